@@ -1,0 +1,65 @@
+# make run: install, and benchmark the quickstart.  make test: install, and run everything that checks this project.
+
+PYTHON ?= python3
+VENV := .venv
+OLD_VENV := .venv-tflite-runtime
+BIN := $(VENV)/bin
+MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard core/pyproject.toml plugins/*/pyproject.toml tasks/*/pyproject.toml))
+PROJECTS := $(addsuffix /pyproject.toml,$(MEMBERS))
+PIP_FLAGS := --disable-pip-version-check --no-input --quiet
+
+.PHONY: run test install lint check-types unit old-runtime wheels lock clean help
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+run: install ## Install, run the quickstart benchmark, show the result
+	$(BIN)/mlperf-mobile run
+
+test: install lint check-types old-runtime ## Install, run the whole suite
+	$(BIN)/python -m pytest
+
+install: $(VENV)/.installed ## Make .venv with the command mlperf-mobile
+
+$(VENV)/.installed: requirements/main.txt pyproject.toml $(PROJECTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements/main.txt
+	$(BIN)/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
+	$(BIN)/python -m compileall -q $(wildcard core/src plugins/*/src tasks/*/src)
+	@touch $@
+
+lint: install ## Style, and the rules between layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+check-types: install ## mypy --strict
+	$(BIN)/mypy $(addsuffix /src,$(MEMBERS)) tools benchmarks
+
+unit: install ## The fast tests
+	$(BIN)/python -m pytest -m 'not slow'
+
+old-runtime: $(OLD_VENV)/.installed ## The tests of backend_tflite on tflite-runtime, where it exists (Python 3.11)
+	@if [ -x $(OLD_VENV)/bin/pytest ]; then $(OLD_VENV)/bin/python -m pytest plugins/backend_tflite; \
+	else echo "tflite-runtime has no wheel for this Python: its tests are left out"; fi
+
+$(OLD_VENV)/.installed: requirements/tflite-runtime.txt pyproject.toml $(PROJECTS)
+	@mkdir -p $(OLD_VENV)
+	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \
+	$(PYTHON) -m venv $(OLD_VENV) && \
+	$(OLD_VENV)/bin/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements/tflite-runtime.txt && \
+	$(OLD_VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS)); fi
+	@touch $@
+
+wheels: install ## Build a wheel of every member into dist/
+	for member in $(MEMBERS); do $(BIN)/python -m build --wheel --no-isolation --outdir dist $$member || exit 1; done
+
+lock: ## Pin anew (needs uv): newest versions that the ranges in the packages allow
+	$(PYTHON) tools/requirements.py --extra testing --extra litert --groups | uv pip compile - -o requirements/main.txt -c requirements/limits.txt \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
+	$(PYTHON) tools/requirements.py --extra testing --extra tflite-runtime --test-groups | uv pip compile - -o requirements/tflite-runtime.txt \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
+
+clean: ## Remove environments and caches
+	rm -rf $(VENV) $(OLD_VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""The command ``mlperf-mobile``: one module a command, heavy imports inside the command."""

@@ -1,0 +1,106 @@
+"""``mlperf-mobile doctor``: what is installed, what is missing, and what this machine is like."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from mlperf_mobile.cli.lists import backend_records
+from mlperf_mobile.errors import BackendError, ExitCode
+from mlperf_mobile.registry import Registry
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "doctor",
+        help="what is installed, what is missing, and what this machine is like",
+        description="Check the installation: load every backend in a process of its own, and look at the machine.",
+        allow_abbrev=False,
+    )
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(handler=handle)
+
+
+def handle(args: argparse.Namespace) -> int:
+    """Run the command; the exit code is that of a backend error when nothing can be run at all."""
+    from mlperf_mobile.worker import environment
+
+    registry = Registry()
+    backends = backend_records(registry, probe=True)
+    loadgen = _loadgen()
+    facts = environment.facts()
+    advice = _advice(facts, backends, loadgen)
+    report = {
+        "schema": 1,
+        "backends": backends,
+        "loadgen": loadgen,
+        "versions": environment.versions(),
+        "environment": facts,
+        "problems": [problem.record() for problem in registry.problems],
+        "advice": advice,
+    }
+    if args.json:
+        print(json.dumps(report, indent=2))
+    else:
+        _print(report)
+    ready = loadgen["usable"] and any(backend["usable"] for backend in backends)
+    return ExitCode.OK if ready else ExitCode.BACKEND
+
+
+def _loadgen() -> dict[str, Any]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from mlperf_mobile.loadgen import module
+
+    try:
+        module()
+        return {"usable": True, "version": version("mlcommons-loadgen"), "reason": "", "fix": ""}
+    except BackendError as error:
+        return {"usable": False, "version": None, "reason": error.summary, "fix": error.hint}
+    except PackageNotFoundError:
+        return {"usable": True, "version": "unknown", "reason": "", "fix": ""}
+
+
+def _advice(facts: dict[str, Any], backends: list[dict[str, Any]], loadgen: dict[str, Any]) -> list[str]:
+    """What would make numbers from this machine better, in the user's words."""
+    advice = []
+    if not loadgen["usable"]:
+        advice.append(f"LoadGen is missing, nothing can be measured: {loadgen['fix']}")
+    if not backends:
+        advice.append("no backend is installed: pip install 'mlperf-mobile-backend-tflite[litert]'")
+    if facts["cpu.governor"] and facts["cpu.governor"] != "performance":
+        advice.append(f"the CPU governor is {facts['cpu.governor']}: latencies vary; 'performance' holds them steady")
+    load, usable = facts["cpu.load_1min"], facts["cpu.usable"]
+    if load is not None and usable and load > 0.5 * usable:
+        advice.append(f"the machine is busy: load {load} on {usable} processors; close other programs before measuring")
+    if facts["memory.available_bytes"] < 1 << 30:
+        advice.append("less than 1 GiB of memory is free: lower performance_sample_count")
+    return advice
+
+
+def _print(report: dict[str, Any]) -> None:
+    print("BACKENDS")
+    for backend in report["backends"]:
+        state = "usable" if backend["usable"] else f"not usable: {backend['reason']}; {backend['fix']}"
+        found = f" on {', '.join(backend['accelerators_found'])}" if backend["accelerators_found"] else ""
+        runtime = f", {backend['runtime']}" if backend["runtime"] else ""
+        print(f"  {backend['name']}: {state}{found}{runtime}  [{backend['distribution']} {backend['version']}]")
+    if not report["backends"]:
+        print("  none")
+    loadgen = report["loadgen"]
+    print("LOADGEN")
+    print(f"  {loadgen['version']}" if loadgen["usable"] else f"  not usable: {loadgen['reason']}; {loadgen['fix']}")
+    for title, facts in (("VERSIONS", report["versions"]), ("MACHINE", report["environment"])):
+        print(title)
+        width = max(map(len, facts), default=0)
+        for key, value in facts.items():
+            print(f"  {key.ljust(width)}  {'unknown' if value is None else value}")
+    print("PROBLEMS")
+    for problem in report["problems"]:
+        print(f"  [{problem['code']}] {problem['source']}: {problem['reason']}; {problem['fix']}")
+    print("  none" if not report["problems"] else "", end="\n" if not report["problems"] else "")
+    print("ADVICE")
+    for line in report["advice"] or ["none"]:
+        print(f"  {line}")

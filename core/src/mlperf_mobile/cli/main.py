@@ -1,0 +1,74 @@
+"""The entry point: parses the command line, runs one command, and tells every error in one line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from types import FrameType
+
+from mlperf_mobile.cli import doctor, lists, run, show
+from mlperf_mobile.errors import ExitCode, MobileError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="mlperf-mobile",
+        description="MLPerf Mobile as plugins: benchmark the inference of models on this device.",
+        epilog="'mlperf-mobile run' alone measures the quickstart. See 'mlperf-mobile COMMAND --help'.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="store_true", help="print the version and exit")
+    top.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    for module in (run, show, lists, doctor):
+        module.add(commands)
+    for command in set(commands.choices.values()):
+        command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the process's exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    top = parser()
+    args = top.parse_args(argv)
+    if args.version:
+        from importlib.metadata import version
+
+        print(f"mlperf-mobile {version('mlperf-mobile')}")
+        return ExitCode.OK
+    if args.command is None:
+        top.print_help()
+        return ExitCode.USAGE
+    try:
+        return int(args.handler(args))
+    except MobileError as error:
+        if args.debug or os.environ.get("MLPERF_MOBILE_DEBUG"):
+            raise
+        _tell(error, args)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+
+
+def _tell(error: MobileError, args: argparse.Namespace) -> None:
+    if getattr(args, "json", False):
+        import json
+
+        print(json.dumps({"schema": 1, "error": error.record()}, indent=2))
+    print(f"mlperf-mobile: {error.line()}", file=sys.stderr)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

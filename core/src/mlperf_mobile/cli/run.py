@@ -1,0 +1,136 @@
+"""``mlperf-mobile run``: plan, measure, and show what came out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlperf_mobile.errors import ExitCode
+
+if TYPE_CHECKING:
+    from mlperf_mobile.config.document import Layer
+    from mlperf_mobile.plan import Plan
+    from mlperf_mobile.results.model import Result
+
+_EXAMPLES = """examples:
+  mlperf-mobile run                                     the quickstart: performance and accuracy, about 30 s
+  mlperf-mobile run image_classification --rules normal  by the counts and durations of the benchmark
+  mlperf-mobile run image_classification --model my.tflite --dataset imagenet --data-path DIR
+  mlperf-mobile run --scenario offline --set threads=1 --set shards=4
+  mlperf-mobile run --config run.yaml --dry-run          what would run, and which place set each value
+"""
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "run",
+        help="measure performance and accuracy",
+        description="Measure one or more tasks, each in a process of its own.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument("tasks", nargs="*", metavar="TASK", help="tasks to run; without any, the suite 'quickstart'")
+    command.add_argument("--suite", help="take models, data sets and rules of this suite")
+    command.add_argument("--backend", help="which backend runs the model")
+    command.add_argument("--accelerator", help="which of the backend's accelerators")
+    command.add_argument("--scenario", help="single-stream or offline, or an installed one")
+    command.add_argument("--mode", help="performance, accuracy or both")
+    command.add_argument("--rules", help="normal, quick or rapid")
+    command.add_argument("--model", metavar="NAME|PATH", help="a model of the task by name, or a model file")
+    command.add_argument("--dataset", metavar="NAME", help="which data set")
+    command.add_argument("--data-path", metavar="DIR", help="where the data set is")
+    command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any other setting or option")
+    command.add_argument("--config", metavar="FILE", type=Path, help="a run file in YAML")
+    command.add_argument("--output", metavar="DIR", help="folder for results (default: mlperf-mobile-results)")
+    command.add_argument("--dry-run", action="store_true", help="show the plans and where each value came from")
+    command.add_argument("--json", action="store_true", help="print results (or plans) as JSON")
+    command.add_argument("--quiet", action="store_true", help="no progress")
+    command.set_defaults(handler=handle)
+
+
+def handle(args: argparse.Namespace) -> int:
+    """Run the command."""
+    from mlperf_mobile.config.document import read_file
+    from mlperf_mobile.config.layers import load_environment
+    from mlperf_mobile.config.resolve import resolve
+    from mlperf_mobile.config.selection import Request
+    from mlperf_mobile.registry import Registry
+
+    registry = Registry()
+    request = Request(
+        file=read_file(args.config) if args.config else {}, environment=load_environment(), flags=_flags(args)
+    )
+    plans, output = resolve(registry, request)
+    if not args.quiet:
+        for problem in registry.problems:
+            print(problem.line(), file=sys.stderr)
+    if args.dry_run:
+        return _show_plans(args, plans)
+    results = _run(args, plans, output)
+    if args.json:
+        print(json.dumps({"schema": 1, "results": [result.to_json() for result in results]}, indent=2))
+    else:
+        from mlperf_mobile.report.terminal import print_results
+
+        print_results(results)
+    return exit_code(results)
+
+
+def exit_code(results: list[Result]) -> int:
+    """The worst of the results: how a run failed, or that one is not valid."""
+    failed = [result.error.exit_code for result in results if result.error]
+    if failed:
+        return failed[0]
+    return ExitCode.OK if all(result.valid for result in results) else ExitCode.NOT_VALID
+
+
+def _run(args: argparse.Namespace, plans: list[Plan], output: Path) -> list[Result]:
+    from mlperf_mobile.launch.local import launch
+    from mlperf_mobile.report.progress import listener
+    from mlperf_mobile.results.model import Status
+
+    results = []
+    for number, plan in enumerate(plans, 1):
+        title = f"{plan.task} {plan.model.name}" + (f" ({number} of {len(plans)})" if len(plans) > 1 else "")
+        with listener(title, quiet=args.quiet) as listen:
+            result = launch(plan, output, listen)
+        results.append(result)
+        if result.error:
+            error = result.error
+            hint = f"; {error.hint}" if error.hint else ""
+            print(f"mlperf-mobile: error[{error.code}]: {error.summary}{hint}", file=sys.stderr)
+        if result.status is Status.INTERRUPTED:
+            break
+    return results
+
+
+def _flags(args: argparse.Namespace) -> Layer:
+    from mlperf_mobile.config.document import Setting
+    from mlperf_mobile.config.layers import from_assignments
+
+    names = (
+        "suite", "backend", "accelerator", "scenario", "mode", "rules", "model", "dataset", "data_path", "output",
+    )  # fmt: skip
+    layer = from_assignments(args.set)
+    for name in names:
+        if (value := getattr(args, name)) is not None:
+            layer[name] = Setting(value, f"--{name.replace('_', '-')}")
+    if args.tasks:
+        layer["tasks"] = Setting(args.tasks, "command line")
+    return layer
+
+
+def _show_plans(args: argparse.Namespace, plans: list[Plan]) -> int:
+    from mlperf_mobile.report.plans import duration_range, plan_text
+
+    if args.json:
+        records = [plan.to_json() | {"estimated_s": duration_range(plan)} for plan in plans]
+        print(json.dumps({"schema": 1, "plans": records}, indent=2))
+    else:
+        print("\n\n".join(plan_text(plan) for plan in plans))
+    return ExitCode.OK

@@ -1,0 +1,172 @@
+"""Merges layers of settings, names unknown keys, and checks values, always pointing at the place they came from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from mlperf_mobile.config.document import Layer, Setting
+from mlperf_mobile.config.settings import Settings
+from mlperf_mobile.errors import UsageError, did_you_mean
+
+ENV_PREFIX = "MLPERF_MOBILE_"
+ENV_NOT_SETTINGS = frozenset({"BLOCK", "SHARED", "DEBUG"})
+"""Variables with the prefix that other parts read: plugins to leave alone, test data, tracebacks."""
+
+SELECTION = frozenset({"tasks", "suite"})
+"""Keys that choose what runs, rather than how; any layer above the suite may set them."""
+
+OPTION_KINDS = ("backend", "task", "dataset", "scenario")
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def from_environment(environ: Mapping[str, str]) -> Layer:
+    """The settings in ``MLPERF_MOBILE_*`` variables; ``__`` stands for the dot: ``MLPERF_MOBILE_SEEDS__QSL``."""
+    layer: Layer = {}
+    for name in sorted(environ):
+        key = name.removeprefix(ENV_PREFIX)
+        if name.startswith(ENV_PREFIX) and key not in ENV_NOT_SETTINGS and environ[name]:
+            layer[key.lower().replace("__", ".")] = Setting(parse_text(environ[name], name), name)
+    return layer
+
+
+def from_assignments(assignments: Iterable[str]) -> Layer:
+    """The settings of ``--set key=value`` flags."""
+    layer: Layer = {}
+    for text in assignments:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UsageError("set-syntax", f"--set {text!r} is not key=value", "for example --set threads=4")
+        layer[key.strip()] = Setting(parse_text(value.strip(), f"--set {text}"), f"--set {text}")
+    return layer
+
+
+def parse_text(text: str, source: str) -> Any:
+    """A value given as text: lists and mappings in YAML, ``null``, or the text itself, which its setting converts."""
+    if text == "null":
+        return None
+    if text.startswith(("[", "{")):
+        try:
+            return yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UsageError("yaml-syntax", f"{source}: not a list or mapping in YAML", "quote it") from error
+    return text
+
+
+def merge(layers: Iterable[Layer]) -> Layer:
+    """One layer in which later layers win, key by key; a value replaces a mapping of the same name, and reversely."""
+    merged: Layer = {}
+    for layer in layers:
+        for key, setting in layer.items():
+            parts = key.split(".")
+            parents = {".".join(parts[:n]) for n in range(1, len(parts))}
+            for other in [k for k in merged if k in parents or k.startswith(f"{key}.")]:
+                del merged[other]
+            merged[key] = setting
+    return merged
+
+
+def resolve_names(layer: Layer, option_models: Mapping[str, type[BaseModel] | None]) -> Layer:
+    """The layer with full names: ``threads`` becomes ``backend_options.threads`` when the backend has such an option.
+
+    Args:
+        layer: Settings, some of which may be a plugin's options without their prefix.
+        option_models: The options of the chosen plugin of each kind; None where it has none.
+
+    Raises:
+        UsageError: A key is unknown, or belongs to several plugins.
+    """
+    resolved: Layer = {}
+    for key, setting in layer.items():
+        head = key.partition(".")[0]
+        if head in Settings.model_fields:
+            _check_nested(key, setting)
+            resolved[key] = setting
+            continue
+        owners = [kind for kind, model in option_models.items() if model and head in model.model_fields]
+        if len(owners) > 1:
+            full = " or ".join(f"{kind}_options.{key}" for kind in owners)
+            raise UsageError("ambiguous-key", f"{setting.source}: {key} could be {full}", "write the full name")
+        if not owners:
+            raise _unknown(key, setting, option_models)
+        resolved[f"{owners[0]}_options.{key}"] = setting
+    return resolved
+
+
+def _unknown(key: str, setting: Setting, option_models: Mapping[str, type[BaseModel] | None]) -> UsageError:
+    known = {*Settings.model_fields, *SELECTION}
+    for model in option_models.values():
+        known |= set(model.model_fields) if model else set()
+    return UsageError(
+        "unknown-key", f"{setting.source}: unknown key {key}", did_you_mean(key.split(".", maxsplit=1)[0], known)
+    )
+
+
+def _check_nested(key: str, setting: Setting) -> None:
+    """Name a wrong key inside ``seeds`` or ``quality``."""
+    head, _, rest = key.partition(".")
+    model: Any = {"seeds": "SeedSettings", "quality": "QualitySettings"}.get(head)
+    if rest and model:
+        from mlperf_mobile.config import settings
+
+        fields = getattr(settings, model).model_fields
+        if rest not in fields:
+            raise UsageError("unknown-key", f"{setting.source}: unknown key {key}", did_you_mean(rest, fields))
+    elif rest and not head.endswith("_options"):
+        raise UsageError("unknown-key", f"{setting.source}: {head} has no parts", f"write {head}: VALUE")
+
+
+def check(model: type[ModelT], layer: Layer, prefix: str = "") -> ModelT:
+    """Build ``model`` from the settings under ``prefix``.
+
+    Raises:
+        UsageError: A value does not fit; names its place, its key and what it should be.
+    """
+    own = {key.removeprefix(prefix): setting for key, setting in layer.items() if key.startswith(prefix)}
+    try:
+        return model.model_validate(nest(own))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise _misfit(model, key, prefix, first, own) from error
+
+
+def _misfit(model: type[BaseModel], key: str, prefix: str, error: Any, own: Layer) -> UsageError:
+    parts = key.split(".")
+    paths = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    setting = next((own[path] for path in paths if path in own), None) or next(
+        (s for k, s in own.items() if k.startswith(f"{key}.")), Setting(None, f"{prefix.rstrip('.') or 'settings'}")
+    )
+    if error["type"] == "extra_forbidden":
+        hint = did_you_mean(parts[-1], model.model_fields)
+        return UsageError("unknown-key", f"{setting.source}: unknown key {prefix}{key}", hint)
+    if error["type"] == "missing":
+        return UsageError("missing-key", f"{setting.source}: {prefix}{key} is missing", "set it")
+    name = f"{prefix}{key}".strip(".")
+    text = f"{setting.source}: {name}: {error['msg'].removeprefix('Value error, ')}"
+    if key:
+        text += f" (got {error['input']!r:.80})"
+    field = model.model_fields.get(parts[0])
+    return UsageError("bad-value", text, (field.description or "") if field else "")
+
+
+def nest(layer: Layer) -> dict[str, Any]:
+    """Nested data out of dotted keys."""
+    data: dict[str, Any] = {}
+    for key, setting in layer.items():
+        *parents, last = key.split(".")
+        place = data
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = setting.value
+    return data
+
+
+def load_environment() -> Layer:
+    """The settings in this process's environment."""
+    return from_environment(os.environ)

@@ -1,0 +1,115 @@
+"""The settings of one run: their names, types, bounds and meanings."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
+
+
+class Mode(StrEnum):
+    """What a run measures."""
+
+    PERFORMANCE = "performance"
+    ACCURACY = "accuracy"
+    BOTH = "both"
+
+
+class Strict(BaseModel):
+    """A model that knows all its keys, and never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class SeedSettings(Strict):
+    """LoadGen's seeds; the default is the set of the app's v6.0 (mobile_app_open, mlperf_driver.cc)."""
+
+    qsl: Seed = 2465351861681999779
+    sample_index: Seed = 14276810075590677512
+    schedule: Seed = 3936089224930324775
+
+
+class Counts(Strict):
+    """What one set of rules (normal, quick, rapid) asks of a scenario."""
+
+    min_query_count: int = Field(ge=1)
+    min_duration_s: float = Field(ge=0)
+    max_duration_s: float = Field(ge=0)
+
+
+class QualitySettings(Strict):
+    """The quality target: an accuracy, or a share of a reference accuracy."""
+
+    metric: str
+    reference: float = Field(gt=0, description="accuracy of the float32 reference model")
+    ratio: float = Field(default=1.0, gt=0, le=1, description="share of the reference that must be reached")
+    source: str = Field(default="given by the user", description="where the reference was measured or published")
+
+    @property
+    def target(self) -> float:
+        """The accuracy that must be reached."""
+        return self.reference * self.ratio
+
+
+class Settings(Strict):
+    """Everything that a layer may set, with the defaults of the core."""
+
+    backend: str | None = Field(default=None, description="which backend runs the model")
+    accelerator: str | None = Field(default=None, description="which of the backend's accelerators")
+    scenario: str = Field(default="single-stream", description="how queries are issued")
+    mode: Mode = Field(default=Mode.BOTH, description="performance, accuracy or both")
+    rules: str = Field(default="normal", description="which counts and durations: normal, quick or rapid")
+    model: str | None = Field(default=None, description="a model's name, or the path of a model file")
+    model_format: str | None = Field(default=None, description="the model's file format; its suffix by default")
+    dataset: str | None = Field(default=None, description="which data set")
+    data_path: Path | None = Field(default=None, description="the folder of the data set")
+    output: Path = Field(default=Path("mlperf-mobile-results"), description="the folder that results go into")
+
+    min_query_count: int | None = Field(default=None, ge=1, le=10**8, description="queries (offline: samples)")
+    min_duration_s: float | None = Field(default=None, ge=0, le=86400, description="seconds at least")
+    max_duration_s: float | None = Field(default=None, ge=0, le=86400, description="seconds at most, 0: no limit")
+    percentile: float = Field(default=0.90, ge=0.5, lt=1, description="of the latency that single-stream reports")
+    performance_sample_count: int | None = Field(
+        default=None, ge=1, le=10**8, description="samples in memory; by default as many as fit into 500 MB"
+    )
+    seeds: SeedSettings = SeedSettings()
+    expected_latency_ns: int | None = Field(
+        default=None, ge=1, description="LoadGen's expected latency, if below the one that the warm-up measures"
+    )
+    batch: int = Field(default=1, ge=1, le=65536, description="samples a call, offline")
+    warmup_s: float = Field(
+        default=0.5, ge=0, le=600, description="seconds of untimed inference before the clock starts"
+    )
+    strict_placement: bool | None = Field(
+        default=None, description="fail when operations fall back to the CPU; by default for all accelerators but cpu"
+    )
+    silence_timeout_s: float = Field(
+        default=300, gt=0, le=86400, description="stop a run that says nothing for so long"
+    )
+    quality: QualitySettings | None = None
+
+    backend_options: dict[str, Any] = Field(default_factory=dict)
+    task_options: dict[str, Any] = Field(default_factory=dict)
+    dataset_options: dict[str, Any] = Field(default_factory=dict)
+    scenario_options: dict[str, Any] = Field(default_factory=dict)
+
+
+class ModelEntry(Strict):
+    """A model that a task knows by name, in its settings file."""
+
+    file: str
+    format: str
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    datasets: tuple[str, ...] = ()
+    task_options: dict[str, Any] = Field(default_factory=dict)
+    quality: tuple[DatasetQuality, ...] = ()
+
+
+class DatasetQuality(QualitySettings):
+    """The quality target of a model on one data set."""
+
+    dataset: str

@@ -1,0 +1,95 @@
+"""Every error a user can meet: one line, a stable code, a hint, and the exit code of its kind."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the ``mlperf-mobile`` process returns; documented in ``docs/errors.md``."""
+
+    OK = 0
+    NOT_VALID = 1
+    """The run ended, and a rule or the quality gate says that its numbers do not count."""
+    USAGE = 2
+    MODEL = 3
+    DATA = 4
+    BACKEND = 5
+    OUTPUT = 6
+    WORKER_DIED = 7
+    WORKER_SILENT = 8
+    INTERNAL = 70
+    INTERRUPTED = 130
+
+
+class MobileError(Exception):
+    """An error that is told, not traced: what happened, where, and what to do.
+
+    Args:
+        code: Stable, kebab-case; users and scripts match on it.
+        summary: What happened and where, in one sentence without a full stop.
+        hint: What the user can do about it.
+        exit_code: The kind of failure, as the process reports it.
+    """
+
+    def __init__(self, code: str, summary: str, hint: str = "", exit_code: ExitCode = ExitCode.USAGE) -> None:
+        super().__init__(summary)
+        self.code = code
+        self.summary = " ".join(summary.split())
+        self.hint = " ".join(hint.split())
+        self.exit_code = ExitCode(exit_code)
+
+    def __str__(self) -> str:
+        return self.line()
+
+    def line(self) -> str:
+        """The error as one line of text."""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"error[{self.code}]: {self.summary}{hint}"
+
+    def record(self) -> dict[str, str | int]:
+        """The error as the ``error`` object of events, results and ``--json``."""
+        return {"code": self.code, "summary": self.summary, "hint": self.hint, "exit_code": int(self.exit_code)}
+
+
+class UsageError(MobileError):
+    """The command line, a run file or an environment variable asks for something that cannot be."""
+
+
+class ModelError(MobileError):
+    """The model file is missing, damaged, of another format, or does not fit the task."""
+
+    def __init__(self, code: str, summary: str, hint: str = "") -> None:
+        super().__init__(code, summary, hint, ExitCode.MODEL)
+
+
+class DataError(MobileError):
+    """A data set is missing, damaged or inconsistent; the summary names the file and the record."""
+
+    def __init__(self, code: str, summary: str, hint: str = "") -> None:
+        super().__init__(code, summary, hint, ExitCode.DATA)
+
+
+class BackendError(MobileError):
+    """The backend cannot be used here, or refused the model."""
+
+    def __init__(self, code: str, summary: str, hint: str = "") -> None:
+        super().__init__(code, summary, hint, ExitCode.BACKEND)
+
+
+class OutputError(MobileError):
+    """A result cannot be written or read."""
+
+    def __init__(self, code: str, summary: str, hint: str = "") -> None:
+        super().__init__(code, summary, hint, ExitCode.OUTPUT)
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """A hint that names the nearest of ``known``, or all of them when none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(wrong, names, n=3, cutoff=0.6)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"known: {', '.join(names)}" if names else "none is installed"

@@ -1,0 +1,79 @@
+"""What a worker says while it runs: one JSON object a line, each of these kinds."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+MAX_LINE = 16 << 20
+"""Bytes of one event, at most; a longer line is not one of ours."""
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    time: float = Field(default_factory=time.time)
+
+
+class Phase(_Event):
+    """A phase begins: ``load``, ``encode``, ``warm-up``, ``performance``, ``accuracy``."""
+
+    event: Literal["phase"] = "phase"
+    name: str
+
+
+class Progress(_Event):
+    """How far the phase is; sent only when something was done since the last one."""
+
+    event: Literal["progress"] = "progress"
+    phase: str
+    done: int
+    total: int
+    fraction: float
+    elapsed_s: float
+    left_s: float | None = None
+
+
+class Measured(_Event):
+    """A part of the result: what is told stays told, even if the worker dies afterwards."""
+
+    event: Literal["measured"] = "measured"
+    part: str
+    value: Any
+
+
+class Failed(_Event):
+    """The run cannot go on."""
+
+    event: Literal["failed"] = "failed"
+    code: str
+    summary: str
+    hint: str = ""
+    exit_code: int
+    trace: str = ""
+
+
+class Ended(_Event):
+    """The run is over and all of its parts were told."""
+
+    event: Literal["ended"] = "ended"
+
+
+Event = Annotated[Phase | Progress | Measured | Failed | Ended, Field(discriminator="event")]
+
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def encode(event: Event) -> bytes:
+    """One line."""
+    return event.model_dump_json().encode() + b"\n"
+
+
+def decode(line: bytes) -> Event:
+    """The event in a line.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return _ADAPTER.validate_json(line)

@@ -1,0 +1,49 @@
+"""Probes a backend in a process of its own, so that a driver that crashes or hangs takes nothing with it."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from typing import Any
+
+from mlperf_mobile import events
+
+TIMEOUT_S = 60.0
+
+
+def probe(name: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
+    """``usable, reason, fix, runtime, versions, accelerators`` of the backend ``name``; never raises."""
+    read_fd, write_fd = os.pipe()
+    process = subprocess.Popen(  # noqa: S603  our own interpreter and module
+        [sys.executable, "-P", "-m", "mlperf_mobile.worker.probe", "--events-fd", str(write_fd), name],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        pass_fds=(write_fd,), start_new_session=True,
+    )  # fmt: skip
+    os.close(write_fd)
+    told = bytearray()
+    deadline = time.monotonic() + timeout_s
+    try:
+        with os.fdopen(read_fd, "rb", buffering=0) as pipe:
+            while select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                data = pipe.read(65536)
+                told += data
+                if not data or len(told) > events.MAX_LINE:
+                    break
+            else:
+                return _unusable(f"its probe did not answer within {timeout_s:g} s", "look at its driver or SDK")
+    finally:
+        process.kill()
+        process.wait()
+    try:
+        event = events.decode(bytes(told.splitlines()[-1]))
+    except (IndexError, ValueError):
+        return _unusable("loading it crashed the process", "look at its driver or SDK, or update the plugin")
+    value = event.value if isinstance(event, events.Measured) else {}
+    return _unusable("", "") | value
+
+
+def _unusable(reason: str, fix: str) -> dict[str, Any]:
+    return {"usable": False, "reason": reason, "fix": fix, "runtime": "", "versions": {}, "accelerators": []}

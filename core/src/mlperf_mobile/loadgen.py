@@ -1,0 +1,211 @@
+"""The official LoadGen (``mlcommons-loadgen``): starting a test, and reading what its logs say about it."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mlperf_mobile.contracts import Load, Seeds
+from mlperf_mobile.errors import BackendError, DataError, OutputError
+
+DETAIL_LOG = "mlperf_log_detail.txt"
+ACCURACY_LOG = "mlperf_log_accuracy.json"
+_MLLOG = ":::MLLOG "
+_MAX_LINE = 64 << 20
+
+IssueQuery = Callable[[list[int], list[int]], None]
+"""Called with the query's response ids and sample indices."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleLibrary:
+    """What LoadGen calls a QSL: how many samples there are, and how to get them into memory."""
+
+    total_count: int
+    performance_count: int
+    load: Callable[[Sequence[int]], None]
+    unload: Callable[[Sequence[int]], None]
+
+
+class Responder:
+    """Completes queries; keeps the bytes where LoadGen can read them while it copies them.
+
+    One instance belongs to one thread.
+    """
+
+    def __init__(self, size: int = 4096) -> None:
+        self._lg = module()
+        self._complete = self._lg.QuerySamplesComplete
+        self._grow(size)
+        self._one = [self._lg.QuerySampleResponse(0, self._address, 0)]
+
+    def complete(self, response_id: int, response: bytes) -> None:
+        """Answer one query of one sample; the object handed to LoadGen is used again."""
+        size = len(response)
+        if size > self._size:
+            self._grow(size)
+        self._view[:size] = response
+        record = self._one[0]
+        record.id = response_id
+        record.data = self._address
+        record.size = size
+        self._complete(self._one)
+
+    def complete_all(self, response_ids: Sequence[int], responses: Sequence[bytes]) -> None:
+        """Answer several samples at once."""
+        data = b"".join(responses)
+        if len(data) > self._size:
+            self._grow(len(data))
+        self._view[: len(data)] = data
+        record, place = self._lg.QuerySampleResponse, self._address
+        records = []
+        for response_id, response in zip(response_ids, responses, strict=True):
+            records.append(record(response_id, place, len(response)))
+            place += len(response)
+        self._complete(records)
+
+    def _grow(self, size: int) -> None:
+        buffer = (ctypes.c_char * size)()
+        self._buffer, self._view, self._size = buffer, memoryview(buffer).cast("B"), size
+        self._address = ctypes.addressof(buffer)
+
+
+def module() -> ModuleType:
+    """The LoadGen module.
+
+    Raises:
+        BackendError: It is not installed.
+    """
+    try:
+        import mlperf_loadgen
+    except ImportError as error:
+        raise BackendError(
+            "loadgen-missing",
+            f"LoadGen cannot be imported: {error}",
+            "pip install mlcommons-loadgen (it is built from source where no wheel exists: a C++ compiler is needed)",
+        ) from error
+    loaded: ModuleType = mlperf_loadgen
+    return loaded
+
+
+def performance_settings(scenario: str, load: Load) -> Any:
+    """LoadGen's ``TestSettings`` of a performance run; ``scenario`` is its own name: ``"SingleStream"``."""
+    settings = _settings(scenario, "PerformanceOnly", load.seeds)
+    settings.min_query_count = load.min_query_count
+    settings.min_duration_ms = round(load.min_duration_s * 1000)
+    settings.max_duration_ms = round(load.max_duration_s * 1000)
+    return settings
+
+
+def accuracy_settings(seeds: Seeds) -> Any:
+    """LoadGen's ``TestSettings`` of an accuracy run: every sample once, issued as fast as it is answered."""
+    return _settings("Offline", "AccuracyOnly", seeds)
+
+
+def _settings(scenario: str, mode: str, seeds: Seeds) -> Any:
+    lg = module()
+    settings = lg.TestSettings()
+    settings.scenario = getattr(lg.TestScenario, scenario)
+    settings.mode = getattr(lg.TestMode, mode)
+    settings.qsl_rng_seed = seeds.qsl
+    settings.sample_index_rng_seed = seeds.sample_index
+    settings.schedule_rng_seed = seeds.schedule
+    return settings
+
+
+def run(settings: Any, samples: SampleLibrary, issue: IssueQuery, logs: Path) -> Mapping[str, Any]:
+    """Run one test in this thread, and return what its detail log says.
+
+    An exception raised by ``issue`` or by loading samples ends the test and is raised here. LoadGen cannot be
+    used again in this process after that.
+
+    Raises:
+        OutputError: The logs cannot be written.
+    """
+    lg = module()
+    output = lg.LogOutputSettings()
+    output.outdir = str(logs)
+    log_settings = lg.LogSettings()
+    log_settings.log_output = output
+    log_settings.enable_trace = False
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+        (logs / DETAIL_LOG).touch()
+    except OSError as error:
+        raise OutputError(
+            "output-unwritable", f"cannot write {logs}: {error.strerror}", "choose another --output"
+        ) from error
+    sut = lg.ConstructFastSUT(issue, lambda: None)
+    qsl = lg.ConstructQSL(samples.total_count, samples.performance_count, samples.load, samples.unload)
+    lg.StartTestWithLogSettings(sut, qsl, settings, log_settings, str(logs / "audit.config"))
+    lg.DestroyQSL(qsl)
+    lg.DestroyFastSUT(sut)
+    details = read_details(logs / DETAIL_LOG)
+    if "loadgen_version" not in details:
+        raise OutputError("log-incomplete", f"LoadGen could not write {logs / DETAIL_LOG}", "is the disk full?")
+    return details
+
+
+def read_details(path: Path) -> dict[str, Any]:
+    """Every key of a detail log with its last value; ``errors`` holds the texts of all error lines."""
+    details: dict[str, Any] = {}
+    errors = []
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        while line := lines.readline(_MAX_LINE):
+            if not line.startswith(_MLLOG):
+                continue
+            try:
+                record = json.loads(line[len(_MLLOG) :])
+                details[record["key"]] = record["value"]
+            except (ValueError, KeyError, TypeError, RecursionError):
+                continue
+            if str(record["key"]).startswith("error"):
+                errors.append(str(record["value"]))
+    return details | {"errors": errors}
+
+
+def latencies(details: Mapping[str, Any]) -> dict[str, float]:
+    """``p50 p90 p95 p97 p99 p99_9 mean min max`` of the samples' latencies in nanoseconds, as LoadGen logged them."""
+    names = {f"result_{name}_latency_ns": name for name in ("mean", "min", "max")}
+    for percent in ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90"):
+        names[f"result_{percent}_percentile_latency_ns"] = "p" + percent.rstrip("0").rstrip(".").replace(".", "_")
+    return {short: float(details[key]) for key, short in names.items() if key in details}
+
+
+def verdict(details: Mapping[str, Any]) -> dict[str, Any]:
+    """LoadGen's own verdict, as it stands beside ours in a result."""
+    return {
+        "version": details.get("loadgen_version"),
+        "valid": details.get("result_validity") == "VALID",
+        "reason": details.get("result_invalid_reason"),
+        "errors": list(details.get("errors", [])),
+        "early_stopping_latency_ns": details.get("early_stopping_latency_ss"),
+        "effective_min_query_count": details.get("effective_min_query_count"),
+        "effective_performance_sample_count": details.get("effective_performance_sample_count"),
+    }
+
+
+def read_responses(path: Path) -> Iterator[tuple[int, bytes]]:
+    """(sample index, response) of every item in an accuracy log, read line by line.
+
+    Raises:
+        DataError: The log is not there, or an item is damaged; names the line.
+    """
+    try:
+        with path.open(encoding="ascii", errors="strict") as lines:
+            for number, line in enumerate(iter(lambda: lines.readline(_MAX_LINE), ""), 1):
+                text = line.strip().rstrip(",")
+                if text in ("", "[", "]"):
+                    continue
+                try:
+                    item = json.loads(text)
+                    yield int(item["qsl_idx"]), bytes.fromhex(item["data"])
+                except (ValueError, KeyError, TypeError) as error:
+                    raise DataError("accuracy-log", f"{path}:{number}: not an item of an accuracy log") from error
+    except (OSError, UnicodeError) as error:
+        raise DataError("accuracy-log", f"cannot read {path}: {error}") from error

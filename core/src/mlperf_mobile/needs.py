@@ -1,0 +1,56 @@
+"""Tells whether what a plugin needs is on this machine, by looking only: nothing is imported or loaded."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterable
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from mlperf_mobile.plugin import Need
+
+_LIBRARY_FOLDERS = (
+    "/lib", "/usr/lib", "/usr/local/lib", "/lib64", "/usr/lib64",
+    "/vendor/lib64", "/system/lib64", "/system/vendor/lib64", "/odm/lib64",
+)  # fmt: skip
+
+
+def missing(needs: Iterable[Need]) -> Need | None:
+    """The first need that nothing on this machine meets, or None."""
+    return next((need for need in needs if not is_met(need)), None)
+
+
+def is_met(need: Need) -> bool:
+    """Whether any one of the things that ``need`` lists is there."""
+    return (
+        any(_has_module(name) for name in need.modules)
+        or any(shutil.which(name) for name in need.programs)
+        or any(_runs_on(name) for name in need.platforms)
+        or any(_has_library(name) for name in need.libraries)
+    )
+
+
+def _has_module(name: str) -> bool:
+    return name in sys.modules or PathFinder.find_spec(name) is not None
+
+
+def _runs_on(name: str) -> bool:
+    system, _, machine = name.partition("-")
+    return sys.platform.startswith(system) and machine in ("", platform.machine())
+
+
+def _has_library(name: str) -> bool:
+    if "/" in name:
+        return Path(name).is_file()
+    triplet = f"{platform.machine()}-linux-gnu"
+    folders = [*os.environ.get("LD_LIBRARY_PATH", "").split(":"), *_LIBRARY_FOLDERS]
+    folders += [f"/lib/{triplet}", f"/usr/lib/{triplet}"]
+    if any(folder and Path(folder, name).is_file() for folder in folders):
+        return True
+    try:  # the dynamic loader's own cache: a table of NUL-terminated names and paths
+        return b"\0" + name.encode() + b"\0" in Path("/etc/ld.so.cache").read_bytes()
+    except OSError:
+        return False

@@ -1,0 +1,198 @@
+"""What a plugin module imports at its top: the offers and hooks, made of stdlib and pluggy alone.
+
+``plugin.py`` of every distribution imports this module and nothing heavier, so that listing what is
+installed never pays for numpy, pydantic or a vendor SDK.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mlperf_mobile.contracts import Backend, Dataset, Scenario, Task
+
+PROJECT = "mlperf_mobile"
+"""The entry-point group, and the prefix of every hook."""
+
+HOOK_API = (1, 0)
+"""(major, minor): major moves when a hook or a contract changes meaning, minor when one is added."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref(Generic[T_co]):
+    """A promise of an object, ``"package.module:attribute"``, imported by :meth:`load` and not before."""
+
+    path: str
+
+    def load(self) -> T_co:
+        """Import and return the object.
+
+        Raises:
+            ImportError: The module cannot be imported.
+            AttributeError: The module has no such attribute.
+        """
+        from importlib import import_module
+
+        module, _, attribute = self.path.partition(":")
+        return cast("T_co", getattr(import_module(module), attribute))
+
+
+class Capability(StrEnum):
+    """What a backend says it can do; the conformance kit holds it to each word."""
+
+    BATCH = "batch"
+    """Sessions compiled for ``batch > 1`` are :class:`mlperf_mobile.contracts.BatchSession`."""
+    QUANTIZED = "quantized"
+    """Runs models with uint8 or int8 tensors and reports their scale and zero point."""
+    TOKEN_STREAM = "token-stream"  # noqa: S105  a capability, not a secret
+    """Sessions are :class:`mlperf_mobile.contracts.TokenSession`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """Something a plugin cannot work without; met when any one of the listed things is there.
+
+    The check (:mod:`mlperf_mobile.needs`) looks and imports nothing.
+    """
+
+    what: str
+    """In the user's words: ``"a TensorFlow Lite runtime"``."""
+    fix: str
+    """What to do when it is missing: a command, or where to get it."""
+    modules: tuple[str, ...] = ()
+    """Top-level Python modules."""
+    libraries: tuple[str, ...] = ()
+    """Shared libraries, by the file name that the dynamic loader would look for."""
+    programs: tuple[str, ...] = ()
+    """Programs on ``PATH``."""
+    platforms: tuple[str, ...] = ()
+    """``sys.platform`` values, optionally with a machine: ``"linux"``, ``"linux-aarch64"``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendInfo:
+    """One inference backend, as its distribution offers it."""
+
+    name: str
+    summary: str
+    vendor: str
+    backend: Ref[type[Backend]]
+    accelerators: tuple[str, ...] = ("cpu",)
+    """What it can drive, the default first; ``Backend.probe`` says which are really there."""
+    model_formats: tuple[str, ...]
+    """File formats it takes, as suffixes without the dot: ``("tflite",)``."""
+    capabilities: frozenset[Capability] = frozenset()
+    needs: tuple[Need, ...] = ()
+    options: Ref[type[object]] | None = None
+    """The pydantic model of the backend's own options; loaded when a run names the backend."""
+    hook_api: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskInfo:
+    """One benchmark task."""
+
+    name: str
+    summary: str
+    task: Ref[type[Task]]
+    settings: str
+    """The task's YAML, as ``"package:resource"``: default model and data set, known models, quality."""
+    options: Ref[type[object]] | None = None
+    hook_api: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetInfo:
+    """One data set, and the tasks that can use it."""
+
+    name: str
+    summary: str
+    dataset: Ref[type[Dataset]]
+    tasks: tuple[str, ...]
+    needs_path: bool = True
+    """False when the data comes with the distribution."""
+    options: Ref[type[object]] | None = None
+    hook_api: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioInfo:
+    """One way of issuing queries."""
+
+    name: str
+    summary: str
+    scenario: Ref[type[Scenario]]
+    settings: str
+    """The scenario's YAML, as ``"package:resource"``: the counts and durations of each set of rules."""
+    options: Ref[type[object]] | None = None
+    hook_api: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteInfo:
+    """What one suite asks of one task. Several distributions may contribute tasks to the same suite."""
+
+    suite: str
+    task: str
+    summary: str
+    settings: str
+    """The settings as YAML, ``"package:resource"``, in the format of a run file."""
+    hook_api: tuple[int, int]
+
+    @property
+    def name(self) -> str:
+        """What must be unique: ``"suite/task"``."""
+        return f"{self.suite}/{self.task}"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvFact:
+    """One fact about the machine, written into every result: ``EnvFact("snpe.version", "2.21")``."""
+
+    key: str
+    value: str | int | float | bool
+
+
+class HookSpecs:
+    """Every hook. Each plugin is asked on its own, and none of the hooks runs in the timed region."""
+
+    @hookspec
+    def mlperf_mobile_backends(self) -> Iterable[BackendInfo]:
+        """Offer inference backends."""
+        return ()
+
+    @hookspec
+    def mlperf_mobile_tasks(self) -> Iterable[TaskInfo]:
+        """Offer benchmark tasks."""
+        return ()
+
+    @hookspec
+    def mlperf_mobile_datasets(self) -> Iterable[DatasetInfo]:
+        """Offer data sets."""
+        return ()
+
+    @hookspec
+    def mlperf_mobile_scenarios(self) -> Iterable[ScenarioInfo]:
+        """Offer load scenarios."""
+        return ()
+
+    @hookspec
+    def mlperf_mobile_suites(self) -> Iterable[SuiteInfo]:
+        """Offer a task's settings in a suite."""
+        return ()
+
+    @hookspec
+    def mlperf_mobile_environment(self, backend: str) -> Iterable[EnvFact]:
+        """Add facts about driver, SDK or device to a result that ``backend`` is about to measure."""
+        return ()

@@ -1,0 +1,245 @@
+"""Finds plugins, gathers their offers, and keeps a reason for everything it leaves out."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import cached_property, partial
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, Protocol, TypeVar, cast
+
+import pluggy
+
+from mlperf_mobile.errors import UsageError, did_you_mean
+from mlperf_mobile.plugin import (
+    HOOK_API,
+    PROJECT,
+    BackendInfo,
+    DatasetInfo,
+    EnvFact,
+    HookSpecs,
+    ScenarioInfo,
+    SuiteInfo,
+    TaskInfo,
+)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+
+
+class Info(Protocol):
+    """What every offered record has."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def hook_api(self) -> tuple[int, int]: ...
+
+
+InfoT = TypeVar("InfoT", bound=Info)
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an offer comes from: the entry point, and the distribution that declares it."""
+
+    plugin: str
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer(Generic[InfoT]):
+    """An offered record and its source."""
+
+    info: InfoT
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something installed is not offered, and what would help."""
+
+    code: str
+    source: Source
+    reason: str
+    fix: str
+
+    def record(self) -> dict[str, str]:
+        """The problem as an item of ``--json`` output."""
+        return {"code": self.code, "source": str(self.source), "reason": self.reason, "fix": self.fix}
+
+    def line(self) -> str:
+        """The problem as one line of text."""
+        return f"problem[{self.code}] {self.source}: {self.reason}; {self.fix}"
+
+
+class Registry:
+    """What the installed plugins offer.
+
+    Args:
+        found: Entry points to admit; those of the installed distributions by default.
+        blocked: Names of entry points to leave alone, besides those in ``MLPERF_MOBILE_BLOCK``.
+    """
+
+    def __init__(self, found: Iterable[EntryPoint] | None = None, blocked: Iterable[str] = ()) -> None:
+        self._problems: list[Problem] = []
+        self._sources: dict[str, Source] = {}
+        self._blocked = {*blocked, *os.environ.get("MLPERF_MOBILE_BLOCK", "").split(",")} - {""}
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(HookSpecs)
+        candidates = entry_points(group=PROJECT) if found is None else found
+        for entry in sorted(candidates, key=lambda e: (e.name, e.dist.name if e.dist else "")):
+            if entry.name not in self._blocked:
+                self._admit(entry)
+
+    @cached_property
+    def backends(self) -> Mapping[str, Offer[BackendInfo]]:
+        return self._gather("backend", self._manager.hook.mlperf_mobile_backends, BackendInfo)
+
+    @cached_property
+    def tasks(self) -> Mapping[str, Offer[TaskInfo]]:
+        return self._gather("task", self._manager.hook.mlperf_mobile_tasks, TaskInfo)
+
+    @cached_property
+    def datasets(self) -> Mapping[str, Offer[DatasetInfo]]:
+        return self._gather("data set", self._manager.hook.mlperf_mobile_datasets, DatasetInfo)
+
+    @cached_property
+    def scenarios(self) -> Mapping[str, Offer[ScenarioInfo]]:
+        return self._gather("scenario", self._manager.hook.mlperf_mobile_scenarios, ScenarioInfo)
+
+    @cached_property
+    def suites(self) -> Mapping[str, Offer[SuiteInfo]]:
+        return self._gather("suite", self._manager.hook.mlperf_mobile_suites, SuiteInfo)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Everything left out, of every kind of offer."""
+        _ = (self.backends, self.tasks, self.datasets, self.scenarios, self.suites)
+        return self._problems
+
+    @property
+    def plugins(self) -> list[tuple[Source, list[str]]]:
+        """Every admitted plugin, with the names of the hooks it implements."""
+        found = []
+        for name, source in self._sources.items():
+            callers = self._manager.get_hookcallers(self._manager.get_plugin(name)) or []
+            found.append((source, sorted(caller.name for caller in callers)))
+        return found
+
+    def environment(self, backend: str) -> dict[str, str | int | float | bool]:
+        """The facts that plugins add to a result of ``backend``; a plugin that fails adds its failure."""
+        facts: dict[str, str | int | float | bool] = {}
+        for impl in self._manager.hook.mlperf_mobile_environment.get_hookimpls():
+            source = self._sources[impl.plugin_name]
+            given = {"backend": backend} if "backend" in impl.argnames else {}
+            told = self._ask(partial(impl.function, **given), source, EnvFact)
+            facts.update((fact.key, fact.value) for fact in told)
+        return facts
+
+    def _admit(self, entry: EntryPoint) -> None:
+        source = Source(entry.name, entry.dist.name if entry.dist else "?", entry.dist.version if entry.dist else "?")
+        block = f"update or uninstall it, or set MLPERF_MOBILE_BLOCK={entry.name}"
+        name = f"{source.distribution}:{entry.name}"
+        try:
+            with redirect_stdout(sys.stderr):
+                plugin = entry.load()
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything while it is imported
+            self._leave_out("import-failed", source, _reason(error), block)
+            return
+        try:
+            self._manager.register(plugin, name=name)
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            self._manager.unregister(name=name)
+            known = hasattr(HookSpecs, str(error).split("'")[1]) if "'" in str(error) else False
+            self._leave_out("hook-signature" if known else "unknown-hook", source, _reason(error), block)
+            return
+        except Exception as error:  # noqa: BLE001  registering reads every attribute of a foreign object
+            self._leave_out("import-failed", source, _reason(error), block)
+            return
+        self._sources[name] = source
+
+    def _gather(self, kind: str, hook: pluggy.HookCaller, info_type: type[InfoT]) -> dict[str, Offer[InfoT]]:
+        offers: dict[str, list[Offer[InfoT]]] = {}
+        for impl in hook.get_hookimpls():
+            source = self._sources[impl.plugin_name]
+            for info in self._ask(impl.function, source, info_type):
+                if self._speaks(kind, info, source):
+                    offers.setdefault(info.name, []).append(Offer(info, source))
+        for name, rivals in offers.items():
+            if len(rivals) > 1:
+                both = " and ".join(sorted({str(rival.source) for rival in rivals}))
+                self._leave_out(
+                    "duplicate",
+                    rivals[0].source,
+                    f"{kind} {name!r} is offered by {both}, so neither is taken",
+                    f"uninstall one of them, or set MLPERF_MOBILE_BLOCK={rivals[-1].source.plugin}",
+                )
+        return {name: rivals[0] for name, rivals in sorted(offers.items()) if len(rivals) == 1}
+
+    def _ask(self, hook: Callable[..., object], source: Source, item_type: type[ItemT]) -> list[ItemT]:
+        """Call one plugin's hook; what it returns counts only as a whole."""
+        try:
+            with redirect_stdout(sys.stderr):
+                items = list(cast("Iterable[object]", hook()))
+            for item in items:
+                if not isinstance(item, item_type):
+                    raise TypeError(f"expected {item_type.__name__}, got {item!r:.100}")
+        except (Exception, SystemExit) as error:  # noqa: BLE001  one vendor's bug leaves the others listed
+            fix = f"update or uninstall it, or set MLPERF_MOBILE_BLOCK={source.plugin}"
+            self._leave_out("hook-failed", source, _reason(error), fix)
+            return []
+        return cast("list[ItemT]", items)
+
+    def _speaks(self, kind: str, info: Info, source: Source) -> bool:
+        """Whether the offer's name and hook API can be used."""
+        match info.hook_api:
+            case (int(major), int(minor)) if major == HOOK_API[0] and minor <= HOOK_API[1]:
+                pass
+            case other:
+                theirs = ".".join(map(str, other)) if isinstance(other, tuple) else repr(other)
+                ours = ".".join(map(str, HOOK_API))
+                newer = isinstance(other, tuple) and tuple(other) > HOOK_API
+                fix = "pip install -U mlperf-mobile" if newer else f"pip install -U {source.distribution}"
+                reason = f"{kind} {info.name!r} speaks hook API {theirs}, the core speaks {ours}"
+                self._leave_out("hook-api", source, reason, fix)
+                return False
+        if not isinstance(info.name, str) or not _NAME.fullmatch(info.name):
+            reason = f"{kind} name {info.name!r:.60} is not letters, digits, '.', '_' and '-'"
+            self._leave_out("bad-name", source, reason, f"tell the author, or set MLPERF_MOBILE_BLOCK={source.plugin}")
+            return False
+        return True
+
+    def _leave_out(self, code: str, source: Source, reason: str, fix: str) -> None:
+        self._problems.append(Problem(code, source, reason, fix))
+
+
+def pick(
+    kind: str, name: str, offers: Mapping[str, Offer[InfoT]], registry: Registry, source: str = ""
+) -> Offer[InfoT]:
+    """The offer called ``name``.
+
+    Raises:
+        UsageError: There is none; says which are near, or why it was left out.
+    """
+    if name in offers:
+        return offers[name]
+    place = f"{source}: " if source else ""
+    for problem in registry.problems:
+        if repr(name) in problem.reason:
+            raise UsageError(f"unknown-{kind}", f"{place}{kind} {name!r} is left out: {problem.reason}", problem.fix)
+    raise UsageError(f"unknown-{kind}", f"{place}no {kind} is called {name!r}", did_you_mean(name, offers))
+
+
+def _reason(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:300]

@@ -1,0 +1,110 @@
+"""Results as text on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from mlperf_mobile.results.model import Accuracy, Performance, Result
+
+_MS = 1e-6
+
+
+def print_results(results: Iterable[Result]) -> None:
+    """Every result on stdout."""
+    for result in results:
+        print_result(result)
+
+
+def print_result(result: Result, *, full: bool = False) -> None:
+    """One result on stdout; in full, with environment, versions and seeds."""
+    Console(highlight=False, soft_wrap=False).print(_panel(result, full=full))
+
+
+def _panel(result: Result, *, full: bool) -> RenderableType:
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for label, value in _lines(result):
+        facts.add_row(label, value)
+    parts: list[RenderableType] = [facts]
+    if result.rules:
+        parts += ["", _rules(result)]
+    if full:
+        parts += ["", _facts(result)]
+    title = f"{result.task} · {result.model.name} · {result.scenario}"
+    style = "green" if result.valid else "red"
+    return Panel(Group(*parts), title=title, subtitle=Text(result.verdict, style=style), expand=False)
+
+
+def _lines(result: Result) -> Iterable[tuple[str, str]]:
+    yield "backend", f"{result.backend} ({result.runtime or 'runtime unknown'}) on {result.accelerator}"
+    yield "data set", result.dataset
+    yield "rules", result.rule_set
+    if result.performance:
+        yield from _performance(result.performance)
+    if result.accuracy:
+        yield "accuracy", _accuracy(result.accuracy)
+    if result.placement:
+        kernels = ", ".join(f"{count} {name}" for name, count in result.placement["kernels"].items())
+        ran = ", ".join(f"{count} on {name}" for name, count in result.placement["operations"].items())
+        yield "operations", ran + (f" ({kernels})" if kernels else "")
+    if result.performance and result.performance.loadgen:
+        verdict = "VALID" if result.performance.loadgen["valid"] else "INVALID"
+        reason = result.performance.loadgen["reason"]
+        yield "LoadGen", f"{verdict}{f': {reason}' if reason else ''}  [{result.performance.loadgen['version']}]"
+    if result.error:
+        yield "error", f"{result.error.code}: {result.error.summary}"
+        if result.error.stderr_tail:
+            yield "last words", "\n".join(result.error.stderr_tail.splitlines()[-5:])
+    yield "folder", result.directory
+
+
+def _performance(performance: Performance) -> Iterable[tuple[str, str]]:
+    latency = performance.latency_ns
+    shown = [
+        f"{name} {latency[name] * _MS:.3f}" for name in ("p50", "p90", "p99", "mean", "min", "max") if name in latency
+    ]
+    yield "latency (ms)", "  ".join(shown)
+    yield (
+        "throughput",
+        f"{performance.throughput:.1f} samples/s  ({performance.samples} samples in {performance.duration_s:.2f} s)",
+    )
+
+
+def _accuracy(accuracy: Accuracy) -> str:
+    text = f"{accuracy.metric} {accuracy.value:.4f} of {accuracy.samples} samples"
+    if accuracy.target is not None:
+        sign = "reached" if accuracy.passed else "MISSED"
+        text += f"; target {accuracy.target:.4f} {sign} (reference {accuracy.reference:.4f})"
+    return f"{text}; {accuracy.samples / accuracy.duration_s:.0f} samples/s"
+
+
+def _rules(result: Result) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("rule", "", "observed", "required", ""):
+        table.add_column(column)
+    for rule in result.rules:
+        mark = Text("ok", style="green") if rule.ok else Text("NO", style="bold red")
+        table.add_row(rule.name, mark, _number(rule.observed), _number(rule.required), rule.note)
+    return table
+
+
+def _facts(result: Result) -> Table:
+    table = Table.grid(padding=(0, 2))
+    told = {
+        "run": result.run_id, "created": result.created, "model": f"{result.model.path} ({result.model.sha256})",
+        **{f"seed {key}": value for key, value in result.seeds.items()},
+        **(result.system or {}), **result.environment, **{f"version {k}": v for k, v in result.versions.items()},
+    }  # fmt: skip
+    for key, value in told.items():
+        table.add_row(key, "unknown" if value is None else str(value))
+    return table
+
+
+def _number(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,50 @@
+"""Latencies as a run saved them, and their percentiles as LoadGen defines them."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+
+FILE = "latencies.bin"
+"""Every answered sample's latency in nanoseconds, in order of completion: little-endian signed 64-bit integers."""
+
+
+def append(path: Path, latencies_ns: array[int]) -> None:
+    """Add latencies to the end of a file."""
+    if sys.byteorder == "big":
+        latencies_ns.byteswap()
+    with path.open("ab") as file:
+        latencies_ns.tofile(file)
+
+
+def read(path: Path) -> array[int]:
+    """The saved latencies in nanoseconds; empty when there are none. A torn last value is left out."""
+    values: array[int] = array("q")
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return values
+    values.frombytes(data[: len(data) - len(data) % values.itemsize])
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
+
+
+def summary(latencies_ns: Sequence[int]) -> dict[str, float]:
+    """``p50 p90 p95 p97 p99 p99_9 mean min max`` in nanoseconds.
+
+    The percentile ``p`` of ``n`` values is the value at index ``int(n * p)`` of the sorted ones
+    (mlcommons/inference, loadgen/results.cc).
+
+    Raises:
+        ValueError: There are no latencies.
+    """
+    if not latencies_ns:
+        raise ValueError("no latencies")
+    ordered = sorted(latencies_ns)
+    count = len(ordered)
+    shares = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p97": 0.97, "p99": 0.99, "p99_9": 0.999}
+    found = {name: float(ordered[int(count * share)]) for name, share in shares.items()}
+    return found | {"mean": sum(ordered) / count, "min": float(ordered[0]), "max": float(ordered[-1])}

@@ -1,0 +1,188 @@
+"""The Result of one run, schema 1: what was measured, by which rules, on what, and whether it counts."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mlperf_mobile.plan import Plan
+
+
+class Status(StrEnum):
+    """How the run ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class RuleResult(_Part):
+    """One named rule; ``ok`` false makes the result invalid."""
+
+    name: str
+    ok: bool
+    observed: float | int | str | bool | None
+    required: float | int | str | bool | None
+    note: str = ""
+
+
+class Performance(_Part):
+    """What the timed run measured; times in nanoseconds unless named otherwise."""
+
+    latency_ns: dict[str, float]
+    throughput: float
+    """Samples per second of the timed region."""
+    queries: int
+    samples: int
+    duration_s: float
+    expected_latency_ns: int | None = None
+    loadgen: dict[str, Any] = Field(default_factory=dict)
+
+
+class Accuracy(_Part):
+    """What the accuracy run found, beside the quality target; ``passed`` is None without a target."""
+
+    metric: str
+    value: float
+    reference: float | None
+    target: float | None
+    passed: bool | None
+    samples: int
+    duration_s: float
+    details: dict[str, float] = Field(default_factory=dict)
+    source: str = ""
+    """Where the reference comes from."""
+
+
+class ModelFacts(_Part):
+    """The model file that was run."""
+
+    name: str
+    path: str
+    format: str
+    sha256: str | None = None
+    bytes: int | None = None
+
+
+class ErrorFacts(_Part):
+    """Why a run failed."""
+
+    code: str
+    summary: str
+    hint: str = ""
+    exit_code: int
+    stderr_tail: str = ""
+
+
+class Result(_Part):
+    """One run."""
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    run_id: str
+    created: str
+    status: Status
+    valid: bool
+    task: str
+    suite: str | None
+    model: ModelFacts
+    dataset: str
+    backend: str
+    runtime: str | None
+    accelerator: str
+    scenario: str
+    mode: str
+    rule_set: str
+    rules: list[RuleResult]
+    performance: Performance | None
+    accuracy: Accuracy | None
+    placement: dict[str, Any] | None
+    system: dict[str, Any] | None
+    seeds: dict[str, int]
+    versions: dict[str, str]
+    environment: dict[str, Any]
+    error: ErrorFacts | None
+    directory: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as JSON-serialisable data."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @property
+    def verdict(self) -> str:
+        """``VALID``, or what is wrong."""
+        if self.status is Status.INTERRUPTED:
+            return "INTERRUPTED"
+        if self.status is Status.FAILED:
+            return f"FAILED {self.error.code if self.error else ''}".strip()
+        wrong = [f"{r.name}: {_text(r.observed)} of {_text(r.required)}" for r in self.rules if not r.ok]
+        return "VALID" if self.valid else "INVALID " + ", ".join(wrong)
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def compose(plan: Plan, parts: dict[str, Any], status: Status, error: ErrorFacts | None, directory: str) -> Result:
+    """The result of ``plan`` from the parts that its worker told, whether or not it told all of them."""
+    measured = dict(parts.get("performance") or {})
+    rules = [RuleResult.model_validate(rule) for rule in measured.pop("rules", ())]
+    performance = Performance.model_validate(measured) if measured else None
+    accuracy = _accuracy(plan, parts["accuracy"]) if parts.get("accuracy") else None
+    if accuracy and accuracy.passed is not None:
+        rules.append(
+            RuleResult(name="quality-target", ok=accuracy.passed, observed=accuracy.value, required=accuracy.target)
+        )
+    complete = (performance or not plan.has_performance) and (accuracy or not plan.has_accuracy)
+    if status is not Status.COMPLETED or not complete:
+        rules.append(RuleResult(name="completed", ok=False, observed=status.value, required="completed"))
+    backend = parts.get("backend") or {}
+    return Result(
+        schema=1,
+        run_id=plan.run_id,
+        created=plan.created,
+        status=status,
+        valid=all(rule.ok for rule in rules),
+        task=plan.task,
+        suite=plan.suite,
+        model=ModelFacts(
+            name=plan.model.name, path=str(plan.model.path), format=plan.model.format, **(parts.get("model") or {})
+        ),
+        dataset=plan.dataset.name,
+        backend=plan.backend,
+        runtime=backend.get("runtime"),
+        accelerator=plan.accelerator,
+        scenario=plan.scenario,
+        mode=plan.mode.value,
+        rule_set=plan.rules,
+        rules=rules,
+        performance=performance,
+        accuracy=accuracy,
+        placement=parts.get("placement"),
+        system=parts.get("system"),
+        seeds=plan.load.seeds.model_dump(),
+        versions=(parts.get("versions") or {}) | (backend.get("versions") or {}),
+        environment=parts.get("environment") or {},
+        error=error,
+        directory=directory,
+    )
+
+
+def _accuracy(plan: Plan, told: dict[str, Any]) -> Accuracy:
+    quality = plan.quality if plan.quality and plan.quality.metric == told["metric"] else None
+    return Accuracy(
+        metric=told["metric"],
+        value=told["value"],
+        reference=quality.reference if quality else None,
+        target=quality.target if quality else None,
+        passed=told["value"] >= quality.target if quality else None,
+        samples=told["samples"],
+        duration_s=told["duration_s"],
+        details=told.get("details", {}),
+        source=quality.source if quality else "",
+    )

@@ -1,0 +1,105 @@
+"""The folder of a run: made under a hidden name, filled, and renamed only when its result is whole."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mlperf_mobile.errors import OutputError
+from mlperf_mobile.plan import Plan
+from mlperf_mobile.results.model import Result
+
+RESULT = "result.json"
+PLAN = "plan.json"
+EVENTS = "events.jsonl"
+WORKER_LOG = "worker.log"
+NEEDED_BYTES = 16 << 20
+"""Free space without which a run is not started."""
+
+
+class Folder:
+    """A run's folder while it is being filled."""
+
+    def __init__(self, output: Path, plan: Plan) -> None:
+        self.final = output.expanduser().resolve() / plan.run_id
+        self.path = self.final.with_name(f".{plan.run_id}.partial")
+        with telling(self.path):
+            self.path.mkdir(parents=True)
+            if shutil.disk_usage(self.path).free < NEEDED_BYTES:
+                self.discard()
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            write_json(self.path / PLAN, plan.to_json())
+
+    def commit(self, result: Result) -> None:
+        """Write the result and give the folder its name.
+
+        Raises:
+            OutputError: It cannot be written; the folder keeps its hidden name.
+        """
+        with telling(self.path):
+            write_json(self.path / RESULT, result.to_json())
+            self.path.rename(self.final)
+
+    def discard(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextmanager
+def telling(path: Path) -> Iterator[None]:
+    """Turn what can go wrong with writing under ``path`` into errors that say so."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OutputError(
+                "disk-full", f"no space left for {path}", "free some, or choose another --output"
+            ) from error
+        reason = error.strerror or str(error)
+        raise OutputError("output-unwritable", f"cannot write {path}: {reason}", "choose another --output") from error
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write a file so that it is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(data, file, indent=2, ensure_ascii=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(place: Path) -> Result:
+    """The result in a folder, or in its ``result.json``.
+
+    Raises:
+        OutputError: There is none, or it is damaged or of another schema.
+    """
+    path = place / RESULT if place.is_dir() else place
+    try:
+        data = json.loads(path.read_bytes())
+        if isinstance(data, dict) and data.get("schema") != 1:
+            found = data.get("schema")
+            raise OutputError("result-schema", f"{path} has schema {found!r}, this is schema 1", "update mlperf-mobile")
+        return Result.model_validate(data)
+    except OSError as error:
+        raise OutputError("no-result", f"cannot read {path}: {error.strerror}", "give a result folder") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise OutputError(
+            "result-damaged", f"{path}: {where}: {first['msg']}", "the file was changed by hand"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise OutputError("result-damaged", f"{path} is not JSON: {error}", "the file is damaged") from error

@@ -1,0 +1,26 @@
+"""What the core itself offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlperf_mobile.plugin import Ref, ScenarioInfo, hookimpl
+
+
+@hookimpl
+def mlperf_mobile_scenarios() -> Iterable[ScenarioInfo]:
+    """Offer the two scenarios of MLPerf Mobile."""
+    yield ScenarioInfo(
+        name="single-stream",
+        summary="one query after another; the score is the 90th percentile of the latency",
+        scenario=Ref("mlperf_mobile.scenarios.single_stream:SingleStream"),
+        settings="mlperf_mobile.scenarios:single_stream.yaml",
+        hook_api=(1, 0),
+    )
+    yield ScenarioInfo(
+        name="offline",
+        summary="all samples at once, on every shard of the backend; the score is samples per second",
+        scenario=Ref("mlperf_mobile.scenarios.offline:Offline"),
+        settings="mlperf_mobile.scenarios:offline.yaml",
+        hook_api=(1, 0),
+    )

@@ -1,0 +1,71 @@
+"""Single-stream: the next query is issued when the last one is answered."""
+
+from __future__ import annotations
+
+from array import array
+from pathlib import Path
+from time import perf_counter_ns
+
+from mlperf_mobile import loadgen, rules
+from mlperf_mobile.contracts import Load, Measurement, Options, SystemUnderTest
+
+MAX_GENERATED_QUERIES = 3_000_000
+"""LoadGen prepares twice as many queries as the expected latency calls for, at some 400 bytes each (measured)."""
+
+
+class SingleStream:
+    """LoadGen's SingleStream, on the system's first session."""
+
+    parallel = False
+
+    def __init__(self, options: Options) -> None:
+        """There are no options."""
+
+    def run(self, system: SystemUnderTest, load: Load, latencies_ns: array[int], logs: Path) -> Measurement:
+        settings = loadgen.performance_settings("SingleStream", load)
+        settings.single_stream_target_latency_percentile = load.percentile
+        settings.single_stream_expected_latency_ns = expected_latency(load)
+        responder = loadgen.Responder()
+        answer, complete, now, record = system.answer, responder.complete, perf_counter_ns, latencies_ns.append
+        times = [0, 0]
+
+        def issue(ids: list[int], indices: list[int]) -> None:
+            start = now()
+            complete(ids[0], answer(indices[0]))
+            end = now()
+            record(end - start)
+            times[1] = end
+            if not times[0]:
+                times[0] = start
+
+        details = loadgen.run(settings, library(system, load), issue, logs)
+        queries = len(latencies_ns)
+        duration = (times[1] - times[0]) / 1e9
+        stopped = any("Max test duration reached" in error for error in details["errors"])
+        target = details[f"result_{load.percentile * 100:.2f}_percentile_latency_ns"]
+        return Measurement(
+            latency_ns=loadgen.latencies(details) | {"target_percentile": float(target)},
+            throughput=queries / duration,
+            queries=queries,
+            samples=queries,
+            duration_s=duration,
+            rules=(
+                rules.min_duration(duration, load),
+                rules.min_query_count(queries, load, stopped),
+                rules.max_duration(duration, load, max(latencies_ns) / 1e9),
+                rules.enough_for_percentile(queries, load),
+            ),
+            loadgen=loadgen.verdict(details),
+        )
+
+
+def expected_latency(load: Load) -> int:
+    """LoadGen's expected latency in nanoseconds: the warm-up's, unless that would prepare too many queries."""
+    floor = 2 * load.min_duration_s * 1e9 / MAX_GENERATED_QUERIES
+    return max(1, round(max(load.expected_latency_ns, floor)))
+
+
+def library(system: SystemUnderTest, load: Load) -> loadgen.SampleLibrary:
+    """The system's samples, as LoadGen takes them."""
+    count = min(load.performance_sample_count, system.sample_count)
+    return loadgen.SampleLibrary(system.sample_count, count, system.load_samples, system.unload_samples)

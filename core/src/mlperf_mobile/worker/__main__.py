@@ -1,0 +1,68 @@
+"""``python -m mlperf_mobile.worker --events-fd N --directory DIR < plan.json``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from mlperf_mobile.errors import ExitCode, MobileError
+
+MAX_PLAN = 16 << 20
+
+
+def main() -> int:
+    """Run the plan on standard input; what follows it there is the control channel (``cancel``)."""
+    parser = argparse.ArgumentParser(prog="mlperf_mobile.worker", description="Runs one plan and writes events.")
+    parser.add_argument("--events-fd", type=int, required=True, help="file descriptor for events, JSON lines")
+    parser.add_argument("--directory", type=Path, required=True, help="existing folder for logs")
+    args = parser.parse_args()
+
+    from mlperf_mobile import events
+    from mlperf_mobile.plan import Plan
+    from mlperf_mobile.worker.channel import Channel
+    from mlperf_mobile.worker.steps import run
+    from mlperf_mobile.worker.watch import Watch
+
+    channel = Channel(args.events_fd)
+    try:
+        line = _read_line(sys.stdin.fileno())
+        plan = Plan.model_validate_json(line)
+        watch = Watch(channel, sys.stdin.fileno(), args.directory)
+        watch.start()
+        run(plan, channel, watch, args.directory)
+        watch.stop()
+        channel.send(events.Ended())
+        return ExitCode.OK
+    except MobileError as error:
+        told, trace = error, traceback.format_exc()
+    except MemoryError:
+        told = MobileError("out-of-memory", "the run needs more memory than there is", "lower performance_sample_count")
+        told.exit_code, trace = ExitCode.INTERNAL, traceback.format_exc()
+    except Exception as error:  # noqa: BLE001  nothing may leave a worker without being told
+        summary = f"{type(error).__name__}: {error}"[:500]
+        told = MobileError("internal", summary, "see worker.log in the result folder", ExitCode.INTERNAL)
+        trace = traceback.format_exc()
+    sys.stderr.write(trace)
+    channel.send(events.Failed.model_validate(told.record() | {"trace": trace[-8000:]}))
+    return told.exit_code
+
+
+def _read_line(fd: int) -> bytes:
+    """The first line, unbuffered, so that what follows stays readable for the control channel."""
+    data = bytearray()
+    while not data.endswith(b"\n") and len(data) <= MAX_PLAN:
+        byte = os.read(fd, 1)
+        if not byte:
+            break
+        data += byte
+    return bytes(data)
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # not sys.exit: threads of vendor libraries and of an aborted LoadGen must not run destructors

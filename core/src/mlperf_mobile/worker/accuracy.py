@@ -1,0 +1,113 @@
+"""The accuracy run: every sample once, encoding, inference and logging side by side, scored from LoadGen's log."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from mlperf_mobile import loadgen
+from mlperf_mobile.contracts import Metric, Score, Seeds
+from mlperf_mobile.errors import DataError
+from mlperf_mobile.scenarios.offline import in_threads
+from mlperf_mobile.worker.system import System, cores
+from mlperf_mobile.worker.watch import Watch
+
+CHUNK = 16
+"""Samples that a session takes at a time, at least; enough to make the queue's cost disappear."""
+
+
+def measure(system: System, metric: Metric, seeds: Seeds, set_size: int, watch: Watch, logs: Path) -> Score:
+    """Answer every sample and score the accuracy log.
+
+    Args:
+        system: What answers.
+        metric: Scores the log.
+        seeds: Of the run; they decide the order.
+        set_size: LoadGen issues so many samples a query (the performance sample count).
+        watch: Told how it goes.
+        logs: Folder for LoadGen's logs.
+
+    Raises:
+        DataError: A sample cannot be read, or the log does not hold every sample once.
+    """
+    answered = [0] * system.sessions
+
+    def issue(ids: list[int], indices: list[int]) -> None:
+        _answer_all(system, ids, indices, answered)
+
+    samples = loadgen.SampleLibrary(system.sample_count, set_size, lambda _: None, lambda _: None)
+    with watch.phase("accuracy", system.sample_count, lambda: sum(answered)):
+        loadgen.run(loadgen.accuracy_settings(seeds), samples, issue, logs)
+    return score_log(logs / loadgen.ACCURACY_LOG, metric, system.sample_count)
+
+
+def score_log(path: Path, metric: Metric, sample_count: int) -> Score:
+    """Score an accuracy log that must answer each of ``sample_count`` samples once."""
+    seen = bytearray(sample_count)
+    for index, response in loadgen.read_responses(path):
+        if not 0 <= index < sample_count or seen[index]:
+            why = "is answered twice" if 0 <= index < sample_count else f"is not one of the {sample_count} samples"
+            raise DataError("accuracy-log", f"{path}: sample {index} {why}", "the log belongs to another data set")
+        seen[index] = 1
+        metric.update(index, response)
+    if (answered := sum(seen)) != sample_count:
+        raise DataError("accuracy-log", f"{path}: answers {answered} of {sample_count} samples", "is the disk full?")
+    return metric.score()
+
+
+def _answer_all(system: System, ids: Sequence[int], indices: Sequence[int], answered: list[int]) -> None:
+    size = system.batch * max(1, CHUNK // system.batch)
+    chunks = [slice(start, start + size) for start in range(0, len(indices), size)]
+    with ThreadPoolExecutor(cores(), "encode") as pool:
+        ahead = _EncodeAhead(system, pool, indices, chunks)
+
+        def work(session: int, failures: list[BaseException]) -> None:
+            complete = loadgen.Responder().complete_all
+            while not failures and (chunk := ahead.take()):
+                mine = indices[chunk]
+                responses: list[bytes] = []
+                for start in range(0, len(mine), system.batch):
+                    responses += system.answer_batch(mine[start : start + system.batch], session)
+                complete(ids[chunk], responses)
+                system.unload_samples(mine)
+                answered[session] += len(mine)
+
+        try:
+            in_threads(work, system.sessions)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class _EncodeAhead:
+    """Encodes chunks in order, a few ahead of the sessions that take them, so that memory stays bounded."""
+
+    def __init__(
+        self, system: System, pool: ThreadPoolExecutor, indices: Sequence[int], chunks: Sequence[slice]
+    ) -> None:
+        self._system, self._pool, self._indices = system, pool, indices
+        self._chunks = iter(chunks)
+        self._lock = threading.Lock()
+        self._waiting: deque[tuple[slice, Future[None]]] = deque()
+        for _ in range(2 * (cores() + system.sessions)):
+            self._submit()
+
+    def take(self) -> slice | None:
+        """The next chunk, its samples encoded and held by the system; None when there is none left."""
+        with self._lock:
+            if not self._waiting:
+                return None
+            chunk, encoded = self._waiting.popleft()
+            self._submit()
+        encoded.result()
+        return chunk
+
+    def _submit(self) -> None:
+        if (chunk := next(self._chunks, None)) is not None:
+            self._waiting.append((chunk, self._pool.submit(self._encode, self._indices[chunk])))
+
+    def _encode(self, indices: Sequence[int]) -> None:
+        for index in indices:
+            self._system.hold(index)

@@ -1,0 +1,47 @@
+"""``python -m mlperf_mobile.worker.probe --events-fd N NAME``: really loads one backend, and tells what it found."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+
+from mlperf_mobile import events
+from mlperf_mobile.registry import Registry, pick
+from mlperf_mobile.worker.channel import Channel
+
+
+def main() -> None:
+    """Probe the backend in this process, which may not survive it."""
+    parser = argparse.ArgumentParser(prog="mlperf_mobile.worker.probe")
+    parser.add_argument("--events-fd", type=int, required=True)
+    parser.add_argument("name")
+    args = parser.parse_args()
+    channel = Channel(args.events_fd)
+    registry = Registry()
+    try:
+        offer = pick("backend", args.name, registry.backends, registry)
+        found = offer.info.backend.load()({}).probe()
+        answer = {
+            "usable": found.usable,
+            "reason": found.reason,
+            "fix": found.fix,
+            "runtime": found.runtime,
+            "versions": dict(found.versions),
+            "accelerators": list(found.accelerators),
+        }
+    except Exception as error:  # noqa: BLE001  a plugin's probe may raise anything, although it should not
+        traceback.print_exc()
+        answer = {
+            "usable": False,
+            "reason": f"its probe raised {type(error).__name__}: {error}",
+            "fix": "tell its vendor",
+        }
+    channel.send(events.Measured(part="probe", value=answer))
+
+
+if __name__ == "__main__":
+    main()
+    sys.stderr.flush()
+    os._exit(0)

@@ -1,0 +1,100 @@
+"""Watches the run from a thread of its own: reports progress, saves latencies as they come, and obeys ``cancel``."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlperf_mobile import events
+from mlperf_mobile.errors import ExitCode
+from mlperf_mobile.results.latencies import FILE, append
+from mlperf_mobile.worker.channel import Channel
+
+INTERVAL_S = 0.25
+
+
+@dataclass
+class Meter:
+    """How far one phase is: its count, and how long it shall last at least."""
+
+    phase: str
+    total: int
+    done: Callable[[], int]
+    min_s: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+    reported: int = 0
+
+    def progress(self) -> events.Progress | None:
+        """The progress, when there was some since the last call."""
+        done = self.done()
+        if done == self.reported:
+            return None
+        if not self.reported:
+            self.started = time.monotonic() - INTERVAL_S
+        self.reported = done
+        elapsed = time.monotonic() - self.started
+        fraction = min(1.0, done / self.total if self.total else 1.0, elapsed / self.min_s if self.min_s else 1.0)
+        left = elapsed * (1 - fraction) / fraction if fraction > 0 else None
+        return events.Progress(
+            phase=self.phase, done=done, total=self.total, fraction=fraction, elapsed_s=elapsed, left_s=left
+        )
+
+
+class Watch(threading.Thread):
+    """A daemon thread; its meter and latencies are replaced as the run goes from phase to phase."""
+
+    def __init__(self, channel: Channel, control_fd: int, directory: Path) -> None:
+        super().__init__(name="watch", daemon=True)
+        self._channel, self._control, self._directory = channel, control_fd, directory
+        self._meter: Meter | None = None
+        self._latencies: array[int] = array("q")
+        self._saved = 0
+        self._done = threading.Event()
+
+    @contextmanager
+    def phase(self, name: str, total: int = 0, done: Callable[[], int] = int, min_s: float = 0.0) -> Iterator[None]:
+        """Announce a phase and report its progress; the phase around it goes on afterwards."""
+        around = self._meter
+        self._channel.phase(name)
+        self._meter = Meter(name, total, done, min_s)
+        try:
+            yield
+        finally:
+            self._meter = around
+
+    def save(self, latencies_ns: array[int]) -> None:
+        """Write these latencies to a file while they grow."""
+        self._latencies, self._saved = latencies_ns, 0
+
+    def run(self) -> None:
+        control = [self._control]
+        while not self._done.is_set():
+            readable, _, _ = select.select(control, [], [], INTERVAL_S)
+            self._tick()
+            if readable:
+                told = os.read(self._control, 4096)
+                if b"cancel" in told:
+                    os._exit(ExitCode.INTERRUPTED)
+                if not told:
+                    control = []  # nobody will say anything any more
+
+    def stop(self) -> None:
+        """End the thread and save what is left."""
+        self._done.set()
+        self.join()
+        self._tick()
+
+    def _tick(self) -> None:
+        meter, latencies = self._meter, self._latencies
+        if (count := len(latencies)) > self._saved:
+            append(self._directory / FILE, latencies[self._saved : count])
+            self._saved = count
+        if meter and (progress := meter.progress()):
+            self._channel.send(progress)

@@ -1,0 +1,165 @@
+"""What the stand-in plugin offers: y = factor * x, with every way of going wrong that a run must survive."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from mlperf_mobile.contracts import Artifact, CompileRequest, Placement, Probe, Score, TensorSpec
+from mlperf_mobile.errors import DataError, ModelError
+
+SPEC = TensorSpec("x", (1, 4), np.dtype(np.float32))
+
+
+class BackendOptions(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    shards: int = 2
+    sleep_s: float = 0.0
+    misbehave: Literal["", "kill", "segfault", "raise", "hang", "chatter", "exit"] = ""
+    after: int = 20
+    wrong_every: int = 0
+    fallback: bool = False
+    strength: int = 1
+
+
+class TaskOptions(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    width: int = 4
+    strength: int = 1
+
+
+class DatasetOptions(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    count: int = 100
+    bad_sample: int = -1
+
+
+class Vectors:
+    def __init__(self, path: Path | None, options: Mapping[str, Any]) -> None:
+        self._options = DatasetOptions.model_validate(options)
+
+    def __len__(self) -> int:
+        return self._options.count
+
+    def sample(self, index: int) -> np.ndarray[Any, Any]:
+        if index == self._options.bad_sample:
+            raise DataError("vector-damaged", f"vector {index} is damaged", "make it anew")
+        return np.arange(index, index + 4, dtype=np.float32)[None]
+
+    def truth(self, index: int) -> bytes:
+        return (2 * np.arange(index, index + 4, dtype=np.float32)).tobytes()
+
+
+class Exact:
+    def __init__(self, dataset: Vectors) -> None:
+        self._dataset, self._right, self._count = dataset, 0, 0
+
+    def update(self, index: int, response: bytes) -> None:
+        self._right += response == self._dataset.truth(index)
+        self._count += 1
+
+    def score(self) -> Score:
+        return Score("exact", self._right / self._count, self._count)
+
+
+class Codec:
+    def encode(self, sample: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], ...]:
+        return (sample,)
+
+    def decode(self, outputs: tuple[np.ndarray[Any, Any], ...]) -> bytes:
+        return outputs[0].tobytes()
+
+
+class Product:
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._width = TaskOptions.model_validate(options).width
+
+    def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
+        if inputs[0].shape != (1, self._width):
+            raise ModelError("model-input", f"input {inputs[0]} should be [1,{self._width}]", "choose another model")
+        return Codec()
+
+    def metric(self, dataset: Vectors) -> Exact:
+        return Exact(dataset)
+
+
+class ToySession:
+    inputs = (SPEC,)
+    outputs = (SPEC,)
+    calls = 0
+    lock = threading.Lock()
+
+    def __init__(self, factor: float, accelerator: str, options: BackendOptions) -> None:
+        self._factor, self._accelerator, self._options = factor, accelerator, options
+
+    def run(self, inputs: tuple[np.ndarray[Any, Any], ...]) -> tuple[np.ndarray[Any, Any], ...]:
+        with self.lock:
+            ToySession.calls += 1
+            calls = ToySession.calls
+        if self._options.misbehave and calls > self._options.after:
+            self._misbehave()
+        if self._options.sleep_s:
+            time.sleep(self._options.sleep_s)
+        factor = self._factor
+        if self._options.wrong_every and calls % self._options.wrong_every == 0:
+            factor += 1
+        return (inputs[0] * np.float32(factor),)
+
+    def run_batch(self, samples: Sequence[Any]) -> Sequence[Any]:
+        return [self.run(sample) for sample in samples]
+
+    def _misbehave(self) -> None:
+        print("the stand-in's last words", file=sys.stderr, flush=True)
+        match self._options.misbehave:
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "segfault":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            case "exit":
+                os._exit(3)
+            case "raise":
+                raise RuntimeError("the toy broke")
+            case "hang":
+                time.sleep(3600)
+            case "chatter":
+                print("noise on stdout", flush=True)
+
+    def placement(self) -> Placement:
+        if self._options.fallback:
+            return Placement({self._accelerator: 1, "cpu": 1}, names={"cpu": {"SOFTMAX": 1}})
+        return Placement({self._accelerator: 1}, names={self._accelerator: {"MUL": 1}})
+
+    def __enter__(self) -> ToySession:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+
+class ToyBackend:
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = BackendOptions.model_validate(options)
+        self.shards = self._options.shards
+
+    def probe(self) -> Probe:
+        return Probe(usable=True, accelerators=("cpu", "npu"), versions={"toy": "1.0"}, runtime="toy 1.0")
+
+    def compile(self, request: CompileRequest) -> Artifact:
+        return Artifact(request.model, request.accelerator, request.batch)
+
+    def load(self, artifact: Artifact) -> ToySession:
+        try:
+            factor = json.loads(artifact.path.read_text())["factor"]
+        except (ValueError, KeyError) as error:
+            raise ModelError("model-damaged", f"{artifact.path} is not a toy model", "write it anew") from error
+        return ToySession(factor, artifact.accelerator, self._options)
