@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-Tensors: TypeAlias = tuple[npt.NDArray[np.generic], ...]
+Tensors: TypeAlias = tuple[npt.NDArray[Any], ...]
 """One sample's tensors, in the order of the session's specs, each with the spec's shape and dtype."""
 
 Options: TypeAlias = Mapping[str, Any]

@@ -43,7 +43,7 @@ class _Resolution:
         self.registry, self.suite = registry, suite
         self.task = registry.tasks[task]
         described = read_resource(self.task.info.settings, f"task {task}")
-        self.models = _model_entries(described)
+        self.models = model_entries(described)
         task_layer = {key: setting for key, setting in described.items() if not key.startswith("models.")}
         suite_layer: Layer = {}
         if suite:
@@ -225,7 +225,8 @@ class _Resolution:
         return layers.check(model, self.layer, prefix).model_dump(mode="json", exclude_none=True)
 
 
-def _model_entries(described: Layer) -> dict[str, ModelEntry]:
+def model_entries(described: Layer) -> dict[str, ModelEntry]:
+    """The models that a task's settings describe, by name."""
     names = {key.split(".")[1] for key in described if key.startswith("models.")}
     return {name: layers.check(ModelEntry, described, f"models.{name}.") for name in sorted(names)}
 

@@ -1,0 +1,6 @@
+"""The conformance kit: subclass a class, give its fixtures, and pytest does the rest.
+
+``BackendConformance``, ``TaskConformance``, ``DatasetConformance`` and ``ScenarioConformance`` are what every plugin
+passes to be called conformant; the built-in ones do. Import each from its own module:
+``from mlperf_mobile.testing.backend import BackendConformance``. Needs ``pip install 'mlperf-mobile[testing]'``.
+"""

@@ -1,0 +1,76 @@
+"""What the four conformance classes share: the checks of an offer and of the module that makes it."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from importlib import import_module
+from typing import Any, ClassVar
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from mlperf_mobile.plugin import HOOK_API
+
+HEAVY = ("numpy", "pydantic", "yaml", "rich", "PIL", "tensorflow", "tflite_runtime", "ai_edge_litert", "onnxruntime")
+"""What no plugin module may import at its top: listing what is installed must not pay for it."""
+
+
+class Conformance:
+    """Base of the kit's classes; a subclass names its plugin module and returns its offer."""
+
+    plugin_module: ClassVar[str]
+    """The module that the entry point names."""
+
+    @pytest.fixture
+    def info(self) -> Any:
+        """The offer under test."""
+        raise NotImplementedError
+
+    def test_plugin_module_is_light(self) -> None:
+        """Importing the plugin module loads none of ``HEAVY``."""
+        code = f"import sys, {self.plugin_module}; print(*sorted(set(sys.modules) & set({HEAVY!r})))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.split() == []
+
+    def test_hook_api_is_a_literal(self) -> None:
+        """The plugin states the API it was written for; the core's own constant would always match."""
+        source = inspect.getsource(import_module(self.plugin_module))
+        assert "HOOK_API" not in source
+
+    def test_offer_speaks_this_core(self, info: Any) -> None:
+        """The offer's hook API is one that this core speaks."""
+        major, minor = info.hook_api
+        assert major == HOOK_API[0]
+        assert minor <= HOOK_API[1]
+
+    def test_offer_tells_what_it_is(self, info: Any) -> None:
+        """Name and summary fit into a listing."""
+        assert info.name
+        assert " " not in info.name
+        assert 0 < len(info.summary) <= 120
+        assert "\n" not in info.summary
+
+    def test_unknown_options_are_refused(self, info: Any) -> None:
+        """The options model forbids keys it does not know, so that a typo is told."""
+        if info.options is None:
+            pytest.skip("the offer has no options")
+        model = info.options.load()
+        assert issubclass(model, BaseModel)
+        with pytest.raises(ValidationError):
+            model.model_validate({"no_such_option_xyz": 1})
+
+    def test_every_test_is_the_kits_own(self) -> None:
+        """A test of the kit that is overridden must be marked ``xfail`` with a reason."""
+        for kit in type(self).__mro__:
+            if not kit.__module__.startswith("mlperf_mobile.testing."):
+                continue
+            for name in [name for name in vars(kit) if name.startswith("test_")]:
+                mine = getattr(type(self), name)
+                if mine is getattr(kit, name):
+                    continue
+                marks = getattr(mine, "pytestmark", [])
+                told = any(mark.name == "xfail" and mark.kwargs.get("reason") for mark in marks)
+                assert told, f"{name} is overridden without a reason"

@@ -1,0 +1,155 @@
+"""Every task passes these tests to be called conformant."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mlperf_mobile.config import layers
+from mlperf_mobile.config.document import read_resource
+from mlperf_mobile.config.resolve import model_entries
+from mlperf_mobile.contracts import Codec, Dataset, Task, Tensors, TensorSpec
+from mlperf_mobile.errors import DataError, ModelError
+from mlperf_mobile.plugin import TaskInfo
+from mlperf_mobile.testing.kit import Conformance
+
+
+class TaskConformance(Conformance):
+    """Subclass once per task; give ``plugin_module`` and the fixtures that raise ``NotImplementedError``."""
+
+    @pytest.fixture
+    def info(self) -> TaskInfo:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def inputs(self) -> Sequence[TensorSpec]:
+        """Inputs of a model that fits."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def outputs(self) -> Sequence[TensorSpec]:
+        """Outputs of a model that fits."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def dataset(self) -> Dataset:
+        """A data set with at least two samples, whose truths differ."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def perfect(self, dataset: Dataset) -> list[Tensors]:
+        """For each sample of ``dataset``, outputs that a perfect model would give."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def task(self, info: TaskInfo) -> Task:
+        """The task with its default options."""
+        return info.task.load()({})
+
+    @pytest.fixture
+    def codec(self, task: Task, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
+        """The task, bound to a model that fits."""
+        return task.bind(inputs, outputs)
+
+    def test_settings_can_be_read(self, info: TaskInfo) -> None:
+        """The settings name a default data set, and their models are complete."""
+        layer = read_resource(info.settings, info.name)
+        assert "dataset" in layer
+        entries = model_entries(layer)
+        assert "model" not in layer or layer["model"].value in entries
+
+    def test_settings_hold_known_keys_only(self, info: TaskInfo) -> None:
+        """Every setting is one that the core or the task's options know."""
+        layer = read_resource(info.settings, info.name)
+        plain = {key: s for key, s in layer.items() if not key.startswith(("models.", "runs."))}
+        model = info.options.load() if info.options else None
+        layers.resolve_names(plain, {"task": model})  # type: ignore[dict-item]  # options are pydantic models
+
+    def test_encoded_samples_match_the_specs(
+        self, codec: Codec, inputs: Sequence[TensorSpec], dataset: Dataset
+    ) -> None:
+        """Shape and dtype are the model's; the memory is contiguous, so that backends copy it in one piece."""
+        for index in range(len(dataset)):
+            encoded = codec.encode(dataset.sample(index))
+            assert [(t.shape, t.dtype) for t in encoded] == [(spec.shape, spec.dtype) for spec in inputs]
+            assert all(t.flags.c_contiguous for t in encoded)
+
+    def test_encoding_is_repeatable(self, codec: Codec, dataset: Dataset) -> None:
+        """The same sample gives the same tensors, also from many threads at once."""
+        first = codec.encode(dataset.sample(0))
+        with ThreadPoolExecutor(4) as pool:
+            for again in pool.map(lambda _: codec.encode(dataset.sample(0)), range(16)):
+                for one, other in zip(first, again, strict=True):
+                    np.testing.assert_array_equal(one, other)
+
+    def test_decoding_gives_bytes(self, codec: Codec, perfect: list[Tensors]) -> None:
+        """A response is bytes, and the same for the same outputs."""
+        for outputs in perfect:
+            response = codec.decode(outputs)
+            assert isinstance(response, bytes)
+            assert response == codec.decode(outputs)
+
+    def test_decoding_keeps_no_reference(self, codec: Codec, perfect: list[Tensors]) -> None:
+        """Outputs may be views that a runtime needs back before its next run."""
+        copies = tuple(tensor.copy() for tensor in perfect[0])
+        alive = [weakref.ref(tensor) for tensor in copies]
+        response = codec.decode(copies)
+        del copies
+        assert response is not None
+        assert [ref() for ref in alive] == [None] * len(alive)
+
+    def test_decoding_leaves_outputs_alone(self, codec: Codec, perfect: list[Tensors]) -> None:
+        """Outputs belong to the runtime."""
+        before = [tensor.copy() for tensor in perfect[0]]
+        codec.decode(perfect[0])
+        for one, other in zip(before, perfect[0], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    def test_misfit_models_are_refused(
+        self, task: Task, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+    ) -> None:
+        """Another count of tensors, another rank or an unheard-of dtype is a ModelError, before anything runs."""
+        odd_shape = [replace(spec, shape=(1, 2, 3, 5, 7, 11)) for spec in inputs]
+        odd_dtype = [replace(spec, dtype=np.dtype(np.complex64)) for spec in inputs]
+        odd_output = [replace(spec, dtype=np.dtype(np.complex64)) for spec in outputs]
+        for ins, outs in (
+            ([], outputs),
+            (inputs, []),
+            (odd_shape, outputs),
+            (odd_dtype, outputs),
+            (inputs, odd_output),
+        ):
+            with pytest.raises(ModelError):
+                task.bind(ins, outs)
+
+    def test_perfect_responses_beat_wrong_ones(
+        self, task: Task, codec: Codec, dataset: Dataset, perfect: list[Tensors]
+    ) -> None:
+        """The metric scores responses: right ones score higher than those of other samples."""
+        right, wrong = task.metric(dataset), task.metric(dataset)
+        responses = [codec.decode(outputs) for outputs in perfect]
+        for index, response in enumerate(responses):
+            right.update(index, response)
+            wrong.update(index, responses[(index + 1) % len(responses)])
+        assert right.score().value > wrong.score().value
+        assert right.score().samples == len(responses)
+
+    def test_order_does_not_matter(self, task: Task, codec: Codec, dataset: Dataset, perfect: list[Tensors]) -> None:
+        """LoadGen's log is in the order of completion."""
+        forth, back = task.metric(dataset), task.metric(dataset)
+        responses = [codec.decode(outputs) for outputs in perfect]
+        for index, response in enumerate(responses):
+            forth.update(index, response)
+        for index in reversed(range(len(responses))):
+            back.update(index, responses[index])
+        assert forth.score().value == pytest.approx(back.score().value)
+
+    def test_foreign_responses_are_refused(self, task: Task, dataset: Dataset) -> None:
+        """Bytes that this task never writes are a DataError, not a score."""
+        with pytest.raises(DataError):
+            task.metric(dataset).update(0, b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c")
