@@ -30,15 +30,15 @@ def _panel(result: Result, *, full: bool) -> RenderableType:
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
     for label, value in _lines(result):
-        facts.add_row(label, value)
+        facts.add_row(label, Text(value))
     parts: list[RenderableType] = [facts]
     if result.rules:
         parts += ["", _rules(result)]
     if full:
         parts += ["", _facts(result)]
-    title = f"{result.task} · {result.model.name} · {result.scenario}"
-    style = "green" if result.valid else "red"
-    return Panel(Group(*parts), title=title, subtitle=Text(result.verdict, style=style), expand=False)
+    title = Text(f"{result.task} · {result.model.name} · {result.scenario}")
+    subtitle = Text(result.verdict.partition(" ")[0], style="bold green" if result.valid else "bold red")
+    return Panel(Group(*parts), title=title, subtitle=subtitle, expand=False)
 
 
 def _lines(result: Result) -> Iterable[tuple[str, str]]:
@@ -59,17 +59,15 @@ def _lines(result: Result) -> Iterable[tuple[str, str]]:
         yield "LoadGen", f"{verdict}{f': {reason}' if reason else ''}  [{result.performance.loadgen['version']}]"
     if result.error:
         yield "error", f"{result.error.code}: {result.error.summary}"
-        if result.error.stderr_tail:
+        if result.error.code in ("worker-died", "worker-silent") and result.error.stderr_tail:
             yield "last words", "\n".join(result.error.stderr_tail.splitlines()[-5:])
     yield "folder", result.directory
 
 
 def _performance(performance: Performance) -> Iterable[tuple[str, str]]:
-    latency = performance.latency_ns
-    shown = [
-        f"{name} {latency[name] * _MS:.3f}" for name in ("p50", "p90", "p99", "mean", "min", "max") if name in latency
-    ]
-    yield "latency (ms)", "  ".join(shown)
+    for label, names in (("latency (ms)", ("p50", "p90", "p99")), ("", ("mean", "min", "max"))):
+        latency = {name: performance.latency_ns[name] * _MS for name in names if name in performance.latency_ns}
+        yield label, "  ".join(f"{name} {value:.3f}" for name, value in latency.items())
     yield (
         "throughput",
         f"{performance.throughput:.1f} samples/s  ({performance.samples} samples in {performance.duration_s:.2f} s)",
@@ -90,7 +88,7 @@ def _rules(result: Result) -> Table:
         table.add_column(column)
     for rule in result.rules:
         mark = Text("ok", style="green") if rule.ok else Text("NO", style="bold red")
-        table.add_row(rule.name, mark, _number(rule.observed), _number(rule.required), rule.note)
+        table.add_row(rule.name, mark, _number(rule.observed), _number(rule.required), Text(rule.note))
     return table
 
 
@@ -102,9 +100,9 @@ def _facts(result: Result) -> Table:
         **(result.system or {}), **result.environment, **{f"version {k}": v for k, v in result.versions.items()},
     }  # fmt: skip
     for key, value in told.items():
-        table.add_row(key, "unknown" if value is None else str(value))
+        table.add_row(key, Text("unknown" if value is None else str(value)))
     return table
 
 
-def _number(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+def _number(value: object) -> Text:
+    return Text(f"{value:.6g}" if isinstance(value, float) else str(value))

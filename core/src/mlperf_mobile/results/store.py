@@ -44,6 +44,7 @@ class Folder:
         Raises:
             OutputError: It cannot be written; the folder keeps its hidden name.
         """
+        shutil.rmtree(self.path / "work", ignore_errors=True)
         with telling(self.path):
             write_json(self.path / RESULT, result.to_json())
             self.path.rename(self.final)

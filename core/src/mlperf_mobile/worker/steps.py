@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import math
-import tempfile
 import time
 from array import array
 from collections.abc import Iterator, Sequence
@@ -39,6 +38,9 @@ MEMORY_FOR_SAMPLES = 500_000_000
 """Bytes of encoded samples that performance runs hold by default (mobile_app_open, flutter/cpp/dataset.h)."""
 
 WARM_UP_SAMPLES = 8
+
+WORK = "work"
+"""What the backend compiles goes here; the launcher removes it when the run is over."""
 
 
 def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
@@ -76,7 +78,7 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
         batch = plan.batch if scenario.parallel else 1
         if batch > 1 and Capability.BATCH not in backend_offer.info.capabilities:
             raise BackendError("no-batch", f"backend {plan.backend} takes one sample at a time", "leave batch at 1")
-        loader = _Loader(plan, backend, batch, stack)
+        loader = _Loader(plan, backend, batch, directory / WORK, stack)
         sessions = loader.sessions(backend.shards if scenario.parallel else 1)
         placement = _check_placement(plan, sessions[0])
         channel.measured("placement", asdict(placement))
@@ -148,9 +150,9 @@ def _check_model(plan: Plan) -> dict[str, object]:
 class _Loader:
     """Compiles the model once, and loads it as often as asked."""
 
-    def __init__(self, plan: Plan, backend: Backend, batch: int, stack: ExitStack) -> None:
+    def __init__(self, plan: Plan, backend: Backend, batch: int, folder: Path, stack: ExitStack) -> None:
         self._plan, self._backend, self._stack = plan, backend, stack
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlperf-mobile-")))
+        folder.mkdir()
         request = CompileRequest(plan.model.path, plan.accelerator, batch, folder)
         self.seconds = {"compile": 0.0, "load": 0.0}
         with self._timed("compile"), blame("backend", plan.backend):

@@ -1,0 +1,56 @@
+"""Single-stream against a bare loop on the same model: alternating rounds of two processes, ratios pair by pair."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import harness
+
+
+def main() -> None:
+    """Print p50 and p90 of both, their ratio, and their difference, a line a model."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", type=Path, help=".tflite files")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of one round")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--peer", choices=("bare", "framework"), help=argparse.SUPPRESS)
+    parser.add_argument("--expected-ns", type=int, default=0, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.peer:
+        (model,) = args.models
+        loop = harness.BareLoop(model) if args.peer == "bare" else None
+        expected = args.expected_ns
+        harness.serve(
+            lambda: (
+                loop.timed(args.seconds)
+                if loop
+                else harness.framework_single_stream(model, args.seconds, expected)
+            )
+        )
+    print(f"{'model':36} {'bare p50':>10} {'ours p50':>10} {'ratio':>7} {'bare p90':>10} {'ours p90':>10} {'ratio':>7}  +p50 us  +p90 us")
+    for model in args.models:
+        compare(model, args.seconds, args.rounds)
+
+
+def compare(model: Path, seconds: float, rounds: int) -> None:
+    """One model."""
+    common = ["--seconds", str(seconds), str(model)]
+    bare = harness.Peer(__file__, "bare", *common)
+    best = min(int(bare.round()["min"]) for _ in range(2))
+    ours = harness.Peer(__file__, "framework", "--expected-ns", str(best), *common)
+    ours.round()
+    pairs = [(bare.round(), ours.round()) for _ in range(rounds)]
+    bare.close()
+    ours.close()
+    cells = []
+    for name in ("p50", "p90"):
+        theirs = harness.median([b[name] for b, _ in pairs]) / 1e3
+        mine = harness.median([o[name] for _, o in pairs]) / 1e3
+        cells.append(f"{theirs:>10.2f} {mine:>10.2f} {harness.median([o[name] / b[name] for b, o in pairs]):>7.4f}")
+    added = [harness.median([(o[name] - b[name]) / 1e3 for b, o in pairs]) for name in ("p50", "p90")]
+    print(f"{model.name:36} {cells[0]} {cells[1]} {added[0]:>8.2f} {added[1]:>8.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
