@@ -55,11 +55,13 @@ $(OLD_VENV)/.installed: requirements/tflite-runtime.txt pyproject.toml $(PROJECT
 wheels: install ## Build a wheel of every member into dist/
 	for member in $(MEMBERS); do $(BIN)/python -m build --wheel --no-isolation --outdir dist $$member || exit 1; done
 
+LOCK := --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade --quiet
+
 lock: ## Pin anew (needs uv): newest versions that the ranges in the packages allow
-	$(PYTHON) tools/requirements.py --extra testing --extra litert --groups | uv pip compile - -o requirements/main.txt -c requirements/limits.txt \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
-	$(PYTHON) tools/requirements.py --extra testing --extra tflite-runtime --test-groups | uv pip compile - -o requirements/tflite-runtime.txt \
-		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
+	$(PYTHON) tools/requirements.py --extra testing --extra litert --group dev \
+		| uv pip compile - $(LOCK) --universal -c requirements/limits.txt -o requirements/main.txt
+	$(PYTHON) tools/requirements.py --extra testing --extra tflite-runtime --group test \
+		| uv pip compile - $(LOCK) -o requirements/tflite-runtime.txt
 
 clean: ## Remove environments and caches
 	rm -rf $(VENV) $(OLD_VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -22,13 +22,10 @@ def main() -> None:
         loop = harness.BareLoop(model) if args.peer == "bare" else None
         expected = args.expected_ns
         harness.serve(
-            lambda: (
-                loop.timed(args.seconds)
-                if loop
-                else harness.framework_single_stream(model, args.seconds, expected)
-            )
+            lambda: loop.timed(args.seconds) if loop else harness.framework_single_stream(model, args.seconds, expected)
         )
-    print(f"{'model':36} {'bare p50':>10} {'ours p50':>10} {'ratio':>7} {'bare p90':>10} {'ours p90':>10} {'ratio':>7}  +p50 us  +p90 us")
+    head = "".join(f" {f'bare {p} us':>12} {f'ours {p} us':>12} {'ratio':>7}" for p in ("p50", "p90"))
+    print(f"{'model':36}{head}  +p50 us  +p90 us")
     for model in args.models:
         compare(model, args.seconds, args.rounds)
 
@@ -47,7 +44,7 @@ def compare(model: Path, seconds: float, rounds: int) -> None:
     for name in ("p50", "p90"):
         theirs = harness.median([b[name] for b, _ in pairs]) / 1e3
         mine = harness.median([o[name] for _, o in pairs]) / 1e3
-        cells.append(f"{theirs:>10.2f} {mine:>10.2f} {harness.median([o[name] / b[name] for b, o in pairs]):>7.4f}")
+        cells.append(f"{theirs:>12.2f} {mine:>12.2f} {harness.median([o[name] / b[name] for b, o in pairs]):>7.4f}")
     added = [harness.median([(o[name] - b[name]) / 1e3 for b, o in pairs]) for name in ("p50", "p90")]
     print(f"{model.name:36} {cells[0]} {cells[1]} {added[0]:>8.2f} {added[1]:>8.2f}", flush=True)
 

@@ -6,32 +6,43 @@ import argparse
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def external(extras: frozenset[str], *, groups: bool) -> list[str]:
-    """Requirements of all members with ``extras``, and of the development group; the members left out."""
+def of_members(extras: frozenset[str]) -> set[str]:
+    """Requirements of all members with ``extras``; the members themselves left out."""
     found: set[str] = set()
-    for file in sorted(ROOT.glob("core/pyproject.toml")) + sorted(ROOT.glob("*/*/pyproject.toml")):
+    for file in [
+        *ROOT.glob("core/pyproject.toml"),
+        *ROOT.glob("plugins/*/pyproject.toml"),
+        *ROOT.glob("tasks/*/pyproject.toml"),
+    ]:
         project = tomllib.loads(file.read_text())["project"]
         found |= set(project.get("dependencies", []))
         for name, requirements in project.get("optional-dependencies", {}).items():
             found |= set(requirements) if name in extras else set()
-    if groups:
-        for requirements in tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"].values():
-            found |= set(requirements)
-    return sorted(requirement for requirement in found if not requirement.startswith("mlperf-mobile"))
+    return {requirement for requirement in found if not requirement.startswith("mlperf-mobile")}
+
+
+def of_group(name: str) -> set[str]:
+    """Requirements of one of the workspace's dependency groups, with the groups it includes."""
+    groups: dict[str, list[Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    found: set[str] = set()
+    for item in groups[name]:
+        found |= of_group(item["include-group"]) if isinstance(item, dict) else {item}
+    return found
 
 
 def main() -> int:
     """Print one requirement a line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--extra", action="append", default=[], help="an optional dependency to include")
-    parser.add_argument("--groups", action="store_true", help="include the development tools")
-    parser.add_argument("--also", action="append", default=[], help="a further requirement")
+    parser.add_argument("--group", action="append", default=[], help="a dependency group of the workspace to include")
     args = parser.parse_args()
-    sys.stdout.write("\n".join([*external(frozenset(args.extra), groups=args.groups), *args.also]) + "\n")
+    found = of_members(frozenset(args.extra)).union(*map(of_group, args.group))
+    sys.stdout.write("\n".join(sorted(found)) + "\n")
     return 0
 
 

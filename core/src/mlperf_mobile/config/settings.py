@@ -28,9 +28,9 @@ class Strict(BaseModel):
 class SeedSettings(Strict):
     """LoadGen's seeds; the default is the set of the app's v6.0 (mobile_app_open, mlperf_driver.cc)."""
 
-    qsl: Seed = 2465351861681999779
-    sample_index: Seed = 14276810075590677512
-    schedule: Seed = 3936089224930324775
+    qsl: Seed = Field(default=2465351861681999779, description="LoadGen's qsl_rng_seed")
+    sample_index: Seed = Field(default=14276810075590677512, description="LoadGen's sample_index_rng_seed")
+    schedule: Seed = Field(default=3936089224930324775, description="LoadGen's schedule_rng_seed")
 
 
 class Counts(Strict):
@@ -90,12 +90,14 @@ class Settings(Strict):
     silence_timeout_s: float = Field(
         default=300, gt=0, le=86400, description="stop a run that says nothing for so long"
     )
-    quality: QualitySettings | None = None
+    quality: QualitySettings | None = Field(
+        default=None, description="`metric`, `reference`, `ratio` and `source` of the quality target"
+    )
 
-    backend_options: dict[str, Any] = Field(default_factory=dict)
-    task_options: dict[str, Any] = Field(default_factory=dict)
-    dataset_options: dict[str, Any] = Field(default_factory=dict)
-    scenario_options: dict[str, Any] = Field(default_factory=dict)
+    backend_options: dict[str, Any] = Field(default_factory=dict, description="options of the backend")
+    task_options: dict[str, Any] = Field(default_factory=dict, description="options of the task")
+    dataset_options: dict[str, Any] = Field(default_factory=dict, description="options of the data set")
+    scenario_options: dict[str, Any] = Field(default_factory=dict, description="options of the scenario")
 
 
 class ModelEntry(Strict):

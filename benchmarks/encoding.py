@@ -1,0 +1,89 @@
+"""Encoding an ImageNet-style set of generated JPEGs: speed on all cores, and memory against the samples held."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import harness
+import numpy as np
+from mlperf_mobile_task_image_classification.imagenet import ImageNet
+from mlperf_mobile_task_image_classification.task import ImageClassification
+from PIL import Image
+
+from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile.worker.system import System, cores
+
+SIDE = 384
+
+
+def main() -> None:
+    """Print seconds, images per second, processor use, and peak memory, a line a count of samples held."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--peer", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--held", type=int, default=0, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.peer:
+        print(json.dumps(encode(args.peer, args.held)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        generate(Path(folder), args.images)
+        one = 4 * SIDE * SIDE * 3 / 2**20
+        print(f"{args.images} JPEGs of {SIDE}x{SIDE}, float32 input of {one:.2f} MiB, {cores()} cores")
+        print(f"{'held':>6} {'of':>6} {'images/s':>9} {'cores used':>10} {'peak MiB':>9} {'held MiB':>9}")
+        for held in (0, 100, 250, 500, args.images):
+            command = [sys.executable, __file__, "--peer", folder, "--held", str(held)]
+            told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            print(
+                f"{held:>6} {args.images:>6} {told['rate']:>9.1f} {told['cores']:>10.2f}"
+                f" {told['peak_mib']:>9.0f} {held * one:>9.0f}",
+                flush=True,
+            )
+
+
+def generate(folder: Path, count: int) -> None:
+    """JPEGs with the detail of photographs: smoothed noise, different in every file."""
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        small = rng.integers(0, 256, (48, 48, 3), dtype=np.uint8)
+        image = Image.fromarray(small).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        image.save(folder / f"{number:05}.jpg", quality=90)
+
+
+class NoSession:
+    """Stands in for a model: only encoding is measured."""
+
+    def run(self, inputs: object) -> object:
+        raise NotImplementedError
+
+
+def encode(folder: Path, held: int) -> dict[str, float]:
+    """Encode every image of the folder, ``held`` at a time in memory (0: the set is opened, and nothing encoded)."""
+    spec = TensorSpec("image", (1, SIDE, SIDE, 3), np.dtype(np.float32))
+    codec = ImageClassification({}).bind([spec], [TensorSpec("logits", (1, 1000), np.dtype(np.float32))])
+    dataset = ImageNet(folder, {})
+    with harness.quiet_watch() as watch:
+        system = System([NoSession()], 1, codec, dataset, watch)  # type: ignore[list-item]
+        started, used = time.perf_counter(), os.times()
+        done = 0
+        for start in range(0, len(dataset) if held else 0, held or 1):
+            indices = list(range(start, min(start + held, len(dataset))))
+            system.load_samples(indices)
+            system.unload_samples(indices)
+            done += len(indices)
+        seconds, now = time.perf_counter() - started, os.times()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    busy = now.user + now.system - used.user - used.system
+    return {"rate": done / seconds, "cores": busy / seconds if held else 0.0, "peak_mib": peak}
+
+
+if __name__ == "__main__":
+    main()
