@@ -1,0 +1,58 @@
+"""The test images of Fashion-MNIST, which come with this package."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+
+from mlperf_mobile.contracts import Options
+from mlperf_mobile.errors import DataError
+from mlperf_mobile_task_image_classification.idx import read_idx
+from mlperf_mobile_task_image_classification.image import Image
+
+IMAGES, LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
+SHA256 = {
+    IMAGES: "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa",
+    LABELS: "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05",
+}
+"""Of the two files as Debian's package dataset-fashion-mnist ships them."""
+CLASSES = 10
+
+
+class FashionMnist:
+    """10,000 grey images of 28x28 pixels, ten classes of clothes; no resize, no crop.
+
+    Args:
+        path: A folder with two files of these names; by default those of this package, checked by their sha256.
+        options: None.
+    """
+
+    def __init__(self, path: Path | None, options: Options) -> None:
+        folder = path or Path(str(files("mlperf_mobile_task_image_classification").joinpath("quickstart")))
+        if not folder.is_dir():
+            raise DataError("data-missing", f"{folder} is not a folder", "check --data-path")
+        for name, expected in SHA256.items() if path is None else ():
+            if _sha256(folder / name) != expected:
+                reason = f"{folder / name} is not the file that was packaged: its sha256 differs"
+                raise DataError("data-damaged", reason, "reinstall the package")
+        self._images = read_idx(folder / IMAGES, 3)
+        self._labels = read_idx(folder / LABELS, 1)
+        if len(self._images) != len(self._labels) or self._labels.max() >= CLASSES:
+            raise DataError("data-damaged", f"images and labels in {folder} do not belong together", "replace them")
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def sample(self, index: int) -> Image:
+        """The image, uint8 [28, 28, 1]."""
+        return Image(self._images[index][:, :, None], f"{IMAGES} image {index}", prepared=True)
+
+    def truth(self, index: int) -> int:
+        """The class, 0 to 9."""
+        return int(self._labels[index])
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

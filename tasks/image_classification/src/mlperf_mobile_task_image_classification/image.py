@@ -1,0 +1,71 @@
+"""Images as data sets give them, read from files that may be anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
+
+from mlperf_mobile.errors import DataError
+
+SUFFIXES = frozenset({".rgb8", ".jpg", ".jpeg", ".png"})
+MAX_PIXELS = 64_000_000
+"""Of one image; larger ones are refused before they are decoded."""
+MAX_RAW_BYTES = 3 * MAX_PIXELS
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image.
+
+    ``pixels`` is uint8, [height, width, channels]; or flat, for a raw file whose height and width only the model knows.
+    A ``prepared`` image already has the model's size, and is neither resized nor cropped.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    source: str
+    """What messages call it: a file, or a record of one."""
+    prepared: bool = False
+
+
+def read_image(path: Path) -> Image:
+    """Read a ``.jpg``, ``.jpeg``, ``.png`` or ``.rgb8`` file.
+
+    JPEG is decoded in full size with the accurate integer transform (libjpeg's ISLOW), as the reference app does;
+    grey, CMYK, palette and 16-bit images become three 8-bit channels, an alpha channel is dropped, and an orientation
+    noted in the file is ignored. A ``.rgb8`` file holds height x width x 3 bytes and nothing else.
+
+    Raises:
+        DataError: The file is missing, damaged, too large, or not an image; names it.
+    """
+    try:
+        if path.suffix.lower() == ".rgb8":
+            if path.stat().st_size > MAX_RAW_BYTES:
+                raise DataError("image-too-large", f"{path} has more than {MAX_RAW_BYTES} bytes", "scale it down")
+            return Image(np.fromfile(path, np.uint8), str(path), prepared=True)
+        with Pillow.open(path, formats=("JPEG", "PNG")) as image:
+            if image.width * image.height > MAX_PIXELS:
+                size = f"{image.width}x{image.height}"
+                raise DataError(
+                    "image-too-large", f"{path} is {size} pixels, {MAX_PIXELS} are allowed", "scale it down"
+                )
+            return Image(_three_channels(image), str(path))
+    except FileNotFoundError as error:
+        raise DataError("image-missing", f"{path} does not exist", "check the data set's folder") from error
+    except UnidentifiedImageError as error:
+        raise DataError("image-damaged", f"{path} is neither a JPEG nor a PNG image", "replace the file") from error
+    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
+        raise DataError("image-damaged", f"cannot decode {path}: {error}", "replace the file") from error
+
+
+def _three_channels(image: Pillow.Image) -> npt.NDArray[np.uint8]:
+    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip instead of scaling
+        wide: npt.NDArray[Any] = np.asarray(image)
+        grey = (wide >> 8).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))

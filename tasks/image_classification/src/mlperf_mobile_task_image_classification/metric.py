@@ -1,0 +1,33 @@
+"""Top-1: the share of images whose first class is the right one."""
+
+from __future__ import annotations
+
+import struct
+
+from mlperf_mobile.contracts import Dataset, Score
+from mlperf_mobile.errors import DataError
+
+RESPONSE = struct.Struct("<i")
+"""A response: the class as little-endian int32, as the reference app logs it; -1 when the model gave no number."""
+
+
+class Top1:
+    """Scores class numbers against the data set's labels."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset, self._correct, self._total = dataset, 0, 0
+
+    def update(self, index: int, response: bytes) -> None:
+        if len(response) != RESPONSE.size:
+            reason = f"the response to sample {index} has {len(response)} bytes, a class number has {RESPONSE.size}"
+            raise DataError("response", reason, "the log belongs to another task")
+        (answer,) = RESPONSE.unpack(response)
+        if answer < -1:
+            raise DataError("response", f"the response to sample {index} is class {answer}", "the log is damaged")
+        self._correct += answer == self._dataset.truth(index)
+        self._total += 1
+
+    def score(self) -> Score:
+        """The share of correct answers; its details hold their number."""
+        share = self._correct / self._total if self._total else 0.0
+        return Score("top-1", share, self._total, {"correct": self._correct})

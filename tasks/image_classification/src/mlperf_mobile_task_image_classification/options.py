@@ -1,0 +1,30 @@
+"""The options of the task and of its data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TaskOptions(_Options):
+    """Of ``image_classification``."""
+
+    label_offset: int = Field(
+        default=0, ge=0, le=100, description="outputs before the first class: 1 for models with a background class"
+    )
+
+
+class ImageNetOptions(_Options):
+    """Of ``imagenet``."""
+
+    labels: Path | None = Field(
+        default=None,
+        description="file with one class number a line, for the images in order of their names, or with "
+        "'NAME CLASS' lines; by default labels.txt or val.txt in the folder, if one is there",
+    )
+    classes: int = Field(default=1000, ge=2, le=1_000_000, description="labels are from 0 to one less than this")

@@ -1,0 +1,270 @@
+"""Images, label files, IDX files and data sets: what they give, and what damaged ones get."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as Pillow
+
+from mlperf_mobile.errors import DataError
+from mlperf_mobile_task_image_classification import image as image_module
+from mlperf_mobile_task_image_classification.fashion_mnist import IMAGES, LABELS, FashionMnist
+from mlperf_mobile_task_image_classification.idx import parse_idx, read_idx
+from mlperf_mobile_task_image_classification.image import read_image
+from mlperf_mobile_task_image_classification.imagenet import ImageNet
+from mlperf_mobile_task_image_classification.labels import read_labels
+
+
+def save(path, mode="RGB", size=(6, 4), color=None, **options):
+    Pillow.new(mode, size, color if color is not None else 0).save(path, **options)
+    return path
+
+
+class TestImages:
+    @pytest.mark.parametrize(
+        ("mode", "name", "color", "expected"),
+        [
+            ("RGB", "a.png", (10, 20, 30), (10, 20, 30)),
+            ("L", "a.png", 77, (77, 77, 77)),
+            ("L", "a.jpg", 77, (77, 77, 77)),
+            ("RGBA", "a.png", (10, 20, 30, 5), (10, 20, 30)),
+            ("LA", "a.png", (50, 3), (50, 50, 50)),
+            ("1", "a.png", 1, (255, 255, 255)),
+            ("I;16", "a.png", 0x1234, (0x12, 0x12, 0x12)),
+            ("CMYK", "a.jpg", (0, 0, 0, 0), (255, 255, 255)),
+            ("CMYK", "a.jpg", (0, 0, 0, 255), (0, 0, 0)),
+        ],
+    )
+    def test_every_mode_becomes_three_channels(self, tmp_path, mode, name, color, expected):
+        got = read_image(save(tmp_path / name, mode, color=color)).pixels
+        assert got.shape == (4, 6, 3)
+        assert got.dtype == np.uint8
+        np.testing.assert_allclose(got[0, 0], expected, atol=2)
+
+    def test_a_palette_is_looked_up(self, tmp_path):
+        picture = Pillow.new("P", (2, 2), 1)
+        picture.putpalette([0, 0, 0, 200, 100, 50])
+        picture.save(tmp_path / "p.png")
+        np.testing.assert_array_equal(read_image(tmp_path / "p.png").pixels[0, 0], (200, 100, 50))
+
+    def test_orientation_in_the_file_is_ignored(self, tmp_path):
+        exif = Pillow.Exif()
+        exif[0x0112] = 6  # rotate by 90 degrees
+        save(tmp_path / "r.jpg", exif=exif)
+        assert read_image(tmp_path / "r.jpg").pixels.shape == (4, 6, 3)
+
+    def test_raw_files_stay_flat(self, tmp_path):
+        (tmp_path / "x.rgb8").write_bytes(bytes(range(12)))
+        got = read_image(tmp_path / "x.rgb8")
+        np.testing.assert_array_equal(got.pixels, range(12))
+        assert got.prepared
+
+    @pytest.mark.parametrize("name", ["x.jpg", "x.png"])
+    @pytest.mark.parametrize("data", [b"", b"hello", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"])
+    def test_rubbish_names_the_file(self, tmp_path, name, data):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(DataError) as caught:
+            read_image(tmp_path / name)
+        assert str(tmp_path / name) in caught.value.summary
+
+    @pytest.mark.parametrize("name", ["x.jpg", "x.png"])
+    def test_half_an_image_is_damaged(self, tmp_path, name):
+        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        whole = io.BytesIO()
+        Pillow.fromarray(noise).save(whole, "JPEG" if name == "x.jpg" else "PNG")
+        (tmp_path / name).write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
+        with pytest.raises(DataError, match="cannot decode"):
+            read_image(tmp_path / name)
+
+    def test_another_format_under_a_known_name_is_refused(self, tmp_path):
+        save(tmp_path / "x.bmp")
+        (tmp_path / "x.bmp").rename(tmp_path / "x.png")
+        with pytest.raises(DataError, match="neither a JPEG nor a PNG"):
+            read_image(tmp_path / "x.png")
+
+    def test_huge_images_are_not_decoded(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(image_module, "MAX_PIXELS", 23)
+        with pytest.raises(DataError) as caught:
+            read_image(save(tmp_path / "x.png"))
+        assert caught.value.code == "image-too-large"
+
+    def test_a_decompression_bomb_is_told(self, tmp_path):
+        """A PNG whose header claims 60,000 x 60,000 pixels, in some hundred bytes."""
+        save(tmp_path / "x.png")
+        data = bytearray((tmp_path / "x.png").read_bytes())
+        data[16:24] = struct.pack(">II", 60_000, 60_000)
+        import zlib
+
+        data[29:33] = struct.pack(">I", zlib.crc32(bytes(data[12:29])))
+        (tmp_path / "x.png").write_bytes(data)
+        with pytest.raises(DataError):
+            read_image(tmp_path / "x.png")
+
+
+class TestLabels:
+    NAMES = ("a.jpg", "b.png", "c.jpeg")
+
+    def read(self, tmp_path, text, classes=10):
+        (tmp_path / "labels.txt").write_text(text)
+        return read_labels(tmp_path / "labels.txt", self.NAMES, classes)
+
+    def test_by_order(self, tmp_path):
+        assert self.read(tmp_path, "5\n0\n\n9\n") == [5, 0, 9]
+
+    def test_a_longer_list_serves_the_first_images(self, tmp_path):
+        assert self.read(tmp_path, "1\n2\n3\n4\n5\n") == [1, 2, 3]
+
+    def test_by_name_with_and_without_suffix(self, tmp_path):
+        assert self.read(tmp_path, "# map\nc.jpeg 3\na 1\nb.png 2\nz.png 7\n") == [1, 2, 3]
+
+    @pytest.mark.parametrize(
+        ("text", "place"),
+        [
+            ("1\n2\n", "2 labels for 3 images"),
+            ("1\nx\n3\n", "labels.txt:2:"),
+            ("1\n-2\n3\n", "labels.txt:2:"),
+            ("1\n2\n10\n", "labels.txt:3: label 10 is out of range"),
+            ("1\n2 3\n4\n", "labels.txt:2:"),
+            ("a 1\nb 2\nc\n", "labels.txt:3:"),
+            ("a 1\na 2\nc 1\n", "labels.txt:2: a has a label already"),
+            ("a 1\nb 2\n", "no label for c.jpeg"),
+            ("", "has no labels"),
+            ("1\n٣\n3\n", "labels.txt:2:"),
+            ("1\n99999999999999999999\n3\n", "labels.txt:2:"),
+        ],
+    )
+    def test_what_is_wrong_is_told_with_its_place(self, tmp_path, text, place):
+        with pytest.raises(DataError) as caught:
+            self.read(tmp_path, text)
+        assert place in caught.value.summary
+
+    def test_not_text(self, tmp_path):
+        (tmp_path / "labels.txt").write_bytes(b"\xff\xfe\x00")
+        with pytest.raises(DataError, match="UTF-8"):
+            read_labels(tmp_path / "labels.txt", self.NAMES, 10)
+
+    def test_missing(self, tmp_path):
+        with pytest.raises(DataError, match="cannot read"):
+            read_labels(tmp_path / "none.txt", self.NAMES, 10)
+
+    @given(text=st.text(max_size=60))
+    def test_any_text_is_labels_or_an_error(self, tmp_path_factory, text):
+        path = tmp_path_factory.mktemp("labels") / "labels.txt"
+        path.write_text(text, encoding="utf-8", errors="surrogatepass")
+        try:
+            labels = read_labels(path, self.NAMES, 10)
+        except DataError:
+            return
+        assert len(labels) == 3
+        assert all(0 <= label < 10 for label in labels)
+
+
+class TestIdx:
+    @given(st.binary(max_size=64), st.integers(1, 4))
+    def test_any_bytes_are_an_array_or_an_error(self, data, dimensions):
+        try:
+            array = parse_idx(data, dimensions, "x")
+        except DataError:
+            return
+        assert array.ndim == dimensions
+        assert array.size == len(data) - 4 - 4 * dimensions
+
+    @given(st.lists(st.integers(0, 5), min_size=1, max_size=4), st.randoms(use_true_random=False))
+    def test_round_trip(self, shape, random):
+        values = random.randbytes(int(np.prod(shape)))
+        data = bytes((0, 0, 8, len(shape))) + b"".join(struct.pack(">I", n) for n in shape) + values
+        array = parse_idx(data, len(shape), "x")
+        assert array.shape == tuple(shape)
+        assert array.tobytes() == values
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            gzip.compress(b"")[:-4],
+            gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 2**31, 2**31, 2**31)),
+            gzip.compress(b"\0\0\x0d\x03" + bytes(12)),
+            b"not gzip",
+            b"",
+        ],
+    )
+    def test_damaged_files(self, tmp_path, data):
+        (tmp_path / "x.gz").write_bytes(data)
+        with pytest.raises(DataError) as caught:
+            read_idx(tmp_path / "x.gz", 3)
+        assert "x.gz" in caught.value.summary
+
+    def test_a_file_that_unpacks_without_end_is_refused(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("mlperf_mobile_task_image_classification.idx.MAX_BYTES", 1000)
+        (tmp_path / "x.gz").write_bytes(gzip.compress(bytes(5000)))
+        with pytest.raises(DataError, match="more than 1000 bytes"):
+            read_idx(tmp_path / "x.gz", 3)
+
+
+class TestImageNet:
+    def test_images_are_in_the_order_of_their_names(self, tmp_path):
+        for number, name in enumerate(("b.jpg", "A.PNG", "a10.png", "a9.jpeg")):
+            save(tmp_path / name, color=(number * 40,) * 3, format="PNG")
+        (tmp_path / "notes.md").write_text("no image")
+        (tmp_path / "labels.txt").write_text("0\n1\n2\n3\n")
+        data = ImageNet(tmp_path, {})
+        assert [int(data.sample(n).pixels[0, 0, 0]) for n in range(len(data))] == [40, 80, 120, 0]
+        assert [data.truth(n) for n in range(4)] == [0, 1, 2, 3]
+
+    def test_without_labels_there_is_no_truth(self, tmp_path):
+        save(tmp_path / "a.png")
+        data = ImageNet(tmp_path, {})
+        assert data.sample(0).pixels.shape == (4, 6, 3)
+        with pytest.raises(DataError) as caught:
+            data.truth(0)
+        assert caught.value.code == "no-labels"
+
+    def test_nothing_is_read_before_it_is_asked_for(self, tmp_path):
+        (tmp_path / "broken.jpg").write_bytes(b"")
+        data = ImageNet(tmp_path, {})
+        with pytest.raises(DataError):
+            data.sample(0)
+
+    @pytest.mark.parametrize("make", [lambda p: None, lambda p: p.mkdir(), lambda p: p.write_text("a file")])
+    def test_no_images(self, tmp_path, make):
+        make(tmp_path / "d")
+        with pytest.raises(DataError) as caught:
+            ImageNet(tmp_path / "d", {})
+        assert str(tmp_path / "d") in caught.value.summary
+
+
+class TestFashionMnist:
+    def test_the_packaged_files(self):
+        """Counts and first labels as published: 1,000 of each class; ankle boot, pullover, trouser, trouser, shirt."""
+        data = FashionMnist(None, {})
+        truths = [data.truth(n) for n in range(len(data))]
+        assert len(data) == 10_000
+        assert np.bincount(truths).tolist() == [1000] * 10
+        assert truths[:5] == [9, 2, 1, 1, 6]
+        sample = data.sample(0)
+        assert sample.pixels.shape == (28, 28, 1)
+        assert sample.prepared
+
+    def test_a_changed_packaged_file_is_noticed(self, monkeypatch):
+        monkeypatch.setitem(
+            __import__("mlperf_mobile_task_image_classification.fashion_mnist", fromlist=["x"]).SHA256, IMAGES, "0" * 64
+        )
+        with pytest.raises(DataError, match="sha256"):
+            FashionMnist(None, {})
+
+    def test_images_and_labels_that_do_not_fit(self, tmp_path):
+        (tmp_path / IMAGES).write_bytes(gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 2, 28, 28) + bytes(1568)))
+        (tmp_path / LABELS).write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + bytes(3)))
+        with pytest.raises(DataError, match="do not belong together"):
+            FashionMnist(tmp_path, {})
+
+    def test_labels_out_of_range(self, tmp_path):
+        (tmp_path / IMAGES).write_bytes(gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 1, 28, 28) + bytes(784)))
+        (tmp_path / LABELS).write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 1) + b"\x0a"))
+        with pytest.raises(DataError):
+            FashionMnist(tmp_path, {})

@@ -1,0 +1,136 @@
+"""The task, bound to models that fit and that do not; decoding, and the metric."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile.errors import DataError, ModelError
+from mlperf_mobile_task_image_classification.image import Image
+from mlperf_mobile_task_image_classification.metric import Top1
+from mlperf_mobile_task_image_classification.task import ImageClassification
+
+
+def spec(shape, dtype="float32", name="t"):
+    return TensorSpec(name, tuple(shape), np.dtype(dtype))
+
+
+def bind(image=(1, 8, 8, 3), classes=(1, 10), dtype="float32", out="float32", offset=0):
+    return ImageClassification({"label_offset": offset}).bind([spec(image, dtype)], [spec(classes, out)])
+
+
+def picture(shape, prepared=False):
+    return Image(np.arange(np.prod(shape), dtype=np.uint8).reshape(shape), "picture", prepared)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs"),
+    [
+        ([], [spec((1, 10))]),
+        ([spec((1, 8, 8, 3)), spec((1, 8, 8, 3))], [spec((1, 10))]),
+        ([spec((1, 4))], [spec((1, 10))]),
+        ([spec((2, 8, 8, 3))], [spec((1, 10))]),
+        ([spec((1, 3, 8, 8))], [spec((1, 10))]),
+        ([spec((1, 8, 8, 3), "int32")], [spec((1, 10))]),
+        ([spec((1, 8, 8, 3))], []),
+        ([spec((1, 8, 8, 3))], [spec((1, 10)), spec((1, 10))]),
+        ([spec((1, 8, 8, 3))], [spec((1, 10, 4))]),
+        ([spec((1, 8, 8, 3))], [spec((1, 1))]),
+        ([spec((1, 8, 8, 3))], [spec((1, 10), "int64")]),
+    ],
+)
+def test_models_that_do_not_fit_are_named(inputs, outputs):
+    with pytest.raises(ModelError) as caught:
+        ImageClassification({}).bind(inputs, outputs)
+    assert caught.value.code in ("model-input", "model-output")
+
+
+def test_the_message_says_what_the_tensor_is():
+    with pytest.raises(ModelError, match=r"x float32\[1,4\]"):
+        ImageClassification({}).bind([spec((1, 4), name="x")], [spec((1, 10))])
+
+
+def test_an_offset_that_leaves_no_classes():
+    with pytest.raises(ModelError, match="label_offset 9"):
+        bind(offset=9)
+
+
+@pytest.mark.parametrize("classes", [(1, 10), (10,), (1, 1, 1, 10)])
+def test_vectors_of_any_rank(classes):
+    values = np.zeros(classes, np.float32)
+    values.reshape(-1)[7] = 1
+    assert bind(classes=classes).decode((values,)) == b"\x07\0\0\0"
+
+
+@given(st.lists(st.integers(-128, 127), min_size=4, max_size=50), st.integers(0, 2))
+def test_decoding_is_a_stable_sort(values, offset):
+    """The class a stable sort by falling value puts first, behind the offset."""
+    expected = sorted(range(len(values) - offset), key=lambda n: -values[n + offset])[0]
+    codec = bind(classes=(1, len(values)), out="int8", offset=offset)
+    assert codec.decode((np.array([values], np.int8),)) == expected.to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_what_is_no_number_never_wins(dtype):
+    nan = float("nan")
+    codec = bind(classes=(1, 4), out=dtype)
+    assert codec.decode((np.array([[nan, 1, 3, nan]], dtype),)) == (2).to_bytes(4, "little")
+    assert codec.decode((np.array([[nan, -np.inf, nan, nan]], dtype),)) == (1).to_bytes(4, "little")
+    assert codec.decode((np.full((1, 4), nan, dtype),)) == (-1).to_bytes(4, "little", signed=True)
+
+
+def test_half_floats_compare_as_numbers():
+    """As bit patterns, -1 (0xBC00) would be larger than 2 (0x4000)."""
+    codec = bind(classes=(1, 3), out="float16")
+    assert codec.decode((np.array([[-1, 2, 0.5]], np.float16),)) == (1).to_bytes(4, "little")
+
+
+def test_prepared_images_are_only_normalised():
+    (tensor,) = bind(image=(1, 4, 4, 1), dtype="int8").encode(picture((4, 4, 1), prepared=True))
+    np.testing.assert_array_equal(tensor[0, :, :, 0], np.arange(16).reshape(4, 4) - 128)
+
+
+def test_raw_images_get_the_models_shape():
+    raw = Image(np.arange(48, dtype=np.uint8), "x.rgb8", prepared=True)
+    (tensor,) = bind(image=(1, 4, 4, 3), dtype="uint8").encode(raw)
+    np.testing.assert_array_equal(tensor[0], np.arange(48).reshape(4, 4, 3))
+
+
+@pytest.mark.parametrize(
+    ("sample", "code"),
+    [
+        (Image(np.zeros(47, np.uint8), "x.rgb8", prepared=True), "image-size"),
+        (picture((9, 9, 1)), "image-channels"),
+        (picture((5, 4, 3), prepared=True), "image-size"),
+    ],
+)
+def test_images_that_do_not_fit_are_named(sample, code):
+    with pytest.raises(DataError) as caught:
+        bind(image=(1, 4, 4, 3)).encode(sample)
+    assert caught.value.code == code
+    assert sample.source in caught.value.summary
+
+
+class Truths:
+    def __init__(self, *truths):
+        self._truths = truths
+
+    def truth(self, index):
+        return self._truths[index]
+
+
+def test_top1_counts_right_answers():
+    metric = Top1(Truths(3, 1, 2, 0))
+    for index, answer in ((2, 2), (0, 3), (1, 0), (3, -1)):
+        metric.update(index, answer.to_bytes(4, "little", signed=True))
+    score = metric.score()
+    assert (score.metric, score.value, score.samples, score.details) == ("top-1", 0.5, 4, {"correct": 2})
+
+
+@pytest.mark.parametrize("response", [b"", b"\0\0\0", b"\0\0\0\0\0", (-2).to_bytes(4, "little", signed=True)])
+def test_damaged_responses_are_refused(response):
+    with pytest.raises(DataError):
+        Top1(Truths(0)).update(0, response)
