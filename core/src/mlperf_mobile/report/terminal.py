@@ -22,10 +22,11 @@ def print_results(results: Iterable[Result]) -> None:
 
 def print_result(result: Result, *, full: bool = False) -> None:
     """One result on stdout; in full, with environment, versions and seeds."""
-    Console(highlight=False, soft_wrap=False).print(_panel(result, full=full))
+    Console(highlight=False, soft_wrap=False).print(result_panel(result, full=full))
 
 
-def _panel(result: Result, *, full: bool) -> RenderableType:
+def result_panel(result: Result, *, full: bool = False) -> RenderableType:
+    """One result, framed."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
