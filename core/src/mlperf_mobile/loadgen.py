@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from mlperf_mobile.contracts import Load, Seeds
 from mlperf_mobile.errors import BackendError, DataError, OutputError
 
+SUMMARY_LOG = "mlperf_log_summary.txt"
 DETAIL_LOG = "mlperf_log_detail.txt"
 ACCURACY_LOG = "mlperf_log_accuracy.json"
 _MLLOG = ":::MLLOG "
@@ -175,6 +177,18 @@ def latencies(details: Mapping[str, Any]) -> dict[str, float]:
     for percent in ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90"):
         names[f"result_{percent}_percentile_latency_ns"] = "p" + percent.rstrip("0").rstrip(".").replace(".", "_")
     return {short: float(details[key]) for key, short in names.items() if key in details}
+
+
+def target_latency(logs: Path) -> float:
+    """The latency in nanoseconds at single-stream's target percentile; only the summary log has it.
+
+    Raises:
+        OutputError: It does not.
+    """
+    text = (logs / SUMMARY_LOG).read_text(errors="replace")
+    if found := re.search(r"^[\d.]+th percentile latency \(ns\) : (\d+)$", text, re.MULTILINE):
+        return float(found[1])
+    raise OutputError("log-incomplete", f"{logs / SUMMARY_LOG} names no percentile", "is the disk full?")
 
 
 def verdict(details: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Seed = Annotated[int, Field(ge=0, lt=2**64)]
 
@@ -39,6 +39,14 @@ class Counts(Strict):
     min_query_count: int = Field(ge=1)
     min_duration_s: float = Field(ge=0)
     max_duration_s: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _maximum_is_no_less_than_minimum(self) -> Self:
+        if 0 < self.max_duration_s < self.min_duration_s:
+            raise ValueError(
+                f"max_duration_s {self.max_duration_s:g} is less than min_duration_s {self.min_duration_s:g}"
+            )
+        return self
 
 
 class QualitySettings(Strict):

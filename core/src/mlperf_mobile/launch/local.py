@@ -64,7 +64,9 @@ class _Run:
         """Start the worker and listen until it is gone."""
         read_fd, write_fd = os.pipe()
         log_path = self._folder / store.WORKER_LOG
-        with store.telling(self._folder), log_path.open("wb") as log:
+        with store.telling(self._folder):
+            log = log_path.open("wb")
+        with log:
             process = subprocess.Popen(  # noqa: S603  our own interpreter and module
                 [
                     sys.executable, "-P", "-m", "mlperf_mobile.worker",
@@ -95,7 +97,9 @@ class _Run:
 
     def _hear(self, pipe: BinaryIO) -> bool:
         """Take in events until the worker closes its end; False when it said nothing for too long."""
-        with store.telling(self._folder), (self._folder / store.EVENTS).open("wb") as journal:
+        with store.telling(self._folder):
+            journal = (self._folder / store.EVENTS).open("wb")
+        with journal:
             for line in _lines(pipe, self._plan.silence_timeout_s):
                 if line is None:
                     return False
@@ -103,8 +107,9 @@ class _Run:
                     event = events.decode(line)
                 except ValueError:
                     continue  # not ours: a library wrote to a descriptor it does not own
-                journal.write(line + b"\n")
-                journal.flush()
+                with store.telling(self._folder):
+                    journal.write(line + b"\n")
+                    journal.flush()
                 self._take(event)
         return True
 

@@ -42,9 +42,8 @@ class SingleStream:
         queries = len(latencies_ns)
         duration = (times[1] - times[0]) / 1e9
         stopped = any("Max test duration reached" in error for error in details["errors"])
-        target = details[f"result_{load.percentile * 100:.2f}_percentile_latency_ns"]
         return Measurement(
-            latency_ns=loadgen.latencies(details) | {"target_percentile": float(target)},
+            latency_ns=loadgen.latencies(details) | {"target_percentile": loadgen.target_latency(logs)},
             throughput=queries / duration,
             queries=queries,
             samples=queries,

@@ -80,8 +80,10 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
             raise BackendError("no-batch", f"backend {plan.backend} takes one sample at a time", "leave batch at 1")
         loader = _Loader(plan, backend, batch, directory / WORK, stack)
         sessions = loader.sessions(backend.shards if scenario.parallel else 1)
-        placement = _check_placement(plan, sessions[0])
+        with blame("backend", plan.backend):
+            placement = sessions[0].placement()
         channel.measured("placement", asdict(placement))
+        _check_placement(plan, placement)
         with blame("task", plan.task):
             codec = task.bind(sessions[0].inputs, sessions[0].outputs)
         in_memory = plan.load.performance_sample_count or _fit_in_memory(sessions[0].inputs)
@@ -170,17 +172,14 @@ class _Loader:
         self.seconds[what] += round(time.perf_counter() - started, 6)
 
 
-def _check_placement(plan: Plan, session: Session) -> Placement:
-    """Where the operations run; in strict placement, all of them on the plan's accelerator."""
-    with blame("backend", plan.backend):
-        placement = session.placement()
+def _check_placement(plan: Plan, placement: Placement) -> None:
+    """In strict placement, every operation runs on the plan's accelerator."""
     fallen = {name: n for name, n in placement.operations.items() if name != plan.accelerator and n}
     if plan.strict_placement and fallen:
         where = ", ".join(f"{n} on {name}" for name, n in fallen.items())
         names = sorted({op for name in fallen for op in placement.names.get(name, ())})
         summary = f"not every operation runs on {plan.accelerator}: {where} ({', '.join(names) or 'names unknown'})"
         raise BackendError("placement-fallback", summary, "--set strict_placement=false accepts that")
-    return placement
 
 
 def _fit_in_memory(inputs: Sequence[TensorSpec]) -> int:
