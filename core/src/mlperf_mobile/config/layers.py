@@ -147,10 +147,10 @@ def _misfit(model: type[BaseModel], key: str, prefix: str, error: Any, own: Laye
         return UsageError("unknown-key", f"{setting.source}: unknown key {prefix}{key}", hint)
     if error["type"] == "missing":
         return UsageError("missing-key", f"{setting.source}: {prefix}{key} is missing", "set it")
-    name = f"{prefix}{key}".strip(".")
-    text = f"{setting.source}: {name}: {error['msg'].removeprefix('Value error, ')}"
-    if key:
-        text += f" (got {error['input']!r:.80})"
+    message = error["msg"].removeprefix("Value error, ")
+    if not key:  # several values together
+        return UsageError("bad-value", f"{prefix}{message}", "")
+    text = f"{setting.source}: {prefix}{key}: {message} (got {error['input']!r:.80})"
     field = model.model_fields.get(parts[0])
     return UsageError("bad-value", text, (field.description or "") if field else "")
 

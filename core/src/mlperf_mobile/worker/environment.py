@@ -47,7 +47,9 @@ def versions() -> dict[str, str]:
         for name, d in installed.items()
         if name == "mlperf-mobile" or any(e.group == "mlperf_mobile" for e in d.entry_points)
     }
-    required = {_required_name(text) for name in ours for text in installed[name].requires or ()}
+    required = {
+        _required_name(text) for name in ours for text in installed[name].requires or () if "extra ==" not in text
+    }
     return {name: installed[name].version for name in sorted(ours | required) if name in installed}
 
 

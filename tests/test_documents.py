@@ -1,0 +1,156 @@
+"""The documents are true: examples run, tables are current, commands exist, and nothing names this machine."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlperf_mobile.cli.main import parser
+from mlperf_mobile.config.document import read_text
+from mlperf_mobile.errors import ExitCode
+from mlperf_mobile.registry import Registry
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/*/README.md"), ROOT / "core/README.md"])
+MEMBERS = sorted(file.parent for file in [*ROOT.glob("core/pyproject.toml"), *ROOT.glob("[pt]*s/*/pyproject.toml")])
+
+
+def blocks(document, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_table_of_settings_is_current():
+    done = subprocess.run([sys.executable, ROOT / "tools/docs.py", "--check"], check=False)
+    assert done.returncode == 0, "run tools/docs.py"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
+def test_python_examples_run(document, monkeypatch, tmp_path):
+    """Every Python block can be executed; modules of the imaginary plugin are made up as empty ones."""
+    import types
+
+    namespace = {"__file__": str(tmp_path / "test_acme.py"), "__name__": "example"}
+    fake = types.ModuleType("acme_npu")
+    fake.plugin = types.ModuleType("acme_npu.plugin")
+    monkeypatch.setitem(sys.modules, "acme_npu", fake)
+    for block in blocks(document, "python"):
+        exec(compile(block, str(document), "exec"), namespace)
+        for name, value in list(namespace.items()):
+            setattr(fake.plugin, name, value)
+    if "TestAcme" in namespace:
+        offers = list(namespace["mlperf_mobile_backends"]())
+        assert [offer.name for offer in offers] == ["acme"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def test_the_run_file_in_the_documents_is_one(tmp_path):
+    (block,) = blocks(ROOT / "docs/running.md", "yaml")
+    path = tmp_path / "run.yaml"
+    path.write_text(block)
+    command = Path(sys.executable).with_name("mlperf-mobile")
+    done = subprocess.run([command, "run", "--config", path, "--dry-run"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "run.yaml:6:1" in done.stdout
+    assert read_text(block.encode(), "x")["threads"].value == 2
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
+def test_commands_in_the_documents_parse(document):
+    """Every ``mlperf-mobile …`` line of a plain block is a command line that the parser takes."""
+    for block in blocks(document, ""):
+        for line in block.splitlines():
+            words = line.split("  ")[0].split(" #")[0].split()
+            if words[:1] == ["mlperf-mobile"] and len(words) > 1 and not words[1].startswith("error"):
+                parser().parse_args(words[1:])
+
+
+def test_the_exit_codes_are_all_told():
+    told = {int(n) for n in re.findall(r"^\| (\d+) \|", (ROOT / "docs/errors.md").read_text(), re.MULTILINE)}
+    assert told == set(map(int, ExitCode))
+
+
+def test_the_rules_in_the_documents_are_the_scenarios():
+    text = (ROOT / "docs/running.md").read_text()
+    for name, offer in Registry().scenarios.items():
+        package, _, resource = offer.info.settings.partition(":")
+        folder = ROOT / "core/src" / package.replace(".", "/")
+        for rules, counts in yaml.safe_load((folder / resource).read_text())["runs"][name].items():
+            least, most = (counts[key] or "–" for key in ("min_duration_s", "max_duration_s"))
+            assert f"| {name} | {rules} | {counts['min_query_count']} | {least} | {most} |" in text
+
+
+def test_every_hook_is_documented():
+    from mlperf_mobile.plugin import HookSpecs
+
+    text = (ROOT / "docs/plugins.md").read_text()
+    for hook in vars(HookSpecs):
+        if hook.startswith("mlperf_mobile_"):
+            assert f"`{hook}" in text
+
+
+def test_every_problem_code_is_documented():
+    source = (ROOT / "core/src/mlperf_mobile/registry.py").read_text()
+    codes = set(re.findall(r'_leave_out\(\s*"([a-z-]+)"', source)) | {"unknown-hook", "hook-signature"}
+    text = (ROOT / "docs/errors.md").read_text()
+    assert codes >= {"import-failed", "duplicate", "hook-api", "bad-name", "hook-failed"}
+    assert [code for code in codes if f"`{code}`" not in text] == []
+
+
+class TestWorkspace:
+    def test_members_have_the_same_rooms(self):
+        assert len(MEMBERS) >= 3
+        for member in MEMBERS:
+            for room in ("README.md", "src", "tests"):
+                assert (member / room).exists(), f"{member}/{room}"
+
+    def test_members_share_one_version_and_the_entry_point_group(self):
+        projects = [tomllib.loads((member / "pyproject.toml").read_text())["project"] for member in MEMBERS]
+        assert len({project["version"] for project in projects}) == 1
+        assert all("mlperf_mobile" in project["entry-points"] for project in projects)
+
+    def test_the_core_names_no_backend_and_no_task(self):
+        """Nothing in the core changes for a new one: only examples in docstrings, help and advice name any."""
+        words = ("image_classification", "image-classification", "tflite", "snpe", "neuron", "nnapi")
+        named = set()
+        for file in (ROOT / "core/src").rglob("*.py"):
+            tree = ast.parse(file.read_text())
+            prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+            for node in ast.walk(tree):
+                text = node.value if isinstance(node, ast.Constant) and id(node) not in prose else ""
+                text = text or (node.id if isinstance(node, ast.Name) else "")
+                if isinstance(text, str) and any(word in text.lower() for word in words):
+                    named.add(file.relative_to(ROOT / "core/src/mlperf_mobile").as_posix())
+        assert named <= {"cli/run.py", "cli/doctor.py", "testing/kit.py"}  # examples, advice, names of heavy modules
+
+    def test_pins_have_hashes_and_name_no_host(self):
+        for file in (ROOT / "requirements").glob("*.txt"):
+            if file.name == "limits.txt":
+                continue
+            text = file.read_text()
+            pins = re.findall(r"^[A-Za-z0-9._-]+==", text, re.MULTILINE)
+            assert pins
+            assert text.count("--hash=sha256:") >= len(pins)
+            assert "://" not in text
+            assert "index" not in text
+
+    def test_modules_stay_small(self):
+        long = {
+            str(file.relative_to(ROOT)): lines
+            for pattern in ("core/src", "plugins/*/src", "tasks/*/src")
+            for folder in ROOT.glob(pattern)
+            for file in folder.rglob("*.py")
+            if (lines := len(file.read_text().splitlines())) > 350
+        }
+        assert long == {}
