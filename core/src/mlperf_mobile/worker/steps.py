@@ -86,6 +86,7 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
         _check_placement(plan, placement)
         with blame("task", plan.task):
             codec = task.bind(sessions[0].inputs, sessions[0].outputs)
+            metric = task.metric(dataset) if plan.has_accuracy else None  # before the clock: labels may be missing
         in_memory = plan.load.performance_sample_count or _fit_in_memory(sessions[0].inputs)
         in_memory = min(in_memory, total)
         tensors = {"inputs": [*map(str, sessions[0].inputs)], "outputs": [*map(str, sessions[0].outputs)]}
@@ -105,9 +106,7 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
             with phase, _quiet(), blame("scenario", plan.scenario):
                 measured = scenario.run(system, load, latencies, directory / "performance")
             channel.measured("performance", asdict(measured) | {"expected_latency_ns": expected})
-        if plan.has_accuracy:
-            with blame("task", plan.task):
-                metric = task.metric(dataset)
+        if metric:
             more = loader.sessions(backend.shards - len(sessions))
             system = System([*sessions, *more], batch, codec, dataset, watch)
             started = time.perf_counter()
