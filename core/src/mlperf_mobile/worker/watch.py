@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlperf_mobile import events
-from mlperf_mobile.errors import ExitCode
+from mlperf_mobile.errors import ExitCode, OutputError
 from mlperf_mobile.results.latencies import FILE, append
 from mlperf_mobile.worker.channel import Channel
 
@@ -77,13 +77,23 @@ class Watch(threading.Thread):
         control = [self._control]
         while not self._done.is_set():
             readable, _, _ = select.select(control, [], [], INTERVAL_S)
-            self._tick()
+            try:
+                self._tick()
+            except OSError as error:
+                self._give_up(error)
             if readable:
                 told = os.read(self._control, 4096)
                 if b"cancel" in told:
                     os._exit(ExitCode.INTERRUPTED)
                 if not told:
                     control = []  # nobody will say anything any more
+
+    def _give_up(self, error: OSError) -> None:
+        """End the run: what cannot be saved cannot become a result."""
+        summary = f"cannot save latencies in {self._directory}: {error.strerror}"
+        told = OutputError("output-unwritable", summary, "free some space, or choose another --output")
+        self._channel.send(events.Failed.model_validate(told.record()))
+        os._exit(told.exit_code)
 
     def stop(self) -> None:
         """End the thread and save what is left."""

@@ -1,0 +1,405 @@
+"""The registry leaves out what is broken, says why, and keeps everything else."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import distributions
+from textwrap import dedent
+
+import pytest
+
+from mlperf_mobile.errors import UsageError
+from mlperf_mobile.plugin import PROJECT
+from mlperf_mobile.registry import Registry, pick
+
+HEAD = """
+from mlperf_mobile.plugin import (
+    BackendInfo, DatasetInfo, EnvFact, Ref, ScenarioInfo, SuiteInfo, TaskInfo, hookimpl,
+)
+
+def backend(name, **more):
+    fields = dict(name=name, summary="a test", vendor="v", backend=Ref("nowhere:B"), model_formats=("x",), hook_api=(1, 0))
+    return BackendInfo(**(fields | more))
+"""
+
+GOOD = """
+@hookimpl
+def mlperf_mobile_backends():
+    yield backend("good")
+"""
+
+
+class Site:
+    """A folder of installed distributions that nothing else sees."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def install(self, name, code, *, module=None, entries=None, version="1.0", head=HEAD):
+        """A distribution of one module; its entry points are named like the distribution unless given."""
+        module = module or f"registry_case_{name.replace('-', '_')}"
+        (self.folder / f"{module}.py").write_text(head + dedent(code))
+        info = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        lines = [f"{key} = {value}" for key, value in (entries or {name: module}).items()]
+        (info / "entry_points.txt").write_text("\n".join([f"[{PROJECT}]", *lines, ""]))
+
+    def registry(self, **more):
+        found = [entry for dist in distributions(path=[str(self.folder)]) for entry in dist.entry_points]
+        return Registry(found, **more)
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv("MLPERF_MOBILE_BLOCK", raising=False)
+    before = set(sys.modules)
+    yield Site(tmp_path)
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def only_problem(registry):
+    (problem,) = registry.problems
+    return problem
+
+
+AT_IMPORT = {
+    "missing dependency": ("import a_module_that_is_not_there", "a_module_that_is_not_there"),
+    "exception": ("raise RuntimeError('licence [server] is\\ndown')", "RuntimeError: licence [server] is down"),
+    "exit": ("raise SystemExit(3)", "SystemExit: 3"),
+    "syntax": ("def", "SyntaxError"),
+    "endless message": ("raise ValueError('x' * 10_000)", "ValueError: xxx"),
+}
+
+
+@pytest.mark.parametrize(("code", "reason"), AT_IMPORT.values(), ids=AT_IMPORT)
+def test_import_failed(site, code, reason):
+    site.install("good", GOOD)
+    site.install("bad", code)
+    registry = site.registry()
+    problem = only_problem(registry)
+    assert problem.code == "import-failed"
+    assert reason in problem.reason
+    assert len(problem.reason) <= 300
+    assert str(problem.source) == "bad 1.0"
+    assert "MLPERF_MOBILE_BLOCK=bad" in problem.fix
+    assert list(registry.backends) == ["good"]
+
+
+@pytest.mark.parametrize("target", ["a_module_that_is_not_there", "registry_case_bad:no_such_attribute"])
+def test_entry_point_to_nowhere(site, target):
+    site.install("good", GOOD)
+    site.install("bad", "", entries={"bad": target})
+    assert only_problem(site.registry()).code == "import-failed"
+
+
+def test_a_module_whose_attributes_raise_is_left_out(site):
+    """Registering looks at every attribute, and a lazy module may do anything then."""
+    code = """
+    class Lazy:
+        def __dir__(self):
+            return ["mlperf_mobile_backends"]
+        def __getattr__(self, name):
+            raise RuntimeError("no licence")
+    lazy = Lazy()
+    """
+    site.install("good", GOOD)
+    site.install("bad", code, entries={"bad": "registry_case_bad:lazy"})
+    registry = site.registry()
+    assert only_problem(registry).code == "import-failed"
+    assert list(registry.backends) == ["good"]
+
+
+def test_prints_of_plugins_go_to_stderr(site, capsys):
+    """Standard output belongs to ``--json``."""
+    code = """
+    print("imported")
+
+    @hookimpl
+    def mlperf_mobile_backends():
+        print("asked")
+        yield backend("chatty")
+    """
+    site.install("chatty", code)
+    assert list(site.registry().backends) == ["chatty"]
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.split() == ["imported", "asked"]
+
+
+IN_HOOK = {
+    "raises": ("raise OSError('no driver')", "OSError: no driver"),
+    "exits": ("raise SystemExit('bye')", "SystemExit: bye"),
+    "raises halfway": ("yield backend('half'); raise RuntimeError('second one')", "RuntimeError: second one"),
+    "nothing": ("pass", "TypeError"),
+    "a number": ("return 5", "TypeError"),
+    "a text": ("return 'backend'", "expected BackendInfo, got 'b'"),
+    "another kind": ("yield backend('x'); yield EnvFact('a', 1)", "expected BackendInfo, got EnvFact"),
+    "the class": ("yield BackendInfo", "expected BackendInfo"),
+}
+
+
+@pytest.mark.parametrize(("body", "reason"), IN_HOOK.values(), ids=IN_HOOK)
+def test_hook_failed(site, body, reason):
+    """What a hook returns counts only as a whole."""
+    site.install("good", GOOD)
+    site.install("bad", f"@hookimpl\ndef mlperf_mobile_backends():\n    {body}\n")
+    registry = site.registry()
+    problem = only_problem(registry)
+    assert problem.code == "hook-failed"
+    assert reason in problem.reason
+    assert str(problem.source) == "bad 1.0"
+    assert list(registry.backends) == ["good"]
+
+
+def test_a_failing_hook_takes_only_its_own_kind(site):
+    """The other hooks of the same plugin still count."""
+    code = """
+    @hookimpl
+    def mlperf_mobile_tasks():
+        raise RuntimeError("no tasks today")
+
+    @hookimpl
+    def mlperf_mobile_backends():
+        yield backend("half")
+    """
+    site.install("half", code)
+    registry = site.registry()
+    assert only_problem(registry).code == "hook-failed"
+    assert list(registry.backends) == ["half"]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected", "named"),
+    [
+        ("@hookimpl\ndef mlperf_mobile_backend():\n    return ()", "unknown-hook", "mlperf_mobile_backend"),
+        ("@hookimpl\ndef mlperf_mobile_backends(config):\n    return ()", "hook-signature", "config"),
+        ("@hookimpl\ndef mlperf_mobile_environment(backend, device):\n    return ()", "hook-signature", "device"),
+    ],
+)
+def test_hooks_that_do_not_fit(site, code, expected, named):
+    site.install("good", GOOD)
+    site.install("bad", code + "\n" + GOOD.replace("good", "bad"))
+    registry = site.registry()
+    problem = only_problem(registry)
+    assert problem.code == expected
+    assert named in problem.reason
+    assert list(registry.backends) == ["good"]
+    assert [source.plugin for source, _ in registry.plugins] == ["good"]
+
+
+def test_optional_hooks_are_no_problem(site):
+    """A plugin may be ahead of the core on purpose."""
+    site.install("ahead", "@hookimpl(optionalhook=True)\ndef mlperf_mobile_someday():\n    return ()\n" + GOOD)
+    registry = site.registry()
+    assert registry.problems == []
+    assert list(registry.backends) == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("value", "told", "fix"),
+    [
+        ("(0, 9)", "hook API 0.9, the core speaks 1.0", "pip install -U bad"),
+        ("(2, 0)", "hook API 2.0, the core speaks 1.0", "pip install -U mlperf-mobile"),
+        ("(1, 1)", "hook API 1.1, the core speaks 1.0", "pip install -U mlperf-mobile"),
+        ("(1,)", "hook API 1,", "pip install"),
+        ("(1, 0, 0)", "hook API 1.0.0", "pip install"),
+        ("None", "hook API None", "pip install -U bad"),
+        ("'1.0'", "hook API '1.0'", "pip install -U bad"),
+        ("('1', '0')", "hook API 1.0, the core speaks 1.0", "pip install -U bad"),
+        ("(None, None)", "hook API None.None", "pip install -U bad"),
+        ("(1, '0')", "hook API 1.0", "pip install -U bad"),
+        ("1.0", "hook API 1.0", "pip install -U bad"),
+    ],
+)
+def test_hook_api(site, value, told, fix):
+    """An offer for another hook API is left out; the other offers of the plugin are taken."""
+    code = f"""
+    @hookimpl
+    def mlperf_mobile_backends():
+        yield backend("other", hook_api={value})
+        yield backend("mine")
+    """
+    site.install("bad", code)
+    registry = site.registry()
+    problem = only_problem(registry)
+    assert problem.code == "hook-api"
+    assert "'other'" in problem.reason
+    assert told in problem.reason
+    assert fix in problem.fix
+    assert list(registry.backends) == ["mine"]
+
+
+@pytest.mark.parametrize("name", ["", "two words", "-x", ".x", "naïve", "a\nb", "a\x1b[31m", "x:y", None, 5, b"x"])
+def test_bad_name(site, name):
+    site.install("good", GOOD)
+    site.install("bad", f"@hookimpl\ndef mlperf_mobile_backends():\n    yield backend({name!r})\n")
+    registry = site.registry()
+    problem = only_problem(registry)
+    assert problem.code == "bad-name"
+    assert repr(name) in problem.reason
+    assert list(registry.backends) == ["good"]
+
+
+def test_bad_names_of_suites(site):
+    code = """
+    @hookimpl
+    def mlperf_mobile_suites():
+        yield SuiteInfo(suite="my suite", task="t", summary="", settings="x:y", hook_api=(1, 0))
+        yield SuiteInfo(suite="suite", task="t", summary="", settings="x:y", hook_api=(1, 0))
+    """
+    site.install("suites", code)
+    registry = site.registry()
+    assert only_problem(registry).code == "bad-name"
+    assert list(registry.suites) == ["suite/t"]
+
+
+def test_duplicates_across_distributions(site):
+    """Nobody's backend is replaced by another one of its name: neither is taken, both are named."""
+    twin = '@hookimpl\ndef mlperf_mobile_backends():\n    yield backend("{}")\n    yield backend("twin")\n'
+    site.install("one", twin.format("first"))
+    site.install("two", twin.format("second"), version="2.5")
+    registry = site.registry()
+    problem = only_problem(registry)
+    assert problem.code == "duplicate"
+    assert "'twin'" in problem.reason
+    assert "one 1.0" in problem.reason
+    assert "two 2.5" in problem.reason
+    assert list(registry.backends) == ["first", "second"]
+    assert list(site.registry(blocked=["two"]).backends) == ["first", "twin"]
+
+
+def test_duplicates_within_a_distribution(site):
+    code = '@hookimpl\ndef mlperf_mobile_backends():\n    yield backend("twin")\n    yield backend("twin")\n'
+    site.install("one", code)
+    registry = site.registry()
+    problem = only_problem(registry)
+    assert problem.code == "duplicate"
+    assert "one 1.0" in problem.reason
+    assert list(registry.backends) == []
+
+
+def test_the_same_name_in_two_kinds_is_no_duplicate(site):
+    code = """
+    @hookimpl
+    def mlperf_mobile_backends():
+        yield backend("same")
+
+    @hookimpl
+    def mlperf_mobile_datasets():
+        yield DatasetInfo(name="same", summary="", dataset=Ref("x:y"), tasks=("t",), hook_api=(1, 0))
+    """
+    site.install("one", code)
+    registry = site.registry()
+    assert registry.problems == []
+    assert list(registry.backends) == list(registry.datasets) == ["same"]
+
+
+def test_two_distributions_with_the_same_entry_point_name(site):
+    """An entry point's name belongs to its distribution; both plugins are admitted."""
+    site.install("one", GOOD.replace("good", "first"), entries={"plugin": "registry_case_one"})
+    site.install("two", GOOD.replace("good", "second"), entries={"plugin": "registry_case_two"})
+    registry = site.registry()
+    assert registry.problems == []
+    assert list(registry.backends) == ["first", "second"]
+    assert [str(source) for source, _ in registry.plugins] == ["one 1.0", "two 1.0"]
+    assert str(registry.backends["second"].source) == "two 1.0"
+
+
+def test_one_module_under_two_entry_points_is_asked_once(site):
+    site.install("one", GOOD, entries={"a": "registry_case_one", "b": "registry_case_one"})
+    registry = site.registry()
+    assert list(registry.backends) == ["good"]
+    assert [source.plugin for source, _ in registry.plugins] == ["a"]
+    assert only_problem(registry).source.plugin == "b"
+
+
+def test_a_distribution_without_metadata_is_survived(site):
+    """An installation that was broken off leaves such folders."""
+    site.install("good", GOOD)
+    site.install("torn", GOOD.replace("good", "torn"))
+    (site.folder / "torn-1.0.dist-info" / "METADATA").unlink()
+    assert "good" in site.registry().backends
+
+
+def test_blocked_plugins_are_not_even_imported(site, monkeypatch):
+    site.install("good", GOOD)
+    site.install("one", "raise RuntimeError")
+    site.install("two", "raise RuntimeError")
+    monkeypatch.setenv("MLPERF_MOBILE_BLOCK", "one,two,no-such-plugin")
+    registry = site.registry()
+    assert registry.problems == []
+    assert list(registry.backends) == ["good"]
+    assert "registry_case_one" not in sys.modules
+    monkeypatch.delenv("MLPERF_MOBILE_BLOCK")
+    assert [problem.source.plugin for problem in site.registry(blocked=["one"]).problems] == ["two"]
+
+
+def test_environment_facts_survive_a_hook_that_raises(site):
+    fact = "@hookimpl\ndef mlperf_mobile_environment({}):\n    {}\n"
+    site.install("asks", fact.format("backend", "yield EnvFact('asked', backend)"))
+    site.install("bad", fact.format("backend", "yield EnvFact('lost', 1); raise RuntimeError('no driver')"))
+    site.install("ignores", fact.format("", "return [EnvFact('sdk', 2.5), EnvFact('debug', False)]"))
+    site.install("wrong", fact.format("", "return {'a': 1}"))
+    registry = site.registry()
+    assert registry.environment("tpu") == {"asked": "tpu", "sdk": 2.5, "debug": False}
+    assert {(p.code, str(p.source)) for p in registry.problems} == {
+        ("hook-failed", "bad 1.0"), ("hook-failed", "wrong 1.0"),
+    }  # fmt: skip
+
+
+def test_every_kind_is_gathered(site):
+    code = """
+    @hookimpl
+    def mlperf_mobile_tasks():
+        return [TaskInfo(name="t", summary="", task=Ref("x:y"), settings="x:y", hook_api=(1, 0))]
+
+    @hookimpl
+    def mlperf_mobile_scenarios():
+        return [ScenarioInfo(name="s", summary="", scenario=Ref("x:y"), settings="x:y", hook_api=(1, 0))]
+    """
+    site.install("many", code)
+    registry = site.registry()
+    assert (list(registry.tasks), list(registry.scenarios)) == (["t"], ["s"])
+    assert registry.plugins[0][1] == ["mlperf_mobile_scenarios", "mlperf_mobile_tasks"]
+
+
+def test_problems_as_records_and_lines(site):
+    site.install("bad", "raise RuntimeError('x')")
+    problem = only_problem(site.registry())
+    assert problem.record() == {
+        "code": "import-failed",
+        "source": "bad 1.0",
+        "reason": "RuntimeError: x",
+        "fix": "update or uninstall it, or set MLPERF_MOBILE_BLOCK=bad",
+    }
+    assert problem.line() == f"problem[import-failed] bad 1.0: RuntimeError: x; {problem.fix}"
+
+
+def test_pick_names_what_is_near(site):
+    site.install("good", GOOD)
+    registry = site.registry()
+    assert pick("backend", "good", registry.backends, registry).info.name == "good"
+    with pytest.raises(UsageError) as caught:
+        pick("backend", "gold", registry.backends, registry, "--backend")
+    assert caught.value.code == "unknown-backend"
+    assert caught.value.line().endswith("--backend: no backend is called 'gold'; did you mean good?")
+    with pytest.raises(UsageError, match="none is installed"):
+        pick("task", "t", registry.tasks, registry)
+
+
+def test_pick_says_why_something_was_left_out(site):
+    site.install("old", GOOD.replace('"good"', '"old-one", hook_api=(0, 1)'))
+    registry = site.registry()
+    with pytest.raises(UsageError, match=r"left out: .* speaks hook API 0\.1") as caught:
+        pick("backend", "old-one", registry.backends, registry)
+    assert caught.value.hint == "pip install -U old"
+
+
+def test_installed_entry_points_are_found_by_default(monkeypatch):
+    monkeypatch.delenv("MLPERF_MOBILE_BLOCK", raising=False)
+    registry = Registry()
+    assert {"single-stream", "offline"} <= set(registry.scenarios)
+    assert registry.scenarios["offline"].source.distribution == "mlperf-mobile"
