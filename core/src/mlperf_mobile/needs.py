@@ -50,7 +50,8 @@ def _has_library(name: str) -> bool:
     folders += [f"/lib/{triplet}", f"/usr/lib/{triplet}"]
     if any(folder and Path(folder, name).is_file() for folder in folders):
         return True
-    try:  # the dynamic loader's own cache: a table of NUL-terminated names and paths
-        return b"\0" + name.encode() + b"\0" in Path("/etc/ld.so.cache").read_bytes()
+    try:  # the dynamic loader's own cache: NUL-terminated names and paths; a name may be the end of a path
+        cache = Path("/etc/ld.so.cache").read_bytes()
     except OSError:
         return False
+    return any(before + name.encode() + b"\0" in cache for before in (b"\0", b"/"))

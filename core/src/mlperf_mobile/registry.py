@@ -160,7 +160,8 @@ class Registry:
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
             self._manager.unregister(name=name)
-            known = hasattr(HookSpecs, str(error).split("'")[1]) if "'" in str(error) else False
+            hook = re.search(r"hook '(\w+)'", str(error))
+            known = hook is not None and hasattr(HookSpecs, hook[1])
             self._leave_out("hook-signature" if known else "unknown-hook", source, _reason(error), block)
             return
         except Exception as error:  # noqa: BLE001  registering reads every attribute of a foreign object
@@ -208,7 +209,8 @@ class Registry:
             case other:
                 theirs = ".".join(map(str, other)) if isinstance(other, tuple) else repr(other)
                 ours = ".".join(map(str, HOOK_API))
-                newer = isinstance(other, tuple) and tuple(other) > HOOK_API
+                numbers = isinstance(other, tuple) and all(isinstance(part, int) for part in other)
+                newer = numbers and other > HOOK_API
                 fix = "pip install -U mlperf-mobile" if newer else f"pip install -U {source.distribution}"
                 reason = f"{kind} {info.name!r} speaks hook API {theirs}, the core speaks {ours}"
                 self._leave_out("hook-api", source, reason, fix)

@@ -45,17 +45,23 @@ def main(argv: list[str] | None = None) -> int:
         return ExitCode.USAGE
     try:
         return int(args.handler(args))
-    except MobileError as error:
-        if args.debug or os.environ.get("MLPERF_MOBILE_DEBUG"):
-            raise
-        _tell(error, args)
-        return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
+    except Exception as error:
+        if args.debug or os.environ.get("MLPERF_MOBILE_DEBUG"):
+            raise
+        told = error if isinstance(error, MobileError) else _defect(error)
+        _tell(told, args)
+        return told.exit_code
+
+
+def _defect(error: Exception) -> MobileError:
+    summary = f"{type(error).__name__}: {error}"
+    return MobileError("internal", summary, "this is a defect; --debug shows where", ExitCode.INTERNAL)
 
 
 def _tell(error: MobileError, args: argparse.Namespace) -> None:

@@ -61,10 +61,7 @@ class _Resolution:
         self.entry = self.models.get(str(peek["model"].value)) if "model" in peek else None
         self.model = self._model_ref(peek)
         self.backend = self._pick_backend(peek)
-        self.option_models = {
-            kind: cast("type[BaseModel] | None", offer.info.options.load() if offer.info.options else None)
-            for kind, offer in self._offers().items()
-        }
+        self.option_models = {kind: _options_model(kind, offer) for kind, offer in self._offers().items()}
         stack = [
             read_resource(self.scenario.info.settings, f"scenario {self.scenario.info.name}"),
             task_layer,
@@ -223,6 +220,17 @@ class _Resolution:
                 raise UsageError("unknown-key", f"{stray.source}: {kind} {name} has no options", "remove it")
             return {}
         return layers.check(model, self.layer, prefix).model_dump(mode="json", exclude_none=True)
+
+
+def _options_model(kind: str, offer: Offer[Any]) -> type[BaseModel] | None:
+    """The pydantic model of a plugin's options; importing it runs the plugin's code for the first time."""
+    if offer.info.options is None:
+        return None
+    try:
+        return cast("type[BaseModel]", offer.info.options.load())
+    except Exception as error:
+        summary = f"{kind} {offer.info.name} cannot be loaded: {type(error).__name__}: {error}"
+        raise BackendError("plugin-broken", summary, f"update or reinstall {offer.source.distribution}") from error
 
 
 def model_entries(described: Layer) -> dict[str, ModelEntry]:
