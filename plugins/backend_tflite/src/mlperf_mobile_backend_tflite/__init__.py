@@ -1,0 +1,1 @@
+"""TensorFlow Lite models on the CPU or an external delegate, through LiteRT or tflite-runtime."""

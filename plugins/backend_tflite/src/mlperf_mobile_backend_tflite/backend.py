@@ -1,0 +1,95 @@
+"""The backend ``tflite``: TensorFlow Lite models on LiteRT or tflite-runtime."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from mlperf_mobile.contracts import Artifact, Backend, BatchSession, CompileRequest, Options, Probe
+from mlperf_mobile.errors import BackendError, UsageError
+from mlperf_mobile_backend_tflite import runtime
+from mlperf_mobile_backend_tflite.loading import Loader
+from mlperf_mobile_backend_tflite.options import TFLiteOptions
+from mlperf_mobile_backend_tflite.session import TFLiteBatchSession, TFLiteSession
+
+
+class TFLiteBackend:
+    """Runs .tflite models on the CPU, or on an accelerator through an external delegate.
+
+    Args:
+        options: As :class:`TFLiteOptions`.
+
+    Raises:
+        UsageError: ``bad-options``; names the option.
+    """
+
+    def __init__(self, options: Options) -> None:
+        try:
+            self._options = TFLiteOptions.model_validate(dict(options))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = "".join(f"{part}: " for part in first["loc"])
+            text = f"backend tflite: {name}{first['msg'].removeprefix('Value error, ')}"
+            raise UsageError("bad-options", text, "check backend_options") from error
+
+    @property
+    def shards(self) -> int:
+        """The option ``shards``, or as many sessions of ``threads`` threads as the usable cores hold."""
+        return self._options.effective_shards
+
+    def probe(self) -> Probe:
+        """Run a tiny model, and create the delegate if the options name one; never raises."""
+        options, versions, label = self._options, {}, ""
+        try:
+            found = runtime.load(options.runtime)
+            versions, label = {found.name: found.version}, str(found)
+            runtime.check(found)
+            if options.delegate:
+                found.delegate(options.delegate, options.delegate_options)
+        except BackendError as error:
+            return Probe(usable=False, versions=versions, runtime=label, reason=error.summary, fix=error.hint)
+        except Exception as error:  # noqa: BLE001  a probe never raises, whatever a runtime or a delegate does
+            reason, fix = f"{type(error).__name__}: {error}", f"reinstall it: {runtime.FIX}"
+            return Probe(usable=False, versions=versions, runtime=label, reason=reason, fix=fix)
+        accelerators = ("cpu", "delegate") if options.delegate else ("cpu",)
+        return Probe(usable=True, accelerators=accelerators, versions=versions, runtime=label)
+
+    def compile(self, request: CompileRequest) -> Artifact:
+        """The model itself: interpreters compile nothing ahead of time."""
+        return Artifact(request.model, request.accelerator, request.batch)
+
+    def load(self, artifact: Artifact) -> TFLiteSession | TFLiteBatchSession:
+        """Check the file, then load it; a :class:`TFLiteBatchSession` for ``batch > 1``.
+
+        Raises:
+            ModelError: The file is missing, damaged or refused by the runtime, or cannot take the batch.
+            BackendError: The runtime or the delegate fails, or the accelerator does not fit the options.
+        """
+        self._check_accelerator(artifact.accelerator)
+        if artifact.batch < 1:
+            raise BackendError("batch-size", f"a batch of {artifact.batch} samples is none", "use batch 1 or more")
+        loader = Loader(
+            runtime=runtime.load(self._options.runtime),
+            options=self._options,
+            model=artifact.path,
+            delegate=self._options.delegate,
+            batch=artifact.batch,
+        )
+        return loader.session()
+
+    def _check_accelerator(self, accelerator: str) -> None:
+        library = self._options.delegate
+        if accelerator not in ("cpu", "delegate"):
+            raise BackendError("no-accelerator", f"backend tflite has no accelerator {accelerator!r}", "cpu, delegate")
+        if accelerator == "delegate" and library is None:
+            summary = "accelerator delegate needs the option delegate, an external delegate's library"
+            raise BackendError("no-accelerator", summary, "name the library in delegate, or use accelerator cpu")
+        if accelerator == "cpu" and library is not None:
+            summary = f"the option delegate names {library}, but the accelerator is cpu"
+            raise BackendError("no-accelerator", summary, "use accelerator delegate, or leave the option delegate out")
+
+
+if TYPE_CHECKING:  # the type checker holds the classes to the contracts here
+    _backend: type[Backend] = TFLiteBackend
+    _batch_session: type[BatchSession] = TFLiteBatchSession

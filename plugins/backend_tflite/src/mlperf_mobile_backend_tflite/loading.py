@@ -1,0 +1,145 @@
+"""Turns a model file into a session: applies the delegate, sizes the tensors, and checks what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile_backend_tflite import model_file
+from mlperf_mobile_backend_tflite.options import TFLiteOptions
+from mlperf_mobile_backend_tflite.placement import Partition, partitions, read_nodes
+from mlperf_mobile_backend_tflite.runtime import Interpreter, Runtime, broken
+from mlperf_mobile_backend_tflite.session import Loaded, TFLiteBatchSession, TFLiteSession, specs
+
+Shapes = list[tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """Loads one model."""
+
+    runtime: Runtime
+    options: TFLiteOptions
+    model: Path
+    delegate: str | None
+    """The external delegate's library, if one is to be applied."""
+    batch: int
+
+    def session(self) -> TFLiteSession | TFLiteBatchSession:
+        """The loaded model.
+
+        Raises:
+            ModelError: The file is missing, damaged or refused by the runtime, or cannot take the batch.
+            BackendError: The delegate or the runtime fails.
+        """
+        operators = model_file.check(self.model).operators
+        interpreter = self._interpreter(xnnpack=self.options.xnnpack)
+        details = interpreter.get_output_details()
+        specs([*interpreter.get_input_details(), *details], self.model.name)
+        # XNNPACK is applied when tensors are allocated, so all partitions before that are the external delegate's.
+        external = partitions(read_nodes(interpreter)) if self.delegate else frozenset()
+        if self.batch == 1:
+            self._allocate(interpreter)
+            return TFLiteSession(Loaded(interpreter, self.model.name, external, operators))
+        self._resize(interpreter)
+        if external and not partitions(read_nodes(interpreter)):
+            external = self._partitions_after_resize()
+        self._allocate(interpreter)
+        self._check_slots(_shapes(details), _shapes(interpreter.get_output_details()))
+        return TFLiteBatchSession(Loaded(interpreter, self.model.name, external, operators), self.batch)
+
+    def _interpreter(self, *, xnnpack: bool) -> Interpreter:
+        """The interpreter with the external delegate applied."""
+        options = self.options
+        delegates = [self.runtime.delegate(self.delegate, options.delegate_options)] if self.delegate else []
+        with self._told():
+            return self.runtime.interpreter(
+                model_path=str(self.model), threads=options.threads, xnnpack=xnnpack, delegates=delegates
+            )
+
+    def _allocate(self, interpreter: Interpreter) -> None:
+        """Allocate the tensors, and where running alone tells an output's shape, run once on zeros."""
+        with self._told():
+            interpreter.allocate_tensors()
+        if not any(map(_is_unsure, interpreter.get_output_details())):
+            return
+        try:
+            for detail in interpreter.get_input_details():
+                interpreter.tensor(detail["index"])().fill(0)
+            interpreter.invoke()
+            interpreter.reset_all_variables()
+        except (RuntimeError, ValueError) as error:
+            summary = f"output shapes of {self.model} show only in a run, and a run on zeros failed: {_text(error)}"
+            raise ModelError("model-shape", summary, "convert the model with fixed shapes") from error
+
+    def _resize(self, interpreter: Interpreter) -> None:
+        """Give every input ``batch`` slots."""
+        for detail in interpreter.get_input_details():
+            shape = [int(n) for n in detail["shape"]]
+            if shape[:1] != [1]:
+                raise self._no_batch(f"input {detail['name']} has the shape {shape}, with no leading 1")
+            with self._told():
+                interpreter.resize_tensor_input(detail["index"], [self.batch, *shape[1:]])
+
+    def _partitions_after_resize(self) -> frozenset[Partition]:
+        """The external delegate's partitions of the resized model, seen without XNNPACK.
+
+        A delegate for static tensors only is undone when an input is resized, and applied again right before
+        XNNPACK: there is no moment in which its partitions could be told from XNNPACK's.
+        """
+        alone = self._interpreter(xnnpack=False)
+        self._resize(alone)
+        with self._told():
+            alone.allocate_tensors()
+        return partitions(read_nodes(alone))
+
+    def _check_slots(self, before: Shapes, after: Shapes) -> None:
+        """Every output must have got one slot a sample, and be otherwise as it was."""
+        for one, many in zip(before, after, strict=True):
+            told = one and 0 not in one  # by the file; a shape that only a run tells is empty there
+            if many[:1] != (self.batch,) or (told and one != (1, *many[1:])):
+                raise self._no_batch(f"an output of shape {list(one)} becomes {list(many)}")
+
+    def _no_batch(self, reason: str) -> ModelError:
+        summary = f"{self.model} cannot be resized to a batch of {self.batch}: {reason}"
+        return ModelError("model-batch", summary, "use batch 1, or convert the model with a variable batch size")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn the runtime's exceptions into errors that say whose they are."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self.batch > 1:
+                with replace(self, batch=1).session():  # raises by itself if the batch is not what is wrong
+                    raise self._no_batch(_text(error)) from error
+            if self.delegate:
+                summary = f"{self.model} cannot be loaded with delegate {self.delegate}: {_text(error)}"
+                raise BackendError("delegate-failed", summary, "use accelerator cpu, or another model") from error
+            raise self._refused(error) from error
+        except ValueError as error:
+            raise self._refused(error) from error
+        except (AttributeError, SystemError, TypeError) as error:  # what a module compiled for another numpy raises
+            raise broken(self.runtime, error) from error
+
+    def _refused(self, error: Exception) -> ModelError:
+        summary = f"{self.runtime} cannot load {self.model}: {_text(error)}"
+        return ModelError("model-refused", summary, "use operations that this runtime has, or a newer runtime")
+
+
+def _shapes(details: Sequence[dict[str, Any]]) -> Shapes:
+    return [tuple(map(int, detail["shape"])) for detail in details]
+
+
+def _is_unsure(output: dict[str, Any]) -> bool:
+    """Whether the shape after allocation may not be the one after a run: dynamic tensors have none before it."""
+    shape = output["shape"]
+    return not len(shape) or 0 in shape or -1 in output["shape_signature"]
+
+
+def _text(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".") or "it gives no reason (its log on stderr may)"

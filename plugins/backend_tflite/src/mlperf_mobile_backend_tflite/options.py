@@ -1,0 +1,52 @@
+"""The backend's own options."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+def usable_cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class TFLiteOptions(BaseModel):
+    """How models are run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    runtime: Literal["litert", "tflite-runtime"] | None = Field(
+        None, description="The runtime to use; by default litert where it can be imported, else tflite-runtime."
+    )
+    threads: int = Field(1, ge=1, le=1024, description="Threads of one session.")
+    shards: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="Sessions side by side when throughput counts; by default as many as the usable cores hold.",
+    )
+    xnnpack: bool = Field(
+        True, description="Let the runtime apply XNNPACK, its default delegate for the CPU, to what it can run."
+    )
+    delegate: str | None = Field(
+        None,
+        min_length=1,
+        description="An external delegate's shared library: a path, or a name that the dynamic loader finds.",
+    )
+    delegate_options: dict[str, str] = Field(
+        default_factory=dict, description="Options that the external delegate is created with."
+    )
+
+    @model_validator(mode="after")
+    def _options_need_a_delegate(self) -> Self:
+        if self.delegate_options and self.delegate is None:
+            raise ValueError("delegate_options are given without delegate, the library that would take them")
+        return self
+
+    @property
+    def effective_shards(self) -> int:
+        """``shards``, or the usable cores divided by ``threads``, at least 1."""
+        return self.shards or max(1, usable_cores() // self.threads)

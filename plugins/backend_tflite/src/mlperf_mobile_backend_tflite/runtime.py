@@ -1,0 +1,138 @@
+"""Finds and loads the TensorFlow Lite runtime, LiteRT or tflite-runtime, and proves that it works."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mlperf_mobile.errors import BackendError
+from mlperf_mobile_backend_tflite.probe_model import ADD
+
+Array = npt.NDArray[np.generic]
+
+KNOWN = {
+    "litert": ("ai_edge_litert.interpreter", "ai-edge-litert"),
+    "tflite-runtime": ("tflite_runtime.interpreter", "tflite-runtime"),
+}
+"""Name, module and distribution of each runtime; the first that can be imported is the default."""
+
+FIX = "pip install 'mlperf-mobile-backend-tflite[litert]'"
+
+
+class Interpreter(Protocol):
+    """What both runtimes' ``Interpreter`` has and this backend uses."""
+
+    def allocate_tensors(self) -> object: ...
+    def invoke(self) -> None: ...
+    def set_tensor(self, tensor_index: int, value: Array) -> None: ...
+    def tensor(self, tensor_index: int) -> Callable[[], Array]: ...
+    def get_input_details(self) -> list[dict[str, Any]]: ...
+    def get_output_details(self) -> list[dict[str, Any]]: ...
+    def resize_tensor_input(self, input_index: int, tensor_size: Sequence[int]) -> None: ...
+    def reset_all_variables(self) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A runtime that has been imported."""
+
+    name: str
+    version: str
+    module: Any
+    """The module with ``Interpreter``, ``OpResolverType`` and ``load_delegate``."""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+    def interpreter(
+        self, *, threads: int = 1, xnnpack: bool = True, delegates: Sequence[object] = (), **model: str | bytes
+    ) -> Interpreter:
+        """An interpreter of ``model_path=`` or ``model_content=``, its tensors not yet allocated.
+
+        Delegates are applied at once; XNNPACK follows in ``allocate_tensors``, for what they have left.
+        """
+        kinds = self.module.OpResolverType
+        interpreter: Interpreter = self.module.Interpreter(
+            **model,
+            num_threads=threads,
+            experimental_op_resolver_type=kinds.BUILTIN if xnnpack else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            experimental_delegates=list(delegates) or None,
+        )
+        return interpreter
+
+    def delegate(self, library: str, options: Mapping[str, str]) -> object:
+        """An external delegate.
+
+        Raises:
+            BackendError: ``delegate-failed``, with the loader's or the delegate's own words.
+        """
+        try:
+            # Looked at first: load_delegate leaves an exception in __del__ behind when it cannot load a library.
+            symbols = ctypes.CDLL(library)
+            if not all(hasattr(symbols, f"tflite_plugin_{what}_delegate") for what in ("create", "destroy")):
+                raise OSError(f"{library} is no TensorFlow Lite delegate: it lacks tflite_plugin_create_delegate")
+            return self.module.load_delegate(library, dict(options))
+        except (OSError, ValueError, RuntimeError) as error:
+            summary = f"delegate {library} cannot be loaded: {error}"
+            hint = "check the delegate's path, its own libraries, its driver and delegate_options"
+            raise BackendError("delegate-failed", summary, hint) from error
+
+
+def load(name: str | None = None) -> Runtime:
+    """The runtime ``name``, or the first that can be imported.
+
+    Raises:
+        BackendError: ``no-runtime``; says what the import said.
+    """
+    reasons = []
+    for candidate in [name] if name else KNOWN:
+        module, distribution = KNOWN[candidate]
+        try:
+            return Runtime(candidate, _version(distribution), import_module(module))
+        except Exception as error:  # noqa: BLE001  a compiled module may raise anything while it is imported
+            reasons.append(f"{candidate}: {error}")
+    wanted = f"the runtime {name}" if name else "a TensorFlow Lite runtime"
+    fix = f"pip install {KNOWN[name][1]}" if name else FIX
+    raise BackendError("no-runtime", f"{wanted} cannot be imported ({'; '.join(reasons)})", fix)
+
+
+def check(runtime: Runtime) -> None:
+    """Run ``1 + 1`` on the runtime.
+
+    tflite-runtime 2.14 is compiled for numpy 1: under numpy 2 it can be imported, and fails here.
+
+    Raises:
+        BackendError: ``runtime-broken``.
+    """
+    try:
+        interpreter = runtime.interpreter(model_content=ADD)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.ones((1, 4), np.float32))
+        interpreter.invoke()
+        result = interpreter.tensor(interpreter.get_output_details()[0]["index"])().tolist()
+    except Exception as error:
+        raise broken(runtime, error) from error
+    if result != [[2.0] * 4]:
+        raise broken(runtime, ArithmeticError(f"1 + 1 gave {result}"))
+
+
+def broken(runtime: Runtime, error: Exception) -> BackendError:
+    """The error of a runtime that does not work, with the cause where it is known."""
+    if runtime.name == "tflite-runtime" and int(np.__version__.split(".")[0]) >= 2:
+        reason = f"{runtime} is compiled for numpy 1 and does not work with numpy {np.__version__}"
+        return BackendError("runtime-broken", reason, f"pip install 'numpy<2', or use LiteRT: {FIX}")
+    reason = f"{runtime} does not work: {type(error).__name__}: {error}"
+    return BackendError("runtime-broken", reason, f"reinstall it: {FIX}")
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:  # installed without metadata, as boards' images do
+        return "unknown"

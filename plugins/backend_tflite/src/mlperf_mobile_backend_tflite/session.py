@@ -1,0 +1,215 @@
+"""A loaded model: one sample a call, or a batch, with nothing in the timed path that could be done before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn, Self
+
+import numpy as np
+
+from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
+from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile_backend_tflite.placement import Partition, place, read_nodes
+from mlperf_mobile_backend_tflite.runtime import Interpreter
+
+_INTERNAL_DATA = "reference to internal data"
+"""What both runtimes say when an array into their memory is still alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a session is made of."""
+
+    interpreter: Interpreter
+    """Its tensors allocated."""
+    name: str
+    """The model's, for messages."""
+    external: frozenset[Partition] = frozenset()
+    """The partitions that an external delegate took."""
+    operators: int = 0
+    """Operations of the model, for a runtime that does not tell where they run."""
+
+
+def specs(details: Iterable[dict[str, Any]], model: str) -> tuple[TensorSpec, ...]:
+    """Tensor specs from ``get_input_details`` or ``get_output_details``.
+
+    Raises:
+        ModelError: ``model-tensor``: a tensor holds strings or other things that are not numbers.
+    """
+    found = []
+    for detail in details:
+        dtype = np.dtype(detail["dtype"])
+        if dtype.kind not in "biufc":
+            summary = f"tensor {detail['name']} of {model} holds {dtype.name}, not numbers"
+            raise ModelError("model-tensor", summary, "convert the model with numeric inputs and outputs")
+        quantization = detail["quantization_parameters"]
+        scales, zero_points = quantization["scales"], quantization["zero_points"]
+        scale, zero_point = (float(scales[0]), int(zero_points[0])) if len(scales) == 1 else (0.0, 0)
+        found.append(TensorSpec(detail["name"], tuple(map(int, detail["shape"])), dtype, scale, zero_point))
+    return tuple(found)
+
+
+class _Session:
+    """What both kinds of session have in common."""
+
+    run: Callable[[Tensors], Tensors]
+    """See :meth:`mlperf_mobile.contracts.Session.run`; a closure, because that costs less than a method."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded: Loaded | None = loaded
+        self._name = loaded.name
+        inputs, outputs = loaded.interpreter.get_input_details(), loaded.interpreter.get_output_details()
+        self.inputs, self.outputs = specs(inputs, loaded.name), specs(outputs, loaded.name)
+        self._feeds = [int(detail["index"]) for detail in inputs]
+        self._fetches = [int(detail["index"]) for detail in outputs]
+
+    def placement(self) -> Placement:
+        """Where each operation of the main subgraph runs; ``unknown`` for all of them if the runtime does not tell."""
+        if self._loaded is None:
+            self._closed()
+        interpreter = self._loaded.interpreter
+        nodes = read_nodes(interpreter)
+        if not nodes:
+            return Placement({"unknown": self._loaded.operators})
+
+        def has_memory(tensor: int) -> bool:
+            try:
+                interpreter.tensor(tensor)()
+            except ValueError:
+                return False
+            return True
+
+        return place(nodes, self._fetches, self._loaded.external, has_memory)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._loaded = None
+        self.run = self._closed
+
+    def _closed(self, *_: object) -> NoReturn:
+        raise BackendError("session-closed", f"the session of {self._name} is closed", "load the model again")
+
+    def _fail(self, inputs: Tensors, error: Exception) -> NoReturn:
+        """Say what went wrong in a run on ``inputs``."""
+        if misfit := self._misfit(inputs):
+            summary = f"{self._name}: {misfit}"
+            raise BackendError("input-mismatch", summary, "encode samples as the inputs ask") from error
+        text = " ".join(str(error).split())
+        if _INTERNAL_DATA in text:
+            summary = f"{self._name} cannot run while an output of its previous run is still referenced"
+            raise BackendError("outputs-held", summary, "drop outputs before the next run, or copy them") from error
+        summary = f"{self._name} failed to run: {text.rstrip('.')}"
+        raise BackendError("invoke-failed", summary, "check the inputs' values") from error
+
+    def _misfit(self, inputs: Tensors) -> str | None:
+        """How one sample differs from the input specs, or None."""
+        if not isinstance(inputs, Sequence) or len(inputs) != len(self.inputs):
+            told = str(len(inputs)) if isinstance(inputs, Sequence) else type(inputs).__name__
+            return f"it takes {len(self.inputs)} input tensors, not {told}"
+        for spec, tensor in zip(self.inputs, inputs, strict=True):
+            if not isinstance(tensor, np.ndarray):
+                return f"input {spec.name} takes an array of {spec}, not {type(tensor).__name__}"
+            if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
+                given = f"{tensor.dtype.name}[{','.join(map(str, tensor.shape))}]"
+                return f"input {spec.name} takes {spec}, not {given}"
+        return None
+
+
+class TFLiteSession(_Session):
+    """A model loaded for one sample a call."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__(loaded)
+        self.run = self._runner(loaded.interpreter)
+
+    def _runner(self, interpreter: Interpreter) -> Callable[[Tensors], Tensors]:
+        """``set_tensor`` checks shape and dtype, which an assignment to the input's view does not, and costs no more."""
+        set_tensor, invoke, fail = interpreter.set_tensor, interpreter.invoke, self._fail
+        feeds, fetches = self._feeds, [interpreter.tensor(index) for index in self._fetches]
+
+        def run(inputs: Tensors) -> Tensors:
+            try:
+                for feed, tensor in zip(feeds, inputs, strict=True):
+                    set_tensor(feed, tensor)
+                invoke()
+                return tuple([fetch() for fetch in fetches])
+            except (RuntimeError, TypeError, ValueError) as error:
+                fail(inputs, error)
+
+        if len(feeds) != 1 or len(fetches) != 1:
+            return run
+        (feed,), (fetch,) = feeds, fetches
+
+        def run_one(inputs: Tensors) -> Tensors:
+            try:
+                (tensor,) = inputs
+                set_tensor(feed, tensor)
+                invoke()
+                return (fetch(),)
+            except (RuntimeError, TypeError, ValueError) as error:
+                fail(inputs, error)
+
+        return run_one
+
+
+class TFLiteBatchSession(_Session):
+    """A model loaded for up to ``batch`` samples a call; its tensors have ``batch`` slots, one for each sample."""
+
+    run_batch: Callable[[Sequence[Tensors]], Sequence[Tensors]]
+    """See :meth:`mlperf_mobile.contracts.BatchSession.run_batch`."""
+
+    def __init__(self, loaded: Loaded, batch: int) -> None:
+        super().__init__(loaded)
+        self.inputs, self.outputs = _of_one_sample(self.inputs), _of_one_sample(self.outputs)
+        self.run_batch = run_batch = self._batch_runner(loaded.interpreter, batch)
+        self.run = lambda inputs: run_batch((inputs,))[0]
+
+    def _batch_runner(self, interpreter: Interpreter, batch: int) -> Callable[[Sequence[Tensors]], Sequence[Tensors]]:
+        """Every sample is copied once, into its slot; slots left over repeat the last sample."""
+        name, invoke, fail = self._name, interpreter.invoke, self._fail
+        feeds = [interpreter.tensor(index) for index in self._feeds]
+        fetches = [interpreter.tensor(index) for index in self._fetches]
+        expected = [(spec.shape, spec.dtype) for spec in self.inputs]
+
+        def check(sample: Tensors) -> None:  # slots would convert and broadcast what does not fit
+            try:
+                if [(tensor.shape, tensor.dtype) for tensor in sample] == expected:
+                    return
+                fail(sample, ValueError("a sample does not fit"))
+            except (AttributeError, TypeError) as error:
+                fail(sample, error)
+
+        def fill(samples: Sequence[Tensors]) -> None:  # a function of its own, so that no view of a slot outlives it
+            for position, feed in enumerate(feeds):
+                slots = feed()
+                for slot, sample in enumerate(samples):
+                    slots[slot] = sample[position][0]
+                slots[len(samples) :] = samples[-1][position][0]
+
+        def run_batch(samples: Sequence[Tensors]) -> Sequence[Tensors]:
+            count = len(samples)
+            if not 0 < count <= batch:
+                summary = f"{name} takes 1 to {batch} samples a call, not {count}"
+                raise BackendError("batch-size", summary, "change batch")
+            for sample in samples:
+                check(sample)
+            try:
+                fill(samples)
+                invoke()
+                outputs = [fetch() for fetch in fetches]
+            except (RuntimeError, ValueError) as error:
+                fail(samples[0], error)
+            return [tuple([output[slot : slot + 1] for output in outputs]) for slot in range(count)]
+
+        return run_batch
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        self.run_batch = self._closed
+
+
+def _of_one_sample(of_batch: Iterable[TensorSpec]) -> tuple[TensorSpec, ...]:
+    return tuple(replace(spec, shape=(1, *spec.shape[1:])) for spec in of_batch)

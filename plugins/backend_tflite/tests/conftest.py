@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from mlperf_mobile.contracts import Artifact
+from mlperf_mobile_backend_tflite import runtime
+from mlperf_mobile_backend_tflite.backend import TFLiteBackend
+from mlperf_mobile_backend_tflite.session import TFLiteBatchSession, TFLiteSession
+
+HERE = Path(__file__).parent
+
+Load = Callable[..., AbstractContextManager[TFLiteSession | TFLiteBatchSession]]
+
+
+@pytest.fixture
+def models() -> Path:
+    """The small models of these tests; ``tools/make_models.py`` says what each computes."""
+    return HERE / "models"
+
+
+@pytest.fixture
+def shared() -> Path:
+    """Real models, where there are any."""
+    if not (place := os.environ.get("MLPERF_MOBILE_SHARED")):
+        pytest.skip("MLPERF_MOBILE_SHARED is not set")
+    return Path(place) / "models"
+
+
+@pytest.fixture(scope="session")
+def is_litert() -> bool:
+    return runtime.load().name == "litert"
+
+
+@pytest.fixture(scope="session")
+def delegate(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The test delegate, compiled: it takes float additions."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    library = tmp_path_factory.mktemp("delegate") / "libtest_delegate.so"
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-fPIC", "-shared"]
+    subprocess.run([compiler, *flags, "-o", str(library), str(HERE / "test_delegate.c")], check=True)
+    return str(library)
+
+
+@pytest.fixture
+def load(models: Path) -> Load:
+    """``load("add", batch=3, threads=1)``: a session of one of the small models, or of a path."""
+
+    def load(
+        model: str | Path, batch: int = 1, accelerator: str = "cpu", **options: object
+    ) -> TFLiteSession | TFLiteBatchSession:
+        path = models / f"{model}.tflite" if isinstance(model, str) else model
+        backend = TFLiteBackend(options)
+        return backend.load(Artifact(path, accelerator, batch))
+
+    return load

@@ -1,0 +1,303 @@
+"""Writes the small models of the tests, and the model that ``probe`` runs.
+
+Usage: ``python tools/make_models.py`` with ``ai-edge-litert`` and ``flatbuffers`` installed. The schema classes come
+with LiteRT; the models are written from scratch, and a second run gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+HERE = Path(__file__).resolve().parents[1]
+MODELS = HERE / "tests" / "models"
+PROBE = HERE / "src" / "mlperf_mobile_backend_tflite" / "probe_model.py"
+
+F32, I32, U8, I8, STRING = (getattr(schema.TensorType, n) for n in ("FLOAT32", "INT32", "UINT8", "INT8", "STRING"))
+
+
+class Graph:
+    """A model with one subgraph, built tensor by tensor and operation by operation."""
+
+    def __init__(self) -> None:
+        self.tensors: list[Any] = []
+        self.operators: list[Any] = []
+        self.codes: list[Any] = []
+        self.buffers = [schema.BufferT()]
+
+    def tensor(
+        self, name: str, shape: Sequence[int], kind: int = F32, *,
+        value: np.ndarray[Any, Any] | None = None, quantized: tuple[float, int] | None = None,
+    ) -> int:  # fmt: skip
+        """Add a tensor, constant when it has a ``value``; returns its index."""
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), kind, 0
+        if quantized:
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.scale, tensor.quantization.zeroPoint = [quantized[0]], [quantized[1]]
+        if value is not None:
+            buffer = schema.BufferT()
+            buffer.data = np.frombuffer(value.tobytes(), np.uint8)
+            tensor.buffer = len(self.buffers)
+            self.buffers.append(buffer)
+        self.tensors.append(tensor)
+        return len(self.tensors) - 1
+
+    def op(self, name: str, inputs: Sequence[int], outputs: Sequence[int], options: Any = None) -> None:
+        """Add an operation: a built-in one by its name in the schema, else a custom one."""
+        code = schema.OperatorCodeT()
+        builtin = getattr(schema.BuiltinOperator, name, None)
+        code.version = 1
+        code.builtinCode = schema.BuiltinOperator.CUSTOM if builtin is None else builtin
+        code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+        code.customCode = name if builtin is None else None
+        operator = schema.OperatorT()
+        operator.opcodeIndex, operator.inputs, operator.outputs = len(self.codes), list(inputs), list(outputs)
+        if options is not None:
+            operator.builtinOptions = options
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
+        self.codes.append(code)
+        self.operators.append(operator)
+
+    def model(self, inputs: Sequence[int], outputs: Sequence[int]) -> Any:
+        """The finished model."""
+        graph = schema.SubGraphT()
+        graph.tensors, graph.operators = self.tensors, self.operators
+        graph.inputs, graph.outputs = list(inputs), list(outputs)
+        model = schema.ModelT()
+        model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, self.codes, [graph], self.buffers
+        return model
+
+
+def pack(model: Any, *, defaults: bool = False) -> bytes:
+    """The bytes of a .tflite file; with ``defaults``, fields are written even if they say what is understood."""
+    builder = flatbuffers.Builder(1024)
+    builder.ForceDefaults(defaults)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def add() -> Any:
+    """``y = x + x`` on float32[1,4]: the smallest model that computes something."""
+    g = Graph()
+    x, y = g.tensor("x", [1, 4]), g.tensor("y", [1, 4])
+    g.op("ADD", [x, x], [y], schema.AddOptionsT())
+    return g.model([x], [y])
+
+
+def mixed() -> Any:
+    """``y = relu((x + x) * [1,2,3,4] + x) + x``: three additions between other operations."""
+    g = Graph()
+    x, a, b, c, d, y = (g.tensor(name, [1, 4]) for name in ("x", "a", "b", "c", "d", "y"))
+    k = g.tensor("k", [4], value=np.array([1, 2, 3, 4], np.float32))
+    g.op("ADD", [x, x], [a], schema.AddOptionsT())
+    g.op("MUL", [a, k], [b], schema.MulOptionsT())
+    g.op("ADD", [b, x], [c], schema.AddOptionsT())
+    g.op("RELU", [c], [d])
+    g.op("ADD", [d, x], [y], schema.AddOptionsT())
+    return g.model([x], [y])
+
+
+def two() -> Any:
+    """Two inputs and two outputs of different types: ``total = p + p`` (float32), ``count = q * q`` (int32)."""
+    g = Graph()
+    p, q = g.tensor("p", [1, 3]), g.tensor("q", [1, 2], I32)
+    total, count = g.tensor("total", [1, 3]), g.tensor("count", [1, 2], I32)
+    g.op("ADD", [p, p], [total], schema.AddOptionsT())
+    g.op("MUL", [q, q], [count], schema.MulOptionsT())
+    return g.model([p, q], [total, count])
+
+
+def quantized() -> Any:
+    """uint8 in, int8 out: ``QUANTIZE`` from scale 0.5, zero point 10 to scale 0.5, zero point -118."""
+    g = Graph()
+    x = g.tensor("x", [1, 4], U8, quantized=(0.5, 10))
+    y = g.tensor("y", [1, 4], I8, quantized=(0.5, -118))
+    g.op("QUANTIZE", [x], [y], schema.QuantizeOptionsT())
+    return g.model([x], [y])
+
+
+def fixed_batch() -> Any:
+    """``RESHAPE`` to a constant float32[4,1]: a batch of any other size than 1 does not fit."""
+    g = Graph()
+    x, y = g.tensor("x", [1, 4]), g.tensor("y", [4, 1])
+    shape = g.tensor("shape", [2], I32, value=np.array([4, 1], np.int32))
+    options = schema.ReshapeOptionsT()
+    options.newShape = [4, 1]
+    g.op("RESHAPE", [x, shape], [y], options)
+    return g.model([x], [y])
+
+
+def folded_batch() -> Any:
+    """``RESHAPE`` to [1, -1]: can be resized, but the samples run together in one row."""
+    g = Graph()
+    x, y = g.tensor("x", [1, 4]), g.tensor("y", [1, 4])
+    shape = g.tensor("shape", [2], I32, value=np.array([1, -1], np.int32))
+    options = schema.ReshapeOptionsT()
+    options.newShape = [1, -1]
+    g.op("RESHAPE", [x, shape], [y], options)
+    return g.model([x], [y])
+
+
+def crossed_batch() -> Any:
+    """``TRANSPOSE``: at a batch of 4 the output is float32[4,4], whose rows are not the samples."""
+    g = Graph()
+    x, y = g.tensor("x", [1, 4]), g.tensor("y", [4, 1])
+    order = g.tensor("order", [2], I32, value=np.array([1, 0], np.int32))
+    g.op("TRANSPOSE", [x, order], [y], schema.TransposeOptionsT())
+    return g.model([x], [y])
+
+
+def no_batch() -> Any:
+    """``y = x + x`` on float32[4]: there is no leading dimension of 1 to resize."""
+    g = Graph()
+    x, y = g.tensor("x", [4]), g.tensor("y", [4])
+    g.op("ADD", [x, x], [y], schema.AddOptionsT())
+    return g.model([x], [y])
+
+
+def dynamic() -> Any:
+    """``RESHAPE`` of x to a shape that is computed (that of x): the output has no memory before the first run."""
+    g = Graph()
+    x, y = g.tensor("x", [1, 4]), g.tensor("y", [])
+    shape, same = g.tensor("shape", [2], I32), g.tensor("same", [2], I32)
+    zero = g.tensor("zero", [2], I32, value=np.zeros(2, np.int32))
+    shape_options = schema.ShapeOptionsT()
+    shape_options.outType = I32
+    g.op("SHAPE", [x], [shape], shape_options)
+    g.op("ADD", [shape, zero], [same], schema.AddOptionsT())
+    g.op("RESHAPE", [x, same], [y])
+    return g.model([x], [y])
+
+
+def unshaped() -> Any:
+    """``RESHAPE`` of x to the shape that a second input holds: a run on zeros fails."""
+    g = Graph()
+    x, s, y = g.tensor("x", [1, 4]), g.tensor("s", [1], I32), g.tensor("y", [])
+    g.op("RESHAPE", [x, s], [y])
+    return g.model([x, s], [y])
+
+
+def unread() -> Any:
+    """As ``mixed`` without its ending, and an addition whose sum nobody reads."""
+    g = Graph()
+    x, a, y, unread_sum = (g.tensor(name, [1, 4]) for name in ("x", "a", "y", "unread"))
+    g.op("ADD", [x, x], [a], schema.AddOptionsT())
+    g.op("ADD", [a, x], [unread_sum], schema.AddOptionsT())
+    g.op("MUL", [a, x], [y], schema.MulOptionsT())
+    return g.model([x], [y])
+
+
+def constant() -> Any:
+    """``y = (x + x) + k`` with a constant k of float32[1,4]: in a batch, the second addition must repeat k."""
+    g = Graph()
+    x, a, y = (g.tensor(name, [1, 4]) for name in ("x", "a", "y"))
+    k = g.tensor("k", [1, 4], value=np.array([[1, 2, 3, 4]], np.float32))
+    g.op("ADD", [x, x], [a], schema.AddOptionsT())
+    g.op("ADD", [a, k], [y], schema.AddOptionsT())
+    return g.model([x], [y])
+
+
+def described() -> bytes:
+    """As ``add``, with metadata and a signature, which runtimes read when they load a model, and all defaults."""
+    model = add()
+    note = schema.MetadataT()
+    note.name, note.buffer = "note", 1
+    model.buffers.append(schema.BufferT())
+    model.buffers[1].data = np.frombuffer(b"hello", np.uint8)
+    model.metadata = [note]
+    signature = schema.SignatureDefT()
+    signature.signatureKey, signature.inputs, signature.outputs = "serve", [schema.TensorMapT()], [schema.TensorMapT()]
+    signature.inputs[0].name, signature.inputs[0].tensorIndex = "x", 0
+    signature.outputs[0].name, signature.outputs[0].tensorIndex = "y", 1
+    model.signatureDefs = [signature]
+    return pack(model, defaults=True)
+
+
+def gather() -> Any:
+    """``y = table[i]`` with four rows: an index beyond them fails in the run itself."""
+    g = Graph()
+    i, y = g.tensor("i", [1], I32), g.tensor("y", [1, 2])
+    table = g.tensor("table", [4, 2], value=np.arange(8, dtype=np.float32).reshape(4, 2))
+    g.op("EMBEDDING_LOOKUP", [i, table], [y])
+    return g.model([i], [y])
+
+
+def text() -> Any:
+    """A string tensor goes in and out."""
+    g = Graph()
+    x, y = g.tensor("x", [1], STRING), g.tensor("y", [1], STRING)
+    g.op("RESHAPE", [x, g.tensor("shape", [1], I32, value=np.array([1], np.int32))], [y])
+    return g.model([x], [y])
+
+
+def custom() -> Any:
+    """An operation that no runtime knows."""
+    g = Graph()
+    x, y = g.tensor("x", [1, 4]), g.tensor("y", [1, 4])
+    g.op("NobodyKnowsThis", [x], [y])
+    return g.model([x], [y])
+
+
+def external() -> bytes:
+    """``y = x + [1,2,3,4]`` with the constant behind the flatbuffer, as models above 2 GB keep theirs."""
+    g = Graph()
+    x, y = g.tensor("x", [1, 4]), g.tensor("y", [1, 4])
+    k = g.tensor("k", [1, 4], value=np.zeros(0, np.float32))
+    g.op("ADD", [x, k], [y], schema.AddOptionsT())
+    model = g.model([x], [y])
+    model.buffers[1].data = None
+    model.buffers[1].offset, model.buffers[1].size = 2, 16
+    model.buffers[1].offset = (len(pack(model)) + 63) // 64 * 64
+    return pack(model).ljust(model.buffers[1].offset, b"\0") + np.array([1, 2, 3, 4], np.float32).tobytes()
+
+
+ALL: tuple[Callable[[], Any], ...] = (
+    add, mixed, two, quantized, fixed_batch, folded_batch, crossed_batch, no_batch, dynamic, unshaped, unread, gather,
+    constant, described, text, custom, external,
+)  # fmt: skip
+
+
+def probe_module(model: bytes) -> str:
+    """The Python module that holds the model of ``probe``."""
+    lines = textwrap.wrap(model.hex(), 100)
+    return "\n".join([
+        '"""The model that ``probe`` runs: ``y = x + x`` on float32[1,4]; written by ``tools/make_models.py``."""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "ADD = bytes.fromhex(",
+        '    """',
+        *(f"    {line}" for line in lines),
+        '    """',
+        ")",
+        "",
+    ])  # fmt: skip
+
+
+def all_models() -> dict[str, bytes]:
+    """Every model by its name."""
+    made = {make.__name__: make() for make in ALL}
+    return {name: model if isinstance(model, bytes) else pack(model) for name, model in made.items()}
+
+
+def main() -> int:
+    """Write them all."""
+    MODELS.mkdir(exist_ok=True)
+    models = all_models()
+    for name, data in models.items():
+        (MODELS / f"{name}.tflite").write_bytes(data)
+        sys.stdout.write(f"{len(data):6d} {name}.tflite\n")
+    PROBE.write_text(probe_module(models["add"]), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
