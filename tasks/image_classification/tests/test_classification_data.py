@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from mlperf_mobile_task_image_classification.idx import parse_idx, read_idx
 from mlperf_mobile_task_image_classification.image import read_image
 from mlperf_mobile_task_image_classification.imagenet import ImageNet
 from mlperf_mobile_task_image_classification.labels import read_labels
+from mlperf_mobile_task_image_classification.options import ImageNetOptions
 
 
 def save(path, mode="RGB", size=(6, 4), color=None, **options):
@@ -52,6 +54,16 @@ class TestImages:
         picture.putpalette([0, 0, 0, 200, 100, 50])
         picture.save(tmp_path / "p.png")
         np.testing.assert_array_equal(read_image(tmp_path / "p.png").pixels[0, 0], (200, 100, 50))
+
+    @pytest.mark.parametrize(("adobe", "expected"), [(True, (136, 102, 68)), (False, (17, 34, 51))])
+    def test_inks_are_mixed_as_by_the_reference_app(self, tmp_path, adobe, expected):
+        """The file holds 204, 153, 102, 170: 170*204/255, … with Adobe's marker, (255-170)*(255-204)/255, … without."""
+        path = save(tmp_path / "a.jpg", "CMYK", color=(51, 102, 153, 85), quality=100)
+        data = path.read_bytes()
+        start = data.index(b"\xff\xee\x00\x0eAdobe")
+        if not adobe:
+            path.write_bytes(data[:start] + data[start + 16 :])
+        np.testing.assert_array_equal(read_image(path).pixels[0, 0], expected)
 
     def test_orientation_in_the_file_is_ignored(self, tmp_path):
         exif = Pillow.Exif()
@@ -123,6 +135,18 @@ class TestLabels:
     def test_by_name_with_and_without_suffix(self, tmp_path):
         assert self.read(tmp_path, "# map\nc.jpeg 3\na 1\nb.png 2\nz.png 7\n") == [1, 2, 3]
 
+    def test_names_may_have_spaces(self, tmp_path):
+        (tmp_path / "labels.txt").write_bytes("\N{BOM}my cat.jpg\t 3\r\n\r\nmy  dog 4\r\n".encode())
+        assert read_labels(tmp_path / "labels.txt", ("my  dog.png", "my cat.jpg"), 10) == [4, 3]
+
+    def test_a_byte_order_mark_is_no_part_of_the_first_label(self, tmp_path):
+        assert self.read(tmp_path, "\N{BOM}5\n0\n9\n") == [5, 0, 9]
+
+    def test_a_name_without_suffix_must_mean_one_image(self, tmp_path):
+        (tmp_path / "labels.txt").write_text("a 1\n")
+        with pytest.raises(DataError, match=r"labels.txt:1: a could be a.jpg or a.png"):
+            read_labels(tmp_path / "labels.txt", ("a.jpg", "a.png"), 10)
+
     @pytest.mark.parametrize(
         ("text", "place"),
         [
@@ -133,6 +157,8 @@ class TestLabels:
             ("1\n2 3\n4\n", "labels.txt:2:"),
             ("a 1\nb 2\nc\n", "labels.txt:3:"),
             ("a 1\na 2\nc 1\n", "labels.txt:2: a has a label already"),
+            ("a 1\na.jpg 2\nb 1\nc 1\n", "labels.txt:2: a.jpg has a label already"),
+            ("a -1\nb 1\nc 1\n", "labels.txt:1:"),
             ("a 1\nb 2\n", "no label for c.jpeg"),
             ("", "has no labels"),
             ("1\n٣\n3\n", "labels.txt:2:"),
@@ -152,6 +178,22 @@ class TestLabels:
     def test_missing(self, tmp_path):
         with pytest.raises(DataError, match="cannot read"):
             read_labels(tmp_path / "none.txt", self.NAMES, 10)
+
+    def test_a_file_without_end_is_not_read(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("mlperf_mobile_task_image_classification.labels.MAX_BYTES", 3)
+        with pytest.raises(DataError, match="larger than 3 bytes"):
+            self.read(tmp_path, "1\n2\n3\n")
+
+    @given(
+        labels=st.lists(st.integers(0, 9), min_size=3, max_size=3), order=st.permutations(range(3)), cut=st.booleans()
+    )
+    def test_both_formats_say_the_same(self, tmp_path_factory, labels, order, cut):
+        folder = tmp_path_factory.mktemp("labels")
+        (folder / "list.txt").write_text("".join(f"{label}\n" for label in labels))
+        words = [name.partition(".")[0] if cut else name for name in self.NAMES]
+        (folder / "map.txt").write_text("".join(f"{words[n]} {labels[n]}\n" for n in order))
+        assert read_labels(folder / "list.txt", self.NAMES, 10) == labels
+        assert read_labels(folder / "map.txt", self.NAMES, 10) == labels
 
     @given(text=st.text(max_size=60))
     def test_any_text_is_labels_or_an_error(self, tmp_path_factory, text):
@@ -230,6 +272,32 @@ class TestImageNet:
         with pytest.raises(DataError):
             data.sample(0)
 
+    def test_a_link_that_leads_nowhere_moves_no_label(self, tmp_path):
+        save(tmp_path / "a.png")
+        (tmp_path / "b.png").symlink_to("gone.png")
+        save(tmp_path / "c.png")
+        (tmp_path / "d.png").mkdir()
+        (tmp_path / "labels.txt").write_text("0\n1\n2\n")
+        data = ImageNet(tmp_path, {})
+        assert [data.truth(n) for n in range(len(data))] == [0, 1, 2]
+        with pytest.raises(DataError, match=r"b\.png does not exist"):
+            data.sample(1)
+
+    def test_a_folder_that_cannot_be_listed(self, tmp_path, monkeypatch):
+        def refuse(path):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr("os.scandir", refuse)
+        with pytest.raises(DataError, match="Permission denied"):
+            ImageNet(tmp_path, {})
+
+    def test_the_label_file_is_found_from_anywhere(self, tmp_path, monkeypatch):
+        """The plan names it in full: a relative path is one of the folder where the options were given."""
+        monkeypatch.chdir(tmp_path)
+        assert ImageNetOptions(labels=Path("val.txt")).labels == tmp_path / "val.txt"
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        assert ImageNetOptions(labels=Path("~/val.txt")).labels == tmp_path / "home" / "val.txt"
+
     @pytest.mark.parametrize("make", [lambda p: None, lambda p: p.mkdir(), lambda p: p.write_text("a file")])
     def test_no_images(self, tmp_path, make):
         make(tmp_path / "d")
@@ -256,6 +324,26 @@ class TestFashionMnist:
         )
         with pytest.raises(DataError, match="sha256"):
             FashionMnist(None, {})
+
+    @pytest.mark.parametrize("absent", [IMAGES, LABELS])
+    def test_a_missing_packaged_file_is_told(self, tmp_path, monkeypatch, absent):
+        empty = {
+            IMAGES: b"\0\0\x08\x03" + struct.pack(">III", 0, 28, 28),
+            LABELS: b"\0\0\x08\x01" + struct.pack(">I", 0),
+        }
+        (tmp_path / "quickstart").mkdir()
+        for name in {IMAGES, LABELS} - {absent}:
+            (tmp_path / "quickstart" / name).write_bytes(gzip.compress(empty[name]))
+        monkeypatch.setattr("mlperf_mobile_task_image_classification.fashion_mnist.files", lambda package: tmp_path)
+        with pytest.raises(DataError) as caught:
+            FashionMnist(None, {})
+        assert absent in caught.value.summary
+
+    def test_files_without_records_are_an_empty_set(self, tmp_path):
+        """The core says so, for any data set."""
+        (tmp_path / IMAGES).write_bytes(gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 0, 28, 28)))
+        (tmp_path / LABELS).write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 0)))
+        assert len(FashionMnist(tmp_path, {})) == 0
 
     def test_images_and_labels_that_do_not_fit(self, tmp_path):
         (tmp_path / IMAGES).write_bytes(gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 2, 28, 28) + bytes(1568)))

@@ -53,6 +53,24 @@ def test_resize_is_the_reference_kernel(in_height, in_width, height, width, chan
     )
 
 
+@pytest.mark.parametrize("height", [preprocess.ROWS - 1, preprocess.ROWS, 2 * preprocess.ROWS + 7])
+def test_results_longer_than_one_block_of_rows(height):
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 6, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(preprocess.resize_bilinear(pixels, (height, 5)), naive_resize(pixels, height, 5))
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_window_is_that_part_of_the_whole(data):
+    size = data.draw(st.tuples(st.integers(1, 50), st.integers(1, 50)))
+    top, left = (data.draw(st.integers(0, n - 1)) for n in size)
+    height, width = data.draw(st.integers(1, size[0] - top)), data.draw(st.integers(1, size[1] - left))
+    pixels = np.random.default_rng(0).integers(0, 256, (23, 31, 3), dtype=np.uint8)
+    whole = preprocess.resize_bilinear(pixels, size)
+    part = preprocess.resize_bilinear(pixels, size, (top, left, height, width))
+    np.testing.assert_array_equal(part, whole[top : top + height, left : left + width])
+
+
 @given(st.integers(20, 60), st.integers(20, 60), st.sampled_from([7, 8, 14, 21]), st.integers(0, 2**31))
 @settings(max_examples=25, deadline=None)
 @pytest.mark.parametrize("dtype", ["float32", "uint8", "int8"])

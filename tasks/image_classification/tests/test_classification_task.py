@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image as Pillow
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import DataError, ModelError
 from mlperf_mobile_task_image_classification.image import Image
+from mlperf_mobile_task_image_classification.imagenet import ImageNet
 from mlperf_mobile_task_image_classification.metric import Top1
 from mlperf_mobile_task_image_classification.task import ImageClassification
 
@@ -39,6 +41,9 @@ def picture(shape, prepared=False):
         ([spec((1, 8, 8, 3))], [spec((1, 10)), spec((1, 10))]),
         ([spec((1, 8, 8, 3))], [spec((1, 10, 4))]),
         ([spec((1, 8, 8, 3))], [spec((1, 1))]),
+        ([spec((1, 8, 8, 3))], [spec((10, 1))]),
+        ([spec((1, 8, 8, 3))], [spec(())]),
+        ([spec((1, 0, 8, 3))], [spec((1, 10))]),
         ([spec((1, 8, 8, 3))], [spec((1, 10), "int64")]),
     ],
 )
@@ -104,6 +109,7 @@ def test_raw_images_get_the_models_shape():
     [
         (Image(np.zeros(47, np.uint8), "x.rgb8", prepared=True), "image-size"),
         (picture((9, 9, 1)), "image-channels"),
+        (picture((4, 4, 1), prepared=True), "image-channels"),
         (picture((5, 4, 3), prepared=True), "image-size"),
     ],
 )
@@ -112,6 +118,18 @@ def test_images_that_do_not_fit_are_named(sample, code):
         bind(image=(1, 4, 4, 3)).encode(sample)
     assert caught.value.code == code
     assert sample.source in caught.value.summary
+
+
+def test_samples_that_are_no_images_are_refused():
+    with pytest.raises(DataError, match="ndarray"):
+        bind().encode(np.zeros((8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3)), np.zeros(0, np.uint8)])
+def test_images_are_three_dimensions_of_bytes_or_flat(pixels):
+    with pytest.raises(DataError) as caught:
+        Image(pixels, "a picture")
+    assert "a picture" in caught.value.summary
 
 
 class Truths:
@@ -128,6 +146,22 @@ def test_top1_counts_right_answers():
         metric.update(index, answer.to_bytes(4, "little", signed=True))
     score = metric.score()
     assert (score.metric, score.value, score.samples, score.details) == ("top-1", 0.5, 4, {"correct": 2})
+
+
+@pytest.mark.parametrize("label", [-1, "cat", None, 1.0])
+def test_labels_that_are_no_classes_name_the_sample(label):
+    metric = Top1(Truths(0, label))
+    with pytest.raises(DataError) as caught:
+        metric.update(1, bytes(4))
+    assert caught.value.code == "label"
+    assert "sample 1" in caught.value.summary
+
+
+def test_missing_labels_are_told_before_the_first_response(tmp_path):
+    Pillow.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    with pytest.raises(DataError) as caught:
+        ImageClassification({}).metric(ImageNet(tmp_path, {}))
+    assert caught.value.code == "no-labels"
 
 
 @pytest.mark.parametrize("response", [b"", b"\0\0\0", b"\0\0\0\0\0", (-2).to_bytes(4, "little", signed=True)])

@@ -32,13 +32,13 @@ class FashionMnist:
         folder = path or Path(str(files("mlperf_mobile_task_image_classification").joinpath("quickstart")))
         if not folder.is_dir():
             raise DataError("data-missing", f"{folder} is not a folder", "check --data-path")
+        self._images = read_idx(folder / IMAGES, 3)
+        self._labels = read_idx(folder / LABELS, 1)
         for name, expected in SHA256.items() if path is None else ():
             if _sha256(folder / name) != expected:
                 reason = f"{folder / name} is not the file that was packaged: its sha256 differs"
                 raise DataError("data-damaged", reason, "reinstall the package")
-        self._images = read_idx(folder / IMAGES, 3)
-        self._labels = read_idx(folder / LABELS, 1)
-        if len(self._images) != len(self._labels) or self._labels.max() >= CLASSES:
+        if len(self._images) != len(self._labels) or (self._labels >= CLASSES).any():
             raise DataError("data-damaged", f"images and labels in {folder} do not belong together", "replace them")
 
     def __len__(self) -> int:

@@ -19,18 +19,27 @@ MAX_PIXELS = 64_000_000
 MAX_RAW_BYTES = 3 * MAX_PIXELS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Image:
     """One image.
 
     ``pixels`` is uint8, [height, width, channels]; or flat, for a raw file whose height and width only the model knows.
     A ``prepared`` image already has the model's size, and is neither resized nor cropped.
+
+    Raises:
+        DataError: The pixels are not such an array, or there are none.
     """
 
     pixels: npt.NDArray[np.uint8]
     source: str
     """What messages call it: a file, or a record of one."""
     prepared: bool = False
+
+    def __post_init__(self) -> None:
+        pixels = self.pixels
+        if pixels.dtype != np.uint8 or pixels.ndim not in (1, 3) or not pixels.size:
+            reason = f"{self.source} is {pixels.dtype}{list(pixels.shape)}, not an image of bytes"
+            raise DataError("image-damaged", reason, "replace the file")
 
 
 def read_image(path: Path) -> Image:
@@ -59,7 +68,13 @@ def read_image(path: Path) -> Image:
         raise DataError("image-missing", f"{path} does not exist", "check the data set's folder") from error
     except UnidentifiedImageError as error:
         raise DataError("image-damaged", f"{path} is neither a JPEG nor a PNG image", "replace the file") from error
-    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        Pillow.DecompressionBombError,
+        Pillow.DecompressionBombWarning,  # raised where warnings are errors
+    ) as error:
         raise DataError("image-damaged", f"cannot decode {path}: {error}", "replace the file") from error
 
 
@@ -68,4 +83,15 @@ def _three_channels(image: Pillow.Image) -> npt.NDArray[np.uint8]:
         wide: npt.NDArray[Any] = np.asarray(image)
         grey = (wide >> 8).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
+    if image.mode == "CMYK":
+        return _rgb_of_inks(np.asarray(image), inverted="adobe" in image.info)
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _rgb_of_inks(inks: npt.NDArray[np.uint8], *, inverted: bool) -> npt.NDArray[np.uint8]:
+    """RGB out of CMYK as the reference app's decoder has it (TensorFlow, core/lib/jpeg/jpeg_mem.cc).
+
+    Pillow inverts the inks of every CMYK JPEG; only files with Adobe's marker hold them inverted.
+    """
+    paper = 255 - inks.astype(np.uint16) if inverted else inks.astype(np.uint16)
+    return (paper[:, :, :3] * paper[:, :, 3:] // 255).astype(np.uint8)

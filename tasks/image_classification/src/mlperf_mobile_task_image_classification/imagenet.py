@@ -29,13 +29,11 @@ class ImageNet:
         if path is None or not path.is_dir():
             raise DataError("data-missing", f"{path} is not a folder of images", "give it with --data-path DIR")
         self._folder = path
-        with os.scandir(path) as entries:
-            names = [e.name for e in entries if Path(e.name).suffix.lower() in SUFFIXES and e.is_file()]
-        self._names = sorted(names, key=os.fsencode)
+        self._names = _image_names(path)
         if not self._names:
             raise DataError("data-empty", f"no images in {path}", f"it should hold {', '.join(sorted(SUFFIXES))} files")
         beside = next((path / name for name in DEFAULT_LABELS if (path / name).is_file()), None)
-        labels = chosen.labels.expanduser() if chosen.labels else beside
+        labels = chosen.labels or beside
         self._labels = read_labels(labels, self._names, chosen.classes) if labels else None
 
     def __len__(self) -> int:
@@ -55,3 +53,16 @@ class ImageNet:
             hint = "give them with --set labels=FILE, or measure with --mode performance"
             raise DataError("no-labels", f"the images in {self._folder} have no labels", hint)
         return self._labels[index]
+
+
+def _image_names(folder: Path) -> list[str]:
+    """Names of the images in byte order, as the reference app sorts them; labels may go by this order.
+
+    A link that leads nowhere counts as an image, so that it is told when it is read and moves no other image's label.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = [e.name for e in entries if Path(e.name).suffix.lower() in SUFFIXES and not e.is_dir()]
+    except OSError as error:
+        raise DataError("data-missing", f"cannot list {folder}: {error.strerror}", "check --data-path") from error
+    return sorted(names, key=os.fsencode)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mlperf_mobile.errors import DataError
 
 MAX_BYTES = 1 << 28
+
+Line = tuple[int, str]
+"""Its number in the file, from 1, and its text."""
 
 
 def read_labels(path: Path, names: Sequence[str], classes: int) -> list[int]:
@@ -15,61 +18,73 @@ def read_labels(path: Path, names: Sequence[str], classes: int) -> list[int]:
 
     The app's format has one number a line, for the images in order of their names; it may go on after the last image,
     so a subset has to be the first images. The other format has ``NAME CLASS`` a line, the name with or without its
-    suffix, in any order. Empty lines and lines that begin with ``#`` are passed over.
+    suffix, in any order; names of other images are passed over, and so are empty lines and those that begin with ``#``.
 
     Raises:
         DataError: The file cannot be read, or does not fit the images; names file and line.
     """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError("labels", f"{path} is larger than {MAX_BYTES} bytes", "give a label file")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError("labels", f"cannot read {path}: {error.strerror}", "check --set labels=FILE") from error
-    except UnicodeDecodeError as error:
-        raise DataError("labels", f"{path} is not text in UTF-8", "give a label file") from error
-    lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1)]
-    lines = [(number, words) for number, words in lines if words and not words[0].startswith("#")]
+    lines = [(number, line.strip()) for number, line in enumerate(_text(path).split("\n"), 1)]
+    lines = [(number, line) for number, line in lines if line and not line.startswith("#")]
     if not lines:
         raise DataError("labels", f"{path} has no labels", "give a label file")
-    if len(lines[0][1]) == 1:
-        return _by_order(path, lines, names, classes)
-    return _by_name(path, lines, names, classes)
+    by_order = len(lines[0][1].split()) == 1
+    return (_by_order if by_order else _by_name)(path, lines, names, classes)
 
 
-def _by_order(path: Path, lines: list[tuple[int, list[str]]], names: Sequence[str], classes: int) -> list[int]:
-    if len(lines) < len(names):
-        reason = f"{path} has {len(lines)} labels for {len(names)} images"
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise DataError("labels", f"cannot read {path}: {error.strerror}", "check --set labels=FILE") from error
+    if len(data) > MAX_BYTES:
+        raise DataError("labels", f"{path} is larger than {MAX_BYTES} bytes", "give a label file")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError("labels", f"{path} is not text in UTF-8", "give a label file") from error
+
+
+def _by_order(path: Path, lines: Sequence[Line], names: Sequence[str], classes: int) -> list[int]:
+    labels = [_class(path, number, text, classes) for number, text in lines]
+    if len(labels) < len(names):
+        reason = f"{path} has {len(labels)} labels for {len(names)} images"
         raise DataError("labels", reason, "labels go by sorted file name, so a subset must be the first images")
-    labels = []
-    for number, words in lines:
-        if len(words) != 1:
-            raise DataError("labels", f"{path}:{number}: expected one class number", "all lines must have one format")
-        labels.append(_class(path, number, words[0], classes))
     return labels[: len(names)]
 
 
-def _by_name(path: Path, lines: list[tuple[int, list[str]]], names: Sequence[str], classes: int) -> list[int]:
+def _by_name(path: Path, lines: Sequence[Line], names: Sequence[str], classes: int) -> list[int]:
+    images = _images_by_word(names)
     found: dict[str, int] = {}
-    for number, words in lines:
-        if len(words) != 2:
+    for number, text in lines:
+        *words, label = text.rsplit(maxsplit=1)
+        if not words:
             raise DataError("labels", f"{path}:{number}: expected 'NAME CLASS'", "all lines must have one format")
-        if words[0] in found:
-            raise DataError("labels", f"{path}:{number}: {words[0]} has a label already", "keep one of them")
-        found[words[0]] = _class(path, number, words[1], classes)
-    labels = []
+        word, value = words[0], _class(path, number, label, classes)
+        named = images.get(word, [word])
+        if len(named) > 1:
+            raise DataError("labels", f"{path}:{number}: {word} could be {' or '.join(named)}", "write the suffix")
+        if named[0] in found:
+            raise DataError("labels", f"{path}:{number}: {word} has a label already", "keep one of them")
+        found[named[0]] = value
+    if absent := next((name for name in names if name not in found), None):
+        raise DataError("labels", f"{path} has no label for {absent}", "add a line 'NAME CLASS', or remove the image")
+    return [found[name] for name in names]
+
+
+def _images_by_word(names: Iterable[str]) -> dict[str, list[str]]:
+    """What each word may stand for: a whole file name for that file, one without suffix for all that begin so."""
+    images: dict[str, list[str]] = {}
     for name in names:
-        label = found.get(name, found.get(Path(name).stem))
-        if label is None:
-            raise DataError("labels", f"{path} has no label for {name}", "add a line 'NAME CLASS', or remove the image")
-        labels.append(label)
-    return labels
+        images.setdefault(Path(name).stem, []).append(name)
+    return images | {name: [name] for name in names}
 
 
 def _class(path: Path, number: int, word: str, classes: int) -> int:
     digits = word if len(word) <= 9 else ""
     if not (digits.isascii() and digits.isdigit()):
-        raise DataError("labels", f"{path}:{number}: {word[:40]!r} is not a class number", "classes are 0, 1, 2, …")
+        hint = "one class number a line, or 'NAME CLASS' on all lines; classes are 0, 1, 2, …"
+        raise DataError("labels", f"{path}:{number}: {word[:40]!r} is not a class number", hint)
     if int(digits) >= classes:
         reason = f"{path}:{number}: label {digits} is out of range, classes are 0 to {classes - 1}"
         raise DataError("label-range", reason, "set the number of classes with --set classes=N")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
+
 from mlperf_mobile.contracts import Dataset, Score
 from mlperf_mobile.errors import DataError
 
@@ -12,10 +14,15 @@ RESPONSE = struct.Struct("<i")
 
 
 class Top1:
-    """Scores class numbers against the data set's labels."""
+    """Scores class numbers against the data set's labels.
+
+    Raises:
+        DataError: The data set has no labels; told here, before the first image is inferred.
+    """
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset, self._correct, self._total = dataset, 0, 0
+        self._label(0)
 
     def update(self, index: int, response: bytes) -> None:
         if len(response) != RESPONSE.size:
@@ -24,10 +31,17 @@ class Top1:
         (answer,) = RESPONSE.unpack(response)
         if answer < -1:
             raise DataError("response", f"the response to sample {index} is class {answer}", "the log is damaged")
-        self._correct += answer == self._dataset.truth(index)
+        self._correct += answer == self._label(index)
         self._total += 1
 
     def score(self) -> Score:
         """The share of correct answers; its details hold their number."""
         share = self._correct / self._total if self._total else 0.0
         return Score("top-1", share, self._total, {"correct": self._correct})
+
+    def _label(self, index: int) -> int:
+        label = self._dataset.truth(index)
+        if not isinstance(label, (int, np.integer)) or label < 0:
+            reason = f"sample {index} has the label {label!r:.40}, not a class number"
+            raise DataError("label", reason, "choose a data set that fits the task, with --dataset")
+        return int(label)

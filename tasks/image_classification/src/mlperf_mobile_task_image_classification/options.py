@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class _Options(BaseModel):
@@ -28,3 +28,9 @@ class ImageNetOptions(_Options):
         "'NAME CLASS' lines; by default labels.txt or val.txt in the folder, if one is there",
     )
     classes: int = Field(default=1000, ge=2, le=1_000_000, description="labels are from 0 to one less than this")
+
+    @field_validator("labels")
+    @classmethod
+    def _absolute(cls, labels: Path | None) -> Path | None:
+        """A plan means the same file wherever it is run from."""
+        return labels.expanduser().absolute() if labels else None

@@ -13,9 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 CROP_FRACTION = np.float32(0.875)
+ROWS = 32
+"""Rows that are resized at a time, so that what is intermediate stays in the cache."""
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.intp]
 
 
 def classification_input(
@@ -74,19 +77,30 @@ def resize_bilinear(pixels: Pixels, size: tuple[int, int], window: tuple[int, in
         float32 [height, width, channels] of the window, not rounded.
     """
     top, left, height, width = window or (0, 0, *size)
+    channels = pixels.shape[2]
     y0, y1, dy = _interpolation(pixels.shape[0], size[0], top, height)
     x0, x1, dx = _interpolation(pixels.shape[1], size[1], left, width)
-    dy, dx = dy[:, None, None], dx[None, :, None]
+    first, last = x0[0], x1[-1] + 1
+    strip = pixels[:, first:last].reshape(len(pixels), -1)  # rows of values: one index moves one channel
+    x0, x1, dx = _by_channel(x0 - first, channels), _by_channel(x1 - first, channels), np.repeat(dx, channels)
     one = np.float32(1)
-    upper, lower = pixels.take(y0, axis=0), pixels.take(y1, axis=0)
-    result: Floats = upper.take(x0, axis=1) * (one - dy) * (one - dx)
-    result += lower.take(x0, axis=1) * dy * (one - dx)
-    result += upper.take(x1, axis=1) * (one - dy) * dx
-    result += lower.take(x1, axis=1) * dy * dx
-    return result
+    result = np.empty((height, width * channels), np.float32)
+    for start in range(0, height, ROWS):
+        rows = slice(start, start + ROWS)
+        upper = strip.take(y0[rows], axis=0) * (one - dy[rows, None])
+        lower = strip.take(y1[rows], axis=0) * dy[rows, None]
+        part = result[rows]
+        np.multiply(upper.take(x0, axis=1), one - dx, out=part)
+        for row, x, weight in ((lower, x0, one - dx), (upper, x1, dx), (lower, x1, dx)):
+            term = row.take(x, axis=1)
+            term *= weight
+            part += term
+    return result.reshape(height, width, channels)
 
 
-Indices = npt.NDArray[np.intp]
+def _by_channel(columns: Indices, channels: int) -> Indices:
+    """The indices of each column's channels in a row of interleaved channels."""
+    return (columns[:, None] * channels + np.arange(channels)).ravel()
 
 
 def _interpolation(size: int, new_size: int, start: int, count: int) -> tuple[Indices, Indices, Floats]:
@@ -108,9 +122,11 @@ def normalise(values: npt.NDArray[np.generic], dtype: np.dtype[np.generic]) -> n
         ValueError: Another type.
     """
     if dtype == np.float32:
-        return (values.astype(np.float32) - np.float32(127.5)) * np.float32(1 / 127.5)
+        centred = values.astype(np.float32, copy=False) - np.float32(127.5)
+        centred *= np.float32(1 / 127.5)
+        return centred
     if dtype == np.uint8:
         return values.astype(np.uint8)
     if dtype == np.int8:
-        return (values.astype(np.float32) - np.float32(128)).astype(np.int8)
+        return (values.astype(np.float32, copy=False) - np.float32(128)).astype(np.int8)
     raise ValueError(f"no normalisation for {dtype}")

@@ -57,8 +57,8 @@ def _is_image(spec: TensorSpec) -> bool:
 
 
 def _is_vector(spec: TensorSpec) -> bool:
-    long = [size for size in spec.shape if size != 1]
-    return len(spec.shape) <= 4 and len(long) == 1 and long[0] > 1 and spec.dtype.name in OUTPUT_TYPES
+    *ones, classes = spec.shape or (0,)
+    return all(size == 1 for size in ones) and classes > 1 and spec.dtype.name in OUTPUT_TYPES
 
 
 class _Codec:
@@ -71,7 +71,9 @@ class _Codec:
 
     def encode(self, sample: object) -> Tensors:
         """The image as the model's input, [1, height, width, channels]."""
-        assert isinstance(sample, Image)
+        if not isinstance(sample, Image):
+            reason = f"the data set gives {type(sample).__name__}, the task takes images"
+            raise DataError("not-an-image", reason, "choose a data set that fits the task, with --dataset")
         pixels = sample.pixels
         shape = (self._height, self._width, self._channels)
         if pixels.ndim == 1:
@@ -100,6 +102,6 @@ class _Codec:
         return RESPONSE.pack(best)
 
 
-def _largest_number(values: npt.NDArray[np.generic]) -> int:
-    numbers = np.flatnonzero(values == values)
+def _largest_number(values: npt.NDArray[np.floating]) -> int:
+    numbers = np.flatnonzero(~np.isnan(values))
     return int(numbers[values[numbers].argmax()]) if numbers.size else -1
