@@ -126,7 +126,7 @@ class TFLiteSession(_Session):
         self.run = self._runner(loaded.interpreter)
 
     def _runner(self, interpreter: Interpreter) -> Callable[[Tensors], Tensors]:
-        """``set_tensor`` checks shape and dtype, which an assignment to the input's view does not, and costs no more."""
+        """``set_tensor`` checks shape and dtype, which assigning to the input's view does not, and costs no more."""
         set_tensor, invoke, fail = interpreter.set_tensor, interpreter.invoke, self._fail
         feeds, fetches = self._feeds, [interpreter.tensor(index) for index in self._fetches]
 
