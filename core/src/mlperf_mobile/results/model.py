@@ -98,6 +98,8 @@ class Result(_Part):
     scenario: str
     mode: str
     rule_set: str
+    load: dict[str, Any]
+    """What was asked for: counts, durations, percentile, samples in memory (None: as many as fit), seeds."""
     rules: list[RuleResult]
     performance: Performance | None
     accuracy: Accuracy | None
@@ -160,6 +162,7 @@ def compose(plan: Plan, parts: dict[str, Any], status: Status, error: ErrorFacts
         scenario=plan.scenario,
         mode=plan.mode.value,
         rule_set=plan.rules,
+        load=plan.load.model_dump(mode="json"),
         rules=rules,
         performance=performance,
         accuracy=accuracy,
