@@ -18,8 +18,8 @@ from mlperf_mobile.plugin import (
 )
 
 def backend(name, **more):
-    fields = dict(name=name, summary="a test", vendor="v", backend=Ref("nowhere:B"), model_formats=("x",), hook_api=(1, 0))
-    return BackendInfo(**(fields | more))
+    fields = dict(summary="a test", vendor="v", backend=Ref("nowhere:B"), model_formats=("x",), hook_api=(1, 0))
+    return BackendInfo(name=name, **(fields | more))
 """
 
 GOOD = """

@@ -34,9 +34,4 @@ def min_queries(percentile: float) -> int:
 def _chance(passing: int, over: int, percentile: float) -> float:
     total = passing + over
     log_p, log_q = math.log(percentile), math.log1p(-percentile)
-    return math.fsum(
-        math.exp(
-            math.lgamma(total + 1) - math.lgamma(x + 1) - math.lgamma(total - x + 1) + (total - x) * log_p + x * log_q
-        )
-        for x in range(over + 1)
-    )
+    return math.fsum(math.exp(math.log(math.comb(total, x)) + (total - x) * log_p + x * log_q) for x in range(over + 1))

@@ -220,7 +220,7 @@ def read_responses(path: Path) -> Iterator[tuple[int, bytes]]:
                 try:
                     item = json.loads(text)
                     yield int(item["qsl_idx"]), bytes.fromhex(item["data"])
-                except (ValueError, KeyError, TypeError) as error:
+                except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
                     raise DataError("accuracy-log", f"{path}:{number}: not an item of an accuracy log") from error
     except (OSError, UnicodeError) as error:
         raise DataError("accuracy-log", f"cannot read {path}: {error}") from error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import yaml
 
 from mlperf_mobile.errors import UsageError
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 16
 MAX_DEPTH = 20
+MAX_SETTINGS = 1000
+MAX_KEY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ def read_resource(reference: str, label: str) -> Layer:
     package, _, name = reference.partition(":")
     try:
         data = files(package).joinpath(name).read_bytes()
-    except (OSError, ImportError) as error:
+    except Exception as error:  # the package is imported, which may do anything
         raise UsageError("settings", f"{label}: no settings at {reference}: {error}", "reinstall the plugin") from error
     return read_text(data, label)
 
@@ -75,19 +78,26 @@ def read_text(data: bytes, label: str) -> Layer:
     if node is None:
         return {}
     if not isinstance(node, yaml.MappingNode):
-        raise UsageError("yaml-syntax", f"{_place(label, node)}: expected 'key: value' lines", "see docs/run-file.md")
-    return dict(_flatten(node, label, ""))
+        raise UsageError("yaml-syntax", f"{_place(label, node)}: expected 'key: value' lines", "see docs/running.md")
+    layer = dict(islice(_flatten(node, label, ""), MAX_SETTINGS + 1))
+    if len(layer) > MAX_SETTINGS:
+        raise UsageError(
+            "run-file", f"{label} has more than {MAX_SETTINGS} settings", "a run file is a page of settings"
+        )
+    return layer
 
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader that refuses aliases (whose expansion is unbounded) and deep nesting."""
 
+    peek_event: Callable[[], Any]
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "aliases are not allowed", self.get_mark())
+            raise yaml.composer.ComposerError(None, None, "aliases are not allowed", self.peek_event().start_mark)
         self.depth = getattr(self, "depth", 0) + 1
         if self.depth > MAX_DEPTH:
-            raise yaml.composer.ComposerError(None, None, "nested too deeply", self.get_mark())
+            raise yaml.composer.ComposerError(None, None, "nested too deeply", self.peek_event().start_mark)
         try:
             return super().compose_node(parent, index)
         finally:
@@ -103,8 +113,10 @@ def _flatten(mapping: yaml.MappingNode, label: str, prefix: str) -> Iterator[tup
     for key_node, value_node in mapping.value:
         place = _place(label, key_node)
         if not isinstance(key_node, yaml.ScalarNode):
-            raise UsageError("yaml-syntax", f"{place}: a key must be a word", "see docs/run-file.md")
+            raise UsageError("yaml-syntax", f"{place}: a key must be a word", "see docs/running.md")
         key = prefix + key_node.value
+        if len(key) > MAX_KEY:
+            raise UsageError("yaml-syntax", f"{place}: a key is longer than {MAX_KEY}", "see docs/running.md")
         if key in seen:
             raise UsageError("duplicate-key", f"{place}: {key} is set twice", "keep one of them")
         seen.add(key)
@@ -118,5 +130,9 @@ def _construct(node: yaml.Node, label: str) -> Any:
     constructor = yaml.constructor.SafeConstructor()
     try:
         return constructor.construct_document(node)
-    except (yaml.YAMLError, ValueError) as error:
-        raise UsageError("yaml-syntax", f"{_place(label, node)}: {error}", "quote the value") from error
+    except Exception as error:  # PyYAML trips over a value that its tag or pattern promised otherwise
+        raise UsageError("yaml-syntax", f"{_place(label, node)}: {_brief(error)}", "quote the value") from error
+
+
+def _brief(error: Exception) -> str:
+    return str(getattr(error, "problem", None) or error or type(error).__name__)[:200]

@@ -53,7 +53,7 @@ def parse_text(text: str, source: str) -> Any:
     if text.startswith(("[", "{")):
         try:
             return yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        except Exception as error:  # PyYAML trips over deep nesting, and values unlike their tags
             raise UsageError("yaml-syntax", f"{source}: not a list or mapping in YAML", "quote it") from error
     return text
 
@@ -139,8 +139,9 @@ def check(model: type[ModelT], layer: Layer, prefix: str = "") -> ModelT:
 def _misfit(model: type[BaseModel], key: str, prefix: str, error: Any, own: Layer) -> UsageError:
     parts = key.split(".")
     paths = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    around = f"{key.rpartition('.')[0]}." if error["type"] == "missing" and len(parts) > 1 else f"{key}."
     setting = next((own[path] for path in paths if path in own), None) or next(
-        (s for k, s in own.items() if k.startswith(f"{key}.")), Setting(None, f"{prefix.rstrip('.') or 'settings'}")
+        (s for k, s in own.items() if k.startswith(around)), Setting(None, f"{prefix.rstrip('.') or 'settings'}")
     )
     if error["type"] == "extra_forbidden":
         hint = did_you_mean(parts[-1], model.model_fields)

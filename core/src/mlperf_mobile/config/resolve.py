@@ -50,7 +50,8 @@ class _Resolution:
             entry = registry.suites[f"{suite}/{task}"].info
             suite_layer = read_resource(entry.settings, f"suite {suite}")
         prefix = f"tasks.{task}."
-        own = [request.file, _under(request.file, prefix), request.environment, request.flags]
+        asked = (request.file, request.environment, request.flags)
+        own = [layer for each in asked for layer in (each, _under(each, prefix))]
         above = [_without_selection(layer) for layer in (suite_layer, *own)]
         peek = layers.merge([task_layer, *above])
         self.scenario = self._pick("scenario", peek, registry.scenarios, Settings.model_fields["scenario"].default)
@@ -112,7 +113,7 @@ class _Resolution:
             offered_by={kind: str(offer.source) for kind, offer in self._offers().items()},
             sources={key: s.source for key, s in self.layer.items()} | sources,
         )
-        return plan, settings.output
+        return plan, _expand(settings.output, self.layer["output"].source if "output" in self.layer else "defaults")
 
     def _offers(self) -> dict[str, Offer[Any]]:
         return {"backend": self.backend, "task": self.task, "dataset": self.dataset, "scenario": self.scenario}
@@ -130,11 +131,11 @@ class _Resolution:
             path = Path(str(files(package).joinpath(self.entry.file)))
             name, form, sha256 = str(setting.value), self.entry.format, self.entry.sha256
         else:
-            path = Path(str(setting.value)).expanduser()
+            path = _expand(Path(str(setting.value)), setting.source)
             name, sha256 = path.stem, None
             form = str(peek["model_format"].value) if "model_format" in peek else path.suffix.lstrip(".").lower()
-        if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist"
+        if (there := _kind(path)) != "file":
+            what = "is a folder" if there else "does not exist"
             hint = did_you_mean(str(setting.value), self.models) + " Or give the path of a model file"
             raise ModelError("model-missing", f"{setting.source}: model {setting.value} {what}", hint)
         return ModelRef(name=name, path=path.resolve(), format=form, sha256=sha256)
@@ -191,10 +192,13 @@ class _Resolution:
             raise DataError(
                 "data-path", f"data set {info.name} needs the folder it is in", "give it with --data-path DIR"
             )
-        if path is not None and not path.expanduser().exists():
-            place = self.layer["data_path"].source
+        if path is None:
+            return DatasetRef(name=info.name)
+        place = self.layer["data_path"].source
+        path = _expand(path, place)
+        if not _kind(path):
             raise DataError("data-missing", f"{place}: {path} does not exist", "check the path")
-        return DatasetRef(name=info.name, path=path.expanduser().resolve() if path else None)
+        return DatasetRef(name=info.name, path=path.resolve())
 
     def _counts(self) -> tuple[Counts, dict[str, str]]:
         """The counts of the chosen rules, each replaced by the setting of the same name where there is one."""
@@ -237,6 +241,26 @@ def model_entries(described: Layer) -> dict[str, ModelEntry]:
     """The models that a task's settings describe, by name."""
     names = {key.split(".")[1] for key in described if key.startswith("models.")}
     return {name: layers.check(ModelEntry, described, f"models.{name}.") for name in sorted(names)}
+
+
+def _expand(path: Path, source: str) -> Path:
+    """The path without ``~``; a path in UTF-8, for plans and results are JSON."""
+    try:
+        expanded = path.expanduser()
+        str(expanded.absolute()).encode()
+    except RuntimeError as error:
+        raise UsageError("bad-value", f"{source}: {path}: there is no such user", "write the path in full") from error
+    except UnicodeError as error:
+        raise UsageError("bad-value", f"{source}: {str(path)!a} is not in UTF-8", "rename the folder") from error
+    return expanded
+
+
+def _kind(path: Path) -> str:
+    """What is at a path: ``"file"``, ``"folder"``, or nothing that can be read."""
+    try:
+        return "file" if path.is_file() else "folder" if path.is_dir() else ""
+    except OSError:  # the name is too long, or a folder is closed
+        return ""
 
 
 def _under(layer: Layer, prefix: str) -> Layer:

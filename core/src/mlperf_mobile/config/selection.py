@@ -34,7 +34,7 @@ def select(registry: Registry, request: Request) -> tuple[str | None, list[str]]
     suites: dict[str, list[str]] = {}
     for offer in registry.suites.values():
         suites.setdefault(offer.info.suite, []).append(offer.info.task)
-    if suite_setting and suite_setting.value not in suites:
+    if suite_setting and str(suite_setting.value) not in suites:
         hint = did_you_mean(str(suite_setting.value), suites)
         raise UsageError("unknown-suite", f"{suite_setting.source}: no suite is called {suite_setting.value!r}", hint)
     suite = str(suite_setting.value) if suite_setting else None
@@ -65,7 +65,10 @@ def _task_names(asked: Layer) -> list[tuple[str, str]]:
                 raise UsageError("bad-value", f"{setting.source}: tasks: expected a list of names", "tasks: [NAME]")
             names += [(item.strip(), setting.source) for item in value]
         elif key.startswith("tasks."):
-            names.append((key.split(".")[1], setting.source))
+            name = key.split(".")[1]
+            if key == f"tasks.{name}" and setting.value not in (None, {}):
+                raise UsageError("bad-value", f"{setting.source}: {key}: expected settings", f"{key}: {{KEY: VALUE}}")
+            names.append((name, setting.source))
     return names
 
 

@@ -36,9 +36,9 @@ class SeedSettings(Strict):
 class Counts(Strict):
     """What one set of rules (normal, quick, rapid) asks of a scenario."""
 
-    min_query_count: int = Field(ge=1)
-    min_duration_s: float = Field(ge=0)
-    max_duration_s: float = Field(ge=0)
+    min_query_count: int = Field(ge=1, le=10**8)
+    min_duration_s: float = Field(ge=0, le=86400)
+    max_duration_s: float = Field(ge=0, le=86400)
 
     @model_validator(mode="after")
     def _maximum_is_no_less_than_minimum(self) -> Self:

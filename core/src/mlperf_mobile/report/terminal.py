@@ -51,13 +51,13 @@ def _lines(result: Result) -> Iterable[tuple[str, str]]:
     if result.accuracy:
         yield "accuracy", _accuracy(result.accuracy)
     if result.placement:
-        kernels = ", ".join(f"{count} {name}" for name, count in result.placement["kernels"].items())
-        ran = ", ".join(f"{count} on {name}" for name, count in result.placement["operations"].items())
+        kernels = ", ".join(f"{count} {name}" for name, count in result.placement.get("kernels", {}).items())
+        ran = ", ".join(f"{count} on {name}" for name, count in result.placement.get("operations", {}).items())
         yield "operations", ran + (f" ({kernels})" if kernels else "")
-    if result.performance and result.performance.loadgen:
-        verdict = "VALID" if result.performance.loadgen["valid"] else "INVALID"
-        reason = result.performance.loadgen["reason"]
-        yield "LoadGen", f"{verdict}{f': {reason}' if reason else ''}  [{result.performance.loadgen['version']}]"
+    if result.performance and "valid" in result.performance.loadgen:
+        told = result.performance.loadgen
+        verdict, reason = "VALID" if told["valid"] else "INVALID", told.get("reason")
+        yield "LoadGen", f"{verdict}{f': {reason}' if reason else ''}  [{told.get('version')}]"
     if result.error:
         yield "error", f"{result.error.code}: {result.error.summary}"
         if result.error.code in ("worker-died", "worker-silent") and result.error.stderr_tail:
@@ -79,8 +79,9 @@ def _accuracy(accuracy: Accuracy) -> str:
     text = f"{accuracy.metric} {accuracy.value:.4f} of {accuracy.samples} samples"
     if accuracy.target is not None:
         sign = "reached" if accuracy.passed else "MISSED"
-        text += f"; target {accuracy.target:.4f} {sign} (reference {accuracy.reference:.4f})"
-    return f"{text}; {accuracy.samples / accuracy.duration_s:.0f} samples/s"
+        text += f"; target {accuracy.target:.4f} {sign}"
+        text += f" (reference {accuracy.reference:.4f})" if accuracy.reference is not None else ""
+    return f"{text}; {accuracy.samples / accuracy.duration_s:.0f} samples/s" if accuracy.duration_s else text
 
 
 def _rules(result: Result) -> Table:
@@ -89,7 +90,7 @@ def _rules(result: Result) -> Table:
         table.add_column(column)
     for rule in result.rules:
         mark = Text("ok", style="green") if rule.ok else Text("NO", style="bold red")
-        table.add_row(rule.name, mark, _number(rule.observed), _number(rule.required), Text(rule.note))
+        table.add_row(Text(rule.name), mark, _number(rule.observed), _number(rule.required), Text(rule.note))
     return table
 
 
@@ -101,7 +102,7 @@ def _facts(result: Result) -> Table:
         **(result.system or {}), **result.environment, **{f"version {k}": v for k, v in result.versions.items()},
     }  # fmt: skip
     for key, value in told.items():
-        table.add_row(key, Text("unknown" if value is None else str(value)))
+        table.add_row(Text(key), Text("unknown" if value is None else str(value)))
     return table
 
 

@@ -33,10 +33,13 @@ class Folder:
         self.path = self.final.with_name(f".{plan.run_id}.partial")
         with telling(self.path):
             self.path.mkdir(parents=True)
-            if shutil.disk_usage(self.path).free < NEEDED_BYTES:
+            try:
+                if shutil.disk_usage(self.path).free < NEEDED_BYTES:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                write_json(self.path / PLAN, plan.to_json())
+            except OSError:
                 self.discard()
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            write_json(self.path / PLAN, plan.to_json())
+                raise
 
     def commit(self, result: Result) -> None:
         """Write the result and give the folder its name.
@@ -87,8 +90,9 @@ def read(place: Path) -> Result:
     Raises:
         OutputError: There is none, or it is damaged or of another schema.
     """
-    path = place / RESULT if place.is_dir() else place
+    path = place
     try:
+        path = place / RESULT if place.is_dir() else place
         data = json.loads(path.read_bytes())
         if isinstance(data, dict) and data.get("schema") != 1:
             found = data.get("schema")

@@ -1,0 +1,333 @@
+"""Results: composed from what was told, written whole or not at all, read with suspicion, and shown as they are."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+
+import pytest
+from rich.console import Console
+
+from mlperf_mobile.config.settings import Mode, QualitySettings, SeedSettings
+from mlperf_mobile.errors import ExitCode, OutputError
+from mlperf_mobile.plan import DatasetRef, LoadPlan, ModelRef, Plan
+from mlperf_mobile.report.plans import plan_text
+from mlperf_mobile.report.terminal import result_panel
+from mlperf_mobile.results import store
+from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
+
+PARTS = {
+    "environment": {"cpu.model": "a processor", "cpu.governor": None},
+    "versions": {"numpy": "2.0"},
+    "model": {"sha256": "ab" * 32, "bytes": 14},
+    "backend": {"runtime": "toy 1.0", "versions": {"sdk": "2"}},
+    "placement": {"operations": {"npu": 64, "cpu": 2}, "kernels": {"xnnpack": 2}, "names": {"cpu": {"SOFTMAX": 2}}},
+    "system": {"inputs": ["float32[1,4]"], "sessions": 1},
+    "performance": {
+        "latency_ns": {"p50": 1.5e6, "p90": 2e6, "p99": 3e6, "mean": 1.6e6, "min": 1e6, "max": 4e6},
+        "throughput": 600.0, "queries": 1024, "samples": 1024, "duration_s": 1.7,
+        "rules": [{"name": "min-duration", "ok": True, "observed": 1.7, "required": 1.0, "note": "seconds"}],
+        "loadgen": {"version": "6", "valid": True, "reason": None},
+    },
+    "accuracy": {"metric": "top-1", "value": 0.75, "samples": 100, "duration_s": 2.0, "details": {}, "sessions": 2},
+}  # fmt: skip
+
+
+def a_plan(**more):
+    fields = {
+        "schema": 1, "run_id": "20300101T000000-task-single-stream-0a1b2c3d", "created": "2030-01-01T00:00:00+00:00",
+        "task": "task", "suite": None, "model": ModelRef(name="model", path="/m.toy", format="toy"),
+        "dataset": DatasetRef(name="data"), "backend": "toy", "accelerator": "npu", "scenario": "single-stream",
+        "mode": Mode.BOTH, "rules": "quick", "batch": 1, "warmup_s": 0.5, "silence_timeout_s": 300,
+        "strict_placement": True, "quality": QualitySettings(metric="top-1", reference=0.76, ratio=0.98),
+        "load": LoadPlan(
+            min_query_count=1024, min_duration_s=1, max_duration_s=0, percentile=0.9, performance_sample_count=None,
+            expected_latency_ns=None, seeds=SeedSettings(qsl=1, sample_index=2, schedule=3),
+        ),
+        "backend_options": {"threads": 4}, "task_options": {}, "dataset_options": {}, "scenario_options": {},
+        "offered_by": {}, "sources": {"batch": "run.yaml:1:1"},
+    }  # fmt: skip
+    return Plan(**(fields | more))
+
+
+def a_result(parts=PARTS, status=Status.COMPLETED, error=None, **more):
+    return compose(a_plan(**more), dict(parts), status, error, "/results/x")
+
+
+def without(*names):
+    return {key: value for key, value in PARTS.items() if key not in names}
+
+
+class TestCompose:
+    def test_keys_that_users_rely_on(self):
+        told = a_result().to_json()
+        assert told["schema"] == 1
+        assert (told["task"], told["model"]["name"], told["backend"]) == ("task", "model", "toy")
+        assert (told["runtime"], told["accelerator"]) == ("toy 1.0", "npu")
+        assert (told["scenario"], told["mode"], told["rule_set"]) == ("single-stream", "both", "quick")
+        assert (told["valid"], told["status"], told["error"]) == (True, "completed", None)
+        assert [(rule["name"], rule["ok"], rule["observed"], rule["required"]) for rule in told["rules"]] == [
+            ("min-duration", True, 1.7, 1.0), ("quality-target", True, 0.75, pytest.approx(0.7448)),
+        ]  # fmt: skip
+        performance = told["performance"]
+        assert set(performance["latency_ns"]) == {"p50", "p90", "p99", "mean", "min", "max"}
+        assert (performance["throughput"], performance["queries"], performance["samples"]) == (600.0, 1024, 1024)
+        assert performance["duration_s"] == 1.7
+        accuracy = told["accuracy"]
+        assert (accuracy["metric"], accuracy["value"], accuracy["reference"]) == ("top-1", 0.75, 0.76)
+        assert (accuracy["target"], accuracy["passed"], accuracy["samples"]) == (pytest.approx(0.7448), True, 100)
+        assert told["placement"] == PARTS["placement"]
+        assert told["seeds"] == {"qsl": 1, "sample_index": 2, "schedule": 3}
+        assert told["versions"] == {"numpy": "2.0", "sdk": "2"}
+        assert told["environment"] == PARTS["environment"]
+        assert told["model"]["sha256"] == "ab" * 32
+        assert told["directory"] == "/results/x"
+
+    def test_it_is_json(self):
+        assert json.loads(json.dumps(a_result().to_json(), allow_nan=False)) == a_result().to_json()
+
+    def test_missed_quality(self):
+        result = a_result(PARTS | {"accuracy": PARTS["accuracy"] | {"value": 0.7447}})
+        assert (result.valid, result.accuracy.passed) == (False, False)
+        assert result.verdict == "INVALID quality-target: 0.7447 of 0.7448"
+
+    @pytest.mark.parametrize("quality", [None, QualitySettings(metric="other", reference=1)])
+    def test_no_target_for_this_metric(self, quality):
+        result = a_result(quality=quality)
+        assert (result.valid, result.accuracy.passed, result.accuracy.target) == (True, None, None)
+
+    def test_a_rule_that_fails(self):
+        rule = {"name": "min-query-count", "ok": False, "observed": 3, "required": 1024, "note": ""}
+        result = a_result(PARTS | {"performance": PARTS["performance"] | {"rules": [rule]}})
+        assert result.verdict == "INVALID min-query-count: 3 of 1024"
+
+    @pytest.mark.parametrize("lost", ["performance", "accuracy"])
+    def test_a_part_that_was_never_told(self, lost):
+        """The worker said that it was done, and was not."""
+        result = a_result(without(lost))
+        assert not result.valid
+        assert [rule.ok for rule in result.rules if rule.name == "completed"] == [False]
+        mode = Mode.ACCURACY if lost == "performance" else Mode.PERFORMANCE
+        assert a_result(without(lost), mode=mode).valid
+
+    def test_a_worker_that_died_at_once(self):
+        error = ErrorFacts(code="worker-died", summary="killed", exit_code=7)
+        result = a_result({}, Status.FAILED, error)
+        assert (result.valid, result.verdict) == (False, "FAILED worker-died")
+        assert (result.performance, result.accuracy, result.placement, result.runtime) == (None, None, None, None)
+        assert result.seeds["qsl"] == 1
+
+    def test_interrupted(self):
+        result = a_result(without("accuracy"), Status.INTERRUPTED)
+        assert (result.valid, result.verdict) == (False, "INTERRUPTED")
+        assert result.performance.queries == 1024
+
+
+class TestFolder:
+    def test_a_result_gets_its_name_when_it_is_whole(self, tmp_path):
+        folder = store.Folder(tmp_path / "new" / "results", a_plan())
+        assert folder.path.name.startswith(".")
+        assert json.loads((folder.path / store.PLAN).read_text())["run_id"] == a_plan().run_id
+        (folder.path / "work").mkdir()
+        (folder.path / "work" / "compiled.bin").touch()
+        folder.commit(a_result())
+        assert [path.name for path in folder.final.parent.iterdir()] == [a_plan().run_id]
+        assert sorted(path.name for path in folder.final.iterdir()) == ["plan.json", "result.json"]
+        assert store.read(folder.final) == store.read(folder.final / "result.json") == a_result()
+
+    def test_a_discarded_folder_is_gone(self, tmp_path):
+        folder = store.Folder(tmp_path, a_plan())
+        (folder.path / "deep").mkdir()
+        folder.discard()
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("place", ["file", "file/below", "/proc/results", "x" * 300, "a/" * 3000 + "b"])
+    def test_places_that_cannot_be_written(self, tmp_path, place):
+        (tmp_path / "file").write_text("mine")
+        with pytest.raises(OutputError) as caught:
+            store.Folder(tmp_path / place, a_plan())
+        assert (caught.value.code, caught.value.exit_code) == ("output-unwritable", ExitCode.OUTPUT)
+        assert "--output" in caught.value.hint
+        assert (tmp_path / "file").read_text() == "mine"
+
+    @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+    def test_full_from_the_start(self, tmp_path, monkeypatch, code):
+        def fail(fd):
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(os, "fsync", fail)
+        with pytest.raises(OutputError) as caught:
+            store.Folder(tmp_path, a_plan())
+        assert caught.value.code == "disk-full"
+        assert list(tmp_path.iterdir()) == []
+
+    def test_too_little_space_to_begin_with(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(store, "NEEDED_BYTES", 1 << 62)
+        with pytest.raises(OutputError) as caught:
+            store.Folder(tmp_path, a_plan())
+        assert caught.value.code == "disk-full"
+        assert list(tmp_path.iterdir()) == []
+
+    def test_full_when_the_result_is_written(self, tmp_path, monkeypatch):
+        """Half of it fits; there is no result, and nothing that looks like one."""
+        folder = store.Folder(tmp_path, a_plan())
+
+        def half(data, file, **more):
+            file.write(json.dumps(data)[:500])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(json, "dump", half)
+        with pytest.raises(OutputError) as caught:
+            folder.commit(a_result())
+        assert caught.value.code == "disk-full"
+        assert [path.name for path in folder.path.iterdir()] == [store.PLAN]
+        assert not folder.final.exists()
+
+    def test_an_old_file_survives_a_failed_write(self, tmp_path):
+        path = tmp_path / "x.json"
+        store.write_json(path, {"old": 1})
+        with pytest.raises(TypeError):
+            store.write_json(path, {"new": object()})
+        assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+        assert json.loads(path.read_text()) == {"old": 1}
+
+    @pytest.mark.parametrize("name", ["modèle", "模型"])
+    def test_names_in_any_script(self, tmp_path, name):
+        plan = a_plan(model=ModelRef(name=name, path=f"/{name}.toy", format="toy"))
+        folder = store.Folder(tmp_path, plan)
+        folder.commit(compose(plan, dict(PARTS), Status.COMPLETED, None, str(folder.final)))
+        assert store.read(folder.final).model.path == f"/{name}.toy"
+
+
+class TestRead:
+    @pytest.fixture
+    def stored(self, tmp_path):
+        path = tmp_path / store.RESULT
+        store.write_json(path, a_result().to_json())
+        return path
+
+    def refusal(self, path):
+        with pytest.raises(OutputError) as caught:
+            store.read(path)
+        assert caught.value.exit_code == ExitCode.OUTPUT
+        assert str(path) in caught.value.summary
+        assert len(caught.value.line()) < 1000
+        return caught.value
+
+    @pytest.mark.parametrize("name", ["absent", "absent/result.json", "x" * 300])
+    def test_nothing_there(self, tmp_path, name):
+        assert self.refusal(tmp_path / name).code == "no-result"
+
+    def test_a_folder_without_a_result(self, tmp_path):
+        with pytest.raises(OutputError) as caught:
+            store.read(tmp_path)
+        assert caught.value.code == "no-result"
+
+    @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
+    def test_cut_off(self, stored, share):
+        data = stored.read_bytes()
+        stored.write_bytes(data[: int(len(data) * share)])
+        assert self.refusal(stored).code == "result-damaged"
+
+    @pytest.mark.parametrize("data", [b"\xff\xfe\x00", b"[" * 100_000, b"null", b"[]", b"7", b'"x"', b"9" * 10_000])
+    def test_rubbish(self, stored, data):
+        stored.write_bytes(data)
+        assert self.refusal(stored).code == "result-damaged"
+
+    @pytest.mark.parametrize("schema", [0, 2, "1", None, [1]])
+    def test_another_schema(self, stored, schema):
+        told = json.loads(stored.read_text()) | {"schema": schema}
+        stored.write_text(json.dumps(told))
+        error = self.refusal(stored)
+        assert error.code == "result-schema"
+        assert repr(schema) in error.summary
+
+    @pytest.mark.parametrize(
+        ("change", "where"),
+        [
+            ({"surprise": 1}, "surprise"),
+            ({"valid": "perhaps"}, "valid"),
+            ({"performance": {"latency_ns": 5}}, "performance.latency_ns"),
+            ({"status": "excellent"}, "status"),
+            ({"rules": [{"name": "x"}]}, "rules.0.ok"),
+        ],
+    )
+    def test_changed_by_hand(self, stored, change, where):
+        stored.write_text(json.dumps(json.loads(stored.read_text()) | change))
+        error = self.refusal(stored)
+        assert error.code == "result-damaged"
+        assert where in error.summary
+
+
+def shown(result, full=True, width=150):
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    console.print(result_panel(result, full=full))
+    return console.file.getvalue()
+
+
+class TestPanel:
+    def test_numbers_in_the_users_units(self):
+        text = shown(a_result())
+        for part in ("p50 1.500  p90 2.000  p99 3.000", "600.0 samples/s", "top-1 0.7500 of 100 samples",
+                     "target 0.7448 reached (reference 0.7600)", "64 on npu, 2 on cpu (2 xnnpack)", "VALID",
+                     "min-duration", "quality-target", "toy (toy 1.0) on npu", "seed schedule", "numpy"):  # fmt: skip
+            assert part in text
+        assert "INVALID" not in text
+
+    def test_failures(self):
+        error = ErrorFacts(code="worker-died", summary="it died", exit_code=7, stderr_tail="a\nlast words")
+        text = shown(a_result({}, Status.FAILED, error))
+        for part in ("FAILED", "worker-died: it died", "last words", "NO"):
+            assert part in text
+
+    def test_nothing_is_taken_for_markup(self):
+        """Texts of plugins and runtimes stay as they are, and crash nothing."""
+        odd = "[/red] [bold]x[/] [link=y]"
+        parts = json.loads(json.dumps(PARTS).replace("a processor", odd))
+        parts["environment"][odd] = odd
+        parts["versions"][odd] = odd
+        parts["backend"]["runtime"] = odd
+        parts["placement"]["operations"][odd] = 1
+        parts["performance"]["rules"] = [{"name": odd, "ok": False, "observed": odd, "required": odd, "note": odd}]
+        parts["accuracy"]["metric"] = odd
+        error = ErrorFacts(code="worker-died", summary=odd, exit_code=7, stderr_tail=odd)
+        plan = a_plan(task=odd, scenario=odd, backend=odd, model=ModelRef(name=odd, path="/m", format="toy"))
+        text = shown(compose(plan, parts, Status.FAILED, error, odd), width=400)
+        assert text.count(odd) >= 18
+
+    @pytest.mark.parametrize(
+        ("part", "value"),
+        [
+            ("placement", {"operations": {"cpu": 1}}),
+            ("placement", {"surprise": 1}),
+            ("performance", PARTS["performance"] | {"loadgen": {"note": "a load generator of its own"}}),
+            ("performance", PARTS["performance"] | {"latency_ns": {}}),
+            ("accuracy", PARTS["accuracy"] | {"duration_s": 0.0}),
+        ],
+    )
+    def test_parts_of_another_shape(self, part, value):
+        """A scenario may come with a load generator of its own, and a file may have been changed by hand."""
+        assert "task" in shown(a_result(PARTS | {part: value}))
+
+    def test_a_target_without_a_reference(self):
+        result = a_result()
+        told = result.to_json()
+        told["accuracy"]["reference"] = None
+        assert "target 0.7448" in shown(Result.model_validate(told))
+
+    def test_text_that_no_terminal_can_print(self):
+        assert "task" in shown(a_result(PARTS | {"environment": {"x": "\ud800"}})).encode("utf-8", "replace").decode()
+
+
+def test_plan_text_tells_sources():
+    text = plan_text(a_plan())
+    lines = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.startswith("  ")}
+    assert lines["batch"] == ["1", "run.yaml:1:1"]
+    assert lines["warmup_s"] == ["0.5", "defaults"]
+    assert lines["seeds.qsl"][0] == "1"
+    assert lines["backend_options.threads"][0] == "4"
+    assert "target top-1 0.7448" in text
+    assert "at least 1 s" in text
+    assert "accuracy run" not in plan_text(a_plan(mode=Mode.PERFORMANCE))
