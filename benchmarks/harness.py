@@ -100,7 +100,7 @@ def framework_single_stream(model: Path, seconds: float, expected_ns: int) -> di
         return dict(told.latency_ns)
 
 
-def framework_offline(model: Path, count: int, shards: int) -> float:
+def framework_offline(model: Path, count: int, shards: int, expected_ns: int) -> float:
     """One round of the scenario offline: samples per second."""
     with quiet_watch() as watch, tempfile.TemporaryDirectory() as logs:
         several = sessions(model, shards)
@@ -108,7 +108,7 @@ def framework_offline(model: Path, count: int, shards: int) -> float:
         latencies: array[int] = array("q")
         watch.save(latencies)
         with watch.phase("performance", count, lambda: len(latencies)):
-            return Offline({}).run(system, load(0.0, count, 10**6), latencies, Path(logs)).throughput
+            return Offline({}).run(system, load(0.0, count, expected_ns), latencies, Path(logs)).throughput
 
 
 class BareLoop:

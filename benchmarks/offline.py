@@ -19,16 +19,23 @@ def main() -> None:
     parser.add_argument("--shards", type=int, default=cores())
     parser.add_argument("--peer", choices=("bare", "framework"), help=argparse.SUPPRESS)
     parser.add_argument("--count", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--expected-ns", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.peer:
         (model,) = args.models
-        measure = harness.bare_threads if args.peer == "bare" else harness.framework_offline
-        harness.serve(lambda: measure(model, args.count, args.shards))
+        harness.serve(
+            lambda: (
+                harness.bare_threads(model, args.count, args.shards)
+                if args.peer == "bare"
+                else harness.framework_offline(model, args.count, args.shards, args.expected_ns)
+            )
+        )
     print(f"{'model':36} {'shards':>6} {'bare/s':>10} {'ours/s':>10} {'ratio':>7}")
     for model in args.models:
-        rate = harness.bare_threads(model, 8 * args.shards, args.shards)
+        rate = harness.bare_threads(model, 64 * args.shards, args.shards)
         count = max(8 * args.shards, int(rate * args.seconds)) // args.shards * args.shards
-        common = ["--count", str(count), "--shards", str(args.shards), str(model)]
+        expected = str(int(args.shards / rate * 1e9))
+        common = ["--count", str(count), "--shards", str(args.shards), "--expected-ns", expected, str(model)]
         bare, ours = (harness.Peer(__file__, kind, *common) for kind in ("bare", "framework"))
         pairs = [(bare.round(), ours.round()) for _ in range(args.rounds)]
         bare.close()

@@ -16,11 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlperf_mobile import events
+from mlperf_mobile.errors import BackendError, DataError, ModelError
 from mlperf_mobile.launch import local
 from mlperf_mobile.scenarios.offline import in_threads
-from mlperf_mobile.worker.accuracy import _EncodeAhead
+from mlperf_mobile.worker import accuracy
 from mlperf_mobile.worker.channel import Channel
-from mlperf_mobile.worker.system import System, cores
+from mlperf_mobile.worker.system import System
 from mlperf_mobile.worker.watch import Meter
 
 
@@ -91,17 +92,31 @@ class Doubling:
 
 
 class Session:
+    inputs = outputs = ()
+
     def run(self, inputs):
         return (inputs[0] * 2,)
 
+    def run_batch(self, samples):
+        return [self.run(inputs) for inputs in samples]
+
+    def placement(self):
+        raise NotImplementedError
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        pass
+
 
 class TestSystem:
-    def system(self, data, sessions=1):
+    def system(self, data, sessions=1, batch=1):
         class Silent:
             def phase(self, *args):
                 return io.BytesIO()
 
-        return System([Session() for _ in range(sessions)], 1, data, data, Silent())
+        return System([Session() for _ in range(sessions)], batch, data, data, Silent())
 
     def test_samples_are_held_until_they_are_unloaded(self):
         system = self.system(Doubling(10), sessions=2)
@@ -109,36 +124,71 @@ class TestSystem:
         assert system.answer(3) == b"\x06"
         assert system.answer_batch([4, 3, 4], 1) == [b"\x08", b"\x06", b"\x08"]
         system.unload_samples([3])
-        with pytest.raises(KeyError):
+        with pytest.raises(BackendError, match="KeyError: 3"):
             system.answer(3)
         assert system.answer(4) == b"\x08"
 
     def test_a_sample_that_cannot_be_read_is_told(self):
-        with pytest.raises(OSError, match="sample 5"):
+        with pytest.raises(DataError, match="sample 5 cannot be read: OSError: sample 5") as caught:
             self.system(Doubling(10, bad=5)).load_samples(range(10))
+        assert caught.value.code == "dataset-failed"
 
-    def test_encoding_ahead_is_in_order_and_bounded(self):
-        data = Doubling(10_000)
-        system = self.system(data)
-        chunks = [slice(start, start + 10) for start in range(0, 10_000, 10)]
-        with ThreadPoolExecutor(2) as pool:
-            ahead = _EncodeAhead(system, pool, range(10_000), chunks)
-            for number, chunk in enumerate(chunks):
-                assert ahead.take() == chunk
-                assert system.answer(chunk.start) == bytes([chunk.start * 2 % 256])
-                assert len(data.seen) <= 10 * (number + 2 + 2 * (cores() + system.sessions))
-                system.unload_samples(range(chunk.start, chunk.stop))
-            assert ahead.take() is None
-        assert sorted(data.seen) == list(range(10_000))
+    @pytest.mark.parametrize(
+        ("name", "blamed", "code"),
+        [
+            ("encode", ModelError, "task-failed"),
+            ("decode", ModelError, "task-failed"),
+            ("run", BackendError, "backend-failed"),
+        ],
+    )
+    @pytest.mark.parametrize("batch", [1, 2])
+    def test_whose_fault_it_is(self, monkeypatch, name, blamed, code, batch):
+        """The plugin in whose code an exception came up is told; a MobileError is told as it is."""
+        for error, expected in ((ZeroDivisionError("x"), blamed), (DataError("mine", "x"), DataError)):
 
-    def test_encoding_ahead_tells_the_bad_sample(self):
-        system = self.system(Doubling(100, bad=55))
-        with ThreadPoolExecutor(2) as pool:
-            ahead = _EncodeAhead(system, pool, range(100), [slice(start, start + 10) for start in range(0, 100, 10)])
-            for _ in range(5):
-                ahead.take()
-            with pytest.raises(OSError, match="sample 55"):
-                ahead.take()
+            def fail(self, argument, error=error):
+                raise error
+
+            monkeypatch.setattr(Session if name == "run" else Doubling, name, fail)
+            system = self.system(Doubling(10), batch=batch)
+            for call in (lambda system: system.answer(0), lambda system: system.answer_batch([0, 1], 0)):
+                with pytest.raises(expected) as caught:
+                    system.load_samples([0, 1])
+                    call(system)
+                assert caught.value.code == (code if expected is blamed else "mine")
+
+    @pytest.fixture(params=[1, 8], ids=["no core to spare", "cores to spare"])
+    def answered(self, request, monkeypatch):
+        """Answers of an accuracy run, and the most samples that were held in memory at a time."""
+        monkeypatch.setattr(accuracy, "cores", lambda: request.param)
+
+        def answer(data, sessions=2):
+            system, told, most = self.system(data, sessions), {}, [0]
+
+            class Responder:
+                def complete_all(self, ids, responses):
+                    most[0] = max(most[0], len(system._samples))
+                    told.update(zip(ids, responses, strict=True))
+
+            monkeypatch.setattr(accuracy.loadgen, "Responder", Responder)
+            indices = list(reversed(range(len(data))))
+            accuracy._answer_all(system, [1000 + i for i in indices], indices, counts := [0] * sessions)
+            assert sum(counts) == len(data)
+            assert system._samples == {}
+            return told, most[0]
+
+        return answer
+
+    def test_accuracy_answers_every_sample_once_in_bounded_memory(self, answered):
+        data = Doubling(5003)
+        told, most = answered(data)
+        assert told == {1000 + i: bytes([2 * i % 256]) for i in range(5003)}
+        assert sorted(data.seen) == list(range(5003))
+        assert most < 1000
+
+    def test_accuracy_tells_the_bad_sample(self, answered):
+        with pytest.raises(DataError, match="sample 55 cannot be read: OSError: sample 55"):
+            answered(Doubling(1000, bad=55))
 
 
 class TestEvents:
@@ -209,7 +259,7 @@ class TestHearing:
         writer.start()
         try:
             with os.fdopen(read_fd, "rb", buffering=0) as pipe:
-                return list(local._lines(pipe, silence_s))
+                return list(local._lines(pipe, silence_s, lambda: False))
         finally:
             writer.join()
             if not close:
@@ -220,6 +270,14 @@ class TestHearing:
 
     def test_silence(self):
         assert self.hear(b"one\n", silence_s=0.05, close=False) == [b"one", None]
+
+    def test_the_end_of_the_worker(self):
+        """What it had said is heard, and then nothing is waited for, whoever else has the pipe open."""
+        read_fd, write_fd = os.pipe()
+        os.write(write_fd, b"one\ntwo\n")
+        with os.fdopen(read_fd, "rb", buffering=0) as pipe:
+            assert list(local._lines(pipe, 3600, lambda: True)) == [b"one", b"two"]
+        os.close(write_fd)
 
     def test_an_endless_line_is_forgotten(self, monkeypatch):
         """Memory is bounded, and what follows is heard again."""

@@ -301,7 +301,7 @@ class SystemUnderTest(Protocol):
 
     @property
     def batch(self) -> int:
-        """The most samples that one :meth:`answer_batch` takes."""
+        """Samples that one call of a session takes."""
         ...
 
     def load_samples(self, indices: Sequence[int]) -> None:
@@ -314,7 +314,7 @@ class SystemUnderTest(Protocol):
         ...
 
     def answer_batch(self, indices: Sequence[int], session: int) -> Sequence[bytes]:
-        """Timed: infer loaded samples on one session; one response each, in order."""
+        """Timed: infer any number of loaded samples on one session, batch by batch; one response each, in order."""
         ...
 
 

@@ -27,6 +27,7 @@ from mlperf_mobile.plugin import (
     TaskInfo,
 )
 
+Plain = str | int | float | bool
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
 
@@ -135,14 +136,16 @@ class Registry:
             found.append((source, sorted(caller.name for caller in callers)))
         return found
 
-    def environment(self, backend: str) -> dict[str, str | int | float | bool]:
+    def environment(self, backend: str) -> dict[str, Plain]:
         """The facts that plugins add to a result of ``backend``; a plugin that fails adds its failure."""
-        facts: dict[str, str | int | float | bool] = {}
+        facts: dict[str, Plain] = {}
         for impl in self._manager.hook.mlperf_mobile_environment.get_hookimpls():
             source = self._sources[impl.plugin_name]
             given = {"backend": backend} if "backend" in impl.argnames else {}
             told = self._ask(partial(impl.function, **given), source, EnvFact)
-            facts.update((fact.key, fact.value) for fact in told)
+            facts.update(
+                (str(fact.key), fact.value if isinstance(fact.value, Plain) else str(fact.value)) for fact in told
+            )
         return facts
 
     def _admit(self, entry: EntryPoint) -> None:

@@ -180,7 +180,7 @@ def convert(model: Any, calibration: Images | None) -> bytes:
     owner = tf.Module()
     owner.state = [variable.value for variable in model.variables]
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], owner)
-    # Per-channel scales of the dense layer are newer than the runtimes this model must run on.
+    # One scale for the dense layer, as TFLite's 8-bit specification had it when older runtimes were made.
     converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     if calibration is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

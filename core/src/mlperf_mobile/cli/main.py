@@ -44,16 +44,20 @@ def main(argv: list[str] | None = None) -> int:
         top.print_help()
         return ExitCode.USAGE
     try:
-        return int(args.handler(args))
+        code = int(args.handler(args))
+        sys.stdout.flush()  # here, where a reader that has gone is no error
+        return code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  a defect, too, is told in one line
         if args.debug or os.environ.get("MLPERF_MOBILE_DEBUG"):
-            raise
+            import traceback
+
+            traceback.print_exc()
         told = error if isinstance(error, MobileError) else _defect(error)
         _tell(told, args)
         return told.exit_code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,8 @@ def handle(args: argparse.Namespace) -> int:
     request = Request(
         file=read_file(args.config) if args.config else {}, environment=load_environment(), flags=_flags(args)
     )
-    plans, output = resolve(registry, request)
+    with redirect_stdout(sys.stderr):  # planning imports plugins, and standard output is for results
+        plans, output = resolve(registry, request)
     if not args.quiet:
         for problem in registry.problems:
             print(problem.line(), file=sys.stderr)

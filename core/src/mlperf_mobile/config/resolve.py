@@ -55,6 +55,8 @@ class _Resolution:
         above = [_without_selection(layer) for layer in (suite_layer, *own)]
         peek = layers.merge([task_layer, *above])
         self.scenario = self._pick("scenario", peek, registry.scenarios, Settings.model_fields["scenario"].default)
+        if "dataset" not in peek:
+            raise UsageError("no-dataset", f"task {task} has no default data set", "give one with --dataset")
         self.dataset = self._pick("dataset", peek, registry.datasets)
         if task not in self.dataset.info.tasks:
             hint = did_you_mean("", [o.info.name for o in registry.datasets.values() if task in o.info.tasks])

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pydantic import ValidationError
+
 from mlperf_mobile import events
 from mlperf_mobile.errors import ExitCode
 from mlperf_mobile.plan import Plan
@@ -42,12 +44,24 @@ def launch(plan: Plan, output: Path, listen: Callable[[events.Event], None]) -> 
     try:
         run = _Run(plan, folder.path, listen)
         status, error = run.until_ended()
-        result = compose(plan, run.parts, status, error, str(folder.final))
+        result = _composed(plan, run.parts, status, error, str(folder.final))
         folder.commit(result)
     except BaseException:
         folder.discard()
         raise
     return result
+
+
+def _composed(plan: Plan, parts: dict[str, Any], status: Status, error: ErrorFacts | None, directory: str) -> Result:
+    try:
+        return compose(plan, parts, status, error, directory)
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        summary = f"a plugin told what no result can hold: {wrong.title}.{where}: {first['msg']}"
+        error = ErrorFacts(code="plugin-broken", summary=summary, hint="see events.jsonl", exit_code=ExitCode.BACKEND)
+        sound = {key: value for key, value in parts.items() if key not in ("performance", "accuracy")}
+        return compose(plan, sound, Status.FAILED, error, directory)
 
 
 class _Run:
@@ -79,12 +93,12 @@ class _Run:
         try:
             with os.fdopen(read_fd, "rb", buffering=0) as pipe:
                 self._tell_plan(process)
-                silent = not self._hear(pipe)
+                silent = not self._hear(pipe, process)
         except KeyboardInterrupt:
             interrupted = True
             self._cancel(process)
         finally:
-            self._end(process, at_once=silent)
+            self._end(process, at_once=silent or interrupted)
         return self._verdict(process.returncode, interrupted, silent, log_path)
 
     def _tell_plan(self, process: subprocess.Popen[bytes]) -> None:
@@ -95,12 +109,12 @@ class _Run:
         except BrokenPipeError:
             pass  # it died at once; its stderr says why
 
-    def _hear(self, pipe: BinaryIO) -> bool:
-        """Take in events until the worker closes its end; False when it said nothing for too long."""
+    def _hear(self, pipe: BinaryIO, process: subprocess.Popen[bytes]) -> bool:
+        """Take in events until the worker closes its end or ends; False when it said nothing for too long."""
         with store.telling(self._folder):
-            journal = (self._folder / store.EVENTS).open("wb")
+            journal = (self._folder / store.EVENTS).open("wb", buffering=0)
         with journal:
-            for line in _lines(pipe, self._plan.silence_timeout_s):
+            for line in _lines(pipe, self._plan.silence_timeout_s, lambda: process.poll() is not None):
                 if line is None:
                     return False
                 try:
@@ -109,7 +123,6 @@ class _Run:
                     continue  # not ours: a library wrote to a descriptor it does not own
                 with store.telling(self._folder):
                     journal.write(line + b"\n")
-                    journal.flush()
                 self._take(event)
         return True
 
@@ -188,16 +201,24 @@ class _Run:
         }
 
 
-def _lines(pipe: BinaryIO, silence_s: float) -> Iterator[bytes | None]:
-    """Whole lines as they come; None, and the end, after so many seconds without one. Memory is bounded."""
+def _lines(pipe: BinaryIO, silence_s: float, is_over: Callable[[], bool]) -> Iterator[bytes | None]:
+    """Whole lines as they come; None, and the end, after so many seconds without one. Memory is bounded.
+
+    They end with the pipe, or when nothing more is in it and ``is_over()``: a child of the worker may hold it open.
+    """
     held = bytearray()
     deadline = time.monotonic() + silence_s
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while True:
-            if not selector.select(max(0.0, deadline - time.monotonic())):
-                yield None
-                return
+            over, left = is_over(), deadline - time.monotonic()
+            if not selector.select(0 if over else min(max(0.0, left), GRACE_S)):
+                if over:
+                    return
+                if left <= 0:
+                    yield None
+                    return
+                continue
             data = pipe.read(65536)
             if not data:
                 return

@@ -22,7 +22,14 @@ def print_results(results: Iterable[Result]) -> None:
 
 def print_result(result: Result, *, full: bool = False) -> None:
     """One result on stdout; in full, with environment, versions and seeds."""
-    Console(highlight=False, soft_wrap=False).print(result_panel(result, full=full))
+    _Console(highlight=False, soft_wrap=False).print(result_panel(result, full=full))
+
+
+class _Console(Console):
+    """A console that leaves a reader that has gone to the command, as ``print`` does."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def result_panel(result: Result, *, full: bool = False) -> RenderableType:

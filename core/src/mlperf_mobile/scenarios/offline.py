@@ -13,9 +13,13 @@ from mlperf_mobile import loadgen, rules
 from mlperf_mobile.contracts import Load, Measurement, Options, SystemUnderTest
 from mlperf_mobile.scenarios.single_stream import library
 
+TAKE_NS = 5_000_000
+"""A session takes work for so long at a time: handing over and completing one by one would cost fast models 5 %."""
+MOST_BATCHES = 64
+
 
 class Offline:
-    """LoadGen's Offline; each session takes the next batch as soon as it is free, and only real samples count."""
+    """LoadGen's Offline; each session takes the next batches as soon as it is free, and only real samples count."""
 
     parallel = True
 
@@ -25,11 +29,12 @@ class Offline:
     def run(self, system: SystemUnderTest, load: Load, latencies_ns: array[int], logs: Path) -> Measurement:
         settings = loadgen.performance_settings("Offline", load)
         settings.offline_expected_qps = system.sessions * system.batch * 1e9 / load.expected_latency_ns
+        size = system.batch * max(1, min(MOST_BATCHES, TAKE_NS // load.expected_latency_ns))
         times = [0, 0]
 
         def issue(ids: list[int], indices: list[int]) -> None:
             times[0] = perf_counter_ns()
-            drain(system, ids, indices, latencies_ns, times[0])
+            drain(system, ids, indices, latencies_ns, times[0], size)
             times[1] = perf_counter_ns()
 
         details = loadgen.run(settings, library(system, load), issue, logs)
@@ -50,15 +55,16 @@ class Offline:
         )
 
 
-def drain(system: SystemUnderTest, ids: list[int], indices: list[int], latencies_ns: array[int], start: int) -> None:
-    """Answer all samples; every session works in a thread of its own and takes the next batch."""
-    batch = system.batch
-    places = count(0, batch)
+def drain(
+    system: SystemUnderTest, ids: list[int], indices: list[int], latencies_ns: array[int], start: int, size: int
+) -> None:
+    """Answer all samples; every session works in a thread of its own and takes the next ``size`` of them."""
+    places = count(0, size)
 
     def work(session: int, failures: list[BaseException]) -> None:
         complete = loadgen.Responder().complete_all
         while not failures and (place := next(places)) < len(indices):
-            end = place + batch
+            end = place + size
             responses = system.answer_batch(indices[place:end], session)
             complete(ids[place:end], responses)
             latencies_ns.extend([perf_counter_ns() - start] * len(responses))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import threading
@@ -42,14 +43,14 @@ class StandInSystem:
         return self.answer_batch([index], 0)[0]
 
     def answer_batch(self, indices: Sequence[int], session: int) -> Sequence[bytes]:
-        if not 0 <= session < self.sessions or len(indices) > self.batch:
-            raise ValueError(f"session {session} of {self.sessions}, {len(indices)} samples of {self.batch}")
+        if not 0 <= session < self.sessions:
+            raise ValueError(f"session {session} of {self.sessions}")
         with self._lock:
             self.issued += indices
             self.unloaded_used += len(set(indices) - self._held)
             if self._fail_after and len(self.issued) > self._fail_after:
                 raise BackendError("stand-in", "the stand-in was told to fail")
-        end = time.perf_counter() + self._latency_s
+        end = time.perf_counter() + self._latency_s * math.ceil(len(indices) / self.batch)
         while time.perf_counter() < end:
             pass
         return [index.to_bytes(4, "little") for index in indices]

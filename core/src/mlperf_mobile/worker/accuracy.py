@@ -61,17 +61,16 @@ def score_log(path: Path, metric: Metric, sample_count: int) -> Score:
 def _answer_all(system: System, ids: Sequence[int], indices: Sequence[int], answered: list[int]) -> None:
     size = system.batch * max(1, CHUNK // system.batch)
     chunks = [slice(start, start + size) for start in range(0, len(indices), size)]
-    with ThreadPoolExecutor(cores(), "encode") as pool:
-        ahead = _EncodeAhead(system, pool, indices, chunks)
+    spare = cores() - system.sessions
+    with ThreadPoolExecutor(max(1, spare), "encode") as pool:
+        encoder = _Ahead(system, indices, chunks, pool) if spare > 0 else _InTurn(system, chunks)
 
         def work(session: int, failures: list[BaseException]) -> None:
             complete = loadgen.Responder().complete_all
-            while not failures and (chunk := ahead.take()):
+            while not failures and (chunk := encoder.take()):
                 mine = indices[chunk]
-                responses: list[bytes] = []
-                for start in range(0, len(mine), system.batch):
-                    responses += system.answer_batch(mine[start : start + system.batch], session)
-                complete(ids[chunk], responses)
+                encoder.ready(mine)
+                complete(ids[chunk], system.answer_batch(mine, session))
                 system.unload_samples(mine)
                 answered[session] += len(mine)
 
@@ -81,21 +80,36 @@ def _answer_all(system: System, ids: Sequence[int], indices: Sequence[int], answ
             pool.shutdown(cancel_futures=True)
 
 
-class _EncodeAhead:
-    """Encodes chunks in order, a few ahead of the sessions that take them, so that memory stays bounded."""
+class _InTurn:
+    """Where the sessions keep every core busy, each one's thread encodes its own samples."""
+
+    def __init__(self, system: System, chunks: Sequence[slice]) -> None:
+        self._system, self._chunks = system, iter(chunks)
+
+    def take(self) -> slice | None:
+        """The next chunk; None when there is none left."""
+        return next(self._chunks, None)
+
+    def ready(self, indices: Sequence[int]) -> None:
+        for index in indices:
+            self._system.hold(index)
+
+
+class _Ahead:
+    """Where there are cores to spare, they encode a few chunks ahead of the sessions; memory stays bounded."""
 
     def __init__(
-        self, system: System, pool: ThreadPoolExecutor, indices: Sequence[int], chunks: Sequence[slice]
+        self, system: System, indices: Sequence[int], chunks: Sequence[slice], pool: ThreadPoolExecutor
     ) -> None:
-        self._system, self._pool, self._indices = system, pool, indices
-        self._chunks = iter(chunks)
+        self._encode = _InTurn(system, chunks)
+        self._indices, self._pool = indices, pool
         self._lock = threading.Lock()
         self._waiting: deque[tuple[slice, Future[None]]] = deque()
         for _ in range(2 * (cores() + system.sessions)):
             self._submit()
 
     def take(self) -> slice | None:
-        """The next chunk, its samples encoded and held by the system; None when there is none left."""
+        """The next chunk, its samples encoded; None when there is none left."""
         with self._lock:
             if not self._waiting:
                 return None
@@ -104,10 +118,9 @@ class _EncodeAhead:
         encoded.result()
         return chunk
 
-    def _submit(self) -> None:
-        if (chunk := next(self._chunks, None)) is not None:
-            self._waiting.append((chunk, self._pool.submit(self._encode, self._indices[chunk])))
+    def ready(self, indices: Sequence[int]) -> None:
+        """They are."""
 
-    def _encode(self, indices: Sequence[int]) -> None:
-        for index in indices:
-            self._system.hold(index)
+    def _submit(self) -> None:
+        if (chunk := self._encode.take()) is not None:
+            self._waiting.append((chunk, self._pool.submit(self._encode.ready, self._indices[chunk])))

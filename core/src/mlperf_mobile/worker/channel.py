@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
 
 from mlperf_mobile import events
@@ -25,6 +26,12 @@ class Channel:
                     data = data[os.write(self._fd, data) :]
             except BrokenPipeError:
                 os._exit(0)
+
+    def is_heard(self) -> bool:
+        """Whether anybody still has the other end open."""
+        poll = select.poll()
+        poll.register(self._fd, 0)
+        return not poll.poll(0)
 
     def phase(self, name: str) -> None:
         self.send(events.Phase(name=name))

@@ -38,6 +38,8 @@ MEMORY_FOR_SAMPLES = 500_000_000
 """Bytes of encoded samples that performance runs hold by default (mobile_app_open, flutter/cpp/dataset.h)."""
 
 WARM_UP_SAMPLES = 8
+WARM_UP_CALLS = 3
+"""At least: first calls may compile, and LoadGen prepares too few queries for a latency that is far too long."""
 
 WORK = "work"
 """What the backend compiles goes here; the launcher removes it when the run is over."""
@@ -60,14 +62,15 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
         with blame("backend", plan.backend):
             backend = backend_offer.info.backend.load()(plan.backend_options)
             probe = backend.probe()
-        if not probe.usable:
-            raise BackendError("backend-unusable", f"backend {plan.backend}: {probe.reason}", probe.fix)
-        if plan.accelerator not in probe.accelerators:
-            found = ", ".join(probe.accelerators) or "none"
-            raise BackendError(
-                "no-accelerator", f"backend {plan.backend} finds no {plan.accelerator} here", f"found: {found}"
-            )
-        channel.measured("backend", {"runtime": probe.runtime, "versions": dict(probe.versions)})
+            if not probe.usable:
+                raise BackendError("backend-unusable", f"backend {plan.backend}: {probe.reason}", probe.fix)
+            if plan.accelerator not in probe.accelerators:
+                found = ", ".join(probe.accelerators) or "none"
+                raise BackendError(
+                    "no-accelerator", f"backend {plan.backend} finds no {plan.accelerator} here", f"found: {found}"
+                )
+            versions = {str(name): str(version) for name, version in probe.versions.items()}
+        channel.measured("backend", {"runtime": str(probe.runtime or "") or None, "versions": versions})
         with blame("dataset", plan.dataset.name):
             dataset = dataset_offer.info.dataset.load()(plan.dataset.path, plan.dataset_options)
             total = len(dataset)
@@ -110,7 +113,7 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
             more = loader.sessions(backend.shards - len(sessions))
             system = System([*sessions, *more], batch, codec, dataset, watch)
             started = time.perf_counter()
-            with blame("backend", plan.backend):
+            with blame("task", plan.task):
                 score = accuracy.measure(
                     system, metric, Seeds(**plan.load.seeds.model_dump()), in_memory, watch, directory / "accuracy"
                 )
@@ -207,7 +210,7 @@ def _warm_up(system: System, seconds: float) -> int:
     best = [2**62] * system.sessions
 
     def work(session: int, failures: list[BaseException]) -> None:
-        end = time.perf_counter() + seconds
+        end, calls = time.perf_counter() + seconds, 0
         while not failures:
             started = time.perf_counter_ns()
             if system.sessions == 1 and system.batch == 1:
@@ -215,7 +218,8 @@ def _warm_up(system: System, seconds: float) -> int:
             else:
                 system.answer_batch(batch, session)
             best[session] = min(best[session], time.perf_counter_ns() - started)
-            if time.perf_counter() >= end:
+            calls += 1
+            if calls >= WARM_UP_CALLS and time.perf_counter() >= end:
                 return
 
     in_threads(work, system.sessions)

@@ -7,7 +7,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from mlperf_mobile.contracts import BatchSession, Codec, Dataset, Session, Tensors
+from mlperf_mobile.errors import BackendError, DataError, MobileError, ModelError
 from mlperf_mobile.worker.watch import Watch
+
+_HINT = "worker.log in the result folder has the details"
 
 
 def cores() -> int:
@@ -34,11 +37,26 @@ class System:
         self._codec, self._dataset, self._watch = codec, dataset, watch
         self._samples: dict[int, Tensors] = {}
         self.answer = _single(sessions[0], codec.decode, self._samples)
-        self.answer_batch = (_batched if batch > 1 else _one_by_one)(sessions, codec.decode, self._samples)
+        self.answer_batch = (
+            _batched(sessions, codec.decode, self._samples, batch)
+            if batch > 1
+            else _one_by_one(sessions, codec.decode, self._samples)
+        )
 
     def hold(self, index: int) -> None:
         """Encode one sample into memory; may be called from several threads."""
-        self._samples[index] = self._codec.encode(self._dataset.sample(index))
+        try:
+            sample = self._dataset.sample(index)
+        except (MobileError, MemoryError):
+            raise
+        except Exception as error:
+            raise DataError("dataset-failed", f"sample {index} cannot be read: {_told(error)}", _HINT) from error
+        try:
+            self._samples[index] = self._codec.encode(sample)
+        except (MobileError, MemoryError):
+            raise
+        except Exception as error:
+            raise ModelError("task-failed", f"sample {index} cannot be encoded: {_told(error)}", _HINT) from error
 
     def load_samples(self, indices: Sequence[int]) -> None:
         with (
@@ -53,6 +71,22 @@ class System:
             self._samples.pop(index, None)
 
 
+def _blamed(error: Exception, decode: Decode) -> Exception:
+    """The error with the plugin named in whose code it came up; a ``try`` costs the timed region nothing."""
+    if isinstance(error, (MobileError, MemoryError)):
+        return error
+    trace, code = error.__traceback__, getattr(decode, "__code__", None)
+    while trace:
+        if trace.tb_frame.f_code is code:
+            return ModelError("task-failed", f"the outputs cannot be decoded: {_told(error)}", _HINT)
+        trace = trace.tb_next
+    return BackendError("backend-failed", f"inference failed: {_told(error)}", _HINT)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:500]
+
+
 Decode = Callable[[Tensors], bytes]
 Samples = dict[int, Tensors]
 
@@ -62,7 +96,10 @@ def _single(session: Session, decode: Decode, samples: Samples) -> Callable[[int
     run = session.run
 
     def answer(index: int) -> bytes:
-        return decode(run(samples[index]))
+        try:
+            return decode(run(samples[index]))
+        except Exception as error:
+            raise _blamed(error, decode) from error
 
     return answer
 
@@ -74,13 +111,16 @@ def _one_by_one(
 
     def answer_batch(indices: Sequence[int], session: int) -> Sequence[bytes]:
         run = runs[session]
-        return [decode(run(samples[index])) for index in indices]
+        try:
+            return [decode(run(samples[index])) for index in indices]
+        except Exception as error:
+            raise _blamed(error, decode) from error
 
     return answer_batch
 
 
 def _batched(
-    sessions: Sequence[Session], decode: Decode, samples: Samples
+    sessions: Sequence[Session], decode: Decode, samples: Samples, batch: int
 ) -> Callable[[Sequence[int], int], Sequence[bytes]]:
     batches = []
     for session in sessions:
@@ -89,6 +129,13 @@ def _batched(
         batches.append(session.run_batch)
 
     def answer_batch(indices: Sequence[int], session: int) -> Sequence[bytes]:
-        return [decode(outputs) for outputs in batches[session]([samples[index] for index in indices])]
+        run_batch, responses = batches[session], []
+        try:
+            for start in range(0, len(indices), batch):
+                ready = [samples[index] for index in indices[start : start + batch]]
+                responses += [decode(outputs) for outputs in run_batch(ready)]
+        except Exception as error:
+            raise _blamed(error, decode) from error
+        return responses
 
     return answer_batch

@@ -1,0 +1,110 @@
+"""Fixtures of the end-to-end tests: the installed command, beside stand-in plugins and plugins written on the fly."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+STAND_INS = Path(__file__).with_name("stand_ins")
+COMMAND = Path(sys.executable).with_name("mlperf-mobile")
+QUICK = ("--backend", "toy", "--set", "min_duration_s=0.2", "--set", "warmup_s=0.05")
+
+
+class Installation:
+    """A folder to work in, with the stand-in plugins installed, and those that a test writes.
+
+    Calling it runs ``mlperf-mobile`` there, and returns the finished process.
+    """
+
+    def __init__(self, folder):
+        self.folder, self.site = folder, folder / "site"
+        self.results = folder / "mlperf-mobile-results"
+
+    def environment(self, env=None):
+        """Of a process without any ``MLPERF_MOBILE_*`` of the developer's."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLPERF_MOBILE_", "PYTHON"))}
+        return clean | {"PYTHONPATH": f"{STAND_INS}:{self.site}", "COLUMNS": "200", "TERM": "dumb"} | (env or {})
+
+    def __call__(self, *arguments, env=None, timeout=60):
+        return subprocess.run(
+            [COMMAND, *map(str, arguments)], cwd=self.folder, env=self.environment(env),
+            capture_output=True, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
+
+    def json(self, *arguments, **more):
+        """What the command printed as JSON, and the process."""
+        done = self(*arguments, "--json", **more)
+        return json.loads(done.stdout), done
+
+    def run(self, *arguments, **more):
+        """One short run of the stand-in task: its result, and the process."""
+        told, done = self.json("run", "product", *QUICK, "--quiet", *arguments, **more)
+        (result,) = told["results"]
+        return result, done
+
+    def start(self, *arguments, tasks=("product",)):
+        """The process of a short run, under way; kill it, or wait for it."""
+        return subprocess.Popen(
+            [COMMAND, "run", *tasks, *QUICK, "--json", *map(str, arguments)], cwd=self.folder, env=self.environment(),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def until(self, seen, process=None, timeout=20):
+        """Wait until ``seen(events)`` is true of the events that a run under way has told so far."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            journals = list(self.results.glob(".*.partial/events.jsonl"))
+            lines = journals[0].read_text().splitlines() if journals else []
+            told = [json.loads(line) for line in lines if line.endswith("}")]
+            if seen(told):
+                return told
+            assert process is None or process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        raise AssertionError(f"not seen within {timeout} s: {told}")
+
+    def write_plugin(self, name, code, entry=None, *, version="1.0", files=None):
+        """Install a distribution of one module, called ``NAME_plugin`` unless ``entry`` says ``module[:attribute]``.
+
+        ``files`` may bring more, by path; the folder that they are in is on the path of the command.
+        """
+        entry = entry or f"{name.replace('-', '_')}_plugin"
+        info = self.site / f"{name.replace('-', '_')}-{version}.dist-info"
+        written = {
+            self.site / f"{entry.partition(':')[0]}.py": dedent(code),
+            info / "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+            info / "entry_points.txt": f"[mlperf_mobile]\n{name} = {entry}\n",
+            **{self.site / path: dedent(text) for path, text in (files or {}).items()},
+        }
+        for path, text in written.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return self.site
+
+    def leftovers(self):
+        """What lies in the folder for results, by name; a run leaves one visible folder or nothing."""
+        return sorted(path.name for path in self.results.iterdir()) if self.results.exists() else []
+
+
+@pytest.fixture
+def command(tmp_path):
+    """The installed command, in a folder of this test."""
+    return Installation(tmp_path)
+
+
+@pytest.fixture
+def write_plugin(command):
+    """Installs a plugin that was written on the fly, beside the stand-ins."""
+    return command.write_plugin
+
+
+@pytest.fixture(scope="module")
+def shared_command(tmp_path_factory):
+    """The installed command, in a folder of this module."""
+    return Installation(tmp_path_factory.mktemp("shared"))
