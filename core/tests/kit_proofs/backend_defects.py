@@ -1,0 +1,188 @@
+"""A correct backend in numpy, and one broken one for each test of the kit; run by ``test_kit_proofs.py``."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from mlperf_mobile.contracts import Artifact, Placement, Probe, TensorSpec
+from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile.plugin import BackendInfo, Capability, Ref
+from mlperf_mobile.testing.backend import BackendConformance
+
+SPEC = TensorSpec("x", (1, 4), np.dtype(np.float32))
+MODEL = b"double: y = x + x, in a format made up for these proofs"
+
+
+class Options(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str = ""
+
+
+class Anything(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class Session:
+    inputs = outputs = (SPEC,)
+
+    def run(self, inputs):
+        (x,) = inputs
+        if x.shape != (1, 4) or x.dtype != np.float32:
+            raise BackendError("input", "wrong input")
+        return (x + x,)
+
+    def run_batch(self, samples):
+        return [self.run(sample) for sample in samples]
+
+    def placement(self):
+        return Placement({"cpu": 1})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        pass
+
+
+class Backend:
+    shards = 1
+    session = Session
+
+    def __init__(self, options):
+        pass
+
+    def probe(self):
+        return Probe(usable=True, accelerators=("cpu",), versions={"numpy": "2"}, runtime="numpy 2")
+
+    def compile(self, request):
+        return Artifact(request.model, request.accelerator, request.batch)
+
+    def load(self, artifact):
+        if not artifact.path.is_file() or artifact.path.read_bytes() != MODEL:
+            raise ModelError("model", "no such model")
+        return self.session()
+
+
+OFFER = BackendInfo(
+    name="numpy",
+    summary="adds in numpy",
+    vendor="nobody",
+    backend=Ref("backend_defects:Backend"),
+    model_formats=("double",),
+    capabilities=frozenset({Capability.BATCH}),
+    options=Ref("backend_defects:Options"),
+    hook_api=(1, 0),
+)
+
+
+class TestCorrect(BackendConformance):
+    plugin_module = "json"
+    offer = OFFER
+
+    @pytest.fixture
+    def info(self):
+        return self.offer
+
+    @pytest.fixture
+    def model(self, tmp_path):
+        path = tmp_path / "model.double"
+        path.write_bytes(MODEL)
+        return path
+
+
+def broken(name, backend=None, session=None, module="json", **changes):
+    """A test class for one defect, and the backend it needs, put into this module under its name."""
+    if backend or session:
+        parts = dict(backend or {})
+        if session:
+            parts["session"] = type("Session", (Session,), session)
+        globals()[f"{name}Backend"] = type(f"{name}Backend", (Backend,), parts)
+        changes["backend"] = Ref(f"backend_defects:{name}Backend")
+    return type(f"Test{name}", (TestCorrect,), {"plugin_module": module, "offer": replace(OFFER, **changes)})
+
+
+def raises(error):
+    def function(*arguments):
+        raise error
+
+    return function
+
+
+def with_state(self, inputs):
+    self.total = getattr(self, "total", 0) + inputs[0]
+    return (self.total + self.total,)
+
+
+def in_place(self, inputs):
+    inputs[0][...] *= 2
+    return (inputs[0].copy(),)
+
+
+class Shared:
+    """A buffer that all sessions use."""
+
+    x = np.zeros((1, 4), np.float32)
+    ready = threading.Barrier(2, timeout=0.05)
+
+
+def through_a_shared_buffer(self, inputs):
+    Shared.x[...] = inputs[0]
+    try:
+        Shared.ready.wait()
+    except threading.BrokenBarrierError:
+        Shared.ready.reset()
+    return (Shared.x + Shared.x,)
+
+
+def once_only(self, artifact):
+    if getattr(type(self), "used", False):
+        raise BackendError("busy", "the device is taken")
+    type(self).used = True
+    return Session()
+
+
+def placed(operations):
+    return {"placement": lambda self: Placement(operations)}
+
+
+def padded(self, samples):
+    answers = [self.run(sample) for sample in samples]
+    return answers + answers[-1:] * (3 - len(answers))
+
+
+DEFECTS = {
+    "test_plugin_module_is_light": broken("Heavy", module="numpy"),
+    "test_hook_api_is_a_literal": broken("Constant", module="mlperf_mobile.registry"),
+    "test_offer_speaks_this_core": broken("Newer", hook_api=(2, 0)),
+    "test_offer_tells_what_it_is": broken("Silent", summary=""),
+    "test_unknown_options_are_refused": broken("Lax", options=Ref("backend_defects:Anything")),
+    "test_every_test_is_the_kits_own": type(
+        "TestOverride", (TestCorrect,), {"test_computes_the_model": lambda self: None}
+    ),
+    "test_probe_answers_on_any_machine": broken("Mute", {"probe": lambda self: Probe(usable=False)}),
+    "test_probe_names_runtime_and_accelerators": broken(
+        "Boaster", {"probe": lambda self: Probe(True, ("cpu", "npu"), {"numpy": "2"}, "numpy 2")}
+    ),
+    "test_shards_are_counted": broken("NoShards", {"shards": 0}),
+    "test_model_formats_are_suffixes": broken("Dotted", model_formats=(".double",)),
+    "test_missing_model_is_a_model_error": broken("Leaky", {"load": raises(FileNotFoundError("model"))}),
+    "test_damaged_model_is_a_model_error": broken("Trusting", {"load": lambda self, artifact: Session()}),
+    "test_specs_describe_the_model": broken("Batched", session={"inputs": (replace(SPEC, shape=(4,)),)}),
+    "test_computes_the_model": broken("Triple", session={"run": lambda self, inputs: (3 * inputs[0],)}),
+    "test_outputs_match_their_specs": broken(
+        "Doubles", session={"run": lambda self, inputs: (inputs[0].astype(np.float64) * 2,)}
+    ),
+    "test_same_input_same_output": broken("Stateful", session={"run": with_state}),
+    "test_inputs_are_left_alone": broken("InPlace", session={"run": in_place}),
+    "test_wrong_input_is_refused": broken("Careless", session={"run": lambda self, inputs: (inputs[0] * 2,)}),
+    "test_sessions_are_independent": broken("OneBuffer", session={"run": through_a_shared_buffer}),
+    "test_sessions_close_and_load_again": broken("Once", {"load": once_only}),
+    "test_placement_accounts_for_every_operation": broken("Nowhere", session=placed({})),
+    "test_batches_are_answered_in_order": broken("Padding", session={"run_batch": padded}),
+}
+globals().update({case.__name__: case for case in DEFECTS.values()})

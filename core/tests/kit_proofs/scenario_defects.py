@@ -1,0 +1,152 @@
+"""One broken scenario for each test of the kit; run by ``test_kit_proofs.py``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from mlperf_mobile.contracts import Seeds
+from mlperf_mobile.plugin import Ref, ScenarioInfo
+from mlperf_mobile.scenarios.offline import Offline
+from mlperf_mobile.scenarios.single_stream import SingleStream
+from mlperf_mobile.testing.scenario import ScenarioConformance
+
+
+class Options(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+OFFER = ScenarioInfo(
+    name="single-stream",
+    summary="the built-in one, broken",
+    scenario=Ref("mlperf_mobile.scenarios.single_stream:SingleStream"),
+    settings="mlperf_mobile.scenarios:single_stream.yaml",
+    hook_api=(1, 0),
+)
+
+
+class TestCorrect(ScenarioConformance):
+    plugin_module = "json"
+    offer = OFFER
+
+    @pytest.fixture
+    def info(self):
+        return self.offer
+
+
+def broken(scenario=None, module="json", name="", **changes):
+    """A test class for one defect."""
+    if scenario:
+        changes["scenario"] = Ref(f"scenario_defects:{scenario.__name__}")
+        name = scenario.__name__
+    return type(f"Test{name}", (TestCorrect,), {"plugin_module": module, "offer": replace(OFFER, **changes)})
+
+
+class TooFew(SingleStream):
+    def run(self, system, load, latencies_ns, logs):
+        return super().run(system, replace(load, min_query_count=load.min_query_count // 2), latencies_ns, logs)
+
+
+class TooShort(SingleStream):
+    def run(self, system, load, latencies_ns, logs):
+        return super().run(system, replace(load, min_duration_s=0.0), latencies_ns, logs)
+
+
+class Forgetful(SingleStream):
+    """Lets go of samples that it goes on to use."""
+
+    def run(self, system, load, latencies_ns, logs):
+        load_samples = system.load_samples
+
+        def load_and_drop(indices):
+            load_samples(indices)
+            system.unload_samples(indices[:1])
+
+        system.load_samples = load_and_drop
+        return super().run(system, load, latencies_ns, logs)
+
+
+class Deaf(SingleStream):
+    """Has seeds of its own."""
+
+    def run(self, system, load, latencies_ns, logs):
+        return super().run(system, replace(load, seeds=Seeds(1, 2, 3)), latencies_ns, logs)
+
+
+class Padded(Offline):
+    """Counts the padding of the last batch, as the reference app does."""
+
+    def run(self, system, load, latencies_ns, logs):
+        told = super().run(system, load, latencies_ns, logs)
+        return replace(told, samples=-(-told.samples // system.batch) * system.batch)
+
+
+class Flattering(SingleStream):
+    """Reports twice the throughput."""
+
+    def run(self, system, load, latencies_ns, logs):
+        told = super().run(system, load, latencies_ns, logs)
+        return replace(told, throughput=2 * told.throughput)
+
+
+class NoTail(SingleStream):
+    """Puts its 99th percentile below its median."""
+
+    def run(self, system, load, latencies_ns, logs):
+        told = super().run(system, load, latencies_ns, logs)
+        return replace(told, latency_ns={**told.latency_ns, "p99": told.latency_ns["min"] - 1})
+
+
+class Lawless(SingleStream):
+    """Leaves a rule out."""
+
+    def run(self, system, load, latencies_ns, logs):
+        told = super().run(system, load, latencies_ns, logs)
+        return replace(told, rules=tuple(rule for rule in told.rules if rule.name != "max-duration"))
+
+
+class Swallowing(SingleStream):
+    """Goes on after an error, with an empty answer."""
+
+    def run(self, system, load, latencies_ns, logs):
+        answer = system.answer
+
+        def careful(index):
+            try:
+                return answer(index)
+            except Exception:
+                return b""
+
+        system.answer = careful
+        return super().run(system, load, latencies_ns, logs)
+
+
+class Littering(SingleStream):
+    def run(self, system, load, latencies_ns, logs):
+        Path("left_behind.txt").write_text("oops")
+        return super().run(system, load, latencies_ns, logs)
+
+
+DEFECTS = {
+    "test_plugin_module_is_light": broken(name="Heavy", module="numpy"),
+    "test_hook_api_is_a_literal": broken(name="Constant", module="mlperf_mobile.registry"),
+    "test_offer_speaks_this_core": broken(name="Newer", hook_api=(2, 0)),
+    "test_offer_tells_what_it_is": broken(name="Lines", summary="two\nlines"),
+    "test_unknown_options_are_refused": broken(name="Lax", options=Ref("scenario_defects:Options")),
+    "test_every_test_is_the_kits_own": type("TestOverride", (TestCorrect,), {"test_never_pads": lambda self: None}),
+    "test_settings_give_the_three_rules": broken(name="OnlyNormal", settings="kit_settings:only_normal.yaml"),
+    "test_answers_at_least_the_minimum": broken(TooFew),
+    "test_runs_at_least_the_minimum_duration": broken(TooShort),
+    "test_uses_loaded_samples_only": broken(Forgetful),
+    "test_seeds_decide_the_order": broken(Deaf),
+    "test_never_pads": broken(Padded),
+    "test_measures_what_the_system_takes": broken(Flattering),
+    "test_reports_the_latencies_a_result_needs": broken(NoTail),
+    "test_names_the_rules": broken(Lawless),
+    "test_failures_come_out": broken(Swallowing),
+    "test_writes_into_its_folder_only": broken(Littering),
+}
+globals().update({case.__name__: case for case in DEFECTS.values()})
