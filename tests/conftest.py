@@ -14,7 +14,7 @@ import pytest
 
 STAND_INS = Path(__file__).with_name("stand_ins")
 COMMAND = Path(sys.executable).with_name("mlperf-mobile")
-QUICK = ("--backend", "toy", "--set", "min_duration_s=0.2", "--set", "warmup_s=0.05")
+QUICK = ("--backend", "toy", "--set", "min_duration_s=0.1", "--set", "warmup_s=0.05")
 
 
 class Installation:

@@ -60,7 +60,7 @@ class TestMisbehaviour:
         """It is told, nothing is left of the worker, and the latencies up to then are kept."""
         code, exit_code, summary = expected
         result, done = command.run(
-            *SLOW, "--set", f"misbehave={how}", "--set", "after=120", "--set", "silence_timeout_s=1"
+            *SLOW, "--set", f"misbehave={how}", "--set", "after=80", "--set", "silence_timeout_s=1"
         )  # fmt: skip
         assert done.returncode == exit_code
         assert (result["status"], result["valid"]) == ("failed", False)
@@ -73,7 +73,7 @@ class TestMisbehaviour:
         assert [rule["name"] for rule in result["rules"] if not rule["ok"]] == ["completed"]
         data = (Path(result["directory"]) / "latencies.bin").read_bytes()
         kept = struct.unpack(f"<{len(data) // 8}q", data)
-        assert 30 <= len(kept) <= 120
+        assert 30 <= len(kept) <= 80
         assert result["performance"]["samples"] == len(kept)
         assert result["performance"]["latency_ns"]["p50"] == sorted(kept)[len(kept) // 2]
         assert result["performance"]["latency_ns"]["min"] >= 5e6
@@ -278,7 +278,7 @@ def test_plugins_that_tell_strange_things(command, write_plugin, code):
     assert done.returncode == (0 if result["valid"] else result["error"]["exit_code"] if result["error"] else 1)
     text = (Path(result["directory"]) / "result.json").read_text()
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert command("show", result["directory"]).returncode == 0
+    assert store.read(Path(result["directory"])).to_json() == result
 
 
 class TestInterrupts:
@@ -410,7 +410,9 @@ class TestOutput:
         with pytest.raises(OSError, match="No space"), open(small_disk.path / "filler", "wb", buffering=0) as filler:
             while True:
                 filler.write(bytes(4096))
+        filled = time.monotonic()
         out, err = process.communicate(timeout=30)
+        assert time.monotonic() - filled < 10
         assert process.returncode == 6
         assert json.loads(out)["error"]["exit_code"] == 6
         assert "Traceback" not in err

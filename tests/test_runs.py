@@ -39,7 +39,8 @@ def rules(result):
 def single(shared_command):
     """A single-stream run, with both parts, of a backend that is wrong in every 25th answer."""
     return shared_command.run(
-        *SEEDS, "--set", "sleep_s=0.001", "--set", "wrong_every=25", "--set", "count=300", "--set", "quality.ratio=0.9"
+        *SEEDS, "--set", "sleep_s=0.001", "--set", "wrong_every=25", "--set", "count=300", "--set", "quality.ratio=0.9",
+        "--set", "min_duration_s=0.2",
     )  # fmt: skip
 
 

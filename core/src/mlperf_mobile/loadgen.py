@@ -23,6 +23,13 @@ _MAX_LINE = 64 << 20
 IssueQuery = Callable[[list[int], list[int]], None]
 """Called with the query's response ids and sample indices."""
 
+LoadSamples = Callable[[Sequence[int]], None]
+"""Called with the indices of samples."""
+
+
+abandon: Callable[[BaseException], None] | None = None
+"""Set by a worker: told of an exception while it is still inside of LoadGen, and ends the process there and then."""
+
 
 @dataclass(frozen=True, slots=True)
 class SampleLibrary:
@@ -30,8 +37,8 @@ class SampleLibrary:
 
     total_count: int
     performance_count: int
-    load: Callable[[Sequence[int]], None]
-    unload: Callable[[Sequence[int]], None]
+    load: LoadSamples
+    unload: LoadSamples
 
 
 class Responder:
@@ -123,8 +130,8 @@ def _settings(scenario: str, mode: str, seeds: Seeds) -> Any:
 def run(settings: Any, samples: SampleLibrary, issue: IssueQuery, logs: Path) -> Mapping[str, Any]:
     """Run one test in this thread, and return what its detail log says.
 
-    An exception raised by ``issue`` or by loading samples ends the test and is raised here. LoadGen cannot be
-    used again in this process after that.
+    An exception raised by ``issue`` or by loading samples is given to :data:`abandon`, which ends the process; where
+    there is none it is raised here, and LoadGen, which its passing breaks, may crash the process at any time after it.
 
     Raises:
         OutputError: The logs cannot be written.
@@ -142,8 +149,9 @@ def run(settings: Any, samples: SampleLibrary, issue: IssueQuery, logs: Path) ->
         raise OutputError(
             "output-unwritable", f"cannot write {logs}: {error.strerror}", "choose another --output"
         ) from error
-    sut = lg.ConstructFastSUT(issue, lambda: None)
-    qsl = lg.ConstructQSL(samples.total_count, samples.performance_count, samples.load, samples.unload)
+    sut = lg.ConstructFastSUT(_issuing(issue), lambda: None)
+    load, unload = _loading(samples.load), _loading(samples.unload)
+    qsl = lg.ConstructQSL(samples.total_count, samples.performance_count, load, unload)
     lg.StartTestWithLogSettings(sut, qsl, settings, log_settings, str(logs / "audit.config"))
     lg.DestroyQSL(qsl)
     lg.DestroyFastSUT(sut)
@@ -152,6 +160,30 @@ def run(settings: Any, samples: SampleLibrary, issue: IssueQuery, logs: Path) ->
     if "loadgen_version" not in details or not finished:
         raise OutputError("log-incomplete", f"LoadGen could not write {logs / DETAIL_LOG}", "is the disk full?")
     return details
+
+
+def _issuing(issue: IssueQuery) -> IssueQuery:
+    def guarded(response_ids: list[int], indices: list[int]) -> None:
+        try:
+            issue(response_ids, indices)
+        except BaseException as error:
+            if abandon:
+                abandon(error)
+            raise
+
+    return guarded
+
+
+def _loading(load: LoadSamples) -> LoadSamples:
+    def guarded(indices: Sequence[int]) -> None:
+        try:
+            load(indices)
+        except BaseException as error:
+            if abandon:
+                abandon(error)
+            raise
+
+    return guarded
 
 
 def read_details(path: Path) -> dict[str, Any]:

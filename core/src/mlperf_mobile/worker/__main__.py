@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import traceback
+from contextlib import suppress
 from pathlib import Path
 
-from mlperf_mobile.errors import ExitCode, MobileError
+from mlperf_mobile.errors import ExitCode
 
 MAX_PLAN = 16 << 20
 
@@ -36,18 +36,8 @@ def main() -> int:
         watch.stop()
         channel.send(events.Ended())
         return ExitCode.OK
-    except MobileError as error:
-        told, trace = error, traceback.format_exc()
-    except MemoryError:
-        told = MobileError("out-of-memory", "the run needs more memory than there is", "lower performance_sample_count")
-        told.exit_code, trace = ExitCode.INTERNAL, traceback.format_exc()
     except Exception as error:  # noqa: BLE001  nothing may leave a worker without being told
-        summary = f"{type(error).__name__}: {error}"[:500]
-        told = MobileError("internal", summary, "see worker.log in the result folder", ExitCode.INTERNAL)
-        trace = traceback.format_exc()
-    sys.stderr.write(trace)
-    channel.send(events.Failed.model_validate(told.record() | {"trace": trace[-8000:]}))
-    return told.exit_code
+        return channel.failed(error)
 
 
 def _read_line(fd: int) -> bytes:
@@ -63,6 +53,7 @@ def _read_line(fd: int) -> bytes:
 
 if __name__ == "__main__":
     code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code)  # not sys.exit: threads of vendor libraries and of an aborted LoadGen must not run destructors

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import threading
+import traceback
+from contextlib import suppress
 
 from mlperf_mobile import events
+from mlperf_mobile.errors import ExitCode, MobileError
 
 
 class Channel:
@@ -33,8 +37,28 @@ class Channel:
         poll.register(self._fd, 0)
         return not poll.poll(0)
 
+    def failed(self, error: BaseException) -> int:
+        """Tell why the run cannot go on, and trace it on stderr; returns the exit code for it."""
+        trace = "".join(traceback.format_exception(error))
+        with suppress(OSError):  # worker.log may be on a disk that is full
+            sys.stderr.write(trace)
+            sys.stderr.flush()
+        told = _told(error)
+        self.send(events.Failed.model_validate(told.record() | {"trace": trace[-8000:]}))
+        return told.exit_code
+
     def phase(self, name: str) -> None:
         self.send(events.Phase(name=name))
 
     def measured(self, part: str, value: object) -> None:
         self.send(events.Measured(part=part, value=value))
+
+
+def _told(error: BaseException) -> MobileError:
+    if isinstance(error, MobileError):
+        return error
+    if isinstance(error, MemoryError):
+        summary, hint = "the run needs more memory than there is", "lower performance_sample_count"
+        return MobileError("out-of-memory", summary, hint, ExitCode.INTERNAL)
+    summary = f"{type(error).__name__}: {error}"[:500]
+    return MobileError("internal", summary, "see worker.log in the result folder", ExitCode.INTERNAL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import math
+import os
 import time
 from array import array
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlperf_mobile import loadgen
 from mlperf_mobile.contracts import (
     Artifact,
     Backend,
@@ -48,6 +50,7 @@ WORK = "work"
 def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
     """Run the plan; everything found out is told through ``channel`` as soon as it is known."""
     registry = Registry()
+    loadgen.abandon = lambda error: os._exit(channel.failed(_blamed("scenario", plan.scenario, error)))
     with ExitStack() as stack, watch.phase("load"):
         backend_offer = pick("backend", plan.backend, registry.backends, registry)
         scenario_offer = pick("scenario", plan.scenario, registry.scenarios, registry)
@@ -126,14 +129,20 @@ def blame(kind: str, name: str) -> Iterator[None]:
     """Name the plugin in whose code an unforeseen exception came up."""
     try:
         yield
-    except MobileError:
-        raise
-    except MemoryError:
-        raise
     except Exception as error:
-        error_type = {"backend": BackendError, "dataset": DataError, "task": ModelError}.get(kind, BackendError)
-        summary = f"{kind} {name} failed: {type(error).__name__}: {error}"[:500]
-        raise error_type(f"{kind}-failed", summary, "worker.log in the result folder has the details") from error
+        if (told := _blamed(kind, name, error)) is error:
+            raise
+        raise told from error
+
+
+def _blamed(kind: str, name: str, error: BaseException) -> BaseException:
+    if isinstance(error, (MobileError, MemoryError)):
+        return error
+    error_type = {"backend": BackendError, "dataset": DataError, "task": ModelError}.get(kind, BackendError)
+    summary = f"{kind} {name} failed: {type(error).__name__}: {error}"[:500]
+    told = error_type(f"{kind}-failed", summary, "worker.log in the result folder has the details")
+    told.__cause__ = error
+    return told
 
 
 def _check_model(plan: Plan) -> dict[str, object]:

@@ -93,9 +93,9 @@ class Watch(threading.Thread):
     def _give_up(self, error: OSError) -> None:
         """End the run: what cannot be saved cannot become a result."""
         summary = f"cannot save latencies in {self._directory}: {error.strerror}"
-        told = OutputError("output-unwritable", summary, "free some space, or choose another --output")
-        self._channel.send(events.Failed.model_validate(told.record()))
-        os._exit(told.exit_code)
+        os._exit(
+            self._channel.failed(OutputError("output-unwritable", summary, "free some, or choose another --output"))
+        )
 
     def stop(self) -> None:
         """End the thread and save what is left."""
