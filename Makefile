@@ -30,8 +30,8 @@ $(VENV)/.installed: requirements/main.txt pyproject.toml $(PROJECTS)
 	@touch $@
 
 lint: install ## Style, and the rules between layers
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check --no-cache .
+	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/lint-imports
 
 check-types: install ## mypy --strict

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import harness
 import numpy as np
-from mlperf_mobile_task_image_classification.imagenet import ImageNet
-from mlperf_mobile_task_image_classification.task import ImageClassification
 from PIL import Image
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.worker.system import System, cores
+from mlperf_mobile_task_image_classification.imagenet import ImageNet
+from mlperf_mobile_task_image_classification.task import ImageClassification
 
 SIDE = 384
 
