@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 CROP_FRACTION = np.float32(0.875)
 ROWS = 32
-"""Rows that are resized at a time, so that what is intermediate stays in the cache."""
+"""Rows that are resized at a time: few enough for the cache, and enough for threads not to wait for each other."""
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -78,39 +78,32 @@ def resize_bilinear(pixels: Pixels, size: tuple[int, int], window: tuple[int, in
     """
     top, left, height, width = window or (0, 0, *size)
     channels = pixels.shape[2]
-    y0, y1, dy = _interpolation(pixels.shape[0], size[0], top, height)
-    x0, x1, dx = _interpolation(pixels.shape[1], size[1], left, width)
-    first, last = x0[0], x1[-1] + 1
-    strip = pixels[:, first:last].reshape(len(pixels), -1)  # rows of values: one index moves one channel
-    x0, x1, dx = _by_channel(x0 - first, channels), _by_channel(x1 - first, channels), np.repeat(dx, channels)
-    one = np.float32(1)
+    y, weight_y = _interpolation(pixels.shape[0], size[0], top, height)
+    x, weight_x = _interpolation(pixels.shape[1], size[1], left, width)
+    first, last = x.min(), x.max() + 1
+    strip = pixels[:, first:last].reshape(len(pixels), -1)  # a row is all its columns' channels, one after the other
+    x = ((x - first)[:, :, None] * channels + np.arange(channels)).reshape(2, -1)
+    weight_x = np.repeat(weight_x, channels, axis=1)
     result = np.empty((height, width * channels), np.float32)
     for start in range(0, height, ROWS):
         rows = slice(start, start + ROWS)
-        upper = strip.take(y0[rows], axis=0) * (one - dy[rows, None])
-        lower = strip.take(y1[rows], axis=0) * dy[rows, None]
-        part = result[rows]
-        np.multiply(upper.take(x0, axis=1), one - dx, out=part)
-        for row, x, weight in ((lower, x0, one - dx), (upper, x1, dx), (lower, x1, dx)):
-            term = row.take(x, axis=1)
-            term *= weight
-            part += term
+        lines = strip.take(y[:, rows], axis=0) * weight_y[:, rows, None]  # [lower or upper y, row, value]
+        corners = lines.take(x, axis=2)  # [lower or upper y, row, lower or upper x, value]
+        corners *= weight_x
+        part = np.add(corners[0, :, 0], corners[1, :, 0], out=result[rows])
+        part += corners[0, :, 1]
+        part += corners[1, :, 1]
     return result.reshape(height, width, channels)
 
 
-def _by_channel(columns: Indices, channels: int) -> Indices:
-    """The indices of each column's channels in a row of interleaved channels."""
-    return (columns[:, None] * channels + np.arange(channels)).ravel()
-
-
-def _interpolation(size: int, new_size: int, start: int, count: int) -> tuple[Indices, Indices, Floats]:
-    """Lower and upper source index and the weight of the upper one, for ``count`` places from ``start``."""
+def _interpolation(size: int, new_size: int, start: int, count: int) -> tuple[Indices, Floats]:
+    """Lower and upper source index and their weights, both [2, count], for ``count`` places from ``start``."""
     scale = np.float32(size) / np.float32(new_size)
     place = np.arange(start, start + count, dtype=np.float32) * scale
-    lower = np.floor(place)
+    lower = np.minimum(np.floor(place), np.float32(size - 1))
     upper = np.minimum(np.ceil(place), np.float32(size - 1))
-    lower = np.minimum(lower, np.float32(size - 1))
-    return lower.astype(np.intp), upper.astype(np.intp), place - lower
+    distance = place - lower
+    return np.stack((lower, upper)).astype(np.intp), np.stack((np.float32(1) - distance, distance))
 
 
 def normalise(values: npt.NDArray[np.generic], dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
