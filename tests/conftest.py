@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+
+from mlperf_mobile.cli.main import main
 
 STAND_INS = Path(__file__).with_name("stand_ins")
 COMMAND = Path(sys.executable).with_name("mlperf-mobile")
@@ -102,6 +105,31 @@ def command(tmp_path):
 def write_plugin(command):
     """Installs a plugin that was written on the fly, beside the stand-ins."""
     return command.write_plugin
+
+
+@pytest.fixture
+def inside(command, monkeypatch, capsys):
+    """Like ``command``, in this process: where many cases differ in nothing but their arguments."""
+    before, handler = set(sys.modules), signal.getsignal(signal.SIGTERM)
+
+    class Inside(Installation):
+        def __call__(self, *arguments, env=None):
+            for name in [name for name in os.environ if name.startswith("MLPERF_MOBILE_")]:
+                monkeypatch.delenv(name)
+            for name, value in (env or {}).items():
+                monkeypatch.setenv(name, value)
+            monkeypatch.chdir(self.folder)
+            monkeypatch.syspath_prepend(self.site)
+            monkeypatch.syspath_prepend(STAND_INS)
+            capsys.readouterr()
+            code = main([*map(str, arguments)])
+            return subprocess.CompletedProcess(arguments, int(code), *capsys.readouterr())
+
+    yield Inside(command.folder)
+    signal.signal(signal.SIGTERM, handler)
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(command.site)):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="module")

@@ -209,12 +209,12 @@ WRONG_NAMES = {
 
 
 @pytest.mark.parametrize(("arguments", "code", "summary", "near"), WRONG_NAMES.values(), ids=WRONG_NAMES)
-def test_wrong_names(command, write_plugin, arguments, code, summary, near):
+def test_wrong_names(inside, write_plugin, arguments, code, summary, near):
     """Exit code 2, what is near is named, and nothing is started."""
     a_task(write_plugin)
     tasks = () if arguments[0] in ("prodct", "mine") or arguments[0] == "--suite" else ("product",)
     backend = () if "--backend" in arguments else ("--backend", "toy")
-    error = refused(command, *tasks, *backend, *arguments)
+    error = refused(inside, *tasks, *backend, *arguments)
     assert error["code"] == code
     assert summary in error["summary"]
     assert near in error["summary"] + error["hint"]
@@ -240,9 +240,9 @@ WRONG_FILES = {
 
 
 @pytest.mark.parametrize(("text", "code", "summary"), WRONG_FILES.values(), ids=WRONG_FILES)
-def test_wrong_run_files(command, text, code, summary):
-    (command.folder / "run.yaml").write_text(f"tasks: [product]\nbackend: toy\n{text}\n")
-    error = refused(command, "--config", "run.yaml")
+def test_wrong_run_files(inside, text, code, summary):
+    (inside.folder / "run.yaml").write_text(f"tasks: [product]\nbackend: toy\n{text}\n")
+    error = refused(inside, "--config", "run.yaml")
     assert (error["code"], error["exit_code"]) == (code, 2)
     assert summary in error["summary"]
 
@@ -255,18 +255,16 @@ def test_wrong_run_files(command, text, code, summary):
         ("tasks: {product: 5}", "run.yaml:1:9: tasks.product: expected settings"),
     ],
 )
-def test_wrong_lists_of_tasks(command, text, summary):
-    (command.folder / "run.yaml").write_text(text)
-    error = refused(command, "--config", "run.yaml", "--backend", "toy")
+def test_wrong_lists_of_tasks(inside, text, summary):
+    (inside.folder / "run.yaml").write_text(text)
+    error = refused(inside, "--config", "run.yaml", "--backend", "toy")
     assert error["code"] == "bad-value"
     assert summary in error["summary"]
 
 
-@pytest.mark.parametrize(
-    "name", ["MLPERF_MOBILE_RULEZ", "MLPERF_MOBILE_SEEDS__QLS", "MLPERF_MOBILE_", "MLPERF_MOBILE_X__Y"]
-)
-def test_wrong_variables(command, name):
-    error = refused(command, "product", "--backend", "toy", env={name: "1"})
+@pytest.mark.parametrize("name", ["MLPERF_MOBILE_RULEZ", "MLPERF_MOBILE_SEEDS__QLS", "MLPERF_MOBILE_"])
+def test_wrong_variables(inside, name):
+    error = refused(inside, "product", "--backend", "toy", env={name: "1"})
     assert (error["code"], error["exit_code"]) == ("unknown-key", 2)
     assert error["summary"].startswith(f"{name}: ")
 
@@ -274,7 +272,7 @@ def test_wrong_variables(command, name):
 class TestModels:
     """A model that cannot be run is told before anything is started."""
 
-    @pytest.mark.parametrize("path", ["absent.toy", "~no_such_user/m.toy", "folder", "x" * 300, "", "."])
+    @pytest.mark.parametrize("path", ["absent.toy", "~no_such_user/m.toy", "folder", "x" * 300, ""])
     def test_missing(self, command, path):
         (command.folder / "folder").mkdir()
         error = refused(command, "product", "--backend", "toy", "--model", path)
@@ -371,9 +369,7 @@ def refused_noisily(command, *arguments):
     return error
 
 
-@pytest.mark.parametrize(
-    "settings", ["x = 1\n- y", "unknown_key: 1", "models: {good: {file: x}}", "models: {a: {file: [}}"]
-)
+@pytest.mark.parametrize("settings", ["x = 1\n- y", "models: {good: {file: x}}"])
 def test_a_task_whose_settings_are_broken(command, write_plugin, settings):
     """The plugin is named, not the user."""
     a_task(write_plugin, task=settings)

@@ -152,6 +152,25 @@ def test_hook_failed(site, body, reason):
     assert list(registry.backends) == ["good"]
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        "needs=5", "needs=('the SDK',)", "accelerators='cpu'", "accelerators=()", "accelerators=(1,)", "summary=None",
+        "model_formats=['x']", "model_formats=None", "vendor=b'v'", "backend='nowhere:B'", "backend=None", "options=7",
+        "capabilities={'batch'}", "capabilities=None",
+    ],
+)  # fmt: skip
+def test_offers_with_impossible_fields(site, field):
+    """They would break the listing of everybody's."""
+    site.install("good", GOOD)
+    site.install("bad", f"@hookimpl\ndef mlperf_mobile_backends():\n    yield backend('bad', {field})\n")
+    registry = site.registry()
+    problem = only_problem(registry)
+    assert problem.code == "hook-failed"
+    assert f"BackendInfo.{field.partition('=')[0]} should be" in problem.reason
+    assert list(registry.backends) == ["good"]
+
+
 def test_a_failing_hook_takes_only_its_own_kind(site):
     """The other hooks of the same plugin still count."""
     code = """

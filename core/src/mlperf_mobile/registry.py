@@ -7,10 +7,10 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import pluggy
 
@@ -22,6 +22,8 @@ from mlperf_mobile.plugin import (
     DatasetInfo,
     EnvFact,
     HookSpecs,
+    Need,
+    Ref,
     ScenarioInfo,
     SuiteInfo,
     TaskInfo,
@@ -198,6 +200,7 @@ class Registry:
             for item in items:
                 if not isinstance(item, item_type):
                     raise TypeError(f"expected {item_type.__name__}, got {item!r:.100}")
+                _check_fields(item)
         except (Exception, SystemExit) as error:  # noqa: BLE001  one vendor's bug leaves the others listed
             fix = f"update or uninstall it, or set MLPERF_MOBILE_BLOCK={source.plugin}"
             self._leave_out("hook-failed", source, _reason(error), fix)
@@ -243,6 +246,21 @@ def pick(
         if repr(name) in problem.reason:
             raise UsageError(f"unknown-{kind}", f"{place}{kind} {name!r} is left out: {problem.reason}", problem.fix)
     raise UsageError(f"unknown-{kind}", f"{place}no {kind} is called {name!r}", did_you_mean(name, offers))
+
+
+def _check_fields(item: Any) -> None:
+    """Refuse an offer that would break whoever reads it; name and hook API are looked at later."""
+    for field in fields(item):
+        value, kind = getattr(item, field.name), str(field.type)
+        ok = {
+            "str": isinstance(value, str) or field.name == "name",
+            "tuple[str, ...]": isinstance(value, tuple) and all(isinstance(part, str) for part in value),
+            "tuple[Need, ...]": isinstance(value, tuple) and all(isinstance(part, Need) for part in value),
+            "frozenset[Capability]": isinstance(value, frozenset) and all(isinstance(part, str) for part in value),
+            "Ref": isinstance(value, Ref) or (value is None and kind.endswith("None")),
+        }.get(kind.partition("[type")[0], True)
+        if not ok or (field.name == "accelerators" and not value):
+            raise TypeError(f"{type(item).__name__}.{field.name} should be {kind}, and is {value!r:.100}")
 
 
 def _reason(error: BaseException) -> str:

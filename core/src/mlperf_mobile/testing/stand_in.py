@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mlperf_mobile import loadgen
 from mlperf_mobile.contracts import Load, Scenario, Seeds
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile.plugin import Ref
@@ -74,21 +75,29 @@ def main() -> None:
     offered: Ref[type[Scenario]] = Ref(asked["scenario"])
     scenario = offered.load()({})
     latencies: array[int] = array("q")
-    told: dict[str, Any] = {}
+
+    def tell(told: dict[str, Any]) -> None:
+        told |= {
+            "answered": len(system.issued),
+            "latencies": len(latencies),
+            "issued": system.issued[:1000],
+            "loaded": sorted(system.loaded),
+            "most_loaded": system.most_loaded,
+            "unloaded_used": system.unloaded_used,
+        }
+        print(json.dumps(told), flush=True)
+
+    def abandon(error: BaseException) -> None:
+        if isinstance(error, BackendError):
+            tell({"raised": type(error).__name__})
+            os._exit(0)
+
+    loadgen.abandon = abandon
     try:
         measured = scenario.run(system, load, latencies, Path(asked["logs"]))
-        told = asdict(measured) | {"rules": {rule.name: asdict(rule) for rule in measured.rules}}
-    except BackendError as error:
-        told["raised"] = type(error).__name__
-    told |= {
-        "answered": len(system.issued),
-        "latencies": len(latencies),
-        "issued": system.issued[:1000],
-        "loaded": sorted(system.loaded),
-        "most_loaded": system.most_loaded,
-        "unloaded_used": system.unloaded_used,
-    }
-    print(json.dumps(told), flush=True)
+        tell(asdict(measured) | {"rules": {rule.name: asdict(rule) for rule in measured.rules}})
+    except BackendError as error:  # of a scenario with a load generator of its own
+        tell({"raised": type(error).__name__})
 
 
 if __name__ == "__main__":
