@@ -73,7 +73,7 @@ class TestMisbehaviour:
         assert [rule["name"] for rule in result["rules"] if not rule["ok"]] == ["completed"]
         data = (Path(result["directory"]) / "latencies.bin").read_bytes()
         kept = struct.unpack(f"<{len(data) // 8}q", data)
-        assert 30 <= len(kept) <= 80
+        assert 10 <= len(kept) <= 80
         assert result["performance"]["samples"] == len(kept)
         assert result["performance"]["latency_ns"]["p50"] == sorted(kept)[len(kept) // 2]
         assert result["performance"]["latency_ns"]["min"] >= 5e6

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -180,3 +182,32 @@ def test_logs_that_cannot_be_written(tmp_path):
     with pytest.raises(OutputError) as caught:
         loadgen.run(settings, library, lambda ids, indices: None, tmp_path / "file" / "logs")
     assert caught.value.code == "output-unwritable"
+
+
+INSIDE = """
+import os, sys
+from pathlib import Path
+from mlperf_mobile import loadgen
+from mlperf_mobile.contracts import Load, Seeds
+
+def fail(*args):
+    raise ZeroDivisionError(sys.argv[1])
+
+def abandon(error):
+    print(repr(error), flush=True)
+    os._exit(9)
+
+loadgen.abandon = abandon
+load = fail if sys.argv[1] == "load" else lambda indices: None
+settings = loadgen.performance_settings("SingleStream", Load(100, 0, 0, 0.9, 5, Seeds(1, 2, 3), 1000))
+loadgen.run(settings, loadgen.SampleLibrary(5, 5, load, load), fail, Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("where", ["load", "issue"])
+def test_errors_are_told_inside_of_loadgen(tmp_path, where):
+    """LoadGen's threads crash the process when an exception passes through it."""
+    done = subprocess.run(
+        [sys.executable, "-c", INSIDE, where, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (9, f"ZeroDivisionError('{where}')\n", "")

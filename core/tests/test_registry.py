@@ -361,8 +361,9 @@ def test_environment_facts_survive_a_hook_that_raises(site):
     site.install("bad", fact.format("backend", "yield EnvFact('lost', 1); raise RuntimeError('no driver')"))
     site.install("ignores", fact.format("", "return [EnvFact('sdk', 2.5), EnvFact('debug', False)]"))
     site.install("wrong", fact.format("", "return {'a': 1}"))
+    site.install("path", fact.format("", "return [EnvFact('path', __import__('pathlib').PurePosixPath('/x'))]"))
     registry = site.registry()
-    assert registry.environment("tpu") == {"asked": "tpu", "sdk": 2.5, "debug": False}
+    assert registry.environment("tpu") == {"asked": "tpu", "sdk": 2.5, "debug": False, "path": "/x"}
     assert {(p.code, str(p.source)) for p in registry.problems} == {
         ("hook-failed", "bad 1.0"), ("hook-failed", "wrong 1.0"),
     }  # fmt: skip
