@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 OLD_VENV := .venv-tflite-runtime
 BIN := $(VENV)/bin
-MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard core/pyproject.toml plugins/*/pyproject.toml tasks/*/pyproject.toml))
+MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard core/pyproject.toml libraries/*/pyproject.toml plugins/*/pyproject.toml tasks/*/pyproject.toml))
 PROJECTS := $(addsuffix /pyproject.toml,$(MEMBERS))
 PIP_FLAGS := --disable-pip-version-check --no-input --quiet
 
@@ -26,7 +26,7 @@ $(VENV)/.installed: requirements/main.txt pyproject.toml $(PROJECTS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements/main.txt
 	$(BIN)/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
-	$(BIN)/python -m compileall -q $(wildcard core/src plugins/*/src tasks/*/src)
+	$(BIN)/python -m compileall -q $(wildcard core/src libraries/*/src plugins/*/src tasks/*/src)
 	@touch $@
 
 lint: install ## Style, and the rules between layers

@@ -16,6 +16,7 @@ def of_members(extras: frozenset[str]) -> set[str]:
     found: set[str] = set()
     for file in [
         *ROOT.glob("core/pyproject.toml"),
+        *ROOT.glob("libraries/*/pyproject.toml"),
         *ROOT.glob("plugins/*/pyproject.toml"),
         *ROOT.glob("tasks/*/pyproject.toml"),
     ]:

@@ -176,6 +176,25 @@ class Dataset(Protocol):
         ...
 
 
+@runtime_checkable
+class Fingerprinted(Protocol):
+    """A data set whose encoded samples may be kept on disk, when the codec has a :class:`Recipe`."""
+
+    def fingerprint(self, index: int) -> bytes:
+        """A digest, of 16 to 64 bytes, of everything that ``sample(index)`` is made of; cheaper than ``sample``."""
+        ...
+
+
+@runtime_checkable
+class Recipe(Protocol):
+    """A codec whose encoded samples may be kept on disk, when the data set is :class:`Fingerprinted`."""
+
+    @property
+    def recipe(self) -> str:
+        """All that ``encode``'s result depends on besides the sample: the method, its version, the model's tensors."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """What a metric found."""

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import DataError, ModelError
-from mlperf_mobile_task_image_classification.image import Image
+from mlperf_mobile_images.image import Image
 from mlperf_mobile_task_image_classification.imagenet import ImageNet
 from mlperf_mobile_task_image_classification.metric import Top1
 from mlperf_mobile_task_image_classification.task import ImageClassification

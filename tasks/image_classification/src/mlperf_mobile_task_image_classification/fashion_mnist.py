@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
+from mlperf_mobile_images.image import Image
 from mlperf_mobile_task_image_classification.idx import read_idx
-from mlperf_mobile_task_image_classification.image import Image
 
 IMAGES, LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
 SHA256 = {

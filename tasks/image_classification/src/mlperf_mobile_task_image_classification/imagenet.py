@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
-from mlperf_mobile_task_image_classification.image import SUFFIXES, Image, read_image
+from mlperf_mobile_images.folder import file_fingerprint, image_files
+from mlperf_mobile_images.image import Image, read_image
 from mlperf_mobile_task_image_classification.labels import read_labels
 from mlperf_mobile_task_image_classification.options import ImageNetOptions
 
@@ -26,22 +26,22 @@ class ImageNet:
 
     def __init__(self, path: Path | None, options: Options) -> None:
         chosen = ImageNetOptions.model_validate(options)
-        if path is None or not path.is_dir():
-            raise DataError("data-missing", f"{path} is not a folder of images", "give it with --data-path DIR")
-        self._folder = path
-        self._names = _image_names(path)
-        if not self._names:
-            raise DataError("data-empty", f"no images in {path}", f"it should hold {', '.join(sorted(SUFFIXES))} files")
-        beside = next((path / name for name in DEFAULT_LABELS if (path / name).is_file()), None)
+        self._files = image_files(path)
+        folder = self._files[0].parent
+        beside = next((folder / name for name in DEFAULT_LABELS if (folder / name).is_file()), None)
         labels = chosen.labels or beside
-        self._labels = read_labels(labels, self._names, chosen.classes) if labels else None
+        self._labels = read_labels(labels, [file.name for file in self._files], chosen.classes) if labels else None
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._files)
 
     def sample(self, index: int) -> Image:
         """The decoded image."""
-        return read_image(self._folder / self._names[index])
+        return read_image(self._files[index])
+
+    def fingerprint(self, index: int) -> bytes:
+        """Of the image's file."""
+        return file_fingerprint(self._files[index])
 
     def truth(self, index: int) -> int:
         """The class.
@@ -51,18 +51,5 @@ class ImageNet:
         """
         if self._labels is None:
             hint = "give them with --set labels=FILE, or measure with --mode performance"
-            raise DataError("no-labels", f"the images in {self._folder} have no labels", hint)
+            raise DataError("no-labels", f"the images in {self._files[0].parent} have no labels", hint)
         return self._labels[index]
-
-
-def _image_names(folder: Path) -> list[str]:
-    """Names of the images in byte order, as the reference app sorts them; labels may go by this order.
-
-    A link that leads nowhere counts as an image, so that it is told when it is read and moves no other image's label.
-    """
-    try:
-        with os.scandir(folder) as entries:
-            names = [e.name for e in entries if Path(e.name).suffix.lower() in SUFFIXES and not e.is_dir()]
-    except OSError as error:
-        raise DataError("data-missing", f"cannot list {folder}: {error.strerror}", "check --data-path") from error
-    return sorted(names, key=os.fsencode)

@@ -1,24 +1,17 @@
-"""The benchmark's image preprocessing: legacy bilinear resize, centre crop, normalisation by the input's type.
+"""The preprocessing of classification: resize, keep the centre, normalise.
 
-Source of every formula: TensorFlow Lite, tools/evaluation/stages/image_preprocessing_stage.{h,cc} and
-kernels/internal/reference/resize_bilinear.h, as MLPerf Mobile's app calls them (flutter/cpp/datasets/imagenet.cc).
-All arithmetic is in float32 and in the order of that code, because the integer types truncate at the end.
+Source: MLPerf Mobile's app, flutter/cpp/datasets/imagenet.cc.
 """
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
-CROP_FRACTION = np.float32(0.875)
-ROWS = 32
-"""Rows that are resized at a time: few enough for the cache, and enough for threads not to wait for each other."""
+from mlperf_mobile_images.normalise import normalise
+from mlperf_mobile_images.resize import Pixels, aspect_preserving_size, crop_start, resize_bilinear
 
-Pixels = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.intp]
+CROP_FRACTION = np.float32(0.875)
 
 
 def classification_input(
@@ -44,82 +37,3 @@ def classification_input(
 def resize_target(size: int) -> int:
     """``size / 0.875`` in float32, truncated to an integer: 224 gives 256, 384 gives 438."""
     return int(np.float32(size) / CROP_FRACTION)
-
-
-def aspect_preserving_size(height: int, width: int, target_height: int, target_width: int) -> tuple[int, int]:
-    """The smallest size of the same aspect ratio that covers the target: (height, width)."""
-    ratio_h = np.float32(target_height) / np.float32(height)
-    ratio_w = np.float32(target_width) / np.float32(width)
-    if ratio_w >= ratio_h:
-        return round_half_away(np.float32(height) * ratio_w), target_width
-    return target_height, round_half_away(np.float32(width) * ratio_h)
-
-
-def crop_start(size: int, crop: int) -> int:
-    """Where a centre crop begins."""
-    return round_half_away((size - crop) / 2.0)
-
-
-def round_half_away(value: float | np.float32) -> int:
-    """C's ``round`` for values that are not negative: halves go up."""
-    return math.floor(float(value) + 0.5)
-
-
-def resize_bilinear(pixels: Pixels, size: tuple[int, int], window: tuple[int, int, int, int] | None = None) -> Floats:
-    """Legacy bilinear resize (align_corners and half_pixel_centers both false).
-
-    Args:
-        pixels: uint8 [h, w, channels].
-        size: (height, width) of the resized image.
-        window: (top, left, height, width) of the part of it that is wanted; all of it by default.
-
-    Returns:
-        float32 [height, width, channels] of the window, not rounded.
-    """
-    top, left, height, width = window or (0, 0, *size)
-    channels = pixels.shape[2]
-    y, weight_y = _interpolation(pixels.shape[0], size[0], top, height)
-    x, weight_x = _interpolation(pixels.shape[1], size[1], left, width)
-    first, last = x.min(), x.max() + 1
-    strip = pixels[:, first:last].reshape(len(pixels), -1)  # a row is all its columns' channels, one after the other
-    x = ((x - first)[:, :, None] * channels + np.arange(channels)).reshape(2, -1)
-    weight_x = np.repeat(weight_x, channels, axis=1)
-    result = np.empty((height, width * channels), np.float32)
-    for start in range(0, height, ROWS):
-        rows = slice(start, start + ROWS)
-        lines = strip.take(y[:, rows], axis=0) * weight_y[:, rows, None]  # [lower or upper y, row, value]
-        corners = lines.take(x, axis=2)  # [lower or upper y, row, lower or upper x, value]
-        corners *= weight_x
-        part = np.add(corners[0, :, 0], corners[1, :, 0], out=result[rows])
-        part += corners[0, :, 1]
-        part += corners[1, :, 1]
-    return result.reshape(height, width, channels)
-
-
-def _interpolation(size: int, new_size: int, start: int, count: int) -> tuple[Indices, Floats]:
-    """Lower and upper source index and their weights, both [2, count], for ``count`` places from ``start``."""
-    scale = np.float32(size) / np.float32(new_size)
-    place = np.arange(start, start + count, dtype=np.float32) * scale
-    lower = np.minimum(np.floor(place), np.float32(size - 1))
-    upper = np.minimum(np.ceil(place), np.float32(size - 1))
-    distance = place - lower
-    return np.stack((lower, upper)).astype(np.intp), np.stack((np.float32(1) - distance, distance))
-
-
-def normalise(values: npt.NDArray[np.generic], dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
-    """The benchmark's three normalisations of values between 0 and 255; integers truncate towards zero.
-
-    float32: ``(x - 127.5) * (1 / 127.5)``; uint8: ``x``; int8: ``x - 128``.
-
-    Raises:
-        ValueError: Another type.
-    """
-    if dtype == np.float32:
-        centred = values.astype(np.float32, copy=False) - np.float32(127.5)
-        centred *= np.float32(1 / 127.5)
-        return centred
-    if dtype == np.uint8:
-        return values.astype(np.uint8)
-    if dtype == np.int8:
-        return (values.astype(np.float32, copy=False) - np.float32(128)).astype(np.int8)
-    raise ValueError(f"no normalisation for {dtype}")

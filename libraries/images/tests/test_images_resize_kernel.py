@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlperf_mobile_task_image_classification.preprocess import resize_bilinear
+from mlperf_mobile_images.resize import resize_bilinear
 
 flatbuffers = pytest.importorskip("flatbuffers")
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")

@@ -1,0 +1,1 @@
+"""Reading, resizing and normalising images exactly as MLPerf Mobile's reference app does."""

@@ -1,0 +1,79 @@
+"""Folders of images: their files in the benchmark's order, and a data set for performance runs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from mlperf_mobile.contracts import Options
+from mlperf_mobile.errors import DataError
+from mlperf_mobile_images.image import SUFFIXES, Image, read_image
+
+
+def image_files(folder: Path | None, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
+    """The images in a folder by the byte order of their names, as the reference app sorts them.
+
+    A link that leads nowhere counts as an image, so that it is told when it is read and moves no other image's place.
+
+    Raises:
+        DataError: There is no such folder, it cannot be listed, or no image is in it.
+    """
+    if folder is None or not folder.is_dir():
+        raise DataError("data-missing", f"{folder} is not a folder of images", "give it with --data-path DIR")
+    try:
+        with os.scandir(folder) as entries:
+            names = [e.name for e in entries if Path(e.name).suffix.lower() in suffixes and not e.is_dir()]
+    except OSError as error:
+        raise DataError("data-missing", f"cannot list {folder}: {error.strerror}", "check --data-path") from error
+    if not names:
+        raise DataError("data-empty", f"no images in {folder}", f"it should hold {', '.join(sorted(suffixes))} files")
+    return [folder / name for name in sorted(names, key=os.fsencode)]
+
+
+def file_fingerprint(path: Path) -> bytes:
+    """SHA-256 of a file, with its suffix, which decides how it is read.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+    except OSError as error:
+        raise DataError("image-missing", f"cannot read {path}: {error.strerror}", "check the folder") from error
+    digest.update(path.suffix.lower().encode())
+    return digest.digest()
+
+
+class ImageFolder:
+    """Images without labels, for performance runs.
+
+    Args:
+        path: The folder.
+        options: None.
+    """
+
+    def __init__(self, path: Path | None, options: Options) -> None:
+        self._files = image_files(path)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def sample(self, index: int) -> Image:
+        """The decoded image."""
+        return read_image(self._files[index])
+
+    def fingerprint(self, index: int) -> bytes:
+        """Of the image's file."""
+        return file_fingerprint(self._files[index])
+
+    def truth(self, index: int) -> object:
+        """Nothing is known about these images.
+
+        Raises:
+            DataError: Always.
+        """
+        hint = "measure with --mode performance, or choose a data set with labels"
+        raise DataError("no-labels", "a plain folder of images has no labels", hint)

@@ -1,0 +1,93 @@
+"""The image input of a model: what it must look like, and how a sample becomes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mlperf_mobile.contracts import Tensors, TensorSpec
+from mlperf_mobile.errors import DataError, ModelError
+from mlperf_mobile_images.image import Image
+from mlperf_mobile_images.normalise import normalise
+from mlperf_mobile_images.resize import Pixels
+
+INPUT_TYPES = ("float32", "uint8", "int8")
+
+Values = npt.NDArray[np.generic]
+Prepare = Callable[[Pixels, int, int, np.dtype[np.generic]], Values]
+"""(pixels, height, width, dtype) of any image to [height, width, channels] of the model's type."""
+
+
+def describe(specs: Sequence[TensorSpec]) -> str:
+    """Tensors as messages name them."""
+    return ", ".join(f"{spec.name} {spec}" for spec in specs) or "nothing"
+
+
+class ImageInput:
+    """The one image input of a model, [1, height, width, 1 or 3] of float32, uint8 or int8.
+
+    Args:
+        inputs: All inputs of the model.
+        prepare: Makes the model's values out of an image of any size.
+        prepared: Makes them out of an image that already has the model's size.
+
+    Raises:
+        ModelError: The model takes something else.
+    """
+
+    def __init__(self, inputs: Sequence[TensorSpec], prepare: Prepare, prepared: Prepare | None = None) -> None:
+        if len(inputs) != 1 or not _is_image(inputs[0]):
+            expected = f"one image, [1,H,W,3] or [1,H,W,1] of {', '.join(INPUT_TYPES)}"
+            reason = f"the model takes {describe(inputs)}, the task gives {expected}"
+            raise ModelError("model-input", reason, "give another --model, or choose the task that fits the model")
+        _, self.height, self.width, self.channels = inputs[0].shape
+        self.dtype = inputs[0].dtype
+        self._prepare, self._prepared = prepare, prepared or _as_it_is
+
+    def recipe(self, preparation: str) -> str:
+        """What :meth:`encode`'s result depends on besides the sample, as a key of encoded samples kept on disk.
+
+        Args:
+            preparation: Name and version of what ``prepare`` does: a change of its results needs another one.
+        """
+        return f"{preparation}: {self.dtype.name}[1,{self.height},{self.width},{self.channels}]"
+
+    def encode(self, sample: object) -> Tensors:
+        """The sample as the model's input tensor.
+
+        Raises:
+            DataError: It is not an image, or one that cannot become the input.
+        """
+        if not isinstance(sample, Image):
+            reason = f"the data set gives {type(sample).__name__}, the task takes images"
+            raise DataError("not-an-image", reason, "choose a data set that fits the task, with --dataset")
+        pixels = sample.pixels
+        shape = (self.height, self.width, self.channels)
+        if pixels.ndim == 1:
+            if pixels.size != self.height * self.width * self.channels:
+                size = f"{sample.source} has {pixels.size} bytes"
+                raise DataError("image-size", f"{size}, the model takes {shape} pixels", "prepare it for this model")
+            pixels = pixels.reshape(shape)
+        if pixels.shape[2] != self.channels:
+            reason = f"{sample.source} has {pixels.shape[2]} channels, the model takes {self.channels}"
+            raise DataError("image-channels", reason, "choose a data set that fits the model, with --dataset")
+        if not sample.prepared:
+            values = self._prepare(pixels, self.height, self.width, self.dtype)
+        elif pixels.shape == shape:
+            values = self._prepared(pixels, self.height, self.width, self.dtype)
+        else:
+            reason = f"{sample.source} is {pixels.shape}, the model takes {shape}"
+            raise DataError("image-size", reason, "choose a data set that fits the model, with --dataset")
+        return (np.ascontiguousarray(values)[None],)
+
+
+def _as_it_is(pixels: Pixels, height: int, width: int, dtype: np.dtype[np.generic]) -> Values:
+    return normalise(pixels, dtype)
+
+
+def _is_image(spec: TensorSpec) -> bool:
+    shape = spec.shape
+    fits = len(shape) == 4 and shape[0] == 1 and shape[1] > 0 and shape[2] > 0 and shape[3] in (1, 3)
+    return fits and spec.dtype.name in INPUT_TYPES
