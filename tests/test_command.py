@@ -65,7 +65,7 @@ class TestShow:
     def test_texts_in_brackets(self, command, copy):
         """They are no markup, whoever wrote them."""
         odd = "[bold]odd[/] [/nothing] [link=x]"
-        change(copy, task=odd, environment={odd: odd}, placement={"operations": {odd: 1}})
+        change(copy, benchmark=odd, environment={odd: odd}, placement={"operations": {odd: 1}})
         done = command("show", copy)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.count(odd) == 4

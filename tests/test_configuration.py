@@ -129,7 +129,13 @@ class TestLayers:
         again = planned(command, "mine", "--backend", "toy", "--set", "task_options.strength=6")
         assert again["task_options"]["strength"] == 6
         product = planned(command, "product", "--backend", "toy")
-        assert product["quality"] == {"metric": "exact", "reference": 1.0, "ratio": 0.98, "source": "arithmetic"}
+        assert product["quality"] == {
+            "metric": "exact",
+            "reference": 1.0,
+            "ratio": 0.98,
+            "at_least": None,
+            "source": "arithmetic",
+        }
 
     def test_options_by_their_short_names(self, command):
         plan = planned(
@@ -137,7 +143,7 @@ class TestLayers:
             "--set", "backend_options.strength=8",
         )  # fmt: skip
         assert (plan["backend_options"]["shards"], plan["backend_options"]["strength"]) == (3, 8)
-        assert (plan["dataset_options"]["count"], plan["task_options"]["width"]) == (7, 5)
+        assert (plan["dataset"]["options"]["count"], plan["task_options"]["width"]) == (7, 5)
         assert plan["sources"]["dataset_options.count"] == "--set count=7"
 
     def test_settings_of_one_task_among_several(self, command, write_plugin):
@@ -150,9 +156,9 @@ class TestLayers:
         told, _ = command.json("run", "--config", "run.yaml", "--dry-run", "--set", "tasks.product.count=7", env=env)
         product, mine = told["plans"]
         assert (product["task"], product["batch"], product["rules"]) == ("product", 3, "normal")
-        assert (product["task_options"]["width"], product["dataset_options"]["count"]) == (6, 7)
+        assert (product["task_options"]["width"], product["dataset"]["options"]["count"]) == (6, 7)
         assert (mine["task"], mine["batch"], mine["rules"], mine["warmup_s"]) == ("mine", 2, "quick", 0.25)
-        assert (mine["task_options"]["width"], mine["dataset_options"]["count"]) == (4, 100)
+        assert (mine["task_options"]["width"], mine["dataset"]["options"]["count"]) == (4, 100)
         assert mine["sources"]["warmup_s"] == "MLPERF_MOBILE_TASKS__MINE__WARMUP_S"
 
     def test_tasks_on_the_command_line_replace_those_of_the_file(self, command, write_plugin):
@@ -194,7 +200,7 @@ WRONG_NAMES = {
     "accelerator": (["--accelerator", "gpu"], "unknown-accelerator", "backend toy has no 'gpu'", "npu"),
     "mode": (["--mode", "accurate"], "bad-value", "--mode: mode: Input should be 'performance'", "both"),
     "data of another task": (["--dataset", "mine-data"], "unknown-dataset", "does not serve task product", "vectors"),
-    "task of another suite": (["mine", "--suite", "toys"], "unknown-task", "suite toys has no task mine", "product"),
+    "task of another suite": (["mine", "--suite", "toys"], "unknown-task", "no benchmark or task 'mine'", "product"),
     "key": (["--set", "min_duraton_s=1"], "unknown-key", "--set min_duraton_s=1: unknown key", "min_duration_s"),
     "option": (["--set", "shard=1"], "unknown-key", "--set shard=1: unknown key shard", "shards"),
     "full option": (["--set", "task_options.with=1"], "unknown-key", "unknown key task_options.with", "width"),

@@ -13,7 +13,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 MEMBERS = sorted(
-    file.parent for pattern in ("core", "libraries/*", "plugins/*", "tasks/*") for file in ROOT.glob(f"{pattern}/pyproject.toml")
+    file.parent
+    for pattern in ("core", "libraries/*", "plugins/*", "tasks/*")
+    for file in ROOT.glob(f"{pattern}/pyproject.toml")
 )
 pytestmark = pytest.mark.slow
 

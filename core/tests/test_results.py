@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -38,16 +39,18 @@ PARTS = {
 def a_plan(**more):
     fields = {
         "schema": 1, "run_id": "20300101T000000-task-single-stream-0a1b2c3d", "created": "2030-01-01T00:00:00+00:00",
-        "task": "task", "suite": None, "model": ModelRef(name="model", path="/m.toy", format="toy"),
-        "dataset": DatasetRef(name="data"), "backend": "toy", "accelerator": "npu", "scenario": "single-stream",
+        "task": "task", "benchmark": "task", "suite": None,
+        "model": ModelRef(name="model", path="/m.toy", format="toy"), "dataset": DatasetRef(name="data", offer="data"),
+        "backend": "toy", "accelerator": "npu", "scenario": "single-stream",
         "mode": Mode.BOTH, "rules": "quick", "batch": 1, "warmup_s": 0.5, "silence_timeout_s": 300,
         "strict_placement": True, "quality": QualitySettings(metric="top-1", reference=0.76, ratio=0.98),
         "load": LoadPlan(
             min_query_count=1024, min_duration_s=1, max_duration_s=0, percentile=0.9, performance_sample_count=None,
             expected_latency_ns=None, seeds=SeedSettings(qsl=1, sample_index=2, schedule=3),
         ),
-        "backend_options": {"threads": 4}, "task_options": {}, "dataset_options": {}, "scenario_options": {},
-        "offered_by": {}, "sources": {"batch": "run.yaml:1:1"},
+        "backend_options": {"threads": 4}, "task_options": {}, "scenario_options": {},
+        "offered_by": {}, "cache": Path("/cache"), "encoded_cache_mb": 0, "unverified": {},
+        "sources": {"batch": "run.yaml:1:1"},
     }  # fmt: skip
     return Plan(**(fields | more))
 

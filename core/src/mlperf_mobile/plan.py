@@ -23,7 +23,11 @@ class DatasetRef(Strict):
     """Which data set, and where it is; None for one that comes with its distribution."""
 
     name: str
+    """As the user knows it."""
+    offer: str
+    """The offered data set that reads it."""
     path: Path | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class LoadPlan(Strict):
@@ -46,9 +50,13 @@ class Plan(Strict):
     created: str
     """UTC, ISO 8601."""
     task: str
+    benchmark: str
+    """The task's name in the suite."""
     suite: str | None
     model: ModelRef
     dataset: DatasetRef
+    performance_dataset: DatasetRef | None = None
+    """For the timed run, where it is another one."""
     backend: str
     accelerator: str
     scenario: str
@@ -62,10 +70,14 @@ class Plan(Strict):
     quality: QualitySettings | None
     backend_options: dict[str, Any]
     task_options: dict[str, Any]
-    dataset_options: dict[str, Any]
     scenario_options: dict[str, Any]
     offered_by: dict[str, str]
     """The distribution and version behind each of task, dataset, backend and scenario."""
+    cache: Path
+    """Folder for downloads and encoded samples."""
+    encoded_cache_mb: int
+    unverified: dict[str, str]
+    """Settings without a reliable source, and why."""
     sources: dict[str, str]
     """Where each setting came from."""
 

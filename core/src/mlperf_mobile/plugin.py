@@ -141,19 +141,24 @@ class ScenarioInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteInfo:
-    """What one suite asks of one task. Several distributions may contribute tasks to the same suite."""
+    """A benchmark of a suite: one task with the suite's settings; or, without a task, what holds for all of them.
+
+    Several distributions may contribute benchmarks to the same suite.
+    """
 
     suite: str
-    task: str
+    task: str = ""
+    benchmark: str = ""
+    """Its name in the suite, where one task serves several; the task's name by default."""
     summary: str
     settings: str
-    """The settings as YAML, ``"package:resource"``, in the format of a run file."""
+    """The settings as YAML in the format of a run file, ``"package:resource"`` or, for a part, ``"…#key"``."""
     hook_api: tuple[int, int]
 
     @property
     def name(self) -> str:
-        """What must be unique: ``"suite/task"``."""
-        return f"{self.suite}/{self.task}"
+        """What must be unique: ``"suite/benchmark"``, or ``"suite"`` for what holds for all benchmarks."""
+        return "/".join(filter(None, (self.suite, self.benchmark or self.task)))
 
 
 @dataclass(frozen=True, slots=True)

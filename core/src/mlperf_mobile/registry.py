@@ -232,9 +232,14 @@ class Registry:
 
 
 def pick(
-    kind: str, name: str, offers: Mapping[str, Offer[InfoT]], registry: Registry, source: str = ""
+    kind: str,
+    name: str,
+    offers: Mapping[str, Offer[InfoT]],
+    registry: Registry,
+    source: str = "",
+    also: Iterable[str] = (),
 ) -> Offer[InfoT]:
-    """The offer called ``name``.
+    """The offer called ``name``; ``also`` are other names that would have done.
 
     Raises:
         UsageError: There is none; says which are near, or why it was left out.
@@ -245,7 +250,7 @@ def pick(
     for problem in registry.problems:
         if repr(name) in problem.reason:
             raise UsageError(f"unknown-{kind}", f"{place}{kind} {name!r} is left out: {problem.reason}", problem.fix)
-    raise UsageError(f"unknown-{kind}", f"{place}no {kind} is called {name!r}", did_you_mean(name, offers))
+    raise UsageError(f"unknown-{kind}", f"{place}no {kind} is called {name!r}", did_you_mean(name, {*offers, *also}))
 
 
 def _check_fields(item: Any) -> None:

@@ -1,4 +1,4 @@
-"""``list-backends``, ``list-tasks``, ``list-datasets``, ``list-scenarios``, ``list-plugins``: what is installed."""
+"""``list-backends``, ``list-tasks``, ``list-suites`` and their like: what is installed."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def add(commands: Any) -> None:
         ("list-tasks", "benchmark tasks", _tasks),
         ("list-datasets", "data sets, and the tasks they serve", _datasets),
         ("list-scenarios", "ways of issuing queries", _scenarios),
+        ("list-suites", "suites, with their benchmarks", _suites),
         ("list-plugins", "installed plugins, with the hooks they implement", _plugins),
     ):
         command = commands.add_parser(name, help=what, description=f"List {what}.", allow_abbrev=False)
@@ -99,6 +100,29 @@ def _datasets(args: argparse.Namespace) -> int:
 def _scenarios(args: argparse.Namespace) -> int:
     registry = Registry()
     return _simple(args, registry, "scenarios", registry.scenarios, lambda _: {})
+
+
+def _suites(args: argparse.Namespace) -> int:
+    from mlperf_mobile.config.selection import benchmarks
+
+    registry = Registry()
+    common = {offer.info.suite: offer for offer in registry.suites.values() if not offer.info.task}
+    records = []
+    for suite, found in benchmarks(registry).items():
+        offers = {name: registry.suites[f"{suite}/{name}"] for name in found}
+        records.append(Record(
+            name=suite,
+            summary=common[suite].info.summary if suite in common else "",
+            benchmarks=[
+                {"benchmark": name, "task": found[name].task, "summary": offer.info.summary, "from": str(offer.source)}
+                for name, offer in offers.items()
+            ],
+        ))  # fmt: skip
+
+    def row(r: Record) -> list[str]:
+        return [r["name"], ", ".join(each["benchmark"] for each in r["benchmarks"])]
+
+    return _print(args, registry, "suites", sorted(records, key=lambda r: r["name"]), ("NAME", "BENCHMARKS"), row)
 
 
 def _plugins(args: argparse.Namespace) -> int:

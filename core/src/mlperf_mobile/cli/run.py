@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from mlperf_mobile.errors import ExitCode
 
 if TYPE_CHECKING:
-    from mlperf_mobile.config.document import Layer
+    from collections.abc import Sequence
+
+    from mlperf_mobile.config.resolve import Resolved
     from mlperf_mobile.plan import Plan
     from mlperf_mobile.results.model import Result
 
@@ -21,6 +23,7 @@ _EXAMPLES = """examples:
   mlperf-mobile run image_classification --rules normal  by the counts and durations of the benchmark
   mlperf-mobile run image_classification --model my.tflite --dataset imagenet --data-path DIR
   mlperf-mobile run --scenario offline --set threads=1 --set shards=4
+  mlperf-mobile run --suite v4.0 --dry-run               what a round of MLPerf Mobile would run, and what is missing
   mlperf-mobile run --config run.yaml --dry-run          what would run, and which place set each value
 """
 
@@ -35,7 +38,9 @@ def add(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    command.add_argument("tasks", nargs="*", metavar="TASK", help="tasks to run; without any, the suite 'quickstart'")
+    command.add_argument(
+        "tasks", nargs="*", metavar="TASK", help="tasks, or benchmarks of the suite; by default the suite 'quickstart'"
+    )
     command.add_argument("--suite", help="take models, data sets and rules of this suite")
     command.add_argument("--backend", help="which backend runs the model")
     command.add_argument("--accelerator", help="which of the backend's accelerators")
@@ -56,24 +61,28 @@ def add(commands: Any) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command."""
+    from mlperf_mobile.cli.flags import flags
     from mlperf_mobile.config.document import read_file
     from mlperf_mobile.config.layers import load_environment
     from mlperf_mobile.config.resolve import resolve
     from mlperf_mobile.config.selection import Request
     from mlperf_mobile.registry import Registry
+    from mlperf_mobile.resources.cache import missing_resources
 
     registry = Registry()
     request = Request(
-        file=read_file(args.config) if args.config else {}, environment=load_environment(), flags=_flags(args)
+        file=read_file(args.config) if args.config else {}, environment=load_environment(), flags=flags(args, _FLAGS)
     )
     with redirect_stdout(sys.stderr):  # planning imports plugins, and standard output is for results
-        plans, output = resolve(registry, request)
+        resolved = resolve(registry, request)
     if not args.quiet:
         for problem in registry.problems:
             print(problem.line(), file=sys.stderr)
     if args.dry_run:
-        return _show_plans(args, plans)
-    results = _run(args, plans, output)
+        return _show_plans(args, resolved)
+    if resolved.missing:
+        raise missing_resources(resolved.missing, resolved.cache.folder)
+    results = _run(args, resolved.plans, resolved.output)
     if args.json:
         print(json.dumps({"schema": 1, "results": [result.to_json() for result in results]}, indent=2))
     else:
@@ -91,14 +100,14 @@ def exit_code(results: list[Result]) -> int:
     return ExitCode.OK if all(result.valid for result in results) else ExitCode.NOT_VALID
 
 
-def _run(args: argparse.Namespace, plans: list[Plan], output: Path) -> list[Result]:
+def _run(args: argparse.Namespace, plans: Sequence[Plan], output: Path) -> list[Result]:
     from mlperf_mobile.launch.local import launch
     from mlperf_mobile.report.progress import listener
     from mlperf_mobile.results.model import Status
 
     results = []
     for number, plan in enumerate(plans, 1):
-        title = f"{plan.task} {plan.model.name}" + (f" ({number} of {len(plans)})" if len(plans) > 1 else "")
+        title = f"{plan.benchmark} {plan.model.name}" + (f" ({number} of {len(plans)})" if len(plans) > 1 else "")
         with listener(title, quiet=args.quiet) as listen:
             result = launch(plan, output, listen)
         results.append(result)
@@ -111,28 +120,23 @@ def _run(args: argparse.Namespace, plans: list[Plan], output: Path) -> list[Resu
     return results
 
 
-def _flags(args: argparse.Namespace) -> Layer:
-    from mlperf_mobile.config.document import Setting
-    from mlperf_mobile.config.layers import from_assignments
-
-    names = (
-        "suite", "backend", "accelerator", "scenario", "mode", "rules", "model", "dataset", "data_path", "output",
-    )  # fmt: skip
-    layer = from_assignments(args.set)
-    for name in names:
-        if (value := getattr(args, name)) is not None:
-            layer[name] = Setting(value, f"--{name.replace('_', '-')}")
-    if args.tasks:
-        layer["tasks"] = Setting(args.tasks, "command line")
-    return layer
+_FLAGS = (
+    "suite", "backend", "accelerator", "scenario", "mode", "rules", "model", "dataset", "data_path", "output",
+)  # fmt: skip
 
 
-def _show_plans(args: argparse.Namespace, plans: list[Plan]) -> int:
-    from mlperf_mobile.report.plans import duration_range, plan_text
+def _show_plans(args: argparse.Namespace, resolved: Resolved) -> int:
+    from mlperf_mobile.report.plans import duration_range, missing_text, plan_text, total_text
 
+    plans = resolved.plans
     if args.json:
         records = [plan.to_json() | {"estimated_s": duration_range(plan)} for plan in plans]
-        print(json.dumps({"schema": 1, "plans": records}, indent=2))
+        missing = [
+            {"url": resource.url, "path": str(resolved.cache.location(resource)), "about": resource.about}
+            for resource in resolved.missing
+        ]
+        print(json.dumps({"schema": 1, "plans": records, "missing": missing}, indent=2))
     else:
-        print("\n\n".join(plan_text(plan) for plan in plans))
+        parts = [*(plan_text(plan) for plan in plans), total_text(plans), missing_text(resolved)]
+        print("\n\n".join(filter(None, parts)))
     return ExitCode.OK

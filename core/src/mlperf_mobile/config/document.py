@@ -48,17 +48,25 @@ def read_file(path: Path) -> Layer:
 
 
 def read_resource(reference: str, label: str) -> Layer:
-    """The settings in a package resource, named ``"package:resource"``.
+    """The settings in a package resource, named ``"package:resource"``, or under one of its keys: ``"…#key"``.
 
     Raises:
-        UsageError: There is no such resource, or it is not the YAML of one mapping.
+        UsageError: There is no such resource or key, or it is not the YAML of one mapping.
     """
-    package, _, name = reference.partition(":")
+    where, _, part = reference.partition("#")
+    package, _, name = where.partition(":")
     try:
         data = files(package).joinpath(name).read_bytes()
     except Exception as error:  # the package is imported, which may do anything
         raise UsageError("settings", f"{label}: no settings at {reference}: {error}", "reinstall the plugin") from error
-    return read_text(data, label)
+    layer = read_text(data, label)
+    if not part:
+        return layer
+    prefix = f"{part}."
+    found = {key.removeprefix(prefix): setting for key, setting in layer.items() if key.startswith(prefix)}
+    if not found:
+        raise UsageError("settings", f"{label}: no settings at {reference}", "reinstall the plugin")
+    return found
 
 
 def read_text(data: bytes, label: str) -> Layer:

@@ -71,12 +71,13 @@ def merge(layers: Iterable[Layer]) -> Layer:
     return merged
 
 
-def resolve_names(layer: Layer, option_models: Mapping[str, type[BaseModel] | None]) -> Layer:
+def resolve_names(layer: Layer, option_models: Mapping[str, type[BaseModel] | None], *, lenient: bool = False) -> Layer:
     """The layer with full names: ``threads`` becomes ``backend_options.threads`` when the backend has such an option.
 
     Args:
         layer: Settings, some of which may be a plugin's options without their prefix.
         option_models: The options of the chosen plugin of each kind; None where it has none.
+        lenient: Leave out what is unknown: options of plugins of other kinds.
 
     Raises:
         UsageError: A key is unknown, or belongs to several plugins.
@@ -85,6 +86,9 @@ def resolve_names(layer: Layer, option_models: Mapping[str, type[BaseModel] | No
     for key, setting in layer.items():
         head = key.partition(".")[0]
         if head in Settings.model_fields:
+            kind = head.removesuffix("_options")
+            if lenient and kind in OPTION_KINDS and kind not in option_models:
+                continue
             _check_nested(key, setting)
             resolved[key] = setting
             continue
@@ -92,6 +96,8 @@ def resolve_names(layer: Layer, option_models: Mapping[str, type[BaseModel] | No
         if len(owners) > 1:
             full = " or ".join(f"{kind}_options.{key}" for kind in owners)
             raise UsageError("ambiguous-key", f"{setting.source}: {key} could be {full}", "write the full name")
+        if not owners and lenient:
+            continue
         if not owners:
             raise _unknown(key, setting, option_models)
         resolved[f"{owners[0]}_options.{key}"] = setting
@@ -117,7 +123,7 @@ def _check_nested(key: str, setting: Setting) -> None:
         fields = getattr(settings, model).model_fields
         if rest not in fields:
             raise UsageError("unknown-key", f"{setting.source}: unknown key {key}", did_you_mean(rest, fields))
-    elif rest and not head.endswith("_options"):
+    elif rest and not head.endswith("_options") and head != "unverified":
         raise UsageError("unknown-key", f"{setting.source}: {head} has no parts", f"write {head}: VALUE")
 
 

@@ -1,7 +1,8 @@
-"""Chooses what runs: the suite and the tasks that the user asked for, or the quickstart."""
+"""Chooses what runs: the benchmarks of a suite, the tasks that the user asked for, or the quickstart."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mlperf_mobile.config import layers
@@ -24,35 +25,70 @@ class Request:
         return layers.merge([self.file, self.environment, self.flags])
 
 
-def select(registry: Registry, request: Request) -> tuple[str | None, list[str]]:
-    """Which suite, and which tasks."""
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One thing to run: a task, alone or as part of a suite."""
+
+    task: str
+    name: str
+    """In the suite; the task's name without one."""
+    suite: str | None = None
+    settings: tuple[str, ...] = ()
+    """References to the suite's settings, the weakest first."""
+
+
+def benchmarks(registry: Registry) -> dict[str, dict[str, Benchmark]]:
+    """The benchmarks of every suite, by suite and name; those whose task is not installed are left out."""
+    suites: dict[str, dict[str, Benchmark]] = {}
+    common = {offer.info.suite: offer.info.settings for offer in registry.suites.values() if not offer.info.task}
+    for offer in registry.suites.values():
+        info = offer.info
+        if info.task in registry.tasks:
+            settings = (common[info.suite], info.settings) if info.suite in common else (info.settings,)
+            name = info.benchmark or info.task
+            suites.setdefault(info.suite, {})[name] = Benchmark(info.task, name, info.suite, settings)
+    return {suite: dict(sorted(found.items())) for suite, found in suites.items()}
+
+
+def select(registry: Registry, request: Request) -> list[Benchmark]:
+    """What shall run.
+
+    Raises:
+        UsageError: A name is unknown, or there is nothing to run.
+    """
     asked = request.merged()
     suite_setting = asked.get("suite")
-    tasks = _task_names(asked)
-    for name, source in tasks:
-        pick("task", name, registry.tasks, registry, source)
-    suites: dict[str, list[str]] = {}
-    for offer in registry.suites.values():
-        suites.setdefault(offer.info.suite, []).append(offer.info.task)
-    if suite_setting and str(suite_setting.value) not in suites:
-        hint = did_you_mean(str(suite_setting.value), suites)
-        raise UsageError("unknown-suite", f"{suite_setting.source}: no suite is called {suite_setting.value!r}", hint)
-    suite = str(suite_setting.value) if suite_setting else None
-    names = list(dict.fromkeys(name for name, _ in tasks))
-    if suite:
-        absent = [name for name in names if name not in suites[suite]]
-        if absent:
+    names = _task_names(asked)
+    suites = benchmarks(registry)
+    if suite_setting:
+        if (suite := str(suite_setting.value)) not in suites:
+            hint = did_you_mean(suite, suites)
             raise UsageError(
-                "unknown-task", f"suite {suite} has no task {absent[0]}", did_you_mean(absent[0], suites[suite])
+                "unknown-suite", f"{suite_setting.source}: no suite is called {suite_setting.value!r}", hint
             )
-        return suite, names or sorted(suites[suite])
+        return _of_suite(suite, suites[suite], names) if names else list(suites[suite].values())
     if names:
-        return None, names
+        for name, source in names:
+            pick("task", name, registry.tasks, registry, source)
+        return [Benchmark(name, name) for name in dict.fromkeys(name for name, _ in names)]
     if own := next((asked[key] for key in ("model", "dataset", "data_path") if key in asked), None):
-        return None, [_only_task(registry, asked, own)]
+        task = _only_task(registry, asked, own)
+        return [Benchmark(task, task)]
     if DEFAULT_SUITE not in suites:
         raise UsageError("no-task", "there is nothing to run", "name a task; mlperf-mobile list-tasks shows them")
-    return DEFAULT_SUITE, sorted(suites[DEFAULT_SUITE])
+    return list(suites[DEFAULT_SUITE].values())
+
+
+def _of_suite(suite: str, known: Mapping[str, Benchmark], names: Iterable[tuple[str, str]]) -> list[Benchmark]:
+    """Those that are named, by their own name or by their task's."""
+    chosen: dict[str, Benchmark] = {}
+    for name, source in names:
+        found = [known[name]] if name in known else [each for each in known.values() if each.task == name]
+        if not found:
+            hint = did_you_mean(name, {*known, *(each.task for each in known.values())})
+            raise UsageError("unknown-task", f"{source}: suite {suite} has no benchmark or task {name!r}", hint)
+        chosen |= {each.name: each for each in found}
+    return list(chosen.values())
 
 
 def _task_names(asked: Layer) -> list[tuple[str, str]]:

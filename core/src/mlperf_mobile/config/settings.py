@@ -50,17 +50,18 @@ class Counts(Strict):
 
 
 class QualitySettings(Strict):
-    """The quality target: an accuracy, or a share of a reference accuracy."""
+    """The quality target: a share of a reference accuracy, or an accuracy."""
 
     metric: str
     reference: float = Field(gt=0, description="accuracy of the float32 reference model")
     ratio: float = Field(default=1.0, gt=0, le=1, description="share of the reference that must be reached")
+    at_least: float | None = Field(default=None, gt=0, description="accuracy that must be reached, instead of a share")
     source: str = Field(default="given by the user", description="where the reference was measured or published")
 
     @property
     def target(self) -> float:
         """The accuracy that must be reached."""
-        return self.reference * self.ratio
+        return self.reference * self.ratio if self.at_least is None else self.at_least
 
 
 class Settings(Strict):
@@ -75,6 +76,14 @@ class Settings(Strict):
     model_format: str | None = Field(default=None, description="the model's file format; its suffix by default")
     dataset: str | None = Field(default=None, description="which data set")
     data_path: Path | None = Field(default=None, description="the folder of the data set")
+    performance_dataset: str | None = Field(
+        default=None, description="another data set for the timed run; it needs no labels"
+    )
+    performance_data_path: Path | None = Field(default=None, description="the folder of the performance data set")
+    cache: Path | None = Field(default=None, description="folder for downloads and encoded samples")
+    encoded_cache_mb: int = Field(
+        default=4096, ge=0, le=10**7, description="megabytes of encoded samples kept between runs, 0: none"
+    )
     output: Path = Field(default=Path("mlperf-mobile-results"), description="the folder that results go into")
 
     min_query_count: int | None = Field(default=None, ge=1, le=10**8, description="queries (offline: samples)")
@@ -102,24 +111,11 @@ class Settings(Strict):
         default=None, description="`metric`, `reference`, `ratio` and `source` of the quality target"
     )
 
+    unverified: dict[str, str] = Field(
+        default_factory=dict, description="settings without a reliable source, and why; such a target never gates"
+    )
+
     backend_options: dict[str, Any] = Field(default_factory=dict, description="options of the backend")
     task_options: dict[str, Any] = Field(default_factory=dict, description="options of the task")
     dataset_options: dict[str, Any] = Field(default_factory=dict, description="options of the data set")
     scenario_options: dict[str, Any] = Field(default_factory=dict, description="options of the scenario")
-
-
-class ModelEntry(Strict):
-    """A model that a task knows by name, in its settings file."""
-
-    file: str
-    format: str
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    datasets: tuple[str, ...] = ()
-    task_options: dict[str, Any] = Field(default_factory=dict)
-    quality: tuple[DatasetQuality, ...] = ()
-
-
-class DatasetQuality(QualitySettings):
-    """The quality target of a model on one data set."""
-
-    dataset: str

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from mlperf_mobile.config.resolve import Resolved
 from mlperf_mobile.plan import Plan
 
 
@@ -12,18 +15,41 @@ def duration_range(plan: Plan) -> dict[str, float | None]:
     return {"at_least": plan.load.min_duration_s, "at_most": plan.load.max_duration_s or None}
 
 
+def total_text(plans: Sequence[Plan]) -> str:
+    """How long several plans take together; empty for one."""
+    if len(plans) < 2:
+        return ""
+    spans = [duration_range(plan) for plan in plans]
+    least = sum(span["at_least"] or 0 for span in spans)
+    most = [span["at_most"] for span in spans]
+    limit = "" if None in most else f", at most {sum(filter(None, most)):g} s"
+    return f"{len(plans)} benchmarks: timed runs of at least {least:g} s in all{limit}, and the accuracy runs"
+
+
+def missing_text(resolved: Resolved) -> str:
+    """What has to be fetched, or provided by hand, before the plans can run; empty when all is there."""
+    lines = []
+    for resource in resolved.missing:
+        by_hand = resource.is_local
+        what = f"{resource.about or 'to be provided by hand'}" if by_hand else resource.url
+        lines.append(f"  {resolved.cache.location(resource)}\n    {'by hand: ' if by_hand else 'fetch: '}{what}")
+    return "\n".join(["missing:", *lines]) if lines else ""
+
+
 def plan_text(plan: Plan) -> str:
     """One line a setting, with its source."""
     span = duration_range(plan)
     most = f", at most {span['at_most']:g} s" if span["at_most"] else ""
     where = f"{plan.backend}/{plan.accelerator}"
+    timed = f", timed on {plan.performance_dataset.name}" if plan.performance_dataset else ""
     lines = [
-        f"{plan.task}: {plan.model.name} on {plan.dataset.name}, {where}, {plan.scenario}, {plan.mode}",
+        f"{plan.benchmark}: {plan.model.name} on {plan.dataset.name}{timed}, {where}, {plan.scenario}, {plan.mode}",
         f"  timed run: at least {span['at_least']:g} s{most}, {plan.load.min_query_count} queries or samples at least",
     ]
     if plan.has_accuracy:
         target = f", target {plan.quality.metric} {plan.quality.target:.4f}" if plan.quality else ", no quality target"
         lines.append(f"  accuracy run: every sample of {plan.dataset.name}{target}")
+        lines += [f"  unverified {key}: {why}" for key, why in plan.unverified.items()]
     lines.append(f"  model: {plan.model.path}")
     if plan.dataset.path:
         lines.append(f"  data: {plan.dataset.path}")
@@ -44,5 +70,6 @@ def _values(plan: Plan) -> list[tuple[str, object]]:
         else:
             shown.append((key, "automatic" if value is None else value))
     for kind in ("backend", "task", "dataset", "scenario"):
-        shown += [(f"{kind}_options.{key}", value) for key, value in data[f"{kind}_options"].items()]
+        options = data["dataset"]["options"] if kind == "dataset" else data[f"{kind}_options"]
+        shown += [(f"{kind}_options.{key}", value) for key, value in options.items()]
     return shown

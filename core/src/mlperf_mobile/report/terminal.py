@@ -44,19 +44,20 @@ def result_panel(result: Result, *, full: bool = False) -> RenderableType:
         parts += ["", _rules(result)]
     if full:
         parts += ["", _facts(result)]
-    title = Text(f"{result.task} · {result.model.name} · {result.scenario}")
+    title = Text(f"{result.benchmark} · {result.model.name} · {result.scenario}")
     subtitle = Text(result.verdict.partition(" ")[0], style="bold green" if result.valid else "bold red")
     return Panel(Group(*parts), title=title, subtitle=subtitle, expand=False)
 
 
 def _lines(result: Result) -> Iterable[tuple[str, str]]:
     yield "backend", f"{result.backend} ({result.runtime or 'runtime unknown'}) on {result.accelerator}"
-    yield "data set", result.dataset
+    timed = f", timed on {result.performance_dataset}" if result.performance_dataset else ""
+    yield "data set", result.dataset + timed
     yield "rules", result.rule_set
     if result.performance:
         yield from _performance(result.performance)
     if result.accuracy:
-        yield "accuracy", _accuracy(result.accuracy)
+        yield "accuracy", accuracy_text(result.accuracy)
     if result.placement:
         kernels = ", ".join(f"{count} {name}" for name, count in result.placement.get("kernels", {}).items())
         ran = ", ".join(f"{count} on {name}" for name, count in result.placement.get("operations", {}).items())
@@ -82,10 +83,11 @@ def _performance(performance: Performance) -> Iterable[tuple[str, str]]:
     )
 
 
-def _accuracy(accuracy: Accuracy) -> str:
+def accuracy_text(accuracy: Accuracy) -> str:
+    """The accuracy beside its target, in one line."""
     text = f"{accuracy.metric} {accuracy.value:.4f} of {accuracy.samples} samples"
     if accuracy.target is not None:
-        sign = "reached" if accuracy.passed else "MISSED"
+        sign = {True: "reached", False: "MISSED", None: "not judged: unverified"}[accuracy.passed]
         text += f"; target {accuracy.target:.4f} {sign}"
         text += f" (reference {accuracy.reference:.4f})" if accuracy.reference is not None else ""
     return f"{text}; {accuracy.samples / accuracy.duration_s:.0f} samples/s" if accuracy.duration_s else text

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mlperf_mobile.config.settings import QualitySettings
 from mlperf_mobile.plan import Plan
 
 
@@ -58,6 +60,8 @@ class Accuracy(_Part):
     details: dict[str, float] = Field(default_factory=dict)
     source: str = ""
     """Where the reference comes from."""
+    unverified: str = ""
+    """Why the target has no reliable source, and therefore decides nothing."""
 
 
 class ModelFacts(_Part):
@@ -89,9 +93,13 @@ class Result(_Part):
     status: Status
     valid: bool
     task: str
+    benchmark: str
+    """The task's name in the suite."""
     suite: str | None
     model: ModelFacts
     dataset: str
+    performance_dataset: str | None
+    """The data set of the timed run, where it is another one."""
     backend: str
     runtime: str | None
     accelerator: str
@@ -108,6 +116,8 @@ class Result(_Part):
     seeds: dict[str, int]
     versions: dict[str, str]
     environment: dict[str, Any]
+    unverified: dict[str, str] = Field(default_factory=dict)
+    """Settings without a reliable source, and why."""
     error: ErrorFacts | None
     directory: str
 
@@ -135,7 +145,7 @@ def compose(plan: Plan, parts: dict[str, Any], status: Status, error: ErrorFacts
     measured = dict(parts.get("performance") or {})
     rules = [RuleResult.model_validate(rule) for rule in measured.pop("rules", ())]
     performance = Performance.model_validate(measured) if measured else None
-    accuracy = _accuracy(plan, parts["accuracy"]) if parts.get("accuracy") else None
+    accuracy = judged(parts["accuracy"], plan.quality, plan.unverified) if parts.get("accuracy") else None
     if accuracy and accuracy.passed is not None:
         rules.append(
             RuleResult(name="quality-target", ok=accuracy.passed, observed=accuracy.value, required=accuracy.target)
@@ -151,11 +161,13 @@ def compose(plan: Plan, parts: dict[str, Any], status: Status, error: ErrorFacts
         status=status,
         valid=all(rule.ok for rule in rules),
         task=plan.task,
+        benchmark=plan.benchmark,
         suite=plan.suite,
         model=ModelFacts(
             name=plan.model.name, path=str(plan.model.path), format=plan.model.format, **(parts.get("model") or {})
         ),
         dataset=plan.dataset.name,
+        performance_dataset=plan.performance_dataset.name if plan.performance_dataset else None,
         backend=plan.backend,
         runtime=backend.get("runtime"),
         accelerator=plan.accelerator,
@@ -171,21 +183,32 @@ def compose(plan: Plan, parts: dict[str, Any], status: Status, error: ErrorFacts
         seeds=plan.load.seeds.model_dump(),
         versions=(parts.get("versions") or {}) | (backend.get("versions") or {}),
         environment=parts.get("environment") or {},
+        unverified=plan.unverified,
         error=error,
         directory=directory,
     )
 
 
-def _accuracy(plan: Plan, told: dict[str, Any]) -> Accuracy:
-    quality = plan.quality if plan.quality and plan.quality.metric == told["metric"] else None
+def judged(told: dict[str, Any], quality: QualitySettings | None, unverified: Mapping[str, str]) -> Accuracy:
+    """A score beside its quality target, which decides when it is of the same metric and has a source.
+
+    Args:
+        told: The score's ``metric``, ``value``, ``samples`` and ``details``, and how long it took.
+        quality: The target.
+        unverified: Settings without a reliable source, and why.
+    """
+    if quality and quality.metric != told["metric"]:
+        quality = None
+    doubt = next((why for key, why in unverified.items() if key == "quality"), "") if quality else ""
     return Accuracy(
         metric=told["metric"],
         value=told["value"],
         reference=quality.reference if quality else None,
         target=quality.target if quality else None,
-        passed=told["value"] >= quality.target if quality else None,
+        passed=told["value"] >= quality.target if quality and not doubt else None,
         samples=told["samples"],
         duration_s=told["duration_s"],
         details=told.get("details", {}),
         source=quality.source if quality else "",
+        unverified=doubt,
     )

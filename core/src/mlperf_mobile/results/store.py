@@ -108,3 +108,21 @@ def read(place: Path) -> Result:
         ) from error
     except (ValueError, RecursionError) as error:
         raise OutputError("result-damaged", f"{path} is not JSON: {error}", "the file is damaged") from error
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan in a result folder.
+
+    Raises:
+        OutputError: There is none, or it is damaged.
+    """
+    path = folder / PLAN
+    try:
+        return Plan.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise OutputError("no-result", f"cannot read {path}: {error.strerror}", "give a result folder") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        hint = "the file was changed by hand, or is of another version"
+        raise OutputError("result-damaged", f"{path}: {where}: {first['msg']}", hint) from error

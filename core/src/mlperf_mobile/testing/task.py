@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from mlperf_mobile.config import layers
-from mlperf_mobile.config.document import read_resource
-from mlperf_mobile.config.resolve import model_entries
+from mlperf_mobile.config.catalogue import Catalogue
 from mlperf_mobile.contracts import Codec, Dataset, Task, Tensors, TensorSpec
 from mlperf_mobile.errors import DataError, ModelError
 from mlperf_mobile.plugin import TaskInfo
@@ -58,15 +57,15 @@ class TaskConformance(Conformance):
 
     def test_settings_can_be_read(self, info: TaskInfo) -> None:
         """The settings name a default data set, and their models are complete."""
-        layer = read_resource(info.settings, info.name)
-        assert "dataset" in layer
-        entries = model_entries(layer)
-        assert "model" not in layer or layer["model"].value in entries
+        catalogue = Catalogue.of(info.settings, info.name)
+        assert "dataset" in catalogue.defaults
+        assert "model" not in catalogue.defaults or catalogue.defaults["model"].value in catalogue.models
+        catalogue.places()
 
     def test_settings_hold_known_keys_only(self, info: TaskInfo) -> None:
         """Every setting is one that the core or the task's options know."""
-        layer = read_resource(info.settings, info.name)
-        plain = {key: s for key, s in layer.items() if not key.startswith(("models.", "runs."))}
+        defaults = Catalogue.of(info.settings, info.name).defaults
+        plain = {key: s for key, s in defaults.items() if not key.startswith("runs.")}
         model = info.options.load() if info.options else None
         layers.resolve_names(plain, {"task": model})  # type: ignore[dict-item]  # options are pydantic models
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mlperf_mobile import loadgen
 from mlperf_mobile.contracts import Metric, Score, Seeds
-from mlperf_mobile.errors import DataError
 from mlperf_mobile.scenarios.offline import in_threads
+from mlperf_mobile.scoring import score_log
 from mlperf_mobile.worker.system import System, cores
 from mlperf_mobile.worker.watch import Watch
 
@@ -42,20 +42,6 @@ def measure(system: System, metric: Metric, seeds: Seeds, set_size: int, watch: 
     with watch.phase("accuracy", system.sample_count, lambda: sum(answered)):
         loadgen.run(loadgen.accuracy_settings(seeds), samples, issue, logs)
     return score_log(logs / loadgen.ACCURACY_LOG, metric, system.sample_count)
-
-
-def score_log(path: Path, metric: Metric, sample_count: int) -> Score:
-    """Score an accuracy log that must answer each of ``sample_count`` samples once."""
-    seen = bytearray(sample_count)
-    for index, response in loadgen.read_responses(path):
-        if not 0 <= index < sample_count or seen[index]:
-            why = "is answered twice" if 0 <= index < sample_count else f"is not one of the {sample_count} samples"
-            raise DataError("accuracy-log", f"{path}: sample {index} {why}", "the log belongs to another data set")
-        seen[index] = 1
-        metric.update(index, response)
-    if (answered := sum(seen)) != sample_count:
-        raise DataError("accuracy-log", f"{path}: answers {answered} of {sample_count} samples", "is the disk full?")
-    return metric.score()
 
 
 def _answer_all(system: System, ids: Sequence[int], indices: Sequence[int], answered: list[int]) -> None:

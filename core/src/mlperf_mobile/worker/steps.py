@@ -31,8 +31,10 @@ from mlperf_mobile.plan import Plan
 from mlperf_mobile.plugin import Capability
 from mlperf_mobile.registry import Registry, pick
 from mlperf_mobile.scenarios.offline import in_threads
+from mlperf_mobile.scoring import open_dataset
 from mlperf_mobile.worker import accuracy, environment
 from mlperf_mobile.worker.channel import Channel
+from mlperf_mobile.worker.encoded import EncodedStore
 from mlperf_mobile.worker.system import System
 from mlperf_mobile.worker.watch import Watch
 
@@ -55,7 +57,6 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
         backend_offer = pick("backend", plan.backend, registry.backends, registry)
         scenario_offer = pick("scenario", plan.scenario, registry.scenarios, registry)
         task_offer = pick("task", plan.task, registry.tasks, registry)
-        dataset_offer = pick("dataset", plan.dataset.name, registry.datasets, registry)
         facts = environment.facts() | registry.environment(plan.backend)
         channel.measured("environment", facts)
         channel.measured("versions", environment.versions())
@@ -74,11 +75,8 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
                 )
             versions = {str(name): str(version) for name, version in probe.versions.items()}
         channel.measured("backend", {"runtime": str(probe.runtime or "") or None, "versions": versions})
-        with blame("dataset", plan.dataset.name):
-            dataset = dataset_offer.info.dataset.load()(plan.dataset.path, plan.dataset_options)
-            total = len(dataset)
-        if not total:
-            raise DataError("data-empty", f"data set {plan.dataset.name} has no samples", "check --data-path")
+        dataset = open_dataset(registry, plan.dataset)
+        timed = open_dataset(registry, plan.performance_dataset) if plan.performance_dataset else dataset
         with blame("task", plan.task):
             task = task_offer.info.task.load()(plan.task_options)
         batch = plan.batch if scenario.parallel else 1
@@ -94,13 +92,14 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
             codec = task.bind(sessions[0].inputs, sessions[0].outputs)
             metric = task.metric(dataset) if plan.has_accuracy else None  # before the clock: labels may be missing
         in_memory = plan.load.performance_sample_count or _fit_in_memory(sessions[0].inputs)
-        in_memory = min(in_memory, total)
+        in_memory = min(in_memory, len(timed))
         tensors = {"inputs": [*map(str, sessions[0].inputs)], "outputs": [*map(str, sessions[0].outputs)]}
         channel.measured("system", tensors | {
-            "sessions": len(sessions), "batch": batch, "samples_in_data_set": total,
+            "sessions": len(sessions), "batch": batch, "samples_in_data_set": len(timed),
             "performance_sample_count": in_memory, "load_s": loader.seconds,
         })  # fmt: skip
-        system = System(sessions, batch, codec, dataset, watch)
+        store = EncodedStore(plan.cache / "encoded", plan.encoded_cache_mb * 10**6)
+        system = System(sessions, batch, codec, timed, watch, store)
         if plan.has_performance:
             with watch.phase("warm-up"), blame("backend", plan.backend):
                 best_ns = _warm_up(system, plan.warmup_s)
@@ -114,7 +113,8 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
             channel.measured("performance", asdict(measured) | {"expected_latency_ns": expected})
         if metric:
             more = loader.sessions(backend.shards - len(sessions))
-            system = System([*sessions, *more], batch, codec, dataset, watch)
+            system = System([*sessions, *more], batch, codec, dataset, watch, store)
+            in_memory = min(in_memory, len(dataset))
             started = time.perf_counter()
             with blame("task", plan.task):
                 score = accuracy.measure(

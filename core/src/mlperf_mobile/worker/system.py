@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from mlperf_mobile.contracts import BatchSession, Codec, Dataset, Session, Tensors
+from mlperf_mobile.contracts import BatchSession, Codec, Dataset, Fingerprinted, Recipe, Session, Tensors
 from mlperf_mobile.errors import BackendError, DataError, MobileError, ModelError
+from mlperf_mobile.worker.encoded import EncodedStore, encoded_key
 from mlperf_mobile.worker.watch import Watch
 
 _HINT = "worker.log in the result folder has the details"
@@ -27,15 +28,25 @@ class System:
         codec: Encodes samples, decodes outputs.
         dataset: Where samples come from.
         watch: Told how the encoding goes.
+        store: Keeps encoded samples between runs.
     """
 
     answer: Callable[[int], bytes]
     answer_batch: Callable[[Sequence[int], int], Sequence[bytes]]
 
-    def __init__(self, sessions: Sequence[Session], batch: int, codec: Codec, dataset: Dataset, watch: Watch) -> None:
+    def __init__(
+        self,
+        sessions: Sequence[Session],
+        batch: int,
+        codec: Codec,
+        dataset: Dataset,
+        watch: Watch,
+        store: EncodedStore | None = None,
+    ) -> None:
         self.sessions, self.batch, self.sample_count = len(sessions), batch, len(dataset)
         self._codec, self._dataset, self._watch = codec, dataset, watch
         self._samples: dict[int, Tensors] = {}
+        self._store = store
         self.answer = _single(sessions[0], codec.decode, self._samples)
         self.answer_batch = (
             _batched(sessions, codec.decode, self._samples, batch)
@@ -44,7 +55,28 @@ class System:
         )
 
     def hold(self, index: int) -> None:
-        """Encode one sample into memory; may be called from several threads."""
+        """Encode one sample into memory, or take it from the store; may be called from several threads."""
+        key = self._key(index)
+        if key and self._store and (kept := self._store.get(key)):
+            self._samples[index] = kept
+            return
+        self._samples[index] = encoded = self._encode(index)
+        if key and self._store:
+            self._store.put(key, encoded)
+
+    def _key(self, index: int) -> str | None:
+        """What the encoded sample is called in the store; None where it cannot be kept."""
+        dataset, codec = self._dataset, self._codec
+        if self._store is None or not isinstance(dataset, Fingerprinted) or not isinstance(codec, Recipe):
+            return None
+        try:
+            return encoded_key(dataset.fingerprint(index), codec.recipe)
+        except (MobileError, MemoryError):
+            raise
+        except Exception as error:
+            raise DataError("dataset-failed", f"sample {index} cannot be read: {_told(error)}", _HINT) from error
+
+    def _encode(self, index: int) -> Tensors:
         try:
             sample = self._dataset.sample(index)
         except (MobileError, MemoryError):
@@ -52,7 +84,7 @@ class System:
         except Exception as error:
             raise DataError("dataset-failed", f"sample {index} cannot be read: {_told(error)}", _HINT) from error
         try:
-            self._samples[index] = self._codec.encode(sample)
+            return self._codec.encode(sample)
         except (MobileError, MemoryError):
             raise
         except Exception as error:

@@ -1,0 +1,130 @@
+"""``mlperf-mobile fetch``: gets the models and data that runs need, and checks them again at any time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from mlperf_mobile.errors import ExitCode, MobileError, UsageError
+
+if TYPE_CHECKING:
+    from mlperf_mobile.config.selection import Request
+    from mlperf_mobile.registry import Registry
+    from mlperf_mobile.resources.cache import Cache
+    from mlperf_mobile.resources.resource import Resource
+
+_EXAMPLES = """examples:
+  mlperf-mobile fetch --suite v4.0                            what a round needs, both models and data
+  mlperf-mobile fetch image_classification --model mobilenet_v4_int8 --dataset imagenet_tiny
+  mlperf-mobile fetch question_answering                      everything that the task knows
+  mlperf-mobile fetch --suite v4.0 --dry-run                  what is there, and what would be downloaded
+  mlperf-mobile fetch --suite v4.0 --verify                   read everything again, and compare checksums
+"""
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "fetch",
+        help="download models and data",
+        description="Download models and data into the cache; what is interrupted resumes when it is asked for again.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument("tasks", nargs="*", metavar="TASK", help="tasks, or benchmarks of the suite")
+    command.add_argument("--suite", help="what this suite needs")
+    command.add_argument("--model", metavar="NAME", help="this model of the task")
+    command.add_argument("--dataset", metavar="NAME", help="this data set of the task")
+    command.add_argument("--mode", help="what this mode needs: performance, accuracy or both")
+    command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any other setting: cache=DIR")
+    command.add_argument("--workers", type=int, default=4, help="how many downloads at a time (default: 4)")
+    command.add_argument("--verify", action="store_true", help="check what is there against its checksums")
+    command.add_argument("--dry-run", action="store_true", help="show what is there, and what would be downloaded")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--quiet", action="store_true", help="no progress")
+    command.set_defaults(handler=handle)
+
+
+def handle(args: argparse.Namespace) -> int:
+    """Run the command."""
+    from mlperf_mobile.cli.flags import flags
+    from mlperf_mobile.config.layers import load_environment
+    from mlperf_mobile.config.selection import Request
+    from mlperf_mobile.registry import Registry
+
+    if not args.tasks and not args.suite:
+        raise UsageError("no-task", "there is nothing to fetch", "name a task or a --suite; see --help")
+    request = Request(environment=load_environment(), flags=flags(args, ("suite", "model", "dataset", "mode")))
+    cache, resources = _asked_for(Registry(), request, everything=not (args.suite or args.model or args.dataset))
+    if args.dry_run:
+        return _show(args, cache, resources)
+    return _verify(args, cache, resources) if args.verify else _fetch(args, cache, resources)
+
+
+def _asked_for(registry: Registry, request: Request, *, everything: bool) -> tuple[Cache, list[Resource]]:
+    """The resources of the benchmarks asked for; or everything that their tasks know of."""
+    from mlperf_mobile.config.asked import Asked
+    from mlperf_mobile.config.selection import select
+
+    found = [Asked(registry, request, benchmark) for benchmark in select(registry, request)]
+    resources: list[Resource] = []
+    for asked in found:
+        resources += asked.resources()
+        if everything:
+            resources += [place.resource for place in asked.catalogue.places().values() if place.resource]
+    return found[0].finder.cache, list(dict.fromkeys(resources))
+
+
+def _fetch(args: argparse.Namespace, cache: Cache, resources: list[Resource]) -> int:
+    from mlperf_mobile.report.fetching import listener
+    from mlperf_mobile.resources.fetch import fetch
+
+    by_hand = [resource for resource in resources if resource.is_local]
+    with listener(quiet=args.quiet) as listen:
+        fetch([each for each in resources if not each.is_local], cache, listen=listen, workers=args.workers)
+    _show(args, cache, resources)
+    return ExitCode.OK if all(cache.has(resource) for resource in by_hand) else ExitCode.DATA
+
+
+def _verify(args: argparse.Namespace, cache: Cache, resources: Iterable[Resource]) -> int:
+    """Read everything that is there; everything is looked at, whatever is found damaged."""
+    records, code = [], ExitCode.OK
+    for resource in resources:
+        state, note = str(cache.state(resource)), ""
+        if cache.has(resource):
+            try:
+                published = cache.verify(resource)
+                note = "its checksum is the published one" if published else "as it came; no checksum is published"
+            except MobileError as error:
+                state, note, code = "damaged", f"{error.summary}; {error.hint}", error.exit_code
+        records.append(_record(cache, resource) | {"state": state, "note": note})
+    _print(args, records, cache)
+    return code
+
+
+def _show(args: argparse.Namespace, cache: Cache, resources: Iterable[Resource]) -> int:
+    records = []
+    for need in cache.plan(resources):
+        by_hand = need.resource.is_local and not cache.has(need.resource)
+        note = f"by hand: {need.resource.about or 'to be provided'}" if by_hand else ""
+        record = {"state": str(need.state), "bytes_to_download": need.bytes, "note": note}
+        records.append(_record(cache, need.resource) | record)
+    _print(args, records, cache)
+    return ExitCode.OK
+
+
+def _record(cache: Cache, resource: Resource) -> dict[str, Any]:
+    return {"url": resource.url, "path": str(cache.location(resource)), "checked": resource.is_checked}
+
+
+def _print(args: argparse.Namespace, records: list[dict[str, Any]], cache: Cache) -> None:
+    if args.json:
+        print(json.dumps({"schema": 1, "cache": str(cache.folder), "resources": records}, indent=2))
+        return
+    for record in records:
+        print(f"{record['state']:9}  {record['path']}")
+        if record["note"]:
+            print(f"           {record['note']}")

@@ -1,0 +1,84 @@
+"""``mlperf-mobile score``: the accuracy that a LoadGen accuracy log holds, computed anew."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from mlperf_mobile.errors import ExitCode
+
+_EXAMPLES = """examples:
+  mlperf-mobile score mlperf-mobile-results/20261124T…      a result of this command
+  mlperf-mobile score LOGDIR --task question_answering --dataset squad --data-path DIR
+  mlperf-mobile score LOGDIR --suite v3.1 --task natural_language_processing
+"""
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "score",
+        help="compute the accuracy anew from a LoadGen accuracy log",
+        description="Score an accuracy log by the data set alone: neither the model nor the device is needed.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument(
+        "logs",
+        type=Path,
+        metavar="LOGDIR",
+        help="a result folder, or a folder with mlperf_log_accuracy.json, or this file",
+    )
+    command.add_argument(
+        "--task", dest="tasks", action="append", help="the task, or the benchmark of a suite, whose answers these are"
+    )
+    command.add_argument("--suite", help="take data set and quality target of this suite")
+    command.add_argument("--dataset", metavar="NAME", help="the data set that was answered")
+    command.add_argument("--data-path", metavar="DIR", help="where the data set is")
+    command.add_argument("--model", metavar="NAME", help="a model of the task by name, whose quality target holds")
+    command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="options of task and data set")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(handler=handle)
+
+
+def handle(args: argparse.Namespace) -> int:
+    """Run the command."""
+    from dataclasses import asdict
+
+    from mlperf_mobile import loadgen
+    from mlperf_mobile.cli.flags import flags
+    from mlperf_mobile.config.layers import load_environment
+    from mlperf_mobile.config.scoring import resolve_scoring, scoring_of
+    from mlperf_mobile.config.selection import Request
+    from mlperf_mobile.registry import Registry
+    from mlperf_mobile.report.terminal import accuracy_text
+    from mlperf_mobile.resources.cache import missing_resources
+    from mlperf_mobile.results.model import judged
+    from mlperf_mobile.results.store import PLAN, read_plan
+    from mlperf_mobile.scoring import score
+
+    registry, asked = Registry(), flags(args, ("suite", "dataset", "data_path", "model"))
+    with redirect_stdout(sys.stderr):  # plugins' code is imported, and standard output is for the score
+        if not asked and (args.logs / PLAN).is_file():
+            scoring, log = scoring_of(read_plan(args.logs)), args.logs / "accuracy" / loadgen.ACCURACY_LOG
+        else:
+            scoring = resolve_scoring(registry, Request(environment=load_environment(), flags=asked))
+            log = args.logs / loadgen.ACCURACY_LOG if args.logs.is_dir() else args.logs
+        if scoring.missing:
+            raise missing_resources(scoring.missing, scoring.cache.folder)
+        started = time.perf_counter()
+        told = asdict(score(registry, scoring, log)) | {"duration_s": time.perf_counter() - started}
+    accuracy = judged(told, scoring.quality, scoring.unverified)
+    if args.json:
+        record = {"schema": 1, "log": str(log), "task": scoring.task, "dataset": scoring.dataset.name}
+        print(json.dumps(record | {"accuracy": accuracy.model_dump(mode="json")}, indent=2))
+    else:
+        print(accuracy_text(accuracy))
+        print("\n".join(f"  {name}: {value:.6g}" for name, value in accuracy.details.items()))
+    return ExitCode.NOT_VALID if accuracy.passed is False else ExitCode.OK

@@ -1,0 +1,236 @@
+"""One benchmark as it was asked for: its layers of settings, its data and its model; no backend is chosen yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel
+
+from mlperf_mobile.config import layers
+from mlperf_mobile.config.catalogue import Catalogue, DataEntry, Finder
+from mlperf_mobile.config.document import Layer, Setting, read_resource
+from mlperf_mobile.config.selection import Benchmark, Request
+from mlperf_mobile.config.settings import Mode, Settings
+from mlperf_mobile.errors import BackendError, DataError, UsageError, did_you_mean
+from mlperf_mobile.plan import DatasetRef
+from mlperf_mobile.plugin import DatasetInfo
+from mlperf_mobile.registry import Info, Offer, Registry, pick
+from mlperf_mobile.resources.cache import Cache, default_folder
+from mlperf_mobile.resources.resource import Resource
+
+InfoT = TypeVar("InfoT", bound=Info)
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A data set by the name that the user knows, what reads it, and the catalogue's entry, if it has one."""
+
+    name: str
+    offer: Offer[DatasetInfo]
+    entry: DataEntry | None
+
+
+class Asked:
+    """What is known of a benchmark from the settings alone.
+
+    Raises:
+        UsageError: A name is unknown, or settings cannot be read.
+    """
+
+    def __init__(self, registry: Registry, request: Request, benchmark: Benchmark) -> None:
+        self.registry, self.benchmark = registry, benchmark
+        self.task = registry.tasks[benchmark.task]
+        self.catalogue = Catalogue.of(self.task.info.settings, f"task {benchmark.task}")
+        suite_layers = [read_resource(reference, f"suite {benchmark.suite}") for reference in benchmark.settings]
+        prefixes = dict.fromkeys((f"tasks.{benchmark.task}.", f"tasks.{benchmark.name}."))
+        given = (request.file, request.environment, request.flags)
+        own = [layer for each in given for layer in (each, *(under(each, prefix) for prefix in prefixes))]
+        self.above = [_without_selection(layer) for layer in (*suite_layers, *own)]
+        stack = [self.catalogue.defaults, *self.above]
+        self.peek = layers.merge(stack)
+        cache = self.peek.get("cache")
+        folder = expand(Path(str(cache.value)), cache.source) if cache and cache.value else default_folder()
+        self.finder = Finder(self.catalogue.package, Cache(folder.absolute()))
+        self.dataset = self._data("dataset")
+        self.performance_dataset = self._data("performance_dataset") if _times_other_data(stack) else None
+        if self.performance_dataset and str(self.peek["mode"].value if "mode" in self.peek else "") == Mode.PERFORMANCE:
+            self.dataset, self.performance_dataset = self.performance_dataset, None
+            self.above = [_renamed(layer, "performance_data_path", "data_path") for layer in self.above]
+        self.model_name = str(self.peek["model"].value) if "model" in self.peek else None
+        self.entry = self.catalogue.models.get(self.model_name or "")
+
+    def pick(self, kind: str, offers: Mapping[str, Offer[InfoT]], default: str = "") -> Offer[InfoT]:
+        """The offer that the setting ``kind`` names."""
+        setting = self.peek.get(kind, Setting(default, "defaults"))
+        return pick(kind, str(setting.value), offers, self.registry, setting.source)
+
+    def settings(
+        self, option_models: Mapping[str, type[BaseModel] | None], first: Layer, *, lenient: bool = False
+    ) -> tuple[Layer, Layer]:
+        """All layers merged: the settings with their full names, and the ``runs`` of all scenarios.
+
+        Args:
+            option_models: The options of the chosen plugins, by kind.
+            first: The weakest layer.
+            lenient: Leave out the options of plugins that are not among them.
+        """
+        weaker = [first, self.catalogue.defaults, self._model_layer(), self._data_layer(self.dataset)]
+        stack = [*weaker, *self.above]
+        stack = [_drop_settled_doubts(layer, stack[number + 1 :]) for number, layer in enumerate(stack)]
+        plain = [{k: s for k, s in layer.items() if not k.startswith("runs.")} for layer in stack]
+        resolved = [layers.resolve_names(layer, option_models, lenient=lenient) for layer in plain]
+        return layers.merge(resolved), layers.merge([under(layer, "runs.") for layer in stack])
+
+    def dataset_ref(self, data: Data, options: Mapping[str, Any], setting: Setting | None, flag: str) -> DatasetRef:
+        """The data set with its path: the one given in ``setting``, or the catalogue's.
+
+        Raises:
+            DataError: It needs a path, and there is none, or nothing is there.
+        """
+        path, info = None, data.offer.info
+        if setting and setting.value is not None:
+            path = expand(Path(setting.value), setting.source)
+            if not kind_of(path):
+                raise DataError("data-missing", f"{setting.source}: {path} does not exist", "check the path")
+            path = path.resolve()
+        elif data.entry and data.entry.path:
+            path = self.finder.path(data.entry.path)
+        elif info.needs_path:
+            raise DataError("data-path", f"data set {data.name} needs the folder it is in", f"give it with {flag}")
+        return DatasetRef(name=data.name, offer=info.name, path=path, options=dict(options))
+
+    def performance_ref(self, settings: Settings, layer: Layer) -> DatasetRef | None:
+        """The data set of the timed run, where it is another one."""
+        data = self.performance_dataset
+        if data is None or settings.mode is not Mode.BOTH:
+            return None
+        told = self._data_layer(data)
+        options = plugin_options("dataset", data.offer, options_model("dataset", data.offer), told)
+        key = "performance_data_path"
+        return self.dataset_ref(data, options, layer.get(key), f"--set {key}=DIR")
+
+    def resources(self) -> list[Resource]:
+        """Everything that has to be in the cache before the benchmark can run."""
+        if self.entry:
+            self.finder.path(self.entry)
+        for data in filter(None, (self.dataset, self.performance_dataset)):
+            if data.entry and data.entry.path:
+                self.finder.path(data.entry.path)
+            self._data_layer(data)
+        return self.finder.needed
+
+    def _data(self, key: str) -> Data:
+        """The data set that ``key`` names: an entry of the catalogue, or an installed data set."""
+        task, known, entries = self.task.info.name, self.registry.datasets, self.catalogue.data
+        if key not in self.peek:
+            raise UsageError("no-dataset", f"task {task} has no default data set", "give one with --dataset")
+        setting = self.peek[key]
+        name = str(setting.value)
+        entry = entries.get(name)
+        offer = pick("dataset", entry.dataset if entry else name, known, self.registry, setting.source, entries)
+        if task not in offer.info.tasks:
+            hint = did_you_mean("", {*(n for n in known if task in known[n].info.tasks), *entries})
+            raise UsageError("unknown-dataset", f"data set {name} does not serve task {task}", hint)
+        return Data(name, offer, entry)
+
+    def _model_layer(self) -> Layer:
+        """What a named model brings along: task options, and the quality target on the chosen data set."""
+        if not self.entry:
+            return {}
+        source = f"model {self.model_name} of task {self.task.info.name}"
+        layer = {f"task_options.{key}": Setting(value, source) for key, value in self.entry.task_options.items()}
+        for quality in self.entry.quality:
+            if quality.dataset == self.dataset.name:
+                told = quality.model_dump(exclude={"dataset"}, exclude_none=True)
+                layer |= {f"quality.{key}": Setting(value, source) for key, value in told.items()}
+        return layer
+
+    def _data_layer(self, data: Data) -> Layer:
+        """What named data bring along: the options that their data set reads them with."""
+        if not data.entry:
+            return {}
+        source = f"data {data.name} of task {self.task.info.name}"
+        places = {key: str(self.finder.path(place)) for key, place in data.entry.places().items()}
+        return {
+            f"dataset_options.{key}": Setting(value, source) for key, value in (data.entry.options | places).items()
+        }
+
+
+def plugin_options(kind: str, offer: Offer[Any], model: type[BaseModel] | None, layer: Layer) -> dict[str, Any]:
+    """A plugin's options, checked, as plain data.
+
+    Raises:
+        UsageError: One is unknown or wrong.
+    """
+    prefix = f"{kind}_options."
+    if model is None:
+        if stray := next((s for k, s in layer.items() if k.startswith(prefix)), None):
+            raise UsageError("unknown-key", f"{stray.source}: {kind} {offer.info.name} has no options", "remove it")
+        return {}
+    return layers.check(model, layer, prefix).model_dump(mode="json", exclude_none=True)
+
+
+def options_model(kind: str, offer: Offer[Any]) -> type[BaseModel] | None:
+    """The pydantic model of a plugin's options; importing it runs the plugin's code for the first time."""
+    if offer.info.options is None:
+        return None
+    try:
+        return cast("type[BaseModel]", offer.info.options.load())
+    except Exception as error:
+        summary = f"{kind} {offer.info.name} cannot be loaded: {type(error).__name__}: {error}"
+        raise BackendError("plugin-broken", summary, f"update or reinstall {offer.source.distribution}") from error
+
+
+def expand(path: Path, source: str) -> Path:
+    """The path without ``~``; a path in UTF-8, for plans and results are JSON."""
+    try:
+        expanded = path.expanduser()
+        str(expanded.absolute()).encode()
+    except RuntimeError as error:
+        raise UsageError("bad-value", f"{source}: {path}: there is no such user", "write the path in full") from error
+    except UnicodeError as error:
+        raise UsageError("bad-value", f"{source}: {str(path)!a} is not in UTF-8", "rename the folder") from error
+    return expanded
+
+
+def kind_of(path: Path) -> str:
+    """What is at a path: ``"file"``, ``"folder"``, or nothing that can be read."""
+    try:
+        return "file" if path.is_file() else "folder" if path.is_dir() else ""
+    except OSError:  # the name is too long, or a folder is closed
+        return ""
+
+
+def under(layer: Layer, prefix: str) -> Layer:
+    """The settings whose keys begin with ``prefix``, without it."""
+    return {key.removeprefix(prefix): setting for key, setting in layer.items() if key.startswith(prefix)}
+
+
+def _without_selection(layer: Layer) -> Layer:
+    return {key: s for key, s in layer.items() if key.split(".")[0] not in layers.SELECTION}
+
+
+def _times_other_data(stack: Sequence[Layer]) -> bool:
+    """Whether the strongest layer that names data names some for the timed run alone."""
+    keys = ("performance_dataset", "dataset")
+    naming = next((layer for layer in reversed(stack) if any(key in layer for key in keys)), {})
+    setting = naming.get("performance_dataset")
+    return setting is not None and setting.value is not None
+
+
+def _drop_settled_doubts(layer: Layer, stronger: Sequence[Layer]) -> Layer:
+    """The layer without its doubts about settings that a stronger layer sets itself."""
+    set_anew = {key for each in stronger for key in each}
+
+    def stands(key: str) -> bool:
+        head, _, about = key.partition(".")
+        return head != "unverified" or not any(k == about or k.startswith(f"{about}.") for k in set_anew)
+
+    return {key: setting for key, setting in layer.items() if stands(key)}
+
+
+def _renamed(layer: Layer, old: str, new: str) -> Layer:
+    return {new if key == old else key: setting for key, setting in layer.items()}

@@ -1,0 +1,42 @@
+"""The contracts: what a backend, a task, a data set, a metric and a scenario must do."""
+
+from mlperf_mobile.contracts.backend import (
+    Artifact,
+    Backend,
+    BatchSession,
+    CompileRequest,
+    Placement,
+    Probe,
+    Session,
+    TokenSession,
+)
+from mlperf_mobile.contracts.scenario import Load, Measurement, Rule, Scenario, Seeds, SystemUnderTest
+from mlperf_mobile.contracts.task import Codec, Dataset, Fingerprinted, Metric, Recipe, Score, Task
+from mlperf_mobile.contracts.tensors import Options, Tensors, TensorSpec
+
+__all__ = [
+    "Artifact",
+    "Backend",
+    "BatchSession",
+    "Codec",
+    "CompileRequest",
+    "Dataset",
+    "Fingerprinted",
+    "Load",
+    "Measurement",
+    "Metric",
+    "Options",
+    "Placement",
+    "Probe",
+    "Recipe",
+    "Rule",
+    "Scenario",
+    "Score",
+    "Seeds",
+    "Session",
+    "SystemUnderTest",
+    "Task",
+    "TensorSpec",
+    "Tensors",
+    "TokenSession",
+]

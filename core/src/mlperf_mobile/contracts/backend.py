@@ -1,0 +1,126 @@
+"""The contract of a backend and of its sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, Self, runtime_checkable
+
+from mlperf_mobile.contracts.tensors import Options, Tensors, TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Whether this device can run the backend, and if it cannot, why and what would help."""
+
+    usable: bool
+    accelerators: tuple[str, ...] = ()
+    """Those really present, as names that ``CompileRequest.accelerator`` takes."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Runtime, SDK and driver: ``{"litert": "2.3.0"}``."""
+    runtime: str = ""
+    """The runtime that a result names: ``"litert 2.3.0"``."""
+    reason: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CompileRequest:
+    """A model file, where it shall run, and how many samples one call takes."""
+
+    model: Path
+    accelerator: str
+    batch: int = 1
+    directory: Path = Path()
+    """An empty folder that belongs to this compilation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """What :meth:`Backend.load` needs; ``path`` may be the model itself."""
+
+    path: Path
+    accelerator: str
+    batch: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the operations of a loaded model really run: evidence, not intent."""
+
+    operations: Mapping[str, int]
+    """Operations per accelerator: ``{"htp": 64, "cpu": 2}``."""
+    kernels: Mapping[str, int] = field(default_factory=dict)
+    """Operations per kernel library, where the runtime tells: ``{"xnnpack": 60, "builtin": 2}``."""
+    names: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Operation names per accelerator, where known: ``{"cpu": {"SOFTMAX": 2}}``."""
+
+
+class Session(Protocol):
+    """A model, loaded and ready; used by one thread at a time. A context manager."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]: ...
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]: ...
+    def run(self, inputs: Tensors) -> Tensors:
+        """Infer one sample: the only backend call inside the timed region.
+
+        The arrays returned may be views into the runtime's buffers; they hold until the next ``run``, and the
+        caller drops them before it.
+
+        Raises:
+            BackendError: The runtime refused the input or failed.
+        """
+        ...
+
+    def placement(self) -> Placement:
+        """Where each operation runs, read from the loaded model."""
+        ...
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exc: object) -> None: ...
+
+
+@runtime_checkable
+class BatchSession(Session, Protocol):
+    """A session loaded for several samples a call (``Capability.BATCH``)."""
+
+    def run_batch(self, samples: Sequence[Tensors]) -> Sequence[Tensors]:
+        """Infer one to ``batch`` samples; the result has as many items as ``samples``, padding left out."""
+        ...
+
+
+@runtime_checkable
+class TokenSession(Session, Protocol):
+    """A session that can report its first token (``Capability.TOKEN_STREAM``)."""
+
+    def generate(self, inputs: Tensors, first_token: Callable[[int], None]) -> Tensors: ...
+
+
+class Backend(Protocol):
+    """One inference stack, with its options."""
+
+    def __init__(self, options: Options) -> None: ...
+    @property
+    def shards(self) -> int:
+        """How many sessions of this backend should work side by side when throughput is what counts."""
+        ...
+
+    def probe(self) -> Probe:
+        """Say whether it works on this device; never raises for a missing runtime, SDK or driver."""
+        ...
+
+    def compile(self, request: CompileRequest) -> Artifact:
+        """Prepare the model ahead of time; interpreters return the model itself."""
+        ...
+
+    def load(self, artifact: Artifact) -> Session:
+        """Load an artifact.
+
+        Raises:
+            ModelError: The file is damaged or not a model of this backend's format.
+            BackendError: The accelerator cannot be had.
+        """
+        ...

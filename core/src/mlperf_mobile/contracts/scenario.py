@@ -1,0 +1,118 @@
+"""The contract of a scenario: what it drives, how much it shall issue, and what it measures."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from mlperf_mobile.contracts.tensors import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """LoadGen's three random seeds; each round of the benchmark announces its own."""
+
+    qsl: int
+    sample_index: int
+    schedule: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How queries are issued in performance mode; durations in seconds, 0 for no limit."""
+
+    min_query_count: int
+    min_duration_s: float
+    max_duration_s: float
+    percentile: float
+    """Of the latency that single-stream reports, between 0 and 1."""
+    performance_sample_count: int
+    """Samples encoded and held in memory before the clock starts."""
+    seeds: Seeds
+    expected_latency_ns: int
+    """One query's latency as the warm-up saw it at its best; LoadGen prepares its queries from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One named rule, with what was seen and what it asks for."""
+
+    name: str
+    ok: bool
+    observed: float | int | str | bool
+    required: float | int | str | bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What a scenario measured, in performance mode."""
+
+    latency_ns: Mapping[str, float]
+    """``p50 p90 p99 mean min max`` at least, of the samples' latencies."""
+    throughput: float
+    """Samples per second of the timed region."""
+    queries: int
+    samples: int
+    """Answered samples; padding never counts."""
+    duration_s: float
+    rules: tuple[Rule, ...]
+    loadgen: Mapping[str, Any] = field(default_factory=dict)
+    """The load generator's own verdict, version and effective settings."""
+
+
+class SystemUnderTest(Protocol):
+    """What a scenario drives: the loaded sessions, and the data set's samples, encoded on demand."""
+
+    @property
+    def sample_count(self) -> int:
+        """Samples in the data set."""
+        ...
+
+    @property
+    def sessions(self) -> int:
+        """How many threads may call :meth:`answer_batch`, each with a session number of its own."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """Samples that one call of a session takes."""
+        ...
+
+    def load_samples(self, indices: Sequence[int]) -> None:
+        """Untimed: encode these samples, on every core, and hold them in memory."""
+        ...
+
+    def unload_samples(self, indices: Sequence[int]) -> None: ...
+    def answer(self, index: int) -> bytes:
+        """Timed: infer one loaded sample on the first session."""
+        ...
+
+    def answer_batch(self, indices: Sequence[int], session: int) -> Sequence[bytes]:
+        """Timed: infer any number of loaded samples on one session, batch by batch; one response each, in order."""
+        ...
+
+
+class Scenario(Protocol):
+    """A way of issuing queries, in performance mode."""
+
+    def __init__(self, options: Options) -> None: ...
+    @property
+    def parallel(self) -> bool:
+        """Whether it uses all of the system's sessions, or the first only."""
+        ...
+
+    def run(self, system: SystemUnderTest, load: Load, latencies_ns: array[int], logs: Path) -> Measurement:
+        """Issue queries until the load's conditions are met.
+
+        Args:
+            system: What answers.
+            load: How much to issue.
+            latencies_ns: An empty ``array("q")``; one entry is appended for every answered sample, as it is
+                answered, so that progress can be shown and a stopped run keeps what it has.
+            logs: An existing folder for the load generator's own logs.
+        """
+        ...

@@ -1,0 +1,101 @@
+"""The contracts of a data set, of a task, and of the metric that scores its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from mlperf_mobile.contracts.tensors import Options, Tensors, TensorSpec
+
+
+class Dataset(Protocol):
+    """Labelled samples. Safe to read from several threads; nothing is decoded before it is asked for."""
+
+    def __init__(self, path: Path | None, options: Options) -> None: ...
+    def __len__(self) -> int: ...
+    def sample(self, index: int) -> object:
+        """The raw sample: an image, a question with its passage.
+
+        Raises:
+            DataError: The record is missing or damaged; names the file.
+        """
+        ...
+
+    def truth(self, index: int) -> object:
+        """What a perfect model would answer, in the form the task's metric takes."""
+        ...
+
+
+@runtime_checkable
+class Fingerprinted(Protocol):
+    """A data set whose encoded samples may be kept on disk, when the codec has a :class:`Recipe`."""
+
+    def fingerprint(self, index: int) -> bytes:
+        """A digest, of 16 to 64 bytes, of everything that ``sample(index)`` is made of; cheaper than ``sample``."""
+        ...
+
+
+@runtime_checkable
+class Recipe(Protocol):
+    """A codec whose encoded samples may be kept on disk, when the data set is :class:`Fingerprinted`."""
+
+    @property
+    def recipe(self) -> str:
+        """All that ``encode``'s result depends on besides the sample: the method, its version, the model's tensors."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a metric found."""
+
+    metric: str
+    """``"top-1"``."""
+    value: float
+    """In the metric's own unit; a share of correct answers is a fraction between 0 and 1."""
+    samples: int
+    """How many responses were scored."""
+    details: Mapping[str, float] = field(default_factory=dict)
+
+
+class Metric(Protocol):
+    """Scores responses, and nothing but responses: an accuracy log is enough."""
+
+    def update(self, index: int, response: bytes) -> None:
+        """Score the response to sample ``index``.
+
+        Raises:
+            DataError: The response is not one of this task's, or the truth is out of range.
+        """
+        ...
+
+    def score(self) -> Score: ...
+
+
+class Codec(Protocol):
+    """A task bound to one model's tensors."""
+
+    def encode(self, sample: object) -> Tensors:
+        """Untimed: resize, crop, normalise, quantise, tokenise. Safe to call from several threads."""
+        ...
+
+    def decode(self, outputs: Tensors) -> bytes:
+        """Timed: reduce the outputs to the response that the accuracy log keeps; keeps no reference to them."""
+        ...
+
+
+class Task(Protocol):
+    """What is asked of a model, and how its answers are scored."""
+
+    def __init__(self, options: Options) -> None: ...
+    def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
+        """Check that a model's tensors fit.
+
+        Raises:
+            ModelError: They do not; names the tensor, what it is and what it should be.
+        """
+        ...
+
+    def metric(self, dataset: Dataset) -> Metric: ...

@@ -1,0 +1,278 @@
+"""Fetches resources into the cache: several at a time, resuming, each checked before it takes its place."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from urllib3.response import BaseHTTPResponse
+
+from mlperf_mobile.errors import DataError
+from mlperf_mobile.resources import archive, lock, tree
+from mlperf_mobile.resources.cache import Cache, State, check_local
+from mlperf_mobile.resources.files import Files, telling
+from mlperf_mobile.resources.record import Digests, Record, Source, digest
+from mlperf_mobile.resources.resource import Resource
+from mlperf_mobile.resources.transfer import Brought, Transfer
+from mlperf_mobile.resources.web import Client, Limits
+
+WORKERS = 4
+STOP_S = 2.0
+"""How long an interrupted fetch waits for its threads; what they have written is good at any moment."""
+
+
+class Phase(StrEnum):
+    """What is being done about one resource."""
+
+    WAITING = "waiting"
+    """Another process is fetching it."""
+    DOWNLOADING = "downloading"
+    RETRYING = "retrying"
+    CHECKING = "checking"
+    UNPACKING = "unpacking"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far one resource is."""
+
+    resource: Resource
+    phase: Phase
+    done: int = 0
+    """Bytes dealt with in this phase."""
+    total: int | None = None
+    """Bytes to be dealt with, where that is known."""
+
+
+Listen = Callable[[Step], None]
+"""Called with every step, by one thread at a time."""
+
+
+class FetchError(DataError):
+    """Several resources could not be fetched, each for a reason of its own."""
+
+    def __init__(self, failures: tuple[DataError, ...], asked: int) -> None:
+        first = failures[0]
+        summary = f"{len(failures)} of {asked} resources could not be fetched; the first: {first.code}: {first.summary}"
+        super().__init__("fetch-failed", summary, first.hint)
+        self.failures = failures
+
+
+def fetch(
+    resources: Iterable[Resource],
+    cache: Cache,
+    *,
+    listen: Listen = lambda step: None,
+    workers: int = WORKERS,
+    limits: Limits | None = None,
+) -> dict[Resource, Path]:
+    """Get everything that is not in the cache yet; what fails does not keep the others from coming.
+
+    Args:
+        resources: Each is fetched once.
+        cache: Made when it is not there.
+        listen: Told how it goes.
+        workers: How many downloads at a time, 1 to 16.
+        limits: How patient to be.
+
+    Returns:
+        Where each of them is.
+
+    Raises:
+        DataError: One could not be fetched; a FetchError when several could not.
+        KeyboardInterrupt: Downloads resume when they are asked for again.
+    """
+    wanted = list(dict.fromkeys(resources))
+    crew = _Crew(cache, listen, Client(limits or Limits()), wanted)
+    crew.work(max(1, min(workers, 16, len(wanted))))
+    if crew.defect:
+        raise crew.defect
+    failures = tuple(crew.failures[each] for each in wanted if each in crew.failures)
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise FetchError(failures, len(wanted))
+    return {each: cache.location(each) for each in wanted}
+
+
+class _Stopped(Exception):
+    """The user interrupted, or another thread has found a defect."""
+
+
+@dataclass(slots=True)
+class _Crew:
+    """The threads that fetch, and what they share."""
+
+    cache: Cache
+    listen: Listen
+    client: Client
+    wanted: list[Resource]
+    failures: dict[Resource, DataError] = field(default_factory=dict)
+    defect: BaseException | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    reading: dict[Resource, BaseHTTPResponse] = field(default_factory=dict)
+    _queue: queue.SimpleQueue[Resource] = field(default_factory=queue.SimpleQueue)
+    _telling: threading.Lock = field(default_factory=threading.Lock)
+
+    def work(self, workers: int) -> None:
+        """Let so many threads fetch until everything is there, or was tried."""
+        for resource in self.wanted:
+            self._queue.put(resource)
+        threads = [threading.Thread(target=self._run, daemon=True) for _ in range(workers if self.wanted else 0)]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            self._cut_off()
+            deadline = time.monotonic() + STOP_S
+            for thread in threads:
+                thread.join(max(0.0, deadline - time.monotonic()))
+            raise
+
+    def check(self) -> None:
+        """Between any two steps of the work."""
+        if self.stop.is_set():
+            raise _Stopped
+
+    def tell(self, step: Step) -> None:
+        with self._telling:
+            self.check()
+            try:
+                self.listen(step)
+            except Exception as defect:
+                self.defect = self.defect or defect
+                self._cut_off()
+                raise _Stopped from defect
+
+    def _cut_off(self) -> None:
+        self.stop.set()
+        for response in list(self.reading.values()):
+            with suppress(OSError, ValueError, RuntimeError):  # it has just ended
+                response.shutdown()
+
+    def _run(self) -> None:
+        while not self.stop.is_set():
+            try:
+                resource = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                _Job(self, resource).run()
+            except _Stopped:
+                return
+            except DataError as error:
+                self.failures[resource] = error
+                with suppress(_Stopped):
+                    self.tell(Step(resource, Phase.FAILED))
+            except BaseException as defect:  # noqa: BLE001  told by the thread that asked for the work
+                self.defect = defect
+                self._cut_off()
+                return
+
+
+@dataclass(slots=True)
+class _Job:
+    """The work on one resource, by one thread; it is the :class:`transfer.Control` of its download."""
+
+    crew: _Crew
+    resource: Resource
+
+    def run(self) -> None:
+        crew, resource = self.crew, self.resource
+        if resource.is_local:
+            path = crew.cache.path(resource)
+            with telling(crew.cache.folder, "read"):
+                check_local(resource, path, self._tick(Phase.CHECKING))
+        elif not crew.cache.has(resource):
+            files = crew.cache.files(resource)
+            with telling(crew.cache.folder):
+                files.file.parent.mkdir(parents=True, exist_ok=True)
+                with lock.held(files.lock, lambda: self._tell(Phase.WAITING)):
+                    self._obtain(files)
+        self._tell(Phase.DONE)
+
+    def _obtain(self, files: Files) -> None:
+        """With the lock held: whatever is still to be done, and only that."""
+        state = self.crew.cache.state(self.resource)
+        if state is State.UNCHECKED:  # take it for what it says it is; if it is another, its record shows it
+            Record.of(Source(url=self.resource.url), self._digest(files.file)).write(files.record)
+            state = self.crew.cache.state(self.resource)
+        if state not in (State.PRESENT, State.PACKED):
+            self._download(files)
+        if self.resource.unpack and not self.crew.cache.has(self.resource):
+            self._unpack(files)
+
+    def _download(self, files: Files) -> None:
+        transfer = Transfer(self.crew.client, self.resource, files, self)
+        brought = transfer.run()
+        found = self._digest(files.part)
+        if brought.resumed and self.resource.mismatch(*found):  # its beginning may be of another version
+            transfer.discard()
+            brought = transfer.run()
+            found = self._digest(files.part)
+        if wrong := self.resource.mismatch(*found):
+            transfer.discard()
+            raise _not_what_was_meant(self.resource, wrong, brought)
+        files.record.unlink(missing_ok=True)  # a record must never tell of another file
+        files.part.replace(files.file)
+        Record.of(brought.source, found).write(files.record)
+        files.source.unlink(missing_ok=True)
+
+    def _unpack(self, files: Files) -> None:
+        record = Record.read(files.record)
+        assert record is not None
+        limits = archive.Limits(total_bytes=self.resource.unpacked_max_bytes)
+        files.tree.parent.mkdir(parents=True, exist_ok=True)
+        files.tree_record.unlink(missing_ok=True)
+        try:
+            sums = archive.unpack(files.file, files.tree, limits, self._tick(Phase.UNPACKING))
+        except DataError as error:
+            if not self.resource.is_checked:  # it may have come damaged: the next fetch downloads it again
+                record.model_copy(update={"damaged": True}).write(files.record)
+            raise DataError(error.code, f"{self.resource.url}: {error.summary}", error.hint) from error
+        tree.write_sums(files.tree_sums, files.tree, sums)
+        record.write(files.tree_record)
+
+    def _digest(self, path: Path) -> Digests:
+        size = path.stat().st_size
+        return digest(path, lambda done: self._tell(Phase.CHECKING, done, size))
+
+    def _tick(self, phase: Phase) -> Callable[[int], None]:
+        return lambda done: self._tell(phase, done)
+
+    def _tell(self, phase: Phase, done: int = 0, total: int | None = None) -> None:
+        self.crew.tell(Step(self.resource, phase, done, total))
+
+    def check(self) -> None:
+        self.crew.check()
+
+    def advance(self, done: int, total: int | None) -> None:
+        self._tell(Phase.DOWNLOADING, done, total)
+
+    def pause(self, seconds: float) -> None:
+        self._tell(Phase.RETRYING)
+        if self.crew.stop.wait(seconds):
+            raise _Stopped
+
+    def reading(self, response: BaseHTTPResponse | None) -> None:
+        if response is None:
+            self.crew.reading.pop(self.resource, None)
+        else:
+            self.crew.reading[self.resource] = response
+
+
+def _not_what_was_meant(resource: Resource, wrong: str, brought: Brought) -> DataError:
+    encoded = f" (sent with Content-Encoding {brought.encoding!a}, unasked)" if brought.encoding else ""
+    code = "size-mismatch" if resource.bytes is not None and wrong.endswith("bytes") else "checksum-mismatch"
+    hint = "the file was replaced on the server, or changed on the way; update mlperf-mobile and its plugins"
+    return DataError(code, f"{resource.url} is not the file meant: {wrong}{encoded}", hint)

@@ -1,0 +1,86 @@
+"""Which files of the cache belong to one download, and what can go wrong with them, as errors that say so."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from mlperf_mobile.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The paths that belong to one download; the cache's own are hidden, and no URL has hidden parts."""
+
+    root: Path
+    place: PurePosixPath
+
+    @property
+    def file(self) -> Path:
+        """As it came."""
+        return self.root / "downloads" / self.place
+
+    @property
+    def record(self) -> Path:
+        return _beside(self.file, "json")
+
+    @property
+    def part(self) -> Path:
+        """The beginning of it."""
+        return _beside(self.file, "part")
+
+    @property
+    def source(self) -> Path:
+        """What the server told about what ``part`` is the beginning of."""
+        return _beside(self.file, "source")
+
+    @property
+    def lock(self) -> Path:
+        return _beside(self.file, "lock")
+
+    @property
+    def tree(self) -> Path:
+        """The content of an archive."""
+        return self.root / "unpacked" / self.place
+
+    @property
+    def tree_record(self) -> Path:
+        return _beside(self.tree, "json")
+
+    @property
+    def tree_sums(self) -> Path:
+        return _beside(self.tree, "sha256")
+
+
+def _beside(path: Path, kind: str) -> Path:
+    return path.with_name(f".{path.name}.{kind}")
+
+
+def size_of(path: Path) -> int:
+    """A file's size in bytes; 0 when there is none."""
+    try:
+        return path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+@contextmanager
+def telling(root: Path, verb: str = "write") -> Iterator[None]:
+    """Turn what can go wrong with files of the cache ``root`` into errors that say so."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or root
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise disk_full(f"no space left for {where}") from error
+        reason = error.strerror or str(error)
+        hint = f"check that the cache {root} is a folder that you may {verb}, or choose another"
+        raise DataError("cache-unusable", f"cannot {verb} {where}: {reason}", hint) from error
+
+
+def disk_full(summary: str) -> DataError:
+    """The error for a file system without space."""
+    return DataError("disk-full", summary, "free some, or choose another cache folder; what has come is kept")

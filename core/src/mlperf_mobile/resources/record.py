@@ -1,0 +1,109 @@
+"""What the cache notes about a file: where it came from, its size and checksums; plain JSON beside the file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+CHUNK = 1 << 20
+MAX_RECORD = 1 << 16
+"""Bytes of a record that are read; one of ours has a few hundred."""
+
+Tick = Callable[[int], None]
+"""Told how many bytes have been dealt with; may raise to stop the work."""
+
+
+class Noted(BaseModel):
+    """A small JSON file that is written whole or not at all, and counts as absent when it is damaged."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        try:
+            with path.open("rb") as file:
+                return cls.model_validate_json(file.read(MAX_RECORD))
+        except (OSError, ValidationError, RecursionError):
+            return None
+
+    def write(self, path: Path) -> None:
+        """Raises: OSError: It cannot be written."""
+        temporary = path.with_name(f"{path.name}.tmp")
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                json.dump(self.model_dump(exclude_defaults=True), file, indent=2)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+class Source(Noted):
+    """What the server told about the file that a partial download is the beginning of."""
+
+    url: str
+    etag: str = ""
+    last_modified: str = ""
+    total: int | None = Field(default=None, ge=0)
+
+    @property
+    def validator(self) -> str:
+        """What ``If-Range`` can be asked with; weak ETags cannot (RFC 9110, 13.1.5)."""
+        return self.etag if self.etag.startswith('"') else self.last_modified
+
+
+class Record(Noted):
+    """A whole file, or for an unpacked tree the archive it came from."""
+
+    url: str
+    bytes: int = Field(ge=0)
+    sha256: str
+    md5: str
+    etag: str = ""
+    last_modified: str = ""
+    fetched: str = ""
+    """UTC, ISO 8601."""
+    damaged: bool = False
+    """Verifying found it changed."""
+
+    @classmethod
+    def of(cls, source: Source, digests: Digests) -> Self:
+        """A record of now."""
+        return cls(
+            **source.model_dump(include={"url", "etag", "last_modified"}),
+            **digests._asdict(),
+            fetched=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+
+class Digests(NamedTuple):
+    """A file's size and checksums."""
+
+    bytes: int
+    sha256: str
+    md5: str
+
+
+def digest(path: Path, tick: Tick = lambda done: None) -> Digests:
+    """Read a file through.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    with path.open("rb") as file:
+        while data := file.read(CHUNK):
+            sha256.update(data)
+            md5.update(data)
+            size += len(data)
+            tick(size)
+    return Digests(size, sha256.hexdigest(), md5.hexdigest())

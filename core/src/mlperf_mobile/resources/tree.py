@@ -1,0 +1,76 @@
+"""Checksums of an archive's content, in the format of ``sha256sum``, and what has changed since."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mlperf_mobile.resources.record import CHUNK, Tick
+
+
+def write_sums(path: Path, tree: Path, sums: Mapping[str, str]) -> None:
+    """Write ``{path below tree: SHA-256}`` so that ``sha256sum -c`` can read it in the folder of ``path``.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(f"{sums[name]}  {tree.name}/{name}\n" for name in sorted(sums))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def difference(tree: Path, sums: Path, tick: Tick = lambda done: None) -> str:
+    """How a tree differs from what was written about it; nothing if it does not.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    expected = _read_sums(sums, tree.name)
+    if expected is None:
+        return f"{sums} is missing or damaged"
+    found = set(_files(tree))
+    if lacking := expected.keys() - found:
+        return f"{len(lacking)} files are missing, such as {min(lacking)}"
+    if extra := found - expected.keys():
+        return f"{len(extra)} files do not belong there, such as {min(extra)}"
+    done = 0
+    for name, sha256 in expected.items():
+        hashed = hashlib.sha256()
+        with (tree / name).open("rb") as file:
+            while data := file.read(CHUNK):
+                hashed.update(data)
+                done += len(data)
+                tick(done)
+        if hashed.hexdigest() != sha256:
+            return f"{name} has changed"
+    return ""
+
+
+def _read_sums(path: Path, root: str) -> dict[str, str] | None:
+    sums = {}
+    try:
+        with path.open(encoding="utf-8", newline="\n") as file:
+            for line in file:
+                sha256, separator, name = line.rstrip("\n").partition(f"  {root}/")
+                if len(sha256) != 64 or not separator:
+                    return None
+                sums[name] = sha256
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    return sums
+
+
+def _files(tree: Path) -> Iterator[str]:
+    for folder, _, names in os.walk(tree, onerror=_raise):
+        for name in names:
+            yield (Path(folder) / name).relative_to(tree).as_posix()
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -1,0 +1,1 @@
+"""What holds for every benchmark of a round of MLPerf Mobile."""

@@ -1,0 +1,68 @@
+"""Scores accuracy logs: by a metric, or by the task and the data set that the metric belongs to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlperf_mobile import loadgen
+from mlperf_mobile.config.scoring import Scoring
+from mlperf_mobile.contracts import Dataset, Metric, Score
+from mlperf_mobile.errors import DataError, MobileError, ModelError
+from mlperf_mobile.plan import DatasetRef
+from mlperf_mobile.registry import Registry, pick
+
+
+def score_log(path: Path, metric: Metric, sample_count: int) -> Score:
+    """Score an accuracy log that must answer each of ``sample_count`` samples once.
+
+    Raises:
+        DataError: The log is damaged, or does not answer them.
+    """
+    seen = bytearray(sample_count)
+    for index, response in loadgen.read_responses(path):
+        if not 0 <= index < sample_count or seen[index]:
+            why = "is answered twice" if 0 <= index < sample_count else f"is not one of the {sample_count} samples"
+            raise DataError("accuracy-log", f"{path}: sample {index} {why}", "the log belongs to another data set")
+        seen[index] = 1
+        metric.update(index, response)
+    if (answered := sum(seen)) != sample_count:
+        hint = "the log belongs to another data set, or was cut short"
+        raise DataError("accuracy-log", f"{path}: answers {answered} of {sample_count} samples", hint)
+    return metric.score()
+
+
+def score(registry: Registry, scoring: Scoring, log: Path) -> Score:
+    """Score a log by what ``scoring`` names.
+
+    Raises:
+        DataError: The data set or the log is damaged, or they do not belong together.
+    """
+    try:
+        dataset = open_dataset(registry, scoring.dataset)
+        task = pick("task", scoring.task, registry.tasks, registry).info.task.load()(scoring.task_options)
+        return score_log(log, task.metric(dataset), len(dataset))
+    except (MobileError, MemoryError):
+        raise
+    except Exception as error:
+        summary = f"task {scoring.task} failed: {type(error).__name__}: {error}"[:500]
+        raise ModelError("task-failed", summary, "--debug shows where") from error
+
+
+def open_dataset(registry: Registry, told: DatasetRef) -> Dataset:
+    """Load a data set that has samples.
+
+    Raises:
+        DataError: It has none, or cannot be read.
+    """
+    offer = pick("dataset", told.offer, registry.datasets, registry)
+    try:
+        dataset = offer.info.dataset.load()(told.path, told.options)
+        total = len(dataset)
+    except (MobileError, MemoryError):
+        raise
+    except Exception as error:
+        summary = f"dataset {told.name} failed: {type(error).__name__}: {error}"[:500]
+        raise DataError("dataset-failed", summary, "worker.log in the result folder has the details") from error
+    if not total:
+        raise DataError("data-empty", f"data set {told.name} has no samples", "check --data-path")
+    return dataset

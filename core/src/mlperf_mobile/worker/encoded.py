@@ -1,0 +1,117 @@
+"""Encoded samples on disk, found again by the content of the sample and by how it was encoded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlperf_mobile.contracts import Tensors
+
+_CHECK = 4
+"""Bytes of a CRC-32 in front of each file's content."""
+MAX_TENSORS = 64
+
+
+def encoded_key(fingerprint: bytes, recipe: str) -> str:
+    """The name of an encoded sample: SHA-256 of what it is made of, and of how."""
+    return hashlib.sha256(len(fingerprint).to_bytes(8) + fingerprint + recipe.encode()).hexdigest()
+
+
+class EncodedStore:
+    """A folder with one file a sample, in NumPy's format; safe for several threads and processes.
+
+    Losing a file costs time, and nothing else: whatever cannot be read, or written, is encoded anew.
+
+    Args:
+        folder: Made when the first sample is kept.
+        limit: Bytes that the folder may hold; the least recently used samples go first. 0 keeps nothing.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self._folder, self._limit = folder, limit
+        self._lock = threading.Lock()
+        self._size: int | None = None
+
+    def get(self, key: str) -> Tensors | None:
+        """The sample kept under ``key``; None when there is none that is whole."""
+        if not self._limit:
+            return None
+        path = self._path(key)
+        try:
+            data = path.read_bytes()
+            if zlib.crc32(data[_CHECK:]) != int.from_bytes(data[:_CHECK]):
+                return None
+            file, tensors = BytesIO(data), list[npt.NDArray[Any]]()
+            file.seek(_CHECK)
+            while file.tell() < len(data) and len(tensors) < MAX_TENSORS:
+                tensors.append(np.lib.format.read_array(file, allow_pickle=False))
+            os.utime(path)
+        except (OSError, ValueError, EOFError):
+            return None
+        return tuple(tensors)
+
+    def put(self, key: str, tensors: Tensors) -> None:
+        """Keep a sample; quietly does not when the disk is full or the folder closed."""
+        if not self._limit or len(tensors) > MAX_TENSORS:
+            return
+        file = BytesIO(bytes(_CHECK))
+        file.seek(_CHECK)
+        for tensor in tensors:
+            np.lib.format.write_array(file, tensor, allow_pickle=False)
+        data = file.getbuffer()
+        data[:_CHECK] = zlib.crc32(data[_CHECK:]).to_bytes(_CHECK)
+        if len(data) > self._limit or not self._room(len(data)):
+            return
+        path = self._path(key)
+        part = path.with_name(f"{key}.{os.getpid()}.{threading.get_ident()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(data)
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / key[:2] / key
+
+    def _room(self, size: int) -> bool:
+        """Count ``size`` bytes in; where they would not fit, make the folder a tenth smaller than it may be."""
+        with self._lock:
+            if self._size is None:
+                self._size = sum(bytes_ for _, bytes_, _ in self._kept())
+            if self._size + size > self._limit:
+                self._size = self._shrink(self._limit * 9 // 10 - size)
+            self._size += size
+            return self._size <= self._limit
+
+    def _shrink(self, target: int) -> int:
+        kept = sorted(self._kept())
+        total = sum(size for _, size, _ in kept)
+        for _, size, path in kept:
+            if total <= target:
+                break
+            try:
+                path.unlink()
+            except OSError:
+                continue
+            total -= size
+        return total
+
+    def _kept(self) -> list[tuple[float, int, Path]]:
+        """(time of last use, bytes, path) of every file."""
+        found = []
+        for path in self._folder.glob("??/*"):
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            found.append((status.st_mtime, status.st_size, path))
+        return found
