@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlperf_mobile.contracts import Dataset
+from mlperf_mobile.contracts import Dataset, Fingerprinted
 from mlperf_mobile.errors import DataError
 from mlperf_mobile.plugin import DatasetInfo
 from mlperf_mobile.testing.kit import Conformance
@@ -58,6 +58,19 @@ class DatasetConformance(Conformance):
         for index in (len(dataset), len(dataset) + 1000):
             with pytest.raises((IndexError, DataError)):
                 dataset.sample(index)
+
+    def test_fingerprints_tell_samples_apart(self, dataset: Dataset) -> None:
+        """A digest is the same for the same sample and another for another: encoded samples are found by it."""
+        if not isinstance(dataset, Fingerprinted):
+            pytest.skip("the data set has no fingerprints")
+        indices = range(min(len(dataset), 8))
+        prints = [dataset.fingerprint(index) for index in indices]
+        assert all(isinstance(each, bytes) and 16 <= len(each) <= 64 for each in prints)
+        assert prints == [dataset.fingerprint(index) for index in indices]
+        for one in indices:
+            for other in range(one):
+                if prints[one] == prints[other]:
+                    assert self.same(dataset.sample(one), dataset.sample(other))
 
     def test_a_missing_folder_is_told(self, info: DatasetInfo, tmp_path: Path) -> None:
         """A path without data is a DataError that names it."""

@@ -12,7 +12,7 @@ import pytest
 
 from mlperf_mobile.config import layers
 from mlperf_mobile.config.catalogue import Catalogue
-from mlperf_mobile.contracts import Codec, Dataset, Task, Tensors, TensorSpec
+from mlperf_mobile.contracts import Codec, Dataset, Recipe, Task, Tensors, TensorSpec
 from mlperf_mobile.errors import DataError, ModelError
 from mlperf_mobile.plugin import TaskInfo
 from mlperf_mobile.testing.kit import Conformance
@@ -85,6 +85,16 @@ class TaskConformance(Conformance):
             for again in pool.map(lambda _: codec.encode(dataset.sample(0)), range(16)):
                 for one, other in zip(first, again, strict=True):
                     np.testing.assert_array_equal(one, other)
+
+    def test_recipes_tell_encodings_apart(
+        self, task: Task, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+    ) -> None:
+        """The recipe is the same for the same model, and names the type of its inputs: kept samples depend on it."""
+        codec, again = task.bind(inputs, outputs), task.bind(inputs, outputs)
+        if not isinstance(codec, Recipe) or not isinstance(again, Recipe):
+            pytest.skip("the task's encoded samples are not kept")
+        assert codec.recipe == again.recipe
+        assert all(spec.dtype.name in codec.recipe for spec in inputs)
 
     def test_decoding_gives_bytes(self, codec: Codec, perfect: list[Tensors]) -> None:
         """A response is bytes, and the same for the same outputs."""
