@@ -1,0 +1,1 @@
+"""Super resolution: EDSR and models like it."""

@@ -1,0 +1,138 @@
+"""Grey values, 0 to 255, in a model's tensors: how they are stored, and how they are read.
+
+Floating-point tensors hold real values, where black and white are those of the task's options: 0 and 255 officially.
+Quantised tensors follow their scale and zero point where these tell real values of that range. Where there are none, or
+where they are of another range (the whole tensor spans less than a sixteenth of it), the official rule holds: uint8 is
+the grey value, int8 is the grey value less 128. With scale 1 and zero point 0 or -128, as official models have them,
+both are the same. Source of the official rule: MLPerf Mobile's app, flutter/cpp/datasets/snu_sr.cc.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile_task_super_resolution.options import Range
+from mlperf_mobile_task_super_resolution.response import new_response
+
+OUTPUT_TYPES = ("float32", "float16", "uint8", "int8")
+ENDS: dict[Range, tuple[float, float]] = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
+"""Black and white."""
+BLOCK = 1 << 16
+"""Values that are worked on at a time where there is a temporary: what fits into a core's cache."""
+SLACK = 1 / 1024
+"""Grey values added before fractions are cut off where a range is not the official one: k / 255 has to stay k, though
+float32 may hold a little less."""
+
+Greys = npt.NDArray[np.uint8]
+Store = Callable[[npt.NDArray[np.generic]], npt.NDArray[np.generic]]
+Read = Callable[[npt.NDArray[np.generic]], bytes]
+
+
+def storing(spec: TensorSpec, ends: Range) -> Store:
+    """A function of grey values, uint8 or float32 between 0 and 255, to values of the tensor's type.
+
+    Integer types take whole grey values: fractions are cut off.
+    """
+    black, white = ENDS[ends]
+    if np.issubdtype(spec.dtype, np.floating):
+        unit, offset = np.float32((white - black) / 255), np.float32(black)
+        if ends == "0..255":
+            return lambda greys: greys.astype(np.float32)
+        return lambda greys: greys.astype(np.float32) * unit + offset
+    table = _stored(spec, ends)
+    return lambda greys: table[greys.astype(np.uint8)]
+
+
+def reading(spec: TensorSpec, ends: Range) -> Read:
+    """A function of a tensor to its grey values as bytes, in one pass over the tensor.
+
+    Floating-point values are clipped to 0 and 255 and their fractions cut off; what is no number becomes black.
+    """
+    if np.issubdtype(spec.dtype, np.floating):
+        return _read_official_floats if ends == "0..255" else _read_floats(*ENDS[ends])
+    table = _greys(spec, ends)
+    stored = np.arange(256, dtype=np.uint8)
+    if (table == stored).all():
+        return lambda values: values.tobytes()
+    if (table == stored ^ 128).all():
+        return _read_signed
+    return _read_by(table.tobytes())
+
+
+def _read_official_floats(values: npt.NDArray[np.generic]) -> bytes:
+    response, greys = new_response(values.size)
+    with np.errstate(invalid="ignore"):
+        np.clip(values.reshape(-1), 0, 255, out=greys, dtype=np.float32, casting="unsafe")
+    return response
+
+
+def _read_floats(black: float, white: float) -> Read:
+    unit = np.float32(255 / (white - black))
+    offset = np.float32(SLACK * (white - black) / 255 - black)
+
+    def read(values: npt.NDArray[np.generic]) -> bytes:
+        response, greys = new_response(values.size)
+        flat, part = values.reshape(-1), np.empty(min(BLOCK, values.size), np.float32)
+        with np.errstate(invalid="ignore"):
+            for start in range(0, flat.size, BLOCK):
+                block = flat[start : start + BLOCK]
+                real = np.add(block, offset, out=part[: block.size], dtype=np.float32)
+                np.multiply(real, unit, out=real)
+                np.clip(real, 0, 255, out=greys[start : start + BLOCK], dtype=np.float32, casting="unsafe")
+        return response
+
+    return read
+
+
+def _read_signed(values: npt.NDArray[np.generic]) -> bytes:
+    response, greys = new_response(values.size)
+    np.bitwise_xor(values.reshape(-1).view(np.uint8), 128, out=greys)
+    return response
+
+
+def _read_by(table: bytes) -> Read:
+    def read(values: npt.NDArray[np.generic]) -> bytes:
+        response, greys = new_response(values.size)
+        flat = values.reshape(-1)
+        for start in range(0, flat.size, BLOCK):
+            block = flat[start : start + BLOCK].tobytes().translate(table)
+            greys[start : start + BLOCK] = np.frombuffer(block, np.uint8)
+        return response
+
+    return read
+
+
+def _stored(spec: TensorSpec, ends: Range) -> npt.NDArray[np.generic]:
+    """What stands for each grey value, [256] of the tensor's type."""
+    if not _tells(spec, ends):
+        return _official(spec)
+    black, white = ENDS[ends]
+    real = black + np.arange(256) * (white - black) / 255
+    limits = np.iinfo(spec.dtype.name)
+    stored = np.clip(np.rint(real / spec.scale) + spec.zero_point, limits.min, limits.max)
+    return np.asarray(stored, spec.dtype)
+
+
+def _greys(spec: TensorSpec, ends: Range) -> Greys:
+    """The grey value that each byte of the tensor stands for, [256]; the nearest one."""
+    every = np.arange(256, dtype=np.uint8)
+    if not _tells(spec, ends):
+        return _official(spec).view(np.uint8)
+    black, white = ENDS[ends]
+    real = spec.scale * (every.view(spec.dtype).astype(np.float64) - spec.zero_point)
+    return np.clip(np.rint((real - black) * 255 / (white - black)), 0, 255).astype(np.uint8)
+
+
+def _tells(spec: TensorSpec, ends: Range) -> bool:
+    black, white = ENDS[ends]
+    return 1 / 16 <= spec.scale * 255 / (white - black) < math.inf
+
+
+def _official(spec: TensorSpec) -> npt.NDArray[np.generic]:
+    every = np.arange(256, dtype=np.uint8)
+    return (every ^ 128).view(np.int8) if spec.dtype == np.int8 else every

@@ -1,0 +1,135 @@
+"""Folders of image pairs: low resolution, and the same images in high resolution, as of SNU-SR or DIV2K."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image as Pillow
+
+from mlperf_mobile.contracts import Options
+from mlperf_mobile.errors import DataError
+from mlperf_mobile_images.folder import file_fingerprint, image_files
+from mlperf_mobile_images.image import Image, read_image
+from mlperf_mobile_task_super_resolution.names import pair
+from mlperf_mobile_task_super_resolution.options import PairsOptions
+
+LOW, HIGH = "lr", "hr"
+"""The folders' names, as the reference app's data set has them."""
+
+Size = tuple[int, int]
+"""Height and width."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LowResolution(Image):
+    """A low-resolution image that is never resized."""
+
+    high: Size | None = None
+    """Height and width of the image's high-resolution partner, where there is one."""
+
+
+class Pairs:
+    """Image pairs, read when they are asked for; without high-resolution images, for performance runs only.
+
+    Args:
+        path: A folder with ``lr`` and ``hr`` in it, or the folder of the low-resolution images itself.
+        options: See :class:`PairsOptions`.
+    """
+
+    def __init__(self, path: Path | None, options: Options) -> None:
+        chosen = PairsOptions.model_validate(options)
+        self._raw_size = chosen.height, chosen.width
+        low, high = path, chosen.high
+        if path and (path / LOW).is_dir():
+            low = path / LOW
+            high = high or (path / HIGH if (path / HIGH).is_dir() else None)
+        self._low = image_files(low)
+        self._high = pair(self._low, image_files(high)) if high else None
+
+    def __len__(self) -> int:
+        return len(self._low)
+
+    def sample(self, index: int) -> LowResolution:
+        """The low-resolution image.
+
+        Raises:
+            DataError: It cannot be read, or its partner is not a whole number of times as large.
+        """
+        path = self._low[index]
+        image = read_image(path)
+        if image.pixels.ndim == 1:
+            self._check_raw(path, image.pixels.size)
+        pixels = image.pixels.reshape(*self._raw_size, 3) if image.pixels.ndim == 1 else image.pixels
+        high = self._high_size(index, (pixels.shape[0], pixels.shape[1])) if self._high else None
+        return LowResolution(pixels, str(path), prepared=True, high=high)
+
+    def fingerprint(self, index: int) -> bytes:
+        """Of the low-resolution image's file, and of its size where only the options tell it."""
+        path = self._low[index]
+        size = self._raw_size if _is_raw(path) else ()
+        return hashlib.sha256(file_fingerprint(path) + repr(size).encode()).digest()
+
+    def truth(self, index: int) -> Image:
+        """The high-resolution image, [height, width, 3].
+
+        Raises:
+            DataError: There are no high-resolution images, or this one cannot be read.
+        """
+        if self._high is None:
+            hint = f"put them into a folder {HIGH} beside {LOW}, give --set high=DIR, or use --mode performance"
+            raise DataError("no-labels", f"the images in {self._low[0].parent} have no high-resolution images", hint)
+        path = self._high[index]
+        image = read_image(path)
+        if image.pixels.ndim == 3:
+            return image
+        size = self._high_size(index, self._size(self._low[index]))
+        return Image(image.pixels.reshape(*size, 3), str(path))
+
+    def _high_size(self, index: int, low: Size) -> Size:
+        """Height and width of a pair's larger image, which are a multiple of the smaller one's."""
+        assert self._high is not None
+        path = self._high[index]
+        if _is_raw(path):
+            factor = math.isqrt(_bytes(path) // (3 * low[0] * low[1]))
+            size = factor * low[0], factor * low[1]
+            told, fits = f"has {_bytes(path)} bytes", 3 * size[0] * size[1] == _bytes(path)
+        else:
+            size = self._size(path)
+            factor = size[0] // low[0]
+            told, fits = f"is {size[1]}x{size[0]}", size == (factor * low[0], factor * low[1])
+        if not fits or factor < 2:
+            reason = f"{path} {told}, {self._low[index]} is {low[1]}x{low[0]}"
+            raise DataError("pair-sizes", reason, "a pair's larger image is 2, 3, … times as high and as wide")
+        return size
+
+    def _size(self, path: Path) -> Size:
+        """Height and width of an image, without decoding it."""
+        if _is_raw(path):
+            self._check_raw(path, _bytes(path))
+            return self._raw_size
+        try:
+            with Pillow.open(path, formats=("JPEG", "PNG")) as image:
+                return image.height, image.width
+        except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
+            pixels = read_image(path).pixels  # says what is wrong
+            return pixels.shape[0], pixels.shape[1]
+
+    def _check_raw(self, path: Path, size: int) -> None:
+        height, width = self._raw_size
+        if size != 3 * height * width:
+            reason = f"{path} has {size} bytes, an image of {width}x{height} has {3 * height * width}"
+            raise DataError("image-size", reason, "--set width=W and --set height=H tell the size of .rgb8 images")
+
+
+def _is_raw(path: Path) -> bool:
+    return path.suffix.lower() == ".rgb8"
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise DataError("image-missing", f"cannot read {path}: {error.strerror}", "check the folder") from error

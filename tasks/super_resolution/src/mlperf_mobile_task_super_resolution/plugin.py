@@ -1,0 +1,55 @@
+"""What this distribution offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlperf_mobile.plugin import DatasetInfo, Ref, SuiteInfo, TaskInfo, hookimpl
+
+_PACKAGE = "mlperf_mobile_task_super_resolution"
+
+
+@hookimpl
+def mlperf_mobile_tasks() -> Iterable[TaskInfo]:
+    """Offer the task."""
+    yield TaskInfo(
+        name="super_resolution",
+        summary="an image, several times as large; PSNR in dB",
+        task=Ref(f"{_PACKAGE}.task:SuperResolution"),
+        settings=f"{_PACKAGE}:task.yaml",
+        options=Ref(f"{_PACKAGE}.options:TaskOptions"),
+        hook_api=(1, 0),
+    )
+
+
+@hookimpl
+def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
+    """Offer folders of image pairs, and the quickstart's data."""
+    yield DatasetInfo(
+        name="snu_sr",
+        summary="two folders of images, low and high resolution, as of SNU-SR or DIV2K",
+        dataset=Ref(f"{_PACKAGE}.pairs:Pairs"),
+        tasks=("super_resolution",),
+        options=Ref(f"{_PACKAGE}.options:PairsOptions"),
+        hook_api=(1, 0),
+    )
+    yield DatasetInfo(
+        name="photo_pairs",
+        summary="25 pairs of 128x128 and 256x256 pixels, of photographs in the public domain; comes with this package",
+        dataset=Ref(f"{_PACKAGE}.photo_pairs:PhotoPairs"),
+        tasks=("super_resolution",),
+        needs_path=False,
+        hook_api=(1, 0),
+    )
+
+
+@hookimpl
+def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
+    """Offer this task's part of the quickstart."""
+    yield SuiteInfo(
+        suite="quickstart",
+        task="super_resolution",
+        summary="a small EDSR on 25 photographs",
+        settings=f"{_PACKAGE}:quickstart.yaml",
+        hook_api=(1, 0),
+    )
