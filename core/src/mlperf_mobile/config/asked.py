@@ -48,7 +48,7 @@ class Asked:
         prefixes = dict.fromkeys((f"tasks.{benchmark.task}.", f"tasks.{benchmark.name}."))
         given = (request.file, request.environment, request.flags)
         own = [layer for each in given for layer in (each, *(under(each, prefix) for prefix in prefixes))]
-        self.above = [_without_selection(layer) for layer in (*suite_layers, *own)]
+        self.above = [without_selection(layer) for layer in (*suite_layers, *own)]
         stack = [self.catalogue.defaults, *self.above]
         self.peek = layers.merge(stack)
         cache = self.peek.get("cache")
@@ -209,7 +209,8 @@ def under(layer: Layer, prefix: str) -> Layer:
     return {key.removeprefix(prefix): setting for key, setting in layer.items() if key.startswith(prefix)}
 
 
-def _without_selection(layer: Layer) -> Layer:
+def without_selection(layer: Layer) -> Layer:
+    """The layer without the keys that choose what runs."""
     return {key: s for key, s in layer.items() if key.split(".")[0] not in layers.SELECTION}
 
 

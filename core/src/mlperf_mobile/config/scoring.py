@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlperf_mobile.config import layers
-from mlperf_mobile.config.asked import Asked, options_model, plugin_options
+from mlperf_mobile.config.asked import Asked, options_model, plugin_options, without_selection
 from mlperf_mobile.config.document import Setting
 from mlperf_mobile.config.selection import Request, select
 from mlperf_mobile.config.settings import Mode, QualitySettings, Settings
@@ -53,6 +53,9 @@ def resolve_scoring(registry: Registry, request: Request) -> Scoring:
     asked = Asked(registry, request, found[0])
     offers: dict[str, Offer[Any]] = {"task": asked.task, "dataset": asked.dataset.offer}
     models = {kind: options_model(kind, offer) for kind, offer in offers.items()}
+    layers.resolve_names(
+        without_selection(request.flags), models
+    )  # flags must be known; a run file may hold more than scoring needs
     layer, _ = asked.settings(models, {}, lenient=True)
     settings = layers.check(Settings, layer)
     options = {kind: plugin_options(kind, offer, models[kind], layer) for kind, offer in offers.items()}

@@ -56,7 +56,7 @@ class EncodedStore:
             os.utime(path)
         except (OSError, ValueError, EOFError):
             return None
-        return tuple(tensors)
+        return tuple(tensors) or None
 
     def put(self, key: str, tensors: Tensors) -> None:
         """Keep a sample; quietly does not when the disk is full or the folder closed."""

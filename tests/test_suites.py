@@ -1,0 +1,296 @@
+"""Suites, named data and models that are fetched: from what a plugin writes down to what a run does with it."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+PLUGIN = """
+    from mlperf_mobile.plugin import DatasetInfo, Ref, SuiteInfo, TaskInfo, hookimpl
+
+    @hookimpl
+    def mlperf_mobile_tasks():
+        yield TaskInfo(name="mine", summary="a test", task=Ref("toy_parts:Product"), settings="mine_parts:task.yaml",
+                       options=Ref("toy_parts:TaskOptions"), hook_api=(1, 0))
+
+    @hookimpl
+    def mlperf_mobile_datasets():
+        yield DatasetInfo(name="rows", summary="a test", dataset=Ref("toy_parts:Vectors"), tasks=("mine",),
+                          needs_path=False, options=Ref("toy_parts:DatasetOptions"), hook_api=(1, 0))
+
+    @hookimpl
+    def mlperf_mobile_suites():
+        yield SuiteInfo(suite="r1", summary="round one", settings="mine_parts:rounds.yaml#r1", hook_api=(1, 0))
+        for name in ("first", "second"):
+            yield SuiteInfo(suite="r1", task="mine", benchmark=name, summary=name,
+                            settings=f"mine_parts:suites.yaml#{name}", hook_api=(1, 0))
+"""
+MODEL = b'{"factor": 2}\n'
+TASK = """\
+model: near
+dataset: all
+backend: toy
+warmup_s: 0.02
+models:
+  near: {url: "URL/near.toy", sha256: SHA, format: toy}
+  gone: {url: "URL/gone.toy", sha256: SHA, format: toy}
+  other: {url: "URL/other.toy", sha256: SHA, format: toy}
+data:
+  all: {dataset: rows, summary: everything, options: {count: 70}}
+  some: {dataset: rows, options: {count: 30}}
+  byhand: {dataset: rows, path: {url: "local://rows/all", about: the seventy rows of the archive}}
+"""
+ROUNDS = """\
+r1:
+  seeds: {qsl: 11, sample_index: 12, schedule: 13}
+  runs: {single-stream: {normal: {min_query_count: 64, min_duration_s: 0.1, max_duration_s: 0}}}
+"""
+SUITES = """\
+first:
+  model: near
+  dataset: all
+  performance_dataset: some
+  quality: {metric: exact, reference: 1.0, ratio: 0.5, source: arithmetic}
+second:
+  model: near
+  dataset: byhand
+  quality: {metric: exact, reference: 9.0, source: nobody}
+  unverified: {quality: nobody wrote it down}
+"""
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def mine(command, tmp_path):
+    """The plugin, with its models on a web server of this machine; the command in a cache of its own."""
+    served = tmp_path / "served"
+    served.mkdir()
+    (served / "near.toy").write_bytes(MODEL)
+    (served / "other.toy").write_bytes(b'{"factor": 3}\n')
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=served))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    task = TASK.replace("URL", url).replace("SHA", hashlib.sha256(MODEL).hexdigest())
+    files = {"__init__.py": "", "task.yaml": task, "rounds.yaml": ROUNDS, "suites.yaml": SUITES}
+    command.write_plugin("mine", PLUGIN, files={f"mine_parts/{name}": text for name, text in files.items()})
+    before = command.environment
+    command.environment = lambda env=None: before({"MLPERF_MOBILE_CACHE": str(tmp_path / "cache")} | (env or {}))
+    yield command
+    server.shutdown()
+    server.server_close()
+
+
+def one(told):
+    (result,) = told["results"]
+    return result
+
+
+class TestRounds:
+    def test_suites_are_listed_with_their_benchmarks(self, mine):
+        told, _ = mine.json("list-suites")
+        (r1,) = [suite for suite in told["suites"] if suite["name"] == "r1"]
+        assert (r1["summary"], [(b["benchmark"], b["task"]) for b in r1["benchmarks"]]) == (
+            "round one", [("first", "mine"), ("second", "mine")],
+        )  # fmt: skip
+        assert "first, second" in mine("list-suites").stdout
+
+    def test_a_dry_run_tells_what_is_missing_and_how_long_it_takes(self, mine):
+        told, done = mine.json("run", "--suite", "r1", "--dry-run")
+        assert done.returncode == 0
+        assert [plan["benchmark"] for plan in told["plans"]] == ["first", "second"]
+        assert {plan["load"]["seeds"]["qsl"] for plan in told["plans"]} == {11}
+        assert [resource["url"].rpartition("/")[2] for resource in told["missing"]] == ["near.toy", "all"]
+        text = mine("run", "--suite", "r1", "--dry-run").stdout
+        assert "2 benchmarks: timed runs of at least 0.2 s in all" in text
+        assert "by hand: the seventy rows of the archive" in text
+        assert "unverified quality: nobody wrote it down" in text
+
+    def test_what_is_missing_stops_a_run_before_it_starts(self, mine):
+        told, done = mine.json("run", "--suite", "r1")
+        assert (told["error"]["code"], done.returncode) == ("resource-missing", 4)
+        assert "near.toy" in told["error"]["summary"]
+        assert "the seventy rows of the archive" in told["error"]["hint"]
+        assert str(Path("cache/local/rows/all")) in told["error"]["hint"]
+        assert not mine.leftovers()
+
+    def test_the_timed_run_has_data_of_its_own(self, mine):
+        assert mine("fetch", "first", "--suite", "r1", "--quiet").returncode == 0
+        told, done = mine.json("run", "first", "--suite", "r1", "--quiet")
+        result = one(told)
+        assert (done.returncode, result["valid"], result["benchmark"], result["suite"]) == (0, True, "first", "r1")
+        assert (result["dataset"], result["performance_dataset"]) == ("all", "some")
+        assert result["system"]["samples_in_data_set"] == 30
+        assert result["accuracy"]["samples"] == 70
+        assert "all, timed on some" in mine("show", result["directory"]).stdout
+
+    @pytest.mark.parametrize(
+        ("arguments", "dataset", "timed"),
+        [
+            (["--mode", "performance"], "some", None),
+            (["--mode", "accuracy"], "all", None),
+            (["--dataset", "some"], "some", None),
+            (["--set", "performance_dataset=null"], "all", None),
+            ([], "all", "some"),
+        ],
+    )
+    def test_which_data(self, mine, arguments, dataset, timed):
+        told, _ = mine.json("run", "first", "--suite", "r1", "--dry-run", *arguments)
+        (plan,) = told["plans"]
+        assert plan["dataset"]["name"] == dataset
+        assert (plan["performance_dataset"] or {}).get("name") == timed
+        assert plan["dataset"]["options"]["count"] == {"all": 70, "some": 30}[dataset]
+
+    def test_a_target_without_a_source_decides_nothing(self, mine):
+        folder = mine.folder / "cache/local/rows/all"
+        folder.mkdir(parents=True)
+        (folder / "row").write_text("1")
+        assert mine("fetch", "second", "--suite", "r1", "--quiet").returncode == 0
+        told, done = mine.json("run", "second", "--suite", "r1", "--quiet")
+        result = one(told)
+        assert (done.returncode, result["valid"]) == (0, True)
+        assert (result["accuracy"]["target"], result["accuracy"]["passed"]) == (9.0, None)
+        assert result["accuracy"]["unverified"] == "nobody wrote it down"
+        assert "quality-target" not in [rule["name"] for rule in result["rules"]]
+        assert "not judged: unverified" in mine("show", result["directory"]).stdout
+        told, done = mine.json("run", "second", "--suite", "r1", "--quiet", "--set", "quality.reference=8")
+        assert (done.returncode, one(told)["accuracy"]["passed"]) == (1, False)
+
+    def test_benchmarks_by_their_task(self, mine):
+        told, _ = mine.json("run", "mine", "--suite", "r1", "--dry-run")
+        assert [plan["benchmark"] for plan in told["plans"]] == ["first", "second"]
+
+    def test_a_run_file_may_name_benchmarks(self, mine):
+        (mine.folder / "run.yaml").write_text("suite: r1\ntasks:\n  first: {warmup_s: 0.5}\n")
+        told, _ = mine.json("run", "--config", "run.yaml", "--dry-run")
+        assert [(plan["benchmark"], plan["warmup_s"]) for plan in told["plans"]] == [("first", 0.5)]
+
+
+class TestFetch:
+    def test_everything_of_a_task(self, mine):
+        """One of three is not on the server, one is another file: the third one comes all the same."""
+        told, done = mine.json("fetch", "mine", "--quiet")
+        assert (told["error"]["code"], done.returncode) == ("fetch-failed", 4)
+        told, done = mine.json("fetch", "mine", "--dry-run")
+        states = {resource["url"].rpartition("/")[2]: resource["state"] for resource in told["resources"]}
+        assert (states["near.toy"], states["gone.toy"], states["other.toy"]) == ("present", "missing", "missing")
+
+    @pytest.mark.parametrize(("model", "code"), [("gone", "url-not-found"), ("other", "checksum-mismatch")])
+    def test_what_cannot_be_had(self, mine, model, code):
+        told, done = mine.json("fetch", "mine", "--model", model, "--quiet")
+        assert (told["error"]["code"], done.returncode) == (code, 4)
+        assert model in told["error"]["summary"]
+
+    def test_what_must_be_provided_by_hand_is_told(self, mine):
+        done = mine("fetch", "second", "--suite", "r1")
+        assert done.returncode == 4
+        assert "by hand: the seventy rows of the archive" in done.stdout
+        assert "near.toy: done" in done.stderr
+
+    def test_verify_reads_everything_again(self, mine):
+        mine("fetch", "first", "--suite", "r1", "--quiet")
+        told, done = mine.json("fetch", "first", "--suite", "r1", "--verify")
+        (model,) = told["resources"]
+        assert (done.returncode, model["state"], model["note"]) == (0, "present", "its checksum is the published one")
+        Path(model["path"]).write_bytes(MODEL.replace(b"2", b"7"))
+        told, done = mine.json("fetch", "first", "--suite", "r1", "--verify")
+        assert (done.returncode, told["resources"][0]["state"]) == (4, "damaged")
+        assert mine("fetch", "first", "--suite", "r1", "--quiet").returncode == 0
+        assert Path(model["path"]).read_bytes() == MODEL
+
+    def test_a_model_that_was_changed_is_not_run(self, mine):
+        mine("fetch", "first", "--suite", "r1", "--quiet")
+        (file,) = (mine.folder / "cache").rglob("near*.toy")
+        file.write_bytes(MODEL.replace(b"2", b"7"))
+        told, done = mine.json("run", "first", "--suite", "r1", "--quiet")
+        assert (one(told)["error"]["code"], done.returncode) == ("model-checksum", 3)
+
+    def test_nothing_named(self, mine):
+        told, done = mine.json("fetch")
+        assert (told["error"]["code"], done.returncode) == ("no-task", 2)
+
+    def test_a_url_that_cannot_be_used(self, mine):
+        file = mine.site / "mine_parts/task.yaml"
+        file.write_text(file.read_text().replace("local://rows/all", "ftp://rows/all"))
+        told, done = mine.json("fetch", "mine")
+        assert done.returncode == 2
+        assert "https:// or local://" in told["error"]["summary"]
+
+
+class TestScore:
+    @pytest.fixture
+    def result(self, mine):
+        mine("fetch", "first", "--suite", "r1", "--quiet")
+        told, _ = mine.json("run", "first", "--suite", "r1", "--quiet", "--set", "wrong_every=7")
+        return one(told)
+
+    def test_a_result_is_scored_again(self, mine, result):
+        """70 answers, every seventh wrong; 0.857 is above the target of 0.5."""
+        told, done = mine.json("score", result["directory"])
+        assert done.returncode == 0
+        assert told["accuracy"]["value"] == result["accuracy"]["value"]
+        assert told["accuracy"]["value"] == pytest.approx(6 / 7, abs=0.03)
+        assert told["accuracy"]["passed"] is True
+
+    def test_from_the_log_alone(self, mine, result):
+        log = Path(result["directory"]) / "accuracy" / "mlperf_log_accuracy.json"
+        for place in (log, log.parent):
+            told, done = mine.json("score", place, "--task", "mine", "--dataset", "all")
+            assert (done.returncode, told["accuracy"]["value"]) == (0, result["accuracy"]["value"])
+            assert told["accuracy"]["target"] is None
+        told, done = mine.json("score", log, "--suite", "r1", "--task", "first", "--set", "quality.at_least=0.9")
+        assert (done.returncode, told["accuracy"]["passed"]) == (1, False)
+        assert (
+            "MISSED" in mine("score", log, "--suite", "r1", "--task", "first", "--set", "quality.at_least=0.9").stdout
+        )
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "exit_code"),
+        [
+            (["--task", "mine", "--dataset", "some"], "accuracy-log", 4),
+            (["--task", "mine", "--dataset", "everything"], "unknown-dataset", 2),
+            (["--task", "yours"], "unknown-task", 2),
+            (["--suite", "r1"], "no-task", 2),
+            (["--task", "mine", "--dataset", "byhand"], "resource-missing", 4),
+            (["--task", "mine", "--set", "widht=4"], "unknown-key", 2),
+        ],
+    )
+    def test_what_does_not_belong_together(self, mine, result, arguments, code, exit_code):
+        told, done = mine.json("score", Path(result["directory"]) / "accuracy", *arguments)
+        assert (told["error"]["code"], done.returncode) == (code, exit_code)
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            b"",
+            b"[",
+            b"[\n{}\n]",
+            b'[\n{"qsl_idx": 0, "data": "0"}\n]',
+            b'[\n{"qsl_idx": -1, "data": "00"}\n]',
+            b"\x00\xff",
+        ],
+    )
+    def test_damaged_logs(self, mine, result, damage):
+        log = mine.folder / "mlperf_log_accuracy.json"
+        log.write_bytes(damage)
+        told, done = mine.json("score", log, "--task", "mine")
+        assert (told["error"]["code"], done.returncode) == ("accuracy-log", 4)
+
+    def test_no_log(self, mine, result):
+        told, done = mine.json("score", mine.folder / "absent", "--task", "mine")
+        assert (told["error"]["code"], done.returncode) == ("accuracy-log", 4)
+
+    def test_a_plan_changed_by_hand(self, mine, result):
+        plan = Path(result["directory"]) / "plan.json"
+        plan.write_text(json.dumps(json.loads(plan.read_text()) | {"task": 7}))
+        told, done = mine.json("score", result["directory"])
+        assert (told["error"]["code"], done.returncode) == ("result-damaged", 6)
