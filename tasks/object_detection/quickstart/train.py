@@ -1,0 +1,325 @@
+"""Make the quickstart's scenes, and train, convert and measure its detector: a small SSD on a MobileNet."""
+
+import argparse
+import hashlib
+import importlib.metadata
+import json
+import platform
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from scenes import CLASSES, SIDE, Scene, compose, read_idx, stream, write_folder
+
+from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile_images.image import Image
+from mlperf_mobile_task_object_detection.anchors import ssd_anchors
+from mlperf_mobile_task_object_detection.coco import Coco
+from mlperf_mobile_task_object_detection.fashion_scenes import folder_digest
+from mlperf_mobile_task_object_detection.options import TaskOptions
+from mlperf_mobile_task_object_detection.task import ObjectDetection
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+OPTIONS = {
+    "anchor_strides": [8, 16],
+    "anchor_min_scale": 0.16,
+    "anchor_max_scale": 0.32,
+    "anchor_reduced_lowest": False,
+    "score_threshold": 0.2,
+}
+"""The task's options for this model, as in task.yaml."""
+CHECKED = TaskOptions.model_validate(OPTIONS)
+ANCHORS = ssd_anchors(SIDE, SIDE, CHECKED)
+CORNERS = np.concatenate((ANCHORS[:, :2] - ANCHORS[:, 2:] / 2, ANCHORS[:, :2] + ANCHORS[:, 2:] / 2), axis=1)
+SHAPES = len(CHECKED.anchor_aspect_ratios) + 1
+"""Anchors in one place of a feature map."""
+COLUMNS = 1 + len(CLASSES)
+"""Scores of an anchor: the background's, which is not trained, and the classes'."""
+
+STEM_CHANNELS = 16
+BLOCKS = ((32, 2), (32, 1), (96, 2), (96, 1), (96, 1), (160, 2), (160, 1), (160, 1))
+"""Output channels and stride of every depthwise-separable block, in order."""
+FINE, COARSE = 4, 7
+"""The blocks that give the feature maps."""
+NECK_CHANNELS = 96
+
+MATCH, IGNORE = 0.5, 0.4
+"""Anchors that overlap a box by more are trained to find it; those between the two are not trained."""
+FOCUS, BALANCE = 2.0, 0.25
+"""Gamma and alpha of the focal loss (Lin et al., arXiv:1708.02002)."""
+BOX_WEIGHT = 1.0
+TEST_SEED = 10_000
+TEST_SCENES = 250
+CALIBRATION_SCENES = 200
+"""The first training scenes, which set the value ranges of the int8 model."""
+WARM_UP_STEPS = 100
+DATA_FILES = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
+PACKAGES = ("tensorflow-cpu", "keras", "numpy", "pillow")
+
+
+def preprocess(pixels: Bytes) -> Floats:
+    """Scale bytes to float32 in [-1, 1], by (x - 127.5) / 127.5."""
+    return (pixels.astype(np.float32) - np.float32(127.5)) / np.float32(127.5)
+
+
+class FusedBatchNorm(keras.layers.Layer):  # type: ignore[misc]
+    """Batch normalisation over the channels by one fused operation, several times faster on a CPU.
+
+    The same computation as keras.layers.BatchNormalization, which Keras 3 composes of many operations.
+    """
+
+    MOMENTUM = 0.98
+    EPSILON = 1e-3
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        """Create the scale, the offset and the moving statistics, one value per channel."""
+        shape = (input_shape[-1],)
+        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
+        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
+        self.mean = self.add_weight(name="mean", shape=shape, initializer="zeros", trainable=False)
+        self.variance = self.add_weight(name="variance", shape=shape, initializer="ones", trainable=False)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Normalise float32 [n, h, w, c] by the batch in training and by the moving statistics otherwise."""
+        parameters = [self.gamma, self.beta]
+        if not training:
+            parameters += [self.mean, self.variance]
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs, *map(tf.convert_to_tensor, parameters), epsilon=self.EPSILON, is_training=training
+        )
+        if not training:
+            return outputs
+        self.mean.assign(self.MOMENTUM * self.mean + (1 - self.MOMENTUM) * mean)
+        self.variance.assign(self.MOMENTUM * self.variance + (1 - self.MOMENTUM) * variance)
+        return outputs
+
+
+def build_model() -> Any:
+    """Build the untrained network: [n, 128, 128, 3] to encodings [n, anchors, 4] and logits [n, anchors, 11]."""
+    layers = keras.layers
+
+    def activate(tensor: Any) -> Any:
+        return layers.ReLU(6.0)(FusedBatchNorm()(tensor))
+
+    def separable(tensor: Any, channels: int, stride: int = 1) -> Any:
+        tensor = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(tensor)
+        return activate(layers.Conv2D(channels, 1, use_bias=False)(activate(tensor)))
+
+    def head(tensor: Any, values: int, bias: float) -> Any:
+        start = keras.initializers.Constant(bias)
+        tensor = layers.Conv2D(SHAPES * values, 1, bias_initializer=start)(tensor)
+        return layers.Reshape((-1, values))(tensor)
+
+    inputs = layers.Input((SIDE, SIDE, 3))
+    tensor = activate(layers.Conv2D(STEM_CHANNELS, 3, strides=2, padding="same", use_bias=False)(inputs))
+    maps = []
+    for channels, stride in BLOCKS:
+        tensor = separable(tensor, channels, stride)
+        maps.append(tensor)
+    coarse = maps[COARSE]
+    above = activate(layers.Conv2D(NECK_CHANNELS, 1, use_bias=False)(coarse))
+    fine = layers.Add()([maps[FINE], layers.UpSampling2D(2)(above)])
+    encodings, logits = [], []
+    for tensor in (separable(fine, NECK_CHANNELS), separable(coarse, NECK_CHANNELS)):
+        encodings.append(head(tensor, 4, 0.0))
+        logits.append(head(separable(tensor, NECK_CHANNELS), COLUMNS, -np.log(99.0)))
+    return keras.Model(inputs, [layers.Concatenate(axis=1)(encodings), layers.Concatenate(axis=1)(logits)])
+
+
+def targets(scene: Scene) -> tuple[Floats, npt.NDArray[np.int32]]:
+    """What the network should say of a scene: encodings [anchors, 4]; classes from 1, 0 for none, -1 for untrained."""
+    encodings = np.zeros((len(ANCHORS), 4), np.float32)
+    classes = np.zeros(len(ANCHORS), np.int32)
+    if not len(scene.boxes):
+        return encodings, classes
+    boxes = scene.boxes.astype(np.float32) / SIDE
+    low = np.maximum(boxes[:, None, :2], CORNERS[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], CORNERS[None, :, 2:])
+    common = np.maximum(high - low, 0).prod(axis=2)
+    size = boxes[:, 2:] - boxes[:, :2]
+    overlap = common / (size.prod(axis=1)[:, None] + ANCHORS[:, 2:].prod(axis=1) - common)
+    best = overlap.argmax(axis=0)
+    share = overlap.max(axis=0)
+    for box, anchor in enumerate(overlap.argmax(axis=1)):
+        best[anchor], share[anchor] = box, 1.0
+    classes[share > IGNORE] = -1
+    found = share > MATCH
+    classes[found] = scene.labels[best[found]] + 1
+    centre = (boxes[:, :2] + size / 2)[best]
+    encodings[:, :2] = (centre - ANCHORS[:, :2]) / ANCHORS[:, 2:] * np.float32(CHECKED.box_scales[:2])
+    encodings[:, 2:] = np.log(size[best] / ANCHORS[:, 2:]) * np.float32(CHECKED.box_scales[2:])
+    return encodings, classes
+
+
+def loss(encodings: Any, logits: Any, wanted: Any, classes: Any) -> Any:
+    """Focal loss of the classes and Huber loss of the boxes, by the number of anchors that find something."""
+    found = tf.cast(classes > 0, tf.float32)
+    trained = tf.cast(classes >= 0, tf.float32)[..., None]
+    truth = tf.one_hot(classes - 1, COLUMNS - 1)
+    logits = logits[..., 1:]
+    entropy = tf.nn.sigmoid_cross_entropy_with_logits(truth, logits)
+    chance = tf.sigmoid(logits)
+    wrong = truth * (1 - chance) + (1 - truth) * chance
+    weight = truth * BALANCE + (1 - truth) * (1 - BALANCE)
+    focal = tf.reduce_sum(trained * weight * wrong**FOCUS * entropy)
+    distance = tf.abs(encodings - wanted)
+    huber = tf.where(distance < 1, distance**2 / 2, distance - 0.5)
+    boxes = tf.reduce_sum(found[..., None] * huber)
+    return (focal + BOX_WEIGHT * boxes / 4) / tf.maximum(tf.reduce_sum(found), 1.0)
+
+
+def train(images: Bytes, labels: Bytes, arguments: argparse.Namespace) -> Any:
+    """Train a new model and return it as it is after the last step: no checkpoint is selected."""
+    model = build_model()
+    rate = keras.optimizers.schedules.CosineDecay(
+        arguments.rate / 100,
+        decay_steps=arguments.steps - WARM_UP_STEPS,
+        warmup_target=arguments.rate,
+        warmup_steps=WARM_UP_STEPS,
+    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=arguments.decay, clipnorm=5.0)
+    optimizer.build(model.trainable_variables)
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def step(pixels: Any, wanted: Any, classes: Any) -> Any:
+        with tf.GradientTape() as tape:
+            value = loss(*model(pixels, training=True), wanted, classes)
+        gradients = tape.gradient(value, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return value
+
+    scenes = stream(images, labels, arguments.seed)
+    begun, losses = time.monotonic(), []
+    for number in range(1, arguments.steps + 1):
+        batch = [next(scenes) for _ in range(arguments.batch)]
+        wanted, classes = zip(*map(targets, batch), strict=True)
+        pixels = preprocess(np.stack([scene.pixels for scene in batch]))
+        losses.append(float(step(pixels, np.stack(wanted), np.stack(classes))))
+        if number % 100 == 0 or number == arguments.steps:
+            seconds = time.monotonic() - begun
+            print(f"step {number}/{arguments.steps} loss {np.mean(losses[-100:]):.4f} ({seconds:.0f} s)", flush=True)
+    return model
+
+
+def convert(model: Any, calibration: list[Scene] | None) -> bytes:
+    """Convert to a TFLite file of batch 1 that outputs encodings and logits.
+
+    Args:
+        model: a trained model of `build_model`.
+        calibration: training scenes for a full integer model, int8 in and out; None for a float32 model.
+    """
+
+    def raw(images: Any) -> Any:
+        encodings, logits = model(images, training=False)
+        return {"boxes": encodings, "scores": logits}
+
+    def samples(scenes: list[Scene]) -> Iterator[list[Floats]]:
+        for scene in scenes:
+            yield [preprocess(scene.pixels)[np.newaxis]]
+
+    signature = tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32, name="images")
+    function = tf.function(raw, input_signature=[signature]).get_concrete_function()
+    owner = tf.Module()
+    owner.state = [variable.value for variable in model.variables]
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], owner)
+    if calibration is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = partial(samples, calibration)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.int8
+        converter.inference_output_type = tf.int8
+    return bytes(converter.convert())
+
+
+def report(file: Path, folder: Path) -> dict[str, Any]:
+    """Measure a TFLite file over the test scenes and return its entry in quickstart.json."""
+    interpreter = tf.lite.Interpreter(model_path=str(file), num_threads=1)
+    interpreter.allocate_tensors()
+    tensors = [interpreter.get_input_details(), interpreter.get_output_details()]
+    specs = [
+        [
+            TensorSpec(d["name"], tuple(map(int, d["shape"])), np.dtype(d["dtype"]), *map(float, d["quantization"]))
+            for d in details
+        ]
+        for details in tensors
+    ]
+    task, data = ObjectDetection(OPTIONS), Coco(folder, {})
+    codec, metric = task.bind(*specs), task.metric(data)
+    for index in range(len(data)):
+        sample = data.sample(index)
+        assert isinstance(sample, Image)
+        interpreter.set_tensor(tensors[0][0]["index"], codec.encode(sample)[0])
+        interpreter.invoke()
+        metric.update(index, codec.decode(tuple(interpreter.get_tensor(d["index"]) for d in tensors[1])))
+    score = metric.score()
+    return {
+        "file": file.name,
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "bytes": file.stat().st_size,
+        "samples": score.samples,
+        "mAP": round(score.value, 6),
+        "details": {key: round(value, 6) for key, value in score.details.items()},
+    }
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line; the defaults make the published models."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
+    parser.add_argument("--output", type=Path, required=True, help="folder for what it makes")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=5000, help=f"more than {WARM_UP_STEPS}")
+    parser.add_argument("--batch", type=int, default=16, help="scenes per training step")
+    parser.add_argument("--rate", type=float, default=0.003, help="highest learning rate")
+    parser.add_argument("--decay", type=float, default=0.01, help="weight decay of AdamW")
+    parser.add_argument("--threads", type=int, default=1, help="threads of one operation in training")
+    parser.add_argument("--validation", action="store_true", help="measure on scenes of 5,000 training images held out")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Write the test scenes, train, write both models and measure them; test images are only measured with."""
+    arguments = parse_arguments()
+    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(arguments.seed)
+    images, labels, test_images, test_labels = (read_idx(arguments.data / name) for name in DATA_FILES)
+    if arguments.validation:
+        images, test_images, labels, test_labels = images[:-5000], images[-5000:], labels[:-5000], labels[-5000:]
+    folder = arguments.output / "scenes"
+    random = np.random.default_rng(TEST_SEED)
+    write_folder(folder, [compose(test_images, test_labels, random) for _ in range(TEST_SCENES)])
+    model = train(images, labels, arguments)
+    first = stream(images, labels, arguments.seed)
+    calibration = [next(first) for _ in range(CALIBRATION_SCENES)]
+    summary: dict[str, Any] = {}
+    for numerics, scenes in (("float32", None), ("int8", calibration)):
+        file = arguments.output / f"fashion_ssd_{numerics}.tflite"
+        file.write_bytes(convert(model, scenes))
+        summary[numerics] = report(file, folder)
+        print(summary[numerics], flush=True)
+    summary["task_options"] = OPTIONS
+    files = {name: arguments.data / name for name in DATA_FILES}
+    summary["data"] = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
+    summary["scenes"] = folder_digest(folder)
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    summary["made_with"] = {"python": platform.python_version(), **versions}
+    text = json.dumps(summary, indent=2) + "\n"
+    (arguments.output / "quickstart.json").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

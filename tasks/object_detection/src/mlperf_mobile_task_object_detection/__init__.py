@@ -1,0 +1,1 @@
+"""Object detection: the task, its data set, its metric and its quickstart."""

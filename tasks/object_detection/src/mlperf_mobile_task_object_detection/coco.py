@@ -1,0 +1,87 @@
+"""A folder of images with their objects, as of COCO's validation set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlperf_mobile.contracts import Options
+from mlperf_mobile.errors import DataError
+from mlperf_mobile_images.folder import file_fingerprint, image_files
+from mlperf_mobile_images.image import Image, read_image
+from mlperf_mobile_task_object_detection.coco_json import read_instances
+from mlperf_mobile_task_object_detection.coco_pbtxt import read_ground_truth
+from mlperf_mobile_task_object_detection.files import image_key
+from mlperf_mobile_task_object_detection.options import CocoOptions
+from mlperf_mobile_task_object_detection.truth import NOTHING, Truth
+
+DEFAULT_ANNOTATIONS = ("instances_val2017.json", "instances.json", "coco_val_full.pbtxt", "coco_val.pbtxt")
+
+
+class Coco:
+    """Images in the order of their file names, read when they are asked for.
+
+    Without annotations the set serves performance runs only. Annotations of images that are not in the folder are
+    passed over, so any subset of the images will do.
+
+    Args:
+        path: The folder.
+        options: See :class:`CocoOptions`.
+
+    Raises:
+        DataError: There are no images, two have one name but for the suffix, or the annotations are damaged, of other
+            images, or (JSON only, which lists all images) do not list one.
+    """
+
+    def __init__(self, path: Path | None, options: Options) -> None:
+        chosen = CocoOptions.model_validate(options)
+        self._files = image_files(path)
+        self._folder = self._files[0].parent
+        keys: dict[str, str] = {}
+        for file in self._files:
+            other = keys.setdefault(image_key(file.name), file.name)
+            if other != file.name:
+                reason = f"{self._folder}: {other} and {file.name} differ in their suffix alone"
+                raise DataError("image-names", reason, "keep one of them: annotations go by names without suffix")
+        annotations = chosen.annotations or _beside(self._folder)
+        self._truths = self._matched(annotations, list(keys)) if annotations else None
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def sample(self, index: int) -> Image:
+        """The decoded image."""
+        return read_image(self._files[index])
+
+    def fingerprint(self, index: int) -> bytes:
+        """Of the image's file."""
+        return file_fingerprint(self._files[index])
+
+    def truth(self, index: int) -> Truth:
+        """The objects in the image.
+
+        Raises:
+            DataError: There are no annotations.
+        """
+        if self._truths is None:
+            hint = "give them with --set annotations=FILE, or measure with --mode performance"
+            raise DataError("no-labels", f"the images in {self._folder} have no annotations", hint)
+        return self._truths[index]
+
+    def _matched(self, annotations: Path, keys: list[str]) -> list[Truth]:
+        textual = annotations.suffix.lower() in (".pbtxt", ".textproto", ".txtpb")
+        known: Mapping[str, Truth] = (read_ground_truth if textual else read_instances)(annotations)
+        absent = [file.name for key, file in zip(keys, self._files, strict=True) if key not in known]
+        if len(absent) == len(keys):
+            reason = f"{annotations} has nothing of the images in {self._folder}, of {absent[0]} for one"
+            raise DataError("annotations", reason, "give the annotations of these images")
+        if absent and not textual:
+            reason = f"{annotations} does not list {absent[0]}, nor {len(absent) - 1} more of the images"
+            raise DataError("annotations", reason, "give the annotations of these images, or remove the others")
+        return [known.get(key, NOTHING) for key in keys]
+
+
+def _beside(folder: Path) -> Path | None:
+    """The first file of a usual name in the folder, beside it, or in ``annotations`` in one of the two."""
+    places = (folder, folder / "annotations", folder.parent / "annotations", folder.parent)
+    return next((p / name for p in places for name in DEFAULT_ANNOTATIONS if (p / name).is_file()), None)

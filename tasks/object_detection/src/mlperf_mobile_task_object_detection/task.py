@@ -1,0 +1,59 @@
+"""The task: one image in, the boxes and classes of the objects in it out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mlperf_mobile.contracts import Codec, Dataset, Metric, Options, TensorSpec
+from mlperf_mobile_images.model_input import ImageInput
+from mlperf_mobile_images.normalise import normalise
+from mlperf_mobile_images.resize import Pixels, resize_bilinear
+from mlperf_mobile_task_object_detection.decoders import PostProcessed, Raw
+from mlperf_mobile_task_object_detection.metric import MeanAveragePrecision
+from mlperf_mobile_task_object_detection.options import TaskOptions
+from mlperf_mobile_task_object_detection.outputs import find_outputs
+
+
+class ObjectDetection:
+    """Official preprocessing, SSD decoding where the model leaves it to the task, and mAP."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = TaskOptions.model_validate(options)
+
+    def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
+        """Check for one image in, and for detections out, post-processed or raw."""
+        image = ImageInput(inputs, detection_input)
+        places = find_outputs(outputs, self._options.output_order)
+        if "count" in places:
+            return _Codec(image, PostProcessed(outputs, places, self._options))
+        return _Codec(image, Raw(outputs, places, self._options, (image.height, image.width)))
+
+    def metric(self, dataset: Dataset) -> Metric:
+        """The reference app's mAP against the boxes of ``dataset``."""
+        return MeanAveragePrecision(dataset, self._options.num_classes)
+
+
+class _Codec:
+    """The task bound to one model."""
+
+    def __init__(self, image: ImageInput, decoder: PostProcessed | Raw) -> None:
+        self.encode, self.decode = image.encode, decoder.decode
+        self.recipe = image.recipe("detection 1")
+
+
+def detection_input(pixels: Pixels, height: int, width: int, dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
+    """Resize, whatever the proportions, and normalise, as the reference app does (flutter/cpp/datasets/coco.cc).
+
+    Args:
+        pixels: uint8 [h, w, channels].
+        height: Of the result.
+        width: Of the result.
+        dtype: float32, uint8 or int8.
+
+    Returns:
+        [height, width, channels] of ``dtype``.
+    """
+    return normalise(resize_bilinear(pixels, (height, width)), dtype)
