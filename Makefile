@@ -5,6 +5,7 @@ VENV := .venv
 OLD_VENV := .venv-tflite-runtime
 BIN := $(VENV)/bin
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard core/pyproject.toml libraries/*/pyproject.toml plugins/*/pyproject.toml tasks/*/pyproject.toml))
+OLD_MEMBERS := core libraries/images plugins/backend_tflite tasks/image_classification
 PROJECTS := $(addsuffix /pyproject.toml,$(MEMBERS))
 PIP_FLAGS := --disable-pip-version-check --no-input --quiet
 
@@ -35,7 +36,7 @@ lint: install ## Style, and the rules between layers
 	$(BIN)/lint-imports
 
 check-types: install ## mypy --strict
-	$(BIN)/mypy $(addsuffix /src,$(MEMBERS)) tools benchmarks
+	MYPYPATH=$$(echo $(addsuffix /src,$(MEMBERS)) | tr ' ' ':') $(BIN)/mypy $(addsuffix /src,$(MEMBERS)) tools benchmarks
 
 unit: install ## The fast tests
 	$(BIN)/python -m pytest -m 'not slow'
@@ -49,7 +50,7 @@ $(OLD_VENV)/.installed: requirements/tflite-runtime.txt pyproject.toml $(PROJECT
 	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \
 	$(PYTHON) -m venv $(OLD_VENV) && \
 	$(OLD_VENV)/bin/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements/tflite-runtime.txt && \
-	$(OLD_VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS)); fi
+	$(OLD_VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation $(addprefix -e ./,$(OLD_MEMBERS)); fi
 	@touch $@
 
 wheels: install ## Build a wheel of every member into dist/
@@ -60,7 +61,7 @@ LOCK := --python-version 3.11 --generate-hashes --no-emit-index-url --no-header 
 lock: ## Pin anew (needs uv): newest versions that the ranges in the packages allow
 	$(PYTHON) tools/requirements.py --extra testing --extra litert --group dev \
 		| uv pip compile - $(LOCK) --universal -c requirements/limits.txt -o requirements/main.txt
-	$(PYTHON) tools/requirements.py --extra testing --extra tflite-runtime --group test \
+	$(PYTHON) tools/requirements.py --extra testing --extra tflite-runtime --group test $(addprefix --member ,$(OLD_MEMBERS)) \
 		| uv pip compile - $(LOCK) -o requirements/tflite-runtime.txt
 
 clean: ## Remove environments and caches

@@ -5,21 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+MEMBERS = ("core", "libraries/*", "plugins/*", "tasks/*")
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def of_members(extras: frozenset[str]) -> set[str]:
-    """Requirements of all members with ``extras``; the members themselves left out."""
+def of_members(members: Sequence[str], extras: frozenset[str]) -> set[str]:
+    """Requirements of the members with ``extras``; the members themselves left out."""
     found: set[str] = set()
-    for file in [
-        *ROOT.glob("core/pyproject.toml"),
-        *ROOT.glob("libraries/*/pyproject.toml"),
-        *ROOT.glob("plugins/*/pyproject.toml"),
-        *ROOT.glob("tasks/*/pyproject.toml"),
-    ]:
+    for file in [file for member in members for file in ROOT.glob(f"{member}/pyproject.toml")]:
         project = tomllib.loads(file.read_text())["project"]
         found |= set(project.get("dependencies", []))
         for name, requirements in project.get("optional-dependencies", {}).items():
@@ -41,8 +38,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--extra", action="append", default=[], help="an optional dependency to include")
     parser.add_argument("--group", action="append", default=[], help="a dependency group of the workspace to include")
+    parser.add_argument("--member", action="append", help="a folder of the workspace; by default all of them")
     args = parser.parse_args()
-    found = of_members(frozenset(args.extra)).union(*map(of_group, args.group))
+    found = of_members(args.member or MEMBERS, frozenset(args.extra)).union(*map(of_group, args.group))
     sys.stdout.write("\n".join(sorted(found)) + "\n")
     return 0
 
