@@ -59,10 +59,14 @@ def resize_bilinear(pixels: Pixels, size: tuple[int, int], window: tuple[int, in
     x = ((x - first)[:, :, None] * channels + np.arange(channels)).reshape(2, -1)
     weight_x = np.repeat(weight_x, channels, axis=1)
     result = np.empty((height, width * channels), np.float32)
+    lines = np.empty((2, 0, strip.shape[1]), np.float32)  # [lower or upper y, row, value]
+    corners = np.empty((2, 0, 2, width * channels), np.float32)  # [lower or upper y, row, lower or upper x, value]
     for start in range(0, height, ROWS):
-        rows = slice(start, start + ROWS)
-        lines = strip.take(y[:, rows], axis=0) * weight_y[:, rows, None]  # [lower or upper y, row, value]
-        corners = lines.take(x, axis=2)  # [lower or upper y, row, lower or upper x, value]
+        rows = slice(start, min(start + ROWS, height))
+        if (count := rows.stop - start) != lines.shape[1]:  # new memory costs as much as the work in it
+            lines, corners = (np.empty((2, count, *old.shape[2:]), np.float32) for old in (lines, corners))
+        np.multiply(strip.take(y[:, rows], axis=0), weight_y[:, rows, None], out=lines)
+        lines.take(x, axis=2, out=corners, mode="clip")  # no index is outside; with "raise" numpy would copy
         corners *= weight_x
         part = np.add(corners[0, :, 0], corners[1, :, 0], out=result[rows])
         part += corners[0, :, 1]

@@ -1,0 +1,48 @@
+"""The quickstart's questions, which come with this package."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+
+from mlperf_mobile.contracts import Options
+from mlperf_mobile.errors import DataError
+from mlperf_mobile_task_question_answering.options import WindowOptions
+from mlperf_mobile_task_question_answering.squad import DEFAULT_VOCABULARY, Squad
+
+ANNOTATIONS = "made_up_facts.json"
+SHA256 = {
+    ANNOTATIONS: "adbbe1cee65c92f4625fd12008b94b8a5e34cd27bab290b5db2014de2b463e39",
+    DEFAULT_VOCABULARY: "27960082da5468f477bbd776fa59298d3cb72ad15a847c30ae6fed926d0dba9f",
+}
+"""Of the two files as ``quickstart/train.py`` makes them."""
+WINDOWS = WindowOptions(max_seq_length=128, doc_stride=48, max_query_length=24)
+"""Of the quickstart's models."""
+
+
+class MadeUpFacts(Squad):
+    """200 questions about 100 passages of made-up people, things and towns; one passage in five needs several windows.
+
+    Args:
+        path: A folder with two files of these names; by default those of this package, checked by their sha256.
+        options: None.
+    """
+
+    def __init__(self, path: Path | None, options: Options) -> None:
+        folder = path or Path(str(files("mlperf_mobile_task_question_answering").joinpath("quickstart")))
+        if not folder.is_dir():
+            raise DataError("data-missing", f"{folder} is not a folder", "check --data-path")
+        for name, expected in SHA256.items() if path is None else ():
+            if _sha256(folder / name) != expected:
+                reason = f"{folder / name} is not the file that was packaged: its sha256 differs"
+                raise DataError("data-damaged", reason, "reinstall the package")
+        self._open(folder / ANNOTATIONS, folder / DEFAULT_VOCABULARY, WINDOWS)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError("data-missing", f"cannot read {path}: {error.strerror}", "reinstall the package") from error

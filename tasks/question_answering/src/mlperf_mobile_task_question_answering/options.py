@@ -1,0 +1,96 @@
+"""The options of the task and of its data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TaskOptions(_Options):
+    """Of ``question_answering``."""
+
+    input_order: Literal[
+        "auto",
+        "ids,mask,segments",
+        "ids,segments,mask",
+        "mask,ids,segments",
+        "mask,segments,ids",
+        "segments,ids,mask",
+        "segments,mask,ids",
+    ] = Field(
+        default="auto",
+        description="what the model's inputs are, in its order; auto: as their names tell, else ids,mask,segments",
+    )
+    output_order: Literal["auto", "end,start", "start,end"] = Field(
+        default="auto", description="what the model's outputs are; auto: as their names tell, else end,start"
+    )
+    f1: Literal["squad", "app"] = Field(
+        default="squad",
+        description="squad: as SQuAD's evaluation has it; app: as MLPerf Mobile's app, which counts articles as words",
+    )
+    vocabulary_size: int = Field(
+        default=0,
+        ge=0,
+        le=10_000_000,
+        description="entries of the model's vocabulary: token numbers from this on are refused; 0: not checked",
+    )
+
+
+class WindowOptions(_Options):
+    """How passages become windows."""
+
+    max_seq_length: int = Field(
+        default=384, ge=8, le=4096, description="tokens of a window, padding included; the model's input length"
+    )
+    doc_stride: int = Field(default=128, ge=1, le=4096, description="tokens from the start of a window to the next one")
+    max_query_length: int = Field(default=64, ge=0, le=4096, description="tokens of a question; the rest is cut off")
+
+    @model_validator(mode="after")
+    def _leaves_a_passage(self) -> Self:
+        """[CLS] question [SEP] passage [SEP] must leave at least one token of the passage."""
+        if self.max_query_length > self.max_seq_length - 4:
+            raise ValueError(
+                f"max_query_length {self.max_query_length} leaves no room for a passage in {self.max_seq_length} tokens"
+            )
+        return self
+
+
+class SquadOptions(WindowOptions):
+    """Of ``squad``."""
+
+    annotations: Path | None = Field(
+        default=None, description="JSON file in the format of SQuAD v1.1; by default dev-v1.1.json in the folder"
+    )
+    vocabulary: Path | None = Field(
+        default=None,
+        description="the model's vocabulary, one token a line; by default vocab.txt beside the annotations",
+    )
+
+    @field_validator("annotations", "vocabulary")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        """A plan means the same file wherever it is run from."""
+        return path.expanduser().absolute() if path else None
+
+
+class RecordOptions(_Options):
+    """Of ``squad_tfrecord``."""
+
+    samples: Path | None = Field(
+        default=None, description="TFRecord file of the windows; by default the one *eval*.tfrecord in the folder"
+    )
+    answers: Path | None = Field(
+        default=None, description="TFRecord file of the answers; by default the one *groundtruth*.tfrecord beside"
+    )
+
+    @field_validator("samples", "answers")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        """A plan means the same file wherever it is run from."""
+        return path.expanduser().absolute() if path else None

@@ -1,0 +1,103 @@
+"""The task: a question and a passage in, the scores of where the answer starts and ends out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mlperf_mobile.contracts import Codec, Dataset, Metric, Options, Tensors, TensorSpec
+from mlperf_mobile.errors import DataError
+from mlperf_mobile_task_question_answering.metric import F1
+from mlperf_mobile_task_question_answering.options import TaskOptions
+from mlperf_mobile_task_question_answering.tensors import find_inputs, find_outputs
+from mlperf_mobile_task_question_answering.window import Window
+
+
+class QuestionAnswering:
+    """MobileBERT's tensors, the reference app's response, and F1."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = TaskOptions.model_validate(options)
+
+    def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
+        """Check for three vectors in and two out, all of one length."""
+        roles, length = find_inputs(inputs, self._options.input_order)
+        ends = find_outputs(outputs, length, self._options.output_order)
+        types = [spec.dtype for spec in inputs]
+        return _Codec(
+            _Encoder(roles, types, length, self._options.vocabulary_size),
+            _Scores(outputs[ends.index("start")], ends.index("start")),
+            _Scores(outputs[ends.index("end")], ends.index("end")),
+            length,
+        )
+
+    def metric(self, dataset: Dataset) -> Metric:
+        """F1 and exact match against the references of ``dataset``."""
+        return F1(dataset, self._options.f1)
+
+
+class _Encoder:
+    """Makes a model's inputs out of a window."""
+
+    def __init__(self, roles: tuple[str, ...], types: list[np.dtype[np.generic]], length: int, size: int) -> None:
+        self._roles, self._types, self._length, self._size = roles, types, length, size
+        tensors = " ".join(f"{role}:{dtype.name}" for role, dtype in zip(roles, types, strict=True))
+        self.recipe = f"question_answering 1: {tensors} [1,{length}] below {size}"
+
+    def encode(self, sample: object) -> Tensors:
+        """The window as the model's input tensors.
+
+        Raises:
+            DataError: It is no window, has another length than the model, or a token that the model does not know.
+        """
+        if not isinstance(sample, Window):
+            reason = f"the data set gives {type(sample).__name__}, the task takes windows of a question and its passage"
+            raise DataError("not-a-window", reason, "choose a data set that fits the task, with --dataset")
+        if len(sample.ids) != self._length:
+            reason = f"{sample.source} has windows of {len(sample.ids)} tokens, the model takes {self._length}"
+            raise DataError("window-length", reason, f"set max_seq_length={self._length}, or give another --model")
+        if self._size and int(sample.ids.max()) >= self._size:
+            reason = f"{sample.source} has token {int(sample.ids.max())}, the model's vocabulary has {self._size}"
+            raise DataError("token-range", reason, "give the model's own vocabulary with --set vocabulary=FILE")
+        parts = {"ids": sample.ids, "mask": sample.mask, "segments": sample.segments}
+        return tuple(parts[role].astype(dtype)[None] for role, dtype in zip(self._roles, self._types, strict=True))
+
+
+class _Scores:
+    """One output as float32: copied, or dequantised as ``scale * (stored - zero_point)``."""
+
+    def __init__(self, spec: TensorSpec, place: int) -> None:
+        self.place, self.ready = place, spec.dtype == np.dtype("<f4")
+        self._zero_point, self._scale = np.float32(spec.zero_point), np.float32(spec.scale)
+        self._quantised = spec.dtype.kind in "iu"
+
+    def write(self, outputs: Tensors, into: npt.NDArray[np.float32]) -> None:
+        values = outputs[self.place].reshape(-1)
+        if self._quantised:
+            np.subtract(values, self._zero_point, out=into)
+            np.multiply(into, self._scale, out=into)
+        else:
+            into[:] = values
+
+
+class _Codec:
+    """The task bound to one model."""
+
+    def __init__(self, encoder: _Encoder, start: _Scores, end: _Scores, length: int) -> None:
+        self.encode, self.recipe = encoder.encode, encoder.recipe
+        self._start, self._end, self._length = start, end, length
+        self.decode = self._join if start.ready and end.ready else self._convert
+
+    def _join(self, outputs: Tensors) -> bytes:
+        """The scores of the start and then those of the end, little-endian float32, as the reference app logs them."""
+        start, end = outputs[self._start.place], outputs[self._end.place]
+        return b"".join((np.ascontiguousarray(start).data, np.ascontiguousarray(end).data))
+
+    def _convert(self, outputs: Tensors) -> bytes:
+        """The same for other types."""
+        response = np.empty(2 * self._length, "<f4")
+        self._start.write(outputs, response[: self._length])
+        self._end.write(outputs, response[self._length :])
+        return response.tobytes()

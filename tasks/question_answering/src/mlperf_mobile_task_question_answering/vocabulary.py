@@ -1,0 +1,88 @@
+"""WordPiece vocabularies, and the uncased tokenisation of BERT."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+
+from mlperf_mobile.errors import DataError
+from mlperf_mobile_task_question_answering.window import Integers
+
+MAX_BYTES = 1 << 26
+MAX_CHARACTERS = 200
+"""Of a word; longer ones are unknown. Source: Google's BERT, tokenization.py, max_input_chars_per_word."""
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+
+_normalizer = BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=True, lowercase=True)
+_splitter = BertPreTokenizer()
+
+
+def basic_tokens(text: str) -> list[str]:
+    """Lower case, no accents, split at white space and around punctuation and Chinese characters."""
+    return [word for word, _ in _splitter.pre_tokenize_str(_normalizer.normalize_str(text))]
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Tokenised words.
+
+    Args:
+        ids: Token numbers, int32 [n].
+        words: For each token, the number of the word it is of, int32 [n].
+    """
+
+    ids: Integers
+    words: Integers
+
+
+class Vocabulary:
+    """A vocabulary file: one token a line, a token's number is that of its line, from 0.
+
+    Raises:
+        DataError: It cannot be read, is no text, or lacks one of ``SPECIAL``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.tokens = _lines(path)
+        numbers = {token: number for number, token in enumerate(self.tokens)}
+        if absent := [token for token in SPECIAL if token not in numbers]:
+            reason = f"{path} has no {' and no '.join(absent)}"
+            raise DataError("vocabulary", reason, "give the model's own vocab.txt with --set vocabulary=FILE")
+        self.pad, self.unknown, self.cls, self.sep = (numbers[token] for token in SPECIAL)
+        self._tokenizer = Tokenizer(WordPiece(numbers, unk_token=SPECIAL[1], max_input_chars_per_word=MAX_CHARACTERS))
+        self._tokenizer.normalizer = _normalizer
+        self._tokenizer.pre_tokenizer = _splitter
+
+    def texts(self, texts: Sequence[str]) -> list[Integers]:
+        """Token numbers of each text, on all cores."""
+        several = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(one.ids, np.int32) for one in several]
+
+    def passages(self, passages: Sequence[Sequence[str]]) -> list[Pieces]:
+        """Each passage's words, tokenised one by one, on all cores."""
+        words = [list(passage) for passage in passages]
+        several = self._tokenizer.encode_batch(words, is_pretokenized=True, add_special_tokens=False)
+        return [Pieces(np.array(one.ids, np.int32), np.array(one.word_ids, np.int32)) for one in several]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        hint = "give the model's vocab.txt with --set vocabulary=FILE"
+        raise DataError("vocabulary-missing", f"cannot read {path}: {error.strerror}", hint) from error
+    if len(data) > MAX_BYTES:
+        raise DataError("vocabulary", f"{path} is larger than {MAX_BYTES} bytes", "give a vocabulary, one token a line")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError("vocabulary", f"{path} is not text in UTF-8", "give a vocabulary, one token a line") from error
+    return [line.strip() for line in text.removesuffix("\n").split("\n")]
