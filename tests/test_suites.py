@@ -45,6 +45,7 @@ data:
   all: {dataset: rows, summary: everything, options: {count: 70}}
   some: {dataset: rows, options: {count: 30}}
   byhand: {dataset: rows, path: {url: "local://rows/all", about: the seventy rows of the archive}}
+  counted: {dataset: rows, options: {count: {url: "local://rows/count", about: how many}}}
 """
 ROUNDS = """\
 r1:
@@ -149,6 +150,14 @@ class TestRounds:
         assert plan["dataset"]["name"] == dataset
         assert (plan["performance_dataset"] or {}).get("name") == timed
         assert plan["dataset"]["options"]["count"] == {"all": 70, "some": 30}[dataset]
+
+    def test_what_the_user_has_elsewhere_is_not_missing(self, mine):
+        told, _ = mine.json("run", "mine", "--dataset", "counted", "--set", "count=5", "--dry-run")
+        assert [r["url"] for r in told["missing"] if r["url"].startswith("local")] == []
+        told, _ = mine.json("run", "mine", "--dataset", "byhand", "--data-path", mine.folder, "--dry-run")
+        assert [r["url"] for r in told["missing"] if r["url"].startswith("local")] == []
+        told, _ = mine.json("fetch", "mine", "--dataset", "byhand", "--set", f"data_path={mine.folder}", "--dry-run")
+        assert [r["url"] for r in told["resources"] if r["url"].startswith("local")] == []
 
     def test_a_target_without_a_source_decides_nothing(self, mine):
         folder = mine.folder / "cache/local/rows/all"

@@ -26,11 +26,11 @@ LENGTH = 24
 def squad_folder(path, name="dev-v1.1.json"):
     """Answers are at tokens 0, 1 and 2 of the passage, whose question has one token."""
     qas = [
-        {"id": word, "question": "who", "answers": [{"text": word, "answer_start": 0}]}
-        for word in ("red", "cat", "sat")
+        {"id": word, "question": question, "answers": [{"text": word, "answer_start": 0}]}
+        for question, word in (("how", "red"), ("who", "cat"), ("what", "sat"))
     ]
     (path / name).write_text(json.dumps({"data": [{"paragraphs": [{"context": "Red cat sat.", "qas": qas}]}]}))
-    (path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\nwho\nred\ncat\nsat\n.\n")
+    (path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\nhow\nwho\nwhat\nred\ncat\nsat\n.\n")
     return path
 
 

@@ -117,7 +117,7 @@ class Asked:
         if self.entry:
             self.finder.path(self.entry)
         for data in filter(None, (self.dataset, self.performance_dataset)):
-            if data.entry and data.entry.path:
+            if data.entry and data.entry.path and not (data is self.dataset and "data_path" in self.peek):
                 self.finder.path(data.entry.path)
             self._data_layer(data)
         return self.finder.needed
@@ -153,10 +153,10 @@ class Asked:
         if not data.entry:
             return {}
         source = f"data {data.name} of task {self.task.info.name}"
-        places = {key: str(self.finder.path(place)) for key, place in data.entry.places().items()}
-        return {
-            f"dataset_options.{key}": Setting(value, source) for key, value in (data.entry.options | places).items()
-        }
+        given = {key.removeprefix("dataset_options.") for layer in self.above for key in layer}
+        told = {key: value for key, value in data.entry.options.items() if key not in given}
+        told |= {key: str(self.finder.path(place)) for key, place in data.entry.places().items() if key in told}
+        return {f"dataset_options.{key}": Setting(value, source) for key, value in told.items()}
 
 
 def plugin_options(kind: str, offer: Offer[Any], model: type[BaseModel] | None, layer: Layer) -> dict[str, Any]:
