@@ -1,0 +1,106 @@
+"""Label maps of 512x512: what decoding one costs in the timed region, and how long one takes to score."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import harness
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
+
+from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile_task_semantic_segmentation.ade20k import ADE20K
+from mlperf_mobile_task_semantic_segmentation.metric import MeanIoU
+from mlperf_mobile_task_semantic_segmentation.task import SemanticSegmentation
+
+SIDE, LABELS = 512, 32
+TYPES = ("float32", "float16", "int8", "uint8")
+
+
+class OneTruth:
+    """A data set of one annotation, in memory."""
+
+    classes = LABELS - 1
+
+    def __init__(self, labels: npt.NDArray[np.uint8]) -> None:
+        self._labels = labels
+
+    def __len__(self) -> int:
+        return 1
+
+    def sample(self, index: int) -> object:
+        raise NotImplementedError("only scoring is measured")
+
+    def truth(self, index: int) -> npt.NDArray[np.uint8]:
+        return self._labels
+
+
+def milliseconds(work: Callable[[], object], rounds: int) -> float:
+    """The median time of one call; its result is dropped outside of it, as LoadGen's loop does."""
+    times = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        result = work()
+        times.append(1e3 * (time.perf_counter() - started))
+        del result
+    return harness.median(times[1:])
+
+
+def pieces(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """An annotation like those of photographs: some thirty pieces of ragged outline, and ignored rows below."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    centres = rng.integers(0, SIDE, (30, 2))
+    wave = 8 * np.sin(y / 9) + 8 * np.sin(x / 7)
+    nearest = np.argmin([np.hypot(y - a + wave, x - b - wave) for a, b in centres], axis=0)
+    labels: npt.NDArray[np.uint8] = rng.integers(0, 60, 30).astype(np.uint8)[nearest]
+    labels[SIDE * 3 // 4 :] = 255
+    return labels
+
+
+def main() -> None:
+    """Print milliseconds: decoding by type beside what numpy needs, and scoring with and without the file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=50)
+    rounds = parser.parse_args().rounds
+
+    def tell(what: str, work: Callable[[], object]) -> None:
+        print(f"{what:52} {milliseconds(work, rounds):8.2f} ms")
+
+    rng = np.random.default_rng(0)
+    image = TensorSpec("image", (1, SIDE, SIDE, 3), np.dtype(np.uint8))
+    for dtype in ("int32", "int64", "uint8", "float32"):
+        spec = TensorSpec("labels", (1, SIDE, SIDE), np.dtype(dtype))
+        codec = SemanticSegmentation({}).bind([image], [spec])
+        outputs = (rng.integers(0, LABELS, spec.shape).astype(dtype),)
+        tell(f"decode labels, {dtype}", lambda codec=codec, outputs=outputs: codec.decode(outputs))  # type: ignore[misc]
+    for classes in (LABELS, 21):
+        for dtype in TYPES:
+            spec = TensorSpec("scores", (1, SIDE, SIDE, classes), np.dtype(dtype))
+            codec = SemanticSegmentation({}).bind([image], [spec])
+            values = rng.normal(60, 15, spec.shape).clip(0, 120).astype(dtype)
+            tell(f"{dtype}[1,512,512,{classes}]: numpy reads it once (max)", values.max)
+            tell(f"{dtype}[1,512,512,{classes}]: numpy's argmax", lambda values=values: values.argmax(-1))  # type: ignore[misc]
+            tell(f"{dtype}[1,512,512,{classes}]: decode", lambda codec=codec, values=values: codec.decode((values,)))  # type: ignore[misc]
+    truth = pieces(rng)
+    found = np.where(rng.random(truth.shape) < 0.8, truth, 3).astype(np.uint8).tobytes()
+    metric = MeanIoU(OneTruth(truth))
+    tell("score a response against labels in memory", lambda: metric.update(0, found))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("images", "annotations"):
+            (folder / part).mkdir()
+        Pillow.new("RGB", (SIDE, SIDE)).save(folder / "images" / "a.jpg")
+        Pillow.fromarray(truth).save(folder / "annotations" / "a.png")
+        data = ADE20K(folder, {})
+        tell("read an annotation", lambda: data.truth(0))
+        read = MeanIoU(data)
+        tell("score a response, annotation read from its file", lambda: read.update(0, found))
+
+
+if __name__ == "__main__":
+    main()

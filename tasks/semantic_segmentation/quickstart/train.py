@@ -1,0 +1,288 @@
+"""Make the quickstart's scenes, and train, convert and measure its segmenter: a small encoder and decoder.
+
+The scenes are those of object_detection's quickstart: run with its folder on PYTHONPATH, as README.md shows.
+"""
+
+import argparse
+import hashlib
+import importlib.metadata
+import json
+import platform
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from PIL import Image
+from scenes import CLASSES, SIDE, Scene, compose, jpeg, read_idx, stream
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+LABELS = 1 + len(CLASSES)
+"""0 is the background."""
+STEM_CHANNELS = 16
+FINE, MIDDLE, COARSE = (48, 48), (96, 96, 96), (160, 160)
+"""Output channels of the separable blocks at a quarter, an eighth and a sixteenth of the scene's size."""
+DECODER = (96, 64)
+"""Channels after an eighth and after a quarter."""
+BACKGROUND_WEIGHT = 0.2
+"""Of a background pixel in training: what is found there is not held against a model by the benchmark's mIoU."""
+TEST_SEED = 20_000
+TEST_SCENES = 250
+CALIBRATION_SCENES = 200
+"""The first training scenes, which set the value ranges of the int8 model."""
+WARM_UP_STEPS = 100
+DATA_FILES = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
+PACKAGES = ("tensorflow-cpu", "keras", "numpy", "pillow")
+
+
+def preprocess(pixels: Bytes) -> Floats:
+    """Scale bytes to float32 in [-1, 1], by (x - 127.5) / 127.5."""
+    return (pixels.astype(np.float32) - np.float32(127.5)) / np.float32(127.5)
+
+
+class FusedBatchNorm(keras.layers.Layer):  # type: ignore[misc]
+    """Batch normalisation over the channels by one fused operation, several times faster on a CPU.
+
+    The same computation as keras.layers.BatchNormalization, which Keras 3 composes of many operations.
+    """
+
+    MOMENTUM = 0.98
+    EPSILON = 1e-3
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        """Create the scale, the offset and the moving statistics, one value per channel."""
+        shape = (input_shape[-1],)
+        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
+        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
+        self.mean = self.add_weight(name="mean", shape=shape, initializer="zeros", trainable=False)
+        self.variance = self.add_weight(name="variance", shape=shape, initializer="ones", trainable=False)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Normalise float32 [n, h, w, c] by the batch in training and by the moving statistics otherwise."""
+        parameters = [self.gamma, self.beta]
+        if not training:
+            parameters += [self.mean, self.variance]
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs, *map(tf.convert_to_tensor, parameters), epsilon=self.EPSILON, is_training=training
+        )
+        if not training:
+            return outputs
+        self.mean.assign(self.MOMENTUM * self.mean + (1 - self.MOMENTUM) * mean)
+        self.variance.assign(self.MOMENTUM * self.variance + (1 - self.MOMENTUM) * variance)
+        return outputs
+
+
+def build_model() -> Any:
+    """Build the untrained network: float32 [n, 128, 128, 3] to logits [n, 32, 32, 11]."""
+    layers = keras.layers
+
+    def activate(tensor: Any) -> Any:
+        return layers.ReLU(6.0)(FusedBatchNorm()(tensor))
+
+    def separable(tensor: Any, channels: int, stride: int = 1) -> Any:
+        tensor = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(tensor)
+        return activate(layers.Conv2D(channels, 1, use_bias=False)(activate(tensor)))
+
+    def project(tensor: Any, channels: int) -> Any:
+        return activate(layers.Conv2D(channels, 1, use_bias=False)(tensor))
+
+    inputs = layers.Input((SIDE, SIDE, 3))
+    tensor = activate(layers.Conv2D(STEM_CHANNELS, 3, strides=2, padding="same", use_bias=False)(inputs))
+    maps = []
+    for stage in (FINE, MIDDLE, COARSE):
+        for number, channels in enumerate(stage):
+            tensor = separable(tensor, channels, 1 if number else 2)
+        maps.append(tensor)
+    for channels, beside in zip(DECODER, (maps[1], maps[0]), strict=True):
+        above = layers.UpSampling2D(2)(project(tensor, channels))
+        tensor = separable(layers.Add()([above, project(beside, channels)]), channels)
+    tensor = separable(tensor, DECODER[-1])
+    return keras.Model(inputs, layers.Conv2D(LABELS, 1)(tensor))
+
+
+def full_size(logits: Any) -> Any:
+    """Logits [n, 32, 32, 11] enlarged to [n, 128, 128, 11]."""
+    return tf.image.resize(logits, (SIDE, SIDE))
+
+
+def train(images: Bytes, labels: Bytes, arguments: argparse.Namespace) -> Any:
+    """Train a new model and return it as it is after the last step: no checkpoint is selected."""
+    model = build_model()
+    rate = keras.optimizers.schedules.CosineDecay(
+        arguments.rate / 100,
+        decay_steps=arguments.steps - WARM_UP_STEPS,
+        warmup_target=arguments.rate,
+        warmup_steps=WARM_UP_STEPS,
+    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=arguments.decay, clipnorm=5.0)
+    optimizer.build(model.trainable_variables)
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def step(pixels: Any, masks: Any) -> Any:
+        with tf.GradientTape() as tape:
+            logits = full_size(model(pixels, training=True))
+            entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(masks, logits)
+            weights = tf.where(masks > 0, 1.0, BACKGROUND_WEIGHT)
+            value = tf.reduce_sum(weights * entropy) / tf.reduce_sum(weights)
+        gradients = tape.gradient(value, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return value
+
+    scenes = stream(images, labels, arguments.seed)
+    begun, losses = time.monotonic(), []
+    for number in range(1, arguments.steps + 1):
+        batch = [next(scenes) for _ in range(arguments.batch)]
+        pixels = preprocess(np.stack([scene.pixels for scene in batch]))
+        masks = np.stack([scene.mask for scene in batch]).astype(np.int32)
+        losses.append(float(step(pixels, masks)))
+        if number % 100 == 0 or number == arguments.steps:
+            seconds = time.monotonic() - begun
+            print(f"step {number}/{arguments.steps} loss {np.mean(losses[-100:]):.4f} ({seconds:.0f} s)", flush=True)
+    return model
+
+
+def convert(model: Any, calibration: list[Scene] | None) -> bytes:
+    """Convert to a TFLite file of batch 1.
+
+    Args:
+        model: a trained model of `build_model`.
+        calibration: training scenes for a full integer model with int8 in and int32 labels [1, 128, 128] out, as the
+            official models have; None for a float32 model with logits [1, 128, 128, 11] out.
+    """
+
+    def answer(images: Any) -> Any:
+        logits = full_size(model(images, training=False))
+        return logits if calibration is None else tf.argmax(logits, axis=-1, output_type=tf.int32)
+
+    def samples(scenes: list[Scene]) -> Iterator[list[Floats]]:
+        for scene in scenes:
+            yield [preprocess(scene.pixels)[np.newaxis]]
+
+    signature = tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32, name="images")
+    function = tf.function(answer, input_signature=[signature]).get_concrete_function()
+    owner = tf.Module()
+    owner.state = [variable.value for variable in model.variables]
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], owner)
+    if calibration is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = partial(samples, calibration)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.int8
+    return bytes(converter.convert())
+
+
+def write_scenes(folder: Path, scenes: list[Scene]) -> None:
+    """Write each scene as `images/NNNN.jpg` and `annotations/NNNN.png`, whose grey values are the labels."""
+    for name in ("images", "annotations"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for number, scene in enumerate(scenes, 1):
+        (folder / "images" / f"{number:04}.jpg").write_bytes(jpeg(scene.pixels))
+        Image.fromarray(scene.mask).save(folder / "annotations" / f"{number:04}.png", optimize=True)
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 of what `sha256sum images/* annotations/* | sort -k 2 | sha256sum` reads, locale C."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*"))
+    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def intersections_and_unions(model: bytes, folder: Path) -> tuple[list[int], list[int]]:
+    """Run a model over the written scenes; pixels of each class in both maps, and in either, background apart.
+
+    As the reference app counts: where the truth is background, nothing is held against the model.
+    """
+    interpreter = tf.lite.Interpreter(model_content=model, num_threads=1)
+    interpreter.allocate_tensors()
+    source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    common, either = [0] * LABELS, [0] * LABELS
+    for path in sorted((folder / "images").iterdir()):
+        pixels = np.asarray(Image.open(path))
+        truth = np.asarray(Image.open(folder / "annotations" / f"{path.stem}.png"))
+        signed = (pixels.astype(np.int16) - 128).astype(np.int8)
+        interpreter.set_tensor(
+            source["index"], (signed if source["dtype"] == np.int8 else preprocess(pixels))[np.newaxis]
+        )
+        interpreter.invoke()
+        found = interpreter.get_tensor(sink["index"])[0]
+        found = found.argmax(axis=-1) if found.ndim == 3 else found
+        for label in range(1, LABELS):
+            common[label] += int(((found == label) & (truth == label)).sum())
+            either[label] += int((((found == label) & (truth > 0)) | (truth == label)).sum())
+    return common[1:], either[1:]
+
+
+def report(file: Path, folder: Path) -> dict[str, Any]:
+    """Measure a TFLite file over the test scenes and return its entry in quickstart.json."""
+    model = file.read_bytes()
+    common, either = intersections_and_unions(model, folder)
+    shares = [one / other for one, other in zip(common, either, strict=True)]
+    return {
+        "file": file.name,
+        "sha256": hashlib.sha256(model).hexdigest(),
+        "bytes": len(model),
+        "samples": TEST_SCENES,
+        "mIoU": round(sum(shares) / len(shares), 6),
+        "IoU": {name: round(share, 4) for name, share in zip(CLASSES, shares, strict=True)},
+    }
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line; the defaults make the published models."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
+    parser.add_argument("--output", type=Path, required=True, help="folder for what it makes")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=3000, help=f"more than {WARM_UP_STEPS}")
+    parser.add_argument("--batch", type=int, default=16, help="scenes per training step")
+    parser.add_argument("--rate", type=float, default=0.004, help="highest learning rate")
+    parser.add_argument("--decay", type=float, default=0.01, help="weight decay of AdamW")
+    parser.add_argument("--threads", type=int, default=1, help="threads of one operation in training")
+    parser.add_argument("--validation", action="store_true", help="measure on scenes of 5,000 training images held out")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Write the test scenes, train, write both models and measure them; test images are only measured with."""
+    arguments = parse_arguments()
+    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(arguments.seed)
+    images, labels, test_images, test_labels = (read_idx(arguments.data / name) for name in DATA_FILES)
+    if arguments.validation:
+        images, test_images, labels, test_labels = images[:-5000], images[-5000:], labels[:-5000], labels[-5000:]
+    folder = arguments.output / "scenes"
+    random = np.random.default_rng(TEST_SEED)
+    write_scenes(folder, [compose(test_images, test_labels, random) for _ in range(TEST_SCENES)])
+    model = train(images, labels, arguments)
+    first = stream(images, labels, arguments.seed)
+    calibration = [next(first) for _ in range(CALIBRATION_SCENES)]
+    summary: dict[str, Any] = {}
+    for numerics, scenes in (("float32", None), ("int8", calibration)):
+        file = arguments.output / f"fashion_segmenter_{numerics}.tflite"
+        file.write_bytes(convert(model, scenes))
+        summary[numerics] = report(file, folder)
+        print(summary[numerics], flush=True)
+    files = {name: arguments.data / name for name in DATA_FILES}
+    summary["data"] = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
+    summary["scenes"] = folder_digest(folder)
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    summary["made_with"] = {"python": platform.python_version(), **versions}
+    text = json.dumps(summary, indent=2) + "\n"
+    (arguments.output / "quickstart.json").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Semantic segmentation: MOSAIC, DeepLab and models like them."""

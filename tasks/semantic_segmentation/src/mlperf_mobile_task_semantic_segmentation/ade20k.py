@@ -1,0 +1,113 @@
+"""ADE20K: images with a label for each pixel, prepared for the benchmark or as they are published."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+
+from mlperf_mobile.contracts import Options
+from mlperf_mobile.errors import DataError
+from mlperf_mobile_images.folder import file_fingerprint, image_files
+from mlperf_mobile_images.image import Image, read_image
+from mlperf_mobile_images.resize import Pixels
+from mlperf_mobile_task_semantic_segmentation.annotations import annotation_files, read_labels
+from mlperf_mobile_task_semantic_segmentation.options import ADE20KOptions
+from mlperf_mobile_task_semantic_segmentation.preparation import fit_image, fit_labels
+
+Size = tuple[int, int]
+"""Height and width."""
+
+
+class ADE20K:
+    """Images and annotations in the order of the images' names, read when they are asked for.
+
+    Those that are not of the benchmark's size are prepared as the reference app's script does it; annotations keep
+    ADE20K's own numbers, of which the first 31 are the benchmark's classes. Without annotations the set serves
+    performance runs only.
+
+    Args:
+        path: A folder with ``images`` and ``annotations`` in it, and with ``validation`` in both of them or not.
+        options: See :class:`ADE20KOptions`.
+    """
+
+    classes = 31
+    """Those that count by default; see :class:`mlperf_mobile_task_semantic_segmentation.metric.Annotated`."""
+
+    def __init__(self, path: Path | None, options: Options) -> None:
+        chosen = ADE20KOptions.model_validate(options)
+        self._size = chosen.size, chosen.size
+        self._files = image_files(chosen.images or _part(path, "images") or path)
+        folder = chosen.annotations or _part(path, "annotations")
+        self._annotations = annotation_files(folder, self._files) if folder else None
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def sample(self, index: int) -> Image:
+        """The image, of the benchmark's size."""
+        path = self._files[index]
+        image = read_image(path)
+        pixels = image.pixels
+        if pixels.ndim == 1:
+            return Image(pixels.reshape((*self._raw_size(path, pixels.size), 3)), str(path))
+        if pixels.shape[:2] == self._size:
+            return image
+        return Image(_through_jpeg(fit_image(pixels, self._size)), str(path))
+
+    def fingerprint(self, index: int) -> bytes:
+        """Of the image's file, and the size that it is prepared for."""
+        return hashlib.sha256(file_fingerprint(self._files[index]) + repr(self._size).encode()).digest()
+
+    def truth(self, index: int) -> Pixels:
+        """The label of each pixel, uint8 [height, width]: 1 to 31 for the classes, anything else for what is none.
+
+        Raises:
+            DataError: There are no annotations, or this one cannot be read or is not of its image's size.
+        """
+        if self._annotations is None:
+            hint = "give them with --set annotations=DIR, or measure with --mode performance"
+            raise DataError("no-labels", f"the images in {self._files[0].parent} have no annotations", hint)
+        path = self._annotations[index]
+        labels = read_labels(path)
+        size = self._image_size(self._files[index])
+        if labels.shape != size:
+            (high, wide), (height, width) = labels.shape, size
+            reason = f"{path} is {wide}x{high}, its image {self._files[index].name} is {width}x{height}"
+            raise DataError("annotation-size", reason, "an annotation has one label for each pixel of its image")
+        return fit_labels(labels, self._size)
+
+    def _image_size(self, path: Path) -> Size:
+        """Height and width of an image, without decoding it."""
+        if path.suffix.lower() == ".rgb8":
+            return self._raw_size(path, path.stat().st_size if path.is_file() else 0)
+        try:
+            with Pillow.open(path, formats=("JPEG", "PNG")) as image:
+                return image.height, image.width
+        except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
+            pixels = read_image(path).pixels  # says what is wrong
+            return pixels.shape[0], pixels.shape[1]
+
+    def _raw_size(self, path: Path, size: int) -> Size:
+        height, width = self._size
+        if size != 3 * height * width:
+            reason = f"{path} has {size} bytes, an image of {width}x{height} has {3 * height * width}"
+            raise DataError("image-size", reason, "--set size=N tells the size of .rgb8 images")
+        return self._size
+
+
+def _part(path: Path | None, name: str) -> Path | None:
+    """The folder of the images or of the annotations, if there is one."""
+    folders = (path / name / "validation", path / name) if path else ()
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def _through_jpeg(pixels: Pixels) -> Pixels:
+    """As the preparation script stores images: JPEG of quality 100, colours at half the resolution."""
+    file = io.BytesIO()
+    Pillow.fromarray(pixels).save(file, "JPEG", quality=100)
+    with Pillow.open(file, formats=("JPEG",)) as image:
+        return np.asarray(image)

@@ -1,0 +1,104 @@
+"""What models give, as one label a pixel: label maps, whatever type they come in, and scores of the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlperf_mobile.contracts import TensorSpec
+
+LABEL_TYPES = ("int32", "int64", "uint8", "int8", "int16", "uint16", "float32", "float16")
+"""Of label maps, whose largest score was found inside of the model."""
+SCORE_TYPES = ("float32", "float16", "uint8", "int8")
+NONE = 255
+"""The label of a pixel for which the model gave no number."""
+MAX_CLASSES = 254
+BLOCK = 1 << 19
+"""Bytes of scores that are turned at a time: about what stays in a core's own cache."""
+
+Array = npt.NDArray[Any]
+Decode = Callable[[Array], bytes]
+
+
+def reading(spec: TensorSpec, *, background: bool) -> Decode | None:
+    """What turns a model's output into a response; None for an output that is neither labels nor scores.
+
+    Label maps are [1, H, W] or [1, H, W, 1], scores are [1, H, W, C]. The response has one byte a pixel, row by row.
+
+    Args:
+        spec: The output.
+        background: Whether the model's label 0 is none of the classes; if not, it is class 1.
+    """
+    shape, name = spec.shape, spec.dtype.name
+    first = 0 if background else 1
+    if len(shape) not in (3, 4) or shape[0] != 1 or min(shape) < 1:
+        return None
+    if len(shape) == 3 or shape[3] == 1:
+        of_type = _float_labels if np.issubdtype(spec.dtype, np.floating) else _integer_labels
+        return of_type(first) if name in LABEL_TYPES else None
+    return _best_labels(spec, first) if name in SCORE_TYPES and shape[3] <= MAX_CLASSES else None
+
+
+def _integer_labels(first: int) -> Decode:
+    """Labels as integers; of wide types the lowest byte counts, as in the reference app."""
+
+    def decode(values: Array) -> bytes:
+        labels = values if values.dtype.itemsize == 1 else values.astype(np.uint8)
+        return (labels.view(np.uint8) + np.uint8(first) if first else labels).tobytes()
+
+    return decode
+
+
+def _float_labels(first: int) -> Decode:
+    """Labels as floats, as some backends have them: truncated, then the lowest byte, as in the reference app."""
+
+    def decode(values: Array) -> bytes:
+        with np.errstate(invalid="ignore"):
+            labels = values.astype(np.int32).astype(np.uint8)
+            numbers = bool(np.isfinite(values.sum(dtype=np.float64)))
+        if first:
+            labels += np.uint8(first)
+        if not numbers:
+            labels[~np.isfinite(values)] = NONE
+        return labels.tobytes()
+
+    return decode
+
+
+def _best_labels(spec: TensorSpec, first: int) -> Decode:
+    """The class of the largest score, the first one among equals; a score that is no number never wins.
+
+    The same as ``argmax`` over the last axis, where there are numbers. That takes 50 ns a pixel, because it starts anew
+    for each one; here classes are turned into rows, a block at a time, so that all pixels are compared at once:
+    benchmarks/scoring_segmentation.py.
+    """
+    classes = spec.shape[3]
+    halves = spec.dtype == np.float16
+    dtype = np.dtype(np.float32) if halves else spec.dtype  # exact, and numpy has no fast half floats
+    largest = np.fmax if np.issubdtype(dtype, np.floating) else np.maximum
+    pixels = max(64, BLOCK // (classes * dtype.itemsize))
+    marks = (NONE - first - np.arange(classes)).astype(np.uint8)[:, None]  # falls with the class, and is never 0
+
+    def decode(values: Array) -> bytes:
+        scores = values.reshape(-1, classes)
+        labels = np.empty(len(scores), np.uint8)
+        rows = np.empty((classes, min(pixels, len(scores))), dtype)
+        best = np.empty(rows.shape[1], dtype)
+        won = np.empty(rows.shape, np.bool_)
+        for start in range(0, len(scores), pixels):
+            block = scores[start : start + pixels].T
+            count = block.shape[1]
+            turned, winning, label = rows[:, :count], won[:, :count], labels[start : start + count]
+            np.copyto(turned, block)
+            largest.reduce(turned, axis=0, out=best[:count])
+            np.equal(turned, best[:count], out=winning)
+            marked = winning.view(np.uint8)
+            np.multiply(marked, marks, out=marked)
+            np.maximum.reduce(marked, axis=0, out=label)
+            np.subtract(NONE, label, out=label)
+        return labels.tobytes()
+
+    return decode

@@ -1,0 +1,60 @@
+"""The task: one image in, one label for each pixel out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlperf_mobile.contracts import Codec, Dataset, Metric, Options, Tensors, TensorSpec
+from mlperf_mobile.errors import ModelError
+from mlperf_mobile_images.model_input import ImageInput, Values, describe
+from mlperf_mobile_images.normalise import normalise
+from mlperf_mobile_images.resize import Pixels
+from mlperf_mobile_task_semantic_segmentation.metric import MeanIoU
+from mlperf_mobile_task_semantic_segmentation.options import TaskOptions
+from mlperf_mobile_task_semantic_segmentation.outputs import Decode, reading
+from mlperf_mobile_task_semantic_segmentation.preparation import fit_image
+
+
+class SemanticSegmentation:
+    """Official preparation and normalisation; label maps; mIoU."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = TaskOptions.model_validate(options)
+
+    def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
+        """Check for one image in, and one output of labels or of scores, of the image's aspect ratio."""
+        image = ImageInput(inputs, _prepared)
+        decode = reading(outputs[0], background=self._options.background) if len(outputs) == 1 else None
+        if decode is None or not _is_whole(outputs[0], image):
+            expected = f"labels, [1,H,W] or [1,H,W,1], or scores, [1,H,W,C], of {image.height}x{image.width} or fewer"
+            reason = f"the model gives {describe(outputs)}, the task takes {expected}"
+            raise ModelError("model-output", reason, "give a segmenter with --model, or choose the task that fits")
+        return _Codec(image, decode)
+
+    def metric(self, dataset: Dataset) -> Metric:
+        """MIoU against the annotations of ``dataset``."""
+        return MeanIoU(dataset, self._options.classes)
+
+
+def _is_whole(output: TensorSpec, image: ImageInput) -> bool:
+    """Whether an output may be the whole image, at its own resolution or at a lower one."""
+    height, width = output.shape[1:3]
+    return height <= image.height and height * image.width == width * image.height
+
+
+def _prepared(pixels: Pixels, height: int, width: int, dtype: np.dtype[np.generic]) -> Values:
+    return normalise(fit_image(pixels, (height, width)), dtype)
+
+
+class _Codec:
+    """The task bound to one model."""
+
+    def __init__(self, image: ImageInput, decode: Decode) -> None:
+        self.encode, self._decode = image.encode, decode
+        self.recipe = image.recipe("segmentation 1")
+
+    def decode(self, outputs: Tensors) -> bytes:
+        """One label a pixel, one byte each, row by row: H x W bytes in the resolution of the output."""
+        return self._decode(outputs[0])
