@@ -19,7 +19,7 @@ from mlperf_mobile.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/*/README.md"), ROOT / "core/README.md"])
-MEMBERS = sorted(file.parent for file in [*ROOT.glob("core/pyproject.toml"), *ROOT.glob("[pt]*s/*/pyproject.toml")])
+MEMBERS = sorted(file.parent for file in [*ROOT.glob("core/pyproject.toml"), *ROOT.glob("[lpt]*s/*/pyproject.toml")])
 
 
 def blocks(document, language):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlperf_mobile.results.model import Result
 
 _EXAMPLES = """examples:
-  mlperf-mobile run                                     the quickstart: performance and accuracy, under 30 s
+  mlperf-mobile run                                     the quickstart: every task, about a minute
   mlperf-mobile run image_classification --rules normal  by the counts and durations of the benchmark
   mlperf-mobile run image_classification --model my.tflite --dataset imagenet --data-path DIR
   mlperf-mobile run --scenario offline --set threads=1 --set shards=4
