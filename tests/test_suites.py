@@ -189,9 +189,15 @@ class TestFetch:
         """One of three is not on the server, one is another file: the third one comes all the same."""
         told, done = mine.json("fetch", "mine", "--quiet")
         assert (told["error"]["code"], done.returncode) == ("fetch-failed", 4)
+        assert {code for code in ("url-not-found", "checksum-mismatch") if f"error[{code}]" in done.stderr} == {
+            "url-not-found", "checksum-mismatch",
+        }  # fmt: skip
         told, done = mine.json("fetch", "mine", "--dry-run")
         states = {resource["url"].rpartition("/")[2]: resource["state"] for resource in told["resources"]}
         assert (states["near.toy"], states["gone.toy"], states["other.toy"]) == ("present", "missing", "missing")
+        assert {resource["what"] for resource in told["resources"]} == {
+            "model near", "model gone", "model other", "data byhand", "data counted, count",
+        }  # fmt: skip
 
     @pytest.mark.parametrize(("model", "code"), [("gone", "url-not-found"), ("other", "checksum-mismatch")])
     def test_what_cannot_be_had(self, mine, model, code):

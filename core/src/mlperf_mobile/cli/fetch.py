@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mlperf_mobile.errors import ExitCode, MobileError, UsageError
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from mlperf_mobile.registry import Registry
     from mlperf_mobile.resources.cache import Cache
     from mlperf_mobile.resources.resource import Resource
+
+Wanted: TypeAlias = "dict[Resource, str]"
+"""Resources, and which models and data of the task they are."""
 
 _EXAMPLES = """examples:
   mlperf-mobile fetch --suite v4.0                            what a round needs, both models and data
@@ -58,41 +61,48 @@ def handle(args: argparse.Namespace) -> int:
     if not args.tasks and not args.suite:
         raise UsageError("no-task", "there is nothing to fetch", "name a task or a --suite; see --help")
     request = Request(environment=load_environment(), flags=flags(args, ("suite", "model", "dataset", "mode")))
-    cache, resources = _asked_for(Registry(), request, everything=not (args.suite or args.model or args.dataset))
+    cache, wanted = _asked_for(Registry(), request, everything=not (args.suite or args.model or args.dataset))
     if args.dry_run:
-        return _show(args, cache, resources)
-    return _verify(args, cache, resources) if args.verify else _fetch(args, cache, resources)
+        return _show(args, cache, wanted)
+    return _verify(args, cache, wanted) if args.verify else _fetch(args, cache, wanted)
 
 
-def _asked_for(registry: Registry, request: Request, *, everything: bool) -> tuple[Cache, list[Resource]]:
-    """The resources of the benchmarks asked for; or everything that their tasks know of."""
+def _asked_for(registry: Registry, request: Request, *, everything: bool) -> tuple[Cache, Wanted]:
+    """The resources of the benchmarks asked for, or everything that their tasks know of; and what each of them is."""
     from mlperf_mobile.config.asked import Asked
     from mlperf_mobile.config.selection import select
 
     found = [Asked(registry, request, benchmark) for benchmark in select(registry, request)]
-    resources: list[Resource] = []
+    wanted: Wanted = {}
     for asked in found:
-        resources += asked.resources()
-        if everything:
-            resources += [place.resource for place in asked.catalogue.places().values() if place.resource]
-    return found[0].finder.cache, list(dict.fromkeys(resources))
+        names: dict[Resource, list[str]] = {}
+        for name, place in asked.catalogue.places().items():
+            if place.resource:
+                names.setdefault(place.resource, []).append(name)
+        for resource in names if everything else asked.resources():
+            wanted[resource] = "; ".join(names.get(resource, []))
+    return found[0].finder.cache, wanted
 
 
-def _fetch(args: argparse.Namespace, cache: Cache, resources: list[Resource]) -> int:
+def _fetch(args: argparse.Namespace, cache: Cache, wanted: Wanted) -> int:
     from mlperf_mobile.report.fetching import listener
-    from mlperf_mobile.resources.fetch import fetch
+    from mlperf_mobile.resources.fetch import FetchError, fetch
 
-    by_hand = [resource for resource in resources if resource.is_local]
-    with listener(quiet=args.quiet) as listen:
-        fetch([each for each in resources if not each.is_local], cache, listen=listen, workers=args.workers)
-    _show(args, cache, resources)
-    return ExitCode.OK if all(cache.has(resource) for resource in by_hand) else ExitCode.DATA
+    try:
+        with listener(quiet=args.quiet) as listen:
+            fetch([each for each in wanted if not each.is_local], cache, listen=listen, workers=args.workers)
+    except FetchError as error:
+        for failure in error.failures:
+            print(f"mlperf-mobile: {failure.line()}", file=sys.stderr)
+        raise
+    _show(args, cache, wanted)
+    return ExitCode.OK if all(cache.has(each) for each in wanted if each.is_local) else ExitCode.DATA
 
 
-def _verify(args: argparse.Namespace, cache: Cache, resources: Iterable[Resource]) -> int:
+def _verify(args: argparse.Namespace, cache: Cache, wanted: Wanted) -> int:
     """Read everything that is there; everything is looked at, whatever is found damaged."""
     records, code = [], ExitCode.OK
-    for resource in resources:
+    for resource, what in wanted.items():
         state, note = str(cache.state(resource)), ""
         if cache.has(resource):
             try:
@@ -100,24 +110,25 @@ def _verify(args: argparse.Namespace, cache: Cache, resources: Iterable[Resource
                 note = "its checksum is the published one" if published else "as it came; no checksum is published"
             except MobileError as error:
                 state, note, code = "damaged", f"{error.summary}; {error.hint}", error.exit_code
-        records.append(_record(cache, resource) | {"state": state, "note": note})
+        records.append(_record(cache, resource, what) | {"state": state, "note": note})
     _print(args, records, cache)
     return code
 
 
-def _show(args: argparse.Namespace, cache: Cache, resources: Iterable[Resource]) -> int:
+def _show(args: argparse.Namespace, cache: Cache, wanted: Wanted) -> int:
     records = []
-    for need in cache.plan(resources):
+    for need in cache.plan(wanted):
         by_hand = need.resource.is_local and not cache.has(need.resource)
         note = f"by hand: {need.resource.about or 'to be provided'}" if by_hand else ""
         record = {"state": str(need.state), "bytes_to_download": need.bytes, "note": note}
-        records.append(_record(cache, need.resource) | record)
+        records.append(_record(cache, need.resource, wanted[need.resource]) | record)
     _print(args, records, cache)
     return ExitCode.OK
 
 
-def _record(cache: Cache, resource: Resource) -> dict[str, Any]:
-    return {"url": resource.url, "path": str(cache.location(resource)), "checked": resource.is_checked}
+def _record(cache: Cache, resource: Resource, what: str) -> dict[str, Any]:
+    path = str(cache.location(resource))
+    return {"what": what, "url": resource.url, "path": path, "checked": resource.is_checked}
 
 
 def _print(args: argparse.Namespace, records: list[dict[str, Any]], cache: Cache) -> None:
@@ -125,6 +136,6 @@ def _print(args: argparse.Namespace, records: list[dict[str, Any]], cache: Cache
         print(json.dumps({"schema": 1, "cache": str(cache.folder), "resources": records}, indent=2))
         return
     for record in records:
-        print(f"{record['state']:9}  {record['path']}")
+        print(f"{record['state']:9}  {record['what']}\n           {record['path']}")
         if record["note"]:
             print(f"           {record['note']}")
