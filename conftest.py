@@ -1,6 +1,11 @@
-"""For all tests: machines that are shared are slow at times, which is no failure."""
+"""For all tests: shared machines are slow at times, and background jobs ignore interrupts; neither is a failure."""
+
+import signal
 
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared-machine")
+
+# A shell without job control starts background jobs with interrupts ignored, and commands under test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
