@@ -1,4 +1,4 @@
-"""For all tests: shared machines are slow at times, and background jobs ignore interrupts; neither is a failure."""
+"""For all tests: shared machines are slow, and background jobs ignore interrupts; neither is a failure."""
 
 import signal
 
