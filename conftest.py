@@ -7,5 +7,5 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared-machine")
 
-# A shell without job control starts background jobs with interrupts ignored, and commands under test would inherit that.
+# A shell without job control starts background jobs with interrupts ignored, which commands under test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
