@@ -86,8 +86,9 @@ def test_plain_folders_of_images_serve_performance_runs(tmp_path):
     data = ImageFolder(tmp_path, {})
     (values,) = bind().encode(data.sample(0))
     assert values.shape == (1, 8, 8, 3)
-    with pytest.raises(DataError):
-        SemanticSegmentation({"classes": 31}).metric(data)
+    with pytest.raises(DataError) as caught:
+        SemanticSegmentation({}).metric(data)
+    assert caught.value.code == "no-labels"
 
 
 def test_samples_that_are_no_images_are_refused():

@@ -85,8 +85,8 @@ def annotation_files(folder: Path, images: Sequence[Path]) -> list[Path]:
     Raises:
         DataError: The folder cannot be read, an image has no annotation, or two images would share one.
     """
-    has_png = folder.is_dir() and any(path.suffix.lower() == ".png" for path in folder.iterdir())
-    files = image_files(folder, {".png"} if has_png else {".raw"})
+    found = image_files(folder, {".png", ".raw"})
+    files = [file for file in found if file.suffix.lower() == ".png"] or found
     by_stem = {file.stem: file for file in files}
     stems = [image.stem for image in images]
     if len(files) == len(images) and not set(stems) & set(by_stem):

@@ -43,6 +43,7 @@ class MeanIoU:
 
     def __init__(self, dataset: Dataset, classes: int | None = None) -> None:
         self._dataset = dataset
+        self._truth(0)
         if classes is None:
             if not isinstance(dataset, Annotated):
                 reason = f"the data set {type(dataset).__name__} does not say how many classes count"
@@ -51,7 +52,6 @@ class MeanIoU:
         self._classes = classes
         self._samples = 0
         self._confusion = np.zeros(LABELS * LABELS, np.int64)
-        self._truth(0)
 
     def update(self, index: int, response: bytes) -> None:
         """Count one label map; one of another resolution is compared by the nearest label.
