@@ -53,6 +53,9 @@ def test_installed_wheels_run_the_quickstart(wheels, tmp_path):
     command = [sys.executable, "-m", "mlperf_mobile.cli.main", "run", "--mode", "accuracy", "--quiet", "--json"]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    (result,) = json.loads(done.stdout)["results"]
-    assert result["accuracy"]["samples"] == 10_000
-    assert result["model"]["path"].startswith(str(site))
+    results = {result["task"]: result for result in json.loads(done.stdout)["results"]}
+    assert {task: result["accuracy"]["samples"] for task, result in results.items()} == {
+        "image_classification": 10_000, "object_detection": 250, "question_answering": 296,
+        "semantic_segmentation": 250, "super_resolution": 25,
+    }  # fmt: skip
+    assert all(result["model"]["path"].startswith(str(site)) for result in results.values())
