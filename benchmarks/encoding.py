@@ -23,11 +23,13 @@ from PIL import Image
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.worker.system import System, cores
+from mlperf_mobile_images.resize import aspect_preserving_size
 from mlperf_mobile_task_image_classification.imagenet import ImageNet
 from mlperf_mobile_task_image_classification.preprocess import resize_target
 from mlperf_mobile_task_image_classification.task import ImageClassification
 
-SIDE = 384
+HEIGHT, WIDTH = 375, 500
+"""Of the images, as of most of ImageNet's."""
 
 
 def main() -> None:
@@ -36,24 +38,27 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--peer", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--held", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--side", type=int, default=384, help="height and width of the model's input")
     parser.add_argument("--rounds", type=int, default=5, help="of encoding and its bound, in turns")
     args = parser.parse_args()
     if args.peer:
-        print(json.dumps(encode(args.peer, args.held) if args.held >= 0 else bound(args.peer)))
+        print(json.dumps(encode(args.peer, args.held, args.side) if args.held >= 0 else bound(args.peer, args.side)))
         return
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder), args.images)
-        one = 4 * SIDE * SIDE * 3 / 2**20
+        one = 4 * args.side * args.side * 3 / 2**20
         ratios = []
         for _ in range(args.rounds):
-            rates = [peer(folder, held)["rate"] for held in (200, -1)]
+            rates = [peer(folder, held, args.side)["rate"] for held in (200, -1)]
             ratios.append(rates[1] / rates[0])
             print(f"encoding {rates[0]:.0f} images/s, decoding and resizing alone {rates[1]:.0f}: x{ratios[-1]:.2f}")
         print(f"median: the bound is x{harness.median(ratios):.2f} as fast")
-        print(f"{args.images} JPEGs of {SIDE}x{SIDE}, float32 input of {one:.2f} MiB, {cores()} cores")
+        print(
+            f"{args.images} JPEGs of {WIDTH}x{HEIGHT}, float32 input {args.side} wide of {one:.2f} MiB, {cores()} cores"
+        )
         print(f"{'held':>6} {'of':>6} {'images/s':>9} {'cores used':>10} {'peak MiB':>9} {'held MiB':>9}")
         for held in (0, 100, 250, 500, args.images):
-            told = peer(folder, held)
+            told = peer(folder, held, args.side)
             print(
                 f"{held:>6} {args.images:>6} {told['rate']:>9.1f} {told['cores']:>10.2f}"
                 f" {told['peak_mib']:>9.0f} {held * one:>9.0f}",
@@ -61,20 +66,21 @@ def main() -> None:
             )
 
 
-def peer(folder: str, held: int) -> dict[str, float]:
+def peer(folder: str, held: int, side: int) -> dict[str, float]:
     """One measurement, in a process of its own."""
-    command = [sys.executable, __file__, "--peer", folder, "--held", str(held)]
+    command = [sys.executable, __file__, "--peer", folder, "--held", str(held), "--side", str(side)]
     told: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return told
 
 
-def bound(folder: Path) -> dict[str, float]:
+def bound(folder: Path, side: int) -> dict[str, float]:
     """Decode and resize every image of the folder on all cores, to the size that is cropped."""
-    side = resize_target(SIDE)
+    target = resize_target(side)
+    height, width = aspect_preserving_size(HEIGHT, WIDTH, target, target)
 
     def work(file: Path) -> int:
         with Image.open(file) as image:
-            pixels = np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))
+            pixels = np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
         return int(pixels[0, 0, 0])
 
     files = sorted(folder.iterdir())
@@ -88,8 +94,8 @@ def generate(folder: Path, count: int) -> None:
     """JPEGs with the detail of photographs: smoothed noise, different in every file."""
     rng = np.random.default_rng(0)
     for number in range(count):
-        small = rng.integers(0, 256, (48, 48, 3), dtype=np.uint8)
-        image = Image.fromarray(small).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        small = rng.integers(0, 256, (47, 63, 3), dtype=np.uint8)
+        image = Image.fromarray(small).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
         image.save(folder / f"{number:05}.jpg", quality=90)
 
 
@@ -100,9 +106,9 @@ class NoSession:
         raise NotImplementedError
 
 
-def encode(folder: Path, held: int) -> dict[str, float]:
+def encode(folder: Path, held: int, side: int) -> dict[str, float]:
     """Encode every image of the folder, ``held`` at a time in memory (0: the set is opened, and nothing encoded)."""
-    spec = TensorSpec("image", (1, SIDE, SIDE, 3), np.dtype(np.float32))
+    spec = TensorSpec("image", (1, side, side, 3), np.dtype(np.float32))
     codec = ImageClassification({}).bind([spec], [TensorSpec("logits", (1, 1000), np.dtype(np.float32))])
     dataset = ImageNet(folder, {})
     with harness.quiet_watch() as watch:
