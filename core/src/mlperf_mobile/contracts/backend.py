@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 from mlperf_mobile.contracts.tensors import Options, Tensors, TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device that a driver lists: ``Device("npu", "mtk-mdla_shim", "1.3.16", {"feature_level": 6})``."""
+
+    accelerator: str
+    """Which of the backend's accelerators it is."""
+    name: str
+    version: str = ""
+    facts: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +34,13 @@ class Probe:
     """The runtime that a result names: ``"litert 2.3.0"``."""
     reason: str = ""
     fix: str = ""
+    devices: tuple[Device, ...] = ()
+    """What the driver lists, where it does."""
+    functional_only: Mapping[str, str] = field(default_factory=dict)
+    """Accelerators that compute, but whose speed says nothing, and why: ``{"htp-simulator": "a simulator on the CPU"}``.
+
+    A performance measured on one is marked, and never counts.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +51,13 @@ class CompileRequest:
     accelerator: str
     batch: int = 1
     directory: Path = Path()
-    """An empty folder that belongs to this compilation."""
+    """An empty folder that belongs to this compilation; what it holds may be kept, moved and loaded again later."""
+    format: str = ""
+    """The model's format, where it is known; its suffix otherwise."""
+    beside: tuple[str, ...] = ()
+    """Other accelerators that the same run uses at the same time."""
+    report: Callable[[str], None] = lambda step: None
+    """May be told what the compiler is at: ``"quantising"``; shown as progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +65,11 @@ class Artifact:
     """What :meth:`Backend.load` needs; ``path`` may be the model itself."""
 
     path: Path
+    """The model itself, or something in the request's directory."""
     accelerator: str
     batch: int = 1
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the compilation found out, as plain JSON data: ``{"soc": "SM8650", "operations": {"htp": 64}}``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +126,15 @@ class TokenSession(Session, Protocol):
     def generate(self, inputs: Tensors, first_token: Callable[[int], None]) -> Tensors: ...
 
 
+@runtime_checkable
+class ReportingSession(Session, Protocol):
+    """A session that has more to tell about its runs than the clock: on-hardware durations, a profile."""
+
+    def report(self) -> Mapping[str, Any]:
+        """Plain JSON data, asked for once, after the last timed run and before the session closes; not timed."""
+        ...
+
+
 class Backend(Protocol):
     """One inference stack, with its options."""
 
@@ -113,7 +149,15 @@ class Backend(Protocol):
         ...
 
     def compile(self, request: CompileRequest) -> Artifact:
-        """Prepare the model ahead of time; interpreters return the model itself."""
+        """Prepare the model ahead of time; interpreters return the model itself.
+
+        What is written into ``request.directory`` is kept by the core, under the content of the model, the versions
+        that :meth:`probe` tells, the options, the accelerator and the batch; it writes nowhere else.
+
+        Raises:
+            ModelError: The model is missing, damaged, of another format, or has operations that cannot be compiled.
+            BackendError: The compiler failed.
+        """
         ...
 
     def load(self, artifact: Artifact) -> Session:
