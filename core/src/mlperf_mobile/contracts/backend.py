@@ -37,7 +37,7 @@ class Probe:
     devices: tuple[Device, ...] = ()
     """What the driver lists, where it does."""
     functional_only: Mapping[str, str] = field(default_factory=dict)
-    """Accelerators that compute, but whose speed says nothing, and why: ``{"htp-simulator": "a simulator on the CPU"}``.
+    """Accelerators that compute, but whose speed says nothing, and why: ``{"htp-simulator": "it runs on the CPU"}``.
 
     A performance measured on one is marked, and never counts.
     """
