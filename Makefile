@@ -5,7 +5,7 @@ VENV := .venv
 OLD_VENV := .venv-tflite-runtime
 BIN := $(VENV)/bin
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard core/pyproject.toml libraries/*/pyproject.toml plugins/*/pyproject.toml tasks/*/pyproject.toml))
-OLD_MEMBERS := core libraries/images plugins/backend_tflite tasks/image_classification
+OLD_MEMBERS := core libraries/images libraries/tflite_model plugins/backend_tflite tasks/image_classification
 PROJECTS := $(addsuffix /pyproject.toml,$(MEMBERS))
 PIP_FLAGS := --disable-pip-version-check --no-input --quiet
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mlperf_mobile.contracts import Placement
-from mlperf_mobile_backend_tflite.model_file import check
 from mlperf_mobile_backend_tflite.placement import Node, partitions, place, read_nodes
+from mlperf_mobile_tflite_model.model_file import check
 
 ROW = np.array([[1, -2, 0.5, 4]], np.float32)
 

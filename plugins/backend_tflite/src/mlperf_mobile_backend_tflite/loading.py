@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.errors import BackendError, ModelError
-from mlperf_mobile_backend_tflite import model_file
 from mlperf_mobile_backend_tflite.options import TFLiteOptions
 from mlperf_mobile_backend_tflite.placement import Partition, partitions, read_nodes
 from mlperf_mobile_backend_tflite.runtime import Interpreter, Runtime, broken
 from mlperf_mobile_backend_tflite.session import Loaded, TFLiteBatchSession, TFLiteSession, specs
+from mlperf_mobile_tflite_model import model_file
 
 Shapes = list[tuple[int, ...]]
 

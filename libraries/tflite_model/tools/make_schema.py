@@ -1,6 +1,6 @@
 """Writes ``schema.py``, the fields of every table of a .tflite file, from the schema that LiteRT ships.
 
-Usage: ``python tools/make_schema.py > src/mlperf_mobile_backend_tflite/schema.py`` with ``ai-edge-litert`` installed.
+Usage: ``python tools/make_schema.py > src/mlperf_mobile_tflite_model/schema.py`` with ``ai-edge-litert`` installed.
 """
 
 from __future__ import annotations

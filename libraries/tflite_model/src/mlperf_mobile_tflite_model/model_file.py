@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_mobile.errors import ModelError
-from mlperf_mobile_backend_tflite.flatbuffer import Damaged, Data, Table, Walker
-from mlperf_mobile_backend_tflite.schema import TABLES, UNIONS
+from mlperf_mobile_tflite_model.flatbuffer import Damaged, Data, Table, Walker
+from mlperf_mobile_tflite_model.schema import TABLES, UNIONS
 
 IDENTIFIER = b"TFL3"
 """Bytes 4 to 8 of every TensorFlow Lite model (file_identifier of tensorflow/lite/schema/schema.fbs)."""

@@ -1,0 +1,1 @@
+"""Android's Neural Networks API: .tflite models lowered to its operations, compiled and run."""

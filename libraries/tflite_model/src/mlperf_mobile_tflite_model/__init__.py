@@ -1,0 +1,1 @@
+"""TensorFlow Lite models, checked and read without a runtime."""
