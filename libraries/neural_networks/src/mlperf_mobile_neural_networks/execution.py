@@ -1,0 +1,197 @@
+"""Runs a compiled network, with everything that can be done before the timed call done before it."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from mlperf_mobile.contracts import Tensors, TensorSpec
+from mlperf_mobile.errors import BackendError
+from mlperf_mobile_neural_networks.driver import Driver, Handle
+from mlperf_mobile_neural_networks.durations import Durations, report
+from mlperf_mobile_neural_networks.memory import TensorMemory
+
+ON_HARDWARE, IN_DRIVER = 0, 1
+"""ANEURALNETWORKS_DURATION_* (NeuralNetworksTypes.h of LiteRT, 2026-08-21)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How a network runs."""
+
+    burst: bool = True
+    """Keep the driver ready between runs, where it can."""
+    timing: bool = True
+    """Ask the driver how long each run took, where it can tell."""
+    timeout_ns: int = 0
+    """The driver gives a run up after this time; 0: never."""
+    calls: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    """More settings of an execution: ``("Execution_setBoostHint", (100,))``."""
+
+
+class Execution:
+    """A compiled network with inputs and outputs of its own; used by one thread at a time.
+
+    Args:
+        driver: The open library.
+        compilation: A finished compilation; it must outlive this.
+        inputs: What :attr:`run` takes.
+        outputs: What it returns: views, overwritten by the next run.
+        running: Options.
+        name: The model's, for messages.
+
+    Raises:
+        BackendError: The driver failed.
+    """
+
+    run: Callable[[Tensors], Tensors]
+    """Infer one sample; a closure, because that costs less than a method."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        compilation: ctypes.c_void_p,
+        inputs: Sequence[TensorSpec],
+        outputs: Sequence[TensorSpec],
+        running: Running,
+        name: str,
+    ) -> None:
+        self._driver, self._compilation, self._running, self._name = driver, compilation, running, name
+        self._specs = tuple(inputs)
+        self._durations: dict[str, Durations] = {}
+        with ExitStack() as stack:
+            self._inputs = stack.enter_context(closing(TensorMemory(driver, inputs, "Input")))
+            self._outputs = stack.enter_context(closing(TensorMemory(driver, outputs, "Output")))
+            self._burst: Handle | None = None
+            if running.burst and driver.has("Burst_create"):
+                self._burst = stack.enter_context(closing(driver.create("Burst", compilation)))
+            self.reused = driver.dialect.reusable or driver.has("Execution_setReusable")
+            self.run = self._reusing(stack) if self.reused else self._renewing()
+            self._stack = stack.pop_all()
+
+    @property
+    def shared_memory(self) -> bool:
+        """Whether the driver reads inputs and writes outputs where Python does."""
+        return self._inputs.shared and self._outputs.shared
+
+    def report(self) -> dict[str, Any]:
+        """What the driver measured: ``{"on_hardware": {"count": 100, "p50_ns": 900000, …}}``."""
+        return report(self._durations)
+
+    def close(self) -> None:
+        """Free everything but arrays that are still referenced."""
+        self.run = self._closed
+        self._stack.close()
+
+    def _prepare(self) -> Handle:
+        """An execution that is ready to run."""
+        driver, running = self._driver, self._running
+        handle = driver.create("Execution", self._compilation)
+        try:
+            if driver.has("Execution_setReusable"):
+                driver.call("Execution_setReusable", handle.pointer, True)
+            if running.timing and driver.has("Execution_getDuration"):
+                driver.call("Execution_setMeasureTiming", handle.pointer, True)
+            if running.timeout_ns:
+                driver.call("Execution_setTimeout", handle.pointer, running.timeout_ns)
+            for name, arguments in running.calls:
+                driver.call(name, handle.pointer, *arguments)
+            self._inputs.bind(handle.pointer)
+            self._outputs.bind(handle.pointer)
+        except BaseException:
+            handle.close()
+            raise
+        return handle
+
+    def _compute(self) -> Callable[[ctypes.c_void_p], None]:
+        """Runs a prepared execution."""
+        name = "Execution_burstCompute" if self._burst else "Execution_compute"
+        compute, fail = self._driver.function(name), self._driver.failure
+        burst = (self._burst.pointer,) if self._burst else ()
+
+        def once(execution: ctypes.c_void_p) -> None:
+            if result := compute(execution, *burst):
+                raise fail(name, result)
+
+        return once
+
+    def _measure(self) -> Callable[[ctypes.c_void_p], None] | None:
+        """Notes how long an execution took, or None where nobody wants or knows that."""
+        if not (self._running.timing and self._driver.has("Execution_getDuration")):
+            return None
+        self._durations = {"on_hardware": Durations(), "in_driver": Durations()}
+        keep_hardware, keep_driver = (kept.add for kept in self._durations.values())
+        ask, answer = self._driver.function("Execution_getDuration"), ctypes.c_uint64()
+        place = ctypes.byref(answer)
+
+        def measure(execution: ctypes.c_void_p) -> None:
+            if ask(execution, ON_HARDWARE, place) == 0:
+                keep_hardware(answer.value)
+            if ask(execution, IN_DRIVER, place) == 0:
+                keep_driver(answer.value)
+
+        return measure
+
+    def _reusing(self, stack: ExitStack) -> Callable[[Tensors], Tensors]:
+        """One execution for all runs."""
+        execution = stack.enter_context(closing(self._prepare())).pointer
+        compute, measure, fill, outputs = self._compute(), self._measure(), self._fill(), self._outputs.arrays
+
+        def run(inputs: Tensors) -> Tensors:
+            fill(inputs)
+            compute(execution)
+            if measure is not None:
+                measure(execution)
+            return outputs
+
+        return run
+
+    def _renewing(self) -> Callable[[Tensors], Tensors]:
+        """An execution for each run, as libraries before feature level 5 want it."""
+        prepare, compute, measure, fill = self._prepare, self._compute(), self._measure(), self._fill()
+        outputs = self._outputs.arrays
+
+        def run(inputs: Tensors) -> Tensors:
+            fill(inputs)
+            handle = prepare()
+            try:
+                compute(handle.pointer)
+                if measure is not None:
+                    measure(handle.pointer)
+            finally:
+                handle.close()
+            return outputs
+
+        return run
+
+    def _fill(self) -> Callable[[Tensors], None]:
+        """Copies a sample into the inputs; assigning alone would convert and broadcast what does not fit."""
+        slots = [(array, spec.shape, spec.dtype) for array, spec in zip(self._inputs.arrays, self._specs, strict=True)]
+        misfit = self._misfit
+
+        def fill(inputs: Tensors) -> None:
+            try:
+                for (slot, shape, dtype), tensor in zip(slots, inputs, strict=True):
+                    if tensor.shape != shape or tensor.dtype != dtype:
+                        misfit(inputs)
+                    slot[...] = tensor
+            except (AttributeError, TypeError, ValueError) as error:
+                misfit(inputs, error)
+
+        return fill
+
+    def _misfit(self, inputs: Any, error: Exception | None = None) -> NoReturn:
+        """Say how a sample differs from the inputs."""
+        wanted = ", ".join(f"{spec.name} {spec}" for spec in self._specs)
+        try:
+            given = ", ".join(f"{tensor.dtype.name}[{','.join(map(str, tensor.shape))}]" for tensor in inputs)
+        except (AttributeError, TypeError):
+            given = type(inputs).__name__
+        summary = f"{self._name} takes {wanted}, not {given}"
+        raise BackendError("input-mismatch", summary, "encode samples as the inputs ask") from error
+
+    def _closed(self, _: Tensors) -> NoReturn:
+        raise BackendError("session-closed", f"the session of {self._name} is closed", "load the model again")

@@ -1,0 +1,43 @@
+"""What a driver's answer about a network's operations says about the operators of the model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from mlperf_mobile.contracts import Placement
+from mlperf_mobile.errors import ModelError
+from mlperf_mobile_neural_networks.graph import Graph, Operation
+
+
+def refused(graph: Graph, supported: Sequence[bool]) -> tuple[Operation, ...]:
+    """The operations that the device does not take.
+
+    Args:
+        graph: The network that was asked about.
+        supported: The driver's answer, one for each operation.
+    """
+    return tuple(op for op, taken in zip(graph.operations, supported, strict=True) if not taken)
+
+
+def check_supported(graph: Graph, supported: Sequence[bool], model: str, device: str) -> None:
+    """Nothing may be left over.
+
+    Raises:
+        ModelError: ``unsupported-operations``; names them.
+    """
+    if left := refused(graph, supported):
+        told = ", ".join(f"{count} {name}" for name, count in Counter(op.name for op in left).most_common())
+        summary = f"{device} does not take {len(left)} of {len(graph.operations)} operations of {model}: {told}"
+        hint = "set partial=true and strict_placement=false to run them on the CPU, or use another device"
+        raise ModelError("unsupported-operations", summary, hint)
+
+
+def place(operations: Sequence[Operation], accelerator: str) -> Placement:
+    """The operators of the model, as TensorFlow Lite names them, all on one accelerator.
+
+    Operators that lowering computed ahead of time or merged into nothing do not run, and are not counted.
+    """
+    names: dict[int, str] = {source: op.name for op in operations for source in op.sources}
+    count = dict(Counter(names.values()))
+    return Placement({accelerator: len(names)}, {accelerator: len(names)}, {accelerator: count})
