@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from mlperf_mobile_tflite_model import schema
+from mlperf_mobile_tflite_model import options, schema
 
 MAKE_SCHEMA = Path(__file__).parents[1] / "tools" / "make_schema.py"
 
@@ -31,3 +31,11 @@ def test_the_schema_is_that_of_the_runtime(tool: ModuleType) -> None:
         assert tables[name].split()[: len(fields.split())] == fields.split()
     for name, members in schema.UNIONS.items():
         assert unions[name][: len(members.split())] == members.split()
+
+
+def test_operators_and_options_are_those_of_the_runtime(tool: ModuleType) -> None:
+    operators, tables = tool.read_options()
+    known = options.OPERATORS.split()
+    assert operators[: len(known)] == known
+    for name, fields in options.OPTIONS.items():
+        assert tables[name].split()[: len(fields.split())] == fields.split()

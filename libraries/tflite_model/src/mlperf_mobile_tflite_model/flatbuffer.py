@@ -176,7 +176,8 @@ class Table:
         offset = self._fields[field] if field < len(self._fields) else 0
         return self._at + offset if offset else 0
 
-    def _vector(self, field: int) -> tuple[int, int]:
+    def vector(self, field: int) -> tuple[int, int]:
+        """Where the entries of a vector or the bytes of a string begin, and how many there are."""
         slot = self._slot(field)
         if not slot:
             return 0, 0
@@ -188,17 +189,27 @@ class Table:
         slot = self._slot(field)
         return int(unpack_from(code, self._data, slot)[0]) if slot else default
 
+    def real(self, field: int, default: float = 0.0) -> float:
+        """A 32-bit floating-point number."""
+        slot = self._slot(field)
+        return float(unpack_from("<f", self._data, slot)[0]) if slot else default
+
+    def table(self, field: int) -> Table | None:
+        """Another table, or the table of a union."""
+        slot = self._slot(field)
+        return Table(self._data, slot + int(_U32.unpack_from(self._data, slot)[0])) if slot else None
+
     def length(self, field: int) -> int:
         """How many entries a vector has."""
-        return self._vector(field)[1]
+        return self.vector(field)[1]
 
     def integers(self, field: int) -> tuple[int, ...]:
         """A vector of 32-bit integers."""
-        start, count = self._vector(field)
+        start, count = self.vector(field)
         return unpack_from(f"<{count}i", self._data, start)
 
     def tables(self, field: int) -> Iterator[Table]:
         """The entries of a vector of tables."""
-        start, count = self._vector(field)
+        start, count = self.vector(field)
         for slot in range(start, start + count * _REFERENCE, _REFERENCE):
             yield Table(self._data, slot + _U32.unpack_from(self._data, slot)[0])

@@ -6,6 +6,8 @@ LiteRT verifies a model itself; tflite-runtime 2.14 does not, and a truncated fi
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,12 +37,23 @@ def check(path: Path) -> ModelFile:
     Raises:
         ModelError: ``model-missing``, ``model-not-tflite`` or ``model-damaged``; names the file.
     """
+    with opened(path) as data:
+        return check_data(data, path)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[mmap.mmap]:
+    """The bytes of a file that is there and not empty.
+
+    Raises:
+        ModelError: ``model-missing`` or ``model-damaged``.
+    """
     try:
         with path.open("rb") as file:
             if not file.read(1):
                 raise ModelError("model-damaged", f"{path} is empty", HINT)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return check_data(data, path)
+                yield data
     except (OSError, ValueError) as error:  # a ValueError is a name with a NUL in it
         reason = getattr(error, "strerror", None) or error
         raise ModelError("model-missing", f"cannot read {path}: {reason}", "check the path of the model") from error
