@@ -60,11 +60,11 @@ class Execution:
         name: str,
     ) -> None:
         self._driver, self._compilation, self._running, self._name = driver, compilation, running, name
-        self._specs = tuple(inputs)
+        self.inputs, self.outputs = tuple(inputs), tuple(outputs)
         self._durations: dict[str, Durations] = {}
         with ExitStack() as stack:
-            self._inputs = stack.enter_context(closing(TensorMemory(driver, inputs, "Input")))
-            self._outputs = stack.enter_context(closing(TensorMemory(driver, outputs, "Output")))
+            self._feeds = stack.enter_context(closing(TensorMemory(driver, inputs, "Input")))
+            self._fetches = stack.enter_context(closing(TensorMemory(driver, outputs, "Output")))
             self._burst: Handle | None = None
             if running.burst and driver.has("Burst_create"):
                 self._burst = stack.enter_context(closing(driver.create("Burst", compilation)))
@@ -75,11 +75,15 @@ class Execution:
     @property
     def shared_memory(self) -> bool:
         """Whether the driver reads inputs and writes outputs where Python does."""
-        return self._inputs.shared and self._outputs.shared
+        return self._feeds.shared and self._fetches.shared
 
     def report(self) -> dict[str, Any]:
-        """What the driver measured: ``{"on_hardware": {"count": 100, "p50_ns": 900000, …}}``."""
-        return report(self._durations)
+        """How the network was driven, and how long the driver says it took.
+
+        ``{"burst": True, "shared_memory": True, "reused": True, "on_hardware": {"count": 100, "p50_ns": 900000, …}}``
+        """
+        driven = {"burst": self._burst is not None, "shared_memory": self.shared_memory, "reused": self.reused}
+        return driven | report(self._durations)
 
     def close(self) -> None:
         """Free everything but arrays that are still referenced."""
@@ -99,8 +103,8 @@ class Execution:
                 driver.call("Execution_setTimeout", handle.pointer, running.timeout_ns)
             for name, arguments in running.calls:
                 driver.call(name, handle.pointer, *arguments)
-            self._inputs.bind(handle.pointer)
-            self._outputs.bind(handle.pointer)
+            self._feeds.bind(handle.pointer)
+            self._fetches.bind(handle.pointer)
         except BaseException:
             handle.close()
             raise
@@ -138,7 +142,7 @@ class Execution:
     def _reusing(self, stack: ExitStack) -> Callable[[Tensors], Tensors]:
         """One execution for all runs."""
         execution = stack.enter_context(closing(self._prepare())).pointer
-        compute, measure, fill, outputs = self._compute(), self._measure(), self._fill(), self._outputs.arrays
+        compute, measure, fill, outputs = self._compute(), self._measure(), self._fill(), self._fetches.arrays
 
         def run(inputs: Tensors) -> Tensors:
             fill(inputs)
@@ -152,7 +156,7 @@ class Execution:
     def _renewing(self) -> Callable[[Tensors], Tensors]:
         """An execution for each run, as libraries before feature level 5 want it."""
         prepare, compute, measure, fill = self._prepare, self._compute(), self._measure(), self._fill()
-        outputs = self._outputs.arrays
+        outputs = self._fetches.arrays
 
         def run(inputs: Tensors) -> Tensors:
             fill(inputs)
@@ -169,7 +173,7 @@ class Execution:
 
     def _fill(self) -> Callable[[Tensors], None]:
         """Copies a sample into the inputs; assigning alone would convert and broadcast what does not fit."""
-        slots = [(array, spec.shape, spec.dtype) for array, spec in zip(self._inputs.arrays, self._specs, strict=True)]
+        slots = [(array, spec.shape, spec.dtype) for array, spec in zip(self._feeds.arrays, self.inputs, strict=True)]
         misfit = self._misfit
 
         def fill(inputs: Tensors) -> None:
@@ -185,7 +189,7 @@ class Execution:
 
     def _misfit(self, inputs: Any, error: Exception | None = None) -> NoReturn:
         """Say how a sample differs from the inputs."""
-        wanted = ", ".join(f"{spec.name} {spec}" for spec in self._specs)
+        wanted = ", ".join(f"{spec.name} {spec}" for spec in self.inputs)
         try:
             given = ", ".join(f"{tensor.dtype.name}[{','.join(map(str, tensor.shape))}]" for tensor in inputs)
         except (AttributeError, TypeError):

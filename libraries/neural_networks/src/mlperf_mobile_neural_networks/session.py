@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import Any, Self
 
-from mlperf_mobile.contracts import Placement
-from mlperf_mobile_neural_networks.build import Model
-from mlperf_mobile_neural_networks.compilation import Call, compile_network
-from mlperf_mobile_neural_networks.driver import Driver
+from mlperf_mobile.contracts import Placement, TensorSpec
+from mlperf_mobile_neural_networks.driver import Driver, Handle
 from mlperf_mobile_neural_networks.execution import Execution, Running
-from mlperf_mobile_neural_networks.graph import Graph
 
 
 class NetworkSession:
     """Obeys :class:`mlperf_mobile.contracts.ReportingSession`.
 
     Args:
-        graph: What the network was built from.
-        execution: What runs it.
+        execution: What runs the network.
         placement: Where its operations run.
-        held: What to close with the session.
+        held: What to close with the session, the execution too.
     """
 
-    def __init__(self, graph: Graph, execution: Execution, placement: Placement, held: ExitStack) -> None:
-        self.inputs, self.outputs = graph.input_specs, graph.output_specs
+    def __init__(self, execution: Execution, placement: Placement, held: ExitStack) -> None:
+        self.inputs, self.outputs = execution.inputs, execution.outputs
         self.run = execution.run
         self._execution, self._placement, self._held = execution, placement, held
 
@@ -35,7 +30,7 @@ class NetworkSession:
         return self._placement
 
     def report(self) -> Mapping[str, Any]:
-        """The durations that the driver measured."""
+        """The durations that the driver measured, and how it was driven."""
         return self._execution.report()
 
     def __enter__(self) -> Self:
@@ -47,34 +42,30 @@ class NetworkSession:
 
 
 def open_session(
+    held: ExitStack,
     driver: Driver,
-    graph: Graph,
-    devices: Sequence[ctypes.c_void_p],
+    compilation: Handle,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
     placement: Placement,
-    *,
+    running: Running,
     name: str,
-    allow_fp16: bool = False,
-    calls: Iterable[Call] = (),
-    running: Running = Running(),  # noqa: B008  frozen
 ) -> NetworkSession:
-    """Build, compile and load a network.
+    """A session of a compiled network.
 
     Args:
+        held: Closes the compilation and what it was made of; the session takes it over.
         driver: The open library.
-        graph: What to build.
-        devices: Where it runs; empty leaves it to the library.
+        compilation: The compiled network.
+        inputs: Of the model.
+        outputs: Of the model.
         placement: What the session tells.
-        name: The model's, for messages.
-        allow_fp16: See :class:`Model`.
-        calls: Settings of the compilation.
         running: Settings of executions.
+        name: The model's, for messages.
 
     Raises:
-        BackendError: The driver refused it, or failed.
+        BackendError: The driver failed.
     """
-    with ExitStack() as stack:
-        model = stack.enter_context(closing(Model(driver, graph, allow_fp16=allow_fp16)))
-        compilation = stack.enter_context(closing(compile_network(driver, model, devices, calls)))
-        execution = Execution(driver, compilation.pointer, graph.input_specs, graph.output_specs, running, name)
-        stack.enter_context(closing(execution))
-        return NetworkSession(graph, execution, placement, stack.pop_all())
+    execution = Execution(driver, compilation.pointer, inputs, outputs, running, name)
+    held.enter_context(closing(execution))
+    return NetworkSession(execution, placement, held.pop_all())

@@ -1,0 +1,160 @@
+"""The backend ``nnapi``: TensorFlow Lite models on the devices of Android's Neural Networks API."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from mlperf_mobile.contracts import (
+    Artifact,
+    Backend,
+    CompileRequest,
+    Device,
+    Options,
+    Probe,
+    ReportingSession,
+)
+from mlperf_mobile.errors import BackendError, UsageError, did_you_mean
+from mlperf_mobile_backend_nnapi.interface import NNAPI, accelerator
+from mlperf_mobile_backend_nnapi.network import Network, Target
+from mlperf_mobile_backend_nnapi.options import NNAPIOptions
+from mlperf_mobile_backend_nnapi.plugin import mlperf_mobile_backends
+from mlperf_mobile_neural_networks.devices import DriverDevice, devices, feature_level
+from mlperf_mobile_neural_networks.driver import Driver
+from mlperf_mobile_neural_networks.session import NetworkSession
+
+CACHE = "driver"
+"""The folder in which the driver keeps what it compiled, beside the model."""
+
+
+class NNAPIBackend:
+    """Runs .tflite models on one device of NNAPI.
+
+    Args:
+        options: As :class:`NNAPIOptions`.
+
+    Raises:
+        UsageError: ``bad-options``; names the option.
+    """
+
+    def __init__(self, options: Options) -> None:
+        try:
+            self._options = NNAPIOptions.model_validate(dict(options))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = "".join(f"{part}: " for part in first["loc"])
+            text = f"backend nnapi: {name}{first['msg'].removeprefix('Value error, ')}"
+            raise UsageError("bad-options", text, "check backend_options") from error
+
+    @property
+    def shards(self) -> int:
+        """The option ``shards``: one accelerator is one place to work."""
+        return self._options.shards
+
+    @cached_property
+    def _driver(self) -> Driver:
+        return Driver(self._options.library, NNAPI)
+
+    @cached_property
+    def _devices(self) -> tuple[DriverDevice, ...]:
+        """Those that the options leave."""
+        wanted, cpu = self._options.device, not self._options.disallow_cpu
+        found = [device for device in devices(self._driver) if cpu or accelerator(device) != "cpu"]
+        if wanted is None and found:
+            return tuple(found)
+        chosen = tuple(device for device in found if device.name == wanted)
+        if not chosen:
+            summary = f"NNAPI has no device {wanted!r}" if wanted else "NNAPI lists no device"
+            raise BackendError("no-device", summary, did_you_mean(wanted or "", [device.name for device in found]))
+        return chosen
+
+    def probe(self) -> Probe:
+        """Open the library and list its devices; never raises."""
+        try:
+            driver, found = self._driver, self._devices
+            level = self._runtime_level()
+        except BackendError as error:
+            return Probe(usable=False, reason=error.summary, fix=error.hint)
+        except Exception as error:  # noqa: BLE001  a probe never raises, whatever a library does
+            return Probe(usable=False, reason=f"{type(error).__name__}: {error}", fix="see the driver's log")
+        (info,) = mlperf_mobile_backends()
+        present = {accelerator(device) for device in found}
+        accelerators = tuple(name for name in info.accelerators if name in present)
+        title = "NNAPI stand-in" if driver.stand_in else "NNAPI"
+        versions = {device.name: device.version for device in found}
+        return Probe(
+            usable=True,
+            accelerators=accelerators,
+            versions=({"nnapi": str(level)} if level else {}) | versions,
+            runtime=f"{title} feature level {level}" if level else title,
+            devices=tuple(
+                Device(accelerator(each), each.name, each.version, {"feature_level": each.feature_level})
+                for each in found
+            ),
+            functional_only=dict.fromkeys(accelerators, driver.stand_in) if driver.stand_in else {},
+        )
+
+    def compile(self, request: CompileRequest) -> Artifact:
+        """Ask the device which operations it takes, and compile; the driver keeps what it made, where it can.
+
+        Raises:
+            ModelError: The file is missing or damaged, or has operations that the device does not take.
+            BackendError: The library or the driver failed.
+        """
+        cache = request.directory / CACHE if self._options.cache else None
+        if cache:
+            cache.mkdir(parents=True, exist_ok=True)
+        request.report("asking the device")
+        with ExitStack() as held:
+            network = self._network(request.model, request.accelerator, request.batch)
+            request.report("compiling")
+            network.compile(held, cache)
+        facts = network.facts()
+        if cache is None or not any(cache.iterdir()):
+            if cache:
+                cache.rmdir()
+            return Artifact(request.model, request.accelerator, request.batch, facts)
+        kept = request.directory / request.model.name
+        if not (kept.exists() and kept.samefile(request.model)):
+            shutil.copyfile(request.model, kept)
+        return Artifact(kept, request.accelerator, request.batch, facts | {"cached": True})
+
+    def load(self, artifact: Artifact) -> NetworkSession:
+        """Compile again, or let the driver take what it kept, and get ready to run.
+
+        Raises:
+            ModelError: As :meth:`compile`.
+            BackendError: As :meth:`compile`.
+        """
+        cache = artifact.path.parent / CACHE if self._options.cache and artifact.facts.get("cached") else None
+        with ExitStack() as held:
+            network = self._network(artifact.path, artifact.accelerator, artifact.batch)
+            return network.load(held, cache)
+        raise AssertionError  # the stack swallows nothing
+
+    def _network(self, model: Path, name: str, batch: int) -> Network:
+        if batch != 1:
+            summary = f"backend nnapi takes one sample a call, not {batch}"
+            raise BackendError("batch-size", summary, "use batch 1; shards work side by side")
+        found = [device for device in self._devices if accelerator(device) == name]
+        if not found:
+            known = sorted({f"{accelerator(device)} ({device.name})" for device in self._devices})
+            summary = f"NNAPI has no device for accelerator {name}"
+            raise BackendError("no-accelerator", summary, f"there is {', '.join(known)}")
+        return Network.read(Target(self._driver, found[0], name, self._options), model)
+
+    def _runtime_level(self) -> int:
+        """The feature level of the library itself; 0 where it does not tell, which was before level 5."""
+        if not self._driver.has("_getRuntimeFeatureLevel"):
+            return 0
+        return feature_level(int(self._driver.function("_getRuntimeFeatureLevel")()))
+
+
+if TYPE_CHECKING:  # the type checker holds the classes to the contracts here
+    _backend: type[Backend] = NNAPIBackend
+    _session: type[ReportingSession] = NetworkSession
