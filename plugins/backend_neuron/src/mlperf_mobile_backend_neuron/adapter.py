@@ -1,0 +1,197 @@
+"""The Neuron adapter: NeuroPilot's interface to the NPU, which follows Android's Neural Networks API.
+
+Names, numbers and rules are those of NeuronAdapter.h in mobile_app_open (2026-07-17).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile_neural_networks.codes import OperationCode as Code
+from mlperf_mobile_neural_networks.devices import DriverDevice, devices
+from mlperf_mobile_neural_networks.driver import PROTOTYPES, Dialect, Driver, Handle
+from mlperf_mobile_neural_networks.graph import Graph
+
+RESULTS = {
+    1: "OUT_OF_MEMORY",
+    2: "INCOMPLETE",
+    3: "UNEXPECTED_NULL",
+    4: "BAD_DATA",
+    5: "OP_FAILED",
+    6: "UNMAPPABLE",
+    7: "BAD_STATE",
+    8: "BAD_VERSION",
+    9: "OUTPUT_INSUFFICIENT_SIZE",
+    10: "UNAVAILABLE_DEVICE",
+    11: "MISSED_DEADLINE_TRANSIENT",
+    12: "MISSED_DEADLINE_PERSISTENT",
+    13: "RESOURCE_EXHAUSTED_TRANSIENT",
+    14: "RESOURCE_EXHAUSTED_PERSISTENT",
+    15: "DEAD_OBJECT",
+}
+
+DIALECT = Dialect(
+    prefix="Neuron",
+    title="Neuron adapter",
+    results=RESULTS,
+    required=(
+        "_getVersion",
+        "Model_create",
+        "Model_free",
+        "Model_finish",
+        "Model_addOperand",
+        "Model_setOperandValue",
+        "Model_addOperation",
+        "Model_identifyInputsAndOutputs",
+        "Model_restoreFromCompiledNetwork",
+        "Compilation_create",
+        "Compilation_free",
+        "Compilation_finish",
+        "Compilation_getCompiledNetworkSize",
+        "Compilation_storeCompiledNetwork",
+        "Execution_create",
+        "Execution_free",
+        "Execution_setInput",
+        "Execution_setOutput",
+        "Execution_compute",
+    ),
+    since="NeuroPilot 4.3",
+    missing="NeuroPilot is on MediaTek devices, and in the packages of Genio's Linux images",
+    prototypes=dict(PROTOTYPES)
+    | {
+        "_getVersion": "p",
+        "_getL1MemorySizeKb": "p",
+        "Memory_createFromAHardwareBuffer": "pp",
+        "Model_getSupportedOperations": "ppu",
+        "Model_getExtensionOperandType": "ppup",
+        "Model_getExtensionOperationType": "ppup",
+        "Model_restoreFromCompiledNetwork": "pppz",
+        "Compilation_getCompiledNetworkSize": "pp",
+        "Compilation_storeCompiledNetwork": "ppz",
+        "Compilation_getInputPaddedSize": "pip",
+        "Compilation_getOutputPaddedSize": "pip",
+        "Compilation_setL1MemorySizeKb": "pu",
+        "Compilation_setOptimizationHint": "pu",
+        "Compilation_setOptimizationString": "pp",
+        "Compilation_setOnlyAllowOptimizationString": "pb",
+        "Execution_setBoostHint": "pB",
+    },
+    reusable=True,
+)
+
+NOT_AVAILABLE = frozenset({
+    Code.EMBEDDING_LOOKUP, Code.HASHTABLE_LOOKUP, Code.LOCAL_RESPONSE_NORMALIZATION, Code.LSH_PROJECTION, Code.LSTM,
+    Code.RNN, Code.SVDF, Code.BIDIRECTIONAL_SEQUENCE_LSTM, Code.BIDIRECTIONAL_SEQUENCE_RNN,
+    Code.DETECTION_POSTPROCESSING, Code.GENERATE_PROPOSALS, Code.LOG, Code.LOG_SOFTMAX, Code.RANDOM_MULTINOMIAL,
+    Code.REDUCE_PROD, Code.ROI_POOLING, Code.SIN, Code.UNIDIRECTIONAL_SEQUENCE_LSTM, Code.UNIDIRECTIONAL_SEQUENCE_RNN,
+    Code.QUANTIZED_LSTM, Code.ELU, Code.RANK, Code.PACK, Code.MIRROR_PAD, Code.REVERSE,
+})  # fmt: skip
+"""Operations that the header lists as "Not available" in every version."""
+
+MATMUL_SINCE = (5, 1, 2)
+"""The version that brought BATCH_MATMUL; all other operations are those of feature level 4, as Android 11 has them."""
+
+MAX_NETWORK = 1 << 31
+"""Bytes of a compiled network; an adapter that says more is not believed."""
+
+
+class Version(NamedTuple):
+    """``NeuronRuntimeVersion``."""
+
+    major: int
+    minor: int
+    patch: int
+
+    def __str__(self) -> str:
+        return ".".join(map(str, self))
+
+
+class Adapter(Driver):
+    """An open Neuron adapter.
+
+    Args:
+        library: A path, or a name that the dynamic loader finds.
+
+    Raises:
+        BackendError: As :class:`Driver`; ``driver-failed``: it does not tell its version.
+    """
+
+    def __init__(self, library: str) -> None:
+        super().__init__(library, DIALECT)
+        parts = (ctypes.c_uint8 * 3)()
+        self.call("_getVersion", parts)
+        self.version = Version(*parts)
+
+    @property
+    def feature_level(self) -> int:
+        """The feature level of the Neural Networks API whose operations it has."""
+        return 6 if self.version >= MATMUL_SINCE else 4
+
+    def check(self, graph: Graph, model: str) -> None:
+        """Every operation must be one of the adapter's.
+
+        Raises:
+            ModelError: ``unsupported-operations``; names them.
+        """
+        lacking = sorted({op.name for op in graph.operations if op.code in NOT_AVAILABLE})
+        if lacking:
+            summary = f"{model} has operations that no Neuron adapter takes: {', '.join(lacking)}"
+            raise ModelError("unsupported-operations", summary, "use another model, or the backend tflite")
+
+    def devices(self) -> tuple[DriverDevice, ...]:
+        """What it lists; nothing where it cannot, as in the SDK for other machines."""
+        return devices(self) if self.has("_getDeviceCount") else ()
+
+    def store(self, compilation: Handle) -> bytes:
+        """A compiled network, to be restored later.
+
+        Raises:
+            BackendError: The adapter failed, or there is no network.
+        """
+        size = ctypes.c_size_t()
+        self.call("Compilation_getCompiledNetworkSize", compilation.pointer, ctypes.byref(size))
+        if not 0 < size.value <= MAX_NETWORK:
+            summary = f"{self.library} says that the compiled network has {size.value} bytes"
+            raise BackendError("driver-failed", summary, "see the driver's log")
+        data = ctypes.create_string_buffer(size.value)
+        self.call("Compilation_storeCompiledNetwork", compilation.pointer, data, size.value)
+        return data.raw
+
+    def restore(self, network: bytes) -> tuple[Handle, Handle]:
+        """The model and the compilation of a stored network; ``network`` must be kept for as long as they are.
+
+        Raises:
+            BackendError: The adapter does not take it, which it calls ``BAD_DATA`` when it is damaged or of another
+                version.
+        """
+        model, compilation = ctypes.c_void_p(), ctypes.c_void_p()
+        places = ctypes.byref(model), ctypes.byref(compilation)
+        self.call("Model_restoreFromCompiledNetwork", *places, network, len(network))
+        if not model.value or not compilation.value:
+            raise BackendError("driver-failed", f"{self.library} restored no network, and told no error", "see its log")
+        return Handle(self, "Model", model), Handle(self, "Compilation", compilation)
+
+
+def accelerator_of(device: DriverDevice) -> str | None:
+    """Which accelerator a device belongs to, by MediaTek's names (``mtk-mdla``, ``mtk-gpu``); None: nobody knows."""
+    name = device.name.lower()
+    for accelerator, words in WORDS.items():
+        if any(word in name for word in words):
+            return accelerator
+    return {"accelerator": "npu", "gpu": "gpu", "cpu": "cpu"}.get(device.kind)
+
+
+WORDS = {"npu": ("mdla", "vpu", "dsp", "apu", "edpa", "npu"), "gpu": ("gpu",), "cpu": ("cpu",)}
+"""What device names have in them; mvpu is MediaTek's later VPU, which works with the MDLA on one network."""
+
+
+def by_accelerator(found: Iterable[DriverDevice]) -> dict[str, list[DriverDevice]]:
+    """The devices of each accelerator, in the order of :data:`WORDS`."""
+    sorted_out: dict[str, list[DriverDevice]] = {name: [] for name in WORDS}
+    for device in found:
+        if name := accelerator_of(device):
+            sorted_out[name].append(device)
+    return {name: those for name, those in sorted_out.items() if those}

@@ -1,0 +1,85 @@
+"""Finds out which MediaTek SoC this is, and which version of the MDLA, MediaTek's deep learning accelerator, it has."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+MDLA = {
+    # MediaTek, "Neuron SDK" of the IoT AI Hub and its tables of Genio platforms: Genio 1200, 700, 510, 720, 520.
+    "mt8195": "2.0",
+    "mt8395": "2.0",
+    "mt8188": "3.0",
+    "mt8390": "3.0",
+    "mt8370": "3.0",
+    "mt8189": "5.3",
+    "mt8391": "5.3",
+    "mt8371": "5.3",
+    # MediaTek, "NeuroPilot introduction" on developer.mediatek.com: Dimensity 9000.
+    "mt6983": "3.0",
+    # ExecuTorch's MediaTek backend, preprocess.py: its default compile options are those of this SoC, Dimensity 9300.
+    "mt6989": "5.1",
+    # What public projects give ncc-tflite for Dimensity 8400, 9400 and 9500; not in a public document of MediaTek.
+    "mt6899": "5.5",
+    "mt6991": "5.5",
+    "mt6993": "6.1",
+}
+"""MDLA versions by SoC, as far as public sources tell."""
+
+PROPERTIES = ("ro.soc.model", "ro.hardware", "ro.board.platform")
+"""Android's properties that may name the SoC; the reference app reads ``ro.hardware``."""
+
+DEVICE_TREE = (Path("/proc/device-tree/compatible"), Path("/sys/firmware/devicetree/base/compatible"))
+SOC_BUS = Path("/sys/devices/soc0/soc_id")
+
+_NAME = re.compile(r"mt\d{4}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Soc:
+    """A MediaTek SoC: ``Soc("mt6989", "5.1")``."""
+
+    name: str
+    """In lower case, without what follows the four digits."""
+    mdla: str = ""
+    """The version of its MDLA; empty where no public source tells."""
+
+
+def named(text: str) -> Soc | None:
+    """The SoC that ``text`` names, such as ``"MT6989"``, ``"mediatek,mt8395"`` or ``"MT6983Z/CZA"``."""
+    if found := _NAME.search(text):
+        name = found[0].lower()
+        return Soc(name, MDLA.get(name, ""))
+    return None
+
+
+def detect() -> Soc | None:
+    """The SoC of this device, or None where nothing says that it is one of MediaTek's."""
+    return next((soc for text in _texts() if (soc := named(text))), None)
+
+
+def _texts() -> list[str]:
+    """What this device says of itself, the most exact first."""
+    return [*map(_property, PROPERTIES), *map(_read, DEVICE_TREE), _read(SOC_BUS)]
+
+
+def _property(name: str) -> str:
+    """A property of Android, through its own program; empty elsewhere."""
+    if not (program := shutil.which("getprop")):
+        return ""
+    try:
+        return subprocess.run([program, name], capture_output=True, timeout=5, check=False, text=True).stdout  # noqa: S603
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ""
+
+
+def _read(path: Path) -> str:
+    """A file of the kernel: NUL-separated names in a device tree; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4096).replace(b"\0", b" ").decode("ascii", "replace")
+    except OSError:
+        return ""
