@@ -1,0 +1,154 @@
+"""Opens libSNPE.so, and calls it."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mlperf_mobile.errors import BackendError
+from mlperf_mobile_backend_snpe.native import abi, sdk
+from mlperf_mobile_neural_networks import elf
+
+TITLE = "SNPE"
+MOST_STRINGS = 4096
+
+
+class SnpeError(Exception):
+    """A call that failed, with SNPE's code and words.
+
+    Args:
+        function: Without ``Snpe_``.
+        code: A Snpe_ErrorCode_t; 0 where SNPE gave none.
+        text: What SNPE says.
+    """
+
+    def __init__(self, function: str, code: int, text: str) -> None:
+        super().__init__(f"Snpe_{function} failed{f' with code {code}' if code else ''}{f': {text}' if text else ''}")
+        self.code = code
+
+
+class Library:
+    """SNPE's C interface; functions are called by their names without ``Snpe_``.
+
+    Args:
+        path: A path, or a name that the dynamic loader finds.
+
+    Raises:
+        BackendError: ``library-missing``, ``library-architecture``, ``library-broken`` or ``library-too-old``.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._library = elf.load(path, TITLE, sdk.HINT)
+        self._functions: dict[str, Callable[..., Any]] = {}
+        if absent := [name for name in abi.REQUIRED if not self.has(name)]:
+            summary = f"{path} is not an SNPE 2 library, or not complete: it lacks Snpe_{absent[0]}"
+            rest = f" and {len(absent) - 1} more functions" if absent[1:] else ""
+            raise BackendError("library-too-old", summary + rest, "use SNPE 2.10 or later, or QAIRT")
+        with self.owned("DlVersion_Delete", "Util_GetLibraryVersion") as version:
+            major, self.version = self.get("DlVersion_GetMajor", version), text(self.get("DlVersion_ToString", version))
+        if major != 2:
+            summary = f"{path} is version {self.version}, whose interface is another one"
+            raise BackendError("library-too-old", summary, "use SNPE 2.10 or later, or QAIRT")
+
+    @property
+    def stand_in(self) -> str:
+        """What a stand-in says of itself; empty for Qualcomm's library."""
+        try:
+            says = self._library.snpe_stand_in
+        except AttributeError:
+            return ""
+        says.restype, says.argtypes = ctypes.c_char_p, ()
+        return text(says())
+
+    def has(self, name: str) -> bool:
+        """Whether the library has this function."""
+        return hasattr(self._library, f"Snpe_{name}")
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """The function, with its types declared.
+
+        Raises:
+            BackendError: ``library-symbol``: the library lacks it.
+        """
+        if found := self._functions.get(name):
+            return found
+        try:
+            bound = getattr(self._library, f"Snpe_{name}")
+        except AttributeError as error:
+            summary = f"{self.path} ({self.version}) has no function Snpe_{name}"
+            raise BackendError("library-symbol", summary, "use a newer SDK, or leave out what needs it") from error
+        arguments, _, result = (abi.REQUIRED.get(name) or abi.OPTIONAL[name]).partition(":")
+        bound.argtypes, bound.restype = [abi.TYPES[letter] for letter in arguments], abi.TYPES[result]
+        self._functions[name] = bound
+        return bound  # type: ignore[no-any-return]
+
+    def get(self, name: str, *arguments: Any) -> Any:
+        """The function's result as it is."""
+        return self.function(name)(*arguments)
+
+    def check(self, name: str, *arguments: Any) -> None:
+        """Call a function that returns an error code.
+
+        Raises:
+            SnpeError: The code is not SNPE_SUCCESS.
+        """
+        if code := self.function(name)(*arguments):
+            raise self.failure(name, code)
+
+    def create(self, name: str, *arguments: Any) -> int:
+        """A handle from a function that returns one.
+
+        Raises:
+            SnpeError: It returned none.
+        """
+        handle: int | None = self.function(name)(*arguments)
+        if not handle:
+            raise self.failure(name)
+        return handle
+
+    def failure(self, name: str, code: int = 0) -> SnpeError:
+        """The error of the call just made, to be asked for by the thread that made it."""
+        if not code and self.has("ErrorCode_getLastErrorCode"):
+            code = self.get("ErrorCode_getLastErrorCode")
+        return SnpeError(name, code, text(self.get("ErrorCode_GetLastErrorString")))
+
+    @contextmanager
+    def owned(self, delete: str, create: str, *arguments: Any) -> Iterator[int]:
+        """A handle that is deleted at the end."""
+        handle = self.create(create, *arguments)
+        try:
+            yield handle
+        finally:
+            self.get(delete, handle)
+
+    @contextmanager
+    def string_list(self, names: tuple[str, ...]) -> Iterator[int]:
+        """A StringList of ``names``."""
+        with self.owned("StringList_Delete", "StringList_Create") as handle:
+            for name in names:
+                self.check("StringList_Append", handle, name.encode())
+            yield handle
+
+    def strings(self, name: str, *arguments: Any) -> tuple[bytes, ...]:
+        """What a function returns as a StringList that belongs to the caller; names stay the bytes that they are."""
+        with self.owned("StringList_Delete", name, *arguments) as handle:
+            count = self.get("StringList_Size", handle)
+            if count > MOST_STRINGS:
+                raise SnpeError(name, 0, f"it gave a list of {count} names")
+            return tuple(self.get("StringList_At", handle, index) or b"" for index in range(count))
+
+    def available(self, runtime: str) -> bool:
+        """Whether SNPE says that a runtime can be used here; of a DSP, by programs without a signature."""
+        number = abi.RUNTIMES[runtime]
+        if self.has("Util_IsRuntimeAvailableCheckOption"):
+            return bool(self.get("Util_IsRuntimeAvailableCheckOption", number, abi.UNSIGNED_PD_CHECK))
+        return bool(self.get("Util_IsRuntimeAvailable", number))
+
+
+def text(data: bytes | None) -> str:
+    """SNPE's text as one short line that can be printed."""
+    line = " ".join((data or b"")[:512].decode("utf-8", "replace").split())
+    return "".join(letter if letter.isprintable() else "?" for letter in line)

@@ -1,0 +1,187 @@
+"""A model loaded by libSNPE.so: one call of SNPE a run, on buffers bound once."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn, Self
+
+import numpy as np
+
+from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
+from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile_backend_snpe.native.library import Library
+from mlperf_mobile_backend_snpe.native.network import Network, explain
+from mlperf_mobile_backend_snpe.native.options import Runtime
+from mlperf_mobile_backend_snpe.native.placement import placement
+from mlperf_mobile_backend_snpe.native.profile import Profile
+from mlperf_mobile_backend_snpe.native.tensors import Buffers
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a session is made of."""
+
+    library: Library
+    network: Network
+    name: str
+    """The model's, for messages."""
+    runtimes: tuple[Runtime, ...]
+    profile: Profile | None = None
+
+
+class _Session:
+    """What both kinds of session have in common."""
+
+    run: Callable[[Tensors], Tensors]
+    """See :meth:`mlperf_mobile.contracts.Session.run`; a closure, because that costs less than a method."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        library, network = loaded.library, loaded.network
+        self._loaded, self._name = loaded, loaded.name
+        self.inputs = tuple(tensor.spec for tensor in network.inputs)
+        self.outputs = tuple(tensor.spec for tensor in network.outputs)
+        self._feeds = Buffers(library, network.inputs)
+        try:
+            self._fetches = Buffers(library, network.outputs)
+        except BaseException:
+            self._feeds.close()
+            raise
+        self._open = True
+
+    def _execute(self) -> Callable[[], None]:
+        """Run the network on the buffers."""
+        loaded, library = self._loaded, self._loaded.library
+        name = "SNPE_ExecuteUserBuffers"
+        function = library.function(name)
+        handles = [ctypes.c_void_p(handle) for handle in (loaded.network.handle, self._feeds.map, self._fetches.map)]
+        network, feeds, fetches = handles
+
+        def execute() -> None:
+            if code := function(network, feeds, fetches):
+                explain(library.failure(name, code), loaded.name)
+
+        return execute
+
+    def placement(self) -> Placement:
+        """See :func:`mlperf_mobile_backend_snpe.native.placement.placement`."""
+        if not self._open:
+            self._closed()
+        return placement(self._loaded.runtimes)
+
+    def report(self) -> Mapping[str, Any]:
+        """The runtimes, and where SNPE wrote its profile."""
+        profile = self._loaded.profile
+        return {"runtimes": list(self._loaded.runtimes), **({"profile": profile.files()} if profile else {})}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if not self._open:
+            return
+        self._open = False
+        self.run = self._closed
+        if self._loaded.profile:
+            self._loaded.profile.close()
+        self._fetches.close()
+        self._feeds.close()
+        self._loaded.library.get("SNPE_Delete", self._loaded.network.handle)
+
+    def _closed(self, *_: object) -> NoReturn:
+        raise BackendError("session-closed", f"the session of {self._name} is closed", "load the model again")
+
+
+class SnpeSession(_Session):
+    """A model loaded for one sample a call."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__(loaded)
+        self.run = self._runner()
+
+    def _runner(self) -> Callable[[Tensors], Tensors]:
+        """Inputs are copied into SNPE's buffers, outputs are these buffers."""
+        execute, feeds, outputs, copy = self._execute(), self._feeds.arrays, self._fetches.arrays, np.copyto
+        name, specs = self._name, self.inputs
+        shapes = tuple(feed.shape for feed in feeds)
+
+        def run(inputs: Tensors) -> Tensors:
+            try:
+                for feed, shape, tensor in zip(feeds, shapes, inputs, strict=True):
+                    if tensor.shape != shape:
+                        raise ValueError  # one that could be broadcast does not fit either
+                    copy(feed, tensor, "no")
+            except (AttributeError, TypeError, ValueError) as error:
+                refuse(name, specs, inputs, error)
+            execute()
+            return outputs
+
+        return run
+
+
+class SnpeBatchSession(_Session):
+    """A model loaded for up to ``batch`` samples a call; its tensors have ``batch`` slots, one for each sample.
+
+    Raises:
+        ModelError: ``model-batch``: an output has no slot for each sample.
+    """
+
+    run_batch: Callable[[Sequence[Tensors]], Sequence[Tensors]]
+    """See :meth:`mlperf_mobile.contracts.BatchSession.run_batch`."""
+
+    def __init__(self, loaded: Loaded, batch: int) -> None:
+        for tensor in (*loaded.network.inputs, *loaded.network.outputs):
+            if tensor.shape[:1] != (batch,):
+                summary = f"tensor {tensor.spec.name} of {loaded.name} is {tensor.spec}, not of {batch} samples"
+                raise ModelError("model-batch", summary, "use batch 1, or convert the model for this batch")
+        super().__init__(loaded)
+        self.inputs, self.outputs = _of_one_sample(self.inputs), _of_one_sample(self.outputs)
+        self.run_batch = run_batch = self._batch_runner(batch)
+        self.run = lambda inputs: run_batch((inputs,))[0]
+
+    def _batch_runner(self, batch: int) -> Callable[[Sequence[Tensors]], Sequence[Tensors]]:
+        """Every sample is copied once, into its slot; slots left over keep what they held."""
+        execute, feeds, fetches = self._execute(), self._feeds.arrays, self._fetches.arrays
+        name, specs = self._name, self.inputs
+        expected = [(spec.shape, spec.dtype) for spec in specs]
+        answers = [tuple(fetch[slot : slot + 1] for fetch in fetches) for slot in range(batch)]
+
+        def run_batch(samples: Sequence[Tensors]) -> Sequence[Tensors]:
+            count = len(samples)
+            if not 0 < count <= batch:
+                summary = f"{name} takes 1 to {batch} samples a call, not {count}"
+                raise BackendError("batch-size", summary, "change batch")
+            for slot, sample in enumerate(samples):
+                try:
+                    if [(tensor.shape, tensor.dtype) for tensor in sample] != expected:
+                        raise ValueError  # slots would convert and broadcast what does not fit
+                    for feed, tensor in zip(feeds, sample, strict=True):
+                        feed[slot] = tensor[0]
+                except (AttributeError, TypeError, ValueError) as error:
+                    refuse(name, specs, sample, error)
+            execute()
+            return answers[:count]
+
+        return run_batch
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        self.run_batch = self._closed
+
+
+def refuse(model: str, specs: Sequence[TensorSpec], inputs: object, error: Exception) -> NoReturn:
+    """Say how one sample differs from the input specs."""
+    given = tuple(inputs) if isinstance(inputs, Sequence) else ()
+    told = [
+        f"{tensor.dtype.name}[{','.join(map(str, tensor.shape))}]"
+        if isinstance(tensor, np.ndarray)
+        else type(tensor).__name__
+        for tensor in given
+    ]
+    summary = f"{model} takes {', '.join(map(str, specs))}, not {', '.join(told) or type(inputs).__name__}"
+    raise BackendError("input-mismatch", summary, "encode samples as the inputs ask") from error
+
+
+def _of_one_sample(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    return tuple(replace(spec, shape=(1, *spec.shape[1:])) for spec in specs)
