@@ -17,10 +17,12 @@ class _Event(BaseModel):
 
 
 class Phase(_Event):
-    """A phase begins: ``load``, ``encode``, ``warm-up``, ``performance``, ``accuracy``."""
+    """A phase begins: ``load``, ``compile``, ``encode``, ``warm-up``, ``performance``, ``accuracy``."""
 
     event: Literal["phase"] = "phase"
     name: str
+    step: str = ""
+    """What it is at, where it tells."""
 
 
 class Progress(_Event):
@@ -30,7 +32,8 @@ class Progress(_Event):
     phase: str
     done: int
     total: int
-    fraction: float
+    fraction: float | None
+    """None where only the time is known."""
     elapsed_s: float
     left_s: float | None = None
 

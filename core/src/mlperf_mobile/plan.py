@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
+from pydantic_core import from_json
 
 from mlperf_mobile.config.settings import Mode, QualitySettings, SeedSettings, Strict
 
@@ -42,42 +43,25 @@ class LoadPlan(Strict):
     seeds: SeedSettings
 
 
-class Plan(Strict):
-    """One run of one task."""
+class CompilePlan(Strict):
+    """A model made ready for an accelerator: all there is to a compilation, and the first part of a run."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     run_id: str
     created: str
     """UTC, ISO 8601."""
-    task: str
-    benchmark: str
-    """The task's name in the suite."""
-    suite: str | None
     model: ModelRef
-    dataset: DatasetRef
-    performance_dataset: DatasetRef | None = None
-    """For the timed run, where it is another one."""
     backend: str
-    accelerator: str
-    scenario: str
-    mode: Mode
-    rules: str
-    load: LoadPlan
+    accelerators: dict[str, int | None]
+    """How many sessions on each; None for as many as the backend thinks right."""
     batch: int
-    warmup_s: float
     silence_timeout_s: float
-    strict_placement: bool
-    quality: QualitySettings | None
+    compile_timeout_s: float
     backend_options: dict[str, Any]
-    task_options: dict[str, Any]
-    scenario_options: dict[str, Any]
     offered_by: dict[str, str]
     """The distribution and version behind each of task, dataset, backend and scenario."""
     cache: Path
-    """Folder for downloads and encoded samples."""
-    encoded_cache_mb: int
-    unverified: dict[str, str]
-    """Settings without a reliable source, and why."""
+    """Folder for downloads, compiled models and encoded samples."""
     sources: dict[str, str]
     """Where each setting came from."""
 
@@ -86,9 +70,48 @@ class Plan(Strict):
         return self.model_dump(mode="json", by_alias=True)
 
     @property
+    def accelerator(self) -> str:
+        """Where it runs: one name, or several joined by commas."""
+        return ",".join(self.accelerators)
+
+
+class Plan(CompilePlan):
+    """One run of one task."""
+
+    task: str
+    benchmark: str
+    """The task's name in the suite."""
+    suite: str | None
+    dataset: DatasetRef
+    performance_dataset: DatasetRef | None = None
+    """For the timed run, where it is another one."""
+    scenario: str
+    mode: Mode
+    rules: str
+    load: LoadPlan
+    warmup_s: float
+    strict_placement: bool
+    quality: QualitySettings | None
+    task_options: dict[str, Any]
+    scenario_options: dict[str, Any]
+    encoded_cache_mb: int
+    unverified: dict[str, str]
+    """Settings without a reliable source, and why."""
+
+    @property
     def has_performance(self) -> bool:
         return self.mode is not Mode.ACCURACY
 
     @property
     def has_accuracy(self) -> bool:
         return self.mode is not Mode.PERFORMANCE
+
+
+def read(text: bytes) -> CompilePlan:
+    """The plan in a JSON text: a :class:`Plan`, or only a :class:`CompilePlan`.
+
+    Raises:
+        ValidationError: It is neither.
+    """
+    data = from_json(text)
+    return (Plan if isinstance(data, dict) and "task" in data else CompilePlan).model_validate(data)

@@ -33,34 +33,35 @@ class Data:
     entry: DataEntry | None
 
 
-class Asked:
-    """What is known of a benchmark from the settings alone.
+class Wanted:
+    """A model as it was asked for, and its layers of settings, the weakest first.
 
-    Raises:
-        UsageError: A name is unknown, or settings cannot be read.
+    Args:
+        registry: What is installed.
+        request: What the user set.
+        catalogue: The models that are known by name, and the settings that everything else is stronger than.
+        suite_layers: Settings between the catalogue's and the user's.
+        prefixes: Of settings of the user that are for this benchmark among others.
     """
 
-    def __init__(self, registry: Registry, request: Request, benchmark: Benchmark) -> None:
-        self.registry, self.benchmark = registry, benchmark
-        self.task = registry.tasks[benchmark.task]
-        self.catalogue = Catalogue.of(self.task.info.settings, f"task {benchmark.task}")
-        suite_layers = [read_resource(reference, f"suite {benchmark.suite}") for reference in benchmark.settings]
-        prefixes = dict.fromkeys((f"tasks.{benchmark.task}.", f"tasks.{benchmark.name}."))
+    def __init__(
+        self,
+        registry: Registry,
+        request: Request,
+        catalogue: Catalogue,
+        suite_layers: Sequence[Layer] = (),
+        prefixes: Sequence[str] = (),
+    ) -> None:
+        self.registry, self.catalogue = registry, catalogue
         given = (request.file, request.environment, request.flags)
         own = [layer for each in given for layer in (each, *(under(each, prefix) for prefix in prefixes))]
         self.above = [without_selection(layer) for layer in (*suite_layers, *own)]
-        stack = [self.catalogue.defaults, *self.above]
-        self.peek = layers.merge(stack)
+        self.peek = layers.merge([catalogue.defaults, *self.above])
         cache = self.peek.get("cache")
         folder = expand(Path(str(cache.value)), cache.source) if cache and cache.value else default_folder()
-        self.finder = Finder(self.catalogue.package, Cache(folder.absolute()))
-        self.dataset = self._data("dataset")
-        self.performance_dataset = self._data("performance_dataset") if _times_other_data(stack) else None
-        if self.performance_dataset and str(self.peek["mode"].value if "mode" in self.peek else "") == Mode.PERFORMANCE:
-            self.dataset, self.performance_dataset = self.performance_dataset, None
-            self.above = [_renamed(layer, "performance_data_path", "data_path") for layer in self.above]
+        self.finder = Finder(catalogue.package, Cache(folder.absolute()))
         self.model_name = str(self.peek["model"].value) if "model" in self.peek else None
-        self.entry = self.catalogue.models.get(self.model_name or "")
+        self.entry = catalogue.models.get(self.model_name or "")
 
     def pick(self, kind: str, offers: Mapping[str, Offer[InfoT]], default: str = "") -> Offer[InfoT]:
         """The offer that the setting ``kind`` names."""
@@ -77,12 +78,40 @@ class Asked:
             first: The weakest layer.
             lenient: Leave out the options of plugins that are not among them.
         """
-        weaker = [first, self.catalogue.defaults, self._model_layer(), self._data_layer(self.dataset)]
-        stack = [*weaker, *self.above]
+        stack = [first, self.catalogue.defaults, *self._brought(), *self.above]
         stack = [_drop_settled_doubts(layer, stack[number + 1 :]) for number, layer in enumerate(stack)]
         plain = [{k: s for k, s in layer.items() if not k.startswith("runs.")} for layer in stack]
         resolved = [layers.resolve_names(layer, option_models, lenient=lenient) for layer in plain]
         return layers.merge(resolved), layers.merge([under(layer, "runs.") for layer in stack])
+
+    def _brought(self) -> Sequence[Layer]:
+        """The settings that the model and the data bring along."""
+        return ()
+
+
+class Asked(Wanted):
+    """What is known of a benchmark from the settings alone.
+
+    Raises:
+        UsageError: A name is unknown, or settings cannot be read.
+    """
+
+    def __init__(self, registry: Registry, request: Request, benchmark: Benchmark) -> None:
+        self.benchmark = benchmark
+        self.task = registry.tasks[benchmark.task]
+        catalogue = Catalogue.of(self.task.info.settings, f"task {benchmark.task}")
+        suite_layers = [read_resource(reference, f"suite {benchmark.suite}") for reference in benchmark.settings]
+        prefixes = dict.fromkeys((f"tasks.{benchmark.task}.", f"tasks.{benchmark.name}."))
+        super().__init__(registry, request, catalogue, suite_layers, tuple(prefixes))
+        stack = [catalogue.defaults, *self.above]
+        self.dataset = self._data("dataset")
+        self.performance_dataset = self._data("performance_dataset") if _times_other_data(stack) else None
+        if self.performance_dataset and str(self.peek["mode"].value if "mode" in self.peek else "") == Mode.PERFORMANCE:
+            self.dataset, self.performance_dataset = self.performance_dataset, None
+            self.above = [_renamed(layer, "performance_data_path", "data_path") for layer in self.above]
+
+    def _brought(self) -> Sequence[Layer]:
+        return self._model_layer(), self._data_layer(self.dataset)
 
     def dataset_ref(self, data: Data, options: Mapping[str, Any], setting: Setting | None, flag: str) -> DatasetRef:
         """The data set with its path: the one given in ``setting``, or the catalogue's.
@@ -115,7 +144,9 @@ class Asked:
     def resources(self) -> list[Resource]:
         """Everything that has to be in the cache before the benchmark can run."""
         if self.entry:
-            self.finder.path(self.entry)
+            named = str(self.peek["backend"].value) if "backend" in self.peek else ""
+            offer = self.registry.backends.get(named)
+            self.finder.path(self.entry.in_format(offer.info.model_formats if offer else ()))
         for data in filter(None, (self.dataset, self.performance_dataset)):
             if data.entry and data.entry.path and not (data is self.dataset and "data_path" in self.peek):
                 self.finder.path(data.entry.path)

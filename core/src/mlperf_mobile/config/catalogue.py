@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -54,13 +54,28 @@ class DatasetQuality(QualitySettings):
     dataset: str
 
 
-class ModelEntry(Place):
-    """A model that a task knows by name."""
+class OtherForm(Place):
+    """The same model in another file format."""
 
     format: str
+
+
+class ModelEntry(OtherForm):
+    """A model that a task knows by name."""
+
+    also: tuple[OtherForm, ...] = Field(default=(), description="the same model in other formats")
     datasets: tuple[str, ...] = ()
     task_options: dict[str, Any] = Field(default_factory=dict)
     quality: tuple[DatasetQuality, ...] = ()
+
+    @property
+    def forms(self) -> tuple[OtherForm, ...]:
+        """Every form of it, the main one first."""
+        return (self, *self.also)
+
+    def in_format(self, liked: Sequence[str]) -> OtherForm:
+        """The form whose format comes first among ``liked``; the main one if none does."""
+        return next((form for each in liked for form in self.forms if form.format == each), self)
 
 
 class DataEntry(Strict):
@@ -110,9 +125,16 @@ class Catalogue:
         data = {name: layers.check(DataEntry, described, f"data.{name}.") for name in _names(described, "data")}
         return cls(settings.partition(":")[0], models, data, defaults)
 
+    @classmethod
+    def empty(cls) -> Self:
+        """Of a model that belongs to no task."""
+        return cls("mlperf_mobile", {}, {}, {})
+
     def places(self) -> dict[str, Place]:
         """Everywhere that a model or data is, by what needs it."""
-        found: dict[str, Place] = {f"model {name}": entry for name, entry in self.models.items()}
+        found: dict[str, Place] = {}
+        for name, entry in self.models.items():
+            found |= {f"model {name}": entry} | {f"model {name} as {form.format}": form for form in entry.also}
         for name, entry in self.data.items():
             if entry.path:
                 found[f"data {name}"] = entry.path

@@ -68,7 +68,9 @@ class Settings(Strict):
     """Everything that a layer may set, with the defaults of the core."""
 
     backend: str | None = Field(default=None, description="which backend runs the model")
-    accelerator: str | None = Field(default=None, description="which of the backend's accelerators")
+    accelerator: str | None = Field(
+        default=None, description="which of the backend's accelerators; offline several side by side, as `cpu:2,npu`"
+    )
     scenario: str = Field(default="single-stream", description="how queries are issued")
     mode: Mode = Field(default=Mode.BOTH, description="performance, accuracy or both")
     rules: str = Field(default="normal", description="which counts and durations: normal, quick or rapid")
@@ -80,7 +82,7 @@ class Settings(Strict):
         default=None, description="another data set for the timed run; it needs no labels"
     )
     performance_data_path: Path | None = Field(default=None, description="the folder of the performance data set")
-    cache: Path | None = Field(default=None, description="folder for downloads and encoded samples")
+    cache: Path | None = Field(default=None, description="folder for downloads, compiled models and encoded samples")
     encoded_cache_mb: int = Field(
         default=4096, ge=0, le=10**7, description="megabytes of encoded samples kept between runs, 0: none"
     )
@@ -106,6 +108,9 @@ class Settings(Strict):
     )
     silence_timeout_s: float = Field(
         default=300, gt=0, le=86400, description="stop a run that says nothing for so long"
+    )
+    compile_timeout_s: float = Field(
+        default=3600, gt=0, le=604800, description="stop a run that compiles its model for so long"
     )
     quality: QualitySettings | None = Field(
         default=None, description="`metric`, `reference`, `ratio` and `source` of the quality target"

@@ -12,7 +12,7 @@ from mlperf_mobile.contracts.backend import (
     Session,
     TokenSession,
 )
-from mlperf_mobile.contracts.scenario import Load, Measurement, Rule, Scenario, Seeds, SystemUnderTest
+from mlperf_mobile.contracts.scenario import Load, Measurement, Rule, Scenario, Seeds, Share, SystemUnderTest
 from mlperf_mobile.contracts.task import Codec, Dataset, Fingerprinted, Metric, Recipe, Score, Task
 from mlperf_mobile.contracts.tensors import Options, Tensors, TensorSpec
 
@@ -38,6 +38,7 @@ __all__ = [
     "Score",
     "Seeds",
     "Session",
+    "Share",
     "SystemUnderTest",
     "Task",
     "TensorSpec",

@@ -48,6 +48,15 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What one session did of the timed run."""
+
+    samples: int
+    busy_s: float
+    """How long it worked: the rest of the run it waited."""
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """What a scenario measured, in performance mode."""
 
@@ -62,6 +71,8 @@ class Measurement:
     rules: tuple[Rule, ...]
     loadgen: Mapping[str, Any] = field(default_factory=dict)
     """The load generator's own verdict, version and effective settings."""
+    shares: tuple[Share, ...] = ()
+    """One for each of the system's sessions, where several work side by side."""
 
 
 class SystemUnderTest(Protocol):

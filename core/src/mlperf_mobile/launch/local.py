@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from mlperf_mobile import events
 from mlperf_mobile.errors import ExitCode
-from mlperf_mobile.plan import Plan
+from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.results import latencies, store
 from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
 
@@ -42,7 +42,7 @@ def launch(plan: Plan, output: Path, listen: Callable[[events.Event], None]) -> 
     """
     folder = store.Folder(output, plan)
     try:
-        run = _Run(plan, folder.path, listen)
+        run = Run(plan, folder.path, listen)
         status, error = run.until_ended()
         result = _composed(plan, run.parts, status, error, str(folder.final))
         folder.commit(result)
@@ -64,15 +64,24 @@ def _composed(plan: Plan, parts: dict[str, Any], status: Status, error: ErrorFac
         return compose(plan, sound, Status.FAILED, error, directory)
 
 
-class _Run:
-    """One worker process, from its start to its end."""
+class Run:
+    """One worker process, from its start to its end.
 
-    def __init__(self, plan: Plan, folder: Path, listen: Callable[[events.Event], None]) -> None:
+    Args:
+        plan: What it is told to do.
+        folder: An existing folder for its logs.
+        listen: Called with every event, as it comes.
+    """
+
+    def __init__(self, plan: CompilePlan, folder: Path, listen: Callable[[events.Event], None]) -> None:
         self.parts: dict[str, Any] = {}
         self._plan, self._folder, self._listen = plan, folder, listen
         self._failure: events.Failed | None = None
         self._timed: events.Progress | None = None
         self._ended = False
+        self._compiling: float | None = None
+        """Since when it compiles."""
+        self._heard = time.monotonic()
 
     def until_ended(self) -> tuple[Status, ErrorFacts | None]:
         """Start the worker and listen until it is gone."""
@@ -114,9 +123,10 @@ class _Run:
         with store.telling(self._folder):
             journal = (self._folder / store.EVENTS).open("wb", buffering=0)
         with journal:
-            for line in _lines(pipe, self._plan.silence_timeout_s, lambda: process.poll() is not None):
-                if line is None:
+            for line in _lines(pipe, self._left_s, lambda: process.poll() is not None):
+                if line is None or (self._compiling is not None and self._left_s() <= 0):
                     return False
+                self._heard = time.monotonic()
                 try:
                     event = events.decode(line)
                 except ValueError:
@@ -126,6 +136,12 @@ class _Run:
                 self._take(event)
         return True
 
+    def _left_s(self) -> float:
+        """How long it may go on without a word; a compiler may take its time, but not for ever."""
+        if self._compiling is not None:
+            return self._compiling + self._plan.compile_timeout_s - time.monotonic()
+        return self._heard + self._plan.silence_timeout_s - time.monotonic()
+
     def _take(self, event: events.Event) -> None:
         if isinstance(event, events.Measured):
             self.parts[event.part] = event.value
@@ -133,6 +149,8 @@ class _Run:
             self._failure = event
         elif isinstance(event, events.Progress) and event.phase == "performance":
             self._timed = event
+        elif isinstance(event, events.Phase):
+            self._compiling = (self._compiling or time.monotonic()) if event.name == "compile" else None
         elif isinstance(event, events.Ended):
             self._ended = True
         self._listen(event)
@@ -174,9 +192,15 @@ class _Run:
             return Status.FAILED, ErrorFacts(
                 code=told.code, summary=told.summary, hint=told.hint, exit_code=told.exit_code, stderr_tail=tail
             )
+        if silent and self._compiling is not None:
+            summary = f"compiling took longer than {self._plan.compile_timeout_s:g} s and was stopped"
+            hint = "it may need more: --set compile_timeout_s=SECONDS; worker.log has the compiler's words"
+            return Status.FAILED, ErrorFacts(
+                code="compile-timeout", summary=summary, hint=hint, exit_code=ExitCode.BACKEND, stderr_tail=tail
+            )
         if silent:
             summary = f"the worker said nothing for {self._plan.silence_timeout_s:g} s and was stopped"
-            hint = "look at worker.log; a slow compilation may need more: --set silence_timeout_s=SECONDS"
+            hint = "look at worker.log; a slow driver may need more: --set silence_timeout_s=SECONDS"
             return Status.FAILED, ErrorFacts(
                 code="worker-silent", summary=summary, hint=hint, exit_code=ExitCode.WORKER_SILENT, stderr_tail=tail
             )
@@ -201,17 +225,16 @@ class _Run:
         }
 
 
-def _lines(pipe: BinaryIO, silence_s: float, is_over: Callable[[], bool]) -> Iterator[bytes | None]:
-    """Whole lines as they come; None, and the end, after so many seconds without one. Memory is bounded.
+def _lines(pipe: BinaryIO, left_s: Callable[[], float], is_over: Callable[[], bool]) -> Iterator[bytes | None]:
+    """Whole lines as they come; None, and the end, when no time is left. Memory is bounded.
 
     They end with the pipe, or when nothing more is in it and ``is_over()``: a child of the worker may hold it open.
     """
     held = bytearray()
-    deadline = time.monotonic() + silence_s
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while True:
-            over, left = is_over(), deadline - time.monotonic()
+            over, left = is_over(), left_s()
             if not selector.select(0 if over else min(max(0.0, left), GRACE_S)):
                 if over:
                     return
@@ -226,7 +249,6 @@ def _lines(pipe: BinaryIO, silence_s: float, is_over: Callable[[], bool]) -> Ite
             *lines, rest = held.split(b"\n")
             held = bytearray(rest) if len(rest) <= events.MAX_LINE else bytearray()
             for line in lines:
-                deadline = time.monotonic() + silence_s
                 yield bytes(line)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlperf_mobile.config.resolve import Resolved
-from mlperf_mobile.plan import Plan
+from mlperf_mobile.plan import CompilePlan, Plan
 
 
 def duration_range(plan: Plan) -> dict[str, float | None]:
@@ -36,6 +36,11 @@ def missing_text(resolved: Resolved) -> str:
     return "\n".join(["missing:", *lines]) if lines else ""
 
 
+def accelerators_text(plan: CompilePlan) -> str:
+    """As it would be written in a run file: ``cpu:2,npu``."""
+    return ",".join(f"{name}:{count}" if count else name for name, count in plan.accelerators.items())
+
+
 def plan_text(plan: Plan) -> str:
     """One line a setting, with its source."""
     span = duration_range(plan)
@@ -62,8 +67,9 @@ def plan_text(plan: Plan) -> str:
 def _values(plan: Plan) -> list[tuple[str, object]]:
     data = plan.to_json()
     shown: list[tuple[str, object]] = [
-        (key, data[key]) for key in ("backend", "accelerator", "scenario", "mode", "rules", "batch", "warmup_s")
-    ]
+        ("backend", plan.backend), ("accelerator", accelerators_text(plan)),
+        *((key, data[key]) for key in ("scenario", "mode", "rules", "batch", "warmup_s")),
+    ]  # fmt: skip
     for key, value in data["load"].items():
         if isinstance(value, dict):
             shown += [(f"{key}.{name}", part) for name, part in value.items()]

@@ -43,7 +43,9 @@ def _bar(title: str) -> Iterator[Listen]:
 
         def listen(event: events.Event) -> None:
             if isinstance(event, events.Phase):
-                progress.update(bar, description=event.name, total=None, completed=0, left="")
+                progress.update(bar, description=_name(event), total=None, completed=0, left="")
+            elif isinstance(event, events.Progress) and event.fraction is None:
+                progress.update(bar, left=f"for {event.elapsed_s:.0f} s")
             elif isinstance(event, events.Progress):
                 left = f"{event.left_s:.0f} s left" if event.left_s is not None else ""
                 progress.update(bar, description=event.phase, total=1.0, completed=event.fraction, left=left)
@@ -60,11 +62,16 @@ class _Lines:
     def __call__(self, event: events.Event) -> None:
         now = time.monotonic()
         if isinstance(event, events.Phase):
-            self._say(event.name)
+            self._say(_name(event))
         elif isinstance(event, events.Progress) and now - self._last >= PLAIN_EVERY_S:
             left = f", {event.left_s:.0f} s left" if event.left_s is not None else ""
-            self._say(f"{event.phase}: {event.fraction * 100:.0f} %{left}")
+            far = f"for {event.elapsed_s:.0f} s" if event.fraction is None else f"{event.fraction * 100:.0f} %"
+            self._say(f"{event.phase}: {far}{left}")
 
     def _say(self, text: str) -> None:
         self._last = time.monotonic()
         print(f"{self._title}: {text}", file=sys.stderr, flush=True)
+
+
+def _name(phase: events.Phase) -> str:
+    return f"{phase.name}: {phase.step}" if phase.step else phase.name

@@ -8,13 +8,11 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 CHUNK = 1 << 20
-MAX_RECORD = 1 << 16
-"""Bytes of a record that are read; one of ours has a few hundred."""
 
 Tick = Callable[[int], None]
 """Told how many bytes have been dealt with; may raise to stop the work."""
@@ -23,13 +21,16 @@ Tick = Callable[[int], None]
 class Noted(BaseModel):
     """A small JSON file that is written whole or not at all, and counts as absent when it is damaged."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
+
+    MAX: ClassVar[int] = 1 << 16
+    """Bytes that are read; a record has a few hundred."""
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
         try:
             with path.open("rb") as file:
-                return cls.model_validate_json(file.read(MAX_RECORD))
+                return cls.model_validate_json(file.read(cls.MAX))
         except (OSError, ValidationError, RecursionError):
             return None
 
@@ -38,7 +39,7 @@ class Noted(BaseModel):
         temporary = path.with_name(f"{path.name}.tmp")
         try:
             with temporary.open("w", encoding="utf-8") as file:
-                json.dump(self.model_dump(exclude_defaults=True), file, indent=2)
+                json.dump(self.model_dump(exclude_defaults=True, by_alias=True), file, indent=2)
                 file.write("\n")
                 file.flush()
                 os.fsync(file.fileno())

@@ -44,6 +44,8 @@ class Performance(_Part):
     samples: int
     duration_s: float
     expected_latency_ns: int | None = None
+    accelerators: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """What each did: ``sessions``, ``samples``, ``throughput``, and how ``busy`` they were, as a share of the time."""
     loadgen: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -103,6 +105,9 @@ class Result(_Part):
     backend: str
     runtime: str | None
     accelerator: str
+    """One name, or several joined by commas."""
+    functional_only: str = ""
+    """Why its speed says nothing: it ran on a simulator or a stand-in; its answers are real."""
     scenario: str
     mode: str
     rule_set: str
@@ -113,6 +118,10 @@ class Result(_Part):
     accuracy: Accuracy | None
     placement: dict[str, Any] | None
     system: dict[str, Any] | None
+    compiled: dict[str, Any] | None = None
+    """By accelerator: whether it was compiled or kept from before, and what the compiler found out."""
+    report: dict[str, Any] | None = None
+    """By accelerator: what the backend has to say about its runs, such as on-hardware durations."""
     seeds: dict[str, int]
     versions: dict[str, str]
     environment: dict[str, Any]
@@ -150,10 +159,17 @@ def compose(plan: Plan, parts: dict[str, Any], status: Status, error: ErrorFacts
         rules.append(
             RuleResult(name="quality-target", ok=accuracy.passed, observed=accuracy.value, required=accuracy.target)
         )
+    backend = parts.get("backend") or {}
+    functional_only = str(backend.get("functional_only") or "")
+    if performance and functional_only:
+        rules.append(
+            RuleResult(
+                name="real-hardware", ok=False, observed=plan.accelerator, required="hardware", note=functional_only
+            )
+        )
     complete = (performance or not plan.has_performance) and (accuracy or not plan.has_accuracy)
     if status is not Status.COMPLETED or not complete:
         rules.append(RuleResult(name="completed", ok=False, observed=status.value, required="completed"))
-    backend = parts.get("backend") or {}
     return Result(
         schema=1,
         run_id=plan.run_id,
@@ -171,6 +187,7 @@ def compose(plan: Plan, parts: dict[str, Any], status: Status, error: ErrorFacts
         backend=plan.backend,
         runtime=backend.get("runtime"),
         accelerator=plan.accelerator,
+        functional_only=functional_only,
         scenario=plan.scenario,
         mode=plan.mode.value,
         rule_set=plan.rules,
@@ -180,6 +197,8 @@ def compose(plan: Plan, parts: dict[str, Any], status: Status, error: ErrorFacts
         accuracy=accuracy,
         placement=parts.get("placement"),
         system=parts.get("system"),
+        compiled=parts.get("compiled"),
+        report=parts.get("report"),
         seeds=plan.load.seeds.model_dump(),
         versions=(parts.get("versions") or {}) | (backend.get("versions") or {}),
         environment=parts.get("environment") or {},

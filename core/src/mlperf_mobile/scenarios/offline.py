@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 from array import array
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 from time import perf_counter_ns
 
 from mlperf_mobile import loadgen, rules
-from mlperf_mobile.contracts import Load, Measurement, Options, SystemUnderTest
+from mlperf_mobile.contracts import Load, Measurement, Options, Share, SystemUnderTest
 from mlperf_mobile.scenarios.single_stream import library
 
 TAKE_NS = 5_000_000
-"""A session takes work for so long at a time: handing over and completing one by one would cost fast models 5 %."""
+"""A session takes work for so long at a time: handing over and completing one by one would cost fast models 5 %.
+
+Each goes by its own speed, so that a slow accelerator beside a fast one does not keep the last samples waiting.
+"""
 MOST_BATCHES = 64
 
 
@@ -29,12 +31,12 @@ class Offline:
     def run(self, system: SystemUnderTest, load: Load, latencies_ns: array[int], logs: Path) -> Measurement:
         settings = loadgen.performance_settings("Offline", load)
         settings.offline_expected_qps = system.sessions * system.batch * 1e9 / load.expected_latency_ns
-        size = system.batch * max(1, min(MOST_BATCHES, TAKE_NS // load.expected_latency_ns))
         times = [0, 0]
+        shares: list[Share] = []
 
         def issue(ids: list[int], indices: list[int]) -> None:
             times[0] = perf_counter_ns()
-            drain(system, ids, indices, latencies_ns, times[0], size)
+            shares[:] = drain(system, ids, indices, latencies_ns, times[0])
             times[1] = perf_counter_ns()
 
         details = loadgen.run(settings, library(system, load), issue, logs)
@@ -52,24 +54,47 @@ class Offline:
                 rules.max_duration(duration, load, 0.0),
             ),
             loadgen=loadgen.verdict(details),
+            shares=tuple(shares),
         )
 
 
 def drain(
-    system: SystemUnderTest, ids: list[int], indices: list[int], latencies_ns: array[int], start: int, size: int
-) -> None:
-    """Answer all samples; every session works in a thread of its own and takes the next ``size`` of them."""
-    places = count(0, size)
+    system: SystemUnderTest, ids: list[int], indices: list[int], latencies_ns: array[int], start: int
+) -> list[Share]:
+    """Answer all samples; every session works in a thread of its own and takes the next ones when it is free."""
+    queue, shares = _Queue(len(indices)), [Share(0, 0.0)] * system.sessions
 
     def work(session: int, failures: list[BaseException]) -> None:
         complete = loadgen.Responder().complete_all
-        while not failures and (place := next(places)) < len(indices):
-            end = place + size
-            responses = system.answer_batch(indices[place:end], session)
-            complete(ids[place:end], responses)
-            latencies_ns.extend([perf_counter_ns() - start] * len(responses))
+        batches, samples, busy_ns = 1, 0, 0
+        while not failures and (taken := queue.take(batches * system.batch)):
+            began = perf_counter_ns()
+            responses = system.answer_batch(indices[taken], session)
+            complete(ids[taken], responses)
+            now = perf_counter_ns()
+            latencies_ns.extend([now - start] * len(responses))
+            samples += len(responses)
+            busy_ns += now - began
+            batches = max(1, min(MOST_BATCHES, batches * TAKE_NS // max(1, now - began)))
+        shares[session] = Share(samples, busy_ns / 1e9)
 
     in_threads(work, system.sessions)
+    return shares
+
+
+class _Queue:
+    """Places from 0 to ``end``, handed out in pieces of any size, to any thread."""
+
+    def __init__(self, end: int) -> None:
+        self._next, self._end = 0, end
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> slice | None:
+        """The next ``size`` places, or as many as there are; None when there is none left."""
+        with self._lock:
+            start = self._next
+            self._next = end = min(start + size, self._end)
+        return slice(start, end) if end > start else None
 
 
 def in_threads(work: Callable[[int, list[BaseException]], None], sessions: int) -> None:

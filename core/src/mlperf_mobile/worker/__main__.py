@@ -21,18 +21,22 @@ def main() -> int:
     args = parser.parse_args()
 
     from mlperf_mobile import events
-    from mlperf_mobile.plan import Plan
+    from mlperf_mobile.plan import CompilePlan, Plan, read
     from mlperf_mobile.worker.channel import Channel
+    from mlperf_mobile.worker.prepare import prepare
     from mlperf_mobile.worker.steps import run
     from mlperf_mobile.worker.watch import Watch
 
     channel = Channel(args.events_fd)
     try:
-        line = _read_line(sys.stdin.fileno())
-        plan = Plan.model_validate_json(line)
+        plan: CompilePlan = read(_read_line(sys.stdin.fileno()))
         watch = Watch(channel, sys.stdin.fileno(), args.directory)
         watch.start()
-        run(plan, channel, watch, args.directory)
+        if isinstance(plan, Plan):
+            run(plan, channel, watch, args.directory)
+        else:
+            with watch.phase("load"):
+                prepare(plan, plan.batch, channel, watch, args.directory)
         watch.stop()
         channel.send(events.Ended())
         return ExitCode.OK

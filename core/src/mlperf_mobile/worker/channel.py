@@ -47,8 +47,8 @@ class Channel:
         self.send(events.Failed.model_validate(told.record() | {"trace": trace[-8000:]}))
         return told.exit_code
 
-    def phase(self, name: str) -> None:
-        self.send(events.Phase(name=name))
+    def phase(self, name: str, step: str = "") -> None:
+        self.send(events.Phase(name=name, step=step[:200]))
 
     def measured(self, part: str, value: object) -> None:
         self.send(events.Measured(part=part, value=value))

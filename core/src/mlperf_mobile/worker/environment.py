@@ -48,12 +48,13 @@ def versions() -> dict[str, str]:
         if name == "mlperf-mobile" or any(e.group == "mlperf_mobile" for e in d.entry_points)
     }
     required = {
-        _required_name(text) for name in ours for text in installed[name].requires or () if "extra ==" not in text
+        required_name(text) for name in ours for text in installed[name].requires or () if "extra ==" not in text
     }
     return {name: installed[name].version for name in sorted(ours | required) if name in installed}
 
 
-def _required_name(requirement: str) -> str:
+def required_name(requirement: str) -> str:
+    """The distribution that a requirement names, normalised: ``"PyYAML>=6; …"`` is ``"pyyaml"``."""
     end = next((i for i, c in enumerate(requirement) if not (c.isalnum() or c in "-_.")), len(requirement))
     return requirement[:end].lower().replace("_", "-")
 

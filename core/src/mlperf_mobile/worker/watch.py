@@ -22,17 +22,23 @@ INTERVAL_S = 0.25
 
 @dataclass
 class Meter:
-    """How far one phase is: its count, and how long it shall last at least."""
+    """How far one phase is: its count, and how long it shall last at least; without a count, how long it has taken."""
 
     phase: str
     total: int
-    done: Callable[[], int]
+    done: Callable[[], int] | None
     min_s: float = 0.0
     started: float = field(default_factory=time.monotonic)
     reported: int = 0
 
     def progress(self) -> events.Progress | None:
         """The progress, when there was some since the last call."""
+        if self.done is None:
+            elapsed = time.monotonic() - self.started
+            if int(elapsed) == self.reported:
+                return None
+            self.reported = int(elapsed)
+            return events.Progress(phase=self.phase, done=0, total=0, fraction=None, elapsed_s=elapsed)
         done = self.done()
         if done == self.reported:
             return None
@@ -59,7 +65,9 @@ class Watch(threading.Thread):
         self._done = threading.Event()
 
     @contextmanager
-    def phase(self, name: str, total: int = 0, done: Callable[[], int] = int, min_s: float = 0.0) -> Iterator[None]:
+    def phase(
+        self, name: str, total: int = 0, done: Callable[[], int] | None = int, min_s: float = 0.0
+    ) -> Iterator[None]:
         """Announce a phase and report its progress; the phase around it goes on afterwards."""
         around = self._meter
         self._channel.phase(name)

@@ -1,0 +1,129 @@
+"""``mlperf-mobile compile``: compiles models ahead of time, and keeps what comes of it for the runs that follow."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlperf_mobile.errors import ExitCode, MobileError, OutputError
+
+if TYPE_CHECKING:
+    from mlperf_mobile.plan import CompilePlan
+
+_EXAMPLES = """examples:
+  mlperf-mobile compile --model my.tflite --backend snpe --accelerator htp --set soc_model=SM8750
+  mlperf-mobile compile image_classification --backend neuron     the model that a run of the task would take
+  mlperf-mobile compile --suite v4.0 --backend snpe               every model of a round
+  mlperf-mobile compile --model my.onnx --backend snpe --export built/    and a copy of what was made
+"""
+
+_FLAGS = ("suite", "backend", "accelerator", "model")
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "compile",
+        help="compile models ahead of time",
+        description="Compile models for an accelerator; a run that needs the same finds it in the cache.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument("tasks", nargs="*", metavar="TASK", help="the models of these tasks or benchmarks")
+    command.add_argument("--suite", help="the models of this suite")
+    command.add_argument("--backend", help="which backend compiles")
+    command.add_argument("--accelerator", help="for which of its accelerators")
+    command.add_argument("--model", metavar="NAME|PATH", help="a model file, or with a TASK one of its models by name")
+    command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any other setting or option")
+    command.add_argument("--config", metavar="FILE", type=Path, help="a run file in YAML")
+    command.add_argument("--export", metavar="DIR", type=Path, help="copy what was made into this folder")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--quiet", action="store_true", help="no progress")
+    command.set_defaults(handler=handle)
+
+
+def handle(args: argparse.Namespace) -> int:
+    """Run the command; the exit code is that of the first model that cannot be compiled."""
+    from mlperf_mobile.cli.flags import flags
+    from mlperf_mobile.config.compiling import resolve_compilations
+    from mlperf_mobile.config.document import read_file
+    from mlperf_mobile.config.layers import load_environment
+    from mlperf_mobile.config.selection import Request
+    from mlperf_mobile.launch.compiling import compile_model
+    from mlperf_mobile.registry import Registry
+    from mlperf_mobile.report.progress import listener
+    from mlperf_mobile.resources.cache import missing_resources
+
+    request = Request(
+        file=read_file(args.config) if args.config else {}, environment=load_environment(), flags=flags(args, _FLAGS)
+    )
+    found = resolve_compilations(Registry(), request)
+    if found.missing:
+        raise missing_resources(found.missing, found.cache.folder)
+    records, code = [], ExitCode.OK
+    for plan in found.plans:
+        record = {"model": plan.model.name, "backend": plan.backend, "accelerators": list(plan.accelerators)}
+        try:
+            with listener(plan.model.name, quiet=args.quiet) as listen:
+                parts = compile_model(plan, listen)
+            told = [{"accelerator": name} | each for name, each in parts["compiled"].items()]
+            if args.export:
+                for each in told:
+                    each["exported"] = str(_export(plan, each, args.export))
+            record |= {"compiled": told, "runtime": parts["backend"]["runtime"], "error": None}
+        except MobileError as error:
+            record |= {"compiled": [], "runtime": None, "error": error.record()}
+            code = code or error.exit_code
+            print(f"mlperf-mobile: {plan.model.name}: {error.line()}", file=sys.stderr)
+        records.append(record)
+    if args.json:
+        print(json.dumps({"schema": 1, "models": records}, indent=2))
+    else:
+        for record in records:
+            _print(record)
+    return code
+
+
+def _print(record: dict[str, Any]) -> None:
+    for each in record["compiled"]:
+        how = "found in the cache" if each["cached"] else "compiled" if each["kept"] else "compiled, not kept"
+        if not each["kept"] and not each["note"]:
+            how = "nothing to compile: it runs as it is"
+        print(f"{record['model']}  {record['backend']}/{each['accelerator']} ({record['runtime']})")
+        print(f"  {how}, {each['seconds'] * 1000:.0f} ms")
+        if each["note"]:
+            print(f"  {each['note']}")
+        for key, value in each["facts"].items():
+            print(f"  {key}: {value}")
+        print(f"  {each.get('exported') or each['path']}")
+
+
+def _export(plan: CompilePlan, told: dict[str, Any], folder: Path) -> Path:
+    """Copy the artifact into ``folder``; never over something.
+
+    Raises:
+        OutputError: Something is there already, or it cannot be written.
+    """
+    source = Path(told["path"])
+    name = f"{plan.model.name}-{plan.backend}-{told['accelerator']}"
+    target = folder / (name if source.is_dir() else name + source.suffix)
+    if target.exists():
+        raise OutputError("output-exists", f"{target} exists", "choose another --export, or remove it")
+    part = target.with_name(f".{target.name}.part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, part)
+        else:
+            shutil.copyfile(source, part)
+        part.rename(target)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True) if source.is_dir() else part.unlink(missing_ok=True)
+        summary = f"cannot write {target}: {error.strerror or error}"
+        raise OutputError("output-unwritable", summary, "choose another --export") from error
+    return target

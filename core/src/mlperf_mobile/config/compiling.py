@@ -1,0 +1,73 @@
+"""Turns what the user asked for into plans to compile models; no data set, no scenario."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlperf_mobile.config import layers
+from mlperf_mobile.config.asked import Asked, Wanted, options_model, plugin_options, without_selection
+from mlperf_mobile.config.catalogue import Catalogue
+from mlperf_mobile.config.choice import accelerators, choose
+from mlperf_mobile.config.resolve import identity, source_of
+from mlperf_mobile.config.selection import Request, select
+from mlperf_mobile.config.settings import Settings
+from mlperf_mobile.plan import CompilePlan
+from mlperf_mobile.registry import Registry
+from mlperf_mobile.resources.cache import Cache
+from mlperf_mobile.resources.resource import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Compilations:
+    """What is to be compiled, and what has to be fetched before."""
+
+    plans: tuple[CompilePlan, ...]
+    cache: Cache
+    missing: tuple[Resource, ...]
+
+
+def resolve_compilations(registry: Registry, request: Request) -> Compilations:
+    """One plan for each model of the benchmarks asked for, or for the model file that is named without a task.
+
+    Raises:
+        UsageError: A name, key or value is wrong.
+        MobileError: What is named is not there, or cannot be used.
+    """
+    asked = request.merged()
+    whole = "suite" in asked or any(key.split(".")[0] == "tasks" for key in asked)
+    if "model" in asked and not whole:
+        wanted: list[Wanted] = [Wanted(registry, request, Catalogue.empty())]
+    else:
+        wanted = [Asked(registry, request, benchmark) for benchmark in select(registry, request)]
+    plans: dict[tuple[object, ...], CompilePlan] = {}
+    for each in wanted:
+        plan = _plan(registry, request, each)
+        plans.setdefault((plan.model, str(plan.accelerators), plan.batch, str(plan.backend_options)), plan)
+    cache = wanted[0].finder.cache
+    needed = dict.fromkeys(resource for each in wanted for resource in each.finder.needed)
+    chosen = [plan.model.path for plan in plans.values()]
+    of_models = [each for each in needed if any(path.is_relative_to(cache.location(each)) for path in chosen)]
+    missing = tuple(each for each in of_models if not cache.has(each))
+    return Compilations(tuple(plans.values()), cache, missing)
+
+
+def _plan(registry: Registry, request: Request, wanted: Wanted) -> CompilePlan:
+    model, backend = choose(wanted)
+    options = options_model("backend", backend)
+    layers.resolve_names(without_selection(request.flags), {"backend": options})  # flags must be known
+    layer, _ = wanted.settings({"backend": options}, {}, lenient=True)
+    settings = layers.check(Settings, layer)
+    return CompilePlan(
+        schema=1,
+        **identity(f"compile-{model.name}"),
+        model=model,
+        backend=backend.info.name,
+        accelerators=accelerators(settings.accelerator, backend.info, source_of(layer, "accelerator")),
+        batch=settings.batch,
+        silence_timeout_s=settings.silence_timeout_s,
+        compile_timeout_s=settings.compile_timeout_s,
+        backend_options=plugin_options("backend", backend, options, layer),
+        offered_by={"backend": str(backend.source)},
+        cache=wanted.finder.cache.folder,
+        sources={key: s.source for key, s in layer.items()},
+    )

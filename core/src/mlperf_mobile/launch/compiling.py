@@ -1,0 +1,36 @@
+"""Compiles a model in a process of its own on this machine: a compiler that crashes or hangs takes nothing with it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mlperf_mobile import events
+from mlperf_mobile.errors import ExitCode, MobileError
+from mlperf_mobile.launch.local import Run
+from mlperf_mobile.plan import CompilePlan
+from mlperf_mobile.results.model import Status
+
+
+def compile_model(plan: CompilePlan, listen: Callable[[events.Event], None]) -> dict[str, Any]:
+    """Compile, or find what is kept.
+
+    Returns:
+        What the worker told: ``model``, ``backend``, and ``compiled`` by accelerator.
+
+    Raises:
+        MobileError: It cannot be done; the summary ends with the compiler's last words where the worker has none.
+        KeyboardInterrupt: The user stopped it.
+    """
+    with tempfile.TemporaryDirectory(prefix="mlperf-mobile-") as folder:
+        run = Run(plan, Path(folder), listen)
+        status, error = run.until_ended()
+    if status is Status.INTERRUPTED:
+        raise KeyboardInterrupt
+    if error:
+        last_words = error.stderr_tail.splitlines()[-1:]
+        told = f"; its last words: {last_words[0][:300]}" if last_words and error.code.startswith("worker") else ""
+        raise MobileError(error.code, error.summary + told, error.hint, ExitCode(error.exit_code))
+    return run.parts

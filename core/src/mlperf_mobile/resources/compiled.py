@@ -1,0 +1,275 @@
+"""Compiled models on disk, found again by everything that they are made of; losing one costs a compilation.
+
+::
+
+    compiled/<key>/entry.json      what it is made of, and what came of it
+    compiled/<key>/files/          what the backend's compiler wrote
+    compiled/<key>/files.sha256    what ``sha256sum -c`` reads
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import psutil
+from pydantic import Field
+
+from mlperf_mobile.contracts import Artifact
+from mlperf_mobile.errors import BackendError, DataError
+from mlperf_mobile.resources import tree
+from mlperf_mobile.resources.lock import held
+from mlperf_mobile.resources.record import Noted
+
+FOLDER = "compiled"
+_ENTRY, _FILES, _SUMS = "entry.json", "files", "files.sha256"
+_KEY = re.compile(r"[0-9a-f]{64}")
+_PARTIAL = re.compile(r"\.[0-9a-f]{64}\.(\d+)\.partial")
+
+Ingredients = Mapping[str, Any]
+"""Everything that decides what a compiler makes, as plain JSON data."""
+
+
+class Entry(Noted):
+    """What is noted about one compiled model."""
+
+    MAX: ClassVar[int] = 1 << 24
+
+    schema_version: Literal[1] = Field(alias="schema")
+    made_of: dict[str, Any]
+    model: str
+    """The model's name."""
+    path: str
+    """Of the artifact, below ``files/``; ``.`` is the folder itself."""
+    accelerator: str
+    batch: int
+    facts: dict[str, Any] = Field(default_factory=dict)
+    bytes: int
+    compile_s: float
+    created: str
+    """UTC, ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One compiled model in the store."""
+
+    key: str
+    folder: Path
+    entry: Entry | None
+    """None where it is damaged."""
+    used: float
+    """When it was made or last used, in seconds since the epoch."""
+    bytes: int
+
+    def artifact(self) -> Artifact:
+        assert self.entry is not None
+        entry = self.entry
+        return Artifact(self.folder / _FILES / entry.path, entry.accelerator, entry.batch, entry.facts)
+
+    def damage(self) -> str:
+        """What is wrong with it; nothing if it is whole.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        entry = self.entry
+        if entry is None:
+            return f"{_ENTRY} is missing or damaged"
+        if key_of(entry.made_of) != self.key:
+            return f"{_ENTRY} is of another model"
+        place = PurePosixPath(entry.path)
+        if place.is_absolute() or ".." in place.parts or not (self.folder / _FILES / place).exists():
+            return f"{entry.path} is missing"
+        return tree.difference(self.folder / _FILES, self.folder / _SUMS)
+
+
+class Obtained(NamedTuple):
+    """A compiled model, and how it was had."""
+
+    artifact: Artifact
+    key: str
+    cached: bool
+    """It was in the store, and nothing was compiled."""
+    kept: bool
+    """It is in the store now; an interpreter's artifact is the model itself, and is not."""
+    note: str
+    """Why it was compiled anew, or could not be kept."""
+
+
+def key_of(ingredients: Ingredients) -> str:
+    """The name of a compiled model: SHA-256 of what it is made of."""
+    return hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()
+
+
+class CompiledStore:
+    """A folder of compiled models; safe for several processes.
+
+    Args:
+        cache: The folder of everything that is kept; the store is a part of it.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self.folder = cache / FOLDER
+
+    def obtain(
+        self,
+        ingredients: Ingredients,
+        model: str,
+        make: Callable[[Path], Artifact],
+        otherwise: Path,
+        waiting: Callable[[], None] = lambda: None,
+    ) -> Obtained:
+        """The compiled model: the one that is kept, if it is whole, or a new one.
+
+        Args:
+            ingredients: What it is made of.
+            model: The model's name.
+            make: Compiles into an empty folder.
+            otherwise: An empty folder to compile into where the store cannot be written.
+            waiting: Called again and again while another process compiles the same.
+        """
+        key = key_of(ingredients)
+        lock = self.folder / f".{key}.lock"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with held(lock, waiting):
+                obtained = self._obtain(key, ingredients, model, make)
+                lock.unlink(missing_ok=True)  # who waited for it finds the model, or compiles side by side
+        except OSError as error:
+            note = f"cannot be kept: {error}"
+        except DataError as error:
+            if error.code != "cache-lock":
+                raise
+            note = f"cannot be kept: {error.summary}"
+        else:
+            return obtained
+        return Obtained(make(otherwise), key, cached=False, kept=False, note=note)
+
+    def _obtain(self, key: str, made_of: Ingredients, model: str, make: Callable[[Path], Artifact]) -> Obtained:
+        place, note = self.folder / key, ""
+        if place.exists():
+            kept = _read(place)
+            if not (wrong := kept.damage()):
+                with suppress(OSError):  # a cache that cannot be written can be used, too
+                    os.utime(place / _ENTRY)
+                return Obtained(kept.artifact(), key, cached=True, kept=True, note="")
+            note = f"compiled anew, because what was kept is damaged: {wrong}"
+            shutil.rmtree(place)
+        self.sweep()
+        partial = self.folder / f".{key}.{os.getpid()}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        files = partial / _FILES
+        files.mkdir(parents=True)
+        try:
+            started = time.perf_counter()
+            artifact = _made(make, files)
+            seconds = time.perf_counter() - started
+            if not artifact.path.is_relative_to(files):
+                shutil.rmtree(partial)
+                return Obtained(artifact, key, cached=False, kept=False, note=note)
+            sums, size = _sums(files)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        entry = Entry(
+            schema=1,
+            made_of=dict(made_of),
+            model=model,
+            path=artifact.path.relative_to(files).as_posix(),
+            accelerator=artifact.accelerator,
+            batch=artifact.batch,
+            facts=dict(artifact.facts),
+            bytes=size,
+            compile_s=round(seconds, 6),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        try:
+            tree.write_sums(partial / _SUMS, files, sums)
+            entry.write(partial / _ENTRY)
+            partial.rename(place)
+        except OSError as error:  # it is used where it is, and swept away once this process is gone
+            return Obtained(artifact, key, cached=False, kept=False, note=f"cannot be kept: {error}")
+        return Obtained(_read(place).artifact(), key, cached=False, kept=True, note=note)
+
+    def all(self) -> list[Kept]:
+        """Every compiled model, the most recently used first.
+
+        Raises:
+            OSError: The folder cannot be read.
+        """
+        if not self.folder.is_dir():
+            return []
+        found = [_read(place) for place in self.folder.iterdir() if _KEY.fullmatch(place.name)]
+        return sorted(found, key=lambda kept: -kept.used)
+
+    def remove(self, kept: Kept) -> None:
+        """Raises: OSError: It cannot be removed."""
+        shutil.rmtree(kept.folder)
+
+    def sweep(self) -> int:
+        """Remove what processes that died have left; the bytes of it."""
+        freed = 0
+        for place in self.folder.glob(".*.partial"):
+            owner = _PARTIAL.fullmatch(place.name)
+            if owner and not psutil.pid_exists(int(owner[1])):
+                freed += _size(place)
+                shutil.rmtree(place, ignore_errors=True)
+        return freed
+
+
+def _made(make: Callable[[Path], Artifact], files: Path) -> Artifact:
+    """What the backend makes; an OSError of its own must not be taken for one of the store's."""
+    try:
+        return make(files)
+    except OSError as error:
+        raise BackendError(
+            "compile-failed", f"the compiler failed: {error.strerror or error}", "look at worker.log"
+        ) from error
+
+
+def _read(place: Path) -> Kept:
+    try:
+        used = (place / _ENTRY).stat().st_mtime
+    except OSError:
+        used = 0.0
+    entry = Entry.read(place / _ENTRY)
+    return Kept(place.name, place, entry, used, _size(place))
+
+
+def _sums(files: Path) -> tuple[dict[str, str], int]:
+    """SHA-256 of every file by its path, and their bytes; a link would lead out of the store.
+
+    Raises:
+        BackendError: The compiler left something other than files and folders.
+    """
+    sums, size = {}, 0
+    for place in sorted(files.rglob("*")):
+        if place.is_dir() and not place.is_symlink():
+            continue
+        if place.is_symlink() or not place.is_file():
+            name = place.relative_to(files)
+            raise BackendError("compile-failed", f"the compiler left {name}, which is no file", "tell its vendor")
+        with place.open("rb") as file:
+            sums[place.relative_to(files).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+        size += place.stat().st_size
+    return sums, size
+
+
+def _size(place: Path) -> int:
+    """Bytes of all files below."""
+    total = 0
+    for path in place.rglob("*"):
+        with suppress(OSError):
+            total += path.lstat().st_size if not path.is_dir() else 0
+    return total

@@ -1,0 +1,94 @@
+"""The sessions of a run: which accelerator each works on, where its operations are, and what each did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from mlperf_mobile.contracts import Placement, ReportingSession, Session
+from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile.worker.blame import blame
+from mlperf_mobile.worker.channel import Channel
+from mlperf_mobile.worker.prepare import Ready
+
+
+class Fleet:
+    """Sessions on all accelerators of a plan; they close with the stack."""
+
+    def __init__(self, ready: Ready, stack: ExitStack) -> None:
+        self._ready, self._stack = ready, stack
+        self.sessions: list[Session] = []
+        self._on: list[str] = []
+        """The accelerator of each session."""
+
+    def load(self, *, all_of_them: bool) -> None:
+        """Load as many sessions as each accelerator shall have, or one on the first; those that are there stay.
+
+        Raises:
+            ModelError: The model's tensors differ between accelerators.
+        """
+        for accelerator in self._ready.plan.accelerators:
+            wanted = self._ready.share(accelerator) if all_of_them else int(not self.sessions)
+            more = wanted - self._on.count(accelerator)
+            if more > 0:
+                self.sessions += self._ready.sessions(accelerator, more, self._stack)
+                self._on += [accelerator] * more
+        first = self.sessions[0]
+        for accelerator, session in zip(self._on, self.sessions, strict=True):
+            for here, there in ((first.inputs, session.inputs), (first.outputs, session.outputs)):
+                if [(s.shape, s.dtype, s.scale, s.zero_point) for s in here] != [
+                    (s.shape, s.dtype, s.scale, s.zero_point) for s in there
+                ]:
+                    told = (
+                        f"{', '.join(map(str, here))} on {self._on[0]}, {', '.join(map(str, there))} on {accelerator}"
+                    )
+                    raise ModelError("accelerators-differ", f"the model's tensors differ: {told}", "use one of them")
+
+    def counts(self) -> dict[str, int]:
+        """How many sessions there are on each accelerator."""
+        return {name: self._on.count(name) for name in dict.fromkeys(self._on)}
+
+    def placements(self) -> dict[str, Placement]:
+        """Where the operations of each accelerator's first session run."""
+        return {name: session.placement() for name, session in self._first().items()}
+
+    def summed(self, shares: Sequence[Mapping[str, Any]], duration_s: float) -> dict[str, dict[str, float]]:
+        """What the sessions of each accelerator did together; nothing where the scenario does not tell.
+
+        Args:
+            shares: ``samples`` and ``busy_s`` of each session.
+            duration_s: Of the timed run.
+        """
+        if len(shares) != len(self.sessions):
+            return {}
+        found = {}
+        for name, count in self.counts().items():
+            mine = [share for on, share in zip(self._on, shares, strict=True) if on == name]
+            samples = sum(int(share["samples"]) for share in mine)
+            busy_s = sum(float(share["busy_s"]) for share in mine)
+            found[name] = {
+                "sessions": count,
+                "samples": samples,
+                "throughput": samples / duration_s,
+                "busy": busy_s / count / duration_s,
+            }
+        return found
+
+    def report(self, channel: Channel) -> None:
+        """Tell what the backend has to say about its runs."""
+        with blame("backend", self._ready.plan.backend):
+            told = {
+                name: dict(session.report())
+                for name, session in self._first().items()
+                if isinstance(session, ReportingSession)
+            }
+        try:
+            channel.measured("report", told or None)
+        except (TypeError, ValueError) as error:
+            summary = f"backend {self._ready.plan.backend} reports what is no JSON: {error}"
+            raise BackendError("plugin-broken", summary, "tell its vendor") from error
+
+    def _first(self) -> dict[str, Session]:
+        """The first session of each accelerator."""
+        return {name: self.sessions[self._on.index(name)] for name in dict.fromkeys(self._on)}
