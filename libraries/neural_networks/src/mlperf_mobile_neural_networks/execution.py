@@ -13,6 +13,7 @@ from mlperf_mobile.errors import BackendError
 from mlperf_mobile_neural_networks.driver import Driver, Handle
 from mlperf_mobile_neural_networks.durations import Durations, report
 from mlperf_mobile_neural_networks.memory import TensorMemory
+from mlperf_mobile_neural_networks.samples import misfit
 
 ON_HARDWARE, IN_DRIVER = 0, 1
 """ANEURALNETWORKS_DURATION_* (NeuralNetworksTypes.h of LiteRT, 2026-08-21)."""
@@ -173,29 +174,19 @@ class Execution:
 
     def _fill(self) -> Callable[[Tensors], None]:
         """Copies a sample into the inputs; assigning alone would convert and broadcast what does not fit."""
-        slots = [(array, spec.shape, spec.dtype) for array, spec in zip(self._feeds.arrays, self.inputs, strict=True)]
-        misfit = self._misfit
+        specs, name = self.inputs, self._name
+        slots = [(array, spec.shape, spec.dtype) for array, spec in zip(self._feeds.arrays, specs, strict=True)]
 
         def fill(inputs: Tensors) -> None:
             try:
                 for (slot, shape, dtype), tensor in zip(slots, inputs, strict=True):
                     if tensor.shape != shape or tensor.dtype != dtype:
-                        misfit(inputs)
+                        raise misfit(inputs, specs, name)
                     slot[...] = tensor
             except (AttributeError, TypeError, ValueError) as error:
-                misfit(inputs, error)
+                raise misfit(inputs, specs, name) from error
 
         return fill
-
-    def _misfit(self, inputs: Any, error: Exception | None = None) -> NoReturn:
-        """Say how a sample differs from the inputs."""
-        wanted = ", ".join(f"{spec.name} {spec}" for spec in self.inputs)
-        try:
-            given = ", ".join(f"{tensor.dtype.name}[{','.join(map(str, tensor.shape))}]" for tensor in inputs)
-        except (AttributeError, TypeError):
-            given = type(inputs).__name__
-        summary = f"{self._name} takes {wanted}, not {given}"
-        raise BackendError("input-mismatch", summary, "encode samples as the inputs ask") from error
 
     def _closed(self, _: Tensors) -> NoReturn:
         raise BackendError("session-closed", f"the session of {self._name} is closed", "load the model again")
