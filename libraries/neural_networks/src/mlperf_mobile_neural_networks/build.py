@@ -83,9 +83,10 @@ class Model:
         call, pointer = self._driver.call, self.pointer
         for index, operand in enumerate(graph.operands):
             self._add(index, operand)
-        for operation in graph.operations:
+        for number, operation in enumerate(graph.operations):
             inputs, outputs = _indices(operation.inputs), _indices(operation.outputs)
-            call("Model_addOperation", pointer, int(operation.code), len(inputs), inputs, len(outputs), outputs)
+            arguments = (int(operation.code), len(inputs), inputs, len(outputs), outputs)
+            call("Model_addOperation", pointer, *arguments, about=f"operation {number}, {operation.code.name}")
         inputs, outputs = _indices(graph.inputs), _indices(graph.outputs)
         call("Model_identifyInputsAndOutputs", pointer, len(inputs), inputs, len(outputs), outputs)
         if allow_fp16:
@@ -94,19 +95,20 @@ class Model:
 
     def _add(self, index: int, operand: Operand) -> None:
         """Add one operand, its scales where it has one a channel, and its value where it is constant."""
-        call, pointer = self._driver.call, self.pointer
+        call, pointer, about = self._driver.call, self.pointer, f"operand {index}, {operand.code.name}"
         dimensions = _indices(operand.dimensions)
         count = len(operand.dimensions)
         kind = OperandType(int(operand.code), count, dimensions if count else None, operand.scale, operand.zero_point)
-        call("Model_addOperand", pointer, ctypes.byref(kind))
+        call("Model_addOperand", pointer, ctypes.byref(kind), about=about)
         if operand.channel_scales is not None:
             scales = np.ascontiguousarray(operand.channel_scales, np.float32)
             channels = SymmPerChannelQuantParams(operand.channel_dim, scales.size, scales.ctypes.data)
-            call("Model_setOperandSymmPerChannelQuantParams", pointer, index, ctypes.byref(channels))
+            call("Model_setOperandSymmPerChannelQuantParams", pointer, index, ctypes.byref(channels), about=about)
         if operand.value is not None:
             value = np.asarray(operand.value, order="C")
             self._kept.append(value)
-            call("Model_setOperandValue", pointer, index, value.ctypes.data if value.size else None, value.nbytes)
+            place = value.ctypes.data if value.size else None
+            call("Model_setOperandValue", pointer, index, place, value.nbytes, about=about)
 
 
 def _indices(values: Sequence[int]) -> ctypes.Array[ctypes.c_uint32]:

@@ -158,20 +158,21 @@ class Driver:
         self._functions[name] = bound
         return bound  # type: ignore[no-any-return]
 
-    def call(self, name: str, *arguments: Any) -> None:
-        """Call a function that returns a result code.
+    def call(self, name: str, *arguments: Any, about: str = "") -> None:
+        """Call a function that returns a result code; ``about`` says in an error what was at stake.
 
         Raises:
             BackendError: It lacks the function, or the result is not ``NO_ERROR``; see :data:`FAULTS`.
         """
         if result := self.function(name)(*arguments):
-            raise self.failure(name, result)
+            raise self.failure(name, result, about)
 
-    def failure(self, name: str, result: int) -> BackendError:
+    def failure(self, name: str, result: int, about: str = "") -> BackendError:
         """The error that says that ``name`` gave ``result``."""
         meaning = self.dialect.results.get(result, f"the unknown result {result}")
         code, hint = FAULTS.get(meaning, ("driver-failed", "see the driver's log; use another device or model"))
-        return BackendError(code, f"{self.dialect.title}: {self.dialect.prefix}{name} gave {meaning}", hint)
+        told = f" for {about}" if about else ""
+        return BackendError(code, f"{self.dialect.title}: {self.dialect.prefix}{name} gave {meaning}{told}", hint)
 
     def create(self, kind: str, *arguments: Any, function: str = "") -> Handle:
         """A new object: ``create("Burst", compilation)`` calls ``Burst_create(compilation, &burst)``."""
