@@ -99,8 +99,6 @@ class Network:
         yield "Compilation_setPreference", (PREFERENCES[options.preference],)
         if options.priority:
             yield "Compilation_setPriority", (PRIORITIES[options.priority],)
-        if options.compile_timeout_s:
-            yield "Compilation_setTimeout", (round(options.compile_timeout_s * 1e9),)
         if cache:
             yield caching(cache, self._token())
 

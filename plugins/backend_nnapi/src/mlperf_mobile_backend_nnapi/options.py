@@ -39,9 +39,6 @@ class NNAPIOptions(BaseModel):
     cache: bool = Field(True, description="Let the driver keep its compiled networks, where it can.")
     burst: bool = Field(True, description="Keep the driver ready between runs, where it can.")
     timing: bool = Field(True, description="Ask the driver how long each run took, where it can tell.")
-    compile_timeout_s: float | None = Field(
-        None, gt=0, le=1e6, description="The driver gives up compiling after this time; Android 11 or later."
-    )
     run_timeout_s: float | None = Field(
         None, gt=0, le=1e6, description="The driver gives up one run after this time; Android 11 or later."
     )
