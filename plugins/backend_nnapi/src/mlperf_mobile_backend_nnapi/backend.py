@@ -106,7 +106,7 @@ class NNAPIBackend:
             ModelError: The file is missing or damaged, or has operations that the device does not take.
             BackendError: The library or the driver failed.
         """
-        cache = request.directory / CACHE if self._options.cache else None
+        cache = request.directory / CACHE if self._options.driver_cache else None
         if cache:
             cache.mkdir(parents=True, exist_ok=True)
         request.report("asking the device")
@@ -131,7 +131,7 @@ class NNAPIBackend:
             ModelError: As :meth:`compile`.
             BackendError: As :meth:`compile`.
         """
-        cache = artifact.path.parent / CACHE if self._options.cache and artifact.facts.get("cached") else None
+        cache = artifact.path.parent / CACHE if self._options.driver_cache and artifact.facts.get("cached") else None
         with ExitStack() as held:
             network = self._network(artifact.path, artifact.accelerator, artifact.batch)
             return network.load(held, cache)

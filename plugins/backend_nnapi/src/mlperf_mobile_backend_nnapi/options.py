@@ -36,7 +36,7 @@ class NNAPIOptions(BaseModel):
     partial: bool = Field(False, description="Run operations that the device does not take on the CPU, with LiteRT.")
     threads: int = Field(1, ge=1, le=1024, description="Threads of the CPU's part, with partial.")
     shards: int = Field(1, ge=1, le=1024, description="Sessions side by side when throughput counts.")
-    cache: bool = Field(True, description="Let the driver keep its compiled networks, where it can.")
+    driver_cache: bool = Field(True, description="Let the driver keep its compiled networks, where it can.")
     burst: bool = Field(True, description="Keep the driver ready between runs, where it can.")
     timing: bool = Field(True, description="Ask the driver how long each run took, where it can tell.")
     run_timeout_s: float | None = Field(
