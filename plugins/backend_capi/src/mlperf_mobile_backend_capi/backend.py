@@ -1,0 +1,194 @@
+"""The backend ``capi``: a vendor's library for the MLPerf Mobile app, unmodified."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from mlperf_mobile.contracts import Artifact, Backend, BatchSession, CompileRequest, Options, Probe, ReportingSession
+from mlperf_mobile.errors import BackendError, MobileError, ModelError, UsageError
+from mlperf_mobile_backend_capi import device, shapes
+from mlperf_mobile_backend_capi.accelerators import ACCELERATORS, kinds
+from mlperf_mobile_backend_capi.instance import Instance
+from mlperf_mobile_backend_capi.library import MAX_SETTINGS, Library
+from mlperf_mobile_backend_capi.options import COptions
+from mlperf_mobile_backend_capi.session import CBatchSession, CSession
+from mlperf_mobile_backend_capi.settings import Choice, Settings, configure, read
+
+
+class CBackend:
+    """Runs models in a shared library with the ``mlperf_backend_*`` functions.
+
+    Args:
+        options: As :class:`COptions`.
+
+    Raises:
+        UsageError: ``bad-options``; names the option.
+    """
+
+    def __init__(self, options: Options) -> None:
+        try:
+            self._options = COptions.model_validate(dict(options))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = "".join(f"{part}: " for part in first["loc"])
+            text = f"backend capi: {name}{first['msg'].removeprefix('Value error, ')}"
+            raise UsageError("bad-options", text, "check backend_options") from error
+
+    @property
+    def shards(self) -> int:
+        """One: these libraries hold one model at a time, and split a batch themselves."""
+        return 1
+
+    def probe(self) -> Probe:
+        """Load the library and ask it whether it knows this device; never raises."""
+        versions, runtime = {}, ""
+        try:
+            library = self._library
+            versions, runtime = {library.name: _fingerprint(library.path)}, library.name
+            accelerators = self._accelerators(self._settings)
+        except MobileError as error:
+            return Probe(usable=False, versions=versions, runtime=runtime, reason=error.summary, fix=error.hint)
+        except Exception as error:  # noqa: BLE001  a probe never raises, whatever a library does
+            reason, fix = f"{type(error).__name__}: {error}", "tell the library's vendor"
+            return Probe(usable=False, versions=versions, runtime=runtime, reason=reason, fix=fix)
+        return Probe(usable=True, accelerators=accelerators, versions=versions, runtime=runtime)
+
+    def compile(self, request: CompileRequest) -> Artifact:
+        """The model itself, and what the library will be told; libraries compile when they are created.
+
+        Raises:
+            BackendError: The library or its settings do not suit.
+        """
+        choice = self._choice(request.accelerator, request.batch)
+        facts = {
+            "library": self._library.name,
+            "framework": choice.framework,
+            "delegate": choice.delegate,
+            "accelerator": choice.accelerator,
+            "accelerator_description": choice.description,
+            "settings": [list(pair) for pair in choice.pairs],
+            "settings_batch": choice.settings_batch,
+        }
+        return Artifact(request.model, request.accelerator, request.batch, facts)
+
+    def load(self, artifact: Artifact) -> CSession | CBatchSession:
+        """Create the library's instance; a :class:`CBatchSession` for ``batch > 1``.
+
+        Raises:
+            ModelError: The file is missing, or the library refuses it.
+            BackendError: The library, its settings or the accelerator do not suit, or a model is loaded already.
+        """
+        if artifact.batch < 1:
+            raise BackendError("batch-size", f"a batch of {artifact.batch} samples is none", "use batch 1 or more")
+        if not artifact.path.exists():
+            raise ModelError("model-missing", f"there is no {artifact.path}", "check the path of the model")
+        options, library = self._options, self._library
+        choice = self._choice(artifact.accelerator, artifact.batch)
+        inputs, outputs = shapes.of_model(artifact.path)
+        instance = Instance(library, artifact.path, choice, self._native_lib_path)
+        try:
+            ins = shapes.specs("input", instance.inputs, options.inputs, inputs, artifact.path.name)
+            outs = shapes.specs("output", instance.outputs, options.outputs, outputs, artifact.path.name)
+        except BaseException:
+            instance.close()
+            raise
+        return (CSession if artifact.batch == 1 else CBatchSession)(
+            instance,
+            ins,
+            outs,
+            batch=artifact.batch,
+            library_buffers=options.library_buffers,
+            convert_outputs=options.convert_outputs,
+        )
+
+    @cached_property
+    def _library(self) -> Library:
+        if self._options.library is None:
+            fix = "name the vendor's .so file with --set library=PATH"
+            raise BackendError("capi-library", "no library is named", fix)
+        return Library(self._options.library.expanduser())
+
+    @property
+    def _native_lib_path(self) -> str:
+        told = self._options.native_lib_path
+        return str(self._library.path.resolve().parent) if told is None else told
+
+    @cached_property
+    def _settings(self) -> Settings:
+        """What the library, or the file in its place, says for this device.
+
+        Raises:
+            BackendError: ``capi-device``: the library is not for this device; with the vendor's own words.
+        """
+        options, library = self._options, self._library
+        model = device.model() if options.device_model is None else options.device_model
+        maker = device.manufacturer() if options.device_manufacturer is None else options.device_manufacturer
+        match = library.matches(model, maker, self._native_lib_path)
+        told = f": {match.message}" if match.message else ""
+        if match.matched and match.message is not None:
+            summary = f"{library.name} knows this device and does not support it{told}"
+            raise BackendError("capi-device", summary, "that is the vendor's word; use another backend")
+        if not match.matched:
+            name = f"{maker or 'unknown maker'} {model or 'unknown model'}"
+            summary = f"{library.name} is not for this device ({name}){told}"
+            hint = "use another vendor's library; device_model and device_manufacturer say what it is told"
+            raise BackendError("capi-device", summary, hint)
+        if options.settings is None:
+            return read(match.settings or "", library.name)
+        return read(_file(options.settings.expanduser()), str(options.settings))
+
+    def _choice(self, accelerator: str, batch: int) -> Choice:
+        if accelerator not in ACCELERATORS:
+            known = ", ".join(ACCELERATORS)
+            raise BackendError("no-accelerator", f"backend capi has no accelerator {accelerator!r}", known)
+        options = self._options
+        return configure(
+            self._settings,
+            accelerator=accelerator,
+            batch=batch,
+            benchmark=options.benchmark,
+            delegate=options.delegate,
+            accelerator_name=options.accelerator_name,
+            own=options.custom_settings,
+        )
+
+    def _accelerators(self, settings: Settings) -> tuple[str, ...]:
+        """Those that the settings speak of, the default first; all where the settings say nothing."""
+        name = self._options.benchmark
+        benchmarks = settings.benchmarks if name is None else (settings.benchmark(name),)
+        texts = [
+            delegate.accelerator
+            for benchmark in benchmarks
+            for delegate in sorted(benchmark.delegates, key=lambda one: one.name != benchmark.selected)
+        ]
+        found = dict.fromkeys(kind for text in texts for kind in kinds(text))
+        return tuple(found) or ACCELERATORS
+
+
+def _fingerprint(path: Path) -> str:
+    """What tells one build of a library from another: it has no version of its own."""
+    with path.open("rb") as file:
+        return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+
+
+def _file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SETTINGS + 1)
+        if len(data) > MAX_SETTINGS:
+            raise UsageError("capi-settings", f"{path} has more than {MAX_SETTINGS} bytes", "it is no settings file")
+        return data.decode()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UsageError("capi-settings", f"cannot read {path}: {reason}", "check the option settings") from error
+
+
+if TYPE_CHECKING:  # the type checker holds the classes to the contracts here
+    _backend: type[Backend] = CBackend
+    _batch: type[BatchSession] = CBatchSession
+    _reporting: type[ReportingSession] = CSession

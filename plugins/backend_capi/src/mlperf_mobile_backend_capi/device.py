@@ -1,0 +1,47 @@
+"""What this device is called, as Android says it, or a board's device tree, or a PC's firmware."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+LIMIT = 256
+"""Characters of a name."""
+
+ROOT = Path("/")
+
+
+def model() -> str:
+    """Android's ``Build.MODEL`` where there is one: ``"SM-S928B"``; empty if nothing is known."""
+    return _property("ro.product.model") or _file("proc/device-tree/model") or _file("sys/class/dmi/id/product_name")
+
+
+def manufacturer() -> str:
+    """Android's ``Build.MANUFACTURER`` where there is one: ``"samsung"``; empty if nothing is known."""
+    tree = _file("proc/device-tree/compatible").partition(",")[0]
+    return _property("ro.product.manufacturer") or tree or _file("sys/class/dmi/id/sys_vendor")
+
+
+def _property(name: str) -> str:
+    program = shutil.which("getprop")
+    if program is None:
+        return ""
+    try:
+        done = subprocess.run([program, name], capture_output=True, timeout=5, check=True)  # noqa: S603  two fixed names
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return _clean(done.stdout)
+
+
+def _file(path: str) -> str:
+    try:
+        with (ROOT / path).open("rb") as file:
+            return _clean(file.read(4 * LIMIT))
+    except OSError:
+        return ""
+
+
+def _clean(data: bytes) -> str:
+    """The first of NUL-terminated strings."""
+    return data.partition(b"\0")[0].decode(errors="replace").strip()[:LIMIT]

@@ -1,0 +1,251 @@
+"""A model in a vendor's library, ready to run: one sample a call, or a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from ctypes import byref, c_int64, c_void_p
+from typing import Any, NoReturn, Self
+
+import numpy as np
+
+from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
+from mlperf_mobile.errors import BackendError
+from mlperf_mobile_backend_capi.abi import PREFIX, FirstToken
+from mlperf_mobile_backend_capi.accelerators import kinds
+from mlperf_mobile_backend_capi.feeds import Array, Buffers, Feed, feeds, is_image, misfit, view_at
+from mlperf_mobile_backend_capi.instance import Instance
+
+
+class CSession:
+    """One sample a call, in the app's order of calls: set, issue, get, and flush when the outputs have been read.
+
+    Outputs are views into the vendor's memory. They are read when the next run begins, at the latest, so the flush
+    that follows a query is the first call of the next one, and part of its time.
+
+    Args:
+        instance: Closed with the session.
+        inputs: Of one sample.
+        outputs: Of one sample.
+        batch: Slots of the instance.
+        library_buffers: Use the library's allocator, if it has one.
+        convert_outputs: Let the library convert an output image.
+    """
+
+    run: Callable[[Tensors], Tensors]
+    """See :meth:`mlperf_mobile.contracts.Session.run`; a closure, because that costs less than a method."""
+
+    def __init__(
+        self,
+        instance: Instance,
+        inputs: tuple[TensorSpec, ...],
+        outputs: tuple[TensorSpec, ...],
+        *,
+        batch: int = 1,
+        library_buffers: bool = True,
+        convert_outputs: bool = False,
+    ) -> None:
+        self.inputs, self.outputs = inputs, outputs
+        self._instance, self._open, self._first_tokens, self._pending = instance, True, 0, False
+        self._batch = batch
+        self._callback = FirstToken(self._first_token)  # kept: the library calls it as long as it runs
+        self._context = c_int64()
+        self._buffers = Buffers(instance) if library_buffers and instance.library.has_buffers else None
+        try:
+            self._put = self._putter(feeds(instance, inputs, batch, self._buffers))
+            self._get = self._getter(batch, convert_outputs)
+        except BaseException:
+            self._release()
+            raise
+        self._issue, self._finish = self._issuer(), self._flusher()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self.run = self._runner()
+
+    def placement(self) -> Placement:
+        """What the library claims, as one operation for each accelerator in its text; nobody can see more of it."""
+        if not self._open:
+            self._closed()
+        claim = self._instance.names["accelerator_name"]
+        found = kinds(claim) or ("unknown",)
+        return Placement(dict.fromkeys(found, 1), names={kind: {f"the library says {claim!r}": 1} for kind in found})
+
+    def report(self) -> Mapping[str, Any]:
+        """What the library calls itself, and how often it reported a first token."""
+        return {**self._instance.names, "first_tokens": self._first_tokens}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if not self._open:
+            return
+        self._open, self.run = False, self._closed
+        try:
+            if exc[:1] in ((), (None,)):  # a run that failed has nothing to flush
+                self._finish()
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        if self._buffers:
+            self._buffers.close()
+        self._instance.close()
+
+    def _first_token(self, context: int | None) -> None:
+        self._first_tokens += 1
+
+    def _closed(self, *_: object) -> NoReturn:
+        raise BackendError("session-closed", f"the session of {self._instance.model} is closed", "load the model again")
+
+    def _putter(self, found: Sequence[Feed]) -> Callable[[Tensors, int], None]:
+        """Hand over all inputs of one sample."""
+        if len(found) == 1:
+            (only,) = found
+
+            def put_one(sample: Tensors, slot: int) -> None:
+                (tensor,) = sample
+                only(tensor, slot)
+
+            return put_one
+
+        def put(sample: Tensors, slot: int) -> None:
+            for feed, tensor in zip(found, sample, strict=True):
+                feed(tensor, slot)
+
+        return put
+
+    def _getter(self, batch: int, convert: bool) -> Callable[[int], Tensors]:
+        """The outputs of a slot; views are made anew only when the library moves its memory."""
+        instance, get_output, pointer = self._instance, self._instance.function("get_output"), self._instance.pointer
+        place = c_void_p()
+        reference = byref(place)
+        conversion = self._conversion() if convert else None
+        known: list[list[tuple[int, Array | None]]] = [[(0, None)] * len(self.outputs) for _ in range(batch)]
+        specs = list(enumerate(self.outputs))
+
+        def get(slot: int) -> Tensors:
+            views = known[slot]
+            found: list[Array] = []
+            for i, spec in specs:
+                place.value = None
+                if status := get_output(pointer, slot, i, reference):
+                    raise instance.failed("get_output", status)
+                address = place.value
+                if not address:
+                    told = f"{PREFIX}get_output gives NULL for output {i}"
+                    summary = f"{instance.library.name}: {told} ({instance.model})"
+                    raise BackendError("capi-output", summary, "tell the library's vendor, or check the model")
+                before, view = views[i]
+                if view is None or before != address:
+                    view = view_at(address, spec)
+                    views[i] = (address, view)
+                found.append(view)
+            return conversion(found) if conversion else tuple(found)
+
+        return get
+
+    def _conversion(self) -> Callable[[Sequence[Array]], Tensors]:
+        """The app converts a copy of the pixels, in place."""
+        instance = self._instance
+        if len(self.outputs) != 1 or not is_image(self.outputs[0]) or self.outputs[0].dtype != np.uint8:
+            told = ", ".join(map(str, self.outputs))
+            summary = f"convert_outputs needs one output uint8[1,height,width,3], and {instance.model} has {told}"
+            raise BackendError("capi-convert", summary, "say its shape with the option outputs, or leave it out")
+        if "convert_outputs" not in instance.library.functions:
+            summary = f"{instance.library.name} has no function {PREFIX}convert_outputs"
+            raise BackendError("capi-symbol", summary, "leave the option convert_outputs out")
+        function, pointer = instance.function("convert_outputs"), instance.pointer
+        height, width = self.outputs[0].shape[1:3]
+
+        def convert(outputs: Sequence[Array]) -> Tensors:
+            pixels = outputs[0].copy()
+            function(pointer, pixels.nbytes, width, height, pixels.ctypes.data)
+            return (pixels,)
+
+        return convert
+
+    def _issuer(self) -> Callable[[], None]:
+        """Run the query that has been put."""
+        instance, issue, pointer = self._instance, self._instance.function("issue_query"), self._instance.pointer
+        callback, context = self._callback, byref(self._context)
+
+        def run() -> None:
+            if status := issue(pointer, callback, context):
+                raise instance.failed("issue_query", status)
+            self._pending = True
+
+        return run
+
+    def _flusher(self) -> Callable[[], None]:
+        """The flush of the query before, if there was one."""
+        instance, flush, pointer = self._instance, self._instance.function("flush_queries"), self._instance.pointer
+
+        def finish() -> None:
+            if self._pending:
+                self._pending = False
+                if status := flush(pointer):
+                    raise instance.failed("flush_queries", status)
+
+        return finish
+
+    def _runner(self) -> Callable[[Tensors], Tensors]:
+        put, get, issue, finish, refuse = self._put, self._get, self._issue, self._finish, self._refuse
+
+        def run(inputs: Tensors) -> Tensors:
+            finish()
+            try:
+                put(inputs, 0)
+            except (AttributeError, TypeError, ValueError) as error:
+                refuse(inputs, error)
+            issue()
+            return get(0)
+
+        return run
+
+    def _refuse(self, sample: object, error: Exception) -> NoReturn:
+        """Say what is wrong with a sample that could not be put."""
+        if not isinstance(sample, Sequence) or len(sample) != len(self.inputs):
+            told = str(len(sample)) if isinstance(sample, Sequence) else type(sample).__name__
+            summary = f"{self._instance.model}: it takes {len(self.inputs)} input tensors, not {told}"
+            raise BackendError("input-mismatch", summary, "encode samples as the inputs ask") from error
+        for spec, tensor in zip(self.inputs, sample, strict=True):
+            if not isinstance(tensor, np.ndarray):
+                raise misfit(self._instance.model, spec, tensor) from error
+        raise error
+
+
+class CBatchSession(CSession):
+    """Up to ``batch`` samples a call; slots left over repeat the last sample, as in the app."""
+
+    run_batch: Callable[[Sequence[Tensors]], Sequence[Tensors]]
+    """See :meth:`mlperf_mobile.contracts.BatchSession.run_batch`."""
+
+    def _prepare(self) -> None:
+        self.run_batch = run_batch = self._batch_runner()
+        self.run = lambda sample: run_batch((sample,))[0]
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        self.run_batch = self._closed
+
+    def _batch_runner(self) -> Callable[[Sequence[Tensors]], Sequence[Tensors]]:
+        put, get, issue, finish, refuse = self._put, self._get, self._issue, self._finish, self._refuse
+        batch, model = self._batch, self._instance.model
+
+        def run_batch(samples: Sequence[Tensors]) -> Sequence[Tensors]:
+            count = len(samples)
+            if not 0 < count <= batch:
+                summary = f"{model} takes 1 to {batch} samples a call, not {count}"
+                raise BackendError("batch-size", summary, "change batch")
+            finish()
+            for slot in range(batch):
+                sample = samples[min(slot, count - 1)]
+                try:
+                    put(sample, slot)
+                except (AttributeError, TypeError, ValueError) as error:
+                    refuse(sample, error)
+            issue()
+            return [get(slot) for slot in range(count)]
+
+        return run_batch

@@ -1,0 +1,99 @@
+"""Tensor specs: the library tells types and sizes alone, so shapes come from an option, the model, or are flat."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile.errors import BackendError
+
+_SHAPE = re.compile(
+    r"(?:(?P<name>[\w./-]+):)?(?P<shape>[1-9]\d{0,8}(?:x[1-9]\d{0,8}){0,7})"
+    r"(?:@(?P<scale>\d*\.?\d+(?:[eE][+-]?\d+)?),(?P<zero>-?\d{1,10}))?",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What somebody else than the library says of a tensor."""
+
+    shape: tuple[int, ...]
+    """Of one sample."""
+    name: str = ""
+    scale: float = 0.0
+    zero_point: int = 0
+    dtype: np.dtype[np.generic] | None = None
+
+
+def parse(text: str) -> Described:
+    """``"1x224x224x3"``, ``"images:1x224x224x3@0.5,128"`` with name, scale and zero point.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    found = _SHAPE.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text!r} is no shape such as 1x224x224x3 or images:1x224x224x3@0.5,128")
+    shape = tuple(map(int, found["shape"].split("x")))
+    return Described(shape, found["name"] or "", float(found["scale"] or 0), int(found["zero"] or 0))
+
+
+def specs(
+    kind: str,
+    told: Sequence[tuple[np.dtype[np.generic], int]],
+    option: Sequence[str],
+    of_model: Sequence[Described],
+    model: str,
+) -> tuple[TensorSpec, ...]:
+    """The library's types and sizes, with the shapes of the option, or of the model, or flat: (1, size).
+
+    Raises:
+        BackendError: ``capi-shape``: they contradict one another.
+    """
+    described, source = ([parse(text) for text in option], f"the option {kind}s") if option else (of_model, model)
+    if not described:
+        return tuple([TensorSpec(f"{kind}{i}", (1, size), dtype) for i, (dtype, size) in enumerate(told)])
+    if len(described) != len(told):
+        raise _contradiction(f"{source} describes {len(described)} {kind}s, and the library has {len(told)}")
+    found = []
+    for i, ((dtype, size), tensor) in enumerate(zip(told, described, strict=True)):
+        name = tensor.name or f"{kind}{i}"
+        spec = TensorSpec(name, tensor.shape, dtype, tensor.scale, tensor.zero_point)
+        if math.prod(tensor.shape) != size or tensor.dtype not in (None, dtype):
+            known = TensorSpec(name, tensor.shape, tensor.dtype or dtype)
+            raise _contradiction(f"{kind} {i} is {known} in {source}, and {size} times {dtype.name} in the library")
+        found.append(spec)
+    return tuple(found)
+
+
+def of_model(path: Path) -> tuple[list[Described], list[Described]]:
+    """Inputs and outputs of a .tflite file; nothing for other formats, or without the extra ``tflite``.
+
+    Raises:
+        ModelError: The file is damaged.
+    """
+    if path.suffix.lower() != ".tflite":
+        return [], []
+    try:
+        from mlperf_mobile_tflite_model.reader import read
+    except ImportError:
+        return [], []
+    model = read(path)
+
+    def described(index: int) -> Described:
+        tensor = model.tensors[index]
+        scale, zero = (tensor.scales[0], tensor.zero_points[0]) if len(tensor.scales) == 1 else (0.0, 0)
+        return Described(tensor.shape, tensor.name, scale, zero, tensor.dtype)
+
+    return [*map(described, model.inputs)], [*map(described, model.outputs)]
+
+
+def _contradiction(summary: str) -> BackendError:
+    return BackendError("capi-shape", summary, "give the library the model that it expects, or correct the shapes")

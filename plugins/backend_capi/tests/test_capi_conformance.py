@@ -1,0 +1,47 @@
+"""The backend passes the conformance kit with a library that was written for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlperf_mobile.contracts import Backend
+from mlperf_mobile.errors import BackendError
+from mlperf_mobile.plugin import BackendInfo
+from mlperf_mobile.testing.backend import BackendConformance
+from mlperf_mobile_backend_capi import plugin
+from mlperf_mobile_backend_capi.backend import CBackend
+
+
+class Kit(BackendConformance):
+    plugin_module = "mlperf_mobile_backend_capi.plugin"
+    tolerance = 0.0
+    definitions: tuple[str, ...] = ()
+
+    @pytest.fixture
+    def info(self) -> BackendInfo:
+        return next(iter(plugin.mlperf_mobile_backends()))
+
+    @pytest.fixture
+    def model(self, tmp_path: Path) -> Path:
+        path = tmp_path / "double.bin"
+        path.write_text("CAPITEST double float32 4 end")
+        return path
+
+    @pytest.fixture
+    def backend(self, build: Callable[..., Path]) -> Backend:
+        return CBackend({"library": build(*self.definitions)})
+
+    @pytest.mark.xfail(reason="these libraries hold one model at a time, as in the app", raises=BackendError)
+    def test_sessions_are_independent(self, backend: Backend, model: Path, tmp_path: Path) -> None:
+        super().test_sessions_are_independent(backend, model, tmp_path)
+
+
+class TestCAPI(Kit):
+    pass
+
+
+class TestCAPIWithBuffersAndConversion(Kit):
+    definitions = ("WITH_BUFFERS", "WITH_CONVERSION")
