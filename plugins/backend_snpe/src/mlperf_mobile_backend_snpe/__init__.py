@@ -1,0 +1,1 @@
+"""Qualcomm backend of MLPerf Mobile."""

@@ -1,0 +1,1 @@
+"""Models on Qualcomm's QNN, through ONNX Runtime; .tflite models are compiled by LiteRT."""

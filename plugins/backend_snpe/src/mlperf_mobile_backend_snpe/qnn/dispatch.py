@@ -1,0 +1,62 @@
+"""Takes the context binary out of a .tflite file that LiteRT's compiler made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile_tflite_model import flexbuffer, reader
+from mlperf_mobile_tflite_model.flatbuffer import Damaged
+
+OPERATION = "DISPATCH_OP"
+"""LiteRT's custom operation for what an accelerator runs (litert/core/dispatch_op_schema.cc, commit da2c333)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What a compiled model consists of."""
+
+    binaries: tuple[bytes, ...]
+    inputs: tuple[tuple[int, ...], ...]
+    """The tensors that go into each binary."""
+    outputs: tuple[tuple[int, ...], ...]
+    left: dict[str, int]
+    """Operations that are not compiled, by name."""
+    model: reader.TFLiteModel
+
+
+def read(path: Path) -> Compiled:
+    """Read the compiled model.
+
+    Raises:
+        BackendError: ``compiler-failed``: it is damaged, so the compiler is at fault.
+    """
+    try:
+        model = reader.read(path)
+        data = path.read_bytes()
+        dispatched = [each for each in model.operators if each.name == OPERATION]
+        binaries = tuple(_bytecode(data, each.custom_options) for each in dispatched)
+    except (ModelError, Damaged, OSError) as error:
+        raise BackendError(
+            "compiler-failed", f"LiteRT's compiler wrote no sound model: {error}", "reinstall it"
+        ) from error
+    return Compiled(
+        binaries,
+        tuple(each.inputs for each in dispatched),
+        tuple(each.outputs for each in dispatched),
+        dict(Counter(each.name for each in model.operators if each.name != OPERATION)),
+        model,
+    )
+
+
+def _bytecode(data: bytes, options: bytes) -> bytes:
+    """The bytes that a dispatch operation's options point at, which lie behind the flatbuffer."""
+    found = flexbuffer.read_map(options)
+    start, size = found.get("bytecode_offset"), found.get("bytecode_size")
+    if type(start) is not int or type(size) is not int:
+        raise Damaged("a dispatch operation does not say where its bytecode is")
+    if not (0 < start <= len(data) and 0 < size <= len(data) - start):
+        raise Damaged(f"bytecode at byte {start} has {size} bytes, and the file ends at byte {len(data)}")
+    return data[start : start + size]

@@ -1,0 +1,137 @@
+"""QNN's part of the backend: .tflite and .onnx models, and context binaries in .onnx files."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from mlperf_mobile.contracts import Artifact, CompileRequest, Device, Probe
+from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile_backend_snpe import socs
+from mlperf_mobile_backend_snpe.options import SnpeOptions
+from mlperf_mobile_backend_snpe.qnn import compile_onnx, identity, loading, onnx_file, runtime
+from mlperf_mobile_backend_snpe.qnn.compile_tflite import compile_tflite
+from mlperf_mobile_backend_snpe.qnn.runtime import FIX, SIMULATOR, Runtime
+from mlperf_mobile_backend_snpe.qnn.session import QnnSession
+
+FUNCTIONAL_ONLY = {
+    SIMULATOR: "Qualcomm's x86 simulator of the HTP computes as the HTP does, on the CPU: its speed says nothing"
+}
+_HTP = ("htp", SIMULATOR)
+
+
+class QnnExecutor:
+    """Compiles and runs models with QNN.
+
+    Args:
+        options: The backend's options.
+    """
+
+    def __init__(self, options: SnpeOptions) -> None:
+        self._options = options
+
+    def probe(self) -> Probe:
+        """Register the provider and look for devices; never raises."""
+        try:
+            found = runtime.load(self._options.qnn_libraries)
+            accelerators = found.accelerators()
+        except BackendError as error:
+            return Probe(usable=False, reason=error.summary, fix=error.hint)
+        except Exception as error:  # noqa: BLE001  a probe never raises, whatever a runtime does
+            return Probe(usable=False, reason=f"{type(error).__name__}: {error}", fix=f"reinstall it: {FIX}")
+        versions = dict(found.versions) | _compiler()
+        if not accelerators:
+            reason = f"{found} has no accelerator here: neither a Snapdragon with its drivers, nor x86-64 Linux"
+            return Probe(usable=False, versions=versions, runtime=str(found), reason=reason, fix="use such a machine")
+        return Probe(
+            usable=True,
+            accelerators=accelerators,
+            versions=versions,
+            runtime=str(found),
+            devices=tuple(self._device(name, found) for name in accelerators),
+            functional_only={name: why for name, why in FUNCTIONAL_ONLY.items() if name in accelerators},
+        )
+
+    def _device(self, accelerator: str, found: Runtime) -> Device:
+        soc = self._soc(accelerator) if accelerator in _HTP else None
+        facts: dict[str, str | int | float | bool] = {"library": found.library(accelerator).name}
+        if soc:
+            facts |= {"soc": soc.name, "soc_model": soc.number, "htp_arch": soc.htp_arch, "vtcm_mb": soc.vtcm_mb}
+        if (number := socs.kernel_id()) is not None:
+            facts["soc_id"] = number
+        name = f"simulator of {soc.name}" if soc and accelerator == SIMULATOR else (soc.name if soc else accelerator)
+        return Device(accelerator, name, found.versions["qnn"], facts)
+
+    def compile(self, request: CompileRequest) -> Artifact:
+        """Compile for the HTP; for GPU and CPU, and for context binaries, the model itself.
+
+        Raises:
+            ModelError: The model is missing, damaged, or has operations that cannot be compiled.
+            BackendError: The runtime or the compiler is missing or fails.
+        """
+        if request.batch != 1:
+            raise BackendError("batch-size", f"backend snpe takes 1 sample a call, not {request.batch}", "use batch 1")
+        if not request.model.is_file():
+            raise ModelError("model-missing", f"there is no file {request.model}", "check the path of the model")
+        form = request.format or request.model.suffix.lstrip(".").lower()
+        found = self._runtime(request.accelerator)
+        soc = self._soc(request.accelerator)
+        if form == "tflite":
+            if request.accelerator not in _HTP:
+                summary = f"QNN's {request.accelerator} takes .onnx models, not .tflite"
+                raise ModelError("model-format", summary, "use the accelerator htp, or the backend tflite")
+            return compile_tflite(request, found, self._options, self._target(soc))
+        if form != "onnx":
+            raise ModelError("model-format", f"QNN takes .tflite and .onnx models, not {form!r}", "convert the model")
+        model = onnx_file.read(request.model)
+        if contexts := onnx_file.contexts(model, request.model):
+            for each in contexts:
+                identity.check(each, request.model, found.versions["qnn"], soc)
+            facts = {"soc": contexts[0].soc, "qnn": contexts[0].build, "compiler": "", "operations": {}}
+            return Artifact(request.model, request.accelerator, 1, facts)
+        if request.accelerator not in _HTP:
+            return Artifact(request.model, request.accelerator, 1)
+        return compile_onnx.compile_onnx(request, model, found, self._options, soc)
+
+    def load(self, artifact: Artifact) -> QnnSession:
+        """Load a compiled model.
+
+        Raises:
+            ModelError: It is damaged.
+            BackendError: It does not fit this QAIRT or SoC, or the accelerator cannot be had.
+        """
+        found = self._runtime(artifact.accelerator)
+        return loading.load(artifact, found, self._options, self._soc(artifact.accelerator))
+
+    def _runtime(self, accelerator: str) -> Runtime:
+        """The runtime, on a machine with the accelerator."""
+        found = runtime.load(self._options.qnn_libraries)
+        if accelerator not in runtime.LIBRARIES:
+            hint = ", ".join(runtime.LIBRARIES)
+            raise BackendError("no-accelerator", f"backend snpe has no accelerator {accelerator!r}", hint)
+        there = found.accelerators()
+        if accelerator not in there:
+            hint = f"here is: {', '.join(there) or 'none'}"
+            if SIMULATOR in there:
+                hint += f"; {SIMULATOR} computes the same, and its speed says nothing"
+            raise BackendError("no-accelerator", f"QNN finds no {accelerator} on this machine", hint)
+        return found
+
+    def _soc(self, accelerator: str) -> socs.Soc | None:
+        """The SoC of the options; else this device's, or the simulator's own."""
+        if self._options.soc:
+            return self._options.soc
+        return socs.SOCS[socs.SIMULATED] if accelerator == SIMULATOR else socs.detect()
+
+    def _target(self, soc: socs.Soc | None) -> socs.Soc:
+        if soc is None:
+            summary = f"this device's SoC is not known (soc_id {socs.kernel_id()})"
+            raise BackendError("unknown-soc", summary, "name it with --set soc_model=NAME")
+        return soc
+
+
+def _compiler() -> dict[str, str]:
+    """The version of LiteRT, whose compiler's work is kept under it."""
+    try:
+        return {"ai-edge-litert": version("ai-edge-litert")}
+    except PackageNotFoundError:
+        return {}

@@ -1,0 +1,81 @@
+"""What a context binary says of itself, read before QNN sees it, because the simulator runs binaries of any SoC."""
+
+from __future__ import annotations
+
+import mmap
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile_backend_snpe import socs
+from mlperf_mobile_backend_snpe.qnn.runtime import BUILD
+
+_TARGET = re.compile(rb"soc_type=([A-Za-z0-9_]{1,24});arch=(\d{1,3});")
+"""In the options that QNN's compiler writes into each graph (seen in binaries of QAIRT 2.51)."""
+
+_RECOMPILE = "compile the model again, with this QAIRT and for this SoC"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who made a context binary, and what for; empty where it does not tell."""
+
+    build: str
+    """``"2.51.0.260929181845"``."""
+    soc: str
+    """``"SM8750"``."""
+
+
+def read(data: bytes | mmap.mmap) -> Identity:
+    """The identity of a context binary."""
+    build, target = BUILD.search(data), _TARGET.search(data)
+    return Identity(build[1].decode("ascii") if build else "", target[1].decode("ascii") if target else "")
+
+
+def read_file(path: Path) -> Identity:
+    """As :func:`read`, of a file.
+
+    Raises:
+        ModelError: ``model-missing`` or ``context-damaged``.
+    """
+    try:
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise ModelError("context-damaged", f"{path} is empty", _RECOMPILE)
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return read(data)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError("model-missing", f"cannot read {path}: {reason}", "check the path of the model") from error
+
+
+def check(identity: Identity, where: Path, runtime_build: str, soc: socs.Soc | None) -> None:
+    """A binary runs where QAIRT is not older than the one that made it, on the SoC that it was made for.
+
+    Args:
+        identity: Of the binary.
+        where: Its file, for messages.
+        runtime_build: QAIRT's build here.
+        soc: This device's SoC, or the simulated one; None where it is not known.
+
+    Raises:
+        ModelError: ``context-damaged``: it tells nothing, so it is no context binary of the HTP.
+        BackendError: ``context-version`` or ``context-soc``.
+    """
+    if not identity.build:
+        raise ModelError("context-damaged", f"{where} is no context binary of QNN's, or it is damaged", _RECOMPILE)
+    made, here = _numbers(identity.build), _numbers(runtime_build)
+    if made[:1] != here[:1] or made[:3] > here[:3]:
+        summary = f"the context binary {where} was made by QAIRT {identity.build}, and QAIRT {runtime_build} is here"
+        raise BackendError("context-version", summary, _RECOMPILE)
+    target = socs.SOCS.get(identity.soc)
+    if soc is None or not identity.soc or (target and target.number == soc.number):
+        return
+    arch = f" (v{target.htp_arch})" if target else ""
+    summary = f"the context binary {where} was made for {identity.soc}{arch}, and not for {soc.name} (v{soc.htp_arch})"
+    raise BackendError("context-soc", summary, f"{_RECOMPILE}, or name the SoC with --set soc_model={identity.soc}")
+
+
+def _numbers(build: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in build.split(".") if part.isdecimal())

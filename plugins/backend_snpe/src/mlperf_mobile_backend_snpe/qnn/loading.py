@@ -1,0 +1,104 @@
+"""Turns a compiled model into a session: checks what it was made by and for, loads it, and asks where it runs."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mlperf_mobile.contracts import Artifact, Placement, TensorSpec
+from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile_backend_snpe.options import SnpeOptions
+from mlperf_mobile_backend_snpe.qnn import identity, manifest, onnx_file
+from mlperf_mobile_backend_snpe.qnn.compile_onnx import specs_of
+from mlperf_mobile_backend_snpe.qnn.provider import assignment, provider_options, session_options
+from mlperf_mobile_backend_snpe.qnn.runtime import Runtime, errors, told
+from mlperf_mobile_backend_snpe.qnn.session import Loaded, QnnSession
+from mlperf_mobile_backend_snpe.socs import Soc
+
+CONTEXT = "EPContext"
+
+
+def load(artifact: Artifact, runtime: Runtime, options: SnpeOptions, soc: Soc | None) -> QnnSession:
+    """Load an .onnx file, compiled or not.
+
+    Raises:
+        ModelError: It is damaged, or refused.
+        BackendError: It was compiled by a newer QAIRT, for another SoC, or the accelerator fails.
+    """
+    path, accelerator = artifact.path, artifact.accelerator
+    kept = manifest.read(path.parent)
+    if kept and path.name not in kept.sha256:
+        kept = None  # of another file in the same folder
+    model = onnx_file.read(path)
+    for found in onnx_file.contexts(model, path):
+        identity.check(found, path, runtime.versions["qnn"], soc)
+    profile = _profile(options)
+    settings = session_options(
+        runtime,
+        accelerator,
+        provider_options(options, runtime, accelerator, soc, profile),
+        strict=not options.partial,
+        fixed=onnx_file.free_dimensions(model, path),
+    )
+    try:
+        session = runtime.ort.InferenceSession(str(path), settings)
+    except errors(runtime.ort) as error:
+        if "fallback" in str(error):
+            summary = f"{path} does not run on {accelerator}: operations would run on the CPU"
+            raise BackendError("fallback-refused", summary, "see the log for QNN's reason") from error
+        summary = f"{runtime} cannot load {path}: {told(error)}"
+        raise ModelError("model-refused", summary, "compile the model again") from error
+    inputs, outputs, feeds, fetches = _ends(session, path, kept, onnx_file.quantization(model))
+    return QnnSession(Loaded(
+        session, runtime.ort, path.name, inputs, outputs, feeds, fetches,
+        _placement(session, runtime.provider, accelerator, kept), profile,
+        profile.parent if profile and not options.profiling_folder else None,
+    ))  # fmt: skip
+
+
+def _profile(options: SnpeOptions) -> Path | None:
+    """A file of this session's own, in a folder of its own."""
+    if options.profiling_level == "off":
+        return None
+    parent = Path(options.profiling_folder).expanduser() if options.profiling_folder else None
+    try:
+        if parent:
+            parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="qnn-profile-", dir=parent), "profile.csv")
+    except OSError as error:
+        summary = f"cannot write into {parent or 'the temporary folder'}: {error.strerror}"
+        raise BackendError("profiling-folder", summary, "check profiling_folder") from error
+
+
+Ends = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], tuple[str, ...], tuple[str, ...]]
+
+
+def _ends(session: Any, path: Path, kept: manifest.Manifest | None, quantized: dict[str, tuple[float, int]]) -> Ends:
+    """Specs of inputs and outputs, and their names for the session, which must have what the manifest tells."""
+    found = [specs_of(ends, path, quantized) for ends in (session.get_inputs(), session.get_outputs())]
+    names = [tuple(spec.name for spec in specs) for specs in found]
+    if kept is None:
+        return found[0], found[1], names[0], names[1]
+    for specs, tensors in zip(found, (kept.inputs, kept.outputs), strict=True):
+        there = {(spec.name, spec.shape, spec.dtype.name) for spec in specs}
+        if there != {(tensor.compiled, tensor.shape, tensor.dtype) for tensor in tensors}:
+            summary = f"{path} has other inputs or outputs than its manifest"
+            raise ModelError("context-damaged", summary, "compile the model again")
+    return (
+        tuple(tensor.spec for tensor in kept.inputs),
+        tuple(tensor.spec for tensor in kept.outputs),
+        tuple(tensor.compiled for tensor in kept.inputs),
+        tuple(tensor.compiled for tensor in kept.outputs),
+    )
+
+
+def _placement(session: Any, provider: str, accelerator: str, kept: manifest.Manifest | None) -> Placement:
+    """Where the session's operations run; a context binary stands for those that were compiled into it."""
+    ours, others = assignment(session, provider)
+    if kept and ours.pop(CONTEXT, 0):
+        ours = ours | kept.operations
+    names = {accelerator: ours}
+    if others:
+        names["cpu"] = {name: names.get("cpu", {}).get(name, 0) + count for name, count in others.items()}
+    return Placement({name: sum(counts.values()) for name, counts in names.items()}, names=names)

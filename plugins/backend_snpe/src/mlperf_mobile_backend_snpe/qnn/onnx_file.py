@@ -1,0 +1,166 @@
+"""Reads ONNX models and writes those that hold a context binary; ONNX Runtime never sees a file that was not read here.
+
+Operators and attributes of context models: ``EPContext`` of ONNX Runtime's contrib operators, version 1.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile_backend_snpe.qnn import identity
+from mlperf_mobile_backend_snpe.qnn.manifest import Tensor
+from mlperf_mobile_backend_snpe.qnn.runtime import FIX
+
+MAX_BYTES = 2**31 - 1
+"""Protocol buffers cannot be larger."""
+SOURCE = "QNNExecutionProvider"
+_CONTEXT, _DOMAIN = "EPContext", "com.microsoft"
+_HINT = "export or convert it again"
+
+
+def read(path: Path) -> Any:
+    """The ``ModelProto`` of a file, without data outside of it.
+
+    Raises:
+        ModelError: ``model-missing``, ``model-damaged`` or ``model-too-large``.
+        BackendError: ``no-runtime``: the package ``onnx`` is missing.
+    """
+    onnx = _onnx()
+    try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise ModelError("model-too-large", f"{path} has {size} bytes", "keep its weights in a file of their own")
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:  # a ValueError is a name with a NUL in it
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError("model-missing", f"cannot read {path}: {reason}", "check the path of the model") from error
+    try:
+        model = onnx.load_model_from_string(data)
+    except Exception as error:
+        raise ModelError("model-damaged", f"{path} is no ONNX model, or it is damaged", _HINT) from error
+    if not model.graph.node or not model.graph.output:
+        raise ModelError("model-damaged", f"{path} has no operations or no outputs: it is damaged", _HINT)
+    return model
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+    except ImportError as error:
+        raise BackendError("no-runtime", f"the package onnx does not load: {error}", FIX) from error
+    return onnx
+
+
+def names(model: Any) -> dict[str, int]:
+    """The model's operations by name, constants left out."""
+    return dict(Counter(node.op_type for node in model.graph.node if node.op_type != "Constant"))
+
+
+def free_dimensions(model: Any, path: Path) -> list[str]:
+    """Names of the dimensions that the file leaves open and that mean one sample: the first of an input.
+
+    Raises:
+        ModelError: ``model-shape``: another dimension is open, or has no name.
+    """
+    constants = {tensor.name for tensor in model.graph.initializer}
+    found: dict[str, None] = {}
+    for value in model.graph.input:
+        if value.name in constants:
+            continue
+        for axis, dimension in enumerate(value.type.tensor_type.shape.dim):
+            if dimension.HasField("dim_value") and dimension.dim_value > 0:
+                continue
+            if axis or not dimension.dim_param:
+                summary = f"dimension {axis} of input {value.name} of {path} is open; QNN takes fixed shapes only"
+                raise ModelError("model-shape", summary, "export the model with fixed shapes")
+            found[dimension.dim_param] = None
+    return list(found)
+
+
+def quantization(model: Any) -> dict[str, tuple[float, int]]:
+    """Scale and zero point of quantised inputs and outputs, from the nodes next to them; one of each per tensor."""
+    onnx = _onnx()
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            constants.update({node.output[0]: a.t for a in node.attribute if a.name == "value"})
+    ends = {value.name for value in (*model.graph.input, *model.graph.output)}
+    found: dict[str, tuple[float, int]] = {}
+    for node in model.graph.node:
+        if node.op_type not in {"QuantizeLinear", "DequantizeLinear"} or len(node.input) < 2:
+            continue
+        name = node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]
+        parts = [constants[each] for each in node.input[1:3] if each in constants]
+        if name not in ends or len(parts) != len(node.input) - 1 or any(p.external_data for p in parts):
+            continue
+        values = [np.asarray(onnx.numpy_helper.to_array(part)).reshape(-1) for part in parts]
+        if all(value.size == 1 for value in values):
+            found[name] = (float(values[0][0]), int(values[1][0]) if len(values) > 1 else 0)
+    return found
+
+
+def contexts(model: Any, path: Path) -> list[identity.Identity]:
+    """The identities of the context binaries that a context model holds or names; none for another model.
+
+    Raises:
+        ModelError: ``context-damaged``: it is another provider's, or names a file that is not beside it.
+    """
+    found = []
+    for node in model.graph.node:
+        if node.op_type != _CONTEXT:
+            continue
+        attributes = {each.name: each for each in node.attribute}
+        source = attributes["source"].s.decode("utf-8", "replace") if "source" in attributes else ""
+        if source.lower() not in {"qnn", SOURCE.lower()}:
+            raise ModelError("context-damaged", f"{path} was compiled by {source or 'nobody'!r}, not by QNN", _HINT)
+        if "main_context" in attributes and not attributes["main_context"].i:
+            continue  # shares the binary of another node
+        cache = attributes["ep_cache_context"].s if "ep_cache_context" in attributes else b""
+        if "embed_mode" not in attributes or attributes["embed_mode"].i:
+            found.append(identity.read(cache))
+        else:
+            found.append(identity.read_file(beside(path, cache.decode("utf-8", "replace"))))
+    return found
+
+
+def beside(path: Path, name: str) -> Path:
+    """The file that a context model names: in its own folder, and nowhere else."""
+    if not name or "\0" in name or Path(name).name != name or name == "..":
+        raise ModelError("context-damaged", f"{path} names the file {name[:100]!r}, outside of its folder", _HINT)
+    return path.parent / name
+
+
+def write_context(path: Path, binary: Path, inputs: Sequence[Tensor], outputs: Sequence[Tensor], build: str) -> None:
+    """Write a model of one ``EPContext`` node, for a binary in the same folder."""
+    onnx = _onnx()
+    helper = onnx.helper
+
+    def values(tensors: Sequence[Tensor]) -> list[Any]:
+        return [
+            helper.make_tensor_value_info(
+                tensor.compiled, helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype)), list(tensor.shape)
+            )
+            for tensor in tensors
+        ]
+
+    node = helper.make_node(
+        _CONTEXT,
+        [tensor.compiled for tensor in inputs],
+        [tensor.compiled for tensor in outputs],
+        name="model",
+        domain=_DOMAIN,
+        embed_mode=0,
+        ep_cache_context=binary.name,
+        ep_sdk_version=f"v{build}",
+        main_context=1,
+        partition_name="model",
+        source=SOURCE,
+    )
+    graph = helper.make_graph([node], "model", values(inputs), values(outputs))
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(_DOMAIN, 1)]
+    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString())

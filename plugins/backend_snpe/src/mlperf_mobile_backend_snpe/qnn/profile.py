@@ -1,0 +1,77 @@
+"""Reads the profile that the QNN provider writes: comma-separated values, one event a line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+MAX_BYTES = 64_000_000
+MAX_NODES = 10_000
+MOST_NODES = 20
+"""So many of the slowest nodes are told."""
+_HEADER = [
+    "Msg Timestamp",
+    "Message",
+    "Time",
+    "Unit of Measurement",
+    "Timing Source",
+    "Event Level",
+    "Event Identifier",
+]
+_MESSAGE, _TIME, _UNIT, _LEVEL, _EVENT = 1, 2, 3, 5, 6
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Summarise a profile; what cannot be read is told as such, because a run does not fail for it."""
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            lines = file.readlines(MAX_BYTES)
+            truncated = bool(file.read(1))
+    except OSError as error:
+        return {"problem": f"there is no profile: {error.strerror}"}
+    found = summarise(lines)
+    return found | {"truncated": True} if truncated else found
+
+
+def summarise(lines: Iterable[str]) -> dict[str, Any]:
+    """Phases and nodes of a profile.
+
+    Returns:
+        ``phases``: of each event outside the graph, ``{"count", "total", "mean", "unit"}``; ``nodes``: the slowest
+        nodes with their mean, and its share of all nodes; ``node_count``; ``skipped``: lines that are no events.
+    """
+    phases: dict[tuple[str, str], list[int]] = {}
+    nodes: dict[tuple[str, str], list[int]] = {}
+    skipped = 0
+    for row in csv.reader(line.replace("\0", "") for line in lines):
+        if row == _HEADER or not row:
+            continue
+        if len(row) != len(_HEADER) or not row[_TIME].isascii() or not row[_TIME].isdecimal() or len(row[_TIME]) > 20:
+            skipped += 1
+            continue
+        group = nodes if row[_MESSAGE] == "NODE" else phases
+        key = (row[_EVENT][:200], row[_UNIT][:20].lower())
+        if key not in group and len(group) >= MAX_NODES:
+            skipped += 1
+            continue
+        entry = group.setdefault(key, [0, 0])
+        entry[0] += 1
+        entry[1] += int(row[_TIME])
+    means = {key: total / count for key, (count, total) in nodes.items()}
+    every = sum(means.values())
+    slowest = sorted(means.items(), key=lambda each: -each[1])[:MOST_NODES]
+    told: dict[str, Any] = {
+        "phases": {
+            event: {"count": count, "total": total, "mean": round(total / count, 1), "unit": unit}
+            for (event, unit), (count, total) in phases.items()
+        }
+    }
+    if means:
+        told["node_count"] = len(means)
+        told["nodes"] = [
+            {"node": event, "mean": round(mean, 1), "unit": unit, "share": round(mean / every, 4) if every else 0.0}
+            for (event, unit), mean in slowest
+        ]
+    return told | ({"skipped": skipped} if skipped else {})
