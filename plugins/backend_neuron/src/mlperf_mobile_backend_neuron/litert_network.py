@@ -14,7 +14,7 @@ from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import ModelError
 from mlperf_mobile_backend_neuron.flexbuffer import read_map
 from mlperf_mobile_tflite_model.flatbuffer import Damaged, Table, Walker
-from mlperf_mobile_tflite_model.reader import Operator, TFLiteModel, Tensor
+from mlperf_mobile_tflite_model.reader import Operator, Tensor, TFLiteModel
 
 DISPATCH = "DISPATCH_OP"
 

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mlperf_mobile.contracts import TensorSpec
 
-_TENSOR = re.compile(r"(?:(?P<name>[^\s=]+)=)?(?P<dtype>\w+)\[(?P<shape>[\d,]+)\](?:\s+(?P<scale>\S+)\s+(?P<zero>\S+))?")
+_TENSOR = re.compile(
+    r"(?:(?P<name>[^\s=]+)=)?(?P<dtype>\w+)\[(?P<shape>[\d,]+)\](?:\s+(?P<scale>\S+)\s+(?P<zero>\S+))?"
+)
 
 DTYPES = ("float32", "float16", "int32", "int16", "int8", "uint8", "bool")
 """What a network's inputs and outputs can hold."""
@@ -57,8 +59,9 @@ class NeuronOptions(BaseModel):
     devices: tuple[str, ...] = Field(
         (), description="Run on these of the adapter's devices; by default on all of the accelerator's."
     )
-    preference: Literal["low-power", "fast-single-answer", "sustained-speed", "turbo-boost"] = Field(
-        "turbo-boost", description="What the NPU is driven for (NEURON_PREFER_*)."
+    fallback: bool = Field(False, description="Let the adapter run operations elsewhere that the devices do not take.")
+    preference: Literal["low_power", "fast_single_answer", "sustained_speed", "turbo_boost"] = Field(
+        "turbo_boost", description="What the NPU is driven for (NEURON_PREFER_*)."
     )
     priority: Literal["low", "medium", "high"] = Field(
         "high", description="Among the executions of one user (NEURON_PRIORITY_*)."
@@ -66,10 +69,8 @@ class NeuronOptions(BaseModel):
     allow_fp16: bool = Field(
         True, description="Let 32-bit floats be computed with 16 bits; the MDLA has no wider ones."
     )
-    boost: int | None = Field(
-        None, ge=0, le=100, description="Hint for the device's frequency, 0 to 100 (highest)."
-    )
-    optimize: tuple[Literal["low-latency", "deep-fusion", "batch-processing"], ...] = Field(
+    boost: int | None = Field(None, ge=0, le=100, description="Hint for the device's frequency, 0 to 100 (highest).")
+    optimize: tuple[Literal["low_latency", "deep_fusion", "batch_processing"], ...] = Field(
         (), description="Hints for the compiler (NEURON_OPTIMIZATION_*)."
     )
     optimization_string: str | None = Field(
@@ -86,7 +87,9 @@ class NeuronOptions(BaseModel):
     dma_heap: str = Field(
         "system", pattern=r"^[A-Za-z0-9_.-]+$", description="The heap of /dev/dma_heap that DMA buffers come from."
     )
-    abort_ms: int = Field(0, ge=0, le=65535, description="Abort a run of the Neuron runtime that takes longer; 0: never.")
+    abort_ms: int = Field(
+        0, ge=0, le=65535, description="Abort a run of the Neuron runtime that takes longer; 0: never."
+    )
     shards: int = Field(1, ge=1, le=64, description="Sessions side by side when throughput counts.")
     tensors_from: str | None = Field(
         None, min_length=1, description="A .tflite file whose inputs and outputs are those of the .dla file."
@@ -122,7 +125,8 @@ def tensor(text: str, number: int) -> TensorSpec:
     """
     found = _TENSOR.fullmatch(text.strip())
     if not found or found["dtype"] not in DTYPES:
-        raise ValueError(f"{text!r} is not written as name=dtype[shape] scale zero_point, dtype one of {', '.join(DTYPES)}")
+        known = ", ".join(DTYPES)
+        raise ValueError(f"{text!r} is not written as name=dtype[shape] scale zero_point, with dtype one of {known}")
     shape = tuple(int(size or 0) for size in found["shape"].split(","))
     if not all(0 < size < 1 << 31 for size in shape):
         raise ValueError(f"{text!r} has a dimension that is not above 0")

@@ -1,0 +1,189 @@
+"""The backend ``neuron``: TensorFlow Lite models, compiled networks and .dla files on MediaTek's NPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Options, Probe, Session
+from mlperf_mobile.errors import BackendError, ModelError, UsageError
+from mlperf_mobile_backend_neuron import compiled as store
+from mlperf_mobile_backend_neuron import libraries, litert_network, ncc, restored, runtime, soc, stable_delegate
+from mlperf_mobile_backend_neuron.adapter import Adapter
+from mlperf_mobile_backend_neuron.compiled import Compiled, Described
+from mlperf_mobile_backend_neuron.compiling import compile_model
+from mlperf_mobile_backend_neuron.dla import describe_file
+from mlperf_mobile_backend_neuron.options import NeuronOptions
+from mlperf_mobile_backend_neuron.probing import probe
+from mlperf_mobile_backend_neuron.runtime import Runtime
+from mlperf_mobile_backend_neuron.session import NeuronSession
+from mlperf_mobile_backend_neuron.stable_delegate import StableDelegateSession
+from mlperf_mobile_tflite_model.reader import TFLiteModel, read
+
+
+class NeuronBackend:
+    """Compiles and runs models with NeuroPilot's libraries.
+
+    Args:
+        options: As :class:`NeuronOptions`.
+
+    Raises:
+        UsageError: ``bad-options``; names the option.
+    """
+
+    def __init__(self, options: Options) -> None:
+        try:
+            self._options = NeuronOptions.model_validate(dict(options))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = "".join(f"{part}: " for part in first["loc"])
+            text = f"backend neuron: {name}{first['msg'].removeprefix('Value error, ')}"
+            raise UsageError("bad-options", text, "check backend_options") from error
+
+    @property
+    def shards(self) -> int:
+        """The option ``shards``: one NPU is one place to work."""
+        return self._options.shards
+
+    @cached_property
+    def _soc(self) -> soc.Soc | None:
+        return soc.detect()
+
+    @cached_property
+    def _adapter(self) -> Adapter:
+        return Adapter(libraries.adapter(self._options.adapter, self._soc))
+
+    @cached_property
+    def _runtime(self) -> Runtime:
+        return Runtime(libraries.runtime(self._options.runtime))
+
+    def probe(self) -> Probe:
+        """Open the libraries, and list the adapter's devices; never raises."""
+        return probe(self._options, self._soc, lambda: self._adapter, lambda: self._runtime)
+
+    def compile(self, request: CompileRequest) -> Artifact:
+        """Compile a .tflite file, or take the network out of one that LiteRT compiled; a .dla file is itself.
+
+        Raises:
+            ModelError: The file is missing or damaged, or has operations that the NPU does not take.
+            BackendError: A library or the compiler failed.
+        """
+        if request.batch != 1:
+            summary = f"backend neuron takes one sample a call, not {request.batch}"
+            raise BackendError("batch-size", summary, "use batch 1; shards work side by side")
+        form = request.format or request.model.suffix.removeprefix(".").lower()
+        if form == "dla":
+            runtime.read(request.model)
+            return Artifact(request.model, request.accelerator, facts={"format": "dla"})
+        model = read(request.model)
+        if self._options.via == "stable-delegate":
+            return Artifact(request.model, request.accelerator)
+        if litert_network.is_compiled(model):
+            compiled, network = self._out_of_litert(model, request)
+        elif self._options.compiler == "ncc-tflite":
+            compiled, network = self._with_program(model, request)
+        else:
+            compiled, network = compile_model(self._adapter, model, self._options, request, self._target)
+        return Artifact(store.write(request.directory, compiled, network), request.accelerator, facts=facts(compiled))
+
+    def load(self, artifact: Artifact) -> Session:
+        """Load a compiled network, a .dla file, or a model for the stable delegate.
+
+        Raises:
+            ModelError: The file is damaged, or not what it is said to be.
+            BackendError: It is for another SoC or version, or a library failed.
+        """
+        if artifact.path.name == store.MANIFEST:
+            return self._open(*store.read(artifact.path))
+        if artifact.facts.get("format") == "dla" or artifact.path.suffix.lower() == ".dla":
+            network = runtime.read(artifact.path)
+            return self._open(describe_file(artifact.path, network, self._options, artifact.accelerator), network)
+        if self._options.via != "stable-delegate":
+            summary = f"{artifact.path} is not compiled"
+            raise ModelError("network-damaged", summary, "compile it first, with the same options")
+        return stable_delegate.open_model(artifact.path, artifact.accelerator, self._options)
+
+    @property
+    def _target(self) -> str:
+        """The SoC that networks are compiled for, where it is known."""
+        return self._options.soc.lower() if self._options.soc else self._soc.name if self._soc else ""
+
+    def _open(self, compiled: Compiled, network: bytes) -> NeuronSession:
+        """With the runtime, for .dla files, unless the options ask for the adapter."""
+        via = self._options.via or ("runtime" if compiled.kind == "dla" else "adapter")
+        if via == "adapter":
+            restored.check(compiled, str(self._adapter.version), self._soc)
+            return restored.open_network(self._adapter, compiled, network, self._options)
+        if compiled.kind != "dla" or via != "runtime":
+            summary = f"{via} does not take the network of {compiled.model}, which the adapter compiled"
+            raise ModelError("network-unsupported", summary, "leave the option via out")
+        restored.check(compiled, str(self._runtime.version), self._soc)
+        return runtime.open_file(self._runtime, compiled, network, self._options)
+
+    def _out_of_litert(self, model: TFLiteModel, request: CompileRequest) -> tuple[Compiled, bytes]:
+        request.report("reading the compiled network")
+        found = litert_network.extract(model)
+        described = [
+            tuple(Described.of(spec, order) for spec, order in zip(specs, orders, strict=True))
+            for specs, orders in ((found.inputs, found.input_order), (found.outputs, found.output_order))
+        ]
+        version = ".".join(map(str, found.version)) if found.version else ""
+        compiled = _unknown(model.path, found.kind, found.network, described, request.accelerator, version)
+        return compiled, found.network
+
+    def _with_program(self, model: TFLiteModel, request: CompileRequest) -> tuple[Compiled, bytes]:
+        request.report("compiling with ncc-tflite")
+        file = ncc.compile_file(request.model, request.directory, self._options, self._soc)
+        network = runtime.read(file)
+        file.unlink()
+        described = [
+            tuple(Described.of(litert_network.spec(model.tensors[index]), order) for order, index in enumerate(indices))
+            for indices in (model.inputs, model.outputs)
+        ]
+        compiled = _unknown(model.path, "dla", network, described, request.accelerator, "", self._target)
+        return compiled, network
+
+
+def _unknown(
+    model: Path,
+    kind: Any,
+    network: bytes,
+    described: Sequence[tuple[Described, ...]],
+    accelerator: str,
+    version: str,
+    target: str = "",
+) -> Compiled:
+    """A network whose operations nothing tells."""
+    inputs, outputs = described
+    return Compiled(
+        kind=kind,
+        model=model.name,
+        version=version,
+        soc=target,
+        sha256=store.digest(network),
+        inputs=inputs,
+        outputs=outputs,
+        operations={accelerator: {store.WHOLE: 1}},
+    )
+
+
+def facts(compiled: Compiled) -> Mapping[str, Any]:
+    """What a result tells about a compilation."""
+    told = {
+        "kind": compiled.kind,
+        "version": compiled.version,
+        "soc": compiled.soc,
+        "devices": list(compiled.devices),
+        "operations": dict(compiled.placement.operations),
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+if TYPE_CHECKING:  # the type checker holds the classes to the contracts here
+    _backend: type[Backend] = NeuronBackend
+    _session: type[Session] = NeuronSession
+    _delegate_session: type[Session] = StableDelegateSession

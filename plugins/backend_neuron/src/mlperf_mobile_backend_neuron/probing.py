@@ -1,0 +1,91 @@
+"""Tells what of NeuroPilot is on this device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mlperf_mobile.contracts import Device, Probe
+from mlperf_mobile.errors import BackendError
+from mlperf_mobile_backend_neuron import libraries, stable_delegate
+from mlperf_mobile_backend_neuron.adapter import Adapter, accelerator_of, by_accelerator
+from mlperf_mobile_backend_neuron.options import NeuronOptions
+from mlperf_mobile_backend_neuron.runtime import Runtime
+from mlperf_mobile_backend_neuron.soc import Soc
+
+
+def probe(
+    options: NeuronOptions, soc: Soc | None, adapter: Callable[[], Adapter], runtime: Callable[[], Runtime]
+) -> Probe:
+    """What can be used here: the library that the options name, or either of the adapter and the runtime.
+
+    Never raises, whatever a library does.
+    """
+    facts = {"soc": soc.name, "mdla": soc.mdla} if soc else {}
+    versions = {name: value for name, value in facts.items() if value}
+    try:
+        if options.via == "stable-delegate":
+            return _of_delegate(options, versions)
+        if options.via == "runtime":
+            return _of_runtime(runtime(), versions)
+        try:
+            return _of_adapter(adapter(), versions, _version(runtime))
+        except BackendError as error:
+            # Only one that is not there leaves the runtime to be looked for: one that is broken is told.
+            if options.via == "adapter" or options.adapter or error.code != "library-missing":
+                raise
+            try:
+                return _of_runtime(runtime(), versions)
+            except BackendError as other:
+                raise (error if other.code == "library-missing" else other) from other
+    except BackendError as error:
+        return Probe(usable=False, versions=versions, reason=error.summary, fix=error.hint)
+    except Exception as error:  # noqa: BLE001  a probe never raises, whatever a library does
+        return Probe(usable=False, versions=versions, reason=f"{type(error).__name__}: {error}", fix=libraries.FIX)
+
+
+def _of_adapter(adapter: Adapter, versions: dict[str, str], runtime: str | None) -> Probe:
+    found = adapter.devices()
+    accelerators = tuple(by_accelerator(found)) or ("npu",)
+    versions = {**versions, "neuron_adapter": str(adapter.version)} | ({"neuron_runtime": runtime} if runtime else {})
+    return Probe(
+        usable=True,
+        accelerators=accelerators,
+        versions=versions,
+        runtime=f"{_title('Neuron adapter', adapter.stand_in)} {adapter.version}",
+        devices=tuple(Device(accelerator_of(device) or "unknown", device.name, device.version) for device in found),
+        functional_only=dict.fromkeys(accelerators, adapter.stand_in) if adapter.stand_in else {},
+    )
+
+
+def _of_runtime(runtime: Runtime, versions: dict[str, str]) -> Probe:
+    return Probe(
+        usable=True,
+        accelerators=("npu",),
+        versions={**versions, "neuron_runtime": str(runtime.version)},
+        runtime=f"{_title('Neuron runtime', runtime.stand_in)} {runtime.version}",
+        functional_only={"npu": runtime.stand_in} if runtime.stand_in else {},
+    )
+
+
+def _of_delegate(options: NeuronOptions, versions: dict[str, str]) -> Probe:
+    library = stable_delegate.Library.open(libraries.stable_delegate(options.stable_delegate))
+    found = stable_delegate.runtime()
+    return Probe(
+        usable=True,
+        accelerators=("npu",),
+        versions={**versions, "stable_delegate": library.version, found.name: found.version},
+        runtime=f"{_title(library.name, library.stand_in)} {library.version} in {found}",
+        functional_only={"npu": library.stand_in} if library.stand_in else {},
+    )
+
+
+def _version(runtime: Callable[[], Runtime]) -> str | None:
+    """The runtime's version, where it is there, too: it decides which .dla files can be loaded."""
+    try:
+        return str(runtime().version)
+    except BackendError:
+        return None
+
+
+def _title(name: str, stand_in: str) -> str:
+    return f"{name} stand-in" if stand_in else name

@@ -1,0 +1,88 @@
+"""A loaded network, with nothing in the timed path that could be done before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any, NoReturn, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
+from mlperf_mobile.errors import BackendError
+from mlperf_mobile_neural_networks.samples import misfit
+
+Array = npt.NDArray[Any]
+
+
+class NeuronSession:
+    """Copies a sample into the network's inputs, computes, and returns its outputs.
+
+    Args:
+        name: The model's, for messages.
+        inputs: What a sample consists of.
+        outputs: What comes out of it.
+        slots: The network's inputs, arrays of the shapes and types of ``inputs``.
+        results: The network's outputs, likewise; overwritten by each run.
+        compute: Runs the network; it raises where that fails.
+        placement: Where the operations run.
+        held: What to close with the session.
+    """
+
+    run: Callable[[Tensors], Tensors]
+    """See :meth:`mlperf_mobile.contracts.Session.run`; a closure, because that costs less than a method."""
+
+    def __init__(
+        self,
+        name: str,
+        inputs: tuple[TensorSpec, ...],
+        outputs: tuple[TensorSpec, ...],
+        slots: Sequence[Array],
+        results: Sequence[Array],
+        compute: Callable[[], None],
+        placement: Placement,
+        held: ExitStack,
+    ) -> None:
+        self._name, self.inputs, self.outputs = name, inputs, outputs
+        self._placement, self._held = placement, held
+        self.run = self._runner(list(slots), tuple(results), compute)
+
+    def placement(self) -> Placement:
+        """Where each operation runs, as the compiler told."""
+        return self._placement
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.run = self._closed
+        self._held.close()
+
+    def _runner(
+        self, slots: list[Array], results: tuple[Array, ...], compute: Callable[[], None]
+    ) -> Callable[[Tensors], Tensors]:
+        """Shape and type are compared, because assigning would convert and broadcast what does not fit."""
+        feeds = [(slot, spec.shape, spec.dtype) for slot, spec in zip(slots, self.inputs, strict=True)]
+        specs, name = self.inputs, self._name
+
+        def run(inputs: Tensors) -> Tensors:
+            try:
+                for (slot, shape, dtype), tensor in zip(feeds, inputs, strict=True):
+                    if tensor.shape != shape or tensor.dtype != dtype:
+                        raise misfit(inputs, specs, name)
+                    slot[...] = tensor
+            except (AttributeError, TypeError, ValueError) as error:
+                raise misfit(inputs, specs, name) from error
+            compute()
+            return results
+
+        return run
+
+    def _closed(self, _: Tensors) -> NoReturn:
+        raise BackendError("session-closed", f"the session of {self._name} is closed", "load the model again")
+
+
+def size(spec: TensorSpec) -> int:
+    """Bytes of a tensor."""
+    return spec.dtype.itemsize * int(np.prod(spec.shape, dtype=np.int64))
