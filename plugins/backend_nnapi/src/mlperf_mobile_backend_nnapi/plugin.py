@@ -21,7 +21,7 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
         needs=(
             Need(
                 what="Android's Neural Networks API",
-                fix="run it on a device with NNAPI (Android 10 or later), or put the folder of its library on LD_LIBRARY_PATH",
+                fix="run it on a device with Android 10 or later, or add the folder of its library to LD_LIBRARY_PATH",
                 libraries=("libneuralnetworks.so",),
             ),
         ),
