@@ -11,7 +11,8 @@ from struct import unpack_from
 from mlperf_mobile_tflite_model.flatbuffer import Damaged
 
 _INT, _UINT, _FLOAT, _INDIRECT_INT, _INDIRECT_UINT, _INDIRECT_FLOAT, _MAP, _BOOL = 1, 2, 3, 6, 7, 8, 9, 26
-_CODES = {_INT: "bhiq", _UINT: "BHIQ", _FLOAT: " efd", _BOOL: "BHIQ"}
+_UNSIGNED = "BHIQ"
+_CODES = {_INT: "bhiq", _UINT: _UNSIGNED, _FLOAT: " efd", _BOOL: _UNSIGNED}
 
 MAX_ENTRIES = 1000
 """No operator has as many options."""
@@ -30,18 +31,18 @@ def read_map(data: bytes) -> dict[str, bool | int | float]:
         raise Damaged("the flexbuffer holds no map")
     at = _back(data, len(data) - 2 - width, width)
     width = 1 << (packed & 3)
-    count = _number(data, at - width, width, "BHIQ")
+    count = _unsigned(data, at - width, width)
     if count > MAX_ENTRIES:
         raise Damaged(f"the flexbuffer's map has {count} entries")
     keys_at = _back(data, at - 3 * width, width)
-    keys_width = _number(data, at - 2 * width, width, "BHIQ")
+    keys_width = _unsigned(data, at - 2 * width, width)
     if keys_width not in {1, 2, 4, 8}:
         raise Damaged("the flexbuffer's keys have no width")
     found: dict[str, bool | int | float] = {}
     for index in range(count):
         key = _text(data, _back(data, keys_at + index * keys_width, keys_width))
         slot = at + index * width
-        kind = _number(data, at + count * width + index, 1, "B")
+        kind = _unsigned(data, at + count * width + index, 1)
         value = _value(data, slot, width, kind)
         if value is not None:
             found[key] = value
@@ -66,9 +67,13 @@ def _number(data: bytes, at: int, width: int, codes: str) -> int | float:
     return value
 
 
+def _unsigned(data: bytes, at: int, width: int) -> int:
+    return int(_number(data, at, width, _UNSIGNED))
+
+
 def _back(data: bytes, at: int, width: int) -> int:
     """Where the offset at ``at`` points to."""
-    return at - int(_number(data, at, width, "BHIQ"))
+    return at - _unsigned(data, at, width)
 
 
 def _text(data: bytes, at: int) -> str:

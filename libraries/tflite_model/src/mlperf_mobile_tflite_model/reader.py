@@ -163,7 +163,8 @@ class _Reader:
         if dtype.kind != "b":
             return np.frombuffer(self._data, dtype, math.prod(shape), start).reshape(shape)
         self._spend(size)
-        return (np.frombuffer(self._data, np.uint8, size, start) != 0).reshape(shape)
+        truth: npt.NDArray[Any] = np.frombuffer(self._data, np.uint8, size, start) != 0
+        return truth.reshape(shape)
 
     def _operator(self, index: int, table: Table, codes: list[tuple[str, bool, int]]) -> Operator:
         name, is_custom, version = codes[table.number(0, "<I")]
