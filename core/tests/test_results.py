@@ -42,7 +42,8 @@ def a_plan(**more):
         "task": "task", "benchmark": "task", "suite": None,
         "model": ModelRef(name="model", path="/m.toy", format="toy"), "dataset": DatasetRef(name="data", offer="data"),
         "backend": "toy", "accelerators": {"npu": None}, "scenario": "single-stream",
-        "mode": Mode.BOTH, "rules": "quick", "batch": 1, "warmup_s": 0.5, "silence_timeout_s": 300, "compile_timeout_s": 3600,
+        "mode": Mode.BOTH, "rules": "quick", "batch": 1, "warmup_s": 0.5,
+        "silence_timeout_s": 300, "compile_timeout_s": 3600,
         "strict_placement": True, "quality": QualitySettings(metric="top-1", reference=0.76, ratio=0.98),
         "load": LoadPlan(
             min_query_count=1024, min_duration_s=1, max_duration_s=0, percentile=0.9, performance_sample_count=None,

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -259,7 +260,8 @@ class TestHearing:
         writer.start()
         try:
             with os.fdopen(read_fd, "rb", buffering=0) as pipe:
-                return list(local._lines(pipe, silence_s, lambda: False))
+                deadline = time.monotonic() + silence_s
+                return list(local._lines(pipe, lambda: deadline - time.monotonic(), lambda: False))
         finally:
             writer.join()
             if not close:
@@ -276,7 +278,7 @@ class TestHearing:
         read_fd, write_fd = os.pipe()
         os.write(write_fd, b"one\ntwo\n")
         with os.fdopen(read_fd, "rb", buffering=0) as pipe:
-            assert list(local._lines(pipe, 3600, lambda: True)) == [b"one", b"two"]
+            assert list(local._lines(pipe, lambda: 3600, lambda: True)) == [b"one", b"two"]
         os.close(write_fd)
 
     def test_an_endless_line_is_forgotten(self, monkeypatch):

@@ -15,7 +15,7 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
         vendor="nobody",
         backend=Ref("toy_parts:ToyBackend"),
         accelerators=("cpu", "npu"),
-        model_formats=("toy",),
+        model_formats=("toy", "bin"),
         capabilities=frozenset({Capability.BATCH}),
         options=Ref("toy_parts:BackendOptions"),
         hook_api=(1, 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -15,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from mlperf_mobile.contracts import Artifact, CompileRequest, Placement, Probe, Score, TensorSpec
-from mlperf_mobile.errors import DataError, ModelError
+from mlperf_mobile.contracts import Artifact, CompileRequest, Device, Placement, Probe, Score, TensorSpec
+from mlperf_mobile.errors import BackendError, DataError, ModelError
 
 SPEC = TensorSpec("x", (1, 4), np.dtype(np.float32))
 
@@ -30,6 +31,11 @@ class BackendOptions(BaseModel):
     wrong_every: int = 0
     fallback: bool = False
     strength: int = 1
+    compiles: bool = False
+    compile_s: float = 0.0
+    compile_breaks: Literal["", "raise", "kill", "exit", "hold"] = ""
+    npu_sleep_s: float = 0.0
+    simulates: bool = False
 
 
 class TaskOptions(BaseModel):
@@ -110,6 +116,8 @@ class ToySession:
             self._misbehave()
         if self._options.sleep_s:
             time.sleep(self._options.sleep_s)
+        if self._options.npu_sleep_s and self._accelerator == "npu":
+            time.sleep(self._options.npu_sleep_s)
         factor = self._factor
         if self._options.wrong_every and calls % self._options.wrong_every == 0:
             factor += 1
@@ -117,6 +125,9 @@ class ToySession:
 
     def run_batch(self, samples: Sequence[Any]) -> Sequence[Any]:
         return [self.run(sample) for sample in samples]
+
+    def report(self) -> Mapping[str, Any]:
+        return {"calls": ToySession.calls}
 
     def _misbehave(self) -> None:
         print("the stand-in's last words", file=sys.stderr, flush=True)
@@ -152,10 +163,30 @@ class ToyBackend:
         self.shards = self._options.shards
 
     def probe(self) -> Probe:
-        return Probe(usable=True, accelerators=("cpu", "npu"), versions={"toy": "1.0"}, runtime="toy 1.0")
+        return Probe(
+            usable=True, accelerators=("cpu", "npu"), versions={"toy": os.environ.get("TOY_VERSION", "1.0")},
+            runtime="toy 1.0", devices=(Device("npu", "toy-npu", "7", {"cores": 2}),),
+            functional_only={"npu": "a stand-in computes it"} if self._options.simulates else {},
+        )  # fmt: skip
 
     def compile(self, request: CompileRequest) -> Artifact:
-        return Artifact(request.model, request.accelerator, request.batch)
+        if not self._options.compiles:
+            return Artifact(request.model, request.accelerator, request.batch)
+        request.report("thinking")
+        match self._options.compile_breaks:
+            case "raise":
+                raise BackendError("toy-compiler", "the toy compiler gave up", "buy another")
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "exit":
+                os._exit(4)
+            case "hold":  # the interpreter's lock, as a C extension may
+                ctypes.PyDLL(None).sleep(3600)
+        time.sleep(self._options.compile_s)
+        path = request.directory / "deep" / "model.bin"
+        path.parent.mkdir()
+        path.write_bytes(request.model.read_bytes())
+        return Artifact(path, request.accelerator, request.batch, {"steps": 1, "format": request.format})
 
     def load(self, artifact: Artifact) -> ToySession:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -51,6 +52,8 @@ def result_panel(result: Result, *, full: bool = False) -> RenderableType:
 
 def _lines(result: Result) -> Iterable[tuple[str, str]]:
     yield "backend", f"{result.backend} ({result.runtime or 'runtime unknown'}) on {result.accelerator}"
+    if result.functional_only:
+        yield "FUNCTIONAL ONLY", f"its speed says nothing: {result.functional_only}"
     timed = f", timed on {result.performance_dataset}" if result.performance_dataset else ""
     yield "data set", result.dataset + timed
     yield "rules", result.rule_set
@@ -58,10 +61,15 @@ def _lines(result: Result) -> Iterable[tuple[str, str]]:
         yield from _performance(result.performance)
     if result.accuracy:
         yield "accuracy", accuracy_text(result.accuracy)
-    if result.placement:
-        kernels = ", ".join(f"{count} {name}" for name, count in result.placement.get("kernels", {}).items())
-        ran = ", ".join(f"{count} on {name}" for name, count in result.placement.get("operations", {}).items())
-        yield "operations", ran + (f" ({kernels})" if kernels else "")
+    for name, placement in _placements(result):
+        kernels = ", ".join(f"{count} {kernel}" for kernel, count in placement.get("kernels", {}).items())
+        ran = ", ".join(f"{count} on {place}" for place, count in placement.get("operations", {}).items())
+        yield "operations" + (f" ({name})" if name else ""), ran + (f" ({kernels})" if kernels else "")
+    for name, made in (result.compiled or {}).items():
+        if made.get("kept") or made.get("note"):
+            how = "found in the cache" if made.get("cached") else "compiled"
+            note = f"; {made['note']}" if made.get("note") else ""
+            yield "compiled", f"for {name}: {how} in {made.get('seconds', 0):.3f} s{note}"
     if result.performance and "valid" in result.performance.loadgen:
         told = result.performance.loadgen
         verdict, reason = "VALID" if told["valid"] else "INVALID", told.get("reason")
@@ -73,6 +81,13 @@ def _lines(result: Result) -> Iterable[tuple[str, str]]:
     yield "folder", result.directory
 
 
+def _placements(result: Result) -> list[tuple[str, dict[str, Any]]]:
+    """Where the operations run, by accelerator; its name is left out where there is one."""
+    told = result.placement or {}
+    several = told.get("accelerators")
+    return list(several.items()) if isinstance(several, dict) else [("", told)] if told else []
+
+
 def _performance(performance: Performance) -> Iterable[tuple[str, str]]:
     for label, names in (("latency (ms)", ("p50", "p90", "p99")), ("", ("mean", "min", "max"))):
         latency = {name: performance.latency_ns[name] * _MS for name in names if name in performance.latency_ns}
@@ -81,6 +96,12 @@ def _performance(performance: Performance) -> Iterable[tuple[str, str]]:
         "throughput",
         f"{performance.throughput:.1f} samples/s  ({performance.samples} samples in {performance.duration_s:.2f} s)",
     )
+    if len(performance.accelerators) > 1:
+        for name, did in performance.accelerators.items():
+            share = (
+                f"{did['throughput']:.1f} samples/s  ({did['samples']:.0f} samples, {did['sessions']:.0f} sessions, "
+            )
+            yield f"  on {name}", share + f"{did['busy'] * 100:.0f} % busy)"
 
 
 def accuracy_text(accuracy: Accuracy) -> str:
@@ -108,11 +129,21 @@ def _facts(result: Result) -> Table:
     told = {
         "run": result.run_id, "created": result.created, "model": f"{result.model.path} ({result.model.sha256})",
         **{f"seed {key}": value for key, value in result.seeds.items()},
-        **(result.system or {}), **result.environment, **{f"version {k}": v for k, v in result.versions.items()},
+        **(result.system or {}), **_flat("compiled", result.compiled or {}), **_flat("report", result.report or {}),
+        **result.environment, **{f"version {k}": v for k, v in result.versions.items()},
     }  # fmt: skip
     for key, value in told.items():
         table.add_row(Text(key), Text("unknown" if value is None else str(value)))
     return table
+
+
+def _flat(prefix: str, data: dict[str, Any]) -> dict[str, object]:
+    """Nested data by dotted keys."""
+    found: dict[str, object] = {}
+    for key, value in data.items():
+        name = f"{prefix}.{key}"
+        found |= _flat(name, value) if isinstance(value, dict) else {name: value}
+    return found
 
 
 def _number(value: object) -> Text:

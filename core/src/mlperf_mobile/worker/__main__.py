@@ -22,8 +22,9 @@ def main() -> int:
 
     from mlperf_mobile import events
     from mlperf_mobile.plan import CompilePlan, Plan, read
+    from mlperf_mobile.registry import Registry
     from mlperf_mobile.worker.channel import Channel
-    from mlperf_mobile.worker.prepare import prepare
+    from mlperf_mobile.worker.prepare import open_backend, prepare
     from mlperf_mobile.worker.steps import run
     from mlperf_mobile.worker.watch import Watch
 
@@ -36,7 +37,7 @@ def main() -> int:
             run(plan, channel, watch, args.directory)
         else:
             with watch.phase("load"):
-                prepare(plan, plan.batch, channel, watch, args.directory)
+                prepare(open_backend(plan, Registry(), channel), plan.batch, channel, watch, args.directory)
         watch.stop()
         channel.send(events.Ended())
         return ExitCode.OK

@@ -9,13 +9,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any
 
 from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Placement, Probe, Session
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile.plan import CompilePlan
-from mlperf_mobile.plugin import Capability
-from mlperf_mobile.registry import Registry, pick
+from mlperf_mobile.plugin import BackendInfo, Capability
+from mlperf_mobile.registry import Offer, Registry, pick
 from mlperf_mobile.resources.compiled import CompiledStore, Obtained
 from mlperf_mobile.worker.blame import blame
 from mlperf_mobile.worker.channel import Channel
@@ -32,7 +31,6 @@ class Ready:
 
     plan: CompilePlan
     backend: Backend
-    probe: Probe
     obtained: Mapping[str, Obtained]
     """By accelerator."""
     seconds: dict[str, float]
@@ -49,19 +47,28 @@ class Ready:
         return self.plan.accelerators[accelerator] or self.backend.shards
 
 
-def prepare(plan: CompilePlan, batch: int, channel: Channel, watch: Watch, directory: Path) -> Ready:
-    """Probe, check the model file, and compile.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A backend that works here and has the plan's accelerators, and the model file as it was found."""
+
+    plan: CompilePlan
+    offer: Offer[BackendInfo]
+    backend: Backend
+    probe: Probe
+    sha256: str
+    """Of the model file."""
+
+
+def open_backend(plan: CompilePlan, registry: Registry, channel: Channel) -> Opened:
+    """Probe the backend, and check the model file.
 
     Raises:
-        BackendError: The backend or an accelerator cannot be had, or the compiler failed.
-        ModelError: The model is missing, damaged, or another one than it should be.
+        BackendError: The backend or an accelerator cannot be had.
+        ModelError: The model is missing, or another one than it should be.
     """
-    registry = Registry()
     offer = pick("backend", plan.backend, registry.backends, registry)
-    facts = check_model(plan)
-    channel.measured("model", facts)
-    if batch > 1 and Capability.BATCH not in offer.info.capabilities:
-        raise BackendError("no-batch", f"backend {plan.backend} takes one sample at a time", "leave batch at 1")
+    sha256, size = check_model(plan)
+    channel.measured("model", {"sha256": sha256, "bytes": size})
     with blame("backend", plan.backend):
         backend = offer.info.backend.load()(plan.backend_options)
         probe = backend.probe()
@@ -74,15 +81,19 @@ def prepare(plan: CompilePlan, batch: int, channel: Channel, watch: Watch, direc
                     "no-accelerator", f"backend {plan.backend} finds no {accelerator} here", f"found: {found}"
                 )
         channel.measured("backend", _told(plan, probe))
-        made_of = {
-            "model": facts["sha256"],
-            "format": plan.model.format,
-            "backend": plan.backend,
-            "plugin": _versions(offer.source.distribution),
-            "sdk": {str(name): str(value) for name, value in probe.versions.items()},
-            "options": plan.backend_options,
-            "batch": batch,
-        }
+    return Opened(plan, offer, backend, probe, sha256)
+
+
+def prepare(opened: Opened, batch: int, channel: Channel, watch: Watch, directory: Path) -> Ready:
+    """Compile for every accelerator of the plan, or take what is kept.
+
+    Raises:
+        BackendError: The backend takes no batches, or its compiler failed.
+        ModelError: The model is damaged, or cannot be compiled.
+    """
+    plan = opened.plan
+    if batch > 1 and Capability.BATCH not in opened.offer.info.capabilities:
+        raise BackendError("no-batch", f"backend {plan.backend} takes one sample at a time", "leave batch at 1")
     seconds = {"compile": 0.0, "load": 0.0}
     store, obtained, records = CompiledStore(plan.cache), {}, {}
     for accelerator in plan.accelerators:
@@ -90,54 +101,56 @@ def prepare(plan: CompilePlan, batch: int, channel: Channel, watch: Watch, direc
         work.mkdir(parents=True)
         before = seconds["compile"]
         with watch.phase("compile", done=None), _timed(seconds, "compile"), blame("backend", plan.backend):
-            made = _compile(plan, backend, probe, batch, accelerator, made_of, store, work, channel)
-        obtained[accelerator] = made
-        records[accelerator] = _record(made) | {"seconds": round(seconds["compile"] - before, 6)}
+            obtained[accelerator] = _compile(opened, batch, accelerator, store, work, channel)
+        told = _record(obtained[accelerator])
+        records[accelerator] = told | {"seconds": round(seconds["compile"] - before, 6)}
         channel.measured("compiled", records)
     channel.phase("load")
-    return Ready(plan, backend, probe, obtained, seconds)
+    return Ready(plan, opened.backend, obtained, seconds)
 
 
 def _compile(
-    plan: CompilePlan,
-    backend: Backend,
-    probe: Probe,
-    batch: int,
-    accelerator: str,
-    made_of: Mapping[str, Any],
-    store: CompiledStore,
-    work: Path,
-    channel: Channel,
+    opened: Opened, batch: int, accelerator: str, store: CompiledStore, work: Path, channel: Channel
 ) -> Obtained:
+    plan, probe = opened.plan, opened.probe
+
     def make(folder: Path) -> Artifact:
-        beside = tuple(name for name in plan.accelerators if name != accelerator)
-        request = CompileRequest(
-            plan.model.path, accelerator, batch, folder, plan.model.format, beside, lambda step: tell(str(step))
+        return opened.backend.compile(
+            CompileRequest(
+                model=plan.model.path,
+                accelerator=accelerator,
+                batch=batch,
+                directory=folder,
+                format=plan.model.format,
+                beside=tuple(name for name in plan.accelerators if name != accelerator),
+                report=tell,
+            )
         )
-        return backend.compile(request)
 
     def tell(step: str) -> None:
-        channel.phase("compile", f"{accelerator}: {step}" if len(plan.accelerators) > 1 else step)
+        channel.phase("compile", f"{accelerator}: {step}" if len(plan.accelerators) > 1 else str(step))
 
-    told = [False]
+    waits = iter([lambda: tell("another process compiles the same model")])
 
     def waiting() -> None:
-        if not told[0]:
-            tell("another process compiles the same model")
-        told[0] = True
+        next(waits, lambda: None)()
 
-    devices = [
-        [device.name, device.version, {str(key): value for key, value in device.facts.items()}]
-        for device in probe.devices
-        if device.accelerator == accelerator
-    ]
-    return store.obtain(
-        {**made_of, "accelerator": accelerator, "devices": devices}, plan.model.name, make, work, waiting
-    )
+    made_of = {
+        "model": opened.sha256,
+        "format": plan.model.format,
+        "backend": plan.backend,
+        "plugin": _versions(opened.offer.source.distribution),
+        "sdk": {str(name): str(value) for name, value in probe.versions.items()},
+        "devices": [[d.name, d.version, dict(d.facts)] for d in probe.devices if d.accelerator == accelerator],
+        "options": plan.backend_options,
+        "accelerator": accelerator,
+        "batch": batch,
+    }
+    return store.obtain(made_of, plan.model.name, make, work, waiting)
 
 
-def check_model(plan: CompilePlan) -> dict[str, object]:
-    """Size and sha256 of the model file; the sha256 is compared when the plan has one.
+def check_model(plan: CompilePlan) -> tuple[str, int]:
+    """SHA-256 and size of the model file; the SHA-256 is compared when the plan has one.
 
     Raises:
         ModelError: It cannot be read, or is another one.
@@ -152,7 +165,7 @@ def check_model(plan: CompilePlan) -> dict[str, object]:
     if plan.model.sha256 not in (None, digest):
         reason = f"{path} is not the file it should be: sha256 {digest}, expected {plan.model.sha256}"
         raise ModelError("model-checksum", reason, "reinstall the package, or fetch the model again")
-    return {"sha256": digest, "bytes": size}
+    return digest, size
 
 
 def check_placement(accelerator: str, placement: Placement) -> None:

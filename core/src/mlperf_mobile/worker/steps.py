@@ -26,7 +26,7 @@ from mlperf_mobile.worker.blame import blame, blamed
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.encoded import EncodedStore
 from mlperf_mobile.worker.fleet import Fleet
-from mlperf_mobile.worker.prepare import check_placement, prepare
+from mlperf_mobile.worker.prepare import check_placement, open_backend, prepare
 from mlperf_mobile.worker.system import System
 from mlperf_mobile.worker.watch import Watch
 
@@ -52,12 +52,13 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
         if len(plan.accelerators) > 1 and not scenario.parallel:
             summary = f"scenario {plan.scenario} uses one accelerator, not {plan.accelerator}"
             raise UsageError("several-accelerators", summary, "choose one, or --scenario offline")
+        opened = open_backend(plan, registry, channel)
         dataset = open_dataset(registry, plan.dataset)
         timed = open_dataset(registry, plan.performance_dataset) if plan.performance_dataset else dataset
         with blame("task", plan.task):
             task = task_offer.info.task.load()(plan.task_options)
         batch = plan.batch if scenario.parallel else 1
-        ready = prepare(plan, batch, channel, watch, directory)
+        ready = prepare(opened, batch, channel, watch, directory)
         fleet = Fleet(ready, stack)
         fleet.load(all_of_them=scenario.parallel)
         _place(plan, fleet, channel)
