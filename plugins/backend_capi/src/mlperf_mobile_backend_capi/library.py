@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Callable
 from ctypes import byref, c_size_t, c_void_p
 from dataclasses import dataclass
@@ -11,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.errors import BackendError
+from mlperf_mobile_backend_capi import elf
 from mlperf_mobile_backend_capi.abi import OPTIONAL, PREFIX, REQUIRED, DeviceInfo
 
 MAX_SETTINGS = 1 << 20
 """Bytes of a settings text; the largest of mobile_app_open's has 40 thousand."""
 
 MAX_NAME = 4096
-
-_MACHINES = {3: "x86", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
-"""``e_machine`` of the ELF header (System V ABI, and the supplements of the processors)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ class Library:
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, path.name
-        _check_file(path)
+        elf.check(path)
         try:
             loaded = ctypes.CDLL(str(path.absolute()))
         except (OSError, ValueError) as error:
@@ -110,32 +107,3 @@ def _bytes(address: int, limit: int) -> bytes:
     strnlen = ctypes.CDLL(None).strnlen
     strnlen.restype, strnlen.argtypes = c_size_t, (c_void_p, c_size_t)
     return ctypes.string_at(address, strnlen(address, limit))
-
-
-def _check_file(path: Path) -> None:
-    """Say what the dynamic loader says badly: there is no such file, or it is for another processor."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(20)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BackendError("capi-library", f"cannot read {path}: {reason}", "check the option library") from error
-    with Path(sys.executable).open("rb") as file:
-        own = _machine(file.read(20))
-    if own is None:  # not an ELF system
-        return
-    machine = _machine(header)
-    if machine is None:
-        raise BackendError("capi-library", f"{path} is no shared library (ELF)", "check the option library")
-    if machine != own:
-        summary = f"{path} is built for {machine}, and this Python runs on {own}"
-        raise BackendError("capi-architecture", summary, "use the vendor's library for this processor")
-
-
-def _machine(header: bytes) -> str | None:
-    """The processor that an ELF header names, with its word size and byte order; None for other files."""
-    if len(header) < 20 or header[:4] != b"\x7fELF":
-        return None
-    order = "little" if header[5] == 1 else "big"
-    number = int.from_bytes(header[18:20], "big" if order == "big" else "little")
-    return f"{_MACHINES.get(number, f'machine {number}')} ({32 * header[4]}-bit, {order}-endian)"

@@ -6,6 +6,7 @@ in flutter/cpp/utils.cc (mobile_app_open, commit 051a47a).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,8 @@ from mlperf_mobile_backend_capi.accelerators import kinds
 from mlperf_mobile_backend_capi.textformat import Malformed, Message, Word, parse
 
 Pairs = tuple[tuple[str, str], ...]
+
+_INTEGER = re.compile(r"(-?)(?:0[xX]([0-9a-fA-F]{1,8})|0([0-7]{1,11})|(0|[1-9][0-9]{0,9}))")
 
 _VALUE = {"value": str, "name": str}
 _CUSTOM = {"id": str, "value": str}
@@ -259,10 +262,11 @@ def _number(message: Message, name: str, default: int) -> int:
     found = [value for field, value in message.fields if field == name and isinstance(value, Word)]
     if not found:
         return default
-    try:
-        number = int(found[-1].text, 0)
-    except ValueError as error:
-        raise Malformed(f"line {message.line}: {name} is a whole number, not {found[-1].text!r}") from error
+    written = _INTEGER.fullmatch(found[-1].text)
+    if not written:
+        raise Malformed(f"line {message.line}: {name} is a whole number, not {found[-1].text!r}")
+    sign, hexadecimal, octal, decimal = written.groups()
+    number = int(sign + (hexadecimal or octal or decimal), 16 if hexadecimal else 8 if octal else 10)
     if not -(2**31) <= number < 2**31:
         raise Malformed(f"line {message.line}: {name} is out of range")
     return number

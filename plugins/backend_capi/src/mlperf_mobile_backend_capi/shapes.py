@@ -14,7 +14,7 @@ from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import BackendError
 
 _SHAPE = re.compile(
-    r"(?:(?P<name>[\w./-]+):)?(?P<shape>[1-9]\d{0,8}(?:x[1-9]\d{0,8}){0,7})"
+    r"(?:(?P<name>[\w./:-]+):)?(?P<shape>[1-9]\d{0,8}(?:x[1-9]\d{0,8}){0,7})"
     r"(?:@(?P<scale>\d*\.?\d+(?:[eE][+-]?\d+)?),(?P<zero>-?\d{1,10}))?",
     re.ASCII,
 )
