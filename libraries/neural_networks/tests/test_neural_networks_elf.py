@@ -6,9 +6,12 @@ import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_neural_networks import elf
@@ -67,6 +70,31 @@ def test_a_library_that_lacks_another(tmp_path):
     error = refusal(library)
     assert error.code == "library-broken"
     assert "elsewhere" in error.summary
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler")
+def test_a_library_that_is_cut_short(tmp_path):
+    """The loader would map what is not there, and the first touch of it would end the process."""
+    source, library = tmp_path / "big.c", tmp_path / "libbig.so"
+    source.write_text("char data[1 << 20] = {1}; char *give(void) { return data; }\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    whole = library.read_bytes()
+    assert not elf.is_cut_short(library)
+    for size in (40, 64, 100, 4096, 1 << 19):
+        library.write_bytes(whole[:size])
+        error = refusal(library)
+        assert (error.code, error.summary) == ("library-broken", f"{library} is cut short")
+
+
+@given(at=st.integers(0, 63), value=st.integers(0, 255))
+def test_hostile_headers(at, value):
+    """Whatever the header says, it is read within the file."""
+    data = bytearray(PYTHON.read_bytes()[:4096])
+    data[at] = value
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "lib.so")
+        path.write_bytes(data)
+        assert elf.is_cut_short(path) in (True, False)
 
 
 def test_machine_of_other_files(tmp_path):
