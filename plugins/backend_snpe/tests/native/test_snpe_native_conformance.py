@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mlperf_mobile.contracts import Options
+from mlperf_mobile.contracts import CompileRequest, Options
 from mlperf_mobile.plugin import BackendInfo, Capability
 from mlperf_mobile.testing.backend import BackendConformance
+from mlperf_mobile_backend_snpe.backend import SnpeBackend
 from mlperf_mobile_backend_snpe.native.backend import NativeExecutor
 from mlperf_mobile_backend_snpe.native.options import NativeOptions
 
@@ -74,3 +76,13 @@ class TestNetRun(BackendConformance):
     @pytest.fixture
     def model(self, dlc: Callable[..., Path]) -> Path:
         return dlc()
+
+
+def test_the_plugin_hands_models_of_its_format_over(library: str, dlc: Callable[..., Path], tmp_path: Path) -> None:
+    """The backend of the distribution compiles and loads them, with its options ``native``."""
+    backend = SnpeBackend({"native": {"library": library, "runtime_order": ["gpu_float16"]}})
+    artifact = backend.compile(CompileRequest(dlc(), "gpu", directory=tmp_path / "work", format="dlc"))
+    with backend.load(artifact) as session:
+        x = np.array([[1, -2, 0.5, 4]], np.float32)
+        np.testing.assert_array_equal(session.run((x,))[0], x + x)
+        assert session.placement().kernels == {"snpe-gpu_float16": 1}

@@ -47,8 +47,14 @@ class Library:
             summary = f"{path} is not an SNPE 2 library, or not complete: it lacks Snpe_{absent[0]}"
             rest = f" and {len(absent) - 1} more functions" if absent[1:] else ""
             raise BackendError("library-too-old", summary + rest, "use SNPE 2.10 or later, or QAIRT")
-        with self.owned("DlVersion_Delete", "Util_GetLibraryVersion") as version:
-            major, self.version = self.get("DlVersion_GetMajor", version), text(self.get("DlVersion_ToString", version))
+        try:
+            with self.owned("DlVersion_Delete", "Util_GetLibraryVersion") as version:
+                major = self.get("DlVersion_GetMajor", version)
+                self.version = text(self.get("DlVersion_ToString", version))
+        except SnpeError as error:
+            raise BackendError(
+                "library-broken", f"{path} tells no version: {error}", "install the SDK again"
+            ) from error
         if major != 2:
             summary = f"{path} is version {self.version}, whose interface is another one"
             raise BackendError("library-too-old", summary, "use SNPE 2.10 or later, or QAIRT")
