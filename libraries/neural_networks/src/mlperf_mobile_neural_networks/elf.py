@@ -66,7 +66,7 @@ def is_cut_short(file: Path) -> bool:
         *struct.unpack_from(f"{order}HH", head, 54 if wide else 42),
     )
     table = _read(file, start, each * count)
-    entry = struct.Struct(f"{order}IIQQQQ" if wide else f"{order}IIIIII")
+    entry = struct.Struct(f"{order}2I6Q" if wide else f"{order}8I")
     if each != entry.size or len(table) < each * count:
         return True
     size = file.stat().st_size
