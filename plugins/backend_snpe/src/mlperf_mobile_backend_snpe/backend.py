@@ -16,7 +16,7 @@ from mlperf_mobile_backend_snpe.options import SnpeOptions
 from mlperf_mobile_backend_snpe.qnn.executor import QnnExecutor
 
 NATIVE = "dlc"
-_ORDER = ("htp", "gpu", "cpu", "htp-simulator")
+_ORDER = ("htp", "gpu", "htp-simulator", "cpu")
 
 
 class SnpeBackend:

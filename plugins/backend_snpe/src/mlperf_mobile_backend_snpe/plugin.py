@@ -15,9 +15,9 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
         summary="Qualcomm's HTP, GPU and CPU through QNN or SNPE, and the HTP simulator",
         vendor="Qualcomm",
         backend=Ref("mlperf_mobile_backend_snpe.backend:SnpeBackend"),
-        accelerators=("htp", "gpu", "cpu", "htp-simulator"),
+        accelerators=("htp", "gpu", "htp-simulator", "cpu"),
         model_formats=("tflite", "onnx", "dlc"),
-        capabilities=frozenset({Capability.QUANTIZED}),
+        capabilities=frozenset({Capability.BATCH, Capability.QUANTIZED}),
         needs=(
             Need(
                 what="Qualcomm's QNN or SNPE",

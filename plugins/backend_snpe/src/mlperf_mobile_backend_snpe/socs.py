@@ -1,9 +1,9 @@
 """The SoCs that models are compiled for, by Qualcomm's names and numbers.
 
-Sources: numbers in QNN from ``soc_table.h`` of LiteRT (litert/vendors/qualcomm/core/schema, commit da2c333, QAIRT 2.47);
-HTP architectures from its ``supported_soc.csv``; VTCM as libQnnHtp of QAIRT 2.51 writes it into context binaries;
-numbers in sysfs from Linux 6.17's ``dt-bindings/arm/qcom,ids.h`` and mobile_app_open v6.0 (``soc_utility.cc``).
-Only SoCs that libQnnHtp of QAIRT 2.51 compiles for are listed.
+Sources: numbers in QNN from ``soc_table.h`` of LiteRT (litert/vendors/qualcomm/core/schema, commit da2c333, of QAIRT
+2.47); HTP architectures from its ``supported_soc.csv``; VTCM as libQnnHtp of QAIRT 2.51 writes it into context
+binaries; numbers in sysfs from Linux 6.17's ``dt-bindings/arm/qcom,ids.h`` and mobile_app_open v6.0's
+``soc_utility.cc``. Only SoCs that libQnnHtp of QAIRT 2.51 compiles for are listed.
 """
 
 from __future__ import annotations

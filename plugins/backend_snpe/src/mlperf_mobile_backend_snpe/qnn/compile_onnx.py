@@ -35,13 +35,14 @@ def compile_onnx(
     """
     path, accelerator = request.directory / MODEL, request.accelerator
     request.report(f"compiling for {soc.name if soc else 'this device'} with {runtime}")
-    fixed = onnx_file.free_dimensions(model, request.model)
+    fixed = onnx_file.free_dimensions(model, request.model, request.batch)
     told_provider = provider_options(options, runtime, accelerator, soc)
 
     def session(*, strict: bool, context: Path | None) -> Any:
         settings = session_options(runtime, accelerator, told_provider, strict=strict, context=context, fixed=fixed)
         return runtime.ort.InferenceSession(str(request.model), settings)
 
+    path.unlink(missing_ok=True)  # ONNX Runtime writes over nothing
     try:
         compiled = session(strict=not options.partial, context=path)
     except errors(runtime.ort) as error:
@@ -59,6 +60,7 @@ def compile_onnx(
         raise _unsupported(request.model, accelerator, ours, others)
     quantized = onnx_file.quantization(model)
     specs = [specs_of(ends, request.model, quantized) for ends in (compiled.get_inputs(), compiled.get_outputs())]
+    check_batch(request.model, request.batch, specs[0] + specs[1])
     inputs, outputs = (tuple(map(_tensor, each)) for each in specs)
     written = onnx_file.read(path)
     identities = onnx_file.contexts(written, path)
@@ -66,8 +68,8 @@ def compile_onnx(
     name = soc.name if soc else ""
     files = sorted(each for each in request.directory.iterdir() if each.is_file())
     manifest.Manifest(
-        compiler=f"ONNX Runtime {runtime.versions['onnxruntime']}", qnn=found, soc=name, inputs=inputs,
-        outputs=outputs, operations=ours, fallen=others, sha256=manifest.sums(*files),
+        compiler=f"ONNX Runtime {runtime.versions['onnxruntime']}", qnn=found, soc=name, batch=request.batch,
+        inputs=inputs, outputs=outputs, operations=ours, fallen=others, sha256=manifest.sums(*files),
     ).write(request.directory)  # fmt: skip
     operations = {accelerator: sum(ours.values())} | ({"cpu": sum(others.values())} if others else {})
     return Artifact(path, accelerator, request.batch, {
@@ -94,6 +96,17 @@ def specs_of(ends: Any, path: Path, quantized: dict[str, tuple[float, int]]) -> 
         scale, zero = quantized.get(end.name, (0.0, 0)) if kind.startswith(("int", "uint")) else (0.0, 0)
         found.append(TensorSpec(end.name, tuple(end.shape), np.dtype(kind), scale, zero))
     return tuple(found)
+
+
+def check_batch(path: Path, batch: int, specs: tuple[TensorSpec, ...]) -> None:
+    """Every tensor has one slot a sample.
+
+    Raises:
+        ModelError: ``model-batch``.
+    """
+    for spec in specs if batch > 1 else ():
+        if spec.shape[:1] != (batch,):
+            raise onnx_file.no_batch(path, batch, f"tensor {spec.name} becomes {spec}")
 
 
 def _tensor(spec: TensorSpec) -> manifest.Tensor:

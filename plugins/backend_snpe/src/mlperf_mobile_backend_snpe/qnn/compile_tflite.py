@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,12 @@ def compile_tflite(request: CompileRequest, runtime: Runtime, options: SnpeOptio
     request.report(f"compiling for {soc.name} with {compiler}")
     with tempfile.TemporaryDirectory(prefix="mlperf-mobile-litert-") as scratch:
         output = Path(scratch, "compiled.tflite")
-        stand_ins = litert.compile_model(compiler, runtime, options, soc, request.model.absolute(), output)
+        try:
+            stand_ins = litert.compile_model(compiler, runtime, options, soc, request.model.absolute(), output)
+        except litert.NothingTaken as error:
+            raise _unsupported(source, Counter(operator.name for operator in source.operators), 0) from error
         compiled = dispatch.read(output)
-    _check_whole(compiled, source, request.model)
+    _check_whole(compiled, source)
     binary = request.directory / BINARY
     binary.write_bytes(compiled.binaries[0])
     found = identity.read(compiled.binaries[0])
@@ -59,52 +63,42 @@ def _tensors(model: reader.TFLiteModel, ends: tuple[int, ...]) -> tuple[manifest
     found = []
     for index in ends:
         tensor = model.tensors[index]
+        where = f"tensor {tensor.name} of {model.path}"
         if tensor.dtype is None or tensor.dtype.name not in manifest.DTYPES:
-            raise ModelError(
-                "model-tensor", f"tensor {tensor.name} of {model.path} is not numeric", "use another model"
-            )
+            raise ModelError("model-tensor", f"{where} is not numeric", "use another model")
         if 0 in tensor.shape:
-            raise ModelError(
-                "model-shape", f"tensor {tensor.name} of {model.path} has no fixed shape", "export it with one"
-            )
-        scale, zero = (tensor.scales[0], tensor.zero_points[0]) if len(tensor.scales) == 1 else (0.0, 0)
-        found.append(
-            manifest.Tensor(
-                # SanitizeName in litert/vendors/qualcomm/compiler/qnn_compose_graph.cc, commit da2c333
-                name=tensor.name,
-                compiled=re.sub(r"[^a-zA-Z0-9_]+", "_", tensor.name),
-                shape=tensor.shape,
-                dtype=tensor.dtype.name,
-                scale=scale,
-                zero_point=zero,
-            )  # fmt: skip
-        )
+            raise ModelError("model-shape", f"{where} has no fixed shape", "export the model with fixed shapes")
+        scale, zero_point = (tensor.scales[0], tensor.zero_points[0]) if len(tensor.scales) == 1 else (0.0, 0)
+        told = {"shape": tensor.shape, "dtype": tensor.dtype.name, "scale": scale, "zero_point": zero_point}
+        # The compiled name is that of SanitizeName in qnn_compose_graph.cc of LiteRT's Qualcomm plugin, commit da2c333.
+        name = re.sub(r"[^a-zA-Z0-9_]+", "_", tensor.name)
+        found.append(manifest.Tensor(name=tensor.name, compiled=name, **told))
+    if len({tensor.compiled for tensor in found}) < len(found):
+        names = ", ".join(tensor.name for tensor in found)
+        summary = f"tensors of {model.path} differ only in signs that QNN's names cannot have: {names}"
+        raise ModelError("model-tensor", summary, "rename them")
     return tuple(found)
 
 
-def _check_whole(compiled: dispatch.Compiled, source: reader.TFLiteModel, path: Path) -> None:
+def _unsupported(source: reader.TFLiteModel, left: Mapping[str, int], parts: int) -> ModelError:
+    names = ", ".join(f"{count} {name}" if count > 1 else name for name, count in sorted(left.items()))
+    summary = (
+        f"the HTP cannot run {source.path} as one graph: {names or 'nothing'} of {len(source.operators)} operations "
+        f"would stay on the CPU, and {parts} parts would run on the HTP"
+    )
+    return ModelError("unsupported-operations", summary, "use a model without them, or the backend tflite")
+
+
+def _check_whole(compiled: dispatch.Compiled, source: reader.TFLiteModel) -> None:
     """One binary takes the model's inputs and gives its outputs, and nothing is left beside it."""
-    if compiled.left:
-        lines = ", ".join(f"{count} {name}" if count > 1 else name for name, count in sorted(compiled.left.items()))
-        summary = (
-            f"the HTP cannot run all of {path}: {lines} of {len(source.operators)} operations would stay on the CPU"
+    path = source.path
+    if compiled.left or len(compiled.binaries) != 1:
+        raise _unsupported(source, compiled.left, len(compiled.binaries))
+    for theirs, ours in ((compiled.inputs[0], source.inputs), (compiled.outputs[0], source.outputs)):
+        there, here = (
+            [compiled.model.tensors[each].name for each in theirs],
+            [source.tensors[each].name for each in ours],
         )
-        raise ModelError("unsupported-operations", summary, "use a model without them, or the backend tflite")
-    if len(compiled.binaries) != 1:
-        summary = f"LiteRT compiled {path} into {len(compiled.binaries)} parts"
-        raise ModelError("unsupported-operations", summary, "use an .onnx model")
-    names = [
-        [[model.tensors[index].name for index in ends] for ends in each]
-        for model, each in (
-            (source, (source.inputs, source.outputs)),
-            (compiled.model, (compiled.inputs[0], compiled.outputs[0])),
-        )
-    ]
-    if any(sorted(one) != sorted(other) for one, other in zip(*names, strict=True)):
-        summary = f"LiteRT compiled {path} into a graph with other inputs or outputs: {names[1]}, not {names[0]}"
-        raise BackendError("compiler-failed", summary, "use an .onnx model")
-    for ends in names[0]:
-        short = [re.sub(r"[^a-zA-Z0-9_]+", "_", name) for name in ends]
-        if len(set(short)) < len(short):
-            summary = f"inputs or outputs of {path} differ only in signs that QNN's names cannot have: {ends}"
-            raise ModelError("model-tensor", summary, "rename them")
+        if sorted(there) != sorted(here):
+            summary = f"LiteRT compiled {path} into a graph of other inputs or outputs: {there}, not {here}"
+            raise BackendError("compiler-failed", summary, "use an .onnx model")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from mlperf_mobile.contracts import Artifact, CompileRequest, Device, Probe
+from mlperf_mobile.contracts import Artifact, CompileRequest, Device, Probe, Session
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_snpe import socs
 from mlperf_mobile_backend_snpe.options import SnpeOptions
 from mlperf_mobile_backend_snpe.qnn import compile_onnx, identity, loading, onnx_file, runtime
 from mlperf_mobile_backend_snpe.qnn.compile_tflite import compile_tflite
 from mlperf_mobile_backend_snpe.qnn.runtime import FIX, SIMULATOR, Runtime
-from mlperf_mobile_backend_snpe.qnn.session import QnnSession
 
 FUNCTIONAL_ONLY = {
     SIMULATOR: "Qualcomm's x86 simulator of the HTP computes as the HTP does, on the CPU: its speed says nothing"
@@ -39,9 +38,6 @@ class QnnExecutor:
         except Exception as error:  # noqa: BLE001  a probe never raises, whatever a runtime does
             return Probe(usable=False, reason=f"{type(error).__name__}: {error}", fix=f"reinstall it: {FIX}")
         versions = dict(found.versions) | _compiler()
-        if not accelerators:
-            reason = f"{found} has no accelerator here: neither a Snapdragon with its drivers, nor x86-64 Linux"
-            return Probe(usable=False, versions=versions, runtime=str(found), reason=reason, fix="use such a machine")
         return Probe(
             usable=True,
             accelerators=accelerators,
@@ -58,6 +54,8 @@ class QnnExecutor:
             facts |= {"soc": soc.name, "soc_model": soc.number, "htp_arch": soc.htp_arch, "vtcm_mb": soc.vtcm_mb}
         if (number := socs.kernel_id()) is not None:
             facts["soc_id"] = number
+        if accelerator == "cpu" and not found.has_qnn_cpu:
+            return Device(accelerator, "ONNX Runtime's CPU kernels", found.versions["onnxruntime"])
         name = f"simulator of {soc.name}" if soc and accelerator == SIMULATOR else (soc.name if soc else accelerator)
         return Device(accelerator, name, found.versions["qnn"], facts)
 
@@ -68,17 +66,23 @@ class QnnExecutor:
             ModelError: The model is missing, damaged, or has operations that cannot be compiled.
             BackendError: The runtime or the compiler is missing or fails.
         """
-        if request.batch != 1:
-            raise BackendError("batch-size", f"backend snpe takes 1 sample a call, not {request.batch}", "use batch 1")
+        if request.batch < 1:
+            raise BackendError("batch-size", f"a batch of {request.batch} samples is none", "use batch 1 or more")
         if not request.model.is_file():
             raise ModelError("model-missing", f"there is no file {request.model}", "check the path of the model")
         form = request.format or request.model.suffix.lstrip(".").lower()
         found = self._runtime(request.accelerator)
         soc = self._soc(request.accelerator)
         if form == "tflite":
+            if request.accelerator == "cpu":
+                return Artifact(request.model, "cpu", request.batch)
             if request.accelerator not in _HTP:
                 summary = f"QNN's {request.accelerator} takes .onnx models, not .tflite"
                 raise ModelError("model-format", summary, "use the accelerator htp, or the backend tflite")
+            if request.batch > 1:
+                raise onnx_file.no_batch(
+                    request.model, request.batch, "LiteRT's compiler takes .tflite models as they are"
+                )
             return compile_tflite(request, found, self._options, self._target(soc))
         if form != "onnx":
             raise ModelError("model-format", f"QNN takes .tflite and .onnx models, not {form!r}", "convert the model")
@@ -87,12 +91,12 @@ class QnnExecutor:
             for each in contexts:
                 identity.check(each, request.model, found.versions["qnn"], soc)
             facts = {"soc": contexts[0].soc, "qnn": contexts[0].build, "compiler": "", "operations": {}}
-            return Artifact(request.model, request.accelerator, 1, facts)
+            return Artifact(request.model, request.accelerator, request.batch, facts)
         if request.accelerator not in _HTP:
-            return Artifact(request.model, request.accelerator, 1)
+            return Artifact(request.model, request.accelerator, request.batch)
         return compile_onnx.compile_onnx(request, model, found, self._options, soc)
 
-    def load(self, artifact: Artifact) -> QnnSession:
+    def load(self, artifact: Artifact) -> Session:
         """Load a compiled model.
 
         Raises:
@@ -100,6 +104,8 @@ class QnnExecutor:
             BackendError: It does not fit this QAIRT or SoC, or the accelerator cannot be had.
         """
         found = self._runtime(artifact.accelerator)
+        if artifact.path.suffix.lower() == ".tflite":
+            return _tflite(artifact)
         return loading.load(artifact, found, self._options, self._soc(artifact.accelerator))
 
     def _runtime(self, accelerator: str) -> Runtime:
@@ -127,6 +133,16 @@ class QnnExecutor:
             summary = f"this device's SoC is not known (soc_id {socs.kernel_id()})"
             raise BackendError("unknown-soc", summary, "name it with --set soc_model=NAME")
         return soc
+
+
+def _tflite(artifact: Artifact) -> Session:
+    """A .tflite model on the CPU, which is the business of the backend tflite."""
+    try:
+        from mlperf_mobile_backend_tflite.backend import TFLiteBackend
+    except ModuleNotFoundError as error:
+        summary = "the backend tflite, which runs .tflite models on the CPU, is not installed"
+        raise BackendError("no-runtime", summary, "pip install 'mlperf-mobile-backend-tflite[litert]'") from error
+    return TFLiteBackend({}).load(artifact)
 
 
 def _compiler() -> dict[str, str]:

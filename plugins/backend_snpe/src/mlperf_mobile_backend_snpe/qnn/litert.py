@@ -8,14 +8,14 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_snpe.options import SnpeOptions
 from mlperf_mobile_backend_snpe.qnn import stand_in
 from mlperf_mobile_backend_snpe.qnn.runtime import Runtime
@@ -25,6 +25,7 @@ FIX = "pip install 'mlperf-mobile-backend-snpe[litert]', on x86-64 Linux"
 MAX_LOG = 16_000_000
 _PROGRAM, _PLUGIN = "tools/apply_plugin_main", "vendors/qualcomm/compiler"
 _ERROR = re.compile(r"^(?:ERROR: \[[^\]]*\]|.*\[ ?ERROR ?\])\s*(.*\S)", re.MULTILINE)
+_NOTHING = re.compile(r"Partitioned subgraph<0>, selected 0 ops")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PRIORITIES = {"low": "low", "normal": "normal", "normal_high": "normal_high", "high": "high"}
 
@@ -39,6 +40,10 @@ class Compiler:
 
     def __str__(self) -> str:
         return f"LiteRT {self.version}"
+
+
+class NothingTaken(Exception):
+    """The HTP can run none of the model's operations."""
 
 
 def find() -> Compiler:
@@ -70,6 +75,7 @@ def compile_model(
         What stood in for what: ``{"libQnnLpai.so": "an empty stand-in …"}`` or nothing.
 
     Raises:
+        NothingTaken: There is nothing in the model for the HTP.
         BackendError: ``compiler-failed`` or ``compiler-crashed``, with the compiler's own text.
     """
     with _libraries(runtime) as (folder, stand_ins), tempfile.TemporaryFile() as log:
@@ -90,6 +96,8 @@ def compile_model(
     if done.returncode < 0:
         summary = f"{compiler}'s compiler was ended by signal {-done.returncode} on {model}: {_reason(text)}"
         raise BackendError("compiler-crashed", summary, "try another version of ai-edge-litert, or an .onnx model")
+    if done.returncode and _NOTHING.search(text):
+        raise NothingTaken
     if done.returncode or not output.is_file():
         summary = f"{compiler}'s compiler cannot compile {model} for {soc.name}: {_reason(text)}"
         raise BackendError("compiler-failed", summary, "try another SoC, or an .onnx model")

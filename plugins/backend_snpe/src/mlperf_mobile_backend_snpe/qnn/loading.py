@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.contracts import Artifact, Placement, TensorSpec
-from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile.errors import BackendError, MobileError, ModelError
 from mlperf_mobile_backend_snpe.options import SnpeOptions
 from mlperf_mobile_backend_snpe.qnn import identity, manifest, onnx_file
-from mlperf_mobile_backend_snpe.qnn.compile_onnx import specs_of
+from mlperf_mobile_backend_snpe.qnn.compile_onnx import check_batch, specs_of
 from mlperf_mobile_backend_snpe.qnn.provider import assignment, provider_options, session_options
 from mlperf_mobile_backend_snpe.qnn.runtime import Runtime, errors, told
-from mlperf_mobile_backend_snpe.qnn.session import Loaded, QnnSession
+from mlperf_mobile_backend_snpe.qnn.session import Loaded, QnnBatchSession, QnnSession
 from mlperf_mobile_backend_snpe.socs import Soc
 
 CONTEXT = "EPContext"
 
 
-def load(artifact: Artifact, runtime: Runtime, options: SnpeOptions, soc: Soc | None) -> QnnSession:
+def load(artifact: Artifact, runtime: Runtime, options: SnpeOptions, soc: Soc | None) -> QnnSession | QnnBatchSession:
     """Load an .onnx file, compiled or not.
 
     Raises:
@@ -30,31 +31,40 @@ def load(artifact: Artifact, runtime: Runtime, options: SnpeOptions, soc: Soc | 
     kept = manifest.read(path.parent)
     if kept and path.name not in kept.sha256:
         kept = None  # of another file in the same folder
+    if kept and kept.batch != artifact.batch:
+        raise onnx_file.no_batch(path, artifact.batch, f"it was compiled for {kept.batch}")
     model = onnx_file.read(path)
     for found in onnx_file.contexts(model, path):
         identity.check(found, path, runtime.versions["qnn"], soc)
+    fixed = None if kept else onnx_file.free_dimensions(model, path, artifact.batch)
+    quantized = onnx_file.quantization(model)
     profile = _profile(options)
-    settings = session_options(
-        runtime,
-        accelerator,
-        provider_options(options, runtime, accelerator, soc, profile),
-        strict=not options.partial,
-        fixed=onnx_file.free_dimensions(model, path),
-    )
+    scratch = profile.parent if profile and not options.profiling_folder else None
+    told_provider = provider_options(options, runtime, accelerator, soc, profile)
+    settings = session_options(runtime, accelerator, told_provider, strict=not options.partial, fixed=fixed)
     try:
-        session = runtime.ort.InferenceSession(str(path), settings)
+        session = _open(path, runtime, accelerator, settings)
+        inputs, outputs, feeds, fetches = _ends(session, path, kept, quantized)
+        check_batch(path, artifact.batch, inputs + outputs)
+    except MobileError:
+        if scratch:
+            shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    placement = _placement(session, runtime.provider, accelerator, kept)
+    loaded = Loaded(session, runtime.ort, path.name, inputs, outputs, feeds, fetches, placement, profile, scratch)
+    return QnnSession(loaded) if artifact.batch == 1 else QnnBatchSession(loaded, artifact.batch)
+
+
+def _open(path: Path, runtime: Runtime, accelerator: str, settings: Any) -> Any:
+    """ONNX Runtime's session."""
+    try:
+        return runtime.ort.InferenceSession(str(path), settings)
     except errors(runtime.ort) as error:
         if "fallback" in str(error):
             summary = f"{path} does not run on {accelerator}: operations would run on the CPU"
             raise BackendError("fallback-refused", summary, "see the log for QNN's reason") from error
         summary = f"{runtime} cannot load {path}: {told(error)}"
         raise ModelError("model-refused", summary, "compile the model again") from error
-    inputs, outputs, feeds, fetches = _ends(session, path, kept, onnx_file.quantization(model))
-    return QnnSession(Loaded(
-        session, runtime.ort, path.name, inputs, outputs, feeds, fetches,
-        _placement(session, runtime.provider, accelerator, kept), profile,
-        profile.parent if profile and not options.profiling_folder else None,
-    ))  # fmt: skip
 
 
 def _profile(options: SnpeOptions) -> Path | None:
@@ -96,6 +106,8 @@ def _ends(session: Any, path: Path, kept: manifest.Manifest | None, quantized: d
 def _placement(session: Any, provider: str, accelerator: str, kept: manifest.Manifest | None) -> Placement:
     """Where the session's operations run; a context binary stands for those that were compiled into it."""
     ours, others = assignment(session, provider)
+    if accelerator == "cpu":
+        ours, others = ours | others, {}
     if kept and ours.pop(CONTEXT, 0):
         ours = ours | kept.operations
     names = {accelerator: ours}

@@ -31,7 +31,7 @@ class Tensor(BaseModel):
     name: str
     """In the source model."""
     compiled: str
-    """In the compiled one, where names have only letters, digits and underscores."""
+    """In the compiled one, where LiteRT's names have only letters, digits and underscores."""
     shape: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(max_length=16)
     dtype: str = Field(pattern=f"^({'|'.join(DTYPES)})$")
     scale: float = 0.0
@@ -39,7 +39,7 @@ class Tensor(BaseModel):
 
     @property
     def spec(self) -> TensorSpec:
-        """As the contract tells tensors."""
+        """As the contract tells tensors, of a whole batch."""
         return TensorSpec(self.name, self.shape, np.dtype(self.dtype), self.scale, self.zero_point)
 
 
@@ -53,6 +53,7 @@ class Manifest(BaseModel):
     """``"LiteRT 2.3.0"`` or ``"ONNX Runtime 1.32.0"``."""
     qnn: str
     soc: str
+    batch: int = Field(1, ge=1, le=100_000)
     inputs: tuple[Tensor, ...] = Field(max_length=1000)
     outputs: tuple[Tensor, ...] = Field(max_length=1000)
     operations: dict[str, Count]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ def read(path: Path) -> Any:
 
 def _onnx() -> Any:
     try:
-        import onnx
+        onnx = import_module("onnx")
+        import_module("onnx.numpy_helper")
     except ImportError as error:
         raise BackendError("no-runtime", f"the package onnx does not load: {error}", FIX) from error
     return onnx
@@ -61,25 +63,37 @@ def names(model: Any) -> dict[str, int]:
     return dict(Counter(node.op_type for node in model.graph.node if node.op_type != "Constant"))
 
 
-def free_dimensions(model: Any, path: Path) -> list[str]:
-    """Names of the dimensions that the file leaves open and that mean one sample: the first of an input.
+def free_dimensions(model: Any, path: Path, batch: int) -> dict[str, int]:
+    """The dimensions that the file leaves open, which are the samples: the first of every input.
+
+    Returns:
+        Their names, each with ``batch``.
 
     Raises:
-        ModelError: ``model-shape``: another dimension is open, or has no name.
+        ModelError: ``model-shape``: another dimension is open, or it has no name; ``model-batch``: an input has none,
+            and ``batch`` is more than 1.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
-    found: dict[str, None] = {}
+    found: dict[str, int] = {}
     for value in model.graph.input:
         if value.name in constants:
             continue
         for axis, dimension in enumerate(value.type.tensor_type.shape.dim):
             if dimension.HasField("dim_value") and dimension.dim_value > 0:
+                if batch > 1 and not axis:
+                    raise no_batch(path, batch, f"input {value.name} takes {dimension.dim_value}")
                 continue
             if axis or not dimension.dim_param:
                 summary = f"dimension {axis} of input {value.name} of {path} is open; QNN takes fixed shapes only"
                 raise ModelError("model-shape", summary, "export the model with fixed shapes")
-            found[dimension.dim_param] = None
-    return list(found)
+            found[dimension.dim_param] = batch
+    return found
+
+
+def no_batch(path: Path, batch: int, reason: str) -> ModelError:
+    """The model has no place for so many samples."""
+    summary = f"{path} cannot take a batch of {batch}: {reason}"
+    return ModelError("model-batch", summary, "use batch 1, or export the model with an open first dimension")
 
 
 def quantization(model: Any) -> dict[str, tuple[float, int]]:
@@ -87,8 +101,8 @@ def quantization(model: Any) -> dict[str, tuple[float, int]]:
     onnx = _onnx()
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
-        if node.op_type == "Constant":
-            constants.update({node.output[0]: a.t for a in node.attribute if a.name == "value"})
+        if node.op_type == "Constant" and (values := [each.t for each in node.attribute if each.name == "value"]):
+            constants[node.output[0]] = values[0]
     ends = {value.name for value in (*model.graph.input, *model.graph.output)}
     found: dict[str, tuple[float, int]] = {}
     for node in model.graph.node:

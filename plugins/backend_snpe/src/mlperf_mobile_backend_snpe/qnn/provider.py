@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,12 @@ ERRORS_ONLY = 3
 def provider_options(
     options: SnpeOptions, runtime: Runtime, accelerator: str, soc: Soc | None, profile: Path | None = None
 ) -> dict[str, str]:
-    """Options of the QNN provider, which ignores those that it does not know (qnn_execution_provider.cc, 2.7.0)."""
+    """Options of the QNN provider, which ignores those that it does not know (qnn_execution_provider.cc, 2.7.0).
+
+    None for the CPU where QNN has no library for it: then ONNX Runtime's own kernels run the model.
+    """
+    if accelerator == "cpu" and not runtime.has_qnn_cpu:
+        return {}
     told: dict[str, str | int | bool] = {
         "backend_path": str(runtime.library(accelerator)),
         "device_id": options.device_id,
@@ -54,22 +60,22 @@ def session_options(
     *,
     strict: bool,
     context: Path | None = None,
-    fixed: list[str] | None = None,
+    fixed: Mapping[str, int] | None = None,
 ) -> Any:
     """ONNX Runtime's session options.
 
     Args:
         runtime: The registered runtime.
         accelerator: Which devices to add.
-        options: Of the provider.
+        options: Of the provider; without any it is left out.
         strict: Raise where an operation would run on the CPU.
         context: Where to write the compiled model.
-        fixed: Names of dimensions that are 1.
+        fixed: Sizes of dimensions that the model leaves open.
     """
     told = runtime.ort.SessionOptions()
     told.log_severity_level = ERRORS_ONLY
     entries = {
-        "session.disable_cpu_ep_fallback": str(int(strict)),
+        "session.disable_cpu_ep_fallback": str(int(strict and bool(options))),
         "session.record_ep_graph_assignment_info": "1",
     }
     if context:
@@ -80,9 +86,10 @@ def session_options(
         }
     for key, value in entries.items():
         told.add_session_config_entry(key, value)
-    for name in fixed or ():
-        told.add_free_dimension_override_by_name(name, 1)
-    told.add_provider_for_devices(runtime.devices(accelerator), options)
+    for name, size in (fixed or {}).items():
+        told.add_free_dimension_override_by_name(name, size)
+    if options:
+        told.add_provider_for_devices(runtime.devices(accelerator), options)
     return told
 
 

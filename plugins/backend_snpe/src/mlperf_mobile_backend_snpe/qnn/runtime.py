@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock
@@ -46,8 +47,13 @@ class Runtime:
         return self.folder / library_name(LIBRARIES[accelerator])
 
     def accelerators(self) -> tuple[str, ...]:
-        """Those that this machine has the library and the hardware for."""
-        return tuple(name for name in _hardware() if self.library(name).is_file())
+        """Those that this machine has the library and the hardware for; and the CPU, which needs none."""
+        return (*(name for name in _hardware() if self.library(name).is_file()), "cpu")
+
+    @property
+    def has_qnn_cpu(self) -> bool:
+        """Whether QNN's own library for the CPU is there; the wheels leave it out."""
+        return self.library("cpu").is_file()
 
     def devices(self, accelerator: str) -> list[Any]:
         """ONNX Runtime's devices of the provider: those of the accelerator's kind, or all where none is."""
@@ -68,12 +74,12 @@ def is_simulator_host() -> bool:
 
 def _hardware() -> tuple[str, ...]:
     if is_simulator_host():
-        return (SIMULATOR, "cpu")
+        return (SIMULATOR,)
     if platform.machine().lower() not in {"aarch64", "arm64"}:
         return ()
     has_dsp = sys.platform == "win32" or any(Path("/dev", name).exists() for name in DSP_DEVICES)
     has_gpu = sys.platform == "win32" or Path("/dev/kgsl-3d0").exists()
-    return (*(("htp",) if has_dsp else ()), *(("gpu",) if has_gpu else ()), "cpu")
+    return (*(("htp",) if has_dsp else ()), *(("gpu",) if has_gpu else ()))
 
 
 def load(libraries: str | None = None) -> Runtime:
@@ -86,8 +92,7 @@ def load(libraries: str | None = None) -> Runtime:
         BackendError: ``no-runtime``, ``runtime-broken``, ``runtime-old`` or ``no-libraries``.
     """
     try:
-        import onnxruntime as ort
-        import onnxruntime_qnn as qnn
+        ort, qnn = import_module("onnxruntime"), import_module("onnxruntime_qnn")
     except ModuleNotFoundError as error:
         raise BackendError("no-runtime", f"the package {error.name} is not installed", FIX) from error
     except Exception as error:

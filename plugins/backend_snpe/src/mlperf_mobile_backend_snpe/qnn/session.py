@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -25,6 +25,7 @@ class Loaded:
     ort: Any
     name: str
     inputs: tuple[TensorSpec, ...]
+    """Of a whole batch."""
     outputs: tuple[TensorSpec, ...]
     feeds: tuple[str, ...]
     """The inputs' names in the compiled model."""
@@ -35,8 +36,8 @@ class Loaded:
     """A folder that goes with the session."""
 
 
-class QnnSession:
-    """A model loaded for one sample a call."""
+class _Session:
+    """What both kinds of session have in common."""
 
     run: Callable[[Tensors], Tensors]
     """See :meth:`mlperf_mobile.contracts.Session.run`; a closure, because that costs less than a method."""
@@ -45,22 +46,6 @@ class QnnSession:
         self.inputs, self.outputs = loaded.inputs, loaded.outputs
         self._loaded: Loaded | None = loaded
         self._name, self._placement = loaded.name, loaded.placement
-        self.run = self._runner(loaded)
-
-    def _runner(self, loaded: Loaded) -> Callable[[Tensors], Tensors]:
-        infer, fetches, feeds, fail = loaded.session.run, list(loaded.fetches), loaded.feeds, self._fail
-        failures = errors(loaded.ort)
-        shapes = tuple((spec.shape, spec.dtype) for spec in loaded.inputs)
-
-        def run(inputs: Tensors) -> Tensors:
-            try:
-                if tuple([(tensor.shape, tensor.dtype) for tensor in inputs]) != shapes:
-                    fail(inputs, ValueError("an input does not fit"))
-                return tuple(infer(fetches, dict(zip(feeds, inputs, strict=True))))
-            except (*failures, AttributeError) as error:
-                fail(inputs, error)
-
-        return run
 
     def placement(self) -> Placement:
         """Read from the loaded model; the operations inside a context binary as the compiler told them."""
@@ -86,8 +71,6 @@ class QnnSession:
         raise BackendError("session-closed", f"the session of {self._name} is closed", "load the model again")
 
     def _fail(self, inputs: Tensors, error: Exception) -> NoReturn:
-        if isinstance(error, BackendError):
-            raise error
         if misfit := self._misfit(inputs):
             summary = f"{self._name}: {misfit}"
             raise BackendError("input-mismatch", summary, "encode samples as the inputs ask") from error
@@ -104,3 +87,76 @@ class QnnSession:
             if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
                 return f"input {spec.name} takes {spec}, not {tensor.dtype.name}[{','.join(map(str, tensor.shape))}]"
         return None
+
+
+class QnnSession(_Session):
+    """A model loaded for one sample a call."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__(loaded)
+        self.run = self._runner(loaded)
+
+    def _runner(self, loaded: Loaded) -> Callable[[Tensors], Tensors]:
+        infer, fetches, feeds, fail = loaded.session.run, list(loaded.fetches), loaded.feeds, self._fail
+        failures: tuple[type[Exception], ...] = (*errors(loaded.ort), AttributeError)
+        expected = [(spec.shape, spec.dtype) for spec in loaded.inputs]
+
+        def run(inputs: Tensors) -> Tensors:
+            try:
+                if [(tensor.shape, tensor.dtype) for tensor in inputs] != expected:
+                    raise ValueError("an input does not fit")
+                return tuple(infer(fetches, dict(zip(feeds, inputs, strict=True))))
+            except failures as error:
+                fail(inputs, error)
+
+        return run
+
+
+class QnnBatchSession(_Session):
+    """A model loaded for up to ``batch`` samples a call; its tensors have ``batch`` slots, one for each sample."""
+
+    run_batch: Callable[[Sequence[Tensors]], Sequence[Tensors]]
+    """See :meth:`mlperf_mobile.contracts.BatchSession.run_batch`."""
+
+    def __init__(self, loaded: Loaded, batch: int) -> None:
+        super().__init__(loaded)
+        self.inputs, self.outputs = _of_one_sample(self.inputs), _of_one_sample(self.outputs)
+        self.run_batch = run_batch = self._batch_runner(loaded, batch)
+        self.run = lambda inputs: run_batch((inputs,))[0]
+
+    def _batch_runner(self, loaded: Loaded, batch: int) -> Callable[[Sequence[Tensors]], Sequence[Tensors]]:
+        """Every sample is copied once, into its slot; slots left over repeat the last sample."""
+        infer, fetches, fail, name = loaded.session.run, list(loaded.fetches), self._fail, self._name
+        failures: tuple[type[Exception], ...] = (*errors(loaded.ort), AttributeError)
+        slots = [np.zeros(spec.shape, spec.dtype) for spec in loaded.inputs]
+        feeds = dict(zip(loaded.feeds, slots, strict=True))
+        expected = [(spec.shape, spec.dtype) for spec in self.inputs]
+
+        def run_batch(samples: Sequence[Tensors]) -> Sequence[Tensors]:
+            count = len(samples)
+            if not 0 < count <= batch:
+                summary = f"{name} takes 1 to {batch} samples a call, not {count}"
+                raise BackendError("batch-size", summary, "change batch")
+            sample = samples[0]
+            try:
+                for index, sample in enumerate(samples):
+                    if [(tensor.shape, tensor.dtype) for tensor in sample] != expected:
+                        raise ValueError("a sample does not fit")
+                    for slot, tensor in zip(slots, sample, strict=True):
+                        slot[index] = tensor[0]
+                for slot in slots:
+                    slot[count:] = slot[count - 1]
+                outputs = infer(fetches, feeds)
+            except failures as error:
+                fail(sample, error)
+            return [tuple([output[each : each + 1] for output in outputs]) for each in range(count)]
+
+        return run_batch
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        self.run_batch = self._closed
+
+
+def _of_one_sample(of_batch: Iterable[TensorSpec]) -> tuple[TensorSpec, ...]:
+    return tuple(replace(spec, shape=(1, *spec.shape[1:])) for spec in of_batch)
