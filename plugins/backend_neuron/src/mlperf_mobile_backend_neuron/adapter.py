@@ -91,6 +91,11 @@ NOT_AVAILABLE = frozenset({
 })  # fmt: skip
 """Operations that the header lists as "Not available" in every version."""
 
+PREFERENCES = {"low_power": 0, "fast_single_answer": 1, "sustained_speed": 2, "turbo_boost": 3}
+PRIORITIES = {"low": 90, "medium": 100, "high": 110}
+OPTIMIZATIONS = {"low_latency": 1, "deep_fusion": 2, "batch_processing": 4}
+"""NEURON_PREFER_*, NEURON_PRIORITY_* and NEURON_OPTIMIZATION_*."""
+
 MATMUL_SINCE = (5, 1, 2)
 """The version that brought BATCH_MATMUL; all other operations are those of feature level 4, as Android 11 has them."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlperf_mobile.contracts import CompileRequest
 from mlperf_mobile.errors import BackendError, ModelError
-from mlperf_mobile_backend_neuron.adapter import Adapter, by_accelerator
+from mlperf_mobile_backend_neuron.adapter import OPTIMIZATIONS, PREFERENCES, PRIORITIES, Adapter, by_accelerator
 from mlperf_mobile_backend_neuron.compiled import Compiled, Described, digest
 from mlperf_mobile_backend_neuron.options import NeuronOptions
 from mlperf_mobile_neural_networks.build import Model
@@ -22,11 +22,6 @@ from mlperf_mobile_neural_networks.graph import Graph
 from mlperf_mobile_neural_networks.lower import lower
 from mlperf_mobile_neural_networks.placement import place, refused
 from mlperf_mobile_tflite_model.reader import TFLiteModel
-
-PREFERENCES = {"low_power": 0, "fast_single_answer": 1, "sustained_speed": 2, "turbo_boost": 3}
-PRIORITIES = {"low": 90, "medium": 100, "high": 110}
-OPTIMIZATIONS = {"low_latency": 1, "deep_fusion": 2, "batch_processing": 4}
-"""NEURON_PREFER_*, NEURON_PRIORITY_* and NEURON_OPTIMIZATION_* (NeuronAdapter.h, see ``adapter.py``)."""
 
 
 def compile_model(

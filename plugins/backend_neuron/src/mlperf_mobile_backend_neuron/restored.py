@@ -8,9 +8,8 @@ from contextlib import ExitStack, closing, contextmanager
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import BackendError, MobileError, ModelError
-from mlperf_mobile_backend_neuron.adapter import Adapter
+from mlperf_mobile_backend_neuron.adapter import PREFERENCES, PRIORITIES, Adapter
 from mlperf_mobile_backend_neuron.compiled import Compiled, Described
-from mlperf_mobile_backend_neuron.compiling import PREFERENCES, PRIORITIES
 from mlperf_mobile_backend_neuron.memory import Buffer, allocator
 from mlperf_mobile_backend_neuron.options import NeuronOptions
 from mlperf_mobile_backend_neuron.session import Array, NeuronSession, size

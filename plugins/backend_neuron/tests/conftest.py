@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlperf_mobile.contracts import Artifact, CompileRequest, Session
+from mlperf_mobile_backend_neuron import soc
+from mlperf_mobile_backend_neuron.backend import NeuronBackend
+from mlperf_mobile_neural_networks_stand_in import build
+
+Backends = Callable[..., NeuronBackend]
+Load = Callable[..., Session]
+
+COMMAND = Path(sys.executable).with_name("mlperf-mobile")
+
+
+@pytest.fixture
+def double() -> Path:
+    """``y = x + x`` on float32[1, 4]."""
+    return Path(__file__).with_name("double.tflite")
+
+
+@pytest.fixture(scope="session")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the stand-ins, compiled: NeuroPilot's interfaces on the CPU."""
+    if not shutil.which("cc"):
+        pytest.skip("there is no C compiler")
+    folder = tmp_path_factory.mktemp("stand_in")
+    for library in ("neuron_adapter", "neuron_runtime"):
+        build(folder, library)
+    return folder
+
+
+@pytest.fixture
+def backend(libraries: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Backends:
+    """``backend(FAIL="…", boost=100)``: the backend on stand-ins of its own, which read NN_STAND_IN_* when loaded.
+
+    A library that is loaded from another file is another one.
+    """
+    made = 0
+
+    def backend(**settings: object) -> NeuronBackend:
+        nonlocal made
+        made += 1
+        own = tmp_path / f"stand_in_{made}"
+        shutil.copytree(libraries, own)
+        for name in [name for name in settings if name.isupper()]:
+            monkeypatch.setenv(f"NN_STAND_IN_{name}", str(settings.pop(name)))
+        places = {"adapter": str(own / "libneuron_adapter.so"), "runtime": str(own / "libneuron_runtime.so")}
+        made_of = NeuronBackend(places | settings)
+        made_of.probe()  # loads them
+        for name in [name for name in os.environ if name.startswith("NN_STAND_IN_")]:
+            monkeypatch.delenv(name)
+        return made_of
+
+    return backend
+
+
+@pytest.fixture
+def compile_model(tmp_path: Path) -> Callable[..., Artifact]:
+    """``compile_model(backend, model)``: compiled for the NPU, in a folder of its own."""
+    made = 0
+
+    def compile_model(backend: NeuronBackend, model: Path, accelerator: str = "npu", **request: Any) -> Artifact:
+        nonlocal made
+        made += 1
+        folder = tmp_path / f"compiled_{made}"
+        folder.mkdir()
+        return backend.compile(CompileRequest(model, accelerator, directory=folder, **request))
+
+    return compile_model
+
+
+@pytest.fixture
+def load(compile_model: Callable[..., Artifact]) -> Load:
+    """``load(backend, model)``: compiled and loaded on the NPU."""
+
+    def load(backend: NeuronBackend, model: Path, accelerator: str = "npu") -> Session:
+        return backend.load(compile_model(backend, model, accelerator))
+
+    return load
+
+
+@pytest.fixture
+def on_soc(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], object]:
+    """``with on_soc("mt6989"):``: this machine says that it has that SoC."""
+
+    @contextmanager
+    def on_soc(name: str) -> Iterator[None]:
+        with monkeypatch.context() as patch:
+            patch.setattr(soc, "detect", lambda: soc.named(name))
+            yield
+
+    return on_soc
+
+
+@pytest.fixture
+def shared() -> Path:
+    """Real models, where there are any."""
+    if not (place := os.environ.get("MLPERF_MOBILE_SHARED")):
+        pytest.skip("MLPERF_MOBILE_SHARED is not set")
+    return Path(place) / "models"
+
+
+class Command:
+    """The installed command in a folder of its own, on the stand-ins; calling it runs ``mlperf-mobile``."""
+
+    def __init__(self, folder: Path, libraries: Path) -> None:
+        self.folder, self.libraries = folder, libraries
+
+    def __call__(self, *arguments: object, timeout: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLPERF_MOBILE_", "PYTHON", "NN_STAND_IN_"))}
+        clean |= {"LD_LIBRARY_PATH": str(self.libraries), "COLUMNS": "200", "TERM": "dumb"}
+        clean |= {"XDG_CACHE_HOME": str(self.folder / "cache")}
+        return subprocess.run(
+            [COMMAND, *map(str, arguments)], cwd=self.folder, env=clean | env,
+            capture_output=True, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
+
+    def run(self, *arguments: object, task: str = "image_classification", **env: str) -> tuple[dict[str, Any], int]:
+        """One short run of a task's quickstart on the stand-in: its result, and the exit code."""
+        common = ("--backend", "neuron", "--set", "min_duration_s=0.3", "--set", "warmup_s=0.05", "--quiet", "--json")
+        done = self("run", task, *common, *arguments, **env)
+        assert done.stdout.strip(), done.stderr
+        (result,) = json.loads(done.stdout)["results"]
+        return result, done.returncode
+
+
+@pytest.fixture
+def command(tmp_path: Path, libraries: Path) -> Command:
+    return Command(tmp_path, libraries)
