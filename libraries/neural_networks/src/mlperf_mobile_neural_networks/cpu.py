@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from mlperf_mobile.contracts import Tensors
 from mlperf_mobile.errors import BackendError
 
 
 class CPUPart:
-    """Runs one .tflite file.
+    """Runs one model.
 
     Args:
-        model: The file.
+        model: The bytes of a .tflite file.
         threads: Of the interpreter.
 
     Raises:
@@ -23,14 +22,14 @@ class CPUPart:
     run: Callable[[Tensors], Tensors]
     """Returns views of the interpreter's memory; they are dropped before the next run."""
 
-    def __init__(self, model: Path, threads: int) -> None:
+    def __init__(self, model: bytes, threads: int) -> None:
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
             hint = "pip install 'mlperf-mobile-neural-networks[litert]', or leave out partial"
             raise BackendError("no-runtime", f"the CPU's part needs LiteRT: {error}", hint) from error
         try:
-            interpreter = Interpreter(model_path=str(model), num_threads=threads)
+            interpreter = Interpreter(model_content=model, num_threads=threads)
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise _failure(error) from error

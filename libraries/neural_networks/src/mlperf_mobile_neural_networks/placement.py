@@ -33,11 +33,11 @@ def check_supported(graph: Graph, supported: Sequence[bool], model: str, device:
         raise ModelError("unsupported-operations", summary, hint)
 
 
-def place(operations: Sequence[Operation], accelerator: str) -> Placement:
-    """The operators of the model, as TensorFlow Lite names them, all on one accelerator.
+def place(operations: Sequence[Operation], accelerator: str, library: str = "") -> Placement:
+    """The operators of the model, as TensorFlow Lite names them, all on one accelerator, by the kernels of ``library``.
 
     Operators that lowering computed ahead of time or merged into nothing do not run, and are not counted.
     """
     names: dict[int, str] = {source: op.name for op in operations for source in op.sources}
-    count = dict(Counter(names.values()))
-    return Placement({accelerator: len(names)}, {accelerator: len(names)}, {accelerator: count})
+    kernels = {library: len(names)} if library else {}
+    return Placement({accelerator: len(names)}, kernels, {accelerator: dict(Counter(names.values()))})

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any, Self
 
-from mlperf_mobile.contracts import Placement, TensorSpec
-from mlperf_mobile_neural_networks.driver import Driver, Handle
-from mlperf_mobile_neural_networks.execution import Execution, Running
+from mlperf_mobile.contracts import Placement
+from mlperf_mobile_neural_networks.execution import Execution
 
 
 class NetworkSession:
@@ -39,33 +38,3 @@ class NetworkSession:
     def __exit__(self, *exc: object) -> None:
         self._held.close()
         self.run = self._execution.run
-
-
-def open_session(
-    held: ExitStack,
-    driver: Driver,
-    compilation: Handle,
-    inputs: Sequence[TensorSpec],
-    outputs: Sequence[TensorSpec],
-    placement: Placement,
-    running: Running,
-    name: str,
-) -> NetworkSession:
-    """A session of a compiled network.
-
-    Args:
-        held: Closes the compilation and what it was made of; the session takes it over.
-        driver: The open library.
-        compilation: The compiled network.
-        inputs: Of the model.
-        outputs: Of the model.
-        placement: What the session tells.
-        running: Settings of executions.
-        name: The model's, for messages.
-
-    Raises:
-        BackendError: The driver failed.
-    """
-    execution = Execution(driver, compilation.pointer, inputs, outputs, running, name)
-    held.enter_context(closing(execution))
-    return NetworkSession(execution, placement, held.pop_all())

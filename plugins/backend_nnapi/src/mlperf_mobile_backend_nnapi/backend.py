@@ -26,6 +26,7 @@ from mlperf_mobile_backend_nnapi.options import NNAPIOptions
 from mlperf_mobile_backend_nnapi.plugin import mlperf_mobile_backends
 from mlperf_mobile_neural_networks.devices import DriverDevice, devices, feature_level
 from mlperf_mobile_neural_networks.driver import Driver
+from mlperf_mobile_neural_networks.partial import PartialSession
 from mlperf_mobile_neural_networks.session import NetworkSession
 
 CACHE = "driver"
@@ -124,7 +125,7 @@ class NNAPIBackend:
             shutil.copyfile(request.model, kept)
         return Artifact(kept, request.accelerator, request.batch, facts | {"cached": True})
 
-    def load(self, artifact: Artifact) -> NetworkSession:
+    def load(self, artifact: Artifact) -> NetworkSession | PartialSession:
         """Compile again, or let the driver take what it kept, and get ready to run.
 
         Raises:
@@ -158,3 +159,4 @@ class NNAPIBackend:
 if TYPE_CHECKING:  # the type checker holds the classes to the contracts here
     _backend: type[Backend] = NNAPIBackend
     _session: type[ReportingSession] = NetworkSession
+    _partial_session: type[ReportingSession] = PartialSession

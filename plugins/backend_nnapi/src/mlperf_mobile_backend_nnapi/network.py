@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +14,20 @@ from mlperf_mobile.contracts import Placement
 from mlperf_mobile_backend_nnapi.options import NNAPIOptions
 from mlperf_mobile_neural_networks.build import Model
 from mlperf_mobile_neural_networks.compilation import PREFERENCES, PRIORITIES, Call, caching, compile_network
+from mlperf_mobile_neural_networks.cpu import CPUPart
 from mlperf_mobile_neural_networks.devices import DriverDevice
 from mlperf_mobile_neural_networks.driver import Driver, Handle
-from mlperf_mobile_neural_networks.execution import Running
+from mlperf_mobile_neural_networks.execution import Execution, Running
+from mlperf_mobile_neural_networks.extract import Extractor
 from mlperf_mobile_neural_networks.graph import Graph
 from mlperf_mobile_neural_networks.lower import lower
-from mlperf_mobile_neural_networks.placement import check_supported, place
-from mlperf_mobile_neural_networks.session import NetworkSession, open_session
-from mlperf_mobile_tflite_model.reader import read
+from mlperf_mobile_neural_networks.lower.lowering import spec
+from mlperf_mobile_neural_networks.partial import PartialSession, Step
+from mlperf_mobile_neural_networks.parts import Part, divide, place_parts
+from mlperf_mobile_neural_networks.placement import check_supported
+from mlperf_mobile_neural_networks.session import NetworkSession
+from mlperf_mobile_neural_networks.split import Segment
+from mlperf_mobile_tflite_model.reader import TFLiteModel, read
 
 OLDEST_LEVEL = 3
 """Of a device that does not tell: what a library with devices has at least."""
@@ -40,36 +46,46 @@ class Target:
     def feature_level(self) -> int:
         return self.device.feature_level or OLDEST_LEVEL
 
+    def ask(self, graph: Graph) -> tuple[bool, ...]:
+        """Which operations the device takes."""
+        with closing(Model(self.driver, graph, allow_fp16=self.options.allow_fp16)) as network:
+            return network.supported([self.device.pointer])
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A model that has been lowered for a target."""
+    """A model that has been lowered for a target, whole or in parts."""
 
     target: Target
-    model: Path
-    graph: Graph
+    model: TFLiteModel
+    parts: tuple[Part, ...]
 
     @classmethod
-    def read(cls, target: Target, model: Path) -> Self:
-        """Check and lower a model file.
+    def read(cls, target: Target, path: Path) -> Self:
+        """Check, lower, and with the option ``partial`` divide a model file.
 
         Raises:
-            ModelError: It is missing, damaged, or has operations that NNAPI has not.
+            ModelError: It is missing, damaged, or has operations that are not supported.
+            BackendError: The driver failed.
         """
-        return cls(target, model, lower(read(model), target.feature_level))
+        model, level = read(path), target.feature_level
+        if target.options.partial:
+            return cls(target, model, divide(model, level, target.ask))
+        whole = Segment(True, tuple(range(len(model.operators))), model.inputs, model.outputs)
+        return cls(target, model, (Part(whole, lower(model, level)),))
 
     @property
     def placement(self) -> Placement:
-        """All on the device, once :meth:`compile` has asked it."""
-        return place(self.graph.operations, self.target.accelerator)
+        """What the device takes, once :meth:`compile` has asked it, and what the CPU runs."""
+        return place_parts(self.model, self.parts, self.target.accelerator, "nnapi")
 
     def facts(self) -> dict[str, Any]:
         """What the compilation found out."""
         device = self.target.device
         return {"device": device.name, "device_version": device.version, "operations": dict(self.placement.operations)}
 
-    def compile(self, held: ExitStack, cache: Path | None) -> Handle:
-        """Build the network, ask the device about it, and compile.
+    def compile(self, held: ExitStack, cache: Path | None) -> list[Handle | None]:
+        """Build the network, ask the device about it, and compile; None for the CPU's parts.
 
         Args:
             held: Closes what is made.
@@ -79,34 +95,55 @@ class Network:
             ModelError: ``unsupported-operations``: the device does not take all of it.
             BackendError: The driver failed.
         """
-        target = self.target
-        pointers = (target.device.pointer,)
-        network = held.enter_context(closing(Model(target.driver, self.graph, allow_fp16=target.options.allow_fp16)))
-        check_supported(self.graph, network.supported(pointers), self.model.name, target.device.name)
-        return held.enter_context(closing(compile_network(target.driver, network, pointers, self._calls(cache))))
+        return [
+            self._compile(held, part.graph, number, cache) if part.graph else None
+            for number, part in enumerate(self.parts)
+        ]
 
-    def load(self, held: ExitStack, cache: Path | None) -> NetworkSession:
+    def _compile(self, held: ExitStack, graph: Graph, number: int, cache: Path | None) -> Handle:
+        driver, device, options = self.target.driver, self.target.device, self.target.options
+        network = held.enter_context(closing(Model(driver, graph, allow_fp16=options.allow_fp16)))
+        check_supported(graph, network.supported([device.pointer]), self.model.path.name, device.name)
+        calls = self._calls(number, cache)
+        return held.enter_context(closing(compile_network(driver, network, [device.pointer], calls)))
+
+    def load(self, held: ExitStack, cache: Path | None) -> NetworkSession | PartialSession:
         """As :meth:`compile`, and get ready to run; the session takes ``held`` over."""
-        target, graph, options = self.target, self.graph, self.target.options
-        compilation = self.compile(held, cache)
+        name, options = self.model.path.name, self.target.options
         timeout = round((options.run_timeout_s or 0) * 1e9)
         running = Running(options.burst, options.timing, timeout)
-        inputs, outputs, name = graph.input_specs, graph.output_specs, self.model.name
-        return open_session(held, target.driver, compilation, inputs, outputs, self.placement, running, name)
+        compiled = self.compile(held, cache)
+        extractor = Extractor(self.model.path) if None in compiled else None
+        steps = []
+        for each, compilation in zip(self.parts, compiled, strict=True):
+            runner: Execution | CPUPart
+            if each.graph and compilation:
+                ends = each.graph.input_specs, each.graph.output_specs
+                runner = Execution(self.target.driver, compilation.pointer, *ends, running, name)
+            else:
+                assert extractor is not None
+                runner = CPUPart(extractor.extract(each.segment), options.threads)
+            held.enter_context(closing(runner))
+            steps.append(Step(runner, each.segment.inputs, each.segment.outputs))
+        if isinstance(runner, Execution) and len(steps) == 1:
+            return NetworkSession(runner, self.placement, held.pop_all())
+        model = self.model
+        inputs, outputs = ([(i, spec(model.tensors[i])) for i in end] for end in (model.inputs, model.outputs))
+        return PartialSession(steps, inputs, outputs, self.placement, held.pop_all(), name)
 
-    def _calls(self, cache: Path | None) -> Iterator[Call]:
+    def _calls(self, number: int, cache: Path | None) -> Iterator[Call]:
         options = self.target.options
         yield "Compilation_setPreference", (PREFERENCES[options.preference],)
         if options.priority:
             yield "Compilation_setPriority", (PRIORITIES[options.priority],)
         if cache:
-            yield caching(cache, self._token())
+            yield caching(cache, self._token(number))
 
-    def _token(self) -> bytes:
-        """The name under which the driver keeps the network: by all that decides what it makes."""
+    def _token(self, number: int) -> bytes:
+        """The name under which the driver keeps a part: by all that decides what it makes."""
         device, options = self.target.device, self.target.options
-        with self.model.open("rb") as file:
+        with self.model.path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        settings = options.model_dump(include={"allow_fp16", "preference", "priority"})
-        made_of: Mapping[str, object] = {"model": content, "device": device.name, "version": device.version} | settings
+        settings = options.model_dump(include={"allow_fp16", "preference", "priority", "partial"})
+        made_of = {"model": content, "part": number, "device": device.name, "version": device.version} | settings
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).digest()
