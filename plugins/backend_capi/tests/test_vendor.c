@@ -93,7 +93,13 @@ static void called(const backend_t *b, const char *function) {
   if (strcmp(colon, ":abort") == 0) abort();
   if (strcmp(colon, ":exit") == 0) exit(0);
   if (strcmp(colon, ":hang") == 0) sleeps(NULL);
-  if (strcmp(colon, ":close") == 0) { close(0); close(1); close(2); }
+  static bool closed;
+  if (strcmp(colon, ":close") == 0 && !closed) {
+    closed = true;
+    close(0);
+    close(1);
+    close(2);
+  }
   if (strcmp(colon, ":print") == 0) { printf("{\"not\": \"an event\"}\n"); fflush(stdout); }
   if (strcmp(colon, ":leak") == 0) memset(malloc(100000), 1, 100000);
   if (strcmp(colon, ":thread") == 0) {
