@@ -73,7 +73,7 @@ def test_what_the_records_say(command):
     assert record("backends") == {
         "name": "toy", "summary": "multiplies by a number (a stand-in for tests)", "distribution": "toy",
         "version": "1.0", "vendor": "nobody", "usable": True, "reason": "", "fix": "", "accelerators": ["cpu", "npu"],
-        "model_formats": ["toy"], "capabilities": ["batch"],
+        "model_formats": ["toy", "bin"], "capabilities": ["batch"],
     }  # fmt: skip
     assert record("datasets")["tasks"] == ["product"]
     assert record("datasets")["needs_path"] is False
@@ -110,7 +110,7 @@ def test_a_missing_need_is_told(command, write_plugin):
     record = next(r for r in told["backends"] if r["name"] == "acme")
     assert record["usable"] is False
     assert (record["reason"], record["fix"]) == ("needs the SDK of Acme", "get it from acme.example")
-    assert "no: needs the SDK of Acme (get it from acme.example)" in command("list-backends").stdout
+    assert "acme: needs the SDK of Acme; get it from acme.example" in command("list-backends").stdout
 
 
 def test_broken_plugins_leave_json_whole_and_the_others_listed(command, write_plugin):
@@ -162,7 +162,9 @@ class TestProbe:
     def test_what_is_found(self, command):
         told, _ = command.json("list-backends", "--probe")
         record = next(r for r in told["backends"] if r["name"] == "toy")
-        assert set(record) == FIELDS["backends"] | {"runtime", "versions", "accelerators_found"}
+        assert set(record) == FIELDS["backends"] | {
+            "runtime", "versions", "accelerators_found", "devices", "functional_only",
+        }  # fmt: skip
         assert (record["usable"], record["runtime"], record["versions"]) == (True, "toy 1.0", {"toy": "1.0"})
         assert record["accelerators_found"] == ["cpu", "npu"]
 

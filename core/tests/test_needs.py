@@ -111,3 +111,10 @@ def test_the_first_need_that_is_missing_is_named():
     assert needs.missing([met, one, two]) is one
     assert needs.missing([met]) is None
     assert needs.missing([]) is None
+
+
+def test_an_option_may_stand_for_what_is_not_found():
+    absent = need(libraries=("libneeds_case.so",), options=("library",))
+    assert needs.missing([absent]) is absent
+    assert needs.missing([absent], ["threads"]) is absent
+    assert needs.missing([absent], ["threads", "library"]) is None

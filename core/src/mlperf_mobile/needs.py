@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -18,9 +18,9 @@ _LIBRARY_FOLDERS = (
 )  # fmt: skip
 
 
-def missing(needs: Iterable[Need]) -> Need | None:
-    """The first need that nothing on this machine meets, or None."""
-    return next((need for need in needs if not is_met(need)), None)
+def missing(needs: Iterable[Need], given: Collection[str] = ()) -> Need | None:
+    """The first need that neither this machine nor one of the options ``given`` meets, or None."""
+    return next((need for need in needs if not is_met(need) and not set(need.options) & set(given)), None)
 
 
 def is_met(need: Need) -> bool:

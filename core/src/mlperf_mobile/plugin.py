@@ -78,6 +78,8 @@ class Need:
     """Programs on ``PATH``."""
     platforms: tuple[str, ...] = ()
     """``sys.platform`` values, optionally with a machine: ``"linux"``, ``"linux-aarch64"``."""
+    options: tuple[str, ...] = ()
+    """Options of a backend that name it where it is not found by itself: ``"library"``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from mlperf_mobile.testing.backend import BackendConformance
 
 SPEC = TensorSpec("x", (1, 4), np.dtype(np.float32))
 MODEL = b"double: y = x + x, in a format made up for these proofs"
+QUANTIZED = b"double: y = x + x, of int8"
 
 
 class Options(BaseModel):
@@ -29,9 +30,12 @@ class Anything(BaseModel):
 
 class Session:
     inputs = outputs = (SPEC,)
+    closed = False
 
     def run(self, inputs):
         (x,) = inputs
+        if self.closed:
+            raise BackendError("closed", "the session is closed")
         if x.shape != (1, 4) or x.dtype != np.float32:
             raise BackendError("input", "wrong input")
         return (x + x,)
@@ -45,13 +49,25 @@ class Session:
     def __enter__(self):
         return self
 
+    def report(self):
+        return {"runs": 1}
+
     def __exit__(self, *exc):
-        pass
+        self.closed = True
+
+
+class QuantizedSession(Session):
+    inputs = (replace(SPEC, dtype=np.dtype(np.int8), scale=0.5, zero_point=-3),)
+    outputs = (replace(SPEC, dtype=np.dtype(np.int8), scale=1.0, zero_point=7),)
+
+    def run(self, inputs):
+        return ((inputs[0].astype(np.int16) + 3 + 7).astype(np.int8),)
 
 
 class Backend:
     shards = 1
     session = Session
+    quantized_session = QuantizedSession
 
     def __init__(self, options):
         pass
@@ -60,10 +76,18 @@ class Backend:
         return Probe(usable=True, accelerators=("cpu",), versions={"numpy": "2"}, runtime="numpy 2")
 
     def compile(self, request):
-        return Artifact(request.model, request.accelerator, request.batch)
+        if not request.model.is_file() or request.model.read_bytes() not in (MODEL, QUANTIZED):
+            raise ModelError("model", "no such model")
+        path = request.directory / "compiled"
+        path.write_bytes(request.model.read_bytes())
+        return Artifact(path, request.accelerator, request.batch)
 
     def load(self, artifact):
-        if not artifact.path.is_file() or artifact.path.read_bytes() != MODEL:
+        if artifact.accelerator != "cpu":
+            raise BackendError("accelerator", "there is no such accelerator")
+        if artifact.path.read_bytes() == QUANTIZED:
+            return self.quantized_session()
+        if artifact.path.read_bytes() != MODEL:
             raise ModelError("model", "no such model")
         return self.session()
 
@@ -74,7 +98,7 @@ OFFER = BackendInfo(
     vendor="nobody",
     backend=Ref("backend_defects:Backend"),
     model_formats=("double",),
-    capabilities=frozenset({Capability.BATCH}),
+    capabilities=frozenset({Capability.BATCH, Capability.QUANTIZED}),
     options=Ref("backend_defects:Options"),
     hook_api=(1, 0),
 )
@@ -92,6 +116,12 @@ class TestCorrect(BackendConformance):
     def model(self, tmp_path):
         path = tmp_path / "model.double"
         path.write_bytes(MODEL)
+        return path
+
+    @pytest.fixture
+    def quantized_model(self, tmp_path):
+        path = tmp_path / "quantized.double"
+        path.write_bytes(QUANTIZED)
         return path
 
 
@@ -146,6 +176,32 @@ def once_only(self, artifact):
     return Session()
 
 
+def compiled_whatever_it_is(self, request):
+    path = request.directory / "compiled"
+    path.write_bytes(MODEL if request.model.exists() else b"")
+    return Artifact(path, request.accelerator, request.batch)
+
+
+def on_any_accelerator(self, artifact):
+    return Backend.load(self, replace(artifact, accelerator="cpu"))
+
+
+def beside_the_model(self, request):
+    artifact = Backend.compile(self, request)
+    artifact.path.rename(request.model.with_suffix(".compiled"))
+    return replace(artifact, path=request.model.with_suffix(".compiled"))
+
+
+def where_it_was_compiled(self, artifact):
+    if "kept" in artifact.path.parts:
+        raise BackendError("moved", "it is not where it was")
+    return Backend.load(self, artifact)
+
+
+def whatever_it_holds(self, artifact):
+    return self.session() if artifact.accelerator == "cpu" else Backend.load(self, artifact)
+
+
 def placed(operations):
     return {"placement": lambda self: Placement(operations)}
 
@@ -170,8 +226,21 @@ DEFECTS = {
     ),
     "test_shards_are_counted": broken("NoShards", {"shards": 0}),
     "test_model_formats_are_suffixes": broken("Dotted", model_formats=(".double",)),
-    "test_missing_model_is_a_model_error": broken("Leaky", {"load": raises(FileNotFoundError("model"))}),
-    "test_damaged_model_is_a_model_error": broken("Trusting", {"load": lambda self, artifact: Session()}),
+    "test_missing_model_is_a_model_error": broken("Leaky", {"compile": raises(FileNotFoundError("model"))}),
+    "test_damaged_model_is_a_model_error": broken("Trusting", {"compile": compiled_whatever_it_is}),
+    "test_probe_tells_what_only_computes": broken(
+        "Simulator",
+        {"probe": lambda self: Probe(True, ("cpu",), {"numpy": "2"}, "numpy 2", functional_only={"cpu": ""})},
+    ),
+    "test_accelerators_that_are_not_there_are_refused": broken("Anywhere", {"load": on_any_accelerator}),
+    "test_compiles_into_its_folder_only": broken("Litter", {"compile": beside_the_model}),
+    "test_artifacts_may_be_moved": broken("Rooted", {"load": where_it_was_compiled}),
+    "test_damaged_artifacts_are_refused": broken("Careless2", {"load": whatever_it_holds}),
+    "test_reports_are_plain_data": broken("Talker", session={"report": lambda self: {"runs": float("nan")}}),
+    "test_closed_sessions_refuse_to_run": broken("Undead", session={"__exit__": lambda self, *exc: None}),
+    "test_quantized_tensors_tell_their_scale": broken(
+        "Unscaled", {"quantized_session": type("Unscaled", (QuantizedSession,), {"outputs": QuantizedSession.inputs})}
+    ),
     "test_specs_describe_the_model": broken("Batched", session={"inputs": (replace(SPEC, shape=(4,)),)}),
     "test_computes_the_model": broken("Triple", session={"run": lambda self, inputs: (3 * inputs[0],)}),
     "test_outputs_match_their_specs": broken(

@@ -38,13 +38,23 @@ def add(commands: Any) -> None:
 
 def backend_records(registry: Registry, *, probe: bool) -> list[Record]:
     """Every backend, with whether it can be used: by what it declares it needs, or by really loading it."""
-    return [_backend_record(offer, probe=probe) for offer in registry.backends.values()]
+    records = [_backend_record(offer) for offer in registry.backends.values()]
+    if probe:
+        from mlperf_mobile.launch.probe import probe_all
+
+        found = probe_all([record["name"] for record in records])
+        for record in records:
+            told = found[record["name"]]
+            record |= {key: told[key] for key in ("usable", "reason", "fix", "runtime", "versions")}
+            record["accelerators_found"] = told["accelerators"]
+            record |= {key: told[key] for key in ("devices", "functional_only")}
+    return records
 
 
-def _backend_record(offer: Offer[BackendInfo], *, probe: bool) -> Record:
+def _backend_record(offer: Offer[BackendInfo]) -> Record:
     info = offer.info
     lacking = needs.missing(info.needs)
-    record = _record(offer) | {
+    return _record(offer) | {
         "vendor": info.vendor,
         "usable": lacking is None,
         "reason": f"needs {lacking.what}" if lacking else "",
@@ -53,13 +63,6 @@ def _backend_record(offer: Offer[BackendInfo], *, probe: bool) -> Record:
         "model_formats": list(info.model_formats),
         "capabilities": sorted(info.capabilities),
     }
-    if probe:
-        from mlperf_mobile.launch.probe import probe as really_load
-
-        found = really_load(info.name)
-        record |= {key: found[key] for key in ("usable", "reason", "fix", "runtime", "versions")}
-        record["accelerators_found"] = found["accelerators"]
-    return record
 
 
 def _record(offer: Offer[Any]) -> Record:
@@ -76,11 +79,43 @@ def _backends(args: argparse.Namespace) -> int:
     records = backend_records(registry, probe=args.probe)
 
     def row(r: Record) -> list[str]:
-        state = "yes" if r["usable"] else f"no: {r['reason']} ({r['fix']})"
-        found: list[str] = r.get("accelerators_found") or r["accelerators"]
-        return [r["name"], r["vendor"], f"{r['distribution']} {r['version']}", ",".join(found), state]
+        found: list[str] = r.get("accelerators_found", r["accelerators"])
+        more = [_versions(r)] if args.probe else []
+        names = ",".join(found) or "none"
+        return [
+            r["name"],
+            r["vendor"],
+            f"{r['distribution']} {r['version']}",
+            names,
+            *more,
+            "yes" if r["usable"] else "no",
+        ]
 
-    return _print(args, registry, "backends", records, ("NAME", "VENDOR", "FROM", "ACCELERATORS", "USABLE HERE"), row)
+    found = ("FOUND", "VERSIONS") if args.probe else ("ACCELERATORS",)
+    code = _print(args, registry, "backends", records, ("NAME", "VENDOR", "FROM", *found, "USABLE HERE"), row)
+    if args.json:
+        return code
+    for line in [line for record in records for line in _details(record)]:
+        print(line)
+    if records and not args.probe and sys.stderr.isatty():
+        print("--probe loads each backend: which accelerators are really here, and versions", file=sys.stderr)
+    return code
+
+
+def _versions(record: Record) -> str:
+    return ", ".join(f"{name} {version}" for name, version in record["versions"].items()) or "-"
+
+
+def _details(record: Record) -> Iterable[str]:
+    """What a row has no room for: what is missing, the devices that a driver lists, and what only simulates."""
+    if not record["usable"]:
+        yield f"{record['name']}: {record['reason']}; {record['fix']}"
+    for device in record.get("devices", ()):
+        facts = ", ".join(f"{key} {value}" for key, value in device["facts"].items())
+        version = f" {device['version']}" if device["version"] else ""
+        yield f"{record['name']}/{device['accelerator']}: {device['name']}{version}{f' ({facts})' if facts else ''}"
+    for accelerator, reason in record.get("functional_only", {}).items():
+        yield f"{record['name']}/{accelerator}: functional only, its speed says nothing: {reason}"
 
 
 def _tasks(args: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from mlperf_mobile import needs
@@ -89,7 +89,7 @@ def _backend(wanted: Wanted, formats: Iterable[str], model: str) -> Offer[Backen
         offer = wanted.pick("backend", backends)
         if not set(formats) & set(offer.info.model_formats):
             raise _wrong_format(offer.info, formats, model)
-        return _usable(offer)
+        return _usable(offer, {key.removeprefix("backend_options.") for key in wanted.peek})
     takers = [offer for offer in backends.values() if set(formats) & set(offer.info.model_formats)]
     usable = [offer for offer in takers if not needs.missing(offer.info.needs)]
     plain = [offer for offer in usable if offer.info.accelerators[0] == "cpu"]
@@ -117,12 +117,12 @@ def _formats(formats: list[str]) -> str:
     return " or ".join(repr(each) if each else "files without a suffix" for each in formats)
 
 
-def _usable(offer: Offer[BackendInfo]) -> Offer[BackendInfo]:
-    """The offer, which has all that it needs.
+def _usable(offer: Offer[BackendInfo], given: Collection[str] = ()) -> Offer[BackendInfo]:
+    """The offer, which has all that it needs, here or in the options ``given``.
 
     Raises:
         BackendError: It has not; says what is missing.
     """
-    if lacking := needs.missing(offer.info.needs):
+    if lacking := needs.missing(offer.info.needs, given):
         raise BackendError("backend-unusable", f"backend {offer.info.name} needs {lacking.what}", lacking.fix)
     return offer

@@ -7,15 +7,24 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from mlperf_mobile import events
 
 TIMEOUT_S = 60.0
+MOST_AT_ONCE = 4
+
+
+def probe_all(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What :func:`probe` finds of each backend, a few at a time."""
+    with ThreadPoolExecutor(min(MOST_AT_ONCE, len(names) or 1)) as pool:
+        return dict(zip(names, pool.map(probe, names), strict=True))
 
 
 def probe(name: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
-    """``usable, reason, fix, runtime, versions, accelerators`` of the backend ``name``; never raises."""
+    """What a :class:`mlperf_mobile.contracts.Probe` holds, of the backend ``name``; never raises."""
     read_fd, write_fd = os.pipe()
     process = subprocess.Popen(  # noqa: S603  our own interpreter and module
         [sys.executable, "-P", "-m", "mlperf_mobile.worker.probe", "--events-fd", str(write_fd), name],
@@ -46,4 +55,5 @@ def probe(name: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
 
 
 def _unusable(reason: str, fix: str) -> dict[str, Any]:
-    return {"usable": False, "reason": reason, "fix": fix, "runtime": "", "versions": {}, "accelerators": []}
+    nothing: dict[str, Any] = {"runtime": "", "versions": {}, "accelerators": [], "devices": [], "functional_only": {}}
+    return {"usable": False, "reason": reason, "fix": fix} | nothing

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -9,7 +11,15 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from mlperf_mobile.contracts import Backend, BatchSession, CompileRequest, Session, Tensors
+from mlperf_mobile.contracts import (
+    Artifact,
+    Backend,
+    BatchSession,
+    CompileRequest,
+    ReportingSession,
+    Session,
+    Tensors,
+)
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile.plugin import BackendInfo, Capability
 from mlperf_mobile.testing.kit import Conformance
@@ -31,6 +41,11 @@ class BackendConformance(Conformance):
         raise NotImplementedError
 
     @pytest.fixture
+    def quantized_model(self) -> Path | None:
+        """The same of uint8 or int8 tensors, if there is one."""
+        return None
+
+    @pytest.fixture
     def backend(self, info: BackendInfo) -> Backend:
         """The backend with its default options; the tests are skipped where it cannot run."""
         backend = info.backend.load()({})
@@ -45,11 +60,23 @@ class BackendConformance(Conformance):
         with self.load(backend, model, tmp_path) as session:
             yield session
 
+    @pytest.fixture
+    def artifact(self, backend: Backend, model: Path, tmp_path: Path) -> Artifact:
+        """The model, compiled into a folder of its own."""
+        return self.compile(backend, model, tmp_path / "compiled")
+
     @staticmethod
-    def load(backend: Backend, model: Path, folder: Path, batch: int = 1) -> Session:
+    def compile(backend: Backend, model: Path, folder: Path, batch: int = 1) -> Artifact:
+        """Compile ``model`` for the first accelerator that is there, into a new folder below ``folder``."""
+        folder.mkdir(exist_ok=True)
+        place = folder / str(len(list(folder.iterdir())))
+        place.mkdir()
+        return backend.compile(CompileRequest(model, backend.probe().accelerators[0], batch, place))
+
+    @classmethod
+    def load(cls, backend: Backend, model: Path, folder: Path, batch: int = 1) -> Session:
         """Compile and load ``model`` on the first accelerator that is there."""
-        request = CompileRequest(model, backend.probe().accelerators[0], batch, folder)
-        return backend.load(backend.compile(request))
+        return backend.load(cls.compile(backend, model, folder, batch))
 
     @staticmethod
     def tensors(*values: float) -> Tensors:
@@ -68,6 +95,13 @@ class BackendConformance(Conformance):
         assert probe.versions
         assert probe.accelerators
         assert set(probe.accelerators) <= set(info.accelerators)
+
+    def test_probe_tells_what_only_computes(self, backend: Backend, info: BackendInfo) -> None:
+        """Devices and accelerators without a speed of their own are offered ones, each with its reason."""
+        probe = backend.probe()
+        assert {device.accelerator for device in probe.devices} <= set(info.accelerators)
+        assert set(probe.functional_only) <= set(info.accelerators)
+        assert all(probe.functional_only.values())
 
     def test_shards_are_counted(self, backend: Backend) -> None:
         """There is at least one session side by side."""
@@ -92,6 +126,44 @@ class BackendConformance(Conformance):
             damaged.write_bytes(data)
             with pytest.raises(ModelError):
                 self.load(backend, damaged, folder)
+
+    def test_accelerators_that_are_not_there_are_refused(self, backend: Backend, artifact: Artifact) -> None:
+        """Nothing else takes the place of an accelerator that nobody has."""
+        with pytest.raises(BackendError):
+            backend.load(Artifact(artifact.path, "no-such-accelerator", artifact.batch, artifact.facts))
+
+    def test_compiles_into_its_folder_only(self, backend: Backend, model: Path, tmp_path: Path) -> None:
+        """The artifact is the model itself, or in the folder it was asked to be in; nothing is left elsewhere."""
+        here = {path: path.stat().st_mtime_ns for path in (*Path.cwd().iterdir(), model)}
+        artifact = self.compile(backend, model, tmp_path / "compiled")
+        assert artifact.path == model or artifact.path.is_relative_to(tmp_path / "compiled" / "0")
+        assert artifact.path.exists()
+        assert {path: path.stat().st_mtime_ns for path in (*Path.cwd().iterdir(), model)} == here
+        assert (artifact.accelerator, artifact.batch) == (backend.probe().accelerators[0], 1)
+        json.dumps(dict(artifact.facts))
+
+    def test_artifacts_may_be_moved(self, backend: Backend, artifact: Artifact, model: Path, tmp_path: Path) -> None:
+        """The core keeps them under another name, and loads them in another process."""
+        if artifact.path == model:
+            pytest.skip("the backend compiles nothing")
+        (tmp_path / "compiled" / "0").rename(tmp_path / "kept")
+        path = tmp_path / "kept" / artifact.path.relative_to(tmp_path / "compiled" / "0")
+        with backend.load(Artifact(path, artifact.accelerator, artifact.batch, artifact.facts)) as session:
+            np.testing.assert_allclose(session.run(self.tensors(1, 2, 3, 4))[0], [[2, 4, 6, 8]], rtol=self.tolerance)
+
+    def test_damaged_artifacts_are_refused(
+        self, backend: Backend, artifact: Artifact, model: Path, tmp_path: Path
+    ) -> None:
+        """Half an artifact, or none of it, crashes nothing."""
+        if artifact.path == model:
+            pytest.skip("the backend compiles nothing")
+        for number, share in enumerate((0.0, 0.5)):
+            shutil.copytree(tmp_path / "compiled" / "0", tmp_path / f"damaged{number}")
+            path = tmp_path / f"damaged{number}" / artifact.path.relative_to(tmp_path / "compiled" / "0")
+            for file in [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]:
+                file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
+            with pytest.raises((BackendError, ModelError)):
+                backend.load(Artifact(path, artifact.accelerator, artifact.batch, artifact.facts))
 
     def test_specs_describe_the_model(self, session: Session) -> None:
         """Specs are those of one sample."""
@@ -126,6 +198,38 @@ class BackendConformance(Conformance):
         for wrong in (np.zeros((1, 5), np.float32), np.zeros((1, 4), np.int64)):
             with pytest.raises((BackendError, ModelError)):
                 session.run((wrong,))
+
+    def test_reports_are_plain_data(self, session: Session) -> None:
+        """What a session has to tell about its runs fits into a result."""
+        if not isinstance(session, ReportingSession):
+            pytest.skip("the backend reports nothing")
+        session.run(self.tensors(1, 2, 3, 4))
+        told = session.report()
+        assert json.loads(json.dumps(dict(told), allow_nan=False)) == told
+
+    def test_closed_sessions_refuse_to_run(self, backend: Backend, model: Path, tmp_path: Path) -> None:
+        """They say so, instead of touching memory that is gone."""
+        with self.load(backend, model, tmp_path / "compiled") as session:
+            run = session.run
+            run(self.tensors(1, 2, 3, 4))
+        with pytest.raises(BackendError):
+            session.run(self.tensors(1, 2, 3, 4))
+
+    def test_quantized_tensors_tell_their_scale(
+        self, backend: Backend, info: BackendInfo, quantized_model: Path | None, tmp_path: Path
+    ) -> None:
+        """``Capability.QUANTIZED``: ``real = scale * (stored - zero_point)`` holds for inputs and outputs."""
+        if Capability.QUANTIZED not in info.capabilities or quantized_model is None:
+            pytest.skip("the backend takes no quantised models, or none is there to try")
+        with self.load(backend, quantized_model, tmp_path / "compiled") as session:
+            (x,), (y,) = session.inputs, session.outputs
+            assert x.dtype.itemsize == y.dtype.itemsize == 1
+            assert x.scale > 0 < y.scale
+            stored = np.array([[x.zero_point + n for n in (0, 3, 10, 20)]]).astype(x.dtype)
+            real = x.scale * (stored.astype(np.int64) - x.zero_point)
+            answer = session.run((stored,))[0].astype(np.int64)
+            found = y.scale * (answer - y.zero_point)
+            np.testing.assert_allclose(found, 2 * real, atol=1.01 * y.scale)
 
     def test_sessions_are_independent(self, backend: Backend, model: Path, tmp_path: Path) -> None:
         """Two sessions work side by side in two threads."""

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import traceback
+from dataclasses import asdict
 
 from mlperf_mobile import events
 from mlperf_mobile.registry import Registry, pick
@@ -30,6 +31,8 @@ def main() -> None:
             "runtime": found.runtime,
             "versions": dict(found.versions),
             "accelerators": list(found.accelerators),
+            "devices": [asdict(device) for device in found.devices],
+            "functional_only": dict(found.functional_only),
         }
     except Exception as error:  # noqa: BLE001  a plugin's probe may raise anything, although it should not
         traceback.print_exc()
