@@ -232,6 +232,7 @@ def test_outputs_are_chosen(load: Load, dlc: Dlc) -> None:
         (["input x float32 0 0 1 0", "output y float32 0 0 1 4"], "model-shape"),
         (["input x float32 0 0 99999 99999", "output y float32 0 0 1 4"], "model-shape"),
         (["input x float32 0 0 1 4"], "model-shape"),
+        ([f"input x{n} float32 0 0 1 250000000" for n in range(8)] + ["output y float32 0 0 1 4"], "model-shape"),
         (["input x float32 0 0 1 4", "output y float32 0 0 1 4", "type y 99"], "model-tensor"),
         (["input x tf8 0 0 1 4", "output y float32 0 0 1 4"], "model-tensor"),
         (["input x tf8 nan 0 1 4", "output y float32 0 0 1 4"], "model-tensor"),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mlperf_mobile.contracts import Artifact, CompileRequest, Session
-from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile.errors import BackendError, ModelError, UsageError
 from mlperf_mobile_backend_snpe.native import backend, net_run, tool
 from mlperf_mobile_backend_snpe.native.backend import NativeExecutor
 from mlperf_mobile_backend_snpe.native.net_run import NetRunSession
@@ -149,6 +149,28 @@ def test_a_session_needs_names_and_shapes(tools: Path, dlc: Dlc) -> None:
         session_of(dlc(), net_run_outputs={})
     with pytest.raises(BackendError, match="one sample a call"):
         NativeExecutor(NativeOptions.model_validate({"executor": "net-run", **SHAPES})).load(Artifact(dlc(), "cpu", 2))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"profiling_level": "basic", "profiling_directory": "/tmp/absent"},
+        {"output_layers": ["y"]},
+        {"input_type": "uint_8"},
+        {"output_type": "float_32"},
+        {"init_cache": True},
+        {"log_level": "info"},
+    ],
+)
+def test_options_of_the_library_are_not_passed_over(
+    tools: Path, dlc: Dlc, request_for: Callable[..., CompileRequest], options: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError, match=f"cannot do what {next(iter(options))} asks for"):
+        session_of(dlc(), **options)
+    if "init_cache" in options:
+        executor = NativeExecutor(NativeOptions.model_validate({"executor": "net-run", **options}))
+        with pytest.raises(UsageError):
+            executor.compile(request_for(dlc()))
 
 
 def test_htp_models_are_prepared(tools: Path, dlc: Dlc, request_for: Callable[..., CompileRequest]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlperf_mobile.contracts import Artifact, BatchSession, CompileRequest, Device, Probe, ReportingSession, Session
-from mlperf_mobile.errors import BackendError
+from mlperf_mobile.errors import BackendError, MobileError
 from mlperf_mobile_backend_snpe.native import abi, dlc, net_run, sdk
 from mlperf_mobile_backend_snpe.native.library import Library
 from mlperf_mobile_backend_snpe.native.network import build, told
@@ -38,7 +38,7 @@ class NativeExecutor:
         """Open the library and ask which runtimes are there, or ask the program for its version; never raises."""
         try:
             return self._probe()
-        except BackendError as error:
+        except MobileError as error:
             return Probe(usable=False, reason=error.summary, fix=error.hint)
         except Exception as error:  # noqa: BLE001  a probe never raises, whatever a library does
             return Probe(usable=False, reason=f"{type(error).__name__}: {error}", fix=sdk.HINT)
@@ -89,7 +89,7 @@ class NativeExecutor:
         if options.htp_socs and request.accelerator == "htp":
             request.report(f"compiling for {', '.join(options.htp_socs)}")
             path, how = prepare(request.model, request.directory, options), "snpe-dlc-graph-prepare"
-        elif options.init_cache and (library := self._opened()) is not None:
+        elif options.init_cache and (library := self._opened()):
             request.report("compiling on this device")
             path, how = request.directory / "cached.dlc", "init_cache"
             self._check_available(library, order)
@@ -138,10 +138,12 @@ class NativeExecutor:
         """The library, opened once; None where the program is to be used.
 
         Raises:
+            UsageError: The program is to be used, and cannot do what the options ask for.
             BackendError: The library cannot be used, and there is no program in its place.
         """
         options = self._options
         if options.executor == "net-run":
+            net_run.check(options)
             return None
         if self._library is None:
             try:
@@ -149,6 +151,7 @@ class NativeExecutor:
             except BackendError as error:
                 instead = options.executor == "auto" and options.library is None and error.code == "library-missing"
                 if instead and sdk.program(net_run.PROGRAM):
+                    net_run.check(options)
                     return None
                 raise
         return self._library

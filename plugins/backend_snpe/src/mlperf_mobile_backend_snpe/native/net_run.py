@@ -13,7 +13,7 @@ from typing import NoReturn, Self
 import numpy as np
 
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
-from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile.errors import BackendError, ModelError, UsageError
 from mlperf_mobile_backend_snpe.native import tool
 from mlperf_mobile_backend_snpe.native.options import NativeOptions, Runtime
 from mlperf_mobile_backend_snpe.native.placement import placement
@@ -22,6 +22,7 @@ from mlperf_mobile_backend_snpe.native.session import refuse
 PROGRAM = "snpe-net-run"
 NOTE = "each run starts snpe-net-run anew, and that is inside its time"
 _FLOAT32 = np.dtype(np.float32)
+_LIBRARY_ONLY = ("profiling_level", "output_layers", "input_type", "output_type", "init_cache", "log_level")
 
 
 def version() -> str:
@@ -34,6 +35,18 @@ def version() -> str:
     if found := re.search(r"v?(\d+\.\d+[\w.+-]{0,60})", said):
         return found[1]
     raise BackendError("tool-failed", f"{PROGRAM} --version tells no version", "use the SDK's own program")
+
+
+def check(options: NativeOptions) -> None:
+    """The options ask for nothing that only the library does.
+
+    Raises:
+        UsageError: ``bad-options``; names the option.
+    """
+    for name in _LIBRARY_ONLY:
+        if getattr(options, name) != NativeOptions.model_fields[name].default:
+            hint = "leave the option out, or install libSNPE.so and use executor: c-api"
+            raise UsageError("bad-options", f"{PROGRAM} runs the model, and cannot do what {name} asks for", hint)
 
 
 class NetRunSession:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,9 @@ from mlperf_mobile_backend_snpe.native import abi
 from mlperf_mobile_backend_snpe.native.library import Library, SnpeError
 from mlperf_mobile_backend_snpe.native.options import NativeOptions, Runtime
 from mlperf_mobile_backend_snpe.native.tensors import Tensor, read
+
+MOST_BYTES = 2**32
+"""Of all inputs and outputs together."""
 
 Shapes = Mapping[bytes, tuple[int, ...]]
 
@@ -158,11 +162,16 @@ def _described(library: Library, network: int, options: NativeOptions, model: Pa
         outputs = library.strings("SNPE_GetOutputTensorNames", network)
         if not inputs or not outputs:
             raise ModelError("model-shape", f"{model.name} has no inputs or no outputs", "convert the model again")
-        return Network(
+        found = Network(
             network,
             tuple(read(library, network, name, options.input_type, model.name) for name in inputs),
             tuple(read(library, network, name, options.output_type, model.name) for name in outputs),
         )
+        tensors = (*found.inputs, *found.outputs)
+        if sum(math.prod(tensor.shape) * tensor.element.dtype.itemsize for tensor in tensors) > MOST_BYTES:
+            summary = f"the inputs and outputs of {model.name} take more than {MOST_BYTES} bytes"
+            raise ModelError("model-shape", summary, "convert the model with smaller inputs, or choose output_tensors")
+        return found
     except BaseException:
         library.get("SNPE_Delete", network)
         raise

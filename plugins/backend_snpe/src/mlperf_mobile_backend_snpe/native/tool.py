@@ -47,13 +47,14 @@ def run(name: str, arguments: Sequence[str], *, directory: Path, timeout_s: floa
             raise BackendError("tool-missing", summary, "use the SDK's build for this machine") from error
         try:
             code = process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            summary = f"{name} was killed, because it ran longer than {timeout_s:g} s"
-            raise BackendError("tool-timeout", summary, "allow more time, or see what it waits for") from None
-        finally:
-            with contextlib.suppress(ProcessLookupError):  # also what it left running behind
+        except BaseException as error:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            summary = f"{name} was killed, because it ran longer than {timeout_s:g} s"
+            raise BackendError("tool-timeout", summary, "allow more time, or see what it waits for") from error
         output.seek(max(0, output.seek(0, os.SEEK_END) - MOST_OUTPUT))
         said = output.read().decode("utf-8", "replace")
     if code:
