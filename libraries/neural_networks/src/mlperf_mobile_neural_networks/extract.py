@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ class Extractor:
 
     def __init__(self, path: Path) -> None:
         try:
-            from ai_edge_litert import schema_py_generated as schema
+            schema = import_module("ai_edge_litert.schema_py_generated")
+            self._flatbuffers = import_module("flatbuffers")
         except ImportError as error:
             hint = "pip install 'mlperf-mobile-neural-networks[litert]', or leave out partial"
             raise BackendError("no-runtime", f"the CPU's part needs LiteRT: {error}", hint) from error
@@ -46,8 +48,6 @@ class Extractor:
         Raises:
             ModelError: ``model-too-large``.
         """
-        import flatbuffers
-
         schema, whole = self._schema, self._model
         main = whole.subgraphs[0]
         operators = [main.operators[index] for index in segment.operators]
@@ -66,7 +66,7 @@ class Extractor:
         model.buffers = self._buffers(buffers)
         numbers = {old: new for new, old in enumerate(buffers)}
         model.subgraphs = [self._renumbered(graph, numbers) for graph in graphs]
-        builder = flatbuffers.Builder(2**16)
+        builder = self._flatbuffers.Builder(2**16)
         builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
         return bytes(builder.Output())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -55,6 +56,8 @@ class Builder:
         self._operand_of: dict[int, int] = {}
         self._shared: dict[tuple[object, ...], int] = {}
         self._values: dict[int, Array] = {}
+        self._inputs, self._reads = set(model.inputs), Counter(model.outputs)
+        self._reads.update(tensor for operator in model.operators for tensor in operator.inputs)
         self.ready = set(model.inputs)
         """Tensors that are known when the next operator runs."""
 
@@ -85,6 +88,13 @@ class Builder:
         if index not in self._operand_of:
             self._operand_of[index] = self._add(index, None)
         return self._operand_of[index]
+
+    def enters_as(self, index: int, other: int) -> bool:
+        """Give an input of the model the operand of another tensor, if nothing but the current operator reads it."""
+        if index not in self._inputs or self._reads[index] > 1:
+            return False
+        self._operand_of[index] = self.result(other)
+        return True
 
     def is_known(self, index: int) -> bool:
         """Whether a tensor has a value, is an input, or was written by an operator."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlperf_mobile_neural_networks.codes import OperandCode, OperationCode, PaddingCode
+from mlperf_mobile_neural_networks.graph import Operand
 from mlperf_mobile_neural_networks.lower.builder import MAX_MADE_BYTES, Refused, narrowed
 from mlperf_mobile_neural_networks.lower.op import FLOAT, Op
 from mlperf_mobile_neural_networks.lower.rules import rule
@@ -122,19 +123,27 @@ def bias(op: Op, filter_input: int, size: int, channel: int = 0, source: int = 0
         if not op.has(k):
             return op.made(FLOAT, np.zeros(_made(size), np.float32))
         return op.float_constant(k) if op.is_constant(k) else op.input(k)
-    scale = float(np.float32(source_operand.scale) * np.float32(filter_operand.scale))
+    scale = bias_scale(source_operand, filter_operand)
     if filter_operand.channel_scales is not None:
         scale = 0.0
         if filter_operand.channel_dim != channel or len(filter_operand.channel_scales) != size:
             raise Refused(f"its filter has scales for dimension {filter_operand.channel_dim}")
     elif filter_operand.code != source_operand.code:
         raise Refused(f"its filter is {filter_operand.code.name} and its input {source_operand.code.name}")
+    elif not 0 < scale < np.inf:
+        raise Refused(f"its bias would have the scale {scale:g}")
     if not op.has(k):
         return op.made(OperandCode.TENSOR_INT32, np.zeros(_made(size), np.int32), scale)
     value = op.value(k)
     if value.dtype.kind != "i" or value.dtype.itemsize < 4:
         raise Refused(f"its bias is {value.dtype.name} and not int32")
     return op.builder.tensor(OperandCode.TENSOR_INT32, (size,), scale, 0, narrowed(value), op.tensor(k).name[:100])
+
+
+def bias_scale(source: Operand, weights: Operand) -> float:
+    """The product of two scales, as the API computes it."""
+    with np.errstate(all="ignore"):
+        return float(np.float32(source.scale) * np.float32(weights.scale))
 
 
 def _made(size: int) -> int:

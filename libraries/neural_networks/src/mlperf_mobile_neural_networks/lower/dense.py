@@ -6,11 +6,14 @@ import math
 
 import numpy as np
 
-from mlperf_mobile_neural_networks.codes import OperandCode, OperationCode, PaddingCode
+from mlperf_mobile_neural_networks.codes import FuseCode, OperandCode, OperationCode, PaddingCode
 from mlperf_mobile_neural_networks.lower.builder import Refused
-from mlperf_mobile_neural_networks.lower.convolution import bias
-from mlperf_mobile_neural_networks.lower.op import Op
+from mlperf_mobile_neural_networks.lower.convolution import bias, bias_scale
+from mlperf_mobile_neural_networks.lower.op import FLOAT, Op
 from mlperf_mobile_neural_networks.lower.rules import rule
+
+MAX_UNROLLED = 64
+"""Matrices that are multiplied one by one where there is no operation for all."""
 
 
 @rule("FULLY_CONNECTED")
@@ -49,7 +52,10 @@ def _as_convolution(op: Op, rows: int) -> None:
 
 @rule("BATCH_MATMUL")
 def batch_matmul(op: Op) -> None:
-    """Products of the last two dimensions; the API does not repeat a batch, so that it is tiled before."""
+    """Products of the last two dimensions; the API does not repeat a batch, so that it is tiled before.
+
+    Below feature level 6 the matrices are multiplied one by one.
+    """
     shapes = [op.shape(0), op.shape(1)]
     if min(map(len, shapes)) < 2 or max(map(len, shapes)) > 4:
         raise Refused(f"it multiplies {list(shapes[0])} by {list(shapes[1])}")
@@ -66,8 +72,50 @@ def batch_matmul(op: Op) -> None:
         sides.append(tiled(op, operand, (1,) * (len(batch) + 2 - len(shape)) + shape, (*batch, *shape[-2:])))
     if op.at(sides[0]).code != op.at(sides[1]).code:
         raise Refused("its inputs have different types")
-    inputs = [*sides, *map(op.bool8, adjoint)]
-    op.emit(OperationCode.BATCH_MATMUL, inputs, [op.output(0, (*batch, rows, columns))])
+    output = op.output(0, (*batch, rows, columns))
+    if op.builder.level >= OperationCode.BATCH_MATMUL.feature_level:
+        op.emit(OperationCode.BATCH_MATMUL, [*sides, *map(op.bool8, adjoint)], [output])
+    elif inner * columns:
+        left = _matrices(op, sides[0], swapped=adjoint[0])
+        right = _matrices(op, sides[1], swapped=not adjoint[1])
+        _unrolled(op, left, right, output)
+
+
+def _matrices(op: Op, operand: int, *, swapped: bool) -> list[int]:
+    """The matrices of a batch, each transposed if ``swapped``."""
+    *batch, rows, columns = op.at(operand).dimensions
+    if swapped:
+        order = [*range(len(batch)), len(batch) + 1, len(batch)]
+        turned = op.like(op.at(operand), (*batch, columns, rows))
+        op.emit(OperationCode.TRANSPOSE, [operand, op.vector(order)], [turned])
+        operand, rows, columns = turned, columns, rows
+    count = math.prod(batch)
+    if count > MAX_UNROLLED:
+        raise Refused(f"it multiplies {count} matrices, and BATCH_MATMUL needs feature level 6")
+    whole = op.view(operand, (count * rows, columns))
+    if count == 1:
+        return [whole]
+    parts = [op.like(op.at(operand), (rows, columns)) for _ in range(count)]
+    op.emit(OperationCode.SPLIT, [whole, op.int32(0), op.int32(count)], parts)
+    return parts
+
+
+def _unrolled(op: Op, left: list[int], right: list[int], output: int) -> None:
+    """A FULLY_CONNECTED for each matrix of the batch, as converters wrote them before there was BATCH_MATMUL."""
+    source, weights = op.at(left[0]), op.at(right[0])
+    rows, columns = source.dimensions[0], weights.dimensions[0]
+    if source.code == FLOAT:
+        zeros = op.made(FLOAT, np.zeros(columns, np.float32))
+    else:
+        zeros = op.made(OperandCode.TENSOR_INT32, np.zeros(columns, np.int32), bias_scale(source, weights))
+    products = [op.like(op.at(output), (rows, columns)) for _ in left]
+    none = op.int32(FuseCode.NONE)
+    for matrix, other, product in zip(left, right, products, strict=True):
+        op.emit(OperationCode.FULLY_CONNECTED, [matrix, other, zeros, none], [product])
+    whole = op.output_as((len(left) * rows, columns)) if len(left) > 1 else products[0]
+    if len(left) > 1:
+        op.emit(OperationCode.CONCATENATION, [*products, op.int32(0)], [whole])
+    op.finish(whole)
 
 
 @rule("EMBEDDING_LOOKUP")

@@ -45,7 +45,8 @@ def lower(model: TFLiteModel, feature_level: int) -> Graph:
     """The model as a graph.
 
     Constants of half precision, and 8-bit weights of operators that compute in float32 (dynamic-range quantisation),
-    become float32: a runtime that quantises the other side in each run gives slightly different numbers.
+    become float32: a runtime that quantises the other side in each run gives slightly different numbers. Shapes are
+    those of the file. Operators whose results nobody reads are left out.
 
     Args:
         model: The model, or a part of it.
@@ -88,7 +89,7 @@ def spec(tensor: Tensor) -> TensorSpec:
 
 
 def _lowered(model: TFLiteModel, feature_level: int) -> tuple[Builder, list[Unsupported]]:
-    builder = Builder(model, feature_level)
+    builder, needed = Builder(model, feature_level), _needed(model)
     refused = []
     for operator in model.operators:
         outputs = set(operator.outputs)
@@ -96,13 +97,24 @@ def _lowered(model: TFLiteModel, feature_level: int) -> tuple[Builder, list[Unsu
             summary = f"{model.path} is damaged: operator {operator.index} writes a tensor that has a value"
             raise ModelError("model-damaged", summary, HINT)
         try:
-            if operator.name not in RULES:
+            if operator.index in needed and operator.name not in RULES:
                 raise Refused("there is nothing like it in the API")
-            RULES[operator.name](Op(builder, operator))
+            if operator.index in needed:
+                RULES[operator.name](Op(builder, operator))
         except Refused as reason:
             refused.append(Unsupported(operator.index, operator.name, str(reason)))
         builder.ready |= outputs
     return builder, refused
+
+
+def _needed(model: TFLiteModel) -> set[int]:
+    """Operators whose results are read; the shape for a RESHAPE is not, because the file has the result's."""
+    read, needed = set(model.outputs), set()
+    for operator in reversed(model.operators):
+        if read.intersection(operator.outputs):
+            needed.add(operator.index)
+            read.update(operator.inputs[:1] if operator.name in {"BROADCAST_TO", "RESHAPE"} else operator.inputs)
+    return needed
 
 
 def _check_ends(model: TFLiteModel, builder: Builder) -> None:

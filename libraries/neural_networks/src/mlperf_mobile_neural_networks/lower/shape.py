@@ -19,9 +19,18 @@ from mlperf_mobile_neural_networks.lower.rules import rule
 
 @rule("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 def reshape(op: Op) -> None:
-    """The output's shape in the file says it all."""
+    """The output's shape in the file says it all.
+
+    An input of int32, which cannot be reshaped below feature level 6, comes in its new shape if nothing else reads it.
+    """
     if math.prod(op.shape()) != math.prod(op.result().shape):
         raise Refused(f"{list(op.shape())} cannot become {list(op.result().shape)}")
+    if (
+        op.builder.level < 6
+        and op.tensor(0).dtype == np.int32
+        and op.builder.enters_as(op.tensor(0).index, op.result().index)
+    ):
+        return
     output = op.output()
     op.require_same_quantization(op.input(), output)
     op.emit(OperationCode.RESHAPE, [op.input(), op.vector(op.at(output).dimensions)], [output])
