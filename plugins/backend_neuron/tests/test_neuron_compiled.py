@@ -21,7 +21,7 @@ SPEC = TensorSpec("image", (1, 2, 2, 3), np.dtype(np.uint8), 0.0078125, 128)
 @pytest.fixture
 def compiled():
     return Compiled(
-        kind="adapter", model="net.tflite", version="8.2.26", soc="mt6989", devices=("mtk-mdla",),
+        kind="adapter", model="net.tflite", version="8.2.26", accelerator="npu", soc="mt6989", devices=("mtk-mdla",),
         sha256=store.digest(NETWORK), inputs=(Described.of(SPEC, 0),), outputs=(Described.of(SPEC, 1),),
         operations={"npu": {"CONV_2D": 3, "SOFTMAX": 1}},
     )  # fmt: skip

@@ -17,7 +17,7 @@ from mlperf_mobile_backend_neuron import soc
             "mediatek,mt8395-evk mediatek,mt8395 mediatek,mt8195 ",
             "mt8395",
             "2.0",
-        ),  # Linux, arch/arm64/boot/dts/mediatek
+        ),  # Linux' device trees
         ("mediatek,mt8390-evk mediatek,mt8390 mediatek,mt8188 ", "mt8390", "3.0"),
         ("mt6895", "mt6895", ""),
     ],

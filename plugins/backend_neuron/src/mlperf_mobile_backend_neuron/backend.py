@@ -98,7 +98,10 @@ class NeuronBackend:
             BackendError: It is for another SoC or version, or a library failed.
         """
         if artifact.path.name == store.MANIFEST:
-            return self._open(*store.read(artifact.path))
+            compiled, network = store.read(artifact.path)
+            self._check_accelerator(artifact.accelerator, compiled.accelerator)
+            return self._open(compiled, network)
+        self._check_accelerator(artifact.accelerator, "npu")
         if artifact.facts.get("format") == "dla" or artifact.path.suffix.lower() == ".dla":
             network = runtime.read(artifact.path)
             return self._open(describe_file(artifact.path, network, self._options, artifact.accelerator), network)
@@ -106,6 +109,12 @@ class NeuronBackend:
             summary = f"{artifact.path} is not compiled"
             raise ModelError("network-damaged", summary, "compile it first, with the same options")
         return stable_delegate.open_model(artifact.path, artifact.accelerator, self._options)
+
+    @staticmethod
+    def _check_accelerator(asked: str, there: str) -> None:
+        if asked != there:
+            summary = f"the model runs on {there}, not on {asked}"
+            raise BackendError("no-accelerator", summary, f"use accelerator {there}, or compile it for {asked}")
 
     @property
     def _target(self) -> str:
@@ -162,6 +171,7 @@ def _unknown(
     return Compiled(
         kind=kind,
         model=model.name,
+        accelerator=accelerator,
         version=version,
         soc=target,
         sha256=store.digest(network),

@@ -61,6 +61,7 @@ class Compiled(BaseModel):
     """Stored by the adapter, or a .dla file."""
     model: str
     """The file that it was made from, for messages."""
+    accelerator: str
     version: str = ""
     """Of the library that compiled it; empty where nothing tells."""
     soc: str = ""

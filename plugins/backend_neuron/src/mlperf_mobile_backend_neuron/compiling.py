@@ -62,23 +62,11 @@ def compile_model(
         with closing(compile_network(adapter, network, places, calls(options))) as compilation:
             request.report("storing")
             data = adapter.store(compilation)
-    return describe(graph, model, data, operations, str(adapter.version), soc, devices), data
-
-
-def describe(
-    graph: Graph,
-    model: TFLiteModel,
-    data: bytes,
-    operations: dict[str, dict[str, int]],
-    version: str,
-    soc: str,
-    devices: Sequence[DriverDevice],
-) -> Compiled:
-    """What is kept beside a network that was compiled from ``graph``."""
-    return Compiled(
+    told = Compiled(
         kind="adapter",
         model=model.path.name,
-        version=version,
+        accelerator=request.accelerator,
+        version=str(adapter.version),
         soc=soc,
         devices=tuple(device.name for device in devices),
         sha256=digest(data),
@@ -86,6 +74,7 @@ def describe(
         outputs=tuple(Described.of(spec, index) for index, spec in enumerate(graph.output_specs)),
         operations=operations,
     )
+    return told, data
 
 
 def choose(found: Sequence[DriverDevice], accelerator: str, names: Sequence[str]) -> list[DriverDevice]:

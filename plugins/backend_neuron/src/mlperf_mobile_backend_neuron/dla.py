@@ -23,6 +23,7 @@ def describe_file(path: Path, network: bytes, options: NeuronOptions, accelerato
     return Compiled(
         kind="dla",
         model=path.name,
+        accelerator=accelerator,
         sha256=store.digest(network),
         inputs=tuple(Described.of(spec, index) for index, spec in enumerate(inputs)),
         outputs=tuple(Described.of(spec, index) for index, spec in enumerate(outputs)),

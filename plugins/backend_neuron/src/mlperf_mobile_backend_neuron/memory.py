@@ -102,7 +102,7 @@ def ahwb(driver: Driver, size: int) -> Buffer:
             raise BackendError("memory-missing", "Android cannot map an AHardwareBuffer", "use memory=host")
         stack.callback(library.AHardwareBuffer_unlock, buffer, None)
         assert address.value is not None
-        data = np.frombuffer((ctypes.c_uint8 * size).from_address(address.value), np.uint8)
+        data = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address.value))
         memory = driver.create("Memory", buffer, function="Memory_createFromAHardwareBuffer")
         stack.enter_context(closing(memory))
         return Buffer(data, memory, stack.pop_all())

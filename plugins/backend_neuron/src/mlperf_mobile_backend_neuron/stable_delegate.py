@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -129,8 +130,7 @@ class StableDelegate:
 
 def settings(options: NeuronOptions) -> bytes:
     """The flatbuffer ``TFLiteSettings`` with what the options say."""
-    import flatbuffers
-
+    flatbuffers = import_module("flatbuffers")  # it has no types
     builder = flatbuffers.Builder(256)
 
     def vector(items: list[int]) -> int:
@@ -169,7 +169,7 @@ class StableDelegateSession:
     def __init__(self, session: Session, accelerator: str) -> None:
         self._session, self._accelerator = session, accelerator
         self.inputs, self.outputs = session.inputs, session.outputs
-        self.run = session.run
+        self.run: Callable[[Tensors], Tensors] = session.run
 
     def placement(self) -> Placement:
         """As the interpreter tells: what the delegate took, and what is left for the CPU."""
@@ -218,8 +218,7 @@ def runtime() -> Runtime:
         BackendError: ``no-runtime``.
     """
     try:
-        import flatbuffers as _  # noqa: F401  for settings()
-
+        import_module("flatbuffers")  # for settings()
         from mlperf_mobile_backend_tflite.runtime import load
     except ImportError as error:
         summary = f"the stable delegate needs a TensorFlow Lite runtime: {error}"
