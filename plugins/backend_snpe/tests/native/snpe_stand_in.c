@@ -126,6 +126,7 @@ static struct object *make(enum kind kind, bool owned) {
 
 /* The object behind a handle; objects are never given back, so that a dead handle is seen. */
 static struct object *get(void *handle, enum kind kind) {
+  if (!handle) { fail(13, "no handle"); return NULL; }
   for (size_t index = all_count; index-- > 0;)
     if (all[index] == handle) {
       if (all[index]->alive && all[index]->kind == kind) return handle;

@@ -64,6 +64,18 @@ class TestLibrary(BackendConformance):
     def model(self, dlc: Callable[..., Path]) -> Path:
         return dlc()
 
+    @pytest.fixture
+    def quantized_model(self, quantised: Path) -> Path:
+        return quantised
+
+
+class TestCached(TestLibrary):
+    """Compiled on the device."""
+
+    @pytest.fixture
+    def info(self, library: str) -> BackendInfo:
+        return offer({"library": library, "init_cache": True})
+
 
 class TestNetRun(BackendConformance):
     plugin_module = "mlperf_mobile_backend_snpe.plugin"

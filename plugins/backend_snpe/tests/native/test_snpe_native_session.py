@@ -140,7 +140,8 @@ def test_the_order_of_calls(load: Load, calls: Calls, dlc: Dlc) -> None:
 def test_outputs_are_the_buffers_themselves(load: Load) -> None:
     """Nothing is copied on the way out, and the arrays outlive the session."""
     session = load()
-    first, second = session.run((X,)), session.run((X + 1,))
+    kept = session.run
+    first, second = kept((X,)), session.run((X + 1,))
     assert first[0] is second[0]
     session.__exit__(None, None, None)
     np.testing.assert_array_equal(second[0], 2 * (X + 1))
@@ -149,6 +150,8 @@ def test_outputs_are_the_buffers_themselves(load: Load) -> None:
     assert caught.value.code == "session-closed"
     with pytest.raises(BackendError):
         session.placement()
+    with pytest.raises(BackendError, match="no handle"):
+        kept((X,))
 
 
 @pytest.mark.parametrize(

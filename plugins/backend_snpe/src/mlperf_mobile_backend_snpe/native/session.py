@@ -48,6 +48,8 @@ class _Session:
         except BaseException:
             self._feeds.close()
             raise
+        handles = (network.handle, self._feeds.map, self._fetches.map)
+        self._handles = [ctypes.c_void_p(handle) for handle in handles]
         self._open = True
 
     def _execute(self) -> Callable[[], None]:
@@ -55,8 +57,7 @@ class _Session:
         loaded, library = self._loaded, self._loaded.library
         name = "SNPE_ExecuteUserBuffers"
         function = library.function(name)
-        handles = [ctypes.c_void_p(handle) for handle in (loaded.network.handle, self._feeds.map, self._fetches.map)]
-        network, feeds, fetches = handles
+        network, feeds, fetches = self._handles
 
         def execute() -> None:
             if code := function(network, feeds, fetches):
@@ -83,6 +84,8 @@ class _Session:
             return
         self._open = False
         self.run = self._closed
+        for handle in self._handles:  # so that a run that someone kept gives SNPE no handle that is gone
+            handle.value = None
         if self._loaded.profile:
             self._loaded.profile.close()
         self._fetches.close()
