@@ -92,8 +92,7 @@ class Command:
 
     def __call__(self, *arguments: object, timeout: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLPERF_MOBILE_", "PYTHON", "NN_STAND_IN_"))}
-        clean |= {"LD_LIBRARY_PATH": str(self.library.parent), "COLUMNS": "200", "TERM": "dumb"}
-        clean |= {"XDG_CACHE_HOME": str(self.folder / "cache")}
+        clean |= {"XDG_CACHE_HOME": str(self.folder / "cache"), "COLUMNS": "200", "TERM": "dumb"}
         return subprocess.run(
             [COMMAND, *map(str, arguments)], cwd=self.folder, env=clean | env,
             capture_output=True, text=True, timeout=timeout, check=False,
@@ -101,8 +100,9 @@ class Command:
 
     def run(self, *arguments: object, task: str = "image_classification", **env: str) -> tuple[dict[str, Any], int]:
         """One short run of a task's quickstart on the stand-in: its result, and the exit code."""
-        common = ("--backend", "nnapi", "--set", "min_duration_s=0.3", "--set", "warmup_s=0.05", "--quiet", "--json")
-        done = self("run", task, *common, *arguments, **env)
+        common = ("--set", "min_duration_s=0.3", "--set", "warmup_s=0.05", "--quiet", "--json")
+        ours = ("--backend", "nnapi", "--accelerator", "npu", "--set", f"library={self.library}")
+        done = self("run", task, *common, *(arguments if "--backend" in arguments else (*ours, *arguments)), **env)
         assert done.stdout.strip(), done.stderr
         (result,) = json.loads(done.stdout)["results"]
         return result, done.returncode

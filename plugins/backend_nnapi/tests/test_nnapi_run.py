@@ -9,7 +9,7 @@ import pytest
 
 def test_a_run_on_the_npu(command):
     """It computes the right classes, says where, and counts for nothing."""
-    result, code = command.run("--accelerator", "npu", "--set", f"library={command.library}")
+    result, code = command.run()
     assert result["status"] == "completed", result["error"]
     assert "stand-in" in result["runtime"]
     assert set(result["placement"]["operations"]) == {"npu"}
@@ -21,7 +21,7 @@ def test_a_run_on_the_npu(command):
 
 
 def test_the_probe_tells_devices(command):
-    done = command("list-backends", "--probe", "--json")
+    done = command("list-backends", "--probe", "--json", LD_LIBRARY_PATH=str(command.library.parent))
     (told,) = [each for each in json.loads(done.stdout)["backends"] if each["name"] == "nnapi"]
     assert told["usable"]
     assert "npu" in told["accelerators"]
@@ -43,7 +43,7 @@ MISBEHAVIOURS = {
 def test_a_driver_that_fails(command, fault, expected):
     """The result says so, and the next run works."""
     settings = ("--set", "silence_timeout_s=2", "--set", "compile_timeout_s=2")
-    result, code = command.run("--accelerator", "npu", *settings, NN_STAND_IN_FAIL=f"ANeuralNetworks{fault}")
+    result, code = command.run(*settings, NN_STAND_IN_FAIL=f"ANeuralNetworks{fault}")
     expected_code, told = expected
     assert result["status"] == "failed"
     assert code > 1
@@ -55,6 +55,6 @@ def test_a_driver_that_fails(command, fault, expected):
 def test_a_driver_that_makes_a_mess(command, fault):
     """What it does to its own process harms nobody."""
     faults = f"ANeuralNetworksCompilation_finish={fault},ANeuralNetworksExecution_burstCompute@5={fault}"
-    result, _ = command.run("--accelerator", "npu", NN_STAND_IN_FAIL=faults)
+    result, _ = command.run(NN_STAND_IN_FAIL=faults)
     assert result["status"] == "completed", result["error"]
     assert result["accuracy"]["value"] > 0.3

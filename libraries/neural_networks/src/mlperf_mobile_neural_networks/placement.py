@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mlperf_mobile.contracts import Placement
 from mlperf_mobile.errors import ModelError
@@ -27,8 +27,10 @@ def check_supported(graph: Graph, supported: Sequence[bool], model: str, device:
         ModelError: ``unsupported-operations``; names them.
     """
     if left := refused(graph, supported):
-        told = ", ".join(f"{count} {name}" for name, count in Counter(op.name for op in left).most_common())
-        summary = f"{device} does not take {len(left)} of {len(graph.operations)} operations of {model}: {told}"
+        names = place(left, device).names[device]
+        told = ", ".join(f"{count} {name}" for name, count in sorted(names.items()))
+        all_of_them = len(_names(graph.operations))
+        summary = f"{device} does not take {sum(names.values())} of {all_of_them} operators of {model}: {told}"
         hint = "set partial=true and strict_placement=false to run them on the CPU, or use another device"
         raise ModelError("unsupported-operations", summary, hint)
 
@@ -38,6 +40,11 @@ def place(operations: Sequence[Operation], accelerator: str, library: str = "") 
 
     Operators that lowering computed ahead of time or merged into nothing do not run, and are not counted.
     """
-    names: dict[int, str] = {source: op.name for op in operations for source in op.sources}
+    names = _names(operations)
     kernels = {library: len(names)} if library else {}
     return Placement({accelerator: len(names)}, kernels, {accelerator: dict(Counter(names.values()))})
+
+
+def _names(operations: Iterable[Operation]) -> dict[int, str]:
+    """The names of the operators in the model that the operations come from, by index."""
+    return {source: operation.name for operation in operations for source in operation.sources}

@@ -144,6 +144,7 @@ class Network:
         device, options = self.target.device, self.target.options
         with self.model.path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        settings = options.model_dump(include={"allow_fp16", "preference", "priority", "partial"})
-        made_of = {"model": content, "part": number, "device": device.name, "version": device.version} | settings
+        settings = options.model_dump(include={"allow_fp16", "preference", "priority"})
+        operators = self.parts[number].segment.operators
+        made_of = {"model": content, "part": operators, "device": device.name, "version": device.version} | settings
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).digest()

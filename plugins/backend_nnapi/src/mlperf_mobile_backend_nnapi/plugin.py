@@ -21,8 +21,9 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
         needs=(
             Need(
                 what="Android's Neural Networks API",
-                fix="run it on a device with Android 10 or later, or add the folder of its library to LD_LIBRARY_PATH",
+                fix="run it on a device with NNAPI (Android 10 or later), or name its library: --set library=PATH",
                 libraries=("libneuralnetworks.so",),
+                options=("library",),
             ),
         ),
         options=Ref("mlperf_mobile_backend_nnapi.options:NNAPIOptions"),
