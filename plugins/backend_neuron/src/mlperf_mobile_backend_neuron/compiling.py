@@ -15,6 +15,7 @@ from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_neuron.adapter import OPTIMIZATIONS, PREFERENCES, PRIORITIES, Adapter, by_accelerator
 from mlperf_mobile_backend_neuron.compiled import Compiled, Described, digest
 from mlperf_mobile_backend_neuron.options import NeuronOptions
+from mlperf_mobile_backend_neuron.translating import translate
 from mlperf_mobile_neural_networks.build import Model
 from mlperf_mobile_neural_networks.compilation import compile_network
 from mlperf_mobile_neural_networks.devices import DriverDevice
@@ -41,7 +42,7 @@ def compile_model(
         BackendError: The adapter failed, or has no such device.
     """
     request.report("reading the model")
-    graph = lower(model, adapter.feature_level)
+    graph = translate(lower(model, adapter.feature_level))
     adapter.check(graph, model.path.name)
     devices = choose(adapter.devices(), request.accelerator, options.devices)
     with (
