@@ -23,7 +23,7 @@ Load = Callable[..., Session]
 
 @pytest.fixture
 def models() -> Path:
-    """Small .tflite models, written by ``tools/make_models.py`` of the backend tflite, which says what each computes."""
+    """Small .tflite models; ``tools/make_models.py`` of the backend tflite wrote them, and says what they compute."""
     return HERE / "models"
 
 

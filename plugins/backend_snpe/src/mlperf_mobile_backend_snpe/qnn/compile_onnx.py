@@ -66,7 +66,7 @@ def compile_onnx(
     identities = onnx_file.contexts(written, path)
     found = identities[0].build if identities else runtime.versions["qnn"]
     name = soc.name if soc else ""
-    files = sorted(each for each in request.directory.iterdir() if each.is_file())
+    files = [path, *sorted(request.directory.glob(f"{path.stem}_*.bin"))]
     manifest.Manifest(
         compiler=f"ONNX Runtime {runtime.versions['onnxruntime']}", qnn=found, soc=name, batch=request.batch,
         inputs=inputs, outputs=outputs, operations=ours, fallen=others, sha256=manifest.sums(*files),

@@ -37,7 +37,7 @@ def read(path: Path) -> Compiled:
         model = reader.read(path)
         data = path.read_bytes()
         dispatched = [each for each in model.operators if each.name == OPERATION]
-        binaries = tuple(_bytecode(data, each.custom_options) for each in dispatched)
+        binaries = tuple(bytecode(data, each.custom_options) for each in dispatched)
     except (ModelError, Damaged, OSError) as error:
         raise BackendError(
             "compiler-failed", f"LiteRT's compiler wrote no sound model: {error}", "reinstall it"
@@ -51,7 +51,7 @@ def read(path: Path) -> Compiled:
     )
 
 
-def _bytecode(data: bytes, options: bytes) -> bytes:
+def bytecode(data: bytes, options: bytes) -> bytes:
     """The bytes that a dispatch operation's options point at, which lie behind the flatbuffer."""
     found = flexbuffer.read_map(options)
     start, size = found.get("bytecode_offset"), found.get("bytecode_size")

@@ -13,7 +13,7 @@ from mlperf_mobile_backend_snpe.qnn.compile_tflite import compile_tflite
 from mlperf_mobile_backend_snpe.qnn.runtime import FIX, SIMULATOR, Runtime
 
 FUNCTIONAL_ONLY = {
-    SIMULATOR: "Qualcomm's x86 simulator of the HTP computes as the HTP does, on the CPU: its speed says nothing"
+    SIMULATOR: "Qualcomm's x86 simulator computes on the CPU what an HTP would"
 }
 _HTP = ("htp", SIMULATOR)
 

@@ -78,12 +78,12 @@ def compile_model(
         NothingTaken: There is nothing in the model for the HTP.
         BackendError: ``compiler-failed`` or ``compiler-crashed``, with the compiler's own text.
     """
-    with _libraries(runtime) as (folder, stand_ins), tempfile.TemporaryFile() as log:
+    with libraries(runtime) as (folder, stand_ins), tempfile.TemporaryFile() as log:
         environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
         environment["LD_LIBRARY_PATH"] = str(folder)
         arguments = [
             str(compiler.program), "--cmd=apply", f"--model={model}", f"--o={output}", "--err=--",
-            "--soc_manufacturer=Qualcomm", f"--soc_model={soc.name}", f"--libs={compiler.plugins}", *_flags(options),
+            "--soc_manufacturer=Qualcomm", f"--soc_model={soc.name}", f"--libs={compiler.plugins}", *flags(options),
         ]  # fmt: skip
         try:
             done = subprocess.run(  # noqa: S603  no shell, and a program of an installed package
@@ -104,8 +104,8 @@ def compile_model(
     return stand_ins
 
 
-def _flags(options: SnpeOptions) -> Iterator[str]:
-    """Names: litert/tools/flags/vendors/qualcomm_flags.cc of LiteRT 2.3.0."""
+def flags(options: SnpeOptions) -> Iterator[str]:
+    """The command line of options (litert/tools/flags/vendors/qualcomm_flags.cc of LiteRT 2.3.0)."""
     litert = options.litert
     flags = {
         "log_level": "error",
@@ -122,7 +122,7 @@ def _flags(options: SnpeOptions) -> Iterator[str]:
 
 
 @contextmanager
-def _libraries(runtime: Runtime) -> Iterator[tuple[Path, dict[str, str]]]:
+def libraries(runtime: Runtime) -> Iterator[tuple[Path, dict[str, str]]]:
     """A private folder of links to QNN's libraries, with a stand-in for the one that is missing."""
     with tempfile.TemporaryDirectory(prefix="mlperf-mobile-qnn-") as name:
         folder = Path(name)

@@ -26,6 +26,8 @@ DSP_DEVICES = ("fastrpc-cdsp", "fastrpc-cdsp-secure", "adsprpc-smd", "adsprpc-sm
 BUILD = re.compile(rb"v(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{6,16})")
 """QAIRT's build number, as libraries and context binaries hold it."""
 
+DEVICES = Path("/dev")
+
 _registration = Lock()
 
 
@@ -77,8 +79,8 @@ def _hardware() -> tuple[str, ...]:
         return (SIMULATOR,)
     if platform.machine().lower() not in {"aarch64", "arm64"}:
         return ()
-    has_dsp = sys.platform == "win32" or any(Path("/dev", name).exists() for name in DSP_DEVICES)
-    has_gpu = sys.platform == "win32" or Path("/dev/kgsl-3d0").exists()
+    has_dsp = sys.platform == "win32" or any((DEVICES / name).exists() for name in DSP_DEVICES)
+    has_gpu = sys.platform == "win32" or (DEVICES / "kgsl-3d0").exists()
     return (*(("htp",) if has_dsp else ()), *(("gpu",) if has_gpu else ()))
 
 
