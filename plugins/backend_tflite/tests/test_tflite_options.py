@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from mlperf_mobile.contracts import CompileRequest
 from mlperf_mobile.errors import UsageError
 from mlperf_mobile_backend_tflite.backend import TFLiteBackend
 from mlperf_mobile_backend_tflite.options import TFLiteOptions
@@ -69,3 +72,16 @@ def test_delegate_options_without_a_delegate() -> None:
 def test_options_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         TFLiteOptions().threads = 2
+
+
+def test_the_cpu_beside_a_delegate(models: Path, delegate: str, tmp_path: Path) -> None:
+    """Sessions of both may work side by side; the CPU's have no delegate."""
+    backend = TFLiteBackend({"delegate": delegate})
+    placements = {}
+    for accelerator, other in (("cpu", "delegate"), ("delegate", "cpu")):
+        request = CompileRequest(models / "add.tflite", accelerator, directory=tmp_path, beside=(other,))
+        with backend.load(backend.compile(request)) as session:
+            placements[accelerator] = session.placement().operations
+            x = np.array([[1, 2, 3, 4]], np.float32)
+            np.testing.assert_array_equal(session.run((x,))[0], x + x)
+    assert placements == {"cpu": {"cpu": 1}, "delegate": {"delegate": 1}}

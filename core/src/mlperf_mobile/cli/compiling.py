@@ -67,7 +67,11 @@ def handle(args: argparse.Namespace) -> int:
         raise missing_resources(found.missing, found.cache.folder)
     records, code = [], ExitCode.OK
     for plan in found.plans:
-        record = {"model": plan.model.name, "backend": plan.backend, "accelerators": list(plan.accelerators)}
+        record: dict[str, Any] = {
+            "model": plan.model.name,
+            "backend": plan.backend,
+            "accelerators": list(plan.accelerators),
+        }
         try:
             with listener(plan.model.name, quiet=args.quiet) as listen:
                 parts = compile_model(plan, listen)

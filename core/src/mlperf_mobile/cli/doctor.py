@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from mlperf_mobile.cli.lists import backend_records
+from mlperf_mobile.cli.lists import backend_records, device_lines
 from mlperf_mobile.errors import BackendError, ExitCode
 from mlperf_mobile.registry import Registry
 
@@ -87,6 +87,8 @@ def _print(report: dict[str, Any]) -> None:
         found = f" on {', '.join(backend['accelerators_found'])}" if backend["accelerators_found"] else ""
         runtime = f", {backend['runtime']}" if backend["runtime"] else ""
         print(f"  {backend['name']}: {state}{found}{runtime}  [{backend['distribution']} {backend['version']}]")
+        for line in device_lines(backend):
+            print(f"    {line}")
     if not report["backends"]:
         print("  none")
     loadgen = report["loadgen"]

@@ -79,20 +79,18 @@ def _backends(args: argparse.Namespace) -> int:
     records = backend_records(registry, probe=args.probe)
 
     def row(r: Record) -> list[str]:
-        found: list[str] = r.get("accelerators_found", r["accelerators"])
-        more = [_versions(r)] if args.probe else []
-        names = ",".join(found) or "none"
+        names = ",".join(r["accelerators_found" if args.probe else "accelerators"]) or "none"
         return [
             r["name"],
             r["vendor"],
             f"{r['distribution']} {r['version']}",
             names,
-            *more,
+            *([_versions(r)] if args.probe else []),
             "yes" if r["usable"] else "no",
         ]
 
-    found = ("FOUND", "VERSIONS") if args.probe else ("ACCELERATORS",)
-    code = _print(args, registry, "backends", records, ("NAME", "VENDOR", "FROM", *found, "USABLE HERE"), row)
+    columns = ("FOUND", "VERSIONS") if args.probe else ("ACCELERATORS",)
+    code = _print(args, registry, "backends", records, ("NAME", "VENDOR", "FROM", *columns, "USABLE HERE"), row)
     if args.json:
         return code
     for line in [line for record in records for line in _details(record)]:
@@ -107,9 +105,14 @@ def _versions(record: Record) -> str:
 
 
 def _details(record: Record) -> Iterable[str]:
-    """What a row has no room for: what is missing, the devices that a driver lists, and what only simulates."""
+    """What a row has no room for: what is missing, and what a probe found."""
     if not record["usable"]:
         yield f"{record['name']}: {record['reason']}; {record['fix']}"
+    yield from device_lines(record)
+
+
+def device_lines(record: Record) -> Iterable[str]:
+    """The devices that a driver lists, and the accelerators that only compute, as a probe found them."""
     for device in record.get("devices", ()):
         facts = ", ".join(f"{key} {value}" for key, value in device["facts"].items())
         version = f" {device['version']}" if device["version"] else ""

@@ -133,8 +133,8 @@ class Catalogue:
     def places(self) -> dict[str, Place]:
         """Everywhere that a model or data is, by what needs it."""
         found: dict[str, Place] = {}
-        for name, entry in self.models.items():
-            found |= {f"model {name}": entry} | {f"model {name} as {form.format}": form for form in entry.also}
+        for name, model in self.models.items():
+            found |= {f"model {name}": model} | {f"model {name} as {form.format}": form for form in model.also}
         for name, entry in self.data.items():
             if entry.path:
                 found[f"data {name}"] = entry.path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -57,7 +58,12 @@ class TFLiteBackend:
 
     def compile(self, request: CompileRequest) -> Artifact:
         """The model itself: interpreters compile nothing ahead of time."""
-        return Artifact(request.model, request.accelerator, request.batch)
+        return Artifact(
+            request.model,
+            request.accelerator,
+            request.batch,
+            {"beside": list(request.beside)} if request.beside else {},
+        )
 
     def load(self, artifact: Artifact) -> TFLiteSession | TFLiteBatchSession:
         """Check the file, then load it; a :class:`TFLiteBatchSession` for ``batch > 1``.
@@ -66,26 +72,27 @@ class TFLiteBackend:
             ModelError: The file is missing, damaged or refused by the runtime, or cannot take the batch.
             BackendError: The runtime or the delegate fails, or the accelerator does not fit the options.
         """
-        self._check_accelerator(artifact.accelerator)
+        self._check_accelerator(artifact.accelerator, artifact.facts.get("beside", ()))
         if artifact.batch < 1:
             raise BackendError("batch-size", f"a batch of {artifact.batch} samples is none", "use batch 1 or more")
         loader = Loader(
             runtime=runtime.load(self._options.runtime),
             options=self._options,
             model=artifact.path,
-            delegate=self._options.delegate,
+            delegate=self._options.delegate if artifact.accelerator == "delegate" else None,
             batch=artifact.batch,
         )
         return loader.session()
 
-    def _check_accelerator(self, accelerator: str) -> None:
+    def _check_accelerator(self, accelerator: str, beside: Collection[str]) -> None:
+        """Refuse an accelerator that the options do not fit: who names a delegate does not mean the CPU alone."""
         library = self._options.delegate
         if accelerator not in ("cpu", "delegate"):
             raise BackendError("no-accelerator", f"backend tflite has no accelerator {accelerator!r}", "cpu, delegate")
         if accelerator == "delegate" and library is None:
             summary = "accelerator delegate needs the option delegate, an external delegate's library"
             raise BackendError("no-accelerator", summary, "name the library in delegate, or use accelerator cpu")
-        if accelerator == "cpu" and library is not None:
+        if accelerator == "cpu" and library is not None and "delegate" not in beside:
             summary = f"the option delegate names {library}, but the accelerator is cpu"
             raise BackendError("no-accelerator", summary, "use accelerator delegate, or leave the option delegate out")
 
