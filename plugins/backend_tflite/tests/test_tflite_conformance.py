@@ -22,3 +22,7 @@ class TestTFLite(BackendConformance):
     @pytest.fixture
     def model(self, models: Path) -> Path:
         return models / "add.tflite"
+
+    @pytest.fixture
+    def quantized_model(self, models: Path) -> Path:
+        return models / "double_int8.tflite"

@@ -92,6 +92,15 @@ def add() -> Any:
     return g.model([x], [y])
 
 
+def double_int8() -> Any:
+    """``y = x + x`` on int8[1,4], from scale 0.5, zero point -3 to scale 1, zero point 7."""
+    g = Graph()
+    x = g.tensor("x", [1, 4], I8, quantized=(0.5, -3))
+    y = g.tensor("y", [1, 4], I8, quantized=(1.0, 7))
+    g.op("ADD", [x, x], [y], schema.AddOptionsT())
+    return g.model([x], [y])
+
+
 def mixed() -> Any:
     """``y = relu((x + x) * [1,2,3,4] + x) + x``: three additions between other operations."""
     g = Graph()
@@ -260,7 +269,7 @@ def external() -> bytes:
 
 
 ALL: tuple[Callable[[], Any], ...] = (
-    add, mixed, two, quantized, fixed_batch, folded_batch, crossed_batch, no_batch, dynamic, unshaped, unread, gather,
+    add, double_int8, mixed, two, quantized, fixed_batch, folded_batch, crossed_batch, no_batch, dynamic, unshaped, unread, gather,
     constant, described, text, custom, external,
 )  # fmt: skip
 
