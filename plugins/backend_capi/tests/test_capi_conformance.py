@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -19,6 +20,7 @@ class Kit(BackendConformance):
     plugin_module = "mlperf_mobile_backend_capi.plugin"
     tolerance = 0.0
     definitions: tuple[str, ...] = ()
+    options: ClassVar[dict[str, object]] = {}
 
     @pytest.fixture
     def info(self) -> BackendInfo:
@@ -32,7 +34,7 @@ class Kit(BackendConformance):
 
     @pytest.fixture
     def backend(self, build: Callable[..., Path]) -> Backend:
-        return CBackend({"library": build(*self.definitions)})
+        return CBackend({"library": build(*self.definitions), **self.options})
 
     @pytest.mark.xfail(reason="these libraries hold one model at a time, as in the app", raises=BackendError)
     def test_sessions_are_independent(self, backend: Backend, model: Path, tmp_path: Path) -> None:
@@ -45,3 +47,11 @@ class TestCAPI(Kit):
 
 class TestCAPIWithBuffersAndConversion(Kit):
     definitions = ("WITH_BUFFERS", "WITH_CONVERSION")
+    options: ClassVar[dict[str, object]] = {"inputs": "1x4@0.5,10", "outputs": "1x4@0.5,20"}
+
+    @pytest.fixture
+    def quantized_model(self, tmp_path: Path) -> Path:
+        """What is stored is doubled: so is what it stands for, with twice the zero point."""
+        path = tmp_path / "quantized.bin"
+        path.write_text("CAPITEST double uint8 4 end")
+        return path

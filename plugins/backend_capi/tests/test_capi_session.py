@@ -308,9 +308,10 @@ def test_of_two_threads_one_gets_the_library(load) -> None:
 @pytest.mark.parametrize("batch", [1, 2])
 def test_a_closed_session(load, batch: int) -> None:
     with load(batch=batch) as session:
-        pass
+        kept = session.run
+        kept((ROW,))
     session.__exit__(None, None, None)
-    uses = [lambda: session.run((ROW,)), session.placement]
+    uses = [lambda: session.run((ROW,)), lambda: kept((ROW,)), session.placement]
     if batch > 1:
         uses.append(lambda: session.run_batch([(ROW,)]))
     for use in uses:

@@ -80,11 +80,11 @@ class CSession:
     def __exit__(self, *exc: object) -> None:
         if not self._open:
             return
-        self._open, self.run = False, self._closed
         try:
             if exc[:1] in ((), (None,)):  # a run that failed has nothing to flush
                 self._finish()
         finally:
+            self._open, self._pending, self.run = False, True, self._closed
             self._release()
 
     def _release(self) -> None:
@@ -183,6 +183,8 @@ class CSession:
 
         def finish() -> None:
             if self._pending:
+                if not self._open:  # somebody kept the function of a session that has ended
+                    self._closed()
                 self._pending = False
                 if status := flush(pointer):
                     raise instance.failed("flush_queries", status)
