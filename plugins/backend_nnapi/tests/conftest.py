@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mlperf_mobile_backend_nnapi.backend import NNAPIBackend
 from mlperf_mobile_neural_networks.session import NetworkSession
 from mlperf_mobile_neural_networks_stand_in import build
 
+StandIn = Callable[..., Path]
 Backends = Callable[..., NNAPIBackend]
 Load = Callable[..., NetworkSession]
 
@@ -29,11 +31,18 @@ def double() -> Path:
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stand-in, compiled: NNAPI's interface on the CPU."""
+def stand_in(request: pytest.FixtureRequest) -> StandIn:
+    """``stand_in(feature_level=4)``: the stand-in, compiled, or as it was compiled before."""
     if not shutil.which("cc"):
         pytest.skip("there is no C compiler")
-    return build(tmp_path_factory.mktemp("stand_in"), "neuralnetworks")
+    assert request.config.cache
+    return partial(build, request.config.cache.mkdir("stand_in"), "neuralnetworks")
+
+
+@pytest.fixture(scope="session")
+def library(stand_in: StandIn) -> Path:
+    """The stand-in: NNAPI's interface on the CPU."""
+    return stand_in()
 
 
 @pytest.fixture
@@ -44,7 +53,7 @@ def backend(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> B
     """
     made = 0
 
-    def backend(**settings: object) -> NNAPIBackend:
+    def backend(library: Path = library, **settings: object) -> NNAPIBackend:
         nonlocal made
         made += 1
         own = tmp_path / f"stand_in_{made}" / library.name

@@ -37,3 +37,20 @@ class TestNNAPI(BackendConformance):
     @pytest.fixture
     def model(self, double: Path) -> Path:
         return double
+
+    @pytest.fixture
+    def quantized_model(self, double: Path, tmp_path: Path) -> Path:
+        """The same model of int8 tensors: only their descriptions differ."""
+        schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+        import flatbuffers
+
+        model = schema.ModelT.InitFromPackedBuf(double.read_bytes(), 0)
+        for tensor, scale, zero_point in zip(model.subgraphs[0].tensors, (0.5, 1.0), (-20, 3), strict=True):
+            tensor.type = schema.TensorType.INT8
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.scale, tensor.quantization.zeroPoint = [scale], [zero_point]
+        builder = flatbuffers.Builder()
+        builder.Finish(model.Pack(builder), b"TFL3")
+        path = tmp_path / "double_int8.tflite"
+        path.write_bytes(builder.Output())
+        return path

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import platform
-import shutil
 import struct
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -118,30 +116,25 @@ class TestLibrary:
         library.write_bytes(data)
         assert "for another processor" in self.told(library, double, "library-architecture")
 
-    def test_too_old(self, double, tmp_path):
+    def test_too_old(self, double, stand_in):
         """Android 9 had no devices to choose from."""
-        library = compiled(tmp_path, "int ANeuralNetworksModel_create(void **model) { return 0; }")
-        told = self.told(library, double, "library-too-old")
+        told = self.told(stand_in(feature_level=2), double, "library-too-old")
         assert "ANeuralNetworks_getDeviceCount" in told
 
-    def test_without_a_symbol(self, double, tmp_path, library):
+    def test_without_a_symbol(self, double, stand_in):
         """One function is enough to be told by name."""
-        without = tmp_path / "libneuralnetworks.so"
-        name = b"ANeuralNetworksExecution_compute\0"
-        without.write_bytes(library.read_bytes().replace(name, name.replace(b"compute", b"c0mpute")))
-        told = self.told(without, double, "library-too-old")
+        told = self.told(stand_in(without=["ANeuralNetworksExecution_compute"]), double, "library-too-old")
         assert told.endswith("it lacks ANeuralNetworksExecution_compute")
+
+    def test_without_a_symbol_that_an_option_needs(self, backend, load, double, stand_in):
+        """Priorities came with Android 11."""
+        old = stand_in(feature_level=3)
+        three_runs(backend(old), load, double)
+        with pytest.raises(MobileError, match="ANeuralNetworksCompilation_setPriority") as caught:
+            load(backend(old, priority="high"), double)
+        assert caught.value.code == "library-symbol"
 
     def test_that_is_damaged(self, double, tmp_path, library):
         damaged = tmp_path / "libneuralnetworks.so"
         damaged.write_bytes(library.read_bytes()[:5000])
         self.told(damaged, double, "library-broken")
-
-
-def compiled(folder: Path, source: str) -> Path:
-    if not (compiler := shutil.which("cc")):
-        pytest.skip("there is no C compiler")
-    (folder / "old.c").write_text(source)
-    library = folder / "libneuralnetworks.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, folder / "old.c"], check=True)
-    return library

@@ -69,6 +69,7 @@ class TensorMemory:
             self._memory.close()
             os.close(self._file)
             self._memory = None
+        self.arrays = ()
 
     def _share(self, size: int) -> mmap.mmap | None:
         """A mapping that the driver has taken; it sets ``_memory`` and ``_file``."""
