@@ -63,7 +63,9 @@ def graphs(
     return bytes(builder.Output())
 
 
-def write(path: Path, bytecode: bytes, *, inputs=(0, 1), operator_inputs=(0, 1), extra=(), **options) -> Path:
+def write(
+    path: Path, bytecode: bytes, *, inputs=(0, 1), operator_inputs=(0, 1), extra=(), stamp=None, **options
+) -> Path:
     """A model of one DISPATCH_OP, by LiteRT's own schema, with the bytecode behind it as LiteRT writes it."""
 
     def pack(offset: int) -> bytearray:
@@ -93,6 +95,11 @@ def write(path: Path, bytecode: bytes, *, inputs=(0, 1), operator_inputs=(0, 1),
             others.append(other)
         graph.operators, graph.inputs, graph.outputs = [operator, *others], list(inputs), [2]
         model.subgraphs = [graph]
+        if stamp is not None:
+            entry, buffer = schema.MetadataT(), schema.BufferT()
+            entry.name, entry.buffer, buffer.data = b"LiteRtStamp", 1, list(stamp)
+            model.metadata = [entry]
+            model.buffers.append(buffer)
         builder = flatbuffers.Builder(0)
         builder.Finish(model.Pack(builder), b"TFL3")
         return builder.Output()
@@ -124,6 +131,31 @@ def test_the_operators_order_is_another(tmp_path):
     found = extract(read(write(tmp_path / "net.tflite", graphs(), operator_inputs=(1, 0))))
     assert [spec.name for spec in found.inputs] == ["a", "b"]
     assert found.input_order == (1, 0)
+
+
+def stamp(maker: bytes, soc: bytes) -> bytes:
+    return maker.ljust(125, b"\0") + soc.ljust(125, b"\0")
+
+
+@pytest.mark.parametrize(
+    ("data", "soc"),
+    [
+        (None, ""),
+        (stamp(b"MediaTek", b"mt6989"), "mt6989"),
+        (stamp(b"MediaTek", b"MT6991"), "mt6991"),
+        (b"MediaTek", ""),
+        (b"", ""),
+        (stamp(b"", b"")[:249], ""),
+    ],
+)
+def test_the_stamp_names_the_soc(tmp_path, data, soc):
+    assert extract(read(write(tmp_path / "net.tflite", graphs(), stamp=data))).soc == soc
+
+
+def test_networks_of_others(tmp_path):
+    with pytest.raises(MobileError, match="compiled for Qualcomm SM8650") as caught:
+        extract(read(write(tmp_path / "net.tflite", graphs(), stamp=stamp(b"Qualcomm", b"SM8650"))))
+    assert caught.value.code == "network-unsupported"
 
 
 BAD = {

@@ -141,7 +141,7 @@ class NeuronBackend:
             for specs, orders in ((found.inputs, found.input_order), (found.outputs, found.output_order))
         ]
         version = ".".join(map(str, found.version)) if found.version else ""
-        compiled = _unknown(model.path, found.kind, found.network, described, request.accelerator, version)
+        compiled = _unknown(model.path, found.kind, found.network, described, request.accelerator, version, found.soc)
         return compiled, found.network
 
     def _with_program(self, model: TFLiteModel, request: CompileRequest) -> tuple[Compiled, bytes]:

@@ -28,6 +28,9 @@ TABLES = {
 UNIONS = {"BufferIndicate": "NONE Index Identifier"}
 """The fields of neuron_schema.fbs, in the words of the schema of .tflite files; what is not followed is left out."""
 
+STAMP, MAKER = b"LiteRtStamp", "MediaTek"
+"""The metadata that names maker and SoC, each in 125 bytes (build_stamp.cc, as above), and the maker."""
+
 KINDS = {0: "dla", 1: "dlb", 2: "adapter"}
 """CompiledType: what kind of compiled network it is."""
 
@@ -43,6 +46,8 @@ class CompiledByLiteRT:
     """One of :data:`KINDS`."""
     version: tuple[int, int, int] | None
     """Of the adapter that compiled it; None where the file does not tell."""
+    soc: str
+    """What it was compiled for; empty where the file does not tell."""
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     """Of the model, in its order."""
@@ -69,6 +74,10 @@ def extract(model: TFLiteModel) -> CompiledByLiteRT:
         summary = f"{model.path} has {count} compiled networks, and leaves {left} to the CPU"
         raise ModelError("network-partial", summary, "use the .tflite file that it was made from")
     (operator,) = model.operators
+    manufacturer, soc = _stamp(model.path)
+    if manufacturer not in ("", MAKER):
+        summary = f"{model.path} was compiled for {manufacturer} {soc}, not for MediaTek"
+        raise ModelError("network-unsupported", summary, "use the backend of that vendor")
     try:
         network, kind, version = _find(model.path, operator)
     except (Damaged, ValueError) as error:
@@ -77,6 +86,7 @@ def extract(model: TFLiteModel) -> CompiledByLiteRT:
         network,
         kind,
         version,
+        soc.lower(),
         tuple(spec(model.tensors[index]) for index in model.inputs),
         tuple(spec(model.tensors[index]) for index in model.outputs),
         _order(model, model.inputs, operator.inputs),
@@ -95,6 +105,21 @@ def spec(tensor: Tensor) -> TensorSpec:
         raise ModelError("model-tensor", summary, "convert the model with fixed shapes and numeric tensors")
     scale, zero = (tensor.scales[0], tensor.zero_points[0]) if len(tensor.scales) == 1 else (0.0, 0)
     return TensorSpec(tensor.name, tensor.shape, tensor.dtype, scale, zero)
+
+
+def _stamp(path: Path) -> tuple[str, str]:
+    """Maker and SoC that the file was compiled for; empty where it does not tell. The file must have been checked."""
+    data = path.read_bytes()
+    model = Table(data, int.from_bytes(data[:4], "little"))
+    buffers = list(model.tables(4))
+    for entry in model.tables(6):
+        start, count = entry.vector(0)
+        if data[start : start + count] == STAMP:
+            start, count = buffers[entry.number(1, "<I")].vector(0)
+            texts = (data[start : start + 125], data[start + 125 : start + 250]) if count == 250 else (b"", b"")
+            maker, soc = (text.partition(b"\0")[0].decode("ascii", "replace") for text in texts)
+            return maker, soc
+    return "", ""
 
 
 def _order(model: TFLiteModel, ours: Sequence[int], theirs: Sequence[int]) -> tuple[int, ...]:
