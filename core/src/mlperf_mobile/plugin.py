@@ -61,7 +61,7 @@ class Capability(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """Something a plugin cannot work without; met when any one of the listed things is there.
+    """Something a plugin cannot work without; met when any one of the listed things is there or given.
 
     The check (:mod:`mlperf_mobile.needs`) looks and imports nothing.
     """

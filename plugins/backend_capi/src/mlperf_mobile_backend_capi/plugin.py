@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlperf_mobile.plugin import BackendInfo, Capability, Ref, hookimpl
+from mlperf_mobile.plugin import BackendInfo, Capability, Need, Ref, hookimpl
 
 
 @hookimpl
@@ -18,6 +18,13 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
         accelerators=("npu", "gpu", "cpu"),
         model_formats=("tflite", "dlc", "dla", "nnc", "bin", "onnx", "mlmodel"),
         capabilities=frozenset({Capability.BATCH, Capability.QUANTIZED}),
+        needs=(
+            Need(
+                what="a vendor's library, which the option library names",
+                fix="--backend capi --set library=PATH",
+                options=("library",),
+            ),
+        ),
         options=Ref("mlperf_mobile_backend_capi.options:COptions"),
         hook_api=(1, 0),
     )
