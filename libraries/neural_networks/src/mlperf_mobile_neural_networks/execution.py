@@ -91,25 +91,17 @@ class Execution:
         self.run = self._closed
         self._stack.close()
 
-    def _prepare(self) -> Handle:
-        """An execution that is ready to run."""
+    def _settings(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """The calls that make a new execution ready to run, without the execution."""
         driver, running = self._driver, self._running
-        handle = driver.create("Execution", self._compilation)
-        try:
-            if driver.has("Execution_setReusable"):
-                driver.call("Execution_setReusable", handle.pointer, True)
-            if running.timing and driver.has("Execution_getDuration"):
-                driver.call("Execution_setMeasureTiming", handle.pointer, True)
-            if running.timeout_ns:
-                driver.call("Execution_setTimeout", handle.pointer, running.timeout_ns)
-            for name, arguments in running.calls:
-                driver.call(name, handle.pointer, *arguments)
-            self._feeds.bind(handle.pointer)
-            self._fetches.bind(handle.pointer)
-        except BaseException:
-            handle.close()
-            raise
-        return handle
+        calls: list[tuple[str, tuple[Any, ...]]] = []
+        if driver.has("Execution_setReusable"):
+            calls.append(("Execution_setReusable", (True,)))
+        if running.timing and driver.has("Execution_getDuration"):
+            calls.append(("Execution_setMeasureTiming", (True,)))
+        if running.timeout_ns:
+            calls.append(("Execution_setTimeout", (running.timeout_ns,)))
+        return [*calls, *running.calls, *self._feeds.calls(), *self._fetches.calls()]
 
     def _compute(self) -> Callable[[ctypes.c_void_p], None]:
         """Runs a prepared execution."""
@@ -142,7 +134,9 @@ class Execution:
 
     def _reusing(self, stack: ExitStack) -> Callable[[Tensors], Tensors]:
         """One execution for all runs."""
-        execution = stack.enter_context(closing(self._prepare())).pointer
+        execution = stack.enter_context(closing(self._driver.create("Execution", self._compilation))).pointer
+        for name, arguments in self._settings():
+            self._driver.call(name, execution, *arguments)
         compute, measure, fill, outputs = self._compute(), self._measure(), self._fill(), self._fetches.arrays
 
         def run(inputs: Tensors) -> Tensors:
@@ -156,18 +150,26 @@ class Execution:
 
     def _renewing(self) -> Callable[[Tensors], Tensors]:
         """An execution for each run, as libraries before feature level 5 want it."""
-        prepare, compute, measure, fill = self._prepare, self._compute(), self._measure(), self._fill()
-        outputs = self._fetches.arrays
+        compute, measure, fill, outputs = self._compute(), self._measure(), self._fill(), self._fetches.arrays
+        bind, fail, compilation = self._driver.function, self._driver.failure, self._compilation
+        create, free = bind("Execution_create"), bind("Execution_free")
+        settings = [(name, bind(name), arguments) for name, arguments in self._settings()]
+        execution = ctypes.c_void_p()
+        place = ctypes.byref(execution)
 
         def run(inputs: Tensors) -> Tensors:
             fill(inputs)
-            handle = prepare()
+            if result := create(compilation, place):
+                raise fail("Execution_create", result)
             try:
-                compute(handle.pointer)
+                for name, function, arguments in settings:
+                    if result := function(execution, *arguments):
+                        raise fail(name, result)
+                compute(execution)
                 if measure is not None:
-                    measure(handle.pointer)
+                    measure(execution)
             finally:
-                handle.close()
+                free(execution)
             return outputs
 
         return run

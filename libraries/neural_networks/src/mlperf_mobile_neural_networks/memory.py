@@ -21,7 +21,7 @@ ALIGNMENT = 128
 
 
 class TensorMemory:
-    """Arrays for ``specs``, bound to the inputs or outputs of executions by :meth:`bind`.
+    """Arrays for ``specs``, which :meth:`calls` make the inputs or outputs of executions.
 
     Args:
         driver: The open library.
@@ -49,19 +49,14 @@ class TensorMemory:
         """Whether the driver uses the same memory."""
         return self._memory is not None
 
-    def bind(self, execution: ctypes.c_void_p) -> None:
-        """Make the arrays the inputs or outputs of ``execution``.
-
-        Raises:
-            BackendError: The driver refused them.
-        """
-        call, role, memory = self._driver.call, self._role, self._memory
-        for index, (start, array) in enumerate(zip(self._offsets, self.arrays, strict=True)):
-            if memory is not None:
-                name = f"Execution_set{role}FromMemory"
-                call(name, execution, index, None, memory.pointer, start, array.nbytes)
-            else:
-                call(f"Execution_set{role}", execution, index, None, array.ctypes.data, array.nbytes)
+    def calls(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """The calls that make the arrays the inputs or outputs of an execution, without the execution."""
+        role, memory, places = self._role, self._memory, enumerate(zip(self._offsets, self.arrays, strict=True))
+        if memory is not None:
+            name, pointer = f"Execution_set{role}FromMemory", memory.pointer
+            return [(name, (index, None, pointer, start, array.nbytes)) for index, (start, array) in places]
+        name = f"Execution_set{role}"
+        return [(name, (index, None, array.ctypes.data, array.nbytes)) for index, (_, array) in places]
 
     def close(self) -> None:
         """Give the memory up; arrays that are still referenced stay readable."""
