@@ -180,23 +180,20 @@ class Adapter(Driver):
         return Handle(self, "Model", model), Handle(self, "Compilation", compilation)
 
 
-def accelerator_of(device: DriverDevice) -> str | None:
-    """Which accelerator a device belongs to, by MediaTek's names (``mtk-mdla``, ``mtk-gpu``); None: nobody knows."""
+WORDS = {"gpu": ("gpu",), "cpu": ("cpu",)}
+"""What the names of devices have in them that are not the NPU: ``mtk-gpu``."""
+
+
+def accelerator_of(device: DriverDevice) -> str:
+    """Which accelerator a device belongs to: the adapter is the NPU's library, and lists few others."""
     name = device.name.lower()
-    for accelerator, words in WORDS.items():
-        if any(word in name for word in words):
-            return accelerator
-    return {"accelerator": "npu", "gpu": "gpu", "cpu": "cpu"}.get(device.kind)
-
-
-WORDS = {"npu": ("mdla", "vpu", "dsp", "apu", "edpa", "npu"), "gpu": ("gpu",), "cpu": ("cpu",)}
-"""What device names have in them; mvpu is MediaTek's later VPU, which works with the MDLA on one network."""
+    named = (accelerator for accelerator, words in WORDS.items() if any(word in name for word in words))
+    return next(named, "npu")
 
 
 def by_accelerator(found: Iterable[DriverDevice]) -> dict[str, list[DriverDevice]]:
-    """The devices of each accelerator, in the order of :data:`WORDS`."""
-    sorted_out: dict[str, list[DriverDevice]] = {name: [] for name in WORDS}
+    """The devices of each accelerator that has any, the NPU's first."""
+    sorted_out: dict[str, list[DriverDevice]] = {"npu": [], "gpu": [], "cpu": []}
     for device in found:
-        if name := accelerator_of(device):
-            sorted_out[name].append(device)
+        sorted_out[accelerator_of(device)].append(device)
     return {name: those for name, those in sorted_out.items() if those}

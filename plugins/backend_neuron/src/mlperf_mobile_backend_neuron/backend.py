@@ -128,7 +128,7 @@ class NeuronBackend:
             restored.check(compiled, str(self._adapter.version), self._soc)
             return restored.open_network(self._adapter, compiled, network, self._options)
         if compiled.kind != "dla" or via != "runtime":
-            summary = f"{via} does not take the network of {compiled.model}, which the adapter compiled"
+            summary = f"the network of {compiled.model} cannot run via {via}"
             raise ModelError("network-unsupported", summary, "leave the option via out")
         restored.check(compiled, str(self._runtime.version), self._soc)
         return runtime.open_file(self._runtime, compiled, network, self._options)

@@ -52,7 +52,7 @@ def _of_adapter(adapter: Adapter, versions: dict[str, str], runtime: str | None)
         accelerators=accelerators,
         versions=versions,
         runtime=f"{_title('Neuron adapter', adapter.stand_in)} {adapter.version}",
-        devices=tuple(Device(accelerator_of(device) or "unknown", device.name, device.version) for device in found),
+        devices=tuple(Device(accelerator_of(device), device.name, device.version) for device in found),
         functional_only=dict.fromkeys(accelerators, adapter.stand_in) if adapter.stand_in else {},
     )
 
