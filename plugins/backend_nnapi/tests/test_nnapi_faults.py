@@ -85,14 +85,6 @@ def test_a_refused_object_is_not_freed(backend, load, double, tmp_path):
     assert made - freed == {"Execution": 1}
 
 
-def test_memory_that_a_driver_does_not_take(backend, load, double):
-    """Ordinary memory does, too, and the report says so."""
-    with load(backend(FAIL="ANeuralNetworksMemory_createFromFd=UNMAPPABLE"), double) as session:
-        (y,) = session.run((np.array([[1, 2, 3, 4]], np.float32),))
-        np.testing.assert_array_equal(y, [[2, 4, 6, 8]])
-        assert session.report()["shared_memory"] is False
-
-
 class TestLibrary:
     """Each is told by a probe, with a remedy, and raised by everything else."""
 
