@@ -66,7 +66,8 @@ def make_onnx(onnx: Any, tmp_path: Path) -> Make:
     """``make_onnx("add")``: a small ONNX model of a name.
 
     ``add``: y = x + x on float32[1, 4]; ``open``: the same on float32[N, 4]; ``mixed``: y = (2x)², and the determinant
-    of 2x as a 2×2 matrix, which QNN cannot; ``quantized``: y = x on uint8 with scale 0.5 and zero points 10 and 20.
+    of 2x as a 2×2 matrix, which QNN cannot; ``quantized``: y = max(x, 0) on uint8 with scale 0.5 and zero points 10 and
+    20; ``doubled``: y = x + x likewise.
     """
     helper, T = onnx.helper, onnx.TensorProto
 
@@ -91,7 +92,9 @@ def make_onnx(onnx: Any, tmp_path: Path) -> Make:
         else:
             nodes = [
                 helper.make_node("DequantizeLinear", ["x", "scale", "in_zero"], ["f"], name="dq"),
-                helper.make_node("Relu", ["f"], ["r"], name="relu"),
+                helper.make_node("Relu", ["f"], ["r"])
+                if name == "quantized"
+                else helper.make_node("Add", ["f", "f"], ["r"]),
                 helper.make_node("QuantizeLinear", ["r", "scale", "out_zero"], ["y"], name="q"),
             ]
             constants = [
@@ -145,3 +148,19 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             monkeypatch.setitem(sys.modules, name, None)
 
     return block
+
+
+@pytest.fixture
+def quantized_tflite(models: Path, tmp_path: Path) -> Path:
+    """y = x + x on int8[1, 4], with scales 0.5 and 1 and zero points -10 and 5."""
+    schema: Any = importlib.import_module("ai_edge_litert.schema_py_generated")
+    flatbuffers: Any = importlib.import_module("flatbuffers")
+    model = schema.ModelT.InitFromPackedBuf((models / "add.tflite").read_bytes(), 0)
+    for tensor, scale, zero_point in zip(model.subgraphs[0].tensors, (0.5, 1.0), (-10, 5), strict=True):
+        tensor.type, tensor.quantization = schema.TensorType.INT8, schema.QuantizationParametersT()
+        tensor.quantization.scale, tensor.quantization.zeroPoint = [scale], [zero_point]
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path = tmp_path / "quantized_add.tflite"
+    path.write_bytes(builder.Output())
+    return path

@@ -24,6 +24,10 @@ class TestSnpeOnnx(BackendConformance):
     def model(self, simulator: Runtime, make_onnx: Callable[[str], Path]) -> Path:
         return make_onnx("open")
 
+    @pytest.fixture
+    def quantized_model(self, simulator: Runtime, make_onnx: Callable[[str], Path]) -> Path:
+        return make_onnx("doubled")
+
 
 class TestSnpeTFLite(BackendConformance):
     plugin_module = "mlperf_mobile_backend_snpe.plugin"
@@ -35,6 +39,10 @@ class TestSnpeTFLite(BackendConformance):
     @pytest.fixture
     def model(self, compiler: None, models: Path) -> Path:
         return models / "add.tflite"
+
+    @pytest.fixture
+    def quantized_model(self, compiler: None, quantized_tflite: Path) -> Path:
+        return quantized_tflite
 
     @pytest.mark.xfail(reason="LiteRT's compiler takes .tflite models as they are: a batch is for .onnx models")
     def test_batches_are_answered_in_order(

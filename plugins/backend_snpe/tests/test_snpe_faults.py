@@ -5,14 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from mlperf_mobile.contracts import Artifact, CompileRequest
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_snpe.backend import SnpeBackend
-from mlperf_mobile_backend_snpe.qnn import executor, litert, runtime
+from mlperf_mobile_backend_snpe.options import SnpeOptions
+from mlperf_mobile_backend_snpe.qnn import executor, litert, onnx_file, runtime
+from mlperf_mobile_backend_snpe.qnn.manifest import Tensor
 from mlperf_mobile_backend_snpe.qnn.runtime import Runtime
 
 Without = Callable[..., None]
@@ -46,8 +50,6 @@ def test_a_machine_with_nothing_is_told_in_a_process_of_its_own() -> None:
 
 
 def test_a_missing_package_is_an_error_of_the_compiler(without: Without, tmp_path: Path) -> None:
-    from mlperf_mobile.contracts import CompileRequest
-
     without("onnxruntime_qnn")
     (tmp_path / "m.onnx").write_bytes(b"x")
     with pytest.raises(BackendError) as raised:
@@ -152,11 +154,34 @@ def test_a_device_is_no_simulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert "htp-simulator" not in probe.functional_only
 
 
+def test_a_machine_with_neither_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    board = device(monkeypatch, tmp_path)
+    monkeypatch.setattr(runtime, "load", lambda _: board)
+    probe = executor.QnnExecutor(SnpeOptions()).probe()
+    assert not probe.usable
+    assert "neither a Snapdragon" in probe.reason
+
+
+def test_a_device_takes_only_binaries_of_its_own_soc(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, onnx: object
+) -> None:
+    """Whatever SoC the options name."""
+    board = device(monkeypatch, tmp_path, "fastrpc-cdsp")
+    monkeypatch.setattr(runtime, "load", lambda _: replace(board, versions={"onnxruntime": "1", "qnn": "2.51.0.2"}))
+    (tmp_path / "soc_id").write_text("618")
+    monkeypatch.setattr(executor.socs, "SYSFS", (tmp_path / "soc_id",))
+    (tmp_path / "model.bin").write_bytes(b"v2.51.0.260929181845 soc_type=SM8650;arch=75;")
+    tensor = Tensor(name="x", compiled="x", shape=(1,), dtype="float32")
+    onnx_file.write_context(tmp_path / "model.onnx", tmp_path / "model.bin", [tensor], [tensor], "2.51.0.2")
+    with pytest.raises(BackendError) as raised:
+        SnpeBackend({"soc_model": "SM8650"}).load(Artifact(tmp_path / "model.onnx", "htp"))
+    assert raised.value.code == "context-soc"
+    assert "not for SM8750" in raised.value.summary
+
+
 def test_a_device_of_unknown_soc_asks_for_its_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, models: Path
 ) -> None:
-    from mlperf_mobile.contracts import CompileRequest
-
     board = device(monkeypatch, tmp_path, "fastrpc-cdsp")
     monkeypatch.setattr(runtime, "load", lambda _: board)
     monkeypatch.setattr(executor.socs, "SYSFS", ())

@@ -48,8 +48,8 @@ def compare(model: Path, compile_model: Compile) -> None:
     """Compile for both SoCs, and compare with the CPU.
 
     Kernels differ by several steps of quantisation (XNNPACK and TensorFlow Lite's own by up to 13 of 256), and the
-    HTP computes floats in 16 bits. So outputs are held to a tenth of their own spread in the root mean square; what a
-    wrong order, layout or scale would do is far beyond that.
+    HTP computes floats in 16 bits. So outputs are held, in the root mean square, to a tenth of their own spread and
+    two steps; what a wrong order, layout or scale would do is far beyond that.
     """
     backend, plain = compile_model(model, "cpu")
     with backend.load(plain) as cpu:
@@ -65,11 +65,11 @@ def compare(model: Path, compile_model: Compile) -> None:
             assert set(session.placement().operations) == {"htp-simulator"}
             if soc == SOCS[0]:
                 found = real(session, session.run(x))
-        for one, other in zip(expected, found, strict=True):
-            if session.outputs[0].dtype.kind == "i" and session.outputs[0].dtype.itemsize > 1:  # class numbers
+        for spec, one, other in zip(specs[1], expected, found, strict=True):
+            if spec.dtype.kind == "i" and spec.dtype.itemsize > 1:  # class numbers
                 assert np.mean(one != other) < 0.05
             else:
-                assert np.sqrt(np.mean((one - other) ** 2)) <= 0.1 * np.std(one) + 1e-3
+                assert np.sqrt(np.mean((one - other) ** 2)) <= 0.1 * np.std(one) + 2 * spec.scale + 1e-3
     assert contexts[0] != contexts[1]
 
 

@@ -5,8 +5,10 @@ import sys
 import tomllib
 from pathlib import Path
 
-from mlperf_mobile.plugin import BackendInfo, Capability
-from mlperf_mobile_backend_snpe import plugin
+import pytest
+
+from mlperf_mobile.plugin import BackendInfo, Capability, EnvFact
+from mlperf_mobile_backend_snpe import plugin, socs
 from mlperf_mobile_backend_snpe.backend import SnpeBackend
 from mlperf_mobile_backend_snpe.options import SnpeOptions
 
@@ -55,3 +57,13 @@ def test_options_are_described() -> None:
     models = [schema, *(schema["$defs"][name] for name in ("LiteRtOptions", "NativeOptions"))]
     for model in models:
         assert [name for name, field in model["properties"].items() if not field.get("description")] == []
+
+
+def test_the_soc_is_a_fact_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "soc_id").write_text("557\n")
+    monkeypatch.setattr(socs, "SYSFS", (tmp_path / "soc_id",))
+    assert list(plugin.mlperf_mobile_environment("snpe")) == [
+        EnvFact("qualcomm.soc", "SM8650"),
+        EnvFact("qualcomm.soc_id", 557),
+    ]
+    assert list(plugin.mlperf_mobile_environment("tflite")) == []

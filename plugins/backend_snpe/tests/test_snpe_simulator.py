@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlperf_mobile.contracts import Artifact, BatchSession, ReportingSession, Session, TensorSpec
+from mlperf_mobile.contracts import Artifact, BatchSession, CompileRequest, ReportingSession, Session, TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_snpe.backend import SnpeBackend
 from mlperf_mobile_backend_snpe.qnn import runtime
@@ -315,8 +315,6 @@ def test_what_is_no_sample_is_refused(simulator: Runtime, make_onnx: Make, load:
 
 
 def test_progress_is_told(simulator: Runtime, make_onnx: Make, tmp_path: Path) -> None:
-    from mlperf_mobile.contracts import CompileRequest
-
     told: list[str] = []
     SnpeBackend({}).compile(CompileRequest(make_onnx("add"), "htp-simulator", 1, tmp_path, report=told.append))
     assert told == [f"compiling for SM8750 with {runtime.load()}"]

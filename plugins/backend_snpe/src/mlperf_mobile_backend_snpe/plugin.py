@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlperf_mobile.plugin import BackendInfo, Capability, Need, Ref, hookimpl
+from mlperf_mobile.plugin import BackendInfo, Capability, EnvFact, Need, Ref, hookimpl
 
 
 @hookimpl
@@ -30,3 +30,14 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
         options=Ref("mlperf_mobile_backend_snpe.options:SnpeOptions"),
         hook_api=(1, 0),
     )
+
+
+@hookimpl
+def mlperf_mobile_environment(backend: str) -> Iterable[EnvFact]:
+    """Name the device's SoC, where it is one of Qualcomm's."""
+    if backend == "snpe":
+        from mlperf_mobile_backend_snpe import socs
+
+        if soc := socs.detect():
+            yield EnvFact("qualcomm.soc", soc.name)
+            yield EnvFact("qualcomm.soc_id", socs.kernel_id() or 0)

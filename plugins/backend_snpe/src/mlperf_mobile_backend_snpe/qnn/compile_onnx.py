@@ -69,7 +69,7 @@ def compile_onnx(
     files = [path, *sorted(request.directory.glob(f"{path.stem}_*.bin"))]
     manifest.Manifest(
         compiler=f"ONNX Runtime {runtime.versions['onnxruntime']}", qnn=found, soc=name, batch=request.batch,
-        inputs=inputs, outputs=outputs, operations=ours, fallen=others, sha256=manifest.sums(*files),
+        inputs=inputs, outputs=outputs, operations=ours, sha256=manifest.sums(*files),
     ).write(request.directory)  # fmt: skip
     operations = {accelerator: sum(ours.values())} | ({"cpu": sum(others.values())} if others else {})
     return Artifact(path, accelerator, request.batch, {

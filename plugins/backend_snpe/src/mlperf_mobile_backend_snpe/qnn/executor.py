@@ -12,9 +12,7 @@ from mlperf_mobile_backend_snpe.qnn import compile_onnx, identity, loading, onnx
 from mlperf_mobile_backend_snpe.qnn.compile_tflite import compile_tflite
 from mlperf_mobile_backend_snpe.qnn.runtime import FIX, SIMULATOR, Runtime
 
-FUNCTIONAL_ONLY = {
-    SIMULATOR: "Qualcomm's x86 simulator computes on the CPU what an HTP would"
-}
+FUNCTIONAL_ONLY = {SIMULATOR: "Qualcomm's x86 simulator computes on the CPU what an HTP would"}
 _HTP = ("htp", SIMULATOR)
 
 
@@ -38,6 +36,9 @@ class QnnExecutor:
         except Exception as error:  # noqa: BLE001  a probe never raises, whatever a runtime does
             return Probe(usable=False, reason=f"{type(error).__name__}: {error}", fix=f"reinstall it: {FIX}")
         versions = dict(found.versions) | _compiler()
+        if accelerators == ("cpu",) and not found.has_qnn_cpu:
+            reason = "this machine is neither a Snapdragon whose drivers are there, nor x86-64 Linux with the simulator"
+            return Probe(usable=False, versions=versions, runtime=str(found), reason=reason, fix="use one that is")
         return Probe(
             usable=True,
             accelerators=accelerators,
@@ -106,7 +107,8 @@ class QnnExecutor:
         found = self._runtime(artifact.accelerator)
         if artifact.path.suffix.lower() == ".tflite":
             return _tflite(artifact)
-        return loading.load(artifact, found, self._options, self._soc(artifact.accelerator))
+        here = socs.detect() if artifact.accelerator == "htp" else None
+        return loading.load(artifact, found, self._options, here or self._soc(artifact.accelerator))
 
     def _runtime(self, accelerator: str) -> Runtime:
         """The runtime, on a machine with the accelerator."""

@@ -27,7 +27,6 @@ _PROGRAM, _PLUGIN = "tools/apply_plugin_main", "vendors/qualcomm/compiler"
 _ERROR = re.compile(r"^(?:ERROR: \[[^\]]*\]|.*\[ ?ERROR ?\])\s*(.*\S)", re.MULTILINE)
 _NOTHING = re.compile(r"Partitioned subgraph<0>, selected 0 ops")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_PRIORITIES = {"low": "low", "normal": "normal", "normal_high": "normal_high", "high": "high"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ def flags(options: SnpeOptions) -> Iterator[str]:
     litert = options.litert
     flags = {
         "log_level": "error",
-        "graph_priority": _PRIORITIES[options.qnn_context_priority],
+        "graph_priority": options.qnn_context_priority,
         "vtcm_size": options.vtcm_mb or 0,
         "profiling": options.profiling_level,
         "optimization_level": litert.optimization_level,

@@ -57,9 +57,7 @@ class Manifest(BaseModel):
     inputs: tuple[Tensor, ...] = Field(max_length=1000)
     outputs: tuple[Tensor, ...] = Field(max_length=1000)
     operations: dict[str, Count]
-    """Operations inside the context binaries, by name."""
-    fallen: dict[str, Count] = Field(default_factory=dict)
-    """Operations left to the CPU, by name."""
+    """Operations inside of the context binaries, by name."""
     sha256: dict[str, str] = Field(max_length=100)
     """Of the files beside it."""
 

@@ -74,6 +74,7 @@ def session_options(
     """
     told = runtime.ort.SessionOptions()
     told.log_severity_level = ERRORS_ONLY
+    told.intra_op_num_threads = 1  # the accelerator works, and waiting threads of ONNX Runtime would spin
     entries = {
         "session.disable_cpu_ep_fallback": str(int(strict and bool(options))),
         "session.record_ep_graph_assignment_info": "1",
