@@ -1,15 +1,6 @@
 /* Products of matrices, float32 and int16: the inner part of convolutions and fully connected layers. */
 #include "kernels.h"
-
-/* Where the compiler can, each inner loop exists twice: for any CPU, and for one with wider vectors, chosen as it runs. */
-#if defined(__x86_64__) && defined(__GNUC__)
-#define NN_WIDE __attribute__((target("avx2,fma")))
-static bool wide(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-#else
-#define NN_WIDE
-static bool wide(void) { return false; }
-#endif
-#define NN_INLINE static inline __attribute__((always_inline))
+#include "wide.h"
 
 enum { ROWS = 6, COLUMNS = 16, LANES = 8 };
 typedef float Vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
@@ -25,7 +16,7 @@ void nn_pack(const float *b, size_t n, size_t k, float *packed)
 }
 
 /* One tile of ROWS x COLUMNS sums, all of them in registers. */
-NN_INLINE void tile(size_t k, const float *const *a, const float *packed, float *sums)
+NN_INLINE void tile_body(size_t k, const float *const *a, const float *packed, float *sums)
 {
     Vector c[ROWS][2] = {{{0}}};
     for (size_t i = 0; i < k; i++) {
@@ -42,13 +33,11 @@ NN_INLINE void tile(size_t k, const float *const *a, const float *packed, float 
         *(Vector *)(sums + r * COLUMNS + LANES) = c[r][1];
     }
 }
-NN_WIDE static void tile_wide(size_t k, const float *const *a, const float *packed, float *sums) { tile(k, a, packed, sums); }
-static void tile_plain(size_t k, const float *const *a, const float *packed, float *sums) { tile(k, a, packed, sums); }
+LOOPS(tile, (size_t k, const float *const *a, const float *packed, float *sums), (k, a, packed, sums))
 
 void nn_gemm(size_t m, size_t n, size_t k, const float *a, size_t a_row, const float *packed, const float *bias, float least,
              float most, float *c, size_t c_row)
 {
-    void (*const run)(size_t, const float *const *, const float *, float *) = wide() ? tile_wide : tile_plain;
     float sums[ROWS * COLUMNS];
     /* A block of rows stays in the cache while all panels pass by. */
     size_t block = k < 8192 ? (65536 / (k ? k : 1) / ROWS + 1) * ROWS : ROWS;
@@ -59,7 +48,7 @@ void nn_gemm(size_t m, size_t n, size_t k, const float *a, size_t a_row, const f
                 size_t rows = to - row < ROWS ? to - row : ROWS;
                 const float *starts[ROWS];
                 for (size_t r = 0; r < ROWS; r++) starts[r] = a + (row + (r < rows ? r : 0)) * a_row;
-                run(k, starts, packed + column * k, sums);
+                tile(k, starts, packed + column * k, sums);
                 for (size_t r = 0; r < rows; r++)
                     for (size_t j = 0; j < columns; j++) {
                         float value = sums[r * COLUMNS + j] + (bias ? bias[column + j] : 0);
@@ -70,7 +59,7 @@ void nn_gemm(size_t m, size_t n, size_t k, const float *a, size_t a_row, const f
 }
 
 /* Four rows of b against one of a; the compiler turns each sum into multiply-and-add of pairs. */
-NN_INLINE void dots(size_t k, const int16_t *a, const int16_t *b, size_t rows, int32_t *sums)
+NN_INLINE void dots_body(size_t k, const int16_t *a, const int16_t *b, size_t rows, int32_t *sums)
 {
     if (rows == 4) {
         int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
@@ -90,19 +79,14 @@ NN_INLINE void dots(size_t k, const int16_t *a, const int16_t *b, size_t rows, i
         sums[r] = s;
     }
 }
-NN_WIDE static void dots_wide(size_t k, const int16_t *a, const int16_t *b, size_t rows, int32_t *sums)
-{
-    dots(k, a, b, rows, sums);
-}
-static void dots_plain(size_t k, const int16_t *a, const int16_t *b, size_t rows, int32_t *sums) { dots(k, a, b, rows, sums); }
+LOOPS(dots, (size_t k, const int16_t *a, const int16_t *b, size_t rows, int32_t *sums), (k, a, b, rows, sums))
 
 void nn_gemm_int(size_t m, size_t n, size_t k, const int16_t *a, const int16_t *b, int32_t *sums)
 {
-    void (*const run)(size_t, const int16_t *, const int16_t *, size_t, int32_t *) = wide() ? dots_wide : dots_plain;
     size_t block = 65536 / (k ? k : 1) + 1;
     for (size_t from = 0; from < m; from += block)
         for (size_t column = 0; column < n; column += 4) {
             size_t columns = n - column < 4 ? n - column : 4, to = from + block < m ? from + block : m;
-            for (size_t row = from; row < to; row++) run(k, a + row * k, b + column * k, columns, sums + row * n + column);
+            for (size_t row = from; row < to; row++) dots(k, a + row * k, b + column * k, columns, sums + row * n + column);
         }
 }

@@ -107,7 +107,6 @@ int nn_window_out(Window *w, int32_t pad_bottom, int32_t pad_right, int32_t sche
 
 NN_KERNEL(binary);
 NN_KERNEL(compare);
-NN_KERNEL(logical);
 NN_KERNEL(select);
 NN_KERNEL(unary);
 NN_KERNEL(convert);
