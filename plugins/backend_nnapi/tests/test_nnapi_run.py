@@ -58,3 +58,16 @@ def test_a_driver_that_makes_a_mess(command, fault):
     result, _ = command.run(NN_STAND_IN_FAIL=faults)
     assert result["status"] == "completed", result["error"]
     assert result["accuracy"]["value"] > 0.3
+
+
+def test_a_run_in_parts(command):
+    """It is refused as long as everything must run on the NPU."""
+    fault = {"NN_STAND_IN_UNSUPPORTED": "DEPTHWISE_CONV_2D"}
+    result, _ = command.run(**fault)
+    assert result["error"]["code"] == "unsupported-operations"
+    assert "DEPTHWISE_CONV_2D" in result["error"]["summary"]
+    result, _ = command.run("--set", "partial=true", **fault)
+    assert result["error"]["code"] == "placement-fallback"
+    result, _ = command.run("--set", "partial=true", "--set", "strict_placement=false", **fault)
+    assert result["status"] == "completed", result["error"]
+    assert result["placement"]["names"]["cpu"] == {"DEPTHWISE_CONV_2D": 5}
