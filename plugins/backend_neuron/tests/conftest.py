@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mlperf_mobile.contracts import Artifact, CompileRequest, Session
+from mlperf_mobile_backend_neuron import compiled as store
 from mlperf_mobile_backend_neuron import soc
 from mlperf_mobile_backend_neuron.backend import NeuronBackend
 from mlperf_mobile_neural_networks_stand_in import build
@@ -38,6 +39,39 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for library in ("neuron_adapter", "neuron_runtime"):
         shutil.copy(build(tmp_path_factory.getbasetemp() / "built", library), folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def build_delegate() -> Callable[..., Path]:
+    """``build_delegate(folder, "-DABI_VERSION=…")``: the stand-in for the stable delegate, compiled."""
+    here = Path(__file__).parent
+    others = here.parent.parent / "backend_tflite" / "tests"
+    if not (others / "test_delegate.c").is_file() or not (compiler := shutil.which("cc")):
+        pytest.skip("there is no C compiler, or not all of the workspace")
+
+    def build_delegate(folder: Path, *flags: str) -> Path:
+        library = folder / "libneuron_stable_delegate.so"
+        common = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-fPIC", "-shared", f"-I{others}", *flags]
+        subprocess.run([compiler, *common, "-o", str(library), str(here / "stable_delegate.c")], check=True)
+        return library
+
+    return build_delegate
+
+
+@pytest.fixture(scope="session")
+def stable_delegate(build_delegate: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_delegate(tmp_path_factory.mktemp("stable"))
+
+
+@pytest.fixture
+def dla(libraries: Path, double: Path, tmp_path: Path) -> Path:
+    """A .dla file of ``y = x + x``: a network that the stand-in stored."""
+    file = tmp_path / "files" / "net.dla"
+    file.parent.mkdir()
+    adapter = NeuronBackend({"adapter": str(libraries / "libneuron_adapter.so")})
+    artifact = adapter.compile(CompileRequest(double, "npu", directory=file.parent))
+    shutil.copy(artifact.path.parent / store.NETWORK, file)
+    return file
 
 
 @pytest.fixture

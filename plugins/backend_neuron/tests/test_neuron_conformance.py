@@ -17,13 +17,18 @@ from mlperf_mobile_backend_neuron.backend import NeuronBackend
 
 @dataclass(frozen=True, slots=True)
 class OnStandIn(Ref[Callable[[Options], NeuronBackend]]):
-    """The backend, with the stand-in for its default library."""
+    """The backend, with the stand-ins for its default libraries."""
 
-    folder: Path
+    defaults: Options
 
     def load(self) -> Callable[[Options], NeuronBackend]:
-        place = str(self.folder / "libneuron_adapter.so")
-        return lambda options: NeuronBackend({"adapter": place, **options})
+        return lambda options: NeuronBackend({**self.defaults, **options})
+
+
+def on_stand_in(libraries: Path, **defaults: object) -> BackendInfo:
+    info = next(iter(plugin.mlperf_mobile_backends()))
+    places = {name: str(libraries / f"libneuron_{name}.so") for name in ("adapter", "runtime")}
+    return replace(info, backend=OnStandIn(info.backend.path, {**places, **defaults}))
 
 
 class TestNeuron(BackendConformance):
@@ -33,8 +38,42 @@ class TestNeuron(BackendConformance):
 
     @pytest.fixture
     def info(self, libraries: Path) -> BackendInfo:
-        info = next(iter(plugin.mlperf_mobile_backends()))
-        return replace(info, backend=OnStandIn(info.backend.path, libraries))
+        return on_stand_in(libraries)
+
+    @pytest.fixture
+    def model(self, double: Path) -> Path:
+        return double
+
+    @pytest.fixture
+    def quantized_model(self, double: Path) -> Path:
+        return double.with_name("double_int8.tflite")
+
+
+class TestNeuronRuntime(BackendConformance):
+    """With .dla files on the Neuron runtime."""
+
+    plugin_module = "mlperf_mobile_backend_neuron.plugin"
+    tolerance = 1e-3
+
+    @pytest.fixture
+    def info(self, libraries: Path, double: Path) -> BackendInfo:
+        return on_stand_in(libraries, via="runtime", tensors_from=str(double))
+
+    @pytest.fixture
+    def model(self, dla: Path) -> Path:
+        return dla
+
+
+class TestNeuronStableDelegate(BackendConformance):
+    """With a stable delegate on LiteRT."""
+
+    plugin_module = "mlperf_mobile_backend_neuron.plugin"
+    tolerance = 1e-6
+
+    @pytest.fixture
+    def info(self, libraries: Path, stable_delegate: Path) -> BackendInfo:
+        pytest.importorskip("ai_edge_litert.interpreter")
+        return on_stand_in(libraries, via="stable-delegate", stable_delegate=str(stable_delegate))
 
     @pytest.fixture
     def model(self, double: Path) -> Path:

@@ -9,20 +9,9 @@ import numpy as np
 import pytest
 
 from mlperf_mobile.errors import MobileError, ModelError
-from mlperf_mobile_backend_neuron import compiled as store
 from mlperf_mobile_backend_neuron.backend import NeuronBackend
 
 TENSORS = {"inputs": ["x=float32[1,4]"], "outputs": ["y=float32[1,4]"]}
-
-
-@pytest.fixture
-def dla(backend, compile_model, double, tmp_path):
-    """A .dla file of ``y = x + x``: a network that the stand-in stored."""
-    artifact = compile_model(backend(), double)
-    file = tmp_path / "files" / "net.dla"
-    file.parent.mkdir()
-    shutil.copy(artifact.path.parent / store.NETWORK, file)
-    return file
 
 
 def doubles(session):

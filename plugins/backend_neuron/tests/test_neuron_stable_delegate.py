@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -15,27 +11,11 @@ from mlperf_mobile_backend_neuron.stable_delegate import StableDelegate
 
 pytest.importorskip("ai_edge_litert.interpreter")
 
-HERE = Path(__file__).parent
-OTHERS = HERE.parent.parent / "backend_tflite" / "tests"
-
-
-def compiled(folder: Path, *flags: str) -> Path:
-    if not (OTHERS / "test_delegate.c").is_file() or not (compiler := shutil.which("cc")):
-        pytest.skip("there is no C compiler, or not all of the workspace")
-    library = folder / "libneuron_stable_delegate.so"
-    common = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-fPIC", "-shared", f"-I{OTHERS}", *flags]
-    subprocess.run([compiler, *common, "-o", str(library), str(HERE / "stable_delegate.c")], check=True)
-    return library
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return compiled(tmp_path_factory.mktemp("stable"))
-
 
 @pytest.fixture
-def backend(library):
-    return lambda **options: NeuronBackend({"via": "stable-delegate", "stable_delegate": str(library)} | options)
+def backend(stable_delegate):
+    defaults = {"via": "stable-delegate", "stable_delegate": str(stable_delegate)}
+    return lambda **options: NeuronBackend(defaults | options)
 
 
 def test_it_runs_on_the_npu(backend, load, double):
@@ -96,8 +76,8 @@ def refused(backend, load, model, code):
     assert caught.value.summary == probe.reason
 
 
-def test_another_interface(load, double, tmp_path):
-    library = compiled(tmp_path, '-DABI_VERSION="2.0.0"')
+def test_another_interface(load, double, tmp_path, build_delegate):
+    library = build_delegate(tmp_path, '-DABI_VERSION="2.0.0"')
     refused(NeuronBackend({"via": "stable-delegate", "stable_delegate": str(library)}), load, double, "library-too-old")
 
 
