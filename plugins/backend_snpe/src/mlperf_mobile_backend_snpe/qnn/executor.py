@@ -72,7 +72,7 @@ class QnnExecutor:
         if not request.model.is_file():
             raise ModelError("model-missing", f"there is no file {request.model}", "check the path of the model")
         form = request.format or request.model.suffix.lstrip(".").lower()
-        found = self._runtime(request.accelerator)
+        found = self._runtime(request.accelerator, to_compile=True)
         soc = self._soc(request.accelerator)
         if form == "tflite":
             if request.accelerator == "cpu":
@@ -95,6 +95,7 @@ class QnnExecutor:
             return Artifact(request.model, request.accelerator, request.batch, facts)
         if request.accelerator not in _HTP:
             return Artifact(request.model, request.accelerator, request.batch)
+        soc = self._target(soc) if runtime.is_simulator_host() else soc
         return compile_onnx.compile_onnx(request, model, found, self._options, soc)
 
     def load(self, artifact: Artifact) -> Session:
@@ -110,13 +111,15 @@ class QnnExecutor:
         here = socs.detect() if artifact.accelerator == "htp" else None
         return loading.load(artifact, found, self._options, here or self._soc(artifact.accelerator))
 
-    def _runtime(self, accelerator: str) -> Runtime:
-        """The runtime, on a machine with the accelerator."""
+    def _runtime(self, accelerator: str, *, to_compile: bool = False) -> Runtime:
+        """The runtime, on a machine with the accelerator; the simulator's compiler is the one for the HTP."""
         found = runtime.load(self._options.qnn_libraries)
         if accelerator not in runtime.LIBRARIES:
             hint = ", ".join(runtime.LIBRARIES)
             raise BackendError("no-accelerator", f"backend snpe has no accelerator {accelerator!r}", hint)
         there = found.accelerators()
+        if to_compile and accelerator == "htp" and SIMULATOR in there:
+            return found
         if accelerator not in there:
             hint = f"here is: {', '.join(there) or 'none'}"
             if SIMULATOR in there:
@@ -132,8 +135,8 @@ class QnnExecutor:
 
     def _target(self, soc: socs.Soc | None) -> socs.Soc:
         if soc is None:
-            summary = f"this device's SoC is not known (soc_id {socs.kernel_id()})"
-            raise BackendError("unknown-soc", summary, "name it with --set soc_model=NAME")
+            summary = f"the SoC to compile for is not known (this machine's soc_id: {socs.kernel_id() or 'none'})"
+            raise BackendError("unknown-soc", summary, "name it with --set soc_model=SM8650, or another")
         return soc
 
 
