@@ -56,7 +56,7 @@ class Builder:
         self._operand_of: dict[int, int] = {}
         self._shared: dict[tuple[object, ...], int] = {}
         self._values: dict[int, Array] = {}
-        self._inputs, self._reads = set(model.inputs), Counter(model.outputs)
+        self._inputs, self._outputs, self._reads = set(model.inputs), set(model.outputs), Counter(model.outputs)
         self._reads.update(tensor for operator in model.operators for tensor in operator.inputs)
         self.ready = set(model.inputs)
         """Tensors that are known when the next operator runs."""
@@ -91,7 +91,7 @@ class Builder:
 
     def enters_as(self, index: int, other: int) -> bool:
         """Give an input of the model the operand of another tensor, if nothing but the current operator reads it."""
-        if index not in self._inputs or self._reads[index] > 1:
+        if index not in self._inputs or self._reads[index] > 1 or other in self._outputs:
             return False
         self._operand_of[index] = self.result(other)
         return True
