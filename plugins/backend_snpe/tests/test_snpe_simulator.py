@@ -289,6 +289,40 @@ def test_the_profile_is_in_the_report(simulator: Runtime, make_onnx: Make, load:
     assert [path.name for path in folder.glob("*/profile.csv")] == ["profile.csv"]
 
 
+@pytest.mark.parametrize("form", ["onnx", "tflite"])
+def test_a_trace_leaves_nothing_in_the_current_folder(
+    form: str,
+    compiler: None,
+    models: Path,
+    make_onnx: Make,
+    load: Load,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = models / "add.tflite" if form == "tflite" else make_onnx("add")
+    here, folder = tmp_path / "here", tmp_path / "profiles"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    with load(model, profiling_level="optrace", profiling_folder=str(folder)) as session:
+        session.run((np.ones((1, 4), np.float32),))
+        assert isinstance(session, ReportingSession)
+        assert session.report()["profile"]["node_count"] >= 1
+    assert list(here.iterdir()) == []
+    assert len(list(folder.glob("*schematic.bin"))) == (form == "tflite")
+
+
+def test_the_compilers_phases_are_facts(simulator: Runtime, make_onnx: Make, compile_model: Compile) -> None:
+    _, artifact = compile_model(make_onnx("add"), profiling_level="detailed")
+    phases = artifact.facts["profile"]["phases"]
+    assert phases["QNN (finalize) time"]["total"] >= phases["Graph Optimizations"]["total"] > 0
+
+
+def test_a_profile_needs_a_folder_that_can_be_made(simulator: Runtime, make_onnx: Make, load: Load) -> None:
+    with pytest.raises(BackendError) as raised:
+        load(make_onnx("add"), profiling_level="basic", profiling_folder="/proc/nowhere")
+    assert raised.value.code == "profiling-folder"
+
+
 def test_a_profile_nobody_keeps_goes(simulator: Runtime, make_onnx: Make, load: Load) -> None:
     with load(make_onnx("add"), profiling_level="basic") as session:
         session.run((np.ones((1, 4), np.float32),))

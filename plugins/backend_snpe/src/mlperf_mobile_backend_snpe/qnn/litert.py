@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_snpe.options import SnpeOptions
-from mlperf_mobile_backend_snpe.qnn import stand_in
+from mlperf_mobile_backend_snpe.qnn import profile, stand_in
 from mlperf_mobile_backend_snpe.qnn.runtime import Runtime
 from mlperf_mobile_backend_snpe.socs import Soc
 
@@ -80,13 +80,14 @@ def compile_model(
     with libraries(runtime) as (folder, stand_ins), tempfile.TemporaryFile() as log:
         environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
         environment["LD_LIBRARY_PATH"] = str(folder)
+        place = profile.folder(options) or folder  # where "optrace" leaves its schematic: in the current folder
         arguments = [
             str(compiler.program), "--cmd=apply", f"--model={model}", f"--o={output}", "--err=--",
             "--soc_manufacturer=Qualcomm", f"--soc_model={soc.name}", f"--libs={compiler.plugins}", *flags(options),
         ]  # fmt: skip
         try:
             done = subprocess.run(  # noqa: S603  no shell, and a program of an installed package
-                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, check=False
+                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=place, check=False
             )
         except OSError as error:
             raise BackendError("no-compiler", f"{compiler.program} does not start: {error.strerror}", FIX) from error

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.contracts import Artifact, Placement, TensorSpec
 from mlperf_mobile.errors import BackendError, MobileError, ModelError
 from mlperf_mobile_backend_snpe.options import SnpeOptions
-from mlperf_mobile_backend_snpe.qnn import identity, manifest, onnx_file
-from mlperf_mobile_backend_snpe.qnn.compile_onnx import check_batch, specs_of
+from mlperf_mobile_backend_snpe.qnn import identity, manifest, onnx_file, profile
 from mlperf_mobile_backend_snpe.qnn.provider import assignment, provider_options, session_options
 from mlperf_mobile_backend_snpe.qnn.runtime import Runtime, errors, told
 from mlperf_mobile_backend_snpe.qnn.session import Loaded, QnnBatchSession, QnnSession
+from mlperf_mobile_backend_snpe.qnn.specs import check_batch, specs_of
 from mlperf_mobile_backend_snpe.socs import Soc
 
 CONTEXT = "EPContext"
@@ -38,9 +37,9 @@ def load(artifact: Artifact, runtime: Runtime, options: SnpeOptions, soc: Soc | 
         identity.check(found, path, runtime.versions["qnn"], soc)
     fixed = None if kept else onnx_file.free_dimensions(model, path, artifact.batch)
     quantized = onnx_file.quantization(model)
-    profile = _profile(options)
-    scratch = profile.parent if profile and not options.profiling_folder else None
-    told_provider = provider_options(options, runtime, accelerator, soc, profile)
+    file = profile.new_file(options)
+    scratch = file.parent if file and not options.profiling_folder else None
+    told_provider = provider_options(options, runtime, accelerator, soc, file)
     settings = session_options(runtime, accelerator, told_provider, strict=not options.partial, fixed=fixed)
     try:
         session = _open(path, runtime, accelerator, settings)
@@ -51,7 +50,7 @@ def load(artifact: Artifact, runtime: Runtime, options: SnpeOptions, soc: Soc | 
             shutil.rmtree(scratch, ignore_errors=True)
         raise
     placement = _placement(session, runtime.provider, accelerator, kept)
-    loaded = Loaded(session, runtime.ort, path.name, inputs, outputs, feeds, fetches, placement, profile, scratch)
+    loaded = Loaded(session, runtime.ort, path.name, inputs, outputs, feeds, fetches, placement, file, scratch)
     return QnnSession(loaded) if artifact.batch == 1 else QnnBatchSession(loaded, artifact.batch)
 
 
@@ -65,20 +64,6 @@ def _open(path: Path, runtime: Runtime, accelerator: str, settings: Any) -> Any:
             raise BackendError("fallback-refused", summary, "see the log for QNN's reason") from error
         summary = f"{runtime} cannot load {path}: {told(error)}"
         raise ModelError("model-refused", summary, "compile the model again") from error
-
-
-def _profile(options: SnpeOptions) -> Path | None:
-    """A file of this session's own, in a folder of its own."""
-    if options.profiling_level == "off":
-        return None
-    parent = Path(options.profiling_folder).expanduser() if options.profiling_folder else None
-    try:
-        if parent:
-            parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix="qnn-profile-", dir=parent), "profile.csv")
-    except OSError as error:
-        summary = f"cannot write into {parent or 'the temporary folder'}: {error.strerror}"
-        raise BackendError("profiling-folder", summary, "check profiling_folder") from error
 
 
 Ends = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], tuple[str, ...], tuple[str, ...]]

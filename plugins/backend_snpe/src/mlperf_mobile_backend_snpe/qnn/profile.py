@@ -1,11 +1,15 @@
-"""Reads the profile that the QNN provider writes: comma-separated values, one event a line."""
+"""The profile that the QNN provider writes: where it goes, and what it says, as comma-separated values."""
 
 from __future__ import annotations
 
 import csv
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from mlperf_mobile.errors import BackendError
+from mlperf_mobile_backend_snpe.options import SnpeOptions
 
 MAX_BYTES = 64_000_000
 MAX_NODES = 10_000
@@ -21,6 +25,37 @@ _HEADER = [
     "Event Identifier",
 ]
 _MESSAGE, _TIME, _UNIT, _LEVEL, _EVENT = 1, 2, 3, 5, 6
+
+
+def folder(options: SnpeOptions) -> Path | None:
+    """The folder that the options name, made if it is not there.
+
+    Raises:
+        BackendError: ``profiling-folder``.
+    """
+    if options.profiling_level == "off" or not options.profiling_folder:
+        return None
+    place = Path(options.profiling_folder).expanduser().absolute()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackendError("profiling-folder", f"cannot make {place}: {error.strerror}", "check it") from error
+    return place
+
+
+def new_file(options: SnpeOptions) -> Path | None:
+    """A file for one session's profile in a new folder, of the options' or a temporary one; None without a profile.
+
+    Raises:
+        BackendError: ``profiling-folder``.
+    """
+    if options.profiling_level == "off":
+        return None
+    place = folder(options)
+    try:
+        return Path(tempfile.mkdtemp(prefix="qnn-profile-", dir=place), "profile.csv")
+    except OSError as error:
+        raise BackendError("profiling-folder", f"cannot write into {place}: {error.strerror}", "check it") from error
 
 
 def read(path: Path) -> dict[str, Any]:
