@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mlperf_mobile.errors import BackendError, UsageError
@@ -15,12 +16,16 @@ from mlperf_mobile.errors import BackendError, UsageError
 from mlperf_mobile_neural_networks_stand_in.symbols import newer_than
 
 SOURCES = Path(__file__).parent / "c"
-_FRONTS = {"neuralnetworks": "nnapi.c", "neuron_adapter": "neuron_adapter.c", "neuron_runtime": "neuron_runtime.c"}
-_PROGRAMS = ("timed_loop.c",)
+# The sources that are not part of every library: those with the functions of one ABI.
+_FRONTS = {
+    "neuralnetworks": ("nnapi.c", "nnapi_run.c"),
+    "neuron_adapter": ("neuron_adapter.c", "neuron_compilation.c"),
+    "neuron_runtime": ("neuron_runtime.c", "neuron_runtime_v2.c"),
+}
+_PROGRAM = "timed_loop.c"
 LIBRARIES = tuple(_FRONTS)
 # No -march: a built library may be copied to another machine. The inner loops choose wider vectors as they run.
 FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra")
-_DEVICES = {"neuron_adapter": "stand-in-mdla:accelerator", "neuron_runtime": "stand-in-mdla:accelerator"}
 
 
 def build(
@@ -31,7 +36,7 @@ def build(
     feature_level: int | None = None,
     flags: Sequence[str] = (),
 ) -> Path:
-    """Compile one stand-in library and return it; a library built before from the same sources and settings is used again.
+    """Compile one stand-in library and return it; what was compiled before from the same sources is used again.
 
     Args:
         folder: Where built libraries are kept; created if missing.
@@ -52,17 +57,19 @@ def build(
     absent = sorted({*without, *(newer_than(feature_level) if feature_level else ())})
     defines = [f"-D{name}=nn_absent_{name}" for name in absent]
     if feature_level is not None:
-        defines.append(f"-DNN_DEFAULT_LEVEL={feature_level}")
-    if library in _DEVICES:
-        defines.append(f'-DNN_DEFAULT_DEVICES="{_DEVICES[library]}"')
-    others = {*_FRONTS.values(), *_PROGRAMS} - {_FRONTS[library]}
-    sources = sorted(path for path in SOURCES.glob("*.c") if path.name not in others)
-    return _compile(folder, f"lib{library}.so", sources, ["-shared", *defines, *flags])
+        defines.append(f"-DNN_LEVEL={feature_level}")
+    fronts = [SOURCES / name for name in _FRONTS[library]]
+    special = {_PROGRAM, *(name for names in _FRONTS.values() for name in names)}
+    core = sorted(path for path in SOURCES.glob("*.c") if path.name not in special)
+    jobs = [(path, list(flags)) for path in core] + [(path, [*defines, *flags]) for path in fronts]
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        objects = list(pool.map(lambda job: _make(folder, f"{job[0].stem}.o", [job[0]], ["-c", *job[1]]), jobs))
+    return _make(folder, f"lib{library}.so", objects, ["-shared", *flags, "-lm", "-lpthread"])
 
 
 def build_timed_loop(folder: Path) -> Path:
-    """Compile the program that times calls without Python and return it; see ``c/timed_loop.c`` for its arguments."""
-    return _compile(folder, "timed_loop", [SOURCES / "timed_loop.c"], ["-ldl"])
+    """Compile the program that times calls without Python and return it; ``c/timed_loop.c`` says how it is called."""
+    return _make(folder, "timed_loop", [SOURCES / _PROGRAM], ["-ldl"])
 
 
 def compiler() -> str:
@@ -78,13 +85,12 @@ def compiler() -> str:
     raise BackendError("no-compiler", "the stand-in needs a C compiler and there is none", "install gcc or clang, or set CC")
 
 
-def _compile(folder: Path, name: str, sources: Sequence[Path], options: Sequence[str]) -> Path:
+def _make(folder: Path, name: str, inputs: Sequence[Path], options: Sequence[str]) -> Path:
+    """One run of the compiler. Its result lies in a folder named by the content, so that it keeps its own name."""
     tool = compiler()
-    digest = hashlib.sha256()
-    for path in sorted(SOURCES.iterdir()):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    digest.update("\0".join([tool, name, *FLAGS, *options]).encode())
-    # A folder per content keeps the file's own name, under which callers look for the library.
+    digest = hashlib.sha256("\0".join([tool, name, *FLAGS, *options]).encode())
+    for path in [*inputs, *sorted(SOURCES.glob("*.h"))]:
+        digest.update(b"\0" + path.name.encode() + b"\0" + path.read_bytes())
     place = folder / digest.hexdigest()[:16]
     target = place / name
     if target.exists():
@@ -92,9 +98,9 @@ def _compile(folder: Path, name: str, sources: Sequence[Path], options: Sequence
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place) as draft:
         built = Path(draft) / name
-        command = [tool, *FLAGS, "-o", str(built), *map(str, sources), *options, "-lm", "-lpthread"]
+        command = [tool, *FLAGS, "-o", str(built), *map(str, inputs), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode != 0:
-            raise BackendError("stand-in-build", f"{tool} cannot compile {name}: {done.stderr[-2000:]}", "see the compiler's message")
+            raise BackendError("stand-in-build", f"{tool} cannot make {name}: {done.stderr[-2000:]}", "see the compiler's message")
         built.rename(target)  # at once, so that nobody sees half of it
     return target

@@ -5,13 +5,6 @@
 
 #include "nn.h"
 
-#ifndef NN_DEFAULT_LEVEL
-#define NN_DEFAULT_LEVEL 8
-#endif
-#ifndef NN_DEFAULT_DEVICES
-#define NN_DEFAULT_DEVICES "stand-in-npu:accelerator,nnapi-reference:cpu"
-#endif
-
 static Device devices[16];
 static uint32_t device_count;
 static int runtime_level;
@@ -51,9 +44,9 @@ static void read_device(char *text)
 __attribute__((constructor)) static void read_devices(void)
 {
     const char *level = nn_setting("NN_STAND_IN_FEATURE_LEVEL", "");
-    runtime_level = *level ? read_level(level) : NN_DEFAULT_LEVEL;
+    runtime_level = *level ? read_level(level) : nn_default_level;
     unsupported = strdup(nn_setting("NN_STAND_IN_UNSUPPORTED", ""));
-    char *copy = strdup(nn_setting("NN_STAND_IN_DEVICES", NN_DEFAULT_DEVICES)), *rest = copy, *item;
+    char *copy = strdup(nn_setting("NN_STAND_IN_DEVICES", nn_default_devices)), *rest = copy, *item;
     if (copy && strcmp(copy, "none") != 0)
         while ((item = strsep(&rest, ",")) != NULL) read_device(item);
     free(copy);

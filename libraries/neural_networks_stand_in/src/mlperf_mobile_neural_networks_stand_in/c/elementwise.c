@@ -59,33 +59,32 @@ bool nn_broadcast_next(const Broadcast *walk, size_t *index, size_t *a, size_t *
     return false;
 }
 
-/* One row. The common strides are constants, so that the compiler makes vectors of the loop. */
+/* One row. In ROW the common strides are constants, so that the compiler makes vectors of the loop. */
 #define LOOP(A, B, E) \
     for (size_t i = 0; i < n; i++) { \
         x = a[i * (A)]; \
         y = b[i * (B)]; \
         o[i] = (E); \
     }
+#define ANY_ROW(E) LOOP(sa, sb, E) break
 #define ROW(E) \
-    do { \
-        if (sa == 1 && sb == 1) LOOP(1, 1, E) \
-        else if (sa == 1 && sb == 0) LOOP(1, 0, E) \
-        else if (sa == 0 && sb == 1) LOOP(0, 1, E) \
-        else LOOP(sa, sb, E) \
-    } while (0)
+    if (sa == 1 && sb == 1) LOOP(1, 1, E) \
+    else if (sa == 1 && sb == 0) LOOP(1, 0, E) \
+    else LOOP(sa, sb, E) \
+    break
 
 static void real_row(int32_t code, size_t n, const float *a, size_t sa, const float *b, size_t sb, float *o)
 {
     float x, y;
     switch (code) {
-    case NN_ADD: ROW(x + y); break;
-    case NN_SUB: ROW(x - y); break;
-    case NN_MUL: ROW(x * y); break;
-    case NN_DIV: ROW(x / y); break;
-    case NN_MAXIMUM: ROW(x > y ? x : y); break;
-    case NN_MINIMUM: ROW(x < y ? x : y); break;
-    case NN_POW: ROW(powf(x, y)); break;
-    case NN_PRELU: ROW(x >= 0 ? x : x * y); break;
+    case NN_ADD: ROW(x + y);
+    case NN_SUB: ROW(x - y);
+    case NN_MUL: ROW(x * y);
+    case NN_DIV: ROW(x / y);
+    case NN_MAXIMUM: ROW(x > y ? x : y);
+    case NN_MINIMUM: ROW(x < y ? x : y);
+    case NN_POW: ANY_ROW(powf(x, y));
+    case NN_PRELU: ROW(x >= 0 ? x : x * y);
     }
 }
 
@@ -102,12 +101,12 @@ static void int_row(int32_t code, size_t n, const int32_t *a, size_t sa, const i
 {
     int32_t x, y;
     switch (code) {
-    case NN_ADD: ROW((int32_t)((uint32_t)x + (uint32_t)y)); break;
-    case NN_SUB: ROW((int32_t)((uint32_t)x - (uint32_t)y)); break;
-    case NN_MUL: ROW((int32_t)((uint32_t)x * (uint32_t)y)); break;
-    case NN_DIV: ROW(floor_div(x, y)); break;
-    case NN_MAXIMUM: ROW(x > y ? x : y); break;
-    case NN_MINIMUM: ROW(x < y ? x : y); break;
+    case NN_ADD: ANY_ROW((int32_t)((uint32_t)x + (uint32_t)y));
+    case NN_SUB: ANY_ROW((int32_t)((uint32_t)x - (uint32_t)y));
+    case NN_MUL: ANY_ROW((int32_t)((uint32_t)x * (uint32_t)y));
+    case NN_DIV: ANY_ROW(floor_div(x, y));
+    case NN_MAXIMUM: ANY_ROW(x > y ? x : y);
+    case NN_MINIMUM: ANY_ROW(x < y ? x : y);
     }
 }
 
@@ -164,14 +163,14 @@ int nn_compare_shape(const Call *call, Tensor *out)
         const T *a = (const T *)call->in[0]->data + ia, *b = (const T *)call->in[1]->data + ib; \
         T x, y; \
         switch (call->code) { \
-        case NN_EQUAL: ROW(x == y); break; \
-        case NN_NOT_EQUAL: ROW(x != y); break; \
-        case NN_GREATER: ROW(x > y); break; \
-        case NN_GREATER_EQUAL: ROW(x >= y); break; \
-        case NN_LESS: ROW(x < y); break; \
-        case NN_LESS_EQUAL: ROW(x <= y); break; \
-        case NN_LOGICAL_AND: ROW(x && y); break; \
-        case NN_LOGICAL_OR: ROW(x || y); break; \
+        case NN_EQUAL: ANY_ROW(x == y); \
+        case NN_NOT_EQUAL: ANY_ROW(x != y); \
+        case NN_GREATER: ANY_ROW(x > y); \
+        case NN_GREATER_EQUAL: ANY_ROW(x >= y); \
+        case NN_LESS: ANY_ROW(x < y); \
+        case NN_LESS_EQUAL: ANY_ROW(x <= y); \
+        case NN_LOGICAL_AND: ANY_ROW(x && y); \
+        case NN_LOGICAL_OR: ANY_ROW(x || y); \
         } \
     } while (0)
 

@@ -189,6 +189,8 @@ typedef struct {
     int level; /* 1 to 8 */
 } Device;
 
+extern const int nn_default_level; /* each front defines these two */
+extern const char nn_default_devices[];
 uint32_t nn_device_count(void);
 const Device *nn_device(uint32_t index);
 const Device *nn_device_of(const void *handle); /* NULL when it is none of ours */

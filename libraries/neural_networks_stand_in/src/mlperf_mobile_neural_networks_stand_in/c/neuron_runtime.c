@@ -1,0 +1,2 @@
+/* stub */
+#include "nn.h"
