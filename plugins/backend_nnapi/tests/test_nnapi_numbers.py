@@ -1,9 +1,10 @@
 """Real models build completely, and what the stand-in computes is as near to TensorFlow Lite as its own kernels are.
 
 No two kernel libraries agree to the bit. XNNPACK, LiteRT's optimised kernels and its reference kernels sum in
-different orders and round at different places: on the same inputs they differ among themselves by ``SPREAD``. The
-stand-in must lie within ``LIMIT`` of the nearest of them. For quantised outputs both are in steps of the output's
-scale; for floats they are relative to the standard deviation of the output.
+different orders and round at different places, and differ among themselves on the same inputs. The stand-in must lie no
+further from the nearest of them than they lie from each other. That spread is measured here, and bounded, too: by the
+first number of each pair below; the second one bounds the stand-in's distance. For quantised outputs both are in steps
+of the output's scale; for floats they are relative to the standard deviation of the output.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ KERNELS = (
 
 QUICKSTART = sorted((Path(__file__).parents[3] / "tasks").glob("*/src/*/quickstart/*.tflite"))
 
-FLOAT, STEPS = (2e-5, 2e-5), (4, 2)
-"""(SPREAD, LIMIT) of most models: float32 sums in another order; int8 layers rounded at other places."""
+FLOAT, STEPS = (4e-5, 2e-5), (5, 3)
+"""Most models: float32 sums in another order; int8 layers rounded at other places."""
 
 OTHERS = {
     "deeplabv3_float": FLOAT,
     "ssd_mobilenetv2_oidv4_fp16": FLOAT,
-    "efficientnet_lite0_uint8": (1, 1),
-    # TensorFlow Lite quantises the activations of 8-bit weights while it runs, and XNNPACK in another way than its own
-    # kernels do. NNAPI has no such operations: the network computes with floats.
+    "efficientnet_lite0_uint8": (4, 1),
+    # TensorFlow Lite quantises the activations of operators with 8-bit weights while it runs, XNNPACK in another way
+    # than its own kernels. NNAPI has no such operations: the network computes with floats, and is nearer to the truth.
     "mobilebert_qa_random_dynint8": (0.1, 0.1),
 }
 
@@ -80,7 +81,7 @@ def check(session, model, limits):
             furthest = max(furthest, min(distance(y, other) for other in theirs))
     print(f"{model.name}: spread {spread:.3g}, stand-in {furthest:.3g}")
     assert spread <= limits[0]
-    assert furthest <= limits[1]
+    assert furthest <= min(limits[1], spread)
 
 
 @pytest.mark.slow

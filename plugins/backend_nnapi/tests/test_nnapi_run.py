@@ -6,18 +6,19 @@ import json
 
 import pytest
 
+SHORT = ("--mode", "performance", "--set", "min_query_count=64")
 
+
+@pytest.mark.slow
 def test_a_run_on_the_npu(command):
-    """It computes the right classes, says where, and counts for nothing."""
+    """It reaches the quality target, says where it ran, and counts for nothing."""
     result, code = command.run()
-    assert result["status"] == "completed", result["error"]
+    assert (result["status"], code) == ("completed", 1), result["error"]
     assert "stand-in" in result["runtime"]
-    assert set(result["placement"]["operations"]) == {"npu"}
-    assert sum(result["placement"]["operations"].values()) > 5
+    assert result["placement"]["operations"] == {"npu": 14}
+    assert [rule["name"] for rule in result["rules"] if not rule["ok"]] == ["real-hardware"]
     assert result["valid"] is False
-    assert code == 1
-    reference, _ = command.run("--backend", "tflite", "--mode", "accuracy")
-    assert result["accuracy"]["value"] == pytest.approx(reference["accuracy"]["value"], abs=0.01)
+    assert 0.92 < result["accuracy"]["value"] < 0.94
 
 
 def test_the_probe_tells_devices(command):
@@ -30,9 +31,9 @@ def test_the_probe_tells_devices(command):
 MISBEHAVIOURS = {
     "Compilation_finish=crash": ("worker-died", "SIGSEGV"),
     "Compilation_finish=exit": ("worker-died", "exited with 3"),
-    "Compilation_finish=hang": ("", ""),
+    "Compilation_finish=hang": ("compile-timeout", "2 s"),
     "Execution_burstCompute@20=crash": ("worker-died", "SIGSEGV"),
-    "Execution_burstCompute@20=exit": ("worker-died", "exited with 3"),
+    "Execution_burstCompute@20=exit": ("worker-died", "the worker died"),  # how, is a race with Python's own end
     "Execution_burstCompute@20=hang": ("worker-silent", "said nothing"),
     "Execution_burstCompute@20=DEAD_OBJECT": ("device-lost", "DEAD_OBJECT"),
     "Compilation_createForDevices=UNAVAILABLE_DEVICE": ("device-busy", "UNAVAILABLE_DEVICE"),
@@ -41,8 +42,8 @@ MISBEHAVIOURS = {
 
 @pytest.mark.parametrize(("fault", "expected"), MISBEHAVIOURS.items(), ids=MISBEHAVIOURS)
 def test_a_driver_that_fails(command, fault, expected):
-    """The result says so, and the next run works."""
-    settings = ("--set", "silence_timeout_s=2", "--set", "compile_timeout_s=2")
+    """The result says so."""
+    settings = (*SHORT, "--set", "silence_timeout_s=2", "--set", "compile_timeout_s=2")
     result, code = command.run(*settings, NN_STAND_IN_FAIL=f"ANeuralNetworks{fault}")
     expected_code, told = expected
     assert result["status"] == "failed"
@@ -51,13 +52,13 @@ def test_a_driver_that_fails(command, fault, expected):
     assert told in result["error"]["summary"]
 
 
+@pytest.mark.parametrize("symbol", ["Compilation_finish", "Execution_burstCompute@5"])
 @pytest.mark.parametrize("fault", ["close-stdout", "threads", "leak"])
-def test_a_driver_that_makes_a_mess(command, fault):
+def test_a_driver_that_makes_a_mess(command, symbol, fault):
     """What it does to its own process harms nobody."""
-    faults = f"ANeuralNetworksCompilation_finish={fault},ANeuralNetworksExecution_burstCompute@5={fault}"
-    result, _ = command.run(NN_STAND_IN_FAIL=faults)
+    result, _ = command.run(*SHORT, NN_STAND_IN_FAIL=f"ANeuralNetworks{symbol}={fault}")
     assert result["status"] == "completed", result["error"]
-    assert result["accuracy"]["value"] > 0.3
+    assert result["performance"]["samples"] >= 64
 
 
 def test_a_run_in_parts(command):
@@ -68,6 +69,6 @@ def test_a_run_in_parts(command):
     assert "DEPTHWISE_CONV_2D" in result["error"]["summary"]
     result, _ = command.run("--set", "partial=true", **fault)
     assert result["error"]["code"] == "placement-fallback"
-    result, _ = command.run("--set", "partial=true", "--set", "strict_placement=false", **fault)
+    result, _ = command.run(*SHORT, "--set", "partial=true", "--set", "strict_placement=false", **fault)
     assert result["status"] == "completed", result["error"]
     assert result["placement"]["names"]["cpu"] == {"DEPTHWISE_CONV_2D": 5}
