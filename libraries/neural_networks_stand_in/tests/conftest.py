@@ -231,3 +231,71 @@ def operand() -> type[Operand]:
 @pytest.fixture(scope="session")
 def error() -> type[NNError]:
     return NNError
+
+
+@pytest.fixture(scope="session")
+def litert() -> Any:
+    """``litert(operator, options, inputs, outputs)``: what LiteRT's reference kernel computes for one operator.
+
+    Inputs and outputs are Operands; ``operator`` and the class of ``options`` are named as in LiteRT's schema. With
+    ``version``, a later version of the operator.
+    """
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    types = {3: schema.TensorType.FLOAT32, 4: schema.TensorType.INT32, 5: schema.TensorType.UINT8, 9: schema.TensorType.BOOL,
+             11: schema.TensorType.INT8, 14: schema.TensorType.INT8}  # fmt: skip
+
+    def tensor(index: int, operand: Operand, buffers: list[Any]) -> Any:
+        made = schema.TensorT()
+        made.name = f"t{index}"
+        made.shape = list(operand.data.shape if operand.data is not None else operand.shape)
+        made.type = types[operand.code]
+        made.buffer = len(buffers)
+        buffer = schema.BufferT()
+        if operand.const:
+            assert operand.data is not None
+            buffer.data = np.frombuffer(operand.data.tobytes(), np.uint8)
+        buffers.append(buffer)
+        if operand.scale or operand.scales:
+            made.quantization = schema.QuantizationParametersT()
+            made.quantization.scale = list(operand.scales or [operand.scale])
+            made.quantization.zeroPoint = [operand.zero] * len(made.quantization.scale)
+            made.quantization.quantizedDimension = operand.channel
+        return made
+
+    def run(operator: str, options: tuple[str, dict[str, Any]] | None, inputs: list[Operand], outputs: list[Operand], version: int = 1) -> list[np.ndarray]:
+        model, graph, op, code = schema.ModelT(), schema.SubGraphT(), schema.OperatorT(), schema.OperatorCodeT()
+        model.version = 3
+        code.builtinCode = getattr(schema.BuiltinOperator, operator)
+        code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+        code.version = version
+        model.operatorCodes = [code]
+        model.buffers = [schema.BufferT()]
+        graph.tensors = [tensor(i, each, model.buffers) for i, each in enumerate([*inputs, *outputs])]
+        op.inputs = list(range(len(inputs)))
+        op.outputs = list(range(len(inputs), len(inputs) + len(outputs)))
+        if options:
+            name, values = options
+            op.builtinOptionsType = getattr(schema.BuiltinOptions, name)
+            op.builtinOptions = getattr(schema, name + "T")()
+            for key, value in values.items():
+                assert hasattr(op.builtinOptions, key), key
+                setattr(op.builtinOptions, key, value)
+        graph.operators = [op]
+        graph.inputs = [i for i, each in enumerate(inputs) if not each.const]
+        graph.outputs = op.outputs
+        model.subgraphs = [graph]
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        interpreter = Interpreter(
+            model_content=bytes(builder.Output()), experimental_op_resolver_type=OpResolverType.BUILTIN_REF
+        )
+        interpreter.allocate_tensors()
+        for detail, index in zip(interpreter.get_input_details(), graph.inputs, strict=True):
+            interpreter.set_tensor(detail["index"], inputs[index].data)
+        interpreter.invoke()
+        return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
+
+    return run
