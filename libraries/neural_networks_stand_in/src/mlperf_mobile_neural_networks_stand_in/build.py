@@ -20,7 +20,7 @@ SOURCES = Path(__file__).parent / "c"
 _FRONTS = {
     "neuralnetworks": ("nnapi.c", "nnapi_run.c"),
     "neuron_adapter": ("neuron_adapter.c", "neuron_compilation.c"),
-    "neuron_runtime": ("neuron_runtime.c", "neuron_runtime_v2.c"),
+    "neuron_runtime": ("neuron_runtime.c", "neuron_runtime_core.c", "neuron_runtime_v2.c"),
 }
 _PROGRAM = "timed_loop.c"
 LIBRARIES = tuple(_FRONTS)

@@ -245,7 +245,7 @@ NN_EXPORT int F(Execution_setLoopTimeout)(Execution *execution, uint64_t duratio
 NN_EXPORT int F(Execution_getOutputOperandRank)(Execution *execution, int32_t index, uint32_t *rank)
 {
     NN_ENTER();
-    const Tensor *t;
+    const Tensor *t = NULL;
     if (!rank) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the rank is null"));
     int status = nn_execution_output(execution, index, &t);
     if (!status) *rank = t->rank;
@@ -255,7 +255,7 @@ NN_EXPORT int F(Execution_getOutputOperandRank)(Execution *execution, int32_t in
 NN_EXPORT int F(Execution_getOutputOperandDimensions)(Execution *execution, int32_t index, uint32_t *dimensions)
 {
     NN_ENTER();
-    const Tensor *t;
+    const Tensor *t = NULL;
     if (!dimensions) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the dimensions is null"));
     int status = nn_execution_output(execution, index, &t);
     if (status) return R(status);
