@@ -72,3 +72,17 @@ def test_a_run_in_parts(command):
     result, _ = command.run(*SHORT, "--set", "partial=true", "--set", "strict_placement=false", **fault)
     assert result["status"] == "completed", result["error"]
     assert result["placement"]["names"]["cpu"] == {"DEPTHWISE_CONV_2D": 5}
+
+
+def test_what_is_kept_is_found_or_made_anew(command):
+    """The core keeps what the driver compiled, and notices when it is damaged."""
+    found = []
+    for damaged in (False, False, True):
+        if damaged:
+            (kept,) = command.folder.glob("cache/**/files/driver/*")
+            kept.write_bytes(kept.read_bytes()[:100])
+        result, _ = command.run(*SHORT)
+        assert result["status"] == "completed", result["error"]
+        compiled = result["compiled"]["npu"]
+        found.append((compiled["cached"], compiled["note"].partition(",")[0]))
+    assert found == [(False, ""), (True, ""), (False, "compiled anew")]

@@ -71,7 +71,8 @@ class NNAPIBackend:
         chosen = tuple(device for device in found if device.name == wanted)
         if not chosen:
             summary = f"NNAPI has no device {wanted!r}" if wanted else "NNAPI lists no device"
-            raise BackendError("no-device", summary, did_you_mean(wanted or "", [device.name for device in found]))
+            hint = did_you_mean(wanted, [device.name for device in found]) if wanted else "install the vendor's driver"
+            raise BackendError("no-device", summary, hint)
         return chosen
 
     def probe(self) -> Probe:
