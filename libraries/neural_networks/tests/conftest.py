@@ -166,7 +166,7 @@ class Maker:
             if quantized:
                 tensor.quantization.zeroPoint = [quantized[1]]
         if t.kind == "c":
-            size = t.shape[t.channel]
+            size = t.shape[t.channel] if t.channel < len(t.shape) else 1
             tensor.quantization.scale = [0.01 + 0.001 * i for i in range(size)]
             tensor.quantization.zeroPoint, tensor.quantization.quantizedDimension = [0] * size, t.channel
         if t.value is not None:
@@ -425,3 +425,23 @@ def shared() -> Path:
 def quickstart() -> list[TFLiteModel]:
     """The models that come with the tasks."""
     return [read(path) for path in sorted(Path(__file__).parents[3].glob("tasks/*/src/*/quickstart/*.tflite"))]
+
+
+@pytest.fixture(scope="session")
+def cases_of_session() -> list[Case]:
+    return CASES
+
+
+@pytest.fixture(scope="session")
+def maker_class() -> type[Maker]:
+    return Maker
+
+
+@pytest.fixture
+def case_class() -> type[Case]:
+    return Case
+
+
+@pytest.fixture
+def tensor_class() -> type[T]:
+    return T

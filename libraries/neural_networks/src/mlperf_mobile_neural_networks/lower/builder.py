@@ -234,8 +234,9 @@ def dequantized(tensor: Tensor, value: Array) -> Array:
     axis = [1] * value.ndim
     if len(tensor.scales) > 1:
         axis[tensor.quantized_dimension] = len(tensor.scales)
-    real -= np.array(tensor.zero_points, np.float32).reshape(axis if value.ndim else ())
-    real *= np.array(tensor.scales, np.float32).reshape(axis if value.ndim else ())
+    with np.errstate(all="ignore"):
+        real -= np.array(tensor.zero_points, np.float32).reshape(axis)
+        real *= np.array(tensor.scales, np.float32).reshape(axis)
     if not np.isfinite(real).all():
         raise Refused(f"tensor {tensor.index} has scales that are not numbers")
     return real
