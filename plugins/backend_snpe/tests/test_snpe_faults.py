@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -143,6 +144,22 @@ def test_a_device_is_found_by_its_drivers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nodes: tuple[str, ...], found: tuple[str, ...]
 ) -> None:
     assert device(monkeypatch, tmp_path, *nodes).accelerators() == found
+
+
+@pytest.mark.parametrize("before", [None, "/vendor/dsp"])
+def test_the_dsp_is_told_where_its_libraries_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, before: str | None
+) -> None:
+    device(monkeypatch, tmp_path, "fastrpc-cdsp")
+    ort = SimpleNamespace(
+        register_execution_provider_library=None, get_ep_devices=lambda: [SimpleNamespace(ep_name="P")]
+    )
+    fake_modules(monkeypatch, ort, tmp_path)
+    monkeypatch.setenv("ADSP_LIBRARY_PATH", before or "")  # so that it is put back
+    if before is None:
+        monkeypatch.delenv("ADSP_LIBRARY_PATH")
+    assert runtime.load().folder == tmp_path
+    assert os.environ["ADSP_LIBRARY_PATH"] == (before or str(tmp_path))
 
 
 def test_a_device_is_no_simulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

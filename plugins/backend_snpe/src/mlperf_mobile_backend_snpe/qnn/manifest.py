@@ -14,7 +14,7 @@ from mlperf_mobile.errors import ModelError
 
 NAME = "manifest.json"
 MAX_BYTES = 4_000_000
-_HINT = "compile the model again"
+_HINT = "compile the model again; mlperf-mobile cache prune --all forgets what is kept"
 
 DTYPES = (
     "float16", "float32", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "bool",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import platform
 import re
 import sys
@@ -85,7 +86,7 @@ def _hardware() -> tuple[str, ...]:
 
 
 def load(libraries: str | None = None) -> Runtime:
-    """The runtime, with the provider registered in this process.
+    """The runtime, with the provider registered in this process; on a device, the DSP is told where its libraries are.
 
     Args:
         libraries: A folder with QNN's libraries; by default those of ``onnxruntime-qnn``.
@@ -108,6 +109,8 @@ def load(libraries: str | None = None) -> Runtime:
         raise BackendError(
             "no-libraries", f"the folder {folder} of QNN's libraries is not there", "check qnn_libraries"
         )
+    if "htp" in _hardware() and sys.platform != "win32":
+        os.environ.setdefault("ADSP_LIBRARY_PATH", str(folder))  # where FastRPC looks for the DSP's own libraries
     provider = str(qnn.get_ep_name())
     with _registration:
         if not any(device.ep_name == provider for device in ort.get_ep_devices()):
