@@ -22,7 +22,9 @@ KERNELS = (
     litert.OpResolverType.BUILTIN_REF,
 )
 
-QUICKSTART = sorted((Path(__file__).parents[3] / "tasks").glob("*/src/*/quickstart/*.tflite"))
+MODELS = sorted((Path(__file__).parents[3] / "tasks").glob("*/src/*/quickstart/*.tflite"))
+CLASSES_OF_PIXELS = [path for path in MODELS if path.stem == "fashion_segmenter_int8"]
+QUICKSTART = [path for path in MODELS if path not in CLASSES_OF_PIXELS]
 
 FLOAT, STEPS = (4e-5, 2e-5), (5, 3)
 """Most models: float32 sums in another order; int8 layers rounded at other places."""
@@ -31,6 +33,7 @@ OTHERS = {
     "deeplabv3_float": FLOAT,
     "ssd_mobilenetv2_oidv4_fp16": FLOAT,
     "efficientnet_lite0_uint8": (4, 1),
+    "esrgan_slim_x2_uint8": (4, 4),
     # TensorFlow Lite quantises the activations of operators with 8-bit weights while it runs, XNNPACK in another way
     # than its own kernels. NNAPI has no such operations: the network computes with floats, and is nearer to the truth.
     "mobilebert_qa_random_dynint8": (0.1, 0.05),
@@ -89,13 +92,11 @@ def check(session, model, limits):
 def test_quickstart_models(backend, load, model):
     with load(backend(), model) as session:
         assert set(session.placement().operations) == {"npu"}
-        if session.outputs[0].dtype == np.int32:
-            pytest.skip("classes of pixels are compared below")
         check(session, model, STEPS if session.outputs[0].dtype.itemsize == 1 else FLOAT)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", [path for path in QUICKSTART if "segmenter_int8" in path.stem], ids=lambda p: p.stem)
+@pytest.mark.parametrize("model", CLASSES_OF_PIXELS, ids=lambda path: path.stem)
 def test_classes_of_pixels(backend, load, model):
     """An argmax flips where two classes are equal but for rounding: XNNPACK and LiteRT's kernels differ, too."""
     rng = np.random.default_rng(0)
@@ -103,9 +104,10 @@ def test_classes_of_pixels(backend, load, model):
         sample = tuple(random_tensor(rng, spec) for spec in session.inputs)
         ours = session.run(sample)[0]
         theirs = [told[0] for kernels in KERNELS if (told := outputs(model, kernels, sample))]
-        spread = np.mean(theirs[0] != theirs[1])
+        spread, distance = np.mean(theirs[0] != theirs[1]), min(np.mean(ours != other) for other in theirs)
+        print(f"{model.name}: spread {spread:.3g}, stand-in {distance:.3g}")
         assert spread < 0.03
-        assert min(np.mean(ours != other) for other in theirs) <= 0.03
+        assert distance <= spread
 
 
 @pytest.mark.slow
