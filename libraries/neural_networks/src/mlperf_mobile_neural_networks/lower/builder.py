@@ -13,7 +13,7 @@ import numpy as np
 
 from mlperf_mobile_neural_networks.codes import OperandCode
 from mlperf_mobile_neural_networks.graph import Array, Operand, Operation
-from mlperf_mobile_neural_networks.lower.types import TENSOR_TYPES
+from mlperf_mobile_neural_networks.lower.types import OTHER_RESULTS, TENSOR_TYPES
 from mlperf_mobile_tflite_model.reader import Tensor, TFLiteModel
 
 MAX_BYTES = 2**31 - 1
@@ -181,6 +181,9 @@ class Builder:
         if level is None:
             raise Refused(f"{code.name} does not take {kind.name}")
         self.need(level, f"{code.name} of {kind.name}")
+        result = self.operands[operation.outputs[0]].code
+        if result != kind and code not in OTHER_RESULTS:
+            raise Refused(f"{code.name} of {kind.name} does not give {result.name}")
         self.operations.append(operation)
 
     def need(self, level: int, what: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlperf_mobile_neural_networks.codes import OperandCode, OperationCode, PaddingCode
 from mlperf_mobile_neural_networks.graph import Operand
-from mlperf_mobile_neural_networks.lower.builder import MAX_MADE_BYTES, Refused, narrowed
+from mlperf_mobile_neural_networks.lower.builder import MAX_MADE_BYTES, Refused, narrowed, quantization
 from mlperf_mobile_neural_networks.lower.op import FLOAT, Op
 from mlperf_mobile_neural_networks.lower.rules import rule
 
@@ -132,6 +132,8 @@ def bias(op: Op, filter_input: int, size: int, channel: int = 0, source: int = 0
         raise Refused(f"its filter is {filter_operand.code.name} and its input {source_operand.code.name}")
     elif not 0 < scale < np.inf:
         raise Refused(f"its bias would have the scale {scale:g}")
+    elif op.result().dtype == op.tensor(source).dtype and quantization(op.result())[0] <= scale:
+        op.builder.need(3, "an output of a scale that is not above that of its sums")
     if not op.has(k):
         return op.made(OperandCode.TENSOR_INT32, np.zeros(_made(size), np.int32), scale)
     value = op.value(k)

@@ -128,7 +128,10 @@ class Op:
             tensor = self.builder.tensors[tensor.index] = replace(tensor, shape=tuple(dimensions))
         if dimensions is not None and tuple(dimensions) != tensor.shape:
             raise Refused(f"its output {k} is to have the shape {list(tensor.shape)}, and has {list(dimensions)}")
-        return self.builder.result(tensor.index)
+        operand = self.builder.result(tensor.index)
+        if self.at(operand).dimensions != (flat(tensor.shape) or (1,)):
+            raise Refused(f"its output {k} has no shape in the file")
+        return operand
 
     def output_as(self, dimensions: Sequence[int], k: int = 0) -> int:
         """An operand for output ``k`` in other dimensions; :meth:`finish` gives it the file's."""

@@ -51,3 +51,10 @@ TENSOR_TYPES = {
     for name in names.split()
 }
 """The first feature level of each type of an operation's main input."""
+
+OTHER_RESULTS = {
+    OperationCode.ARGMAX, OperationCode.ARGMIN, OperationCode.CAST, OperationCode.DEQUANTIZE, OperationCode.EQUAL,
+    OperationCode.GREATER, OperationCode.GREATER_EQUAL, OperationCode.LESS, OperationCode.LESS_EQUAL,
+    OperationCode.NOT_EQUAL, OperationCode.QUANTIZE,
+}  # fmt: skip
+"""The operations whose first result is not of the main input's type."""
