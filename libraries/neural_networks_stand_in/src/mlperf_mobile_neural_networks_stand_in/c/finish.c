@@ -77,7 +77,7 @@ static int infer_node(Model *model, Node *node)
         slots[i] = &views[i];
     }
     Call call = {.code = node->code, .in = (const Tensor **)slots, .out = slots + node->inputs, .inputs = node->inputs,
-                 .outputs = node->outputs};
+                 .outputs = node->outputs, .own_scale = model->neuron};
     int status = nn_match(operation, call.in, call.inputs, (const Tensor *const *)call.out, call.outputs, &call.form);
     if (!status) status = nn_infer(operation, &call);
     for (uint32_t i = node->inputs; !status && i < all; i++) model->operands[node->indices[i]].t = views[i];

@@ -58,6 +58,7 @@ static int level_of_type(int32_t type)
 static int32_t plain_type(int32_t type)
 {
     if (type == NN_NEURON_QUANT8_SIGNED_PER_CHANNEL) return NN_TENSOR_QUANT8_SYMM_PER_CHANNEL;
+    if (type == NN_TENSOR_QUANT8_SYMM) return NN_TENSOR_QUANT8_ASYMM_SIGNED; /* LiteRT calls every int8 of zero point 0 so */
     return type == NN_NEURON_INT32_PER_CHANNEL ? NN_TENSOR_INT32 : type;
 }
 
@@ -245,7 +246,8 @@ int nn_model_identify(Model *model, uint32_t inputs, const uint32_t *in, uint32_
 
 int nn_model_relax(Model *model, bool allow)
 {
-    int status = changeable(model);
+    /* LiteRT's compiler plugin says it to Neuron when the model is finished. */
+    int status = model && nn_check(model, NN_MODEL_OBJECT) == NN_NO_ERROR && model->neuron ? NN_NO_ERROR : changeable(model);
     if (!status) model->relaxed = allow;
     return status;
 }

@@ -95,6 +95,7 @@ typedef struct Call {
     uint32_t inputs, outputs;
     Scratch *scratch;
     const void *prepared; /* what prepare() made of constant weights */
+    bool own_scale; /* Neuron: what is computed in reals may have another scale than its input, as LiteRT has it */
 } Call;
 
 typedef int (*ShapeFn)(const Call *call, Tensor *out); /* sets rank and dims of each out[], checks everything run() relies on */

@@ -241,7 +241,7 @@ int nn_infer(const Operation *operation, Call *call)
         NN_NEEDS(specified(t), "%s: the stand-in takes only fully specified inputs", operation->name);
         NN_CHECK(t->rank <= operation->max_rank, "%s: rank %u is too high", operation->name, t->rank);
     }
-    if (operation->lift & NN_SAME) {
+    if (operation->lift & NN_SAME && !(call->own_scale && operation->lift & NN_LIFT_QUANT)) {
         const Tensor *a = call->in[0]->type == NN_INT32 ? call->in[1] : call->in[0];
         for (uint32_t i = 0; i < call->outputs && nn_is_quant8(a->type); i++) {
             const Tensor *b = call->out[i];

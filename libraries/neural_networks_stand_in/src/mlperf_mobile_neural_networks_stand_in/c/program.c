@@ -87,7 +87,7 @@ static int load_step(Program *program, const NetworkHeader *header, const StepRe
         if (i >= step->inputs) ready[index] = 1;
     }
     Call call = {.code = record->code, .in = (const Tensor **)slots, .out = slots + step->inputs, .inputs = step->inputs,
-                 .outputs = step->outputs};
+                 .outputs = step->outputs, .own_scale = true}; /* the model was checked when it was finished */
     if (!status) status = nn_match(step->operation, call.in, call.inputs, (const Tensor *const *)call.out, call.outputs, &call.form);
     step->form = call.form;
     if (!status) status = nn_infer(step->operation, &call);
