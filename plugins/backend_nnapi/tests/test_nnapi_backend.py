@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -134,10 +135,22 @@ class TestRuns:
             (y,) = session.run((X,))
         np.testing.assert_array_equal(y, 2 * X)
 
+    @pytest.mark.parametrize("level", [4, 5])
+    def test_a_closed_session_touches_nothing(self, backend, load, double, stand_in, level):
+        """Not even through its function, got before."""
+        with load(backend(stand_in(feature_level=level)), double) as session:
+            run = session.run
+            run((X,))
+        for closed in (session.run, run):
+            with pytest.raises(BackendError) as caught:
+                closed((X,))
+            assert caught.value.code == ("session-closed" if closed is not run else "driver-failed")
+
     def test_no_file_stays_open(self, backend, load, double):
         engine = backend()
         with load(engine, double) as session:
             session.run((X,))
+        gc.collect()  # of other tests
         before = os.listdir("/proc/self/fd")
         for _ in range(5):
             with load(engine, double) as session:

@@ -193,10 +193,10 @@ class Handle:
         self._free = driver.function(f"{kind}_free")
 
     def close(self) -> None:
-        """Free the object, once."""
-        pointer, self.pointer = self.pointer, ctypes.c_void_p()
-        if pointer.value:
-            self._free(pointer)
+        """Free the object, once; whoever still has the pointer has a null pointer from then on."""
+        if self.pointer.value:
+            self._free(self.pointer)
+            self.pointer.value = None
 
 
 def text(data: bytes | None) -> str:
