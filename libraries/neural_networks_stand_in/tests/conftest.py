@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,10 @@ from mlperf_mobile_neural_networks_stand_in import build
 # Operand types by element type; quantised ones are told by Operand.code.
 CODES = {"float32": 3, "int32": 4, "float16": 8, "bool": 9}
 DTYPES = {3: np.float32, 4: np.int32, 5: np.uint8, 8: np.float16, 9: np.bool_, 11: np.int8, 13: np.int8, 14: np.int8}
+
+
+# More flags for the compiler: test_neural_networks_stand_in_sanitizers.py runs these tests again with sanitizers.
+FLAGS = ("-Werror", *os.environ.get("NN_STAND_IN_TEST_FLAGS", "").split())
 
 
 class OperandType(ctypes.Structure):
@@ -201,7 +206,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def nnapi_library(built: Path) -> Library:
-    return Library(build(built, "neuralnetworks", flags=("-Werror",)), "ANeuralNetworks")
+    return Library(build(built, "neuralnetworks", flags=FLAGS), "ANeuralNetworks")
 
 
 @pytest.fixture
@@ -213,7 +218,7 @@ def nnapi(nnapi_library: Library) -> Any:
 
 @pytest.fixture(scope="session")
 def neuron_library(built: Path) -> Library:
-    return Library(build(built, "neuron_adapter", flags=("-Werror",)), "Neuron")
+    return Library(build(built, "neuron_adapter", flags=FLAGS), "Neuron")
 
 
 @pytest.fixture
@@ -221,6 +226,13 @@ def neuron(neuron_library: Library) -> Any:
     """The Neuron adapter's stand-in; the test must leave no object behind."""
     yield neuron_library
     assert neuron_library.alive() == 0
+
+
+@pytest.fixture(scope="session")
+def runtime_library(built: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(build(built, "neuron_runtime", flags=FLAGS)))
+    library.nn_stand_in_live_objects.restype = ctypes.c_size_t
+    return library
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlperf_mobile_neural_networks_stand_in import build
-
 # NeuronAdapter.h: from 6 on the codes differ from NNAPI's.
 UNEXPECTED_NULL, BAD_DATA, BAD_STATE = 3, 4, 7
 FLOAT, INT = 3, 4
@@ -245,13 +243,6 @@ def test_unknown_operations_are_not_supported(neuron: Any, operand: Any) -> None
     assert neuron.raw("Compilation_finish", compilation) == BAD_DATA
     neuron.free("Compilation", compilation)
     model.close()
-
-
-@pytest.fixture(scope="session")
-def runtime_library(built: Path) -> ctypes.CDLL:
-    library = ctypes.CDLL(str(build(built, "neuron_runtime", flags=("-Werror",))))
-    library.nn_stand_in_live_objects.restype = ctypes.c_size_t
-    return library
 
 
 @pytest.fixture

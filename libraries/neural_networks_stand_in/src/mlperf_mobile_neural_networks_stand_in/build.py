@@ -67,9 +67,12 @@ def build(
     return _make(folder, f"lib{library}.so", objects, ["-shared", *flags, "-lm", "-lpthread"])
 
 
-def build_timed_loop(folder: Path) -> Path:
-    """Compile the program that times calls without Python and return it; ``c/timed_loop.c`` says how it is called."""
-    return _make(folder, "timed_loop", [SOURCES / _PROGRAM], ["-ldl"])
+def build_timed_loop(folder: Path, *, flags: Sequence[str] = ()) -> Path:
+    """Compile the program that times calls without Python and return it.
+
+    It is called as ``timed_loop LIBRARY HOW COUNT`` and prints the nanoseconds a query; ``c/timed_loop.c`` says more.
+    """
+    return _make(folder, "timed_loop", [SOURCES / _PROGRAM], [*flags, "-ldl"])
 
 
 def compiler() -> str:

@@ -49,9 +49,10 @@ static void check(int code, const char *what)
 
 #define CALL(name, types, ...) check(((int(*) types)find(name))(__VA_ARGS__), name)
 
-static void *build(void)
+static void *model, *compilation;
+
+static void build(void)
 {
-    void *model = NULL, *compilation = NULL;
     const uint32_t dims[] = {1, VALUES}, in[] = {0, 1, 2}, out[] = {3};
     const OperandType tensor = {FLOAT32_TENSOR, 2, dims, 0, 0}, scalar = {INT32_SCALAR, 0, NULL, 0, 0};
     const int32_t none = 0;
@@ -63,12 +64,11 @@ static void *build(void)
     CALL("Model_finish", (void *), model);
     CALL("Compilation_create", (void *, void **), model, &compilation);
     CALL("Compilation_finish", (void *), compilation);
-    return compilation;
 }
 
 typedef int (*SetFn)(void *, int32_t, const OperandType *, const void *, size_t, size_t);
 
-static void *execution_of(void *compilation, const void *memory)
+static void *execution_of(const void *memory)
 {
     static int (*create)(void *, void **);
     static SetFn set_input, set_output;
@@ -84,6 +84,10 @@ static void *execution_of(void *compilation, const void *memory)
     check(set_output(execution, 0, NULL, memory, 2 * PLACE, BYTES), "Execution_setOutputFromMemory");
     return execution;
 }
+
+typedef void (*FreeFn)(void *);
+
+static FreeFn free_function(const char *name) { return (FreeFn)find(name); }
 
 int main(int count, char **arguments)
 {
@@ -104,14 +108,15 @@ int main(int count, char **arguments)
     int fd = memfd_create("timed_loop", 0);
     if (fd < 0 || ftruncate(fd, 4096) != 0) return 2;
     float *data = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    void *memory = NULL, *compilation = build(), *burst_object = NULL, *execution = NULL;
+    void *memory = NULL, *burst_object = NULL, *execution = NULL;
+    build();
     CALL("Memory_createFromFd", (size_t, int, int, size_t, void **), 4096, PROT_READ | PROT_WRITE, fd, 0, &memory);
     int (*compute)(void *) = (int (*)(void *))find("Execution_compute");
     int (*burst_compute)(void *, void *) = burst ? (int (*)(void *, void *))find("Execution_burstCompute") : NULL;
-    void (*free_execution)(void *) = (void (*)(void *))find("Execution_free");
+    void (*free_execution)(void *) = free_function("Execution_free");
     if (burst) CALL("Burst_create", (void *, void **), compilation, &burst_object);
     if (!single) {
-        execution = execution_of(compilation, memory);
+        execution = execution_of(memory);
         if (!neuron) CALL("Execution_setReusable", (void *, bool), execution, true);
     }
     float *a = data, *b = data + PLACE / 4, *sum = data + 2 * PLACE / 4;
@@ -119,7 +124,7 @@ int main(int count, char **arguments)
     clock_gettime(CLOCK_MONOTONIC, &from);
     for (long i = 0; i < queries; i++) {
         for (int j = 0; j < VALUES; j++) a[j] = (float)(i & 1023), b[j] = (float)j;
-        if (single) execution = execution_of(compilation, memory);
+        if (single) execution = execution_of(memory);
         check(burst ? burst_compute(execution, burst_object) : compute(execution), "compute");
         if (single) free_execution(execution);
         if (sum[3] != (float)(i & 1023) + 3) {
@@ -130,5 +135,10 @@ int main(int count, char **arguments)
     clock_gettime(CLOCK_MONOTONIC, &to);
     double nanoseconds = (double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec);
     printf("%.1f\n", nanoseconds / (double)queries);
+    if (!single) free_execution(execution);
+    if (burst) free_function("Burst_free")(burst_object);
+    free_function("Memory_free")(memory);
+    free_function("Compilation_free")(compilation);
+    free_function("Model_free")(model);
     return 0;
 }
