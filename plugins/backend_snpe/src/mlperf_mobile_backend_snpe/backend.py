@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Options, Probe, Session
 from mlperf_mobile.errors import UsageError
+from mlperf_mobile_backend_snpe.native.backend import NativeExecutor
 from mlperf_mobile_backend_snpe.options import SnpeOptions
 from mlperf_mobile_backend_snpe.qnn.executor import QnnExecutor
 
@@ -37,8 +38,6 @@ class SnpeBackend:
             name = ".".join(map(str, first["loc"]))
             text = f"backend snpe: {name}{': ' if name else ''}{first['msg'].removeprefix('Value error, ')}"
             raise UsageError("bad-options", text, "check backend_options") from error
-        from mlperf_mobile_backend_snpe.native.backend import NativeExecutor
-
         self._qnn = QnnExecutor(self._options)
         self._native = NativeExecutor(self._options.native)
 

@@ -24,7 +24,7 @@ _HEADER = [
     "Event Level",
     "Event Identifier",
 ]
-_MESSAGE, _TIME, _UNIT, _LEVEL, _EVENT = 1, 2, 3, 5, 6
+_MESSAGE, _TIME, _UNIT, _EVENT = 1, 2, 3, 6
 
 
 def folder(options: SnpeOptions) -> Path | None:
