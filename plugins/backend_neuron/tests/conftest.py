@@ -76,7 +76,8 @@ def dla(libraries: Path, double: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def backend(libraries: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Backends:
-    """``backend(FAIL="…", boost=100)``: the backend on stand-ins of its own, which read NN_STAND_IN_* when loaded.
+    """``backend(FAIL="…", boost=100)``: the backend on stand-ins of its own, which read NN_STAND_IN_*: some when
+    they are loaded, and some until the next backend is made.
 
     A library that is loaded from another file is another one.
     """
@@ -87,13 +88,13 @@ def backend(libraries: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         made += 1
         own = tmp_path / f"stand_in_{made}"
         shutil.copytree(libraries, own)
+        for name in [name for name in os.environ if name.startswith("NN_STAND_IN_")]:
+            monkeypatch.delenv(name)
         for name in [name for name in settings if name.isupper()]:
             monkeypatch.setenv(f"NN_STAND_IN_{name}", str(settings.pop(name)))
         places = {"adapter": str(own / "libneuron_adapter.so"), "runtime": str(own / "libneuron_runtime.so")}
         made_of = NeuronBackend(places | settings)
         made_of.probe()  # loads them
-        for name in [name for name in os.environ if name.startswith("NN_STAND_IN_")]:
-            monkeypatch.delenv(name)
         return made_of
 
     return backend

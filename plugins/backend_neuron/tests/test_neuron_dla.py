@@ -84,10 +84,10 @@ FAULTS = {
     "NeuronRuntime_create=OUT_OF_MEMORY": ("device-memory", "NeuronRuntime_create gave OUT_OF_MEMORY"),
     "NeuronRuntime_loadNetworkFromBuffer=BAD_DATA": ("network-refused", "BAD_DATA"),
     "NeuronRuntime_setQoSOption=BAD_DATA": ("driver-refused", "NeuronRuntime_setQoSOption"),
-    "NeuronRuntime_getInputNumber=RUNTIME_ERROR": ("driver-failed", "NeuronRuntime_getInputNumber"),
+    "NeuronRuntime_getInputNumber=6": ("driver-failed", "NeuronRuntime_getInputNumber"),
     "NeuronRuntime_getOutputSize=BAD_DATA": ("driver-refused", "NeuronRuntime_getOutputSize"),
     "NeuronRuntime_setInput=BAD_DATA": ("driver-refused", "NeuronRuntime_setInput"),
-    "NeuronRuntime_inference@2=RUNTIME_ERROR": ("driver-failed", "NeuronRuntime_inference gave RUNTIME_ERROR"),
+    "NeuronRuntime_inference@2=6": ("driver-failed", "NeuronRuntime_inference gave RUNTIME_ERROR"),
 }
 
 
@@ -130,6 +130,7 @@ def test_a_session_that_is_closed(backend, load, dla):
 NCC = """#!{python}
 # A stand-in for ncc-tflite: it compiles with the stand-in of the Neuron adapter, and writes what that stores.
 import shutil, sys, tempfile
+from pathlib import Path
 from mlperf_mobile.contracts import CompileRequest
 from mlperf_mobile_backend_neuron.backend import NeuronBackend
 

@@ -1,0 +1,95 @@
+"""The installed command on the stand-in, and on one that misbehaves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+def test_a_run_on_the_npu(command):
+    """It computes the right classes, says where, and counts for nothing."""
+    result, code = command.run()
+    assert result["status"] == "completed", result["error"]
+    assert "Neuron adapter stand-in" in result["runtime"]
+    assert set(result["placement"]["operations"]) == {"npu"}
+    assert sum(result["placement"]["operations"].values()) > 5
+    assert result["valid"] is False
+    assert code == 1
+    reference, _ = command.run("--backend", "tflite", "--mode", "accuracy")
+    assert result["accuracy"]["value"] == pytest.approx(reference["accuracy"]["value"], abs=0.01)
+
+
+def test_compiled_once(command):
+    """The second run takes the network from the cache, and a damaged one is compiled again."""
+    for _ in range(2):
+        result, _ = command.run("--mode", "accuracy")
+        assert result["status"] == "completed", result["error"]
+    (network,) = (command.folder / "cache").rglob("network.bin")
+    before = network.read_bytes()
+    network.write_bytes(before[:-1] + b"?")
+    result, _ = command.run("--mode", "accuracy")
+    assert result["status"] == "completed", result["error"]
+    (network,) = (command.folder / "cache").rglob("network.bin")
+    assert network.read_bytes() == before
+
+
+def test_the_probe_tells_devices(command):
+    done = command("list-backends", "--probe", "--json")
+    (told,) = [each for each in json.loads(done.stdout)["backends"] if each["name"] == "neuron"]
+    assert told["usable"]
+    assert told["accelerators"][0] == "npu"
+
+
+def test_without_a_library(command, tmp_path):
+    """It is listed with a reason and a remedy."""
+    done = command("list-backends", "--json", LD_LIBRARY_PATH=str(tmp_path / "none"))
+    (told,) = [each for each in json.loads(done.stdout)["backends"] if each["name"] == "neuron"]
+    assert not told["usable"]
+    assert "libneuron_adapter.so" in told["reason"]
+    assert "LD_LIBRARY_PATH" in told["fix"]
+
+
+MISBEHAVIOURS = {
+    "NeuronCompilation_finish=crash": ("worker-died", "SIGSEGV"),
+    "NeuronCompilation_finish=exit": ("worker-died", "exited with 3"),
+    "NeuronCompilation_finish=hang": ("", ""),
+    "NeuronModel_restoreFromCompiledNetwork=crash": ("worker-died", "SIGSEGV"),
+    "NeuronExecution_compute@20=crash": ("worker-died", "SIGSEGV"),
+    "NeuronExecution_compute@20=exit": ("worker-died", "exited with 3"),
+    "NeuronExecution_compute@20=hang": ("worker-silent", "said nothing"),
+    "NeuronExecution_compute@20=DEAD_OBJECT": ("device-lost", "DEAD_OBJECT"),
+    "NeuronCompilation_createForDevices=UNAVAILABLE_DEVICE": ("device-busy", "UNAVAILABLE_DEVICE"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("fault", "expected"), MISBEHAVIOURS.items(), ids=MISBEHAVIOURS)
+def test_a_library_that_fails(command, fault, expected):
+    """The result says so, and the next run works."""
+    settings = ("--set", "silence_timeout_s=2", "--set", "compile_timeout_s=2")
+    result, code = command.run(*settings, NN_STAND_IN_FAIL=fault)
+    expected_code, told = expected
+    assert result["status"] == "failed"
+    assert code > 1
+    if expected_code:
+        assert result["error"]["code"] == expected_code
+    assert told in result["error"]["summary"]
+    result, _ = command.run("--mode", "accuracy")
+    assert result["status"] == "completed", result["error"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["close-stdout", "threads", "leak"])
+def test_a_library_that_makes_a_mess(command, fault):
+    """What it does to its own process harms nobody."""
+    faults = f"NeuronCompilation_finish={fault},NeuronExecution_compute@5={fault}"
+    result, _ = command.run(NN_STAND_IN_FAIL=faults)
+    assert result["status"] == "completed", result["error"]
+    assert result["accuracy"]["value"] > 0.3
+
+
+@pytest.mark.slow
+def test_no_other_backend_is_affected(command):
+    result, _ = command.run("--backend", "tflite", "--mode", "accuracy", NN_STAND_IN_FAIL="Neuron_getVersion=crash")
+    assert result["status"] == "completed", result["error"]
