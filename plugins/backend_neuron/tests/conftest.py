@@ -21,6 +21,26 @@ from mlperf_mobile_neural_networks_stand_in import build
 Backends = Callable[..., NeuronBackend]
 Load = Callable[..., Session]
 
+RESULTS = [
+    "NO_ERROR",
+    "OUT_OF_MEMORY",
+    "INCOMPLETE",
+    "UNEXPECTED_NULL",
+    "BAD_DATA",
+    "OP_FAILED",
+    "UNMAPPABLE",
+    "BAD_STATE",
+    "BAD_VERSION",
+    "OUTPUT_INSUFFICIENT_SIZE",
+    "UNAVAILABLE_DEVICE",
+    "MISSED_DEADLINE_TRANSIENT",
+    "MISSED_DEADLINE_PERSISTENT",
+    "RESOURCE_EXHAUSTED_TRANSIENT",
+    "RESOURCE_EXHAUSTED_PERSISTENT",
+    "DEAD_OBJECT",
+]
+"""NEURON_* of NeuronAdapter.h; faults are told to the stand-ins by number, as they have names of their own."""
+
 COMMAND = Path(sys.executable).with_name("mlperf-mobile")
 
 
@@ -91,7 +111,9 @@ def backend(libraries: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         for name in [name for name in os.environ if name.startswith("NN_STAND_IN_")]:
             monkeypatch.delenv(name)
         for name in [name for name in settings if name.isupper()]:
-            monkeypatch.setenv(f"NN_STAND_IN_{name}", str(settings.pop(name)))
+            symbol, _, result = str(value := settings.pop(name)).rpartition("=")
+            told = f"{symbol}={RESULTS.index(result)}" if name == "FAIL" and result in RESULTS else str(value)
+            monkeypatch.setenv(f"NN_STAND_IN_{name}", told)
         places = {"adapter": str(own / "libneuron_adapter.so"), "runtime": str(own / "libneuron_runtime.so")}
         made_of = NeuronBackend(places | settings)
         made_of.probe()  # loads them
