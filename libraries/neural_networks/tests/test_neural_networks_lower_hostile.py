@@ -207,6 +207,46 @@ def test_a_tensor_beyond_any_memory(maker, case_class, tensor_class) -> None:
     assert "too large" in refused.reason
 
 
+def test_one_constant_of_many_names(maker, case_class, tensor_class) -> None:
+    """A file whose tensors share one buffer cannot make the graph many times as large as itself."""
+    s = maker.schema
+    half = tensor_class((2**20,), "h", True)
+    count = 400
+    unpack = [case_class("DEQUANTIZE", [half], [tensor_class((2**20,))]) for _ in range(2)]
+    path = maker.write(unpack, [([0], [1]), ([0], [2])])
+    model = s.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    graph = model.subgraphs[0]
+    for _ in range(count):
+        operator = deepcopy(graph.operators[0])
+        operator.outputs = [len(graph.tensors)]
+        graph.tensors.append(deepcopy(graph.tensors[1]))
+        graph.operators.append(operator)
+    last = deepcopy(graph.operators[0])
+    total = s.OperatorCodeT()
+    total.builtinCode = total.deprecatedBuiltinCode = s.BuiltinOperator.CONCATENATION
+    model.operatorCodes.append(total)
+    last.opcodeIndex, last.inputs = len(model.operatorCodes) - 1, list(range(1, len(graph.tensors)))
+    graph.tensors.append(deepcopy(graph.tensors[1]))
+    last.outputs = graph.outputs = [len(graph.tensors) - 1]
+    last.builtinOptions, last.builtinOptionsType = s.ConcatenationOptionsT(), s.BuiltinOptions.ConcatenationOptions
+    graph.operators.append(last)
+    builder = pytest.importorskip("flatbuffers").Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    reasons = {refused.reason for refused in unsupported(read(path), 8)}
+    assert "the model's constants are larger than its file lets expect" in reasons
+
+
+def test_long_dimensions_are_not_listed(maker, case_class, tensor_class) -> None:
+    shape, edges = (2**28, 1), tensor_class((2, 2), "i", [1, 0, 0, 0])
+    case = case_class("MIRROR_PAD", [tensor_class(shape), edges], [tensor_class((2**28 + 1, 1))])
+    (refused,) = unsupported(maker.read(case), 8)
+    assert refused.reason == f"it moves {2**28} entries"
+    case = case_class("REVERSE_V2", [tensor_class(shape), tensor_class((1,), "i", [0])], [tensor_class(shape)])
+    (refused,) = unsupported(maker.read(case), 8)
+    assert refused.reason == f"it moves {2**28} entries"
+
+
 def test_long_integers_that_do_not_fit(maker, case_class, tensor_class) -> None:
     inputs = [tensor_class((3, 4)), tensor_class((1,), "l", [2**40])]
     (refused,) = unsupported(maker.read(case_class("GATHER", inputs, [tensor_class((1, 4))])), 8)

@@ -137,6 +137,13 @@ def test_operators_in_a_circle(wire) -> None:
     assert error.value.code == "model-damaged"
 
 
+def test_too_many_parts(wire) -> None:
+    model = wire(*(([i], [i + 1]) for i in range(1100)))
+    with pytest.raises(ModelError, match="more than 1000 parts") as error:
+        segments(model, set(range(0, 1100, 2)))
+    assert error.value.code == "unsupported-operations"
+
+
 @settings(max_examples=200)
 @given(st.data())
 def test_segments_can_run_in_their_order(data) -> None:

@@ -8,6 +8,12 @@ from dataclasses import dataclass, replace
 from mlperf_mobile.errors import ModelError
 from mlperf_mobile_tflite_model.reader import Operator, TFLiteModel
 
+MAX_SEGMENTS = 1000
+"""Each costs a call of the device's or the CPU's runtime."""
+
+MAX_ROUNDS = 100
+"""Of looking for operators that follow their readers; what is not found by then runs by itself."""
+
 _STATEFUL = {
     "ASSIGN_VARIABLE", "CALL_ONCE", "HASHTABLE", "HASHTABLE_FIND", "HASHTABLE_IMPORT", "HASHTABLE_SIZE",
     "READ_VARIABLE", "VAR_HANDLE",
@@ -75,7 +81,7 @@ def part(model: TFLiteModel, segment: Segment) -> TFLiteModel:
 def _followers(model: TFLiteModel, on_device: Collection[int], writer: dict[int, Operator]) -> set[int]:
     """Operators that compute constants from constants, where all that read them can have them."""
     kept_out: set[int] = set()
-    while True:
+    for _ in range(MAX_ROUNDS):
         followers: set[int] = set()
         for operator in model.operators:
             is_constant = all(
@@ -94,6 +100,7 @@ def _followers(model: TFLiteModel, on_device: Collection[int], writer: dict[int,
         if not misplaced:
             return followers
         kept_out |= misplaced
+    return set()
 
 
 def _groups(
@@ -114,6 +121,9 @@ def _groups(
             raise ModelError(
                 "model-damaged", f"operator {left[0].index} reads what is written later", "convert it again"
             )
+        if len(groups) > MAX_SEGMENTS:
+            summary = f"the model falls into more than {MAX_SEGMENTS} parts"
+            raise ModelError("unsupported-operations", summary, "run all of it on one backend")
         groups.append((turn, taken))
         turn = not turn
     return groups

@@ -72,6 +72,8 @@ class TFLiteModel:
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    size: int = 0
+    """Bytes of the file."""
 
 
 def read(path: Path) -> TFLiteModel:
@@ -109,6 +111,7 @@ class _Reader:
             tuple(self._operator(index, operator, codes) for index, operator in enumerate(graph.tables(3))),
             self._integers(graph, 1),
             self._integers(graph, 2),
+            len(self._data),
         )
 
     def _code(self, table: Table) -> tuple[str, bool, int]:

@@ -22,6 +22,9 @@ MAX_BYTES = 2**31 - 1
 MAX_MADE_BYTES = 2**26
 """Of a constant that is not in the file; what a model means to be computed is not computed here."""
 
+GROWTH = 12
+"""Bytes of constants for each byte of the file: 8-bit weights become four times as large, and count twice."""
+
 MAX_RANK = 4
 """Of a tensor that an operation takes (documentation of the operations); one of more dimensions is kept flat."""
 
@@ -53,9 +56,12 @@ class Builder:
         """As the file has them, with the shapes that it leaves open and a rule finds out."""
         self.operands: list[Operand] = []
         self.operations: list[Operation] = []
+        self._written: set[int] = set()
         self._operand_of: dict[int, int] = {}
         self._shared: dict[tuple[object, ...], int] = {}
         self._values: dict[int, Array] = {}
+        self._floats: dict[int, int] = {}
+        self._left = GROWTH * model.size + 4 * MAX_MADE_BYTES
         self._inputs, self._outputs, self._reads = set(model.inputs), set(model.outputs), Counter(model.outputs)
         self._reads.update(tensor for operator in model.operators for tensor in operator.inputs)
         self.ready = set(model.inputs)
@@ -72,6 +78,7 @@ class Builder:
 
     def fold(self, index: int, value: Array) -> None:
         """Say what a tensor's value is."""
+        self._spend(value.nbytes)
         self._values[index] = value
 
     def operand(self, index: int) -> int:
@@ -102,8 +109,7 @@ class Builder:
 
     def is_computed(self, index: int) -> bool:
         """Whether a tensor is written by an operation."""
-        operand = self._operand_of.get(index)
-        return any(operand in operation.outputs for operation in self.operations)
+        return self._operand_of.get(index) in self._written
 
     def _add(self, index: int, value: Array | None) -> int:
         tensor = self.tensors[index]
@@ -129,6 +135,21 @@ class Builder:
         self.need(code.feature_level, code.name)
         dimension, name = tensor.quantized_dimension, tensor.name[:100]
         return self._constant(Operand(code, value.shape, 0.0, 0, scales, dimension, value, name))
+
+    def real_constant(self, index: int) -> int:
+        """A tensor that has a value, as float32."""
+        if index not in self._floats:
+            tensor, code = self.tensors[index], OperandCode.TENSOR_FLOAT32
+            dimensions, name = flat(tensor.shape), tensor.name[:100]
+            self._floats[index] = self.tensor(code, dimensions, value=self.real_value(index), name=name)
+        return self._floats[index]
+
+    def real_value(self, index: int) -> Array:
+        """The value of a tensor that has one, as float32."""
+        value = self.value(index)
+        assert value is not None
+        self._spend(4 * value.size)
+        return dequantized(self.tensors[index], value)
 
     def tensor(
         self,
@@ -161,6 +182,7 @@ class Builder:
     def _constant(self, operand: Operand) -> int:
         """The operand, or one that has been added and is equal."""
         assert operand.value is not None
+        self._spend(operand.value.nbytes)
         value = np.require(operand.value, requirements=["C", "A"]).reshape(operand.dimensions)
         scales = operand.channel_scales
         key = (
@@ -171,6 +193,12 @@ class Builder:
             self._shared[key] = len(self.operands)
             self.operands.append(replace(operand, value=value))
         return self._shared[key]
+
+    def _spend(self, size: int) -> None:
+        """A file may name one constant a million times: what is kept and compared of constants is bounded."""
+        self._left -= size
+        if self._left < 0:
+            raise Refused("the model's constants are larger than its file lets expect")
 
     def emit(self, operation: Operation, main: int) -> None:
         """Add an operation, whose input number ``main`` has the type that the API's documentation lists."""
@@ -185,6 +213,7 @@ class Builder:
         if result != kind and code not in OTHER_RESULTS:
             raise Refused(f"{code.name} of {kind.name} does not give {result.name}")
         self.operations.append(operation)
+        self._written.update(operation.outputs)
 
     def need(self, level: int, what: str) -> None:
         """Refuse ``what`` below a feature level."""

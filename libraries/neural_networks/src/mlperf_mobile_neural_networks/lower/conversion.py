@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlperf_mobile_neural_networks.codes import OperandCode, OperationCode
-from mlperf_mobile_neural_networks.lower.builder import MAX_MADE_BYTES, QUANTIZED, Refused, dequantized
+from mlperf_mobile_neural_networks.lower.builder import MAX_MADE_BYTES, QUANTIZED, Refused
 from mlperf_mobile_neural_networks.lower.op import FLOAT, Op
 from mlperf_mobile_neural_networks.lower.rules import rule
 
@@ -16,7 +16,7 @@ def dequantize(op: Op) -> None:
     if op.result().dtype != np.float32:
         raise Refused("its output is not float32")
     if op.is_constant(0):
-        op.builder.fold(op.result().index, dequantized(op.tensor(0), op.value(0)))
+        op.builder.fold(op.result().index, op.builder.real_value(op.tensor(0).index))
     else:
         output = op.output(0, op.shape())
         op.emit(OperationCode.DEQUANTIZE, [op.input()], [output])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -120,9 +121,10 @@ def _needed(model: TFLiteModel) -> set[int]:
 def _check_ends(model: TFLiteModel, builder: Builder) -> None:
     """Inputs and outputs are tensors that the API has, each listed once, and outputs are computed."""
     for what, indices in (("input", model.inputs), ("output", model.outputs)):
+        times = Counter(indices)
         for index in indices:
             try:
-                if indices.count(index) > 1 or min(indices) < 0:
+                if times[index] > 1 or index < 0:
                     raise Refused("it is listed twice, or is no tensor")
                 builder.operand(index)
                 if what == "output" and not builder.is_computed(index):

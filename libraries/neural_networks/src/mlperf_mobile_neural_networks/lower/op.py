@@ -15,7 +15,6 @@ from mlperf_mobile_neural_networks.lower.builder import (
     QUANTIZED,
     Builder,
     Refused,
-    dequantized,
     flat,
     narrowed,
 )
@@ -175,10 +174,8 @@ class Op:
 
     def float_constant(self, k: int) -> int:
         """Input ``k`` as float32, which must be a constant; stored numbers are multiplied by their scales."""
-        tensor = self.tensor(k)
-        return self.builder.tensor(
-            FLOAT, flat(tensor.shape), value=dequantized(tensor, self.value(k)), name=tensor.name
-        )
+        self.value(k)
+        return self.builder.real_constant(self.tensor(k).index)
 
     def weights(self, k: int) -> int:
         """Input ``k``, in float32 if it is quantised and the main input is float32, as dynamic-range models have it."""

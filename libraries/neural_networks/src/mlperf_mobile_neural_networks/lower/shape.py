@@ -122,7 +122,7 @@ def mirror_pad(op: Op) -> None:
     for axis, ((before, after), size) in enumerate(zip(_paddings(op), op.shape(), strict=True)):
         if max(before, after) > size - 1 + symmetric:
             raise Refused(f"it pads {size} entries by {max(before, after)}")
-        if before or after:
+        if (before or after) and _is_short(size):
             indices[axis] = np.pad(np.arange(size), (before, after), "symmetric" if symmetric else "reflect").tolist()
     gathered(op, indices)
 
@@ -131,7 +131,14 @@ def mirror_pad(op: Op) -> None:
 def reverse(op: Op) -> None:
     """Entries gathered backwards."""
     axes = {op.axis(axis, len(op.shape())) for axis in op.integers(1)}
-    gathered(op, {axis: list(range(op.shape()[axis]))[::-1] for axis in sorted(axes) if op.shape()[axis] < 2**20})
+    gathered(op, {axis: list(range(op.shape()[axis]))[::-1] for axis in sorted(axes) if _is_short(op.shape()[axis])})
+
+
+def _is_short(size: int) -> bool:
+    """True, or else the entries are too many to list."""
+    if size >= 2**20:
+        raise Refused(f"it moves {size} entries")
+    return True
 
 
 def gathered(op: Op, indices: dict[int, list[int]]) -> None:

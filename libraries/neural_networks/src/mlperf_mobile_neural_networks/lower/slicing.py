@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 
 from mlperf_mobile_neural_networks.codes import OperandCode, OperationCode
 from mlperf_mobile_neural_networks.lower.builder import MAX_RANK, Refused
@@ -97,9 +98,9 @@ def split(op: Op) -> None:
     if len(set(sizes)) == 1:
         op.emit(OperationCode.SPLIT, [operand, op.int32(axis), op.int32(len(sizes))], outputs)
         return
-    for k, output in enumerate(outputs):
+    for start, output in zip(accumulate(sizes, initial=0), outputs, strict=False):
         begin = [0] * len(shape)
-        begin[axis] = sum(sizes[:k])
+        begin[axis] = start
         inputs = [operand, op.vector(begin), op.vector(op.at(output).dimensions)]
         op.emit(OperationCode.SLICE, inputs, [output])
 
