@@ -84,6 +84,14 @@ def test_tile_reverse_gather(run: Any) -> None:
     same(run(51, x, [1, indices], (2, 2, 2, 4)), np.take(x, indices, 1))
 
 
+def test_embedding_lookup(nnapi: Any, operand: Any, error: Any) -> None:
+    values, lookups = real(6, 2, 3), ints(5, 0, 5, 1)
+    (got,) = nnapi.compute(7, [lookups, operand(3, values, const=True)], [operand(3, shape=(4, 2, 3))])
+    np.testing.assert_array_equal(got, values[lookups])
+    with pytest.raises(error, match="out of range"):
+        nnapi.compute(7, [ints(6), values], [operand(3, shape=(1, 2, 3))])
+
+
 def test_gather_out_of_range_fails_at_run_time(nnapi: Any, operand: Any, error: Any) -> None:
     with pytest.raises(error, match="GATHER") as caught:
         nnapi.compute(51, [real(3, 2), 0, ints(0, 3)], [operand(3, shape=(2, 2))])

@@ -294,11 +294,24 @@ int nn_tile_run(const Call *call)
     return NN_NO_ERROR;
 }
 
+/* GATHER takes values, axis, indices; EMBEDDING_LOOKUP indices, values, and always the first axis. */
+static int read_gather(const Call *call, const Tensor **values, const Tensor **indices, uint32_t *axis)
+{
+    bool lookup = call->code == NN_EMBEDDING_LOOKUP;
+    *values = call->in[lookup ? 1 : 0];
+    *indices = call->in[lookup ? 0 : 2];
+    *axis = 0;
+    NN_CHECK(lookup || nn_axis(nn_int(call, 1), (*values)->rank, axis), "GATHER: axis %d is out of range", nn_int(call, 1));
+    NN_CHECK(!lookup || (*indices)->rank == 1, "EMBEDDING_LOOKUP: the lookups must be one list");
+    return NN_NO_ERROR;
+}
+
 int nn_gather_shape(const Call *call, Tensor *out)
 {
-    const Tensor *in = call->in[0], *indices = call->in[2];
-    uint32_t axis;
-    NN_CHECK(nn_axis(nn_int(call, 1), in->rank, &axis), "GATHER: axis %d is out of range", nn_int(call, 1));
+    const Tensor *in = NULL, *indices = NULL;
+    uint32_t axis = 0;
+    int status = read_gather(call, &in, &indices, &axis);
+    if (status) return status;
     NN_CHECK(in->rank + indices->rank - 1 <= NN_MAX_RANK, "GATHER: the output's rank is too high");
     for (uint32_t i = 0; i < axis; i++) out->dims[out->rank++] = in->dims[i];
     for (uint32_t i = 0; i < indices->rank; i++) out->dims[out->rank++] = indices->dims[i];
@@ -308,15 +321,17 @@ int nn_gather_shape(const Call *call, Tensor *out)
 
 int nn_gather_run(const Call *call)
 {
-    const Tensor *in = call->in[0];
-    const int32_t *indices = call->in[2]->data;
+    const Tensor *in = NULL, *list = NULL;
     uint32_t axis = 0;
-    nn_axis(nn_int(call, 1), in->rank, &axis);
-    size_t n = in->dims[axis], count = nn_count(call->in[2]), outer = nn_outer(in, axis);
+    int status = read_gather(call, &in, &list, &axis);
+    if (status) return status;
+    const int32_t *indices = list->data;
+    size_t n = in->dims[axis], count = nn_count(list), outer = nn_outer(in, axis);
     size_t part = nn_inner(in, axis + 1) * nn_type_size(in->type);
     uint8_t *to = call->out[0]->data;
     for (size_t i = 0; i < count; i++)
-        if (indices[i] < 0 || (size_t)indices[i] >= n) return nn_fail(NN_OP_FAILED, "GATHER: index %d is out of range", indices[i]);
+        if (indices[i] < 0 || (size_t)indices[i] >= n)
+            return nn_fail(NN_OP_FAILED, "%s: index %d is out of range", nn_operation_name(call->code), indices[i]);
     for (size_t o = 0; o < outer; o++)
         for (size_t i = 0; i < count; i++, to += part)
             memcpy(to, (const uint8_t *)in->data + (o * n + (size_t)indices[i]) * part, part);

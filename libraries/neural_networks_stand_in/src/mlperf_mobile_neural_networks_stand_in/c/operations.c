@@ -70,6 +70,7 @@ static const Operation operations[] = {
     {NN_TRANSPOSE, "TRANSPOSE", 2, "FHUS", "T?I>T", 4, NN_SAME, K(transpose), NULL},
     {NN_REVERSE, "REVERSE", 7, "FHUSI", "TI>T", 8, NN_SAME, K(reverse), NULL},
     {NN_TILE, "TILE", 3, "FHUSI", "TI>T", 8, NN_SAME, K(tile), NULL},
+    {NN_EMBEDDING_LOOKUP, "EMBEDDING_LOOKUP", 1, "FHUSI", "IT>T", 8, NN_SAME, K(gather), NULL},
     {NN_GATHER, "GATHER", 3, "FHUSI", "TiI>T", 8, NN_SAME, K(gather), NULL},
     {NN_PAD, "PAD", 2, "FHUS", "TI>T", 4, NN_SAME, K(pad), NULL},
     {NN_PAD_V2, "PAD_V2", 3, "FHUS", "TIs>T", 4, NN_SAME, K(pad), NULL},
@@ -241,13 +242,13 @@ int nn_infer(const Operation *operation, Call *call)
         NN_NEEDS(specified(t), "%s: the stand-in takes only fully specified inputs", operation->name);
         NN_CHECK(t->rank <= operation->max_rank, "%s: rank %u is too high", operation->name, t->rank);
     }
-    if (operation->lift & NN_SAME && !(call->own_scale && operation->lift & NN_LIFT_QUANT)) {
-        const Tensor *a = call->in[0]->type == NN_INT32 ? call->in[1] : call->in[0];
-        for (uint32_t i = 0; i < call->outputs && nn_is_quant8(a->type); i++) {
-            const Tensor *b = call->out[i];
-            NN_CHECK(b->type != a->type || (a->scale == b->scale && a->zero == b->zero),
-                     "%s: output and input must have the same scale and zero point", operation->name);
-        }
+    bool same = operation->lift & NN_SAME && !(call->own_scale && operation->lift & NN_LIFT_QUANT);
+    for (uint32_t i = 0; same && i < call->outputs; i++) {
+        const Tensor *from = NULL, *to = call->out[i];
+        for (uint32_t j = 0; j < call->inputs && !from; j++)
+            if (call->in[j]->type == to->type) from = call->in[j];
+        NN_CHECK(!from || !nn_is_quant8(to->type) || (from->scale == to->scale && from->zero == to->zero),
+                 "%s: output and input must have the same scale and zero point", operation->name);
     }
     Tensor *inferred = nn_alloc(call->outputs * sizeof *inferred);
     for (uint32_t i = 0; i < call->outputs; i++) {
