@@ -59,7 +59,7 @@ wheels: install ## Build a wheel of every member into dist/
 LOCK := --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade --quiet
 
 lock: ## Pin anew (needs uv): newest versions that the ranges in the packages allow
-	$(PYTHON) tools/requirements.py --extra testing --extra litert --group dev \
+	$(PYTHON) tools/requirements.py --extra testing --extra litert --extra qnn --group dev \
 		| uv pip compile - $(LOCK) --universal -c requirements/limits.txt -o requirements/main.txt
 	$(PYTHON) tools/requirements.py --extra testing --extra tflite-runtime --group test $(addprefix --member ,$(OLD_MEMBERS)) \
 		| uv pip compile - $(LOCK) -o requirements/tflite-runtime.txt

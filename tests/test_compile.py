@@ -86,6 +86,14 @@ class TestCompile:
         assert [each["accelerator"] for each in model["compiled"]] == ["cpu", "npu"]
         assert len({each["key"] for each in model["compiled"]}) == 2
 
+    def test_for_an_accelerator_of_another_device(self, command):
+        """A host compiles for a phone; only a run needs the accelerator."""
+        lacking = {"TOY_LACKS_NPU": "1"}
+        model, done = compiled(command, *TOY, env=lacking)
+        assert (done.returncode, model["compiled"][0]["accelerator"]) == (0, "npu")
+        result, _ = command.run("--accelerator", "npu", *COMPILES, env=lacking)
+        assert result["error"]["code"] == "no-accelerator"
+
     def test_an_interpreter_has_nothing_to_compile(self, command, own_cache):
         done = command("compile", "--model", MODEL, "--backend", "toy", "--quiet")
         assert "nothing to compile" in done.stdout

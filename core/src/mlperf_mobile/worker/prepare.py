@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Placement, Probe, Session
 from mlperf_mobile.errors import BackendError, ModelError
-from mlperf_mobile.plan import CompilePlan
+from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.plugin import BackendInfo, Capability
 from mlperf_mobile.registry import Offer, Registry, pick
 from mlperf_mobile.resources.compiled import CompiledStore, Obtained
@@ -49,7 +49,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A backend that works here and has the plan's accelerators, and the model file as it was found."""
+    """A backend that works here and has the accelerators to run on, and the model file as it was found."""
 
     plan: CompilePlan
     offer: Offer[BackendInfo]
@@ -74,7 +74,7 @@ def open_backend(plan: CompilePlan, registry: Registry, channel: Channel) -> Ope
         probe = backend.probe()
         if not probe.usable:
             raise BackendError("backend-unusable", f"backend {plan.backend}: {probe.reason}", probe.fix)
-        for accelerator in plan.accelerators:
+        for accelerator in plan.accelerators if isinstance(plan, Plan) else ():  # a host compiles for other devices
             if accelerator not in probe.accelerators:
                 found = ", ".join(probe.accelerators) or "none"
                 raise BackendError(
