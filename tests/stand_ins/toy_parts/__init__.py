@@ -163,8 +163,9 @@ class ToyBackend:
         self.shards = self._options.shards
 
     def probe(self) -> Probe:
+        there = ("cpu",) if "TOY_LACKS_NPU" in os.environ else ("cpu", "npu")
         return Probe(
-            usable=True, accelerators=("cpu",) if "TOY_LACKS_NPU" in os.environ else ("cpu", "npu"), versions={"toy": os.environ.get("TOY_VERSION", "1.0")},
+            usable=True, accelerators=there, versions={"toy": os.environ.get("TOY_VERSION", "1.0")},
             runtime="toy 1.0", devices=(Device("npu", "toy-npu", "7", {"cores": 2}),),
             functional_only={"npu": "a stand-in computes it"} if self._options.simulates else {},
         )  # fmt: skip
