@@ -256,8 +256,8 @@ def litert() -> Any:
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    types = {3: schema.TensorType.FLOAT32, 4: schema.TensorType.INT32, 5: schema.TensorType.UINT8, 9: schema.TensorType.BOOL,
-             11: schema.TensorType.INT8, 14: schema.TensorType.INT8}  # fmt: skip
+    kinds = schema.TensorType
+    types = {3: kinds.FLOAT32, 4: kinds.INT32, 5: kinds.UINT8, 9: kinds.BOOL, 11: kinds.INT8, 14: kinds.INT8}
 
     def tensor(index: int, operand: Operand, buffers: list[Any]) -> Any:
         made = schema.TensorT()
@@ -277,7 +277,13 @@ def litert() -> Any:
             made.quantization.quantizedDimension = operand.channel
         return made
 
-    def run(operator: str, options: tuple[str, dict[str, Any]] | None, inputs: list[Operand], outputs: list[Operand], version: int = 1) -> list[np.ndarray]:
+    def run(
+        operator: str,
+        options: tuple[str, dict[str, Any]] | None,
+        inputs: list[Operand],
+        outputs: list[Operand],
+        version: int = 1,
+    ) -> list[np.ndarray]:
         model, graph, op, code = schema.ModelT(), schema.SubGraphT(), schema.OperatorT(), schema.OperatorCodeT()
         model.version = 3
         code.builtinCode = getattr(schema.BuiltinOperator, operator)

@@ -199,7 +199,13 @@ def test_asynchronous(nnapi: Any, addition: Any) -> None:
 
 
 def test_devices(nnapi: Any) -> None:
-    count, device, name, kind, level = ctypes.c_uint32(), ctypes.c_void_p(), ctypes.c_char_p(), ctypes.c_int32(), ctypes.c_int64()
+    count, device, name, kind, level = (
+        ctypes.c_uint32(),
+        ctypes.c_void_p(),
+        ctypes.c_char_p(),
+        ctypes.c_int32(),
+        ctypes.c_int64(),
+    )
     nnapi.call("_getDeviceCount", ctypes.byref(count))
     found = []
     for i in range(count.value):
@@ -217,7 +223,9 @@ def test_supported_and_timing_need_devices(nnapi: Any, addition: Any) -> None:
     device, supported = ctypes.c_void_p(), (ctypes.c_bool * 1)()
     nnapi.call("_getDevice", 0, ctypes.byref(device))
     handles = (ctypes.c_void_p * 2)(device, device)
-    assert nnapi.raw("Model_getSupportedOperationsForDevices", addition.handle, handles, 2, supported) == BAD_DATA  # twice
+    assert (
+        nnapi.raw("Model_getSupportedOperationsForDevices", addition.handle, handles, 2, supported) == BAD_DATA
+    )  # twice
     nnapi.call("Model_getSupportedOperationsForDevices", addition.handle, handles, 1, supported)
     assert list(supported) == [True]
     addition.compile()
@@ -323,7 +331,9 @@ def test_finish_wants_every_value(nnapi: Any, operand: Any, error: Any) -> None:
         (50, [np.ones((2, 3), np.float32), 4], (2, 3, 1), "axis"),
     ],
 )  # fmt: skip
-def test_dimensions(nnapi: Any, operand: Any, error: Any, code: int, inputs: list[Any], shape: tuple[int, ...], text: str) -> None:
+def test_dimensions(
+    nnapi: Any, operand: Any, error: Any, code: int, inputs: list[Any], shape: tuple[int, ...], text: str
+) -> None:
     with pytest.raises(error, match=text) as caught:
         nnapi.compute(code, inputs, [operand(FLOAT, shape=shape)])
     assert caught.value.code == BAD_DATA
@@ -331,20 +341,41 @@ def test_dimensions(nnapi: Any, operand: Any, error: Any, code: int, inputs: lis
 
 def test_quantisation(nnapi: Any, operand: Any, error: Any) -> None:
     q = np.zeros((2, 3), np.uint8)
-    for bad in [operand(5, q), operand(5, q, scale=0.5, zero=256), operand(14, q, scale=0.5, zero=-129), operand(FLOAT, q.astype(np.float32), scale=1.0)]:
+    for bad in [
+        operand(5, q),
+        operand(5, q, scale=0.5, zero=256),
+        operand(14, q, scale=0.5, zero=-129),
+        operand(FLOAT, q.astype(np.float32), scale=1.0),
+    ]:
         assert refused(nnapi, error, lambda model, bad=bad: model.add(bad)).code == BAD_DATA
-    with pytest.raises(error, match="scale 0.00390625"):
-        nnapi.compute(14, [operand(5, q, scale=0.5)], [operand(5, shape=(2, 3), scale=0.5)])  # LOGISTIC has one fixed scale
+    with pytest.raises(error, match=r"scale 0\.00390625"):
+        nnapi.compute(
+            14, [operand(5, q, scale=0.5)], [operand(5, shape=(2, 3), scale=0.5)]
+        )  # LOGISTIC has one fixed scale
     with pytest.raises(error, match="same scale"):
-        nnapi.compute(22, [operand(5, q, scale=0.5), operand(INT, np.int32([6]), const=True)], [operand(5, shape=(6,), scale=0.25)])
-    x, w = operand(5, np.zeros((1, 4), np.uint8), scale=0.5), operand(5, np.zeros((2, 4), np.uint8), scale=0.5, const=True)
+        nnapi.compute(
+            22,
+            [operand(5, q, scale=0.5), operand(INT, np.int32([6]), const=True)],
+            [operand(5, shape=(6,), scale=0.25)],
+        )
+    x, w = (
+        operand(5, np.zeros((1, 4), np.uint8), scale=0.5),
+        operand(5, np.zeros((2, 4), np.uint8), scale=0.5, const=True),
+    )
     with pytest.raises(error, match="the bias has scale"):
-        nnapi.compute(9, [x, w, operand(INT, np.zeros(2, np.int32), scale=0.5, const=True), 0], [operand(5, shape=(1, 2), scale=1.0)])
+        nnapi.compute(
+            9,
+            [x, w, operand(INT, np.zeros(2, np.int32), scale=0.5, const=True), 0],
+            [operand(5, shape=(1, 2), scale=1.0)],
+        )
 
 
 def test_output_dimensions_may_be_left_open(nnapi: Any, operand: Any) -> None:
     model = nnapi.model()
-    x, order = model.add(np.arange(6, dtype=np.float32).reshape(2, 3)), model.add(operand(INT, np.int32([1, 0]), const=True))
+    x, order = (
+        model.add(np.arange(6, dtype=np.float32).reshape(2, 3)),
+        model.add(operand(INT, np.int32([1, 0]), const=True)),
+    )
     middle, out = model.add(operand(FLOAT)), model.add(operand(FLOAT, shape=(0, 2)))
     model.operation(37, [x, order], [middle])
     model.operation(19, [middle], [out])

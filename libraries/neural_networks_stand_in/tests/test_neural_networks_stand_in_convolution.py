@@ -45,7 +45,9 @@ CASES = [
 ]
 
 
-def conv_options(stride: tuple[int, int], dilation: tuple[int, int], padding: int, fuse: int, **more: int) -> dict[str, int]:
+def conv_options(
+    stride: tuple[int, int], dilation: tuple[int, int], padding: int, fuse: int, **more: int
+) -> dict[str, int]:
     return {
         "padding": LITERT_PADDING[padding], "strideH": stride[0], "strideW": stride[1], "dilationHFactor": dilation[0],
         "dilationWFactor": dilation[1], "fusedActivationFunction": fuse, **more,
@@ -56,8 +58,14 @@ def conv_options(stride: tuple[int, int], dilation: tuple[int, int], padding: in
 @pytest.mark.parametrize("constant", [True, False])
 def test_conv_float(nnapi: Any, operand: Any, litert: Any, case: Any, constant: bool) -> None:
     shape, filter_shape, stride, dilation, padding, fuse = case
-    x, w, b = operand(3, real(*shape)), operand(3, real(*filter_shape), const=constant), operand(3, real(filter_shape[0]), const=True)
-    (want,) = litert("CONV_2D", ("Conv2DOptions", conv_options(stride, dilation, padding, fuse)), [x, w, b], [operand(3)])
+    x, w, b = (
+        operand(3, real(*shape)),
+        operand(3, real(*filter_shape), const=constant),
+        operand(3, real(filter_shape[0]), const=True),
+    )
+    (want,) = litert(
+        "CONV_2D", ("Conv2DOptions", conv_options(stride, dilation, padding, fuse)), [x, w, b], [operand(3)]
+    )
     inputs = [x, w, b, padding, stride[1], stride[0], fuse, False, dilation[1], dilation[0]]
     (got,) = nnapi.compute(3, inputs, [operand(3, shape=want.shape)])
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
@@ -77,8 +85,14 @@ def test_conv_float16(nnapi: Any, operand: Any) -> None:
     x, w, b = (real(*s).astype(np.float16) for s in ((1, 6, 6, 4), (3, 3, 3, 4), (3,)))
     wide = [each.astype(np.float32) for each in (x, w, b)]
     rest = [SAME, 1, 1, 0]
-    (want,) = nnapi.compute(3, [wide[0], operand(3, wide[1], const=True), operand(3, wide[2], const=True), *rest], [operand(3, shape=(1, 6, 6, 3))])
-    (got,) = nnapi.compute(3, [x, operand(8, w, const=True), operand(8, b, const=True), *rest], [operand(8, shape=(1, 6, 6, 3))])
+    (want,) = nnapi.compute(
+        3,
+        [wide[0], operand(3, wide[1], const=True), operand(3, wide[2], const=True), *rest],
+        [operand(3, shape=(1, 6, 6, 3))],
+    )
+    (got,) = nnapi.compute(
+        3, [x, operand(8, w, const=True), operand(8, b, const=True), *rest], [operand(8, shape=(1, 6, 6, 3))]
+    )
     np.testing.assert_array_equal(got, want.astype(np.float16))
 
 
@@ -88,9 +102,14 @@ def conv_quantised(operand: Any, case: Any, code: int, per_channel: bool, depthw
     x = quantised(operand, code, shape, 0.04, 110 if code == 5 else -5)
     if per_channel:
         scales = RNG.uniform(0.004, 0.03, channels).astype(np.float32)
-        w = operand(11, RNG.integers(-127, 128, filter_shape).astype(np.int8), scales=[float(s) for s in scales], const=True,
-                    channel=3 if depthwise else 0)  # fmt: skip
-        b = operand(4, RNG.integers(-3000, 3000, channels).astype(np.int32), const=True, scales=[float(np.float32(0.04) * s) for s in scales])
+        stored, channel = RNG.integers(-127, 128, filter_shape).astype(np.int8), 3 if depthwise else 0
+        w = operand(11, stored, scales=[float(s) for s in scales], const=True, channel=channel)
+        b = operand(
+            4,
+            RNG.integers(-3000, 3000, channels).astype(np.int32),
+            const=True,
+            scales=[float(np.float32(0.04) * s) for s in scales],
+        )
     else:
         w = quantised(operand, code, filter_shape, 0.01, 121 if code == 5 else 0, const=True)
         scale = float(np.float32(0.04) * np.float32(0.01))
@@ -113,7 +132,9 @@ def test_conv_quantised(nnapi: Any, operand: Any, litert: Any, case: Any, code: 
     out = operand(code, scale=spread, zero=130 if code == 5 else 4)
     if fuse >= 2:
         out.scale = 0.06
-    (want,) = litert("CONV_2D", ("Conv2DOptions", conv_options(stride, dilation, padding, fuse)), inputs, [out], version=3)
+    (want,) = litert(
+        "CONV_2D", ("Conv2DOptions", conv_options(stride, dilation, padding, fuse)), inputs, [out], version=3
+    )
     rest = [padding, stride[1], stride[0], fuse, False, dilation[1], dilation[0]]
     out.shape = want.shape
     (got,) = nnapi.compute(3, [*without_bias_scales(operand, inputs), *rest], [out])
@@ -131,7 +152,11 @@ DEPTHWISE = [
 def test_depthwise_float(nnapi: Any, operand: Any, litert: Any, case: Any) -> None:
     shape, filter_shape, stride, dilation, padding, fuse = case
     multiplier = filter_shape[3] // shape[3]
-    x, w, b = operand(3, real(*shape)), operand(3, real(*filter_shape), const=True), operand(3, real(filter_shape[3]), const=True)
+    x, w, b = (
+        operand(3, real(*shape)),
+        operand(3, real(*filter_shape), const=True),
+        operand(3, real(filter_shape[3]), const=True),
+    )
     options = conv_options(stride, dilation, padding, fuse, depthMultiplier=multiplier)
     (want,) = litert("DEPTHWISE_CONV_2D", ("DepthwiseConv2DOptions", options), [x, w, b], [operand(3)], version=2)
     inputs = [x, w, b, padding, stride[1], stride[0], multiplier, fuse, False, dilation[1], dilation[0]]
@@ -177,7 +202,9 @@ def test_grouped_is_convolution_of_each_group(nnapi: Any, operand: Any, code: in
 
 @pytest.mark.parametrize(("size", "stride", "padding"), [((10, 12), 2, SAME), ((5, 6), 1, SAME), ((11, 13), 2, VALID)])
 @pytest.mark.parametrize("code", [3, 14])
-def test_transpose_conv(nnapi: Any, operand: Any, litert: Any, size: tuple[int, int], stride: int, padding: int, code: int) -> None:
+def test_transpose_conv(
+    nnapi: Any, operand: Any, litert: Any, size: tuple[int, int], stride: int, padding: int, code: int
+) -> None:
     shape, filter_shape = (1, 5, 6, 4), (3, 3, 3, 4)
     out_shape = np.array([1, *size, 3], np.int32)
     if code == 3:
@@ -211,7 +238,14 @@ POOLS = {"AVERAGE_POOL_2D": 1, "MAX_POOL_2D": 17, "L2_POOL_2D": 12}
 @pytest.mark.parametrize(("name", "padding", "fuse"), [*product(POOLS, [SAME, VALID], [0, 3])])
 def test_pool_float(nnapi: Any, operand: Any, litert: Any, name: str, padding: int, fuse: int) -> None:
     x = operand(3, real(2, 9, 11, 7) * 4)
-    options = {"padding": LITERT_PADDING[padding], "strideW": 2, "strideH": 1, "filterWidth": 3, "filterHeight": 2, "fusedActivationFunction": fuse}
+    options = {
+        "padding": LITERT_PADDING[padding],
+        "strideW": 2,
+        "strideH": 1,
+        "filterWidth": 3,
+        "filterHeight": 2,
+        "fusedActivationFunction": fuse,
+    }
     (want,) = litert(name, ("Pool2DOptions", options), [x], [operand(3)])
     (got,) = nnapi.compute(POOLS[name], [x, padding, 2, 1, 3, 2, fuse], [operand(3, shape=want.shape)])
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
@@ -220,7 +254,14 @@ def test_pool_float(nnapi: Any, operand: Any, litert: Any, name: str, padding: i
 @pytest.mark.parametrize(("name", "code"), [*product(["AVERAGE_POOL_2D", "MAX_POOL_2D"], [5, 14])])
 def test_pool_quantised(nnapi: Any, operand: Any, litert: Any, name: str, code: int) -> None:
     x = quantised(operand, code, (1, 9, 11, 7), 0.05, 100 if code == 5 else -28)
-    options = {"padding": 0, "strideW": 2, "strideH": 2, "filterWidth": 3, "filterHeight": 3, "fusedActivationFunction": 1}
+    options = {
+        "padding": 0,
+        "strideW": 2,
+        "strideH": 2,
+        "filterWidth": 3,
+        "filterHeight": 3,
+        "fusedActivationFunction": 1,
+    }
     out = operand(code, scale=x.scale, zero=x.zero)
     (want,) = litert(name, ("Pool2DOptions", options), [x], [out], version=2)
     out.shape = want.shape
@@ -237,7 +278,9 @@ def test_fully_connected(nnapi: Any, operand: Any, litert: Any, rows: int, code:
     else:
         x, w, b = conv_quantised(operand, ((rows, 65), (37, 65)), code, per_channel=False)
         out = operand(code, shape=(rows, 37), scale=0.3, zero=120 if code == 5 else 9)
-    (want,) = litert("FULLY_CONNECTED", ("FullyConnectedOptions", {"fusedActivationFunction": 1}), [x, w, b], [out], version=4)
+    (want,) = litert(
+        "FULLY_CONNECTED", ("FullyConnectedOptions", {"fusedActivationFunction": 1}), [x, w, b], [out], version=4
+    )
     (got,) = nnapi.compute(9, [x, w, b, 1], [out])
     if code == 3:
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)

@@ -21,7 +21,14 @@ BINARY: dict[str, tuple[int, bool, Callable[[Any, Any], Any]]] = {
     "MINIMUM": (66, False, np.minimum),
     "PRELU": (71, False, lambda x, a: np.where(x >= 0, x, x * a)),
 }
-SHAPES = [((2, 3, 4, 5), (2, 3, 4, 5)), ((2, 3, 4, 5), (5,)), ((4, 1, 5), (1, 3, 1)), ((1,), (7,)), ((3, 1, 1), (3, 4, 5)), ((1, 1), (1, 1))]
+SHAPES = [
+    ((2, 3, 4, 5), (2, 3, 4, 5)),
+    ((2, 3, 4, 5), (5,)),
+    ((4, 1, 5), (1, 3, 1)),
+    ((1,), (7,)),
+    ((3, 1, 1), (3, 4, 5)),
+    ((1, 1), (1, 1)),
+]
 
 
 def real(*shape: int, low: float = -4, high: float = 4) -> NDArray[np.float32]:
@@ -84,7 +91,9 @@ def test_every_float16_converts_both_ways(nnapi: Any, operand: Any) -> None:
     every = np.arange(65536, dtype=np.uint16).view(np.float16)
     (wide,) = nnapi.compute(45, [every], [operand(3, shape=(65536,))])
     np.testing.assert_array_equal(wide, every.astype(np.float32))
-    values = np.concatenate([np.float32([65519, 65520, 2**-25, 2**-24, 1e-9, -0.0, np.inf]), real(5000, low=-1e-4, high=1e-4), real(5000)])
+    values = np.concatenate(
+        [np.float32([65519, 65520, 2**-25, 2**-24, 1e-9, -0.0, np.inf]), real(5000, low=-1e-4, high=1e-4), real(5000)]
+    )
     (narrow,) = nnapi.compute(45, [values], [operand(8, shape=values.shape)])
     with np.errstate(over="ignore"):
         np.testing.assert_array_equal(narrow.view(np.uint16), values.astype(np.float16).view(np.uint16))
@@ -101,7 +110,10 @@ def test_compare(nnapi: Any, operand: Any, code: int) -> None:
     ]:
         (got,) = nnapi.compute(code, [a, b], [operand(9, shape=(4, 5))])
         np.testing.assert_array_equal(got, COMPARE[code](a, b))
-    q = [operand(5, np.arange(6, dtype=np.uint8), scale=0.5, zero=0), operand(5, np.full(6, 4, np.uint8), scale=0.25, zero=0)]
+    q = [
+        operand(5, np.arange(6, dtype=np.uint8), scale=0.5, zero=0),
+        operand(5, np.full(6, 4, np.uint8), scale=0.25, zero=0),
+    ]
     (got,) = nnapi.compute(code, q, [operand(9, shape=(6,))])
     np.testing.assert_array_equal(got, COMPARE[code](np.arange(6) * 0.5, 1.0))
 
@@ -142,11 +154,16 @@ def test_unary(nnapi: Any, operand: Any, name: str) -> None:
     np.testing.assert_allclose(got, formula(x.astype(np.float64)), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "scale", "zero"), [("LOGISTIC", 1 / 256, -128), ("TANH", 1 / 128, 0), ("HARD_SWISH", 0.05, -20), ("RELU6", 0.06, -3)])
+@pytest.mark.parametrize(
+    ("name", "scale", "zero"),
+    [("LOGISTIC", 1 / 256, -128), ("TANH", 1 / 128, 0), ("HARD_SWISH", 0.05, -20), ("RELU6", 0.06, -3)],
+)
 def test_unary_quantised(nnapi: Any, operand: Any, name: str, scale: float, zero: int) -> None:
     code, _, _, formula = UNARY[name]
     every = np.arange(-128, 128, dtype=np.int8)
-    (got,) = nnapi.compute(code, [operand(14, every, scale=0.06, zero=-3)], [operand(14, shape=(256,), scale=scale, zero=zero)])
+    (got,) = nnapi.compute(
+        code, [operand(14, every, scale=0.06, zero=-3)], [operand(14, shape=(256,), scale=scale, zero=zero)]
+    )
     want = np.clip(np.round(formula((every.astype(np.float64) + 3) * 0.06) / scale) + zero, -128, 127)
     assert np.abs(got - want).max() <= 1
     assert (got == want).mean() > 0.98

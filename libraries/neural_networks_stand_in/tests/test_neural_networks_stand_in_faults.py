@@ -1,4 +1,4 @@
-"""What NN_STAND_IN_* variables do: faults, devices, levels, time, the trace and the cache. Each case is a process of its own."""
+"""What the NN_STAND_IN_* variables do, each case in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mlperf_mobile_neural_networks_stand_in import build, build_timed_loop
+from mlperf_mobile_neural_networks_stand_in import build_timed_loop
 
 # Runs one ADD twice; prints the code of every call that fails, and at last the outcome.
 SCRIPT = """
@@ -68,7 +68,9 @@ def run(nnapi_library: Any) -> Any:
 
     def run(*arguments: str, timeout: float = 60, **variables: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", SCRIPT, str(nnapi_library.path), *arguments]
-        return subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=timeout)
+        return subprocess.run(
+            command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=timeout, check=False
+        )
 
     return run
 
@@ -121,7 +123,9 @@ def test_threads_and_leak(run: Any) -> None:
     assert "done" in done.stdout
 
 
-@pytest.mark.parametrize("wrong", ["ANeuralNetworksModel_finish", "ANeuralNetworksModel_finish=explode", "ANeuralNetworksModel_finish@0=5"])
+@pytest.mark.parametrize(
+    "wrong", ["ANeuralNetworksModel_finish", "ANeuralNetworksModel_finish=explode", "ANeuralNetworksModel_finish@0=5"]
+)
 def test_a_wrong_setting_ends_the_process(run: Any, wrong: str) -> None:
     done = run(NN_STAND_IN_FAIL=wrong)
     assert done.returncode == -signal.SIGABRT
@@ -184,14 +188,18 @@ nn.ANeuralNetworksModel_free(model)
 
 
 def test_a_second_free_ends_the_process(nnapi_library: Any) -> None:
-    done = subprocess.run([sys.executable, "-c", FREES, str(nnapi_library.path)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FREES, str(nnapi_library.path)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == -signal.SIGABRT
     assert "ANeuralNetworksModel_free: the handle is not alive" in done.stderr
 
 
 def test_a_model_must_outlive_its_compilation(nnapi_library: Any) -> None:
     script = SCRIPT.replace("nn.ANeuralNetworksCompilation_free(compilation)\n", "")
-    done = subprocess.run([sys.executable, "-c", script, str(nnapi_library.path)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(nnapi_library.path)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == -signal.SIGABRT
     assert "the model must outlive it" in done.stderr
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,12 @@ Finished = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_void_p, ctypes.c_int
 
 
 class AsyncRequest(ctypes.Structure):
-    _fields_ = [("inputs", ctypes.POINTER(IOBuffer)), ("outputs", ctypes.POINTER(IOBuffer)), ("finish_cb", Finished), ("opaque", ctypes.c_void_p)]
+    _fields_ = [
+        ("inputs", ctypes.POINTER(IOBuffer)),
+        ("outputs", ctypes.POINTER(IOBuffer)),
+        ("finish_cb", Finished),
+        ("opaque", ctypes.c_void_p),
+    ]
 
 
 class SyncRequest(ctypes.Structure):
@@ -96,7 +101,9 @@ def network(neuron: Any, operand: Any) -> bytes:
 
 def restore(neuron: Any, blob: bytes) -> tuple[int, Any, Any]:
     model, compilation = ctypes.c_void_p(), ctypes.c_void_p()
-    code = neuron.raw("Model_restoreFromCompiledNetwork", ctypes.byref(model), ctypes.byref(compilation), blob, len(blob))
+    code = neuron.raw(
+        "Model_restoreFromCompiledNetwork", ctypes.byref(model), ctypes.byref(compilation), blob, len(blob)
+    )
     return code, model, compilation
 
 
@@ -122,7 +129,14 @@ def test_restored_network_computes(neuron: Any, network: bytes) -> None:
     neuron.free("Compilation", compilation)
     neuron.free("Model", model)
     kind = ctypes.c_int(0)
-    neuron.call("Model_restoreFromCompiledNetworkV2", ctypes.byref(model), ctypes.byref(compilation), network, len(network), ctypes.byref(kind))
+    neuron.call(
+        "Model_restoreFromCompiledNetworkV2",
+        ctypes.byref(model),
+        ctypes.byref(compilation),
+        network,
+        len(network),
+        ctypes.byref(kind),
+    )
     np.testing.assert_allclose(run(neuron, compilation), want(), rtol=1e-5)
     neuron.free("Compilation", compilation)
     neuron.free("Model", model)
@@ -145,7 +159,14 @@ def test_restoring_operation(neuron: Any, network: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("place", "what"),
-    [(0, "no compiled network"), (8, "format"), (64, "version"), (32, "compiled for"), (200, "damaged"), (-1, "damaged")],
+    [
+        (0, "no compiled network"),
+        (8, "format"),
+        (64, "version"),
+        (32, "compiled for"),
+        (200, "damaged"),
+        (-1, "damaged"),
+    ],
 )
 def test_wrong_networks_are_refused(neuron: Any, network: bytes, place: int, what: str) -> None:
     wrong = bytearray(network)
@@ -177,8 +198,12 @@ def test_checksum_of_the_tests_is_that_of_the_format(network: bytes) -> None:
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(changes=st.lists(st.tuples(st.integers(0, 2**20), st.integers(0, 255)), min_size=1, max_size=4), front=st.booleans())
-def test_networks_with_a_good_checksum_but_wrong_numbers_do_no_harm(neuron: Any, network: bytes, changes: list[tuple[int, int]], front: bool) -> None:
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 2**20), st.integers(0, 255)), min_size=1, max_size=4), front=st.booleans()
+)
+def test_networks_with_a_good_checksum_but_wrong_numbers_do_no_harm(
+    neuron: Any, network: bytes, changes: list[tuple[int, int]], front: bool
+) -> None:
     wrong = bytearray(network)
     for place, value in changes:
         start = 68 if front else HEADER  # the header's tables of contents, or the records
@@ -267,10 +292,23 @@ def test_runtime(runtime: ctypes.CDLL, network: bytes, tmp_path: Path) -> None:
     assert runtime.NeuronRuntime_getOutputRank(handle, ctypes.c_uint64(0), ctypes.byref(rank)) == 0
     assert runtime.NeuronRuntime_getInputPaddedDimensions(handle, ctypes.c_uint64(0), dims) == 0
     assert (size.value, rank.value, list(dims)) == (X.nbytes, 2, [1, 1, 2, 12])
-    assert runtime.NeuronRuntime_setSingleInput(handle, ctypes.c_void_p(X.ctypes.data), ctypes.c_size_t(X.nbytes - 1), plain) == 4
-    assert runtime.NeuronRuntime_setSingleInput(handle, ctypes.c_void_p(X.ctypes.data), ctypes.c_size_t(X.nbytes), plain) == 0
+    assert (
+        runtime.NeuronRuntime_setSingleInput(
+            handle, ctypes.c_void_p(X.ctypes.data), ctypes.c_size_t(X.nbytes - 1), plain
+        )
+        == 4
+    )
+    assert (
+        runtime.NeuronRuntime_setSingleInput(handle, ctypes.c_void_p(X.ctypes.data), ctypes.c_size_t(X.nbytes), plain)
+        == 0
+    )
     assert runtime.NeuronRuntime_inference(handle) == 4  # the output is missing
-    assert runtime.NeuronRuntime_setOutput(handle, ctypes.c_uint64(0), ctypes.c_void_p(out.ctypes.data), ctypes.c_size_t(out.nbytes), plain) == 0
+    assert (
+        runtime.NeuronRuntime_setOutput(
+            handle, ctypes.c_uint64(0), ctypes.c_void_p(out.ctypes.data), ctypes.c_size_t(out.nbytes), plain
+        )
+        == 0
+    )
     assert runtime.NeuronRuntime_inference(handle) == 0
     np.testing.assert_allclose(out, want(), rtol=1e-5)
     profiled, boost = ctypes.c_void_p(), ctypes.c_uint8()
@@ -288,9 +326,22 @@ def test_runtime_with_shared_memory(runtime: ctypes.CDLL, network: bytes) -> Non
         os.pwrite(file.fileno(), X.tobytes(), 128)
         shared = BufferAttribute(file.fileno())
         zero = ctypes.c_uint64(0)
-        assert runtime.NeuronRuntime_setOffsetedInput(handle, zero, None, ctypes.c_size_t(X.nbytes), shared, ctypes.c_size_t(500)) == 4
-        assert runtime.NeuronRuntime_setOffsetedInput(handle, zero, None, ctypes.c_size_t(X.nbytes), shared, ctypes.c_size_t(128)) == 0
-        assert runtime.NeuronRuntime_setOffsetedOutput(handle, zero, None, ctypes.c_size_t(40), shared, ctypes.c_size_t(0)) == 0
+        assert (
+            runtime.NeuronRuntime_setOffsetedInput(
+                handle, zero, None, ctypes.c_size_t(X.nbytes), shared, ctypes.c_size_t(500)
+            )
+            == 4
+        )
+        assert (
+            runtime.NeuronRuntime_setOffsetedInput(
+                handle, zero, None, ctypes.c_size_t(X.nbytes), shared, ctypes.c_size_t(128)
+            )
+            == 0
+        )
+        assert (
+            runtime.NeuronRuntime_setOffsetedOutput(handle, zero, None, ctypes.c_size_t(40), shared, ctypes.c_size_t(0))
+            == 0
+        )
         assert runtime.NeuronRuntime_inference(handle) == 0
         got = np.frombuffer(os.pread(file.fileno(), 40, 0), np.float32).reshape(2, 5)
         np.testing.assert_allclose(got, want(), rtol=1e-5)
@@ -301,16 +352,24 @@ def test_runtime_of_the_second_generation(runtime: ctypes.CDLL, network: bytes, 
     path = tmp_path / "network.dla"
     path.write_bytes(network)
     handle = ctypes.c_void_p()
-    assert runtime.NeuronRuntimeV2_create(bytes(path), ctypes.c_size_t(1), ctypes.byref(handle), ctypes.c_size_t(3)) == 0
+    assert (
+        runtime.NeuronRuntimeV2_create(bytes(path), ctypes.c_size_t(1), ctypes.byref(handle), ctypes.c_size_t(3)) == 0
+    )
     jobs: list[tuple[int, int]] = []
     finished = Finished(lambda job, _opaque, status: jobs.append((job, status)))
     outs = [np.zeros((2, 5), np.float32) for _ in range(8)]
     kept, numbers = [], []
     for out in outs:
-        inputs, outputs = (IOBuffer * 1)(IOBuffer(X.ctypes.data, X.nbytes, -1)), (IOBuffer * 1)(IOBuffer(out.ctypes.data, out.nbytes, -1))
+        inputs, outputs = (
+            (IOBuffer * 1)(IOBuffer(X.ctypes.data, X.nbytes, -1)),
+            (IOBuffer * 1)(IOBuffer(out.ctypes.data, out.nbytes, -1)),
+        )
         kept.append((inputs, outputs))
         job = ctypes.c_uint64()
-        assert runtime.NeuronRuntimeV2_enqueue(handle, AsyncRequest(inputs, outputs, finished, None), ctypes.byref(job)) == 0
+        assert (
+            runtime.NeuronRuntimeV2_enqueue(handle, AsyncRequest(inputs, outputs, finished, None), ctypes.byref(job))
+            == 0
+        )
         numbers.append(job.value)
     last = np.zeros((2, 5), np.float32)
     outputs = (IOBuffer * 1)(IOBuffer(last.ctypes.data, last.nbytes, -1))
@@ -327,7 +386,8 @@ SCRIPT = """
 import ctypes, sys
 library, blob = ctypes.CDLL(sys.argv[1]), open(sys.argv[2], "rb").read()
 model, compilation = ctypes.c_void_p(), ctypes.c_void_p()
-print(library.NeuronModel_restoreFromCompiledNetwork(ctypes.byref(model), ctypes.byref(compilation), blob, ctypes.c_size_t(len(blob))))
+restore, size = library.NeuronModel_restoreFromCompiledNetwork, ctypes.c_size_t(len(blob))
+print(restore(ctypes.byref(model), ctypes.byref(compilation), blob, size))
 """
 
 
@@ -337,8 +397,21 @@ print(library.NeuronModel_restoreFromCompiledNetwork(ctypes.byref(model), ctypes
     ({"NN_STAND_IN_VERSION": "9.0.0"}, BAD_DATA),
     ({"NN_STAND_IN_VERSION": "8.9.1"}, 0),  # only the major version must match
 ])  # fmt: skip
-def test_networks_of_other_devices(neuron_library: Any, neuron: Callable[..., Any], network: bytes, tmp_path: Path, settings_: dict[str, str], answer: int) -> None:
+def test_networks_of_other_devices(
+    neuron_library: Any,
+    neuron: Any,
+    network: bytes,
+    tmp_path: Path,
+    settings_: dict[str, str],
+    answer: int,
+) -> None:
     path = tmp_path / "network"
     path.write_bytes(network)
-    done = subprocess.run([sys.executable, "-c", SCRIPT, str(neuron_library.path), str(path)], env={**os.environ, **settings_}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(neuron_library.path), str(path)],
+        env={**os.environ, **settings_},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert int(done.stdout) == answer

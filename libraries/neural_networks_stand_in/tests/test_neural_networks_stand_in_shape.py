@@ -1,4 +1,4 @@
-"""Operations that move elements, reductions, resizing and normalisation, against numpy and LiteRT's reference kernels."""
+"""Moving elements, reductions, resizing and normalisation, against numpy and LiteRT's reference kernels."""
 
 from __future__ import annotations
 
@@ -145,7 +145,11 @@ def test_fill(nnapi: Any, operand: Any) -> None:
     dims = operand(4, ints(2, 3), const=True)
     model_input_free = nnapi.model()
     try:
-        a, value, out = model_input_free.add(dims), model_input_free.add(7), model_input_free.add(operand(4, shape=(2, 3)))
+        a, value, out = (
+            model_input_free.add(dims),
+            model_input_free.add(7),
+            model_input_free.add(operand(4, shape=(2, 3))),
+        )
         x, twice = model_input_free.add(ints(1, 2, 3)), model_input_free.add(operand(4, shape=(2, 3)))
         none = model_input_free.add(0)
         model_input_free.operation(0, [out, x, none], [twice])  # operations may come in any order
@@ -169,25 +173,42 @@ def test_depth_and_space(run: Any, nnapi: Any, operand: Any, litert: Any) -> Non
 
 def test_batch_and_space(run: Any, operand: Any, litert: Any) -> None:
     x, block, pads = real(6, 4, 6, 3), ints(2, 3), ints([1, 1], [0, 3])
-    (want,) = litert("SPACE_TO_BATCH_ND", ("SpaceToBatchNDOptions", {}), [operand(3, x), operand(4, block, const=True), operand(4, pads, const=True)], [operand(3)])
+    (want,) = litert(
+        "SPACE_TO_BATCH_ND",
+        ("SpaceToBatchNDOptions", {}),
+        [operand(3, x), operand(4, block, const=True), operand(4, pads, const=True)],
+        [operand(3)],
+    )
     half = run(33, x, [block, pads], want.shape)
     same(half, want)
     crops = operand(4, ints([0, 0], [0, 0]), const=True)
-    (want,) = litert("BATCH_TO_SPACE_ND", ("BatchToSpaceNDOptions", {}), [operand(3, x), operand(4, block, const=True), crops], [operand(3)])
+    (want,) = litert(
+        "BATCH_TO_SPACE_ND",
+        ("BatchToSpaceNDOptions", {}),
+        [operand(3, x), operand(4, block, const=True), crops],
+        [operand(3)],
+    )
     same(run(29, x, [block], want.shape), want)
 
 
-RESIZES = {"RESIZE_BILINEAR": (23, "ResizeBilinearOptions"), "RESIZE_NEAREST_NEIGHBOR": (94, "ResizeNearestNeighborOptions")}
+RESIZES = {
+    "RESIZE_BILINEAR": (23, "ResizeBilinearOptions"),
+    "RESIZE_NEAREST_NEIGHBOR": (94, "ResizeNearestNeighborOptions"),
+}
 
 
 @pytest.mark.parametrize("name", RESIZES)
 @pytest.mark.parametrize(("align", "half"), [(False, False), (True, False), (False, True)])
 @pytest.mark.parametrize("size", [(9, 14), (3, 2), (1, 1)], ids=str)
-def test_resize(nnapi: Any, operand: Any, litert: Any, name: str, align: bool, half: bool, size: tuple[int, int]) -> None:
+def test_resize(
+    nnapi: Any, operand: Any, litert: Any, name: str, align: bool, half: bool, size: tuple[int, int]
+) -> None:
     code, options = RESIZES[name]
     x = operand(3, real(2, 5, 6, 3))
     target = operand(4, ints(*size), const=True)
-    (want,) = litert(name, (options, {"alignCorners": align, "halfPixelCenters": half}), [x, target], [operand(3)], version=3)
+    (want,) = litert(
+        name, (options, {"alignCorners": align, "halfPixelCenters": half}), [x, target], [operand(3)], version=3
+    )
     (got,) = nnapi.compute(code, [x, size[1], size[0], False, align, half], [operand(3, shape=want.shape)])
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
@@ -203,7 +224,9 @@ def test_resize_quantised(nnapi: Any, operand: Any, litert: Any) -> None:
     x = operand(14, RNG.integers(-128, 128, (1, 5, 6, 3)).astype(np.int8), scale=0.1, zero=3)
     out = operand(14, scale=0.1, zero=3)
     target = operand(4, ints(11, 7), const=True)
-    (want,) = litert("RESIZE_BILINEAR", ("ResizeBilinearOptions", {"halfPixelCenters": True}), [x, target], [out], version=3)
+    (want,) = litert(
+        "RESIZE_BILINEAR", ("ResizeBilinearOptions", {"halfPixelCenters": True}), [x, target], [out], version=3
+    )
     out.shape = want.shape
     (got,) = nnapi.compute(23, [x, 7, 11, False, False, True], [out])
     assert np.abs(got.astype(int) - want).max() <= 1
@@ -268,7 +291,7 @@ def test_normalisation(nnapi: Any, operand: Any) -> None:
     x = real(2, 3, 4, 9)
     (got,) = nnapi.compute(11, [x], [operand(3, shape=x.shape)])
     np.testing.assert_allclose(got, x / np.linalg.norm(x, axis=-1, keepdims=True), rtol=1e-5)
-    # NeuralNetworksTypes.h: sqr_sum takes d - radius up to and with d + radius. (LiteRT's reference kernel leaves the last out.)
+    # NeuralNetworksTypes.h: the sum takes d - radius up to and with d + radius. LiteRT's reference leaves the last out.
     squares = np.pad(x.astype(np.float64) ** 2, [(0, 0)] * 3 + [(2, 2)])
     sums = sum(squares[..., i : i + 9] for i in range(5))
     want = x / (1.5 + 0.3 * sums) ** 0.7
@@ -298,9 +321,31 @@ def test_detection(nnapi: Any, operand: Any, regular: bool) -> None:
     anchors_n, classes, most = 40, 4, 12
     scores = RNG.uniform(0, 1, (2, anchors_n, classes)).astype(np.float32)
     deltas = (RNG.standard_normal((2, anchors_n, 4)) * 2).astype(np.float32)
-    anchors = np.concatenate([RNG.uniform(0.2, 0.8, (anchors_n, 2)), RNG.uniform(0.1, 0.4, (anchors_n, 2))], 1).astype(np.float32)
-    inputs = [scores, deltas, operand(3, anchors, const=True), 10.0, 10.0, 5.0, 5.0, regular, most, 1, 5, 0.3, 0.4, False]
-    outputs = [operand(3, shape=(2, most)), operand(3, shape=(2, most, 4)), operand(4, shape=(2, most)), operand(4, shape=(2,))]
+    anchors = np.concatenate([RNG.uniform(0.2, 0.8, (anchors_n, 2)), RNG.uniform(0.1, 0.4, (anchors_n, 2))], 1).astype(
+        np.float32
+    )
+    inputs = [
+        scores,
+        deltas,
+        operand(3, anchors, const=True),
+        10.0,
+        10.0,
+        5.0,
+        5.0,
+        regular,
+        most,
+        1,
+        5,
+        0.3,
+        0.4,
+        False,
+    ]
+    outputs = [
+        operand(3, shape=(2, most)),
+        operand(3, shape=(2, most, 4)),
+        operand(4, shape=(2, most)),
+        operand(4, shape=(2,)),
+    ]
     got = nnapi.compute(47, inputs, outputs)
     for batch in range(2):
         d = deltas[batch].astype(np.float64)
@@ -314,7 +359,9 @@ def test_detection(nnapi: Any, operand: Any, regular: bool) -> None:
             found = sorted(found)[:most]
         else:
             best = scores[batch, :, 1:].max(1)
-            found = [(-best[i], i, int(scores[batch, i, 1:].argmax()) + 1) for i in detect(best, boxes, 0.3, 0.4)[:most]]
+            found = [
+                (-best[i], i, int(scores[batch, i, 1:].argmax()) + 1) for i in detect(best, boxes, 0.3, 0.4)[:most]
+            ]
         count = len(found)
         assert got[3][batch] == count > 3
         np.testing.assert_allclose(got[0][batch, :count], [-f[0] for f in found], rtol=1e-6)

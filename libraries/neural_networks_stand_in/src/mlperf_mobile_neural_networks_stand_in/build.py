@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mlperf_mobile.errors import BackendError, UsageError
-
 from mlperf_mobile_neural_networks_stand_in.symbols import newer_than
 
 SOURCES = Path(__file__).parent / "c"
@@ -25,7 +24,16 @@ _FRONTS = {
 _PROGRAM = "timed_loop.c"
 LIBRARIES = tuple(_FRONTS)
 # No -march: a built library may be copied to another machine. The inner loops choose wider vectors as they run.
-FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra")
+FLAGS = (
+    "-std=gnu11",
+    "-O3",
+    "-ffp-contract=fast",
+    "-fno-math-errno",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-Wall",
+    "-Wextra",
+)
 
 
 def build(
@@ -42,7 +50,7 @@ def build(
         folder: Where built libraries are kept; created if missing.
         library: One of ``LIBRARIES``; the file is called ``lib<library>.so``.
         without: Symbols to leave out, to try callers on libraries that lack them.
-        feature_level: Feature level (1 to 8) of the whole runtime; symbols of later levels are left out. Only NNAPI has levels.
+        feature_level: Of the whole runtime, 1 to 8; symbols of later levels are left out. Only NNAPI has levels.
         flags: More flags for the compiler, such as ``-fsanitize=address``.
 
     Raises:
@@ -52,7 +60,9 @@ def build(
     if library not in _FRONTS:
         raise UsageError("unknown-stand-in", f"there is no stand-in {library!r}", f"one of {', '.join(LIBRARIES)}")
     if feature_level is not None and (library != "neuralnetworks" or not 1 <= feature_level <= 8):
-        raise UsageError("feature-level", f"feature level {feature_level} of {library}", "1 to 8, for neuralnetworks alone")
+        raise UsageError(
+            "feature-level", f"feature level {feature_level} of {library}", "1 to 8, for neuralnetworks alone"
+        )
     # A symbol is left out by giving its function another name.
     absent = sorted({*without, *(newer_than(feature_level) if feature_level else ())})
     defines = [f"-D{name}=nn_absent_{name}" for name in absent]
@@ -85,7 +95,9 @@ def compiler() -> str:
         found = shutil.which(name) if name else None
         if found:
             return found
-    raise BackendError("no-compiler", "the stand-in needs a C compiler and there is none", "install gcc or clang, or set CC")
+    raise BackendError(
+        "no-compiler", "the stand-in needs a C compiler and there is none", "install gcc or clang, or set CC"
+    )
 
 
 def _make(folder: Path, name: str, inputs: Sequence[Path], options: Sequence[str]) -> Path:
@@ -104,6 +116,8 @@ def _make(folder: Path, name: str, inputs: Sequence[Path], options: Sequence[str
         command = [tool, *FLAGS, "-o", str(built), *map(str, inputs), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode != 0:
-            raise BackendError("stand-in-build", f"{tool} cannot make {name}: {done.stderr[-2000:]}", "see the compiler's message")
+            raise BackendError(
+                "stand-in-build", f"{tool} cannot make {name}: {done.stderr[-2000:]}", "see the compiler's message"
+            )
         built.rename(target)  # at once, so that nobody sees half of it
     return target

@@ -21,13 +21,13 @@ NN_INLINE void tile_body(size_t k, const float *const *a, const float *packed, f
     Vector c[ROWS][2] = {{{0}}};
     for (size_t i = 0; i < k; i++) {
         Vector b0 = *(const Vector *)(packed + i * COLUMNS), b1 = *(const Vector *)(packed + i * COLUMNS + LANES);
-#pragma GCC unroll 6
+NN_UNROLL
         for (int r = 0; r < ROWS; r++) {
             c[r][0] += a[r][i] * b0;
             c[r][1] += a[r][i] * b1;
         }
     }
-#pragma GCC unroll 6
+NN_UNROLL
     for (int r = 0; r < ROWS; r++) {
         *(Vector *)(sums + r * COLUMNS) = c[r][0];
         *(Vector *)(sums + r * COLUMNS + LANES) = c[r][1];

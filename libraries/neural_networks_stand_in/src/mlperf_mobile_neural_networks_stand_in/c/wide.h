@@ -6,6 +6,11 @@
 
 #include <stdbool.h>
 
+#if defined(__clang__)
+#define NN_UNROLL _Pragma("unroll")
+#else
+#define NN_UNROLL _Pragma("GCC unroll 8")
+#endif
 #define NN_INLINE static inline __attribute__((always_inline))
 
 #if defined(__x86_64__) && defined(__GNUC__)
