@@ -86,3 +86,13 @@ def test_what_is_kept_is_found_or_made_anew(command):
         compiled = result["compiled"]["npu"]
         found.append((compiled["cached"], compiled["note"].partition(",")[0]))
     assert found == [(False, ""), (True, ""), (False, "compiled anew")]
+
+
+def test_a_compilation_that_takes_its_time(command):
+    """It is waited for, told in the result, and needed once."""
+    slow = {"NN_STAND_IN_COMPILE_MS": "1500"}
+    seconds = [command.run(*SHORT, **slow)[0]["compiled"]["npu"]["seconds"] for _ in range(2)]
+    assert seconds[0] >= 1.5
+    assert seconds[1] < 0.5
+    result, _ = command.run(*SHORT, "--set", "compile_timeout_s=0.5", "--set", "preference=low_power", **slow)
+    assert result["error"]["code"] == "compile-timeout"
