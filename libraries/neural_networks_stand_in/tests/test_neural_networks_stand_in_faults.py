@@ -209,3 +209,39 @@ def test_timed_loop(built: Path, nnapi_library: Any, neuron_library: Any, how: s
     library = neuron_library.path if how == "neuron" else nnapi_library.path
     done = subprocess.run([build_timed_loop(built), library, how, "2000"], capture_output=True, text=True, check=True)
     assert 1 < float(done.stdout) < 1e6  # nanoseconds a query
+
+
+LEVELS = """
+import ctypes as C, sys
+nn = C.CDLL(sys.argv[1])
+class OT(C.Structure):
+    _fields_ = [("t", C.c_int32), ("n", C.c_uint32), ("d", C.POINTER(C.c_uint32)), ("s", C.c_float), ("z", C.c_int32)]
+def attempt(operation, *types):
+    model, dims = C.c_void_p(), (C.c_uint32 * 1)(4)
+    nn.ANeuralNetworksModel_create(C.byref(model))
+    for t in types:
+        code = nn.ANeuralNetworksModel_addOperand(model, C.byref(OT(t, int(t in (3, 4, 8)), dims, 0, 0)))
+        if code:
+            return code
+    ins, out = (C.c_uint32 * 8)(*range(8)), (C.c_uint32 * 1)(len(types) - 1)
+    return nn.ANeuralNetworksModel_addOperation(model, operation, len(types) - 1, ins, 1, out)
+# ADD of float32, int32 and float16; SUB; EXP; HARD_SWISH; PACK
+print(attempt(0, 3, 3, 1, 3), attempt(0, 4, 4, 1, 4), attempt(0, 8, 8, 1, 8), attempt(36, 3, 3, 1, 3))
+print(attempt(49, 3, 3), attempt(99, 3, 3), attempt(103, 1, 3, 3))
+"""
+
+
+@pytest.mark.parametrize(
+    ("level", "codes"),
+    [(1, "0 4 4 4 4 4 4"), (2, "0 4 4 0 4 4 4"), (3, "0 4 0 0 0 4 4"), (4, "0 0 0 0 0 0 4"), (6, "0 0 0 0 0 0 0")],
+)
+def test_what_a_feature_level_has(nnapi_library: Any, level: int, codes: str) -> None:
+    """Operations and their types as NeuralNetworksTypes.h dates them; what is newer is BAD_DATA."""
+    done = subprocess.run(
+        [sys.executable, "-c", LEVELS, str(nnapi_library.path)],
+        env={**os.environ, "NN_STAND_IN_FEATURE_LEVEL": str(level)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == codes.split()

@@ -80,7 +80,8 @@ bool nn_node_supported(const Model *model, const Node *node, const Device *devic
 {
     if (!node->kernel) return false;
     const Operation *operation = nn_operation(node->code);
-    if (operation->level > device->level || level_of_operands(model, node) > device->level) return false;
+    int level = nn_operation_level(operation, model->operands[node->indices[node->inputs]].t.type);
+    if (level > device->level || level_of_operands(model, node) > device->level) return false;
     return device->type == NN_DEVICE_CPU || !nn_listed(unsupported, operation->name);
 }
 

@@ -166,6 +166,10 @@ static int check_signature(const Model *model, int32_t code, uint32_t inputs, co
 {
     const Operation *operation = nn_operation(code);
     if (!operation) return NN_NO_ERROR;
+    int level = nn_operation_level(operation, model->operands[out[0]].t.type);
+    if (!model->neuron && level > nn_runtime_level())
+        return nn_fail(NN_BAD_DATA, "%s with these types needs feature level %d, the runtime has %d", operation->name, level,
+                       nn_runtime_level());
     const Tensor **ins = nn_alloc(inputs * sizeof *ins), **outs = nn_alloc(outputs * sizeof *outs);
     for (uint32_t i = 0; i < inputs; i++) ins[i] = &model->operands[in[i]].t;
     for (uint32_t i = 0; i < outputs; i++) outs[i] = &model->operands[out[i]].t;

@@ -110,7 +110,8 @@ typedef struct {
     int32_t code;
     const char *name;
     int level;             /* feature level, 1 to 8 */
-    const char *types;     /* of the letter T: F H U S I B (float32, float16, quant8, quant8 signed, int32, bool8) */
+    const char *types;     /* of the letter T: F H U S I B (float32, float16, quant8, quant8 signed, int32, bool8); after one of
+                              them its feature level, where that is a later one than operation and type have themselves */
     const char *signature; /* see operations.c */
     uint32_t max_rank;
     int lift;
@@ -121,6 +122,7 @@ typedef struct {
 
 const Operation *nn_operation(int32_t code); /* NULL: no kernel */
 const char *nn_operation_name(int32_t code);
+int nn_operation_level(const Operation *operation, int32_t type); /* with tensors of this type */
 int nn_match(const Operation *operation, const Tensor *const *in, uint32_t inputs, const Tensor *const *out, uint32_t outputs,
              int *form);
 int nn_infer(const Operation *operation, Call *call); /* checks call, fills the dims of its outputs */

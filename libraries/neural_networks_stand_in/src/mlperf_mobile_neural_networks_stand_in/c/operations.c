@@ -12,10 +12,10 @@
 #define K(name) nn_##name##_shape, nn_##name##_run
 
 static const Operation operations[] = {
-    {NN_ADD, "ADD", 1, "FHUSI", "TTi>T", 4, NN_LIFT, K(binary), NULL},
-    {NN_SUB, "SUB", 2, "FHUSI", "TTi>T", 4, NN_LIFT, K(binary), NULL},
-    {NN_MUL, "MUL", 1, "FHUSI", "TTi>T", 4, NN_LIFT, K(binary), NULL},
-    {NN_DIV, "DIV", 2, "FHI", "TTi>T", 4, NN_LIFT, K(binary), NULL},
+    {NN_ADD, "ADD", 1, "FHUSI4", "TTi>T", 4, NN_LIFT, K(binary), NULL},
+    {NN_SUB, "SUB", 2, "FHU3SI4", "TTi>T", 4, NN_LIFT, K(binary), NULL},
+    {NN_MUL, "MUL", 1, "FHUSI4", "TTi>T", 4, NN_LIFT, K(binary), NULL},
+    {NN_DIV, "DIV", 2, "FHI4", "TTi>T", 4, NN_LIFT, K(binary), NULL},
     {NN_MAXIMUM, "MAXIMUM", 3, "FHUSI", "TT>T", 8, NN_LIFT, K(binary), NULL},
     {NN_MINIMUM, "MINIMUM", 3, "FHUSI", "TT>T", 8, NN_LIFT, K(binary), NULL},
     {NN_POW, "POW", 3, "FH", "TT>T", 8, NN_LIFT, K(binary), NULL},
@@ -33,15 +33,15 @@ static const Operation operations[] = {
     {NN_RELU, "RELU", 1, "FHUS", "T>T", 4, NN_LIFT, K(unary), NULL},
     {NN_RELU1, "RELU1", 1, "FHUS", "T>T", 4, NN_LIFT, K(unary), NULL},
     {NN_RELU6, "RELU6", 1, "FHUS", "T>T", 4, NN_LIFT, K(unary), NULL},
-    {NN_TANH, "TANH", 1, "FHUS", "T>T", 4, NN_LIFT, K(unary), NULL},
+    {NN_TANH, "TANH", 1, "FHU3S", "T>T", 4, NN_LIFT, K(unary), NULL},
     {NN_LOGISTIC, "LOGISTIC", 1, "FHUS", "T>T", 4, NN_LIFT, K(unary), NULL},
     {NN_FLOOR, "FLOOR", 1, "FH", "T>T", 4, NN_LIFT, K(unary), NULL},
-    {NN_ABS, "ABS", 3, "FHI", "T>T", 8, NN_LIFT, K(unary), NULL},
+    {NN_ABS, "ABS", 3, "FHI4", "T>T", 8, NN_LIFT, K(unary), NULL},
     {NN_NEG, "NEG", 3, "FHI", "T>T", 8, NN_LIFT, K(unary), NULL},
     {NN_EXP, "EXP", 3, "FH", "T>T", 8, NN_LIFT, K(unary), NULL},
     {NN_LOG, "LOG", 3, "FH", "T>T", 8, NN_LIFT, K(unary), NULL},
     {NN_SQRT, "SQRT", 3, "FH", "T>T", 8, NN_LIFT, K(unary), NULL},
-    {NN_RSQRT, "RSQRT", 3, "FHUS", "T>T", 8, NN_LIFT, K(unary), NULL},
+    {NN_RSQRT, "RSQRT", 3, "FHU7S7", "T>T", 8, NN_LIFT, K(unary), NULL},
     {NN_SIN, "SIN", 3, "FH", "T>T", 8, NN_LIFT, K(unary), NULL},
     {NN_ELU, "ELU", 4, "FH", "Tf>T", 8, NN_LIFT, K(unary), NULL},
     {NN_HARD_SWISH, "HARD_SWISH", 4, "FHUS", "T>T", 8, NN_LIFT, K(unary), NULL},
@@ -50,7 +50,7 @@ static const Operation operations[] = {
     {NN_CAST, "CAST", 3, "FHUSIB", "X>X", 8, 0, K(convert), NULL},
     {NN_SOFTMAX, "SOFTMAX", 1, "FHUS", "Tf?i>T", 4, NN_LIFT, K(softmax), NULL},
     {NN_LOG_SOFTMAX, "LOG_SOFTMAX", 3, "FH", "Tfi>T", 8, NN_LIFT, K(softmax), NULL},
-    {NN_L2_NORMALIZATION, "L2_NORMALIZATION", 1, "FHUS", "T?i>T", 4, NN_LIFT, K(normalise), NULL},
+    {NN_L2_NORMALIZATION, "L2_NORMALIZATION", 1, "FHU3S", "T?i>T", 4, NN_LIFT, K(normalise), NULL},
     {NN_LOCAL_RESPONSE_NORMALIZATION, "LOCAL_RESPONSE_NORMALIZATION", 1, "FH", "Tifff?i>T", 4, NN_LIFT, K(normalise), NULL},
     {NN_CONV_2D, "CONV_2D", 1, "FHUS", "TWAiiiiiii?b?ii>T|TWAiiii?b?ii>T", 4, NN_LIFT_HALF, K(conv), nn_conv_prepare},
     {NN_DEPTHWISE_CONV_2D, "DEPTHWISE_CONV_2D", 1, "FHUS", "TWAiiiiiiii?b?ii>T|TWAiiiii?b?ii>T", 4, NN_LIFT_HALF, K(depthwise), NULL},
@@ -61,7 +61,7 @@ static const Operation operations[] = {
     {NN_L2_POOL_2D, "L2_POOL_2D", 1, "FH", "Tiiiiiiiii?b>T|Tiiiiii?b>T", 4, NN_LIFT_HALF, K(pool), NULL},
     {NN_FULLY_CONNECTED, "FULLY_CONNECTED", 1, "FHUS", "TTAi>T", 4, NN_LIFT_HALF, K(fully_connected), nn_fully_connected_prepare},
     {NN_BATCH_MATMUL, "BATCH_MATMUL", 6, "FHSI", "TT?b?b>T", 4, NN_LIFT, K(matmul), NULL},
-    {NN_RESHAPE, "RESHAPE", 1, "FHUSI", "TI>T", 4, NN_SAME, K(reshape), NULL},
+    {NN_RESHAPE, "RESHAPE", 1, "FHUSI6", "TI>T", 4, NN_SAME, K(reshape), NULL},
     {NN_SQUEEZE, "SQUEEZE", 2, "FHUS", "T?I>T", 4, NN_SAME, K(reshape), NULL},
     {NN_EXPAND_DIMS, "EXPAND_DIMS", 3, "FHUSI", "Ti>T", 8, NN_SAME, K(reshape), NULL},
     {NN_CONCATENATION, "CONCATENATION", 1, "FHUS", "*i>T", 4, 0, K(concatenation), NULL},
@@ -70,7 +70,7 @@ static const Operation operations[] = {
     {NN_TRANSPOSE, "TRANSPOSE", 2, "FHUS", "T?I>T", 4, NN_SAME, K(transpose), NULL},
     {NN_REVERSE, "REVERSE", 7, "FHUSI", "TI>T", 8, NN_SAME, K(reverse), NULL},
     {NN_TILE, "TILE", 3, "FHUSI", "TI>T", 8, NN_SAME, K(tile), NULL},
-    {NN_EMBEDDING_LOOKUP, "EMBEDDING_LOOKUP", 1, "FHUSI", "IT>T", 8, NN_SAME, K(gather), NULL},
+    {NN_EMBEDDING_LOOKUP, "EMBEDDING_LOOKUP", 1, "FH4U3SI3", "IT>T", 8, NN_SAME, K(gather), NULL},
     {NN_GATHER, "GATHER", 3, "FHUSI", "TiI>T", 8, NN_SAME, K(gather), NULL},
     {NN_PAD, "PAD", 2, "FHUS", "TI>T", 4, NN_SAME, K(pad), NULL},
     {NN_PAD_V2, "PAD_V2", 3, "FHUS", "TIs>T", 4, NN_SAME, K(pad), NULL},
@@ -82,7 +82,7 @@ static const Operation operations[] = {
     {NN_SPACE_TO_DEPTH, "SPACE_TO_DEPTH", 1, "FHUS", "Ti?b>T", 4, NN_SAME, K(blocks), NULL},
     {NN_BATCH_TO_SPACE_ND, "BATCH_TO_SPACE_ND", 2, "FHUS", "TI?b>T", 4, NN_SAME, K(batches), NULL},
     {NN_SPACE_TO_BATCH_ND, "SPACE_TO_BATCH_ND", 2, "FHUS", "TII?b>T", 4, NN_SAME, K(batches), NULL},
-    {NN_RESIZE_BILINEAR, "RESIZE_BILINEAR", 1, "FHUS", "Tii?b?b?b>T|Tff?b?b?b>T", 4, NN_LIFT | NN_SAME, K(resize), NULL},
+    {NN_RESIZE_BILINEAR, "RESIZE_BILINEAR", 1, "FHU3S", "Tii?b?b?b>T|Tff?b?b?b>T", 4, NN_LIFT | NN_SAME, K(resize), NULL},
     {NN_RESIZE_NEAREST_NEIGHBOR, "RESIZE_NEAREST_NEIGHBOR", 3, "FHUS", "Tiib?b?b>T|Tffb?b?b>T", 4, NN_SAME, K(resize), NULL},
     {NN_MEAN, "MEAN", 2, "FHUS", "TIi>T", 4, NN_LIFT | NN_SAME, K(reduce), NULL},
     {NN_REDUCE_ALL, "REDUCE_ALL", 3, "B", "TIb>T", 4, 0, K(reduce), NULL},
@@ -111,6 +111,15 @@ const char *nn_operation_name(int32_t code)
     if (operation) return operation->name;
     snprintf(number, sizeof number, "operation %d", code);
     return number;
+}
+
+static char letter_of(int32_t type);
+
+int nn_operation_level(const Operation *operation, int32_t type)
+{
+    const char *found = letter_of(type) ? strchr(operation->types, letter_of(type)) : NULL;
+    int level = found && found[1] >= '0' && found[1] <= '9' ? found[1] - '0' : 1;
+    return level > operation->level ? level : operation->level;
 }
 
 static char letter_of(int32_t type)
