@@ -1,0 +1,84 @@
+"""How warm the device is, and what its kernel does about it: temperatures, cooling devices, throttle counters.
+
+Formats: Documentation/driver-api/thermal/sysfs-api.rst and Documentation/hwmon/sysfs-interface.rst of Linux 6.6;
+``thermal_throttle`` of arch/x86 (drivers/thermal/intel/therm_throt.c); ``get_throttled`` of Raspberry Pi's firmware.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mlperf_mobile.telemetry.files import Gauges, OpenFile, Values, folders, number, open_file, text
+
+COLDEST, HOTTEST = -40.0, 200.0
+"""°C that a sensor can show; others are not connected, or are no thermometers."""
+
+_NOT_HEAT = re.compile(r"[vi]bat|vph|bcl", re.IGNORECASE)
+"""Qualcomm's thermal zones of battery voltage and current (pm8150b-vbat-lvl0), in mV and mA."""
+
+
+def temperatures(root: Path) -> Gauges:
+    """Thermal zones and hwmon sensors, by their kernel names, in °C."""
+    gauges, zones = Gauges(), set()
+    for folder in folders(root / "sys/class/thermal", "thermal_zone[0-9]*"):
+        kind = text(folder / "type") or folder.name
+        zones.add(kind.replace("-", "_"))
+        if not _NOT_HEAT.search(kind):
+            _add(gauges, kind, folder / "temp")
+    for folder in folders(root / "sys/class/hwmon", "hwmon[0-9]*"):
+        chip = text(folder / "name") or folder.name
+        if chip in zones:  # the kernel shows its thermal zones here a second time, with "_" for "-"
+            continue
+        for path in folders(folder, "temp[0-9]*_input"):
+            place = path.name.removesuffix("_input")
+            _add(gauges, f"{chip}.{text(folder / f'{place}_label') or place}", path)
+    return gauges
+
+
+def _add(gauges: Gauges, kind: str, path: Path) -> None:
+    """Millidegrees. Within one degree of 0 °C it is a sensor that is off, or no temperature (``soc``: percent)."""
+    now = number(path)
+    if now is not None and abs(now) >= 1000:
+        gauges.add(f"temperature.{kind}", "celsius", path, 1e-3, COLDEST, HOTTEST)
+
+
+def cooling(root: Path) -> Gauges:
+    """States of cooling devices, by their kernel names; 0 is none, more is more cooling or more throttling."""
+    gauges = Gauges()
+    for folder in folders(root / "sys/class/thermal", "cooling_device[0-9]*"):
+        gauges.add(f"cooling.{text(folder / 'type') or folder.name}", "state", folder / "cur_state", low=-1, high=1e6)
+    return gauges
+
+
+def throttle_counters(root: Path) -> Gauges:
+    """How often each x86 processor, and the package around it, was throttled since the start of the system."""
+    gauges = Gauges()
+    for folder in folders(root / "sys/devices/system/cpu", "cpu[0-9]*/thermal_throttle"):
+        for kind in ("core", "package"):
+            gauges.add(f"throttle.{folder.parent.name}.{kind}", "count", folder / f"{kind}_throttle_count")
+    return gauges
+
+
+_FIRMWARE_BITS = {"low_voltage": 0, "frequency_capped": 1, "throttled": 2, "soft_limit": 3}
+
+
+class Firmware:
+    """What the firmware of a Raspberry Pi holds back at this moment, as 0 or 1."""
+
+    def __init__(self, root: Path) -> None:
+        self._file: OpenFile | None = open_file(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
+
+    def __bool__(self) -> bool:
+        return bool(self.values())
+
+    def values(self) -> Values:
+        held = self._file.bytes().strip() if self._file else b""
+        if not re.fullmatch(rb"(0x)?[0-9a-fA-F]{1,8}", held):
+            return {}
+        bits = int(held, 16)
+        return {f"firmware.{name}_flag": float(bits >> bit & 1) for name, bit in _FIRMWARE_BITS.items()}
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()

@@ -1,0 +1,71 @@
+"""Everything about the device that can be read here: all sources, and the few questions that are asked between runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol
+
+from mlperf_mobile.telemetry import frequency, heat
+from mlperf_mobile.telemetry.files import Values
+from mlperf_mobile.telemetry.power import Rapl, Supplies
+from mlperf_mobile.telemetry.process import Process
+
+ROOT = Path("/")
+
+
+class Source(Protocol):
+    """Something that can be read again and again, cheaply; false when there is nothing of it here."""
+
+    def __bool__(self) -> bool: ...
+    def values(self) -> Values:
+        """What it says now; a series that cannot be read at the moment is left out."""
+        ...
+
+    def close(self) -> None: ...
+
+
+KINDS: tuple[Callable[[Path], Source], ...] = (
+    frequency.frequencies, frequency.caps, heat.temperatures, heat.cooling, heat.throttle_counters, heat.Firmware,
+    Supplies, Rapl, Process,
+)  # fmt: skip
+
+
+def open_all(root: Path = ROOT) -> list[Source]:
+    """Every source that has something to say here; ``root`` is another one in tests."""
+    found = []
+    for kind in KINDS:
+        source = kind(root)
+        if source:
+            found.append(source)
+        else:
+            source.close()
+    return found
+
+
+def temperatures(root: Path = ROOT) -> dict[str, float]:
+    """Temperatures now, in °C, by the kernel's name of the sensor; empty where none can be read."""
+    return _named(heat.temperatures(root))
+
+
+def frequencies(root: Path = ROOT) -> dict[str, float]:
+    """Frequencies now, in MHz, by CPU policy (``policy0``) or device; empty where none can be read."""
+    return _named(frequency.frequencies(root))
+
+
+def on_external_power(root: Path = ROOT) -> bool | None:
+    """Whether a charger or the mains feeds the device; None when nothing says so, as in most desktop machines."""
+    with closing(Supplies(root)) as supplies:
+        return supplies.external()
+
+
+def battery_level(root: Path = ROOT) -> float | None:
+    """The charge of the emptiest battery in percent; None where there is none."""
+    with closing(Supplies(root)) as supplies:
+        return min((value for name, value in supplies.values().items() if name.endswith("_percent")), default=None)
+
+
+def _named(source: Source) -> dict[str, float]:
+    with closing(source):
+        return {name.partition(".")[2].rpartition("_")[0]: value for name, value in source.values().items()}
