@@ -50,7 +50,7 @@ def test_without_a_library(command, tmp_path):
     assert "LD_LIBRARY_PATH" in told["fix"]
 
 
-MISBEHAVIOURS = {
+MISBEHAVIOURS = {  # results by number, as each stand-in has names of its own
     "NeuronCompilation_finish=crash": ("worker-died", "SIGSEGV"),
     "NeuronCompilation_finish=exit": ("worker-died", "exited with 3"),
     "NeuronCompilation_finish=hang": ("", ""),
@@ -58,8 +58,8 @@ MISBEHAVIOURS = {
     "NeuronExecution_compute@20=crash": ("worker-died", "SIGSEGV"),
     "NeuronExecution_compute@20=exit": ("worker-died", "exited with 3"),
     "NeuronExecution_compute@20=hang": ("worker-silent", "said nothing"),
-    "NeuronExecution_compute@20=DEAD_OBJECT": ("device-lost", "DEAD_OBJECT"),
-    "NeuronCompilation_createForDevices=UNAVAILABLE_DEVICE": ("device-busy", "UNAVAILABLE_DEVICE"),
+    "NeuronExecution_compute@20=15": ("device-lost", "DEAD_OBJECT"),
+    "NeuronCompilation_createForDevices=10": ("device-busy", "UNAVAILABLE_DEVICE"),
 }
 
 
