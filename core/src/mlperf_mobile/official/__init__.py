@@ -1,0 +1,1 @@
+"""Reads, writes and checks what the reference app and LoadGen write: logs, result files, submission trees."""
