@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -16,7 +15,7 @@ from mlperf_mobile_backend_neuron import libraries, litert_network, ncc, restore
 from mlperf_mobile_backend_neuron.adapter import Adapter
 from mlperf_mobile_backend_neuron.compiled import Compiled, Described
 from mlperf_mobile_backend_neuron.compiling import compile_model
-from mlperf_mobile_backend_neuron.dla import describe_file
+from mlperf_mobile_backend_neuron.dla import describe_file, ends, in_order
 from mlperf_mobile_backend_neuron.options import NeuronOptions
 from mlperf_mobile_backend_neuron.probing import probe
 from mlperf_mobile_backend_neuron.runtime import Runtime
@@ -136,12 +135,15 @@ class NeuronBackend:
     def _out_of_litert(self, model: TFLiteModel, request: CompileRequest) -> tuple[Compiled, bytes]:
         request.report("reading the compiled network")
         found = litert_network.extract(model)
-        described = [
+        inputs, outputs = (
             tuple(Described.of(spec, order) for spec, order in zip(specs, orders, strict=True))
             for specs, orders in ((found.inputs, found.input_order), (found.outputs, found.output_order))
-        ]
+        )
         version = ".".join(map(str, found.version)) if found.version else ""
-        compiled = _unknown(model.path, found.kind, found.network, described, request.accelerator, version, found.soc)
+        where = request.accelerator
+        compiled = store.opaque(
+            found.kind, model.path, where, found.network, inputs, outputs, version=version, soc=found.soc
+        )
         return compiled, found.network
 
     def _with_program(self, model: TFLiteModel, request: CompileRequest) -> tuple[Compiled, bytes]:
@@ -149,36 +151,9 @@ class NeuronBackend:
         file = ncc.compile_file(request.model, request.directory, self._options, self._soc)
         network = runtime.read(file)
         file.unlink()
-        described = [
-            tuple(Described.of(litert_network.spec(model.tensors[index]), order) for order, index in enumerate(indices))
-            for indices in (model.inputs, model.outputs)
-        ]
-        compiled = _unknown(model.path, "dla", network, described, request.accelerator, "", self._target)
+        inputs, outputs = map(in_order, ends(model))
+        compiled = store.opaque("dla", model.path, request.accelerator, network, inputs, outputs, soc=self._target)
         return compiled, network
-
-
-def _unknown(
-    model: Path,
-    kind: Any,
-    network: bytes,
-    described: Sequence[tuple[Described, ...]],
-    accelerator: str,
-    version: str,
-    target: str = "",
-) -> Compiled:
-    """A network whose operations nothing tells."""
-    inputs, outputs = described
-    return Compiled(
-        kind=kind,
-        model=model.name,
-        accelerator=accelerator,
-        version=version,
-        soc=target,
-        sha256=store.digest(network),
-        inputs=inputs,
-        outputs=outputs,
-        operations={accelerator: {store.WHOLE: 1}},
-    )
 
 
 def facts(compiled: Compiled) -> Mapping[str, Any]:

@@ -78,6 +78,31 @@ class Compiled(BaseModel):
         return Placement({where: sum(names.values()) for where, names in self.operations.items()}, {}, self.operations)
 
 
+def opaque(
+    kind: Literal["adapter", "dla"],
+    model: Path,
+    accelerator: str,
+    network: bytes,
+    inputs: tuple[Described, ...],
+    outputs: tuple[Described, ...],
+    *,
+    version: str = "",
+    soc: str = "",
+) -> Compiled:
+    """A network that came compiled, and whose operations nothing tells."""
+    return Compiled(
+        kind=kind,
+        model=model.name,
+        accelerator=accelerator,
+        version=version,
+        soc=soc,
+        sha256=digest(network),
+        inputs=inputs,
+        outputs=outputs,
+        operations={accelerator: {WHOLE: 1}},
+    )
+
+
 def write(folder: Path, compiled: Compiled, network: bytes) -> Path:
     """Write both files; returns the one that describes the other."""
     (folder / NETWORK).write_bytes(network)

@@ -63,7 +63,7 @@ def compile_model(
         with closing(compile_network(adapter, network, places, calls(options))) as compilation:
             request.report("storing")
             data = adapter.store(compilation)
-    told = Compiled(
+    compiled = Compiled(
         kind="adapter",
         model=model.path.name,
         accelerator=request.accelerator,
@@ -75,7 +75,7 @@ def compile_model(
         outputs=tuple(Described.of(spec, index) for index, spec in enumerate(graph.output_specs)),
         operations=operations,
     )
-    return told, data
+    return compiled, data
 
 
 def choose(found: Sequence[DriverDevice], accelerator: str, names: Sequence[str]) -> list[DriverDevice]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import ModelError
-from mlperf_mobile_backend_neuron import compiled as store
-from mlperf_mobile_backend_neuron.compiled import Compiled, Described
+from mlperf_mobile_backend_neuron.compiled import Compiled, Described, opaque
 from mlperf_mobile_backend_neuron.litert_network import spec
 from mlperf_mobile_backend_neuron.options import NeuronOptions, tensor
-from mlperf_mobile_tflite_model.reader import read
+from mlperf_mobile_tflite_model.reader import TFLiteModel, read
 
 
 def describe_file(path: Path, network: bytes, options: NeuronOptions, accelerator: str) -> Compiled:
@@ -20,15 +20,20 @@ def describe_file(path: Path, network: bytes, options: NeuronOptions, accelerato
         ModelError: ``network-tensors``: nothing describes them; or as :func:`read`.
     """
     inputs, outputs = _tensors(path, options)
-    return Compiled(
-        kind="dla",
-        model=path.name,
-        accelerator=accelerator,
-        sha256=store.digest(network),
-        inputs=tuple(Described.of(spec, index) for index, spec in enumerate(inputs)),
-        outputs=tuple(Described.of(spec, index) for index, spec in enumerate(outputs)),
-        operations={accelerator: {store.WHOLE: 1}},
+    return opaque("dla", path, accelerator, network, in_order(inputs), in_order(outputs))
+
+
+def in_order(specs: Sequence[TensorSpec]) -> tuple[Described, ...]:
+    """Tensors that have the places among the network's that they have in the list."""
+    return tuple(Described.of(spec, index) for index, spec in enumerate(specs))
+
+
+def ends(model: TFLiteModel) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Inputs and outputs of a .tflite file."""
+    inputs, outputs = (
+        tuple(spec(model.tensors[index]) for index in indices) for indices in (model.inputs, model.outputs)
     )
+    return inputs, outputs
 
 
 def _tensors(path: Path, options: NeuronOptions) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
@@ -44,8 +49,4 @@ def _tensors(path: Path, options: NeuronOptions) -> tuple[tuple[TensorSpec, ...]
         summary = f"nothing tells the inputs and outputs of {path}, and a .dla file does not"
         hint = f"describe them in the options inputs and outputs, or put {source.name} beside it, or set tensors_from"
         raise ModelError("network-tensors", summary, hint)
-    model = read(source)
-    return (
-        tuple(spec(model.tensors[index]) for index in model.inputs),
-        tuple(spec(model.tensors[index]) for index in model.outputs),
-    )
+    return ends(read(source))

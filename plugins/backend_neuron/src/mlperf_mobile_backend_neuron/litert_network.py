@@ -6,9 +6,10 @@ is a flatbuffer with the compiled networks (vendors/mediatek/schema/neuron_schem
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import ModelError
@@ -31,8 +32,8 @@ UNIONS = {"BufferIndicate": "NONE Index Identifier"}
 STAMP, MAKER = b"LiteRtStamp", "MediaTek"
 """The metadata that names maker and SoC, each in 125 bytes (build_stamp.cc, as above), and the maker."""
 
-KINDS = {0: "dla", 1: "dlb", 2: "adapter"}
-"""CompiledType: what kind of compiled network it is."""
+KINDS: Mapping[int, Literal["dla", "adapter"]] = {0: "dla", 2: "adapter"}
+"""CompiledType: what kind of compiled network it is; there is a third, DLB, which the adapter does not take."""
 
 _HINT = "compile the model again with LiteRT, or use the .tflite file that it was made from"
 
@@ -42,8 +43,7 @@ class CompiledByLiteRT:
     """A network out of such a file."""
 
     network: bytes
-    kind: str
-    """One of :data:`KINDS`."""
+    kind: Literal["dla", "adapter"]
     version: tuple[int, int, int] | None
     """Of the adapter that compiled it; None where the file does not tell."""
     soc: str
@@ -130,7 +130,7 @@ def _order(model: TFLiteModel, ours: Sequence[int], theirs: Sequence[int]) -> tu
     return tuple(theirs.index(index) for index in ours)
 
 
-def _find(path: Path, operator: Operator) -> tuple[bytes, str, tuple[int, int, int] | None]:
+def _find(path: Path, operator: Operator) -> tuple[bytes, Literal["dla", "adapter"], tuple[int, int, int] | None]:
     """The network that the operator stands for, its kind and version."""
     options = read_map(operator.custom_options)
     start, size, name = (options.get(key) for key in ("bytecode_offset", "bytecode_size", "name"))
@@ -145,9 +145,9 @@ def _find(path: Path, operator: Operator) -> tuple[bytes, str, tuple[int, int, i
     graph = next((entry for entry in graphs.tables(1) if _text(data, entry, 0) == name), None)
     if graph is None:
         raise ValueError(f"it has no network {name!r}")
-    kind = KINDS.get(graph.number(1, "<b"), "")
+    kind = KINDS.get(graph.number(1, "<b"))
     place = graph.table(3)
-    if graph.number(2, "<B") != 1 or place is None or graph.length(4) or kind not in ("dla", "adapter"):
+    if graph.number(2, "<B") != 1 or place is None or graph.length(4) or kind is None:
         summary = f"the compiled network {name} of {path} is kept in a way that this backend cannot read"
         raise ModelError("network-unsupported", summary, _HINT)
     index, buffers = place.number(0, "<i", -1), list(graphs.tables(2))

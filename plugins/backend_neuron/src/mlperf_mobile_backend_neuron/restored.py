@@ -67,11 +67,8 @@ def open_network(adapter: Adapter, compiled: Compiled, network: bytes, options: 
             return found
 
         slots, results = arrays("Input", compiled.inputs), arrays("Output", compiled.outputs)
-        inputs, outputs = (tuple(tensor.spec for tensor in side) for side in (compiled.inputs, compiled.outputs))
         compute = runner(adapter, execution)
-        return NeuronSession(
-            compiled.model, inputs, outputs, slots, results, compute, compiled.placement, stack.pop_all()
-        )
+        return NeuronSession(compiled, slots, results, compute, stack.pop_all())
 
 
 def runner(adapter: Adapter, execution: Handle) -> Callable[[], None]:

@@ -153,11 +153,8 @@ def open_file(runtime: Runtime, compiled: Compiled, network: bytes, options: Neu
             return found
 
         slots, results = arrays("Input", compiled.inputs), arrays("Output", compiled.outputs)
-        inputs, outputs = (tuple(tensor.spec for tensor in side) for side in (compiled.inputs, compiled.outputs))
         compute = _runner(runtime, instance)
-        return NeuronSession(
-            compiled.model, inputs, outputs, slots, results, compute, compiled.placement, stack.pop_all()
-        )
+        return NeuronSession(compiled, slots, results, compute, stack.pop_all())
 
 
 def sizes(runtime: Runtime, instance: ctypes.c_void_p, role: str) -> list[int]:

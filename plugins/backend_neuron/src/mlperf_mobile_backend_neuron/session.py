@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
 from mlperf_mobile.errors import BackendError
+from mlperf_mobile_backend_neuron.compiled import Compiled
 from mlperf_mobile_neural_networks.samples import misfit
 
 Array = npt.NDArray[Any]
@@ -20,13 +21,10 @@ class NeuronSession:
     """Copies a sample into the network's inputs, computes, and returns its outputs.
 
     Args:
-        name: The model's, for messages.
-        inputs: What a sample consists of.
-        outputs: What comes out of it.
-        slots: The network's inputs, arrays of the shapes and types of ``inputs``.
-        results: The network's outputs, likewise; overwritten by each run.
+        compiled: What is known about the network.
+        slots: Its inputs, arrays of the shapes and types of the model's, and in their order.
+        results: Its outputs, likewise; overwritten by each run.
         compute: Runs the network; it raises where that fails.
-        placement: Where the operations run.
         held: What to close with the session.
     """
 
@@ -35,17 +33,16 @@ class NeuronSession:
 
     def __init__(
         self,
-        name: str,
-        inputs: tuple[TensorSpec, ...],
-        outputs: tuple[TensorSpec, ...],
+        compiled: Compiled,
         slots: Sequence[Array],
         results: Sequence[Array],
         compute: Callable[[], None],
-        placement: Placement,
         held: ExitStack,
     ) -> None:
-        self._name, self.inputs, self.outputs = name, inputs, outputs
-        self._placement, self._held = placement, held
+        self._name, self._placement, self._held = compiled.model, compiled.placement, held
+        self.inputs, self.outputs = (
+            tuple(tensor.spec for tensor in side) for side in (compiled.inputs, compiled.outputs)
+        )
         self.run = self._runner(list(slots), tuple(results), compute)
 
     def placement(self) -> Placement:
