@@ -102,7 +102,7 @@ class TestSingleStream:
         result = single[0]
         found = rules(result)
         assert set(found) == {"min-duration", "min-query-count", "max-duration", "early-stopping", "quality-target"}
-        assert all(set(rule) == {"name", "ok", "observed", "required", "note"} for rule in result["rules"])
+        assert all(set(rule) == {"name", "ok", "observed", "required", "note", "scope"} for rule in result["rules"])
         assert found["min-duration"]["required"] == 0.2
         assert found["min-duration"]["observed"] == pytest.approx(result["performance"]["duration_s"], abs=0.001)
         assert found["min-query-count"]["required"] == 100
@@ -237,6 +237,7 @@ class TestRulesThatFail:
         assert (done.returncode, result["valid"]) == (1, False)
         assert rules(result)["early-stopping"] == {
             "name": "early-stopping", "ok": False, "observed": 10, "required": 662, "note": "queries for p99",
+            "scope": "result",
         }  # fmt: skip
         assert result["error"] is None
 

@@ -95,7 +95,7 @@ class TestCompose:
     def test_missed_quality(self):
         result = a_result(PARTS | {"accuracy": PARTS["accuracy"] | {"value": 0.7447}})
         assert (result.valid, result.accuracy.passed) == (False, False)
-        assert result.verdict == "INVALID quality-target: 0.7447 of 0.7448"
+        assert result.verdict == "INVALID because quality-target: 0.7447 of 0.7448"
 
     @pytest.mark.parametrize("quality", [None, QualitySettings(metric="other", reference=1)])
     def test_no_target_for_this_metric(self, quality):
@@ -105,7 +105,7 @@ class TestCompose:
     def test_a_rule_that_fails(self):
         rule = {"name": "min-query-count", "ok": False, "observed": 3, "required": 1024, "note": ""}
         result = a_result(PARTS | {"performance": PARTS["performance"] | {"rules": [rule]}})
-        assert result.verdict == "INVALID min-query-count: 3 of 1024"
+        assert result.verdict == "INVALID because min-query-count: 3 of 1024"
 
     @pytest.mark.parametrize("lost", ["performance", "accuracy"])
     def test_a_part_that_was_never_told(self, lost):

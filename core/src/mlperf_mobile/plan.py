@@ -75,9 +75,41 @@ class CompilePlan(Strict):
         return ",".join(self.accelerators)
 
 
+class Official(Strict):
+    """What a round asks of a run that shall be submitted; a run of the round may differ, and then is no submission."""
+
+    round: str
+    scenario: str
+    min_query_count: int
+    min_duration_s: float
+    max_duration_s: float
+    percentile: float
+    seeds: SeedSettings
+    model: str
+    dataset: str
+    performance_dataset: str | None = None
+
+
+class SessionRef(Strict):
+    """The session that a run is a part of."""
+
+    id: str
+    mode: str
+    position: int
+    """From 1 on."""
+    runs: int
+    resumed: bool = False
+    """The session had been interrupted before this run."""
+    cooldown_s: float | None = None
+    """How long the device rested before this run; None for the first."""
+
+
 class Plan(CompilePlan):
     """One run of one task."""
 
+    session: SessionRef | None = None
+    official: Official | None = None
+    """None outside of the rounds."""
     task: str
     benchmark: str
     """The task's name in the suite."""

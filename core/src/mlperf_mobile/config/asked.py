@@ -55,7 +55,8 @@ class Wanted:
         self.registry, self.catalogue = registry, catalogue
         given = (request.file, request.environment, request.flags)
         own = [layer for each in given for layer in (each, *(under(each, prefix) for prefix in prefixes))]
-        self.above = [without_selection(layer) for layer in (*suite_layers, *own)]
+        self.of_suite = [without_selection(layer) for layer in suite_layers]
+        self.above = [*self.of_suite, *(without_selection(layer) for layer in own)]
         self.peek = layers.merge([catalogue.defaults, *self.above])
         cache = self.peek.get("cache")
         folder = expand(Path(str(cache.value)), cache.source) if cache and cache.value else default_folder()

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlperf_mobile.config import layers
 from mlperf_mobile.config.asked import Asked, expand, options_model, plugin_options, under
 from mlperf_mobile.config.choice import accelerators, choose
-from mlperf_mobile.config.document import Layer, read_resource
+from mlperf_mobile.config.document import Layer, Setting, read_resource
 from mlperf_mobile.config.selection import Benchmark, Request, select
-from mlperf_mobile.config.settings import Counts, Settings
+from mlperf_mobile.config.settings import Cooldown, Counts, Mode, SeedSettings, Settings
 from mlperf_mobile.errors import UsageError, did_you_mean
-from mlperf_mobile.plan import LoadPlan, Plan
+from mlperf_mobile.plan import LoadPlan, Official, Plan
 from mlperf_mobile.registry import Offer, Registry
 from mlperf_mobile.resources.cache import Cache
 from mlperf_mobile.resources.resource import Resource
+
+
+class Rest(NamedTuple):
+    """How the device rests between performance runs."""
+
+    kind: Cooldown
+    seconds: float | None
+    """None where the mode decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,8 @@ class Resolved:
     cache: Cache
     needed: tuple[Resource, ...]
     missing: tuple[Resource, ...]
+    mode: str
+    rest: Rest
 
 
 def resolve(registry: Registry, request: Request) -> Resolved:
@@ -39,12 +49,33 @@ def resolve(registry: Registry, request: Request) -> Resolved:
         UsageError: A name, key or value is wrong.
         MobileError: What is named is not there, or cannot be used.
     """
-    resolutions = [_Resolution(registry, request, benchmark) for benchmark in select(registry, request)]
+    resolutions = [
+        _Resolution(registry, each, benchmark) for each in _by_mode(request) for benchmark in select(registry, each)
+    ]
     plans = tuple(resolution.plan() for resolution in resolutions)
     needed = list(dict.fromkeys(resource for each in resolutions for resource in each.asked.finder.needed))
     cache = resolutions[0].asked.finder.cache
     missing = tuple(resource for resource in needed if not cache.has(resource))
-    return Resolved(plans, resolutions[0].output(), cache, tuple(needed), missing)
+    first = resolutions[0]
+    rest = Rest(first.settings.cooldown, first.settings.cooldown_s)
+    return Resolved(plans, first.output(), cache, tuple(needed), missing, mode_of(request), rest)
+
+
+def mode_of(request: Request) -> str:
+    """The mode asked for, as text; it is checked with the other settings."""
+    told = request.merged().get("mode")
+    return str(told.value) if told else Mode.BOTH.value
+
+
+def _by_mode(request: Request) -> list[Request]:
+    """The request itself, or for a submission one for performance and one for accuracy."""
+    if mode_of(request) != Mode.SUBMISSION:
+        return [request]
+    source = request.merged()["mode"].source
+    return [
+        replace(request, flags=request.flags | {"mode": Setting(mode.value, source)})
+        for mode in (Mode.PERFORMANCE, Mode.ACCURACY)
+    ]
 
 
 class _Resolution:
@@ -75,6 +106,7 @@ class _Resolution:
         return Plan(
             schema=1,
             **identity(f"{name}-{self.scenario.info.name}"),
+            official=self._official(),
             task=self.benchmark.task,
             benchmark=name,
             suite=self.benchmark.suite,
@@ -112,6 +144,29 @@ class _Resolution:
     def output(self) -> Path:
         """The folder for results."""
         return expand(self.settings.output, source_of(self.layer, "output"))
+
+    def _official(self) -> Official | None:
+        """What the round asks for: the settings of the task and the suite alone, where the suite has seeds."""
+        asked = self.asked
+        layer = layers.merge([asked.catalogue.defaults, *asked.of_suite])
+        if not any(key.startswith("seeds.") for each in asked.of_suite for key in each):
+            return None
+        told = {key: setting.value for key, setting in layer.items()}
+        scenario = str(told.get("scenario", self.scenario.info.name))
+        if scenario not in self.registry.scenarios or not {"model", "dataset"} <= told.keys():
+            return None
+        defaults = read_resource(self.registry.scenarios[scenario].info.settings, f"scenario {scenario}")
+        counts = under(layers.merge([defaults, layer]), f"runs.{scenario}.normal.")
+        return Official(
+            round=str(self.benchmark.suite),
+            scenario=scenario,
+            **layers.check(Counts, counts, "").model_dump(),
+            percentile=told.get("percentile", Settings.model_fields["percentile"].default),
+            seeds=layers.check(SeedSettings, under(layer, "seeds."), ""),
+            model=str(told["model"]),
+            dataset=str(told["dataset"]),
+            performance_dataset=told.get("performance_dataset"),
+        )
 
     def _counts(self) -> tuple[Counts, dict[str, str]]:
         """The counts of the chosen rules, each replaced by the setting of the same name where there is one."""

@@ -17,6 +17,16 @@ class Mode(StrEnum):
     PERFORMANCE = "performance"
     ACCURACY = "accuracy"
     BOTH = "both"
+    SUBMISSION = "submission"
+    """Every benchmark's performance, and then every benchmark's accuracy, in one session."""
+
+
+class Cooldown(StrEnum):
+    """How the device rests between performance runs."""
+
+    FIXED = "fixed"
+    BASELINE = "baseline"
+    """Until temperatures and frequencies are what they were before the first run."""
 
 
 class Strict(BaseModel):
@@ -72,7 +82,10 @@ class Settings(Strict):
         default=None, description="which of the backend's accelerators; offline several side by side, as `cpu:2,npu`"
     )
     scenario: str = Field(default="single-stream", description="how queries are issued")
-    mode: Mode = Field(default=Mode.BOTH, description="performance, accuracy or both")
+    mode: Mode = Field(
+        default=Mode.BOTH,
+        description="performance, accuracy, both, or submission: all performance runs, then all accuracy runs",
+    )
     rules: str = Field(default="normal", description="which counts and durations: normal, quick or rapid")
     model: str | None = Field(default=None, description="a model's name, or the path of a model file")
     model_format: str | None = Field(default=None, description="the model's file format; its suffix by default")
@@ -108,6 +121,14 @@ class Settings(Strict):
     )
     silence_timeout_s: float = Field(
         default=300, gt=0, le=86400, description="stop a run that says nothing for so long"
+    )
+    cooldown: Cooldown = Field(
+        default=Cooldown.FIXED,
+        description="fixed: rest `cooldown_s` before each further performance run; baseline: until temperatures and "
+        "frequencies are what they were at first, `cooldown_s` at most",
+    )
+    cooldown_s: float | None = Field(
+        default=None, ge=0, le=86400, description="seconds between performance runs; 300 in a submission, else 0"
     )
     compile_timeout_s: float = Field(
         default=3600, gt=0, le=604800, description="stop a run that compiles its model for so long"

@@ -44,7 +44,7 @@ def launch(plan: Plan, output: Path, listen: Callable[[events.Event], None]) -> 
     try:
         run = Run(plan, folder.path, listen)
         status, error = run.until_ended()
-        result = _composed(plan, run.parts, status, error, str(folder.final))
+        result = _composed(plan, run.parts, status, error, str(folder.final), store.digests(folder.path))
         folder.commit(result)
     except BaseException:
         folder.discard()
@@ -52,16 +52,23 @@ def launch(plan: Plan, output: Path, listen: Callable[[events.Event], None]) -> 
     return result
 
 
-def _composed(plan: Plan, parts: dict[str, Any], status: Status, error: ErrorFacts | None, directory: str) -> Result:
+def _composed(
+    plan: Plan,
+    parts: dict[str, Any],
+    status: Status,
+    error: ErrorFacts | None,
+    directory: str,
+    logs: dict[str, str],
+) -> Result:
     try:
-        return compose(plan, parts, status, error, directory)
+        return compose(plan, parts, status, error, directory, logs)
     except ValidationError as wrong:
         first = wrong.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         summary = f"a plugin told what no result can hold: {wrong.title}.{where}: {first['msg']}"
         error = ErrorFacts(code="plugin-broken", summary=summary, hint="see events.jsonl", exit_code=ExitCode.BACKEND)
         sound = {key: value for key, value in parts.items() if key not in ("performance", "accuracy")}
-        return compose(plan, sound, Status.FAILED, error, directory)
+        return compose(plan, sound, Status.FAILED, error, directory, logs)
 
 
 class Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlperf_mobile.results.model import Accuracy, Performance, Result
+from mlperf_mobile.results.rule import RuleResult
 
 _MS = 1e-6
 
@@ -41,12 +42,14 @@ def result_panel(result: Result, *, full: bool = False) -> RenderableType:
     for label, value in _lines(result):
         facts.add_row(label, Text(value))
     parts: list[RenderableType] = [facts]
-    if result.rules:
-        parts += ["", _rules(result)]
+    for scope, title in (("result", "rule"), ("submission", "to be submitted")):
+        if rules := [rule for rule in result.rules if rule.scope == scope]:
+            parts += ["", _rules(rules, title)]
     if full:
         parts += ["", _facts(result)]
     title = Text(f"{result.benchmark} · {result.model.name} · {result.scenario}")
-    subtitle = Text(result.verdict.partition(" ")[0], style="bold green" if result.valid else "bold red")
+    verdict = "VALID, not submittable" if result.submittable is False and result.valid else result.verdict.split()[0]
+    subtitle = Text(verdict, style="bold green" if result.valid else "bold red")
     return Panel(Group(*parts), title=title, subtitle=subtitle, expand=False)
 
 
@@ -114,11 +117,11 @@ def accuracy_text(accuracy: Accuracy) -> str:
     return f"{text}; {accuracy.samples / accuracy.duration_s:.0f} samples/s" if accuracy.duration_s else text
 
 
-def _rules(result: Result) -> Table:
+def _rules(rules: Sequence[RuleResult], title: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("rule", "", "observed", "required", ""):
+    for column in (title, "", "observed", "required", ""):
         table.add_column(column)
-    for rule in result.rules:
+    for rule in rules:
         mark = Text("ok", style="green") if rule.ok else Text("NO", style="bold red")
         table.add_row(Text(rule.name), mark, _number(rule.observed), _number(rule.required), Text(rule.note))
     return table

@@ -9,7 +9,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mlperf_mobile.config.settings import QualitySettings
-from mlperf_mobile.plan import Plan
+from mlperf_mobile.plan import Plan, SessionRef
+from mlperf_mobile.results.rule import RuleResult
+from mlperf_mobile.results.submission import submission_rules
 
 
 class Status(StrEnum):
@@ -22,16 +24,6 @@ class Status(StrEnum):
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
-
-
-class RuleResult(_Part):
-    """One named rule; ``ok`` false makes the result invalid."""
-
-    name: str
-    ok: bool
-    observed: float | int | str | bool | None
-    required: float | int | str | bool | None
-    note: str = ""
 
 
 class Performance(_Part):
@@ -94,6 +86,8 @@ class Result(_Part):
     created: str
     status: Status
     valid: bool
+    submittable: bool | None = None
+    """Whether the round's rules let it be submitted; None outside of the rounds."""
     task: str
     benchmark: str
     """The task's name in the suite."""
@@ -114,12 +108,18 @@ class Result(_Part):
     load: dict[str, Any]
     """What was asked for: counts, durations, percentile, samples in memory (None: as many as fit), seeds."""
     rules: list[RuleResult]
+    session: SessionRef | None = None
+    """The session that the run was a part of."""
     performance: Performance | None
     accuracy: Accuracy | None
     placement: dict[str, Any] | None
     system: dict[str, Any] | None
     compiled: dict[str, Any] | None = None
     """By accelerator: whether it was compiled or kept from before, and what the compiler found out."""
+    telemetry: dict[str, Any] | None = None
+    """What the device did during the timed run."""
+    logs: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of the files that the numbers can be computed from again, by their paths in the folder."""
     report: dict[str, Any] | None = None
     """By accelerator: what the backend has to say about its runs, such as on-hardware durations."""
     seeds: dict[str, int]
@@ -136,20 +136,36 @@ class Result(_Part):
 
     @property
     def verdict(self) -> str:
-        """``VALID``, or what is wrong."""
+        """``VALID``, or what is wrong; of a valid run of a round also why it cannot be submitted."""
         if self.status is Status.INTERRUPTED:
             return "INTERRUPTED"
         if self.status is Status.FAILED:
             return f"FAILED {self.error.code if self.error else ''}".strip()
-        wrong = [f"{r.name}: {_text(r.observed)} of {_text(r.required)}" for r in self.rules if not r.ok]
-        return "VALID" if self.valid else "INVALID " + ", ".join(wrong)
+        if not self.valid:
+            return f"INVALID because {self._wrong('result')}"
+        return (
+            "VALID"
+            if self.submittable in (None, True)
+            else f"VALID, not submittable because {self._wrong('submission')}"
+        )
+
+    def _wrong(self, scope: str) -> str:
+        wrong = [rule for rule in self.rules if not rule.ok and rule.scope == scope]
+        return ", ".join(f"{rule.name}: {_text(rule.observed)} of {_text(rule.required)}" for rule in wrong)
 
 
 def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def compose(plan: Plan, parts: dict[str, Any], status: Status, error: ErrorFacts | None, directory: str) -> Result:
+def compose(
+    plan: Plan,
+    parts: dict[str, Any],
+    status: Status,
+    error: ErrorFacts | None,
+    directory: str,
+    logs: dict[str, str] | None = None,
+) -> Result:
     """The result of ``plan`` from the parts that its worker told, whether or not it told all of them."""
     measured = dict(parts.get("performance") or {})
     rules = [RuleResult.model_validate(rule) for rule in measured.pop("rules", ())]
@@ -167,15 +183,18 @@ def compose(plan: Plan, parts: dict[str, Any], status: Status, error: ErrorFacts
                 name="real-hardware", ok=False, observed=plan.accelerator, required="hardware", note=functional_only
             )
         )
+    rules += submission_rules(plan, parts, functional_only)
     complete = (performance or not plan.has_performance) and (accuracy or not plan.has_accuracy)
     if status is not Status.COMPLETED or not complete:
         rules.append(RuleResult(name="completed", ok=False, observed=status.value, required="completed"))
+    valid = all(rule.ok for rule in rules if rule.scope == "result")
     return Result(
         schema=1,
         run_id=plan.run_id,
         created=plan.created,
         status=status,
-        valid=all(rule.ok for rule in rules),
+        valid=valid,
+        submittable=valid and all(rule.ok for rule in rules) if plan.official else None,
         task=plan.task,
         benchmark=plan.benchmark,
         suite=plan.suite,
@@ -193,11 +212,14 @@ def compose(plan: Plan, parts: dict[str, Any], status: Status, error: ErrorFacts
         rule_set=plan.rules,
         load=plan.load.model_dump(mode="json"),
         rules=rules,
+        session=plan.session,
         performance=performance,
         accuracy=accuracy,
         placement=parts.get("placement"),
         system=parts.get("system"),
         compiled=parts.get("compiled"),
+        telemetry=parts.get("telemetry"),
+        logs=logs or {},
         report=parts.get("report"),
         seeds=plan.load.seeds.model_dump(),
         versions=(parts.get("versions") or {}) | (backend.get("versions") or {}),

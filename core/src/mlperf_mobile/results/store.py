@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,15 @@ def write_json(path: Path, data: Any) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of LoadGen's logs and of the latencies in a run's folder, by their paths there."""
+    found = {}
+    for path in sorted([*folder.glob("performance/*"), *folder.glob("accuracy/*"), folder / "latencies.bin"]):
+        with suppress(OSError), path.open("rb") as file:
+            found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def read(place: Path) -> Result:

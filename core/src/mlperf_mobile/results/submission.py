@@ -1,0 +1,102 @@
+"""What a round asks of a run besides valid numbers: rules that decide whether a result can be submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlperf_mobile.plan import Official, Plan
+from mlperf_mobile.results.rule import RuleResult
+
+
+def submission_rules(plan: Plan, parts: Mapping[str, Any], functional_only: str) -> list[RuleResult]:
+    """The rules of the plan's round, each with what was seen and what is required; none outside of the rounds.
+
+    Sources: mobile_open, rules/submissionRuleV3_0.adoc (power, one uninterrupted run) and
+    rules/mobile_inference_rules.adoc (seeds, counts, percentile, quality).
+
+    Args:
+        plan: What was run.
+        parts: What its worker told.
+        functional_only: Why its speed says nothing.
+    """
+    official = plan.official
+    if official is None:
+        return []
+    found = [
+        _same("seeds-of-the-round", _seeds(plan), _seeds(official), f"of {official.round}"),
+        _same("model-of-the-round", plan.model.name, official.model),
+        RuleResult(
+            name="strict-placement",
+            ok=plan.strict_placement or list(plan.accelerators) == ["cpu"],
+            observed=plan.strict_placement,
+            required=True,
+            note="every operation on the accelerator" if list(plan.accelerators) != ["cpu"] else "it ran on the CPU",
+        ),
+        RuleResult(
+            name="one-session",
+            ok=bool(plan.session and plan.session.mode == "submission" and not plan.session.resumed),
+            observed=_session(plan),
+            required="submission",
+            note="all performance runs, then all accuracy runs, uninterrupted",
+        ),
+    ]
+    if functional_only:
+        found.append(RuleResult(name="real-device", ok=False, observed=functional_only, required="hardware"))
+    if plan.has_performance:
+        found += _performance_rules(plan, official, parts)
+    if plan.has_accuracy:
+        found.append(_same("data-of-the-round", plan.dataset.name, official.dataset, "accuracy"))
+        if plan.quality is None or "quality" in plan.unverified:
+            why = plan.unverified.get("quality", "the benchmark has no quality target")
+            found.append(
+                RuleResult(name="known-target", ok=False, observed="unverified", required="published", note=why)
+            )
+    return [rule.model_copy(update={"scope": "submission"}) for rule in found]
+
+
+def _performance_rules(plan: Plan, official: Official, parts: Mapping[str, Any]) -> list[RuleResult]:
+    timed = plan.performance_dataset or plan.dataset
+    load = plan.load
+    found = [
+        _same("scenario-of-the-round", plan.scenario, official.scenario),
+        _same("data-of-the-round", timed.name, official.performance_dataset or official.dataset, "performance"),
+        _same("percentile", load.percentile, official.percentile),
+        _at_least("counts-of-the-round", load.min_query_count, official.min_query_count, "queries at least"),
+        _at_least("duration-of-the-round", load.min_duration_s, official.min_duration_s, "seconds at least"),
+    ]
+    telemetry = parts.get("telemetry") or {}
+    if (powered := telemetry.get("external_power")) is not None:
+        found.append(
+            RuleResult(
+                name="on-battery",
+                ok=not powered,
+                observed="external power" if powered else "battery",
+                required="battery",
+            )
+        )
+    if (throttled := telemetry.get("throttled")) is not None:
+        evidence = "; ".join(map(str, telemetry.get("evidence", ())))
+        found.append(
+            RuleResult(name="no-throttling", ok=not throttled, observed=bool(throttled), required=False, note=evidence)
+        )
+    return found
+
+
+def _same(name: str, observed: float | str, required: float | str, note: str = "") -> RuleResult:
+    return RuleResult(name=name, ok=observed == required, observed=observed, required=required, note=note)
+
+
+def _at_least(name: str, observed: float, required: float, note: str) -> RuleResult:
+    return RuleResult(name=name, ok=observed >= required, observed=observed, required=required, note=note)
+
+
+def _seeds(plan: Plan | Official) -> str:
+    seeds = plan.load.seeds if isinstance(plan, Plan) else plan.seeds
+    return f"{seeds.qsl}/{seeds.sample_index}/{seeds.schedule}"
+
+
+def _session(plan: Plan) -> str:
+    if plan.session is None:
+        return "a run of its own"
+    return f"{plan.session.mode}, resumed" if plan.session.resumed else plan.session.mode
