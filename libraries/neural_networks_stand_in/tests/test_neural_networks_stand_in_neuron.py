@@ -197,6 +197,19 @@ def test_checksum_of_the_tests_is_that_of_the_format(network: bytes) -> None:
     assert int.from_bytes(network[24:32], "little") == checksum(network[HEADER:])
 
 
+RECORD, LIFETIME = 80, 48  # bytes of an operand's record, and where in it its lifetime stands
+
+
+@pytest.mark.parametrize("lifetime", [0, 2, 3, 9])
+def test_operands_without_a_value_are_refused(neuron: Any, network: bytes, lifetime: int) -> None:
+    wrong = bytearray(network)
+    place = HEADER + RECORD + LIFETIME  # of the second operand, the weights
+    assert wrong[place] == 1  # a value
+    wrong[place] = lifetime
+    wrong[24:32] = checksum(bytes(wrong[HEADER:])).to_bytes(8, "little")
+    assert restore(neuron, bytes(wrong))[0] == BAD_DATA
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     changes=st.lists(st.tuples(st.integers(0, 2**20), st.integers(0, 255)), min_size=1, max_size=4), front=st.booleans()
@@ -252,6 +265,20 @@ def test_questions(neuron: Any, operand: Any) -> None:
     neuron.call("Compilation_getOptimizationString", compilation, ctypes.byref(text))
     assert text.value == b"--relax-fp32"
     neuron.free("Compilation", compilation)
+    model.close()
+
+
+def test_padded_sizes(neuron: Any, operand: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NN_STAND_IN_PADDING", "64")
+    model = make_model(neuron, operand)
+    size, execution, room = ctypes.c_size_t(), ctypes.c_void_p(), np.zeros(64, np.float32)
+    neuron.call("Compilation_getOutputPaddedSize", model.compile(), 0, ctypes.byref(size))
+    assert size.value == 64  # of 40 bytes
+    neuron.call("Execution_create", model.compilation, ctypes.byref(execution))
+    pointer = ctypes.c_void_p(room.ctypes.data)
+    assert neuron.raw("Execution_setOutput", execution, 0, None, pointer, 39) == BAD_DATA
+    neuron.call("Execution_setOutput", execution, 0, None, pointer, size.value)
+    neuron.free("Execution", execution)
     model.close()
 
 

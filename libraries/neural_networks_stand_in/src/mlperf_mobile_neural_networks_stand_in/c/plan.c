@@ -54,5 +54,6 @@ int nn_program_plan(Program *program)
     free(live);
     free(last);
     free(fixed);
+    if (program->arena_bytes > 2 * NN_MAX_BYTES) return nn_fail(NN_OUT_OF_MEMORY, "temporary tensors need %zu bytes", program->arena_bytes);
     return NN_NO_ERROR;
 }

@@ -114,12 +114,15 @@ static int load(Program *program, const char *soc)
     uint8_t *ready = nn_alloc(header.operands + 1);
     for (uint32_t i = 0; i < header.operands && !status; i++) {
         status = load_operand(program->blob, program->size, &records[i], &program->tensors[i]);
-        ready[i] = records[i].lifetime == NN_IS_VALUE || records[i].lifetime == NN_IS_INPUT;
+        ready[i] = records[i].lifetime == NN_IS_VALUE;
     }
-    for (uint32_t i = 0; i < header.inputs && !status; i++)
-        if (program->inputs[i] >= header.operands || records[program->inputs[i]].lifetime != NN_IS_INPUT ||
-            !nn_bytes(&program->tensors[program->inputs[i]]))
+    for (uint32_t i = 0; i < header.inputs && !status; i++) {
+        uint32_t index = program->inputs[i];
+        if (index >= header.operands || records[index].lifetime != NN_IS_INPUT || !nn_bytes(&program->tensors[index]))
             status = nn_fail(NN_BAD_DATA, "input %u must be fully specified for the stand-in", i);
+        else
+            ready[index] = 1;
+    }
     for (uint32_t i = 0; i < header.steps && !status; i++) {
         program->step_count = i + 1; /* so that dropping frees what was prepared */
         status = load_step(program, &header, &steps[i], &program->steps[i], ready);
