@@ -6,17 +6,23 @@ import argparse
 import json
 import sys
 from contextlib import redirect_stdout
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlperf_mobile.errors import ExitCode
+from mlperf_mobile.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from mlperf_mobile.config.resolve import Resolved
     from mlperf_mobile.plan import Plan
     from mlperf_mobile.results.model import Result
+    from mlperf_mobile.sessions.estimate import Estimate
+    from mlperf_mobile.sessions.run import Listen
+    from mlperf_mobile.sessions.session import Session
+
+MOST_REPEATS = 100
 
 _EXAMPLES = """examples:
   mlperf-mobile run                                     the quickstart: every task, about a minute
@@ -24,6 +30,7 @@ _EXAMPLES = """examples:
   mlperf-mobile run image_classification --model my.tflite --dataset imagenet --data-path DIR
   mlperf-mobile run --scenario offline --set threads=1 --set shards=4
   mlperf-mobile run --suite v4.0 --dry-run               what a round of MLPerf Mobile would run, and what is missing
+  mlperf-mobile run --suite v4.0 --mode submission       all performance runs, then all accuracy runs, with cool-down
   mlperf-mobile run --config run.yaml --dry-run          what would run, and which place set each value
 """
 
@@ -45,7 +52,7 @@ def add(commands: Any) -> None:
     command.add_argument("--backend", help="which backend runs the model")
     command.add_argument("--accelerator", help="which of the backend's accelerators")
     command.add_argument("--scenario", help="single-stream or offline, or an installed one")
-    command.add_argument("--mode", help="performance, accuracy or both")
+    command.add_argument("--mode", help="performance, accuracy, both or submission")
     command.add_argument("--rules", help="normal, quick or rapid")
     command.add_argument("--model", metavar="NAME|PATH", help="a model of the task by name, or a model file")
     command.add_argument("--dataset", metavar="NAME", help="which data set")
@@ -53,6 +60,12 @@ def add(commands: Any) -> None:
     command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any other setting or option")
     command.add_argument("--config", metavar="FILE", type=Path, help="a run file in YAML")
     command.add_argument("--output", metavar="DIR", help="folder for results (default: mlperf-mobile-results)")
+    command.add_argument(
+        "--repeat", metavar="N", type=int, default=1, help="run everything N times, and tell the spread"
+    )
+    command.add_argument(
+        "--resume", metavar="FILE", type=Path, help="go on with a session that was interrupted: its .session.json"
+    )
     command.add_argument("--dry-run", action="store_true", help="show the plans and where each value came from")
     command.add_argument("--json", action="store_true", help="print results (or plans) as JSON")
     command.add_argument("--quiet", action="store_true", help="no progress")
@@ -61,6 +74,8 @@ def add(commands: Any) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command."""
+    if args.resume:
+        return _resume(args)
     from mlperf_mobile.cli.flags import flags
     from mlperf_mobile.config.document import read_file
     from mlperf_mobile.config.layers import load_environment
@@ -82,14 +97,42 @@ def handle(args: argparse.Namespace) -> int:
         return _show_plans(args, resolved)
     if resolved.missing:
         raise missing_resources(resolved.missing, resolved.cache.folder)
-    results = _run(args, resolved.plans, resolved.output)
+    return _show(args, _run(args, _session(resolved, args.repeat)))
+
+
+def _show(args: argparse.Namespace, results: list[Result]) -> int:
+    from mlperf_mobile.sessions.repeat import repeated
+
+    again = repeated(results)
     if args.json:
-        print(json.dumps({"schema": 1, "results": [result.to_json() for result in results]}, indent=2))
+        told: dict[str, Any] = {"schema": 1, "results": [result.to_json() for result in results]}
+        if again:
+            told["repeated"] = [
+                asdict(each) | {"rules": [rule.model_dump() for rule in each.rules()]} for each in again
+            ]
+        print(json.dumps(told, indent=2))
     else:
-        from mlperf_mobile.report.terminal import print_results
+        from mlperf_mobile.report.terminal import print_repeated, print_results
 
         print_results(results)
-    return exit_code(results)
+        print_repeated(again)
+    holds = all(rule.ok for each in again for rule in each.rules())
+    return exit_code(results) or (ExitCode.OK if holds else ExitCode.NOT_VALID)
+
+
+def _resume(args: argparse.Namespace) -> int:
+    """Go on with a session; what it is made of has been decided when it began."""
+    from mlperf_mobile.sessions.session import read
+
+    given = [name for name in (*_FLAGS, "config") if getattr(args, name) is not None]
+    if args.tasks or args.set or given or args.dry_run or args.repeat != 1:
+        raise UsageError("resume", "a session is resumed as it was begun", "give nothing besides --resume FILE")
+    session = read(args.resume)
+    session.interruptions += 1
+    results = _run(args, session)
+    if not results:
+        print(f"{args.resume}: every run of it is done", file=sys.stderr)
+    return _show(args, results)
 
 
 def exit_code(results: list[Result]) -> int:
@@ -100,23 +143,44 @@ def exit_code(results: list[Result]) -> int:
     return ExitCode.OK if all(result.valid for result in results) else ExitCode.NOT_VALID
 
 
-def _run(args: argparse.Namespace, plans: Sequence[Plan], output: Path) -> list[Result]:
-    from mlperf_mobile.launch.local import launch
-    from mlperf_mobile.report.progress import listener
-    from mlperf_mobile.results.model import Status
+def _session(resolved: Resolved, repeat: int = 1) -> Session:
+    from mlperf_mobile.config.resolve import identity
+    from mlperf_mobile.sessions.session import Session
 
-    results = []
-    for number, plan in enumerate(plans, 1):
-        title = f"{plan.benchmark} {plan.model.name}" + (f" ({number} of {len(plans)})" if len(plans) > 1 else "")
-        with listener(title, quiet=args.quiet) as listen:
-            result = launch(plan, output, listen)
-        results.append(result)
+    if not 1 <= repeat <= MOST_REPEATS:
+        raise UsageError("bad-value", f"--repeat {repeat} is not 1 to {MOST_REPEATS}", "write --repeat 5")
+    plans, rest = list(resolved.plans), resolved.rest
+    for _ in range(1, repeat):
+        plans += [plan.model_copy(update=identity(f"{plan.benchmark}-{plan.scenario}")) for plan in resolved.plans]
+    return Session.of(plans, resolved.output, resolved.mode, rest.kind, rest.seconds)
+
+
+def _run(args: argparse.Namespace, session: Session) -> list[Result]:
+    from mlperf_mobile.report.progress import listener
+    from mlperf_mobile.sessions.run import Sitting
+
+    keep = len(session.steps) > 1
+    if keep:
+        session.save()
+
+    def show(plan: Plan, place: int, runs: int, left: Estimate) -> AbstractContextManager[Listen]:
+        title = f"{plan.benchmark} {plan.model.name}"
+        if runs > 1:
+            title += f" ({place} of {runs}, {plan.mode}, at least {left} left)"
+        return listener(title, quiet=args.quiet)
+
+    def told(result: Result) -> None:
         if result.error:
             error = result.error
             hint = f"; {error.hint}" if error.hint else ""
             print(f"mlperf-mobile: error[{error.code}]: {error.summary}{hint}", file=sys.stderr)
-        if result.status is Status.INTERRUPTED:
-            break
+
+    try:
+        results = Sitting(session, show, keep=keep).carry_out(told)
+    finally:
+        if keep and session.pending and session.path.exists():
+            print(f"{len(session.pending)} of {len(session.steps)} runs are left: ", end="", file=sys.stderr)
+            print(f"mlperf-mobile run --resume {session.path}", file=sys.stderr)
     return results
 
 
@@ -137,6 +201,10 @@ def _show_plans(args: argparse.Namespace, resolved: Resolved) -> int:
         ]
         print(json.dumps({"schema": 1, "plans": records, "missing": missing}, indent=2))
     else:
-        parts = [*(plan_text(plan) for plan in plans), total_text(plans), missing_text(resolved)]
+        parts = [
+            *(plan_text(plan) for plan in plans),
+            total_text(_session(resolved, args.repeat)),
+            missing_text(resolved),
+        ]
         print("\n\n".join(filter(None, parts)))
     return ExitCode.OK

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mlperf_mobile.config.resolve import Resolved
 from mlperf_mobile.plan import CompilePlan, Plan
+from mlperf_mobile.sessions.estimate import left
+from mlperf_mobile.sessions.session import Session
 
 
 def duration_range(plan: Plan) -> dict[str, float | None]:
@@ -15,15 +15,13 @@ def duration_range(plan: Plan) -> dict[str, float | None]:
     return {"at_least": plan.load.min_duration_s, "at_most": plan.load.max_duration_s or None}
 
 
-def total_text(plans: Sequence[Plan]) -> str:
-    """How long several plans take together; empty for one."""
+def total_text(session: Session) -> str:
+    """How long several runs take together; empty for one."""
+    plans = [step.plan for step in session.steps]
     if len(plans) < 2:
         return ""
-    spans = [duration_range(plan) for plan in plans]
-    least = sum(span["at_least"] or 0 for span in spans)
-    most = [span["at_most"] for span in spans]
-    limit = "" if None in most else f", at most {sum(filter(None, most)):g} s"
-    return f"{len(plans)} benchmarks: timed runs of at least {least:g} s in all{limit}, and the accuracy runs"
+    rest = f", {session.cooldown_s:g} s of cool-down between performance runs" if session.cooldown_s else ""
+    return f"{len(plans)} runs, at least {left(session, {}, is_first=True)} in all{rest}"
 
 
 def missing_text(resolved: Resolved) -> str:

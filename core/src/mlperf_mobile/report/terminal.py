@@ -12,6 +12,7 @@ from rich.text import Text
 
 from mlperf_mobile.results.model import Accuracy, Performance, Result
 from mlperf_mobile.results.rule import RuleResult
+from mlperf_mobile.sessions.repeat import Repeated
 
 _MS = 1e-6
 
@@ -20,6 +21,16 @@ def print_results(results: Iterable[Result]) -> None:
     """Every result on stdout."""
     for result in results:
         print_result(result)
+
+
+def print_repeated(repeated: Iterable[Repeated]) -> None:
+    """How much several runs of the same benchmark differ, on stdout."""
+    for each in repeated:
+        title = f"{each.benchmark} · {each.scenario} · {len(each.scores) + each.left_out} runs"
+        told = f"{each.median:.4g} samples/s at the median" if each.scores else "no run counts"
+        scores = "  ".join(f"{score:.4g}" for score in each.scores)
+        parts: list[RenderableType] = [Text(told), Text(scores), "", _rules(each.rules(), "rule")]
+        _Console(highlight=False, soft_wrap=False).print(Panel(Group(*parts), title=Text(title), expand=False))
 
 
 def print_result(result: Result, *, full: bool = False) -> None:

@@ -1,0 +1,1 @@
+"""Several runs as one: their order, the rest between them, how long they take, going on after an interruption."""

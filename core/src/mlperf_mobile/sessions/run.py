@@ -1,0 +1,139 @@
+"""Carries a session out: each run in a process of its own, with the rest before it; what is done stays done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlperf_mobile import events
+from mlperf_mobile.config.resolve import identity
+from mlperf_mobile.config.settings import Cooldown
+from mlperf_mobile.errors import MobileError
+from mlperf_mobile.launch.local import launch
+from mlperf_mobile.plan import Plan, SessionRef
+from mlperf_mobile.results import store
+from mlperf_mobile.results.model import Result, Status
+from mlperf_mobile.sessions import cooldown, estimate
+from mlperf_mobile.sessions.session import Session, State
+
+Listen = Callable[[events.Event], None]
+Show = Callable[[Plan, int, int, estimate.Estimate], AbstractContextManager[Listen]]
+"""Shows one run: its plan, its place from 1 on, how many there are, what is left of the session with it."""
+
+REST = "cool-down"
+"""The phase between runs."""
+_STATES = {
+    Status.COMPLETED: State.DONE,
+    Status.FAILED: State.FAILED,
+    Status.INTERRUPTED: State.INTERRUPTED,
+}
+
+
+@dataclass
+class Sitting:
+    """One go at a session, from its start or after an interruption.
+
+    Args:
+        session: Its runs; saved after each of them where there are several.
+        show: Shows a run.
+        keep: Whether the session is kept in a file.
+    """
+
+    session: Session
+    show: Show
+    keep: bool = True
+
+    def carry_out(self, told: Callable[[Result], None]) -> list[Result]:
+        """Run everything that is left, and return its results; ``told`` is called with each as it comes.
+
+        Raises:
+            OutputError: A result cannot be stored.
+        """
+        results = []
+        for result in self.tries():
+            results.append(result)
+            told(result)
+        return results
+
+    def tries(self) -> Iterator[Result]:
+        """The results of everything that is left, one after the other; ends with the first that the user interrupts.
+
+        Raises:
+            OutputError: A result cannot be stored.
+        """
+        session, results = self.session, self._earlier()
+        rested = False
+        needs_rest = session.cooldown_s > 0 and sum(step.plan.has_performance for step in session.steps) > 1
+        baseline = cooldown.look() if needs_rest and session.cooldown is Cooldown.BASELINE else None
+        for place in session.pending:
+            step = session.steps[place]
+            remaining = estimate.left(session, results, is_first=not rested)
+            with self.show(step.plan, place + 1, len(session.steps), remaining) as listen:
+                try:
+                    if step.plan.has_performance and rested and needs_rest:
+                        self._rest(place, baseline, listen)
+                    result = launch(self._planned(place), session.output, listen)
+                except KeyboardInterrupt:
+                    self._ended(place, State.INTERRUPTED)
+                    raise
+            rested = rested or step.plan.has_performance
+            step.result = Path(result.directory).name
+            self._ended(place, _STATES[result.status])
+            yield result
+            if result.status is Status.INTERRUPTED:
+                return
+            if result.status is Status.COMPLETED:
+                results[result.benchmark] = result
+
+    def _rest(self, place: int, baseline: cooldown.Baseline | None, listen: Listen) -> None:
+        step, session = self.session.steps[place], self.session
+        listen(events.Phase(name=REST, step=session.cooldown.value))
+
+        def tick(waited_s: float, limit_s: float) -> None:
+            listen(
+                events.Progress(
+                    phase=REST,
+                    done=int(waited_s),
+                    total=int(limit_s),
+                    fraction=waited_s / limit_s,
+                    elapsed_s=waited_s,
+                    left_s=limit_s - waited_s,
+                )
+            )
+
+        rested = cooldown.rest(session.cooldown, session.cooldown_s, baseline, tick)
+        step.rested_s, step.rested_until = rested.seconds, rested.reason
+
+    def _planned(self, place: int) -> Plan:
+        """The plan of a run, with its place in the session, and a name of its own each time it is tried."""
+        session, step = self.session, self.session.steps[place]
+        reference = SessionRef(
+            id=session.id,
+            mode=session.mode,
+            position=place + 1,
+            runs=len(session.steps),
+            resumed=session.interruptions > 0,
+            cooldown_s=step.rested_s,
+        )
+        fresh = {} if step.state is State.PENDING else identity(f"{step.plan.benchmark}-{step.plan.scenario}")
+        step.plan = step.plan.model_copy(update={"session": reference if self.keep else None, **fresh})
+        return step.plan
+
+    def _ended(self, place: int, state: State) -> None:
+        self.session.steps[place].state = state
+        if self.keep:
+            self.session.save()
+
+    def _earlier(self) -> dict[str, Result]:
+        """Results of runs that are done, by benchmark; those that are gone cannot tell anything."""
+        found = {}
+        for step in self.session.steps:
+            if step.state is State.DONE and step.result:
+                try:
+                    result = store.read(self.session.output / step.result)
+                except MobileError:
+                    continue
+                found[result.benchmark] = result
+        return found

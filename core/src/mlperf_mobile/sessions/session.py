@@ -1,0 +1,117 @@
+"""The record of a session: its runs, which of them are done, and whether it was ever interrupted."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mlperf_mobile.config.settings import Cooldown
+from mlperf_mobile.errors import OutputError
+from mlperf_mobile.plan import Plan
+from mlperf_mobile.results import store
+
+SUFFIX = ".session.json"
+MAX_BYTES = 64 << 20
+SUBMISSION_REST_S = 300.0
+"""The app's cool-down in a submission (mobile_app_open, flutter/lib/benchmark/run_mode.dart)."""
+
+
+class State(StrEnum):
+    """How far a run is."""
+
+    PENDING = "pending"
+    DONE = "done"
+    """It has a result, valid or not."""
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class Step(_Part):
+    """One run of a session."""
+
+    plan: Plan
+    state: State = State.PENDING
+    result: str | None = None
+    """The folder of its result."""
+    rested_s: float | None = None
+    rested_until: str = ""
+    """Why the rest before it ended: ``fixed``, ``baseline``, ``limit``, ``unknown``."""
+
+
+class Session(_Part):
+    """Runs in their order."""
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    id: str
+    created: str
+    """UTC, ISO 8601."""
+    mode: str
+    cooldown: Cooldown
+    cooldown_s: float
+    output: Path
+    steps: list[Step]
+    interruptions: int = 0
+
+    @classmethod
+    def of(cls, plans: list[Plan], output: Path, mode: str, cooldown: Cooldown, cooldown_s: float | None) -> Self:
+        """A new session."""
+        now = datetime.now(UTC)
+        rest = cooldown_s if cooldown_s is not None else SUBMISSION_REST_S if mode == "submission" else 0.0
+        return cls(
+            schema=1,
+            id=f"{now:%Y%m%dT%H%M%S}-{mode}-{uuid.uuid4().hex[:8]}",
+            created=now.isoformat(timespec="seconds"),
+            mode=mode,
+            cooldown=cooldown,
+            cooldown_s=rest,
+            output=output.expanduser().resolve(),
+            steps=[Step(plan=plan) for plan in plans],
+        )
+
+    @property
+    def path(self) -> Path:
+        """Where it is kept, so that it can be resumed."""
+        return self.output / f"{self.id}{SUFFIX}"
+
+    @property
+    def pending(self) -> list[int]:
+        """The places of the runs that are left; those that failed or were interrupted are tried again."""
+        return [place for place, step in enumerate(self.steps) if step.state is not State.DONE]
+
+    def save(self) -> None:
+        """Write it, whole or not at all.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        with store.telling(self.path):
+            self.output.mkdir(parents=True, exist_ok=True)
+            store.write_json(self.path, self.model_dump(mode="json", by_alias=True))
+
+
+def read(place: Path) -> Session:
+    """The session in a file.
+
+    Raises:
+        OutputError: There is none, or it is damaged or of another version.
+    """
+    try:
+        with place.open("rb") as file:
+            return Session.model_validate_json(file.read(MAX_BYTES))
+    except OSError as error:
+        hint = f"name the file that ends in {SUFFIX}, in the folder of the results"
+        raise OutputError("no-session", f"cannot read {place}: {error.strerror}", hint) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        hint = "it was changed by hand, or is of another version; start a new session"
+        raise OutputError("session-damaged", f"{place}: {where}: {first['msg']}", hint) from error
