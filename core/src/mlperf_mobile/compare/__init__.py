@@ -1,0 +1,1 @@
+"""Results side by side: ratios, how sure they are, and whatever else differs between them."""

@@ -1,0 +1,109 @@
+"""The published results of a benchmark in order, with results of ours among them or apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mlperf_mobile.reference.table import Benchmark, Official, benchmarks, official
+
+if TYPE_CHECKING:
+    from mlperf_mobile.compare.entry import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A published result, or one of ours; equal numbers share a place, and the open division has none."""
+
+    place: int | None
+    official: Official | None
+    own: Entry | None
+
+    @property
+    def value(self) -> float:
+        """Nanoseconds of the 90th percentile, or samples per second offline."""
+        told = self.official or self.own
+        assert told is not None
+        assert told.value is not None
+        return told.value
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One benchmark, from the fastest on."""
+
+    benchmark: Benchmark
+    places: tuple[Place, ...]
+    apart: tuple[Entry, ...] = field(default=())
+    """Results of ours that make no claim about speed."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-serialisable data."""
+        known = self.benchmark
+        return {
+            "benchmark": known.name, "scenario": known.scenario, "task": known.task, "model": known.model,
+            "metric": known.metric, "unit": "samples/s" if known.scenario == "offline" else "ns",
+            "places": [_place_json(place) for place in self.places],
+            "apart": [_own_json(entry) | {"refused": entry.refused} for entry in self.apart],
+        }  # fmt: skip
+
+
+def boards(rounds: Sequence[str], chosen: Iterable[Benchmark] | None = None, own: Iterable[Entry] = ()) -> list[Board]:
+    """The boards that have anything on them.
+
+    Args:
+        rounds: Only results of these; of all of them when empty.
+        chosen: Of these benchmarks only.
+        own: Results to place among the published ones of their model; others are not on any board.
+    """
+    ours = list(own)
+    found = []
+    for benchmark in benchmarks() if chosen is None else chosen:
+        rows = [
+            row for row in official()
+            if (row.benchmark, row.scenario) == (benchmark.name, benchmark.scenario)
+            and (not rounds or row.round in rounds)
+        ]  # fmt: skip
+        mine = [entry for entry in ours if (entry.published_as, entry.scenario) == (benchmark.name, benchmark.scenario)]
+        if rows or mine:
+            found.append(_board(benchmark, rows, mine))
+    return found
+
+
+def _board(benchmark: Benchmark, rows: Iterable[Official], mine: Sequence[Entry]) -> Board:
+    places = [Place(None, row, None) for row in rows] + [Place(None, None, e) for e in mine if not e.refused]
+    sign = -1 if benchmark.scenario == "offline" else 1
+    places.sort(key=lambda place: (_open(place), sign * place.value))
+    ranked = [place for place in places if not _open(place)]
+    numbered = [
+        Place(1 + sum(sign * other.value < sign * place.value for other in ranked), place.official, place.own)
+        for place in ranked
+    ]
+    return Board(benchmark, (*numbered, *places[len(ranked) :]), tuple(entry for entry in mine if entry.refused))
+
+
+def _open(place: Place) -> bool:
+    return place.official is not None and place.official.division != "closed"
+
+
+def _place_json(place: Place) -> dict[str, Any]:
+    if place.own:
+        return {"place": place.place, "own": True} | _own_json(place.own)
+    row = place.official
+    assert row is not None
+    return {
+        "place": place.place, "own": False, "name": row.name, "round": row.round, "division": row.division,
+        "category": row.category or None, "organisation": row.organisation, "device": row.device, "soc": row.soc,
+        "framework": row.framework or None, "accelerator": row.accelerator or None, "value": row.value,
+        "published": row.p90_ns or row.samples_per_s, "accuracy": row.accuracy or None,
+        "source": f"https://github.com/{row.repository}", "path": row.path,
+    }  # fmt: skip
+
+
+def _own_json(entry: Entry) -> dict[str, Any]:
+    accuracy = f"{entry.metric} {entry.accuracy:.4f}" if entry.accuracy is not None else None
+    return {
+        "name": entry.label, "runs_on": entry.runs_on, "value": entry.value, "state": entry.state,
+        "accuracy": accuracy, "source": entry.source,
+    }  # fmt: skip
