@@ -50,6 +50,13 @@ def test_without_a_library(command, tmp_path):
     assert "LD_LIBRARY_PATH" in told["fix"]
 
 
+def test_a_library_that_is_named(command, tmp_path):
+    """The option meets the need, where no loader would find it."""
+    named = f"adapter={command.libraries / 'libneuron_adapter.so'}"
+    result, _ = command.run("--mode", "accuracy", "--set", named, LD_LIBRARY_PATH=str(tmp_path / "none"))
+    assert result["status"] == "completed", result["error"]
+
+
 MISBEHAVIOURS = {  # results by number, as each stand-in has names of its own
     "NeuronCompilation_finish=crash": ("worker-died", "SIGSEGV"),
     "NeuronCompilation_finish=exit": ("worker-died", "exited with 3"),

@@ -22,7 +22,7 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
             Need(
                 what="a library of MediaTek NeuroPilot, such as libneuron_adapter.so or libneuron_runtime.so",
                 fix="it is on MediaTek devices, and in the NeuroPilot packages of Genio's Linux images; elsewhere, "
-                "put the folder that has it on LD_LIBRARY_PATH",
+                "put its folder on LD_LIBRARY_PATH, or name it: --set adapter=PATH",
                 # Those of libraries.py, which stands apart because it needs the SoC.
                 libraries=(
                     "libneuronusdk_adapter.mtk.so",
@@ -39,6 +39,7 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
                     "libneuron_runtime.mtk.so",
                     "libneuron_stable_delegate.so",
                 ),
+                options=("adapter", "runtime", "stable_delegate"),
             ),
         ),
         options=Ref("mlperf_mobile_backend_neuron.options:NeuronOptions"),
