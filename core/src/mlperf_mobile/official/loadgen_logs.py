@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,7 +36,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class DetailLog:
-    """What a detail log says: every key with its last value; lists and mappings are left out."""
+    """What a detail log says: every key with its last value; lists are left out, and of mappings there is a digest."""
 
     path: Path
     entries: Mapping[str, Entry]
@@ -128,12 +129,18 @@ def read_detail(paths: list[Path]) -> DetailLog:
                 warnings += is_warning
                 if is_error and len(errors) < MAX_TEXTS:
                     errors.append(Entry(str(value)[:500], number))
-                if not isinstance(value, list | dict) and (key in entries or len(entries) < MAX_KEYS):
-                    entries[key] = Entry(value[:500] if isinstance(value, str) else value, number)
+                if not isinstance(value, list) and (key in entries or len(entries) < MAX_KEYS):
+                    entries[key] = Entry(_kept(value), number)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError("log-unreadable", f"cannot read {paths[0]}: {reason}", "check its permissions") from error
     return DetailLog(paths[0], entries, tuple(errors), warnings, records, tuple(damaged), encoding, ended)
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, dict):
+        return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16] if value else ""
+    return value[:500] if isinstance(value, str) else value
 
 
 def _lines(files: list[TextIO]) -> Iterator[tuple[str, bool]]:

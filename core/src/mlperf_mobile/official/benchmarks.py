@@ -1,0 +1,95 @@
+"""The names that rounds and submitters give to benchmarks, and what each benchmark loads into memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ALIASES: Mapping[str, str] = {
+    "ictpuuint8": "image_classification",
+    "ictpufloat32": "image_classification",
+    "mobilenetedgetpu": "image_classification",
+    "mobilenetedge": "image_classification",
+    "imageclassification": "image_classification",
+    "ictpuuint8offline": "image_classification_offline",
+    "ictpufloat32offline": "image_classification_offline",
+    "imageclassificationoffline": "image_classification_offline",
+    "mobilenetv4": "image_classification_v2",
+    "imageclassificationv2": "image_classification_v2",
+    "imageclassificationofflinev2": "image_classification_offline_v2",
+    "oduint8": "object_detection",
+    "odfloat32": "object_detection",
+    "mobiledet": "object_detection",
+    "mobiledetssd": "object_detection",
+    "ssdmobiledet": "object_detection",
+    "ssdmobilenetv2": "object_detection",
+    "objectdetection": "object_detection",
+    "isuint8": "image_segmentation",
+    "isint8": "image_segmentation",
+    "isfloat32": "image_segmentation",
+    "deeplabv3": "image_segmentation",
+    "mobilenetv2deeplabv3": "image_segmentation",
+    "imagesegmentation": "image_segmentation",
+    "isuint8mosaic": "image_segmentation_v2",
+    "isfloat32mosaic": "image_segmentation_v2",
+    "smuint8": "image_segmentation_v2",
+    "mosaic": "image_segmentation_v2",
+    "imagesegmentationv2": "image_segmentation_v2",
+    "luint8": "natural_language_processing",
+    "lufloat32": "natural_language_processing",
+    "lugpufloat32": "natural_language_processing",
+    "mobilebert": "natural_language_processing",
+    "naturallanguageprocessing": "natural_language_processing",
+    "edsr": "super_resolution",
+    "superresolution": "super_resolution",
+    "stablediffusion": "stable_diffusion",
+}
+"""By name without capitals and marks: ids of the app's tasks, and folders of the rounds v0.7 to v5.0."""
+
+OFFLINE: Mapping[str, str] = {
+    "image_classification": "image_classification_offline",
+    "image_classification_v2": "image_classification_offline_v2",
+}
+"""The offline variants that are benchmarks of their own."""
+
+SCENARIOS: Mapping[str, str] = {"singlestream": "SingleStream", "offline": "Offline", "multistream": "MultiStream"}
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How many samples of a benchmark are in memory at a time."""
+
+    rules: int
+    """By the rules (mobile_open, rules/mobile_inference_rules.adoc)."""
+    app: int
+    """As the app computes it: 500 MB divided by the bytes of an input."""
+
+
+_V1, _V4 = Memory(1024, 3321), Memory(1024, 1130)
+MEMORY: Mapping[str, Memory] = {
+    "image_classification": _V1,
+    "image_classification_offline": _V1,
+    "image_classification_v2": _V4,
+    "image_classification_offline_v2": _V4,
+    "object_detection": Memory(256, 1627),
+    "image_segmentation": Memory(256, 635),
+    "image_segmentation_v2": Memory(256, 635),
+    "natural_language_processing": Memory(10833, 108506),
+    "super_resolution": Memory(25, 321),
+}
+
+EARLY_STOPPING_IGNORED = frozenset({"stable_diffusion"})
+"""Benchmarks that the app calls valid without it."""
+
+
+def squeezed(name: str) -> str:
+    """A name without capitals and marks: ``DeeplabV3+`` and ``deeplab_v3`` are ``deeplabv3``."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def canonical(name: str, scenario: str | None = None) -> str | None:
+    """The benchmark that a folder or an id means; None if it is unknown."""
+    short = squeezed(name)
+    found = ALIASES.get(short) or (name if short.startswith("llm") else None)
+    return OFFLINE.get(found, found) if found and scenario == "Offline" else found

@@ -1,0 +1,74 @@
+"""Checks a submission, a part of one, or results of this program: reads everything, and asks every rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlperf_mobile.official import rounds
+from mlperf_mobile.official.checks import accuracy, descriptions, logs, own, pairing, results
+from mlperf_mobile.official.checks.context import Context
+from mlperf_mobile.official.findings import Place, Report
+from mlperf_mobile.official.submission import discover
+from mlperf_mobile.registry import Registry
+
+
+def check(root: Path, registry: Registry, round_name: str | None = None) -> Report:
+    """Check what is in a folder.
+
+    Args:
+        root: A tree of a round, a part of it, a result file, or result folders of this program.
+        registry: The installed plugins, whose suites say what each round asks for.
+        round_name: Which round it is of; found by its seeds otherwise.
+
+    Raises:
+        DataError: The folder cannot be read.
+        UsageError: There is no such round.
+    """
+    known = rounds.all_rounds(registry)
+    given = rounds.named(known, round_name) if round_name else None
+    report = Report(root)
+    submission = discover(root, report)
+    if submission.empty:
+        report.error("no-results", Place(root), "neither logs nor result files nor descriptions were found")
+        return report
+    found = []
+    for tree in submission.trees():
+        context = _read(Context(report, tree, known))
+        context.round = given or _round(context)
+        found += [context.round.name] if context.round else []
+        _ask(context, registry)
+    report.round = ", ".join(dict.fromkeys(found)) or None
+    for folder in submission.own:
+        own.check(folder, report)
+    return report
+
+
+def _read(context: Context) -> Context:
+    context.runs = [logs.read_run(folder, context.report) for folder in context.submission.logs]
+    files = context.submission.result_files
+    context.files = [file for each in files if (file := results.read_file(each, context.report))]
+    return context
+
+
+def _ask(context: Context, registry: Registry) -> None:
+    logs.check(context)
+    pairing.check(context)
+    results.check(context)
+    accuracy.check(context, registry)
+    if context.runs or context.submission.systems or context.submission.measurements:
+        descriptions.check(context)
+
+
+def _round(context: Context) -> rounds.Round | None:
+    """The round by its seeds; by the names of folders where two rounds share them."""
+    details = [run.detail for run in context.runs if run.detail]
+    names = rounds.detect(context.rounds, details, context.submission.root.absolute().parts)
+    place = Place(context.submission.root)
+    if not names:
+        if details:
+            context.report.skip("round", place, "the seeds are those of no known round; --round says which it is")
+        return None
+    if len(names) > 1:
+        text = f"{' and '.join(names)} have the same seeds; taken as {names[0]}, --round says otherwise"
+        context.report.note("round", place, text)
+    return context.rounds[names[0]]

@@ -1,0 +1,124 @@
+"""Are there descriptions of the system and of each model, are they JSON, and do they say what they must?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mlperf_mobile.official import benchmarks, json_files
+from mlperf_mobile.official.checks.context import Context
+from mlperf_mobile.official.findings import Place, Report, Severity
+from mlperf_mobile.official.submission import Described
+
+TO_FILL_IN = "TO FILL IN"
+"""How an exported description marks what only a human can know."""
+
+SYSTEM: Mapping[str, tuple[str, ...]] = {
+    "processor": ("processorname", "hostprocessormodelname", "soc", "processor", "systemname"),
+    "accelerator": ("accelerator", "acceleratortype", "acceleratortype1", "acceleratortype2", "acceleratormodelname"),
+    "memory": ("dram", "memory", "hostmemorycapacity"),
+    "operating system": ("osversion", "os", "operatingsystem"),
+    "framework or vendor SDK": ("vendorsdk", "framework", "vendorsdknameandversion", "tfliteversion"),
+}
+"""What a system's description must tell, and the keys, without capitals and marks, that tell it."""
+
+MEASUREMENT = (
+    "input_data_types",
+    "retraining",
+    "starting_weights_filename",
+    "weight_data_types",
+    "weight_transformations",
+)
+"""The keys of a measurement file (mobile_open, rules/submissionRuleV3_0.adoc)."""
+
+
+def check(context: Context) -> None:
+    """Check all descriptions, and that there are some."""
+    report, submission = context.report, context.submission
+    for described in submission.systems:
+        data = _read(described, report)
+        if data is not None:
+            _system(described, data, report)
+    for described in submission.measurements:
+        data = _read(described, report)
+        if data is not None:
+            _measurement(described, data, report)
+    submitters = {(run.folder.system.division, run.folder.system.submitter) for run in context.runs}
+    place = Place(submission.root)
+    for division, submitter in sorted(submitters):
+        name = " ".join(part for part in (division, submitter) if part) or "the logs"
+        if not division:
+            report.skip("system-file", place, f"{name} are not in a tree of a submission, so no description was sought")
+            continue
+        known = [d for d in submission.systems if (d.system.division, d.system.submitter) == (division, submitter)]
+        report.require("system-file", bool(known), place, f"{name} has no description of a system in systems/")
+        _measured(context, division, submitter)
+
+
+def _measured(context: Context, division: str, submitter: str) -> None:
+    """Whether each benchmark has a description of its model."""
+    report = context.report
+    there = set()
+    for described in context.submission.measurements:
+        if (described.system.division, described.system.submitter) == (division, submitter):
+            parts = [benchmarks.squeezed(part) for part in described.path.parent.parts]
+            scenario = next((benchmarks.SCENARIOS[part] for part in parts if part in benchmarks.SCENARIOS), None)
+            there |= {name for part in described.path.parent.parts if (name := benchmarks.canonical(part, scenario))}
+    ran = {
+        run.benchmark
+        for run in context.runs
+        if (run.folder.system.division, run.folder.system.submitter) == (division, submitter)
+    }
+    for name in sorted(ran):
+        wrong = f"{submitter} has no measurements/…/{name} that says how the model was made"
+        report.require("measurement-file", name in there, Place(context.submission.root), wrong, Severity.WARNING)
+
+
+def _read(described: Described, report: Report) -> dict[str, Any] | None:
+    try:
+        data = json_files.read(described.path)
+    except json_files.JsonError as error:
+        report.error("bad-json", Place(described.path, error.line, error.column), error.what)
+        return None
+    if not isinstance(data, dict):
+        report.error("bad-json", Place(described.path), "not an object")
+        return None
+    report.passed["bad-json"] += 1
+    return data
+
+
+def _system(described: Described, data: dict[str, Any], report: Report) -> None:
+    told = dict(_flat(data))
+    keys = {benchmarks.squeezed(key.rpartition(".")[2]) for key, value in told.items() if str(value).strip()}
+    everything = " ".join(keys)
+    place = Place(described.path)
+    for what, names in SYSTEM.items():
+        ok = bool(keys.intersection(names)) or any(name in everything for name in names if len(name) > 4)
+        report.require("system-keys", ok, place, f"it does not name the {what}", Severity.WARNING)
+    _finished(told, place, report)
+
+
+def _measurement(described: Described, data: dict[str, Any], report: Report) -> None:
+    place = Place(described.path)
+    for key in MEASUREMENT:
+        ok = isinstance(data.get(key), str) and bool(data[key].strip())
+        report.require("measurement-keys", ok, place, f"{key} is missing, empty or no text")
+    _finished(dict(_flat(data)), place, report)
+
+
+def _finished(told: Mapping[str, Any], place: Place, report: Report) -> None:
+    for key, value in told.items():
+        if TO_FILL_IN in str(value):
+            report.error("unfinished", Place(place.path, key=key), "still to be filled in")
+
+
+def _flat(data: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Nested data by dotted keys, bounded."""
+    if isinstance(data, dict) and depth < 6:
+        for key, value in list(data.items())[:500]:
+            yield from _flat(value, f"{prefix}.{key}".lstrip("."), depth + 1)
+    elif isinstance(data, list) and depth < 6:
+        for number, value in enumerate(data[:100]):
+            yield from _flat(value, f"{prefix}[{number}]", depth + 1)
+    else:
+        yield prefix, data

@@ -1,0 +1,239 @@
+"""Is each log whole, is it of the round, were LoadGen's settings as the rules say, and is its verdict true?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlperf_mobile.errors import DataError
+from mlperf_mobile.loadgen import DETAIL_LOG, SUMMARY_LOG
+from mlperf_mobile.official import benchmarks, loadgen_logs, rounds, verdict
+from mlperf_mobile.official.checks.context import Context, LoggedRun
+from mlperf_mobile.official.findings import Place, Report, Severity
+from mlperf_mobile.official.loadgen_logs import DetailLog, SummaryLog
+from mlperf_mobile.official.submission import PERFORMANCE, LogFolder
+from mlperf_mobile.official.verdict import OFFLINE, SINGLE_STREAM
+
+SOURCES: Mapping[str, frozenset[str]] = {
+    "1.1": frozenset({"e127f58387dc5181", "17287301a9242b36"}),
+    "2.1": frozenset({"870718ad56c0f5e8"}),
+    "3.0": frozenset({"4119b9aa7f5471ca"}),
+    "3.1": frozenset({"61bebe10365892cb"}),
+    "4.0": frozenset({"a3d76bf069597146", "5a798349de418c0a"}),
+}
+"""Digests of LoadGen's list of its own sources, by version, as all published logs of v1.1 to v5.0 have them."""
+EXPECTED_LATENCY_NS = 1_000_000
+"""The app's default (mobile_app_open, tasks.pbtxt); the rules allow to lower it."""
+_STOPPED = "Max test duration reached"
+
+
+def read_run(folder: LogFolder, report: Report) -> LoggedRun:
+    """The logs of one run; what is wrong with the files becomes findings."""
+    detail, summary = _detail(folder, report), _summary(folder, report)
+    told = verdict.recompute(detail) if detail and verdict.mode_of(detail) == verdict.PERFORMANCE else None
+    return LoggedRun(folder, detail, summary, told)
+
+
+def _parts(folder: LogFolder, name: str, report: Report) -> list[Path]:
+    try:
+        found = loadgen_logs.parts(folder.path, name)
+    except OSError as error:
+        report.error("unreadable", Place(folder.path), f"cannot be read: {error.strerror}")
+        return []
+    if not found:
+        report.error("log-missing", Place(folder.path), f"there is no {name}")
+    return found
+
+
+def _detail(folder: LogFolder, report: Report) -> DetailLog | None:
+    paths = _parts(folder, DETAIL_LOG, report)
+    if not paths:
+        return None
+    try:
+        log = loadgen_logs.read_detail(paths)
+    except DataError as error:
+        report.error("unreadable", Place(paths[0]), error.summary)
+        return None
+    if not log.records:
+        report.error("log-empty", Place(log.path), "not one record of LoadGen in it")
+        return None
+    if log.damaged:
+        lines = ", ".join(str(line) for line in log.damaged[:5])
+        more = " and more" if len(log.damaged) > 5 else ""
+        report.error("log-damaged", Place(log.path, log.damaged[0]), f"no records of LoadGen: lines {lines}{more}")
+    else:
+        report.passed["log-damaged"] += 1
+    if log.encoding != "utf-8":
+        report.warning("log-encoding", Place(log.path), f"written in {log.encoding}; LoadGen writes ASCII")
+    performance = verdict.mode_of(log) == verdict.PERFORMANCE
+    whole = log.ended and ("result_99.90_percentile_latency_ns" in log.entries or not performance)
+    whole = whole and "loadgen_version" in log.entries and verdict.mode_of(log) is not None
+    report.require("log-cut-short", whole, Place(log.path), "the log ends before LoadGen's last words, or lacks its first")
+    return log
+
+
+def _summary(folder: LogFolder, report: Report) -> SummaryLog | None:
+    paths = _parts(folder, SUMMARY_LOG, report)
+    if not paths:
+        return None
+    try:
+        log = loadgen_logs.read_summary(paths[0])
+    except DataError as error:
+        report.error("unreadable", Place(paths[0]), error.summary)
+        return None
+    report.require("summary-cut-short", log.ended, Place(log.path), "the summary ends before LoadGen's last words")
+    return log
+
+
+def check(context: Context) -> None:
+    """Check the logs of every run."""
+    for run in context.runs:
+        if run.detail is None:
+            context.report.skip("valid", Place(run.folder.path), "there is no detail log that can be read")
+            continue
+        _place_agrees(run, run.detail, context.report)
+        _loadgen(run, run.detail, context.report)
+        _seeds(run, run.detail, context)
+        if run.mode == PERFORMANCE:
+            _settings(run, run.detail, context)
+            _verdict(run, run.detail, context.report)
+
+
+def _place_agrees(run: LoggedRun, log: DetailLog, report: Report) -> None:
+    if not benchmarks.canonical(run.folder.name):
+        report.warning("unknown-benchmark", Place(run.folder.path), f"no benchmark is called {run.folder.name!r}")
+    if run.folder.mode and run.mode:
+        wrong = f"the folder says {run.folder.mode}, the log {run.mode}"
+        report.require("mode", run.folder.mode == run.mode, run.place("effective_test_mode"), wrong)
+    told = verdict.scenario_of(log)
+    if run.folder.scenario and run.mode == PERFORMANCE:
+        wrong = f"the folder says {run.folder.scenario}, the log {told}"
+        report.require("scenario", run.folder.scenario == told, run.place("effective_scenario"), wrong)
+
+
+def _loadgen(run: LoggedRun, log: DetailLog, report: Report) -> None:
+    text = log.text("loadgen_version") or ""
+    version = text.split(" @ ")[0].strip()
+    known = bool(re.fullmatch(r"\d+\.\d+(\.\d+)?", version))
+    wrong = f"LoadGen {text!r} is no released version"
+    report.require("loadgen-version", known, run.place("loadgen_version"), wrong, Severity.WARNING)
+    digest = log.text("loadgen_file_sha1")
+    if not digest or version not in SOURCES:
+        why = "the log does not list LoadGen's sources" if not digest else f"no sources of LoadGen {version} are known"
+        report.skip("loadgen-sources", run.place("loadgen_file_sha1"), why)
+    else:
+        wrong = f"LoadGen {version} was built from other sources than in all published results"
+        ok = digest in SOURCES[version]
+        report.require("loadgen-sources", ok, run.place("loadgen_file_sha1"), wrong, Severity.WARNING)
+    for error in log.errors:
+        stopped = _STOPPED in str(error.value)
+        severity = Severity.NOTE if stopped else Severity.ERROR
+        report.add("loadgen-error", severity, Place(log.path, error.line), f"LoadGen: {error.value}")
+
+
+def _seeds(run: LoggedRun, log: DetailLog, context: Context) -> None:
+    found, place = rounds.seeds_of(log), run.place("effective_qsl_rng_seed")
+    if context.round is None or context.round.seeds is None:
+        why = context.round.seeds_doubt if context.round else "the round is not known; --round says it"
+        context.report.skip("seeds", place, why)
+        return
+    wrong = f"the seeds are {found}, and those of {context.round.name} are {context.round.seeds}"
+    context.report.require("seeds", found == context.round.seeds if found else False, place, wrong)
+
+
+def _settings(run: LoggedRun, log: DetailLog, context: Context) -> None:
+    report, wanted = context.report, context.wanted(run.benchmark)
+    memory, count = benchmarks.MEMORY.get(run.benchmark), log.integer("effective_performance_sample_count")
+    place = run.place("effective_performance_sample_count")
+    if memory is None or count is None:
+        report.skip("performance-sample-count", place, "no number is known for this benchmark, or none in the log")
+    else:
+        wrong = f"{count} samples in memory; the rules say {memory.rules}, the app takes {memory.app}"
+        report.require("performance-sample-count", count >= memory.rules, place, wrong, Severity.WARNING)
+    if run.scenario == SINGLE_STREAM:
+        percentile = log.number("requested_single_stream_target_latency_percentile")
+        place = run.place("requested_single_stream_target_latency_percentile")
+        ok = None if percentile is None else percentile == (wanted.percentile if wanted else 0.9)
+        report.require("percentile", ok, place, f"the percentile is {percentile}, and should be 0.9")
+        expected = log.number("requested_single_stream_expected_latency_ns")
+        wrong = f"an expected latency of {expected} ns is above the app's {EXPECTED_LATENCY_NS}"
+        ok = None if expected is None else 0 < expected <= EXPECTED_LATENCY_NS
+        place = run.place("requested_single_stream_expected_latency_ns")
+        report.require("expected-latency", ok, place, wrong, Severity.WARNING)
+        _not_exhausted(run, log, report)
+    if wanted is None:
+        name = context.round.name if context.round else "an unknown round"
+        report.skip("settings", run.place(), f"{name} as installed here does not say what it asks of {run.benchmark}")
+        return
+    for key, rule, least, unit in (
+        ("requested_min_query_count", "min-query-count-setting", wanted.min_query_count, ""),
+        ("requested_min_duration_ms", "min-duration-setting", (wanted.min_duration_s or 0) * 1000, " ms"),
+    ):
+        value = log.number(key)
+        ok = None if value is None or least is None else value >= least
+        report.require(rule, ok, run.place(key), f"{value or 0:.0f}{unit} was asked for, the rules say {least:.0f}{unit}")
+
+
+def _not_exhausted(run: LoggedRun, log: DetailLog, report: Report) -> None:
+    """LoadGen makes its queries beforehand; if they run out, the run ends early."""
+    made, answered = log.integer("generated_query_count"), run.verdict.queries if run.verdict else None
+    if made is None or answered is None or (run.verdict and run.verdict.estimated):
+        return
+    wrong = f"all of the {made} queries that LoadGen had made were used up; lower the expected latency"
+    ok = answered < made or answered <= (log.integer("effective_min_query_count") or 0)
+    report.require("queries-left", ok, run.place("generated_query_count"), wrong, Severity.WARNING)
+
+
+def _verdict(run: LoggedRun, log: DetailLog, report: Report) -> None:
+    found = run.verdict
+    if found is None:
+        return
+    for text in found.contradictions:
+        report.error("numbers-agree", Place(log.path), f"numbers that cannot be true together: {text}")
+    if not found.contradictions:
+        report.passed["numbers-agree"] += 1
+    own, place = verdict.own_valid(log), run.place("result_validity")
+    broken = ", ".join(f"{r.name}: {_number(r.observed)} of {_number(r.required)}" for r in found.rules if r.ok is False)
+    if found.valid is None or own is None:
+        unknown = ", ".join(rule.name for rule in found.rules if rule.ok is None) or "the log has no verdict"
+        report.skip("verdict", place, f"the verdict cannot be recomputed: {unknown}")
+    else:
+        wrong = f"LoadGen says {_word(own)}, its numbers say {_word(found.valid)}{f' ({broken})' if broken else ''}"
+        report.require("verdict", own == found.valid, place, wrong)
+    if own is not None or found.valid is not None:
+        why = broken or log.text("result_invalid_reason") or "LoadGen says INVALID"
+        report.require("valid", bool(own is not False and found.valid is not False), place, f"the run is invalid: {why}")
+    for rule in found.rules:
+        if rule.note:
+            report.note(rule.name, place, f"{rule.name}: {_number(rule.observed)} of {_number(rule.required)}, {rule.note}")
+    if run.summary is None:
+        report.skip("summary-agrees", Place(run.folder.path), "there is no summary that can be read")
+    else:
+        _summary_agrees(run, log, run.summary, report)
+
+
+def _summary_agrees(run: LoggedRun, log: DetailLog, summary: SummaryLog, report: Report) -> None:
+    told = summary.text("Result is")
+    own = log.text("result_validity")
+    wrong = f"the summary says {told}, the detail log {own}"
+    report.require("summary-agrees", None if not told else told == own, Place(summary.path, summary.line("Result is")), wrong)
+    if run.scenario == OFFLINE:
+        name, key, digits = "Samples per second", "result_samples_per_second", 6
+    else:
+        name, key, digits = "90.00 percentile latency (ns)", "result_90.00_percentile_latency_ns", 15
+    a, b = summary.number(name), log.number(key)
+    place = Place(summary.path, summary.line(name))
+    report.require("summary-agrees", verdict.same(a, b, digits), place, f"{name}: {a} in the summary, {b} in the detail log")
+    score = summary.percentile
+    if run.scenario == SINGLE_STREAM and score and score[0] == "90":
+        wrong = f"the score is {score[1]:.0f} ns in the summary, p90 {b or 0:.0f} ns in the detail log"
+        report.require("summary-agrees", score[1] == b, Place(summary.path), wrong)
+
+
+def _word(valid: bool) -> str:
+    return "VALID" if valid else "INVALID"
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.10g}"

@@ -1,0 +1,76 @@
+"""Has every performance run its accuracy run, are all benchmarks there, and is all of one run?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+from mlperf_mobile.official import verdict
+from mlperf_mobile.official.checks.context import Context, LoggedRun
+from mlperf_mobile.official.findings import Place
+from mlperf_mobile.official.submission import ACCURACY, PERFORMANCE, System
+
+LONGEST_BREAK = timedelta(hours=12)
+"""Between the starts of two neighbouring tests of one uninterrupted run; accuracy on a CPU takes hours."""
+
+
+def check(context: Context) -> None:
+    """Check what belongs together."""
+    report, both = context.report, (context.of(PERFORMANCE), context.of(ACCURACY))
+    for mine, other, name in (
+        (both[0], both[1], "accuracy"),
+        (both[1], both[0], "performance"),
+    ):
+        for key, run in mine.items():
+            wrong = f"{run.benchmark} ({run.scenario}) has no {name} run of {run.folder.system}"
+            report.require("pair", key in other, Place(run.folder.path), wrong)
+    seen: dict[tuple[object, str | None], LoggedRun] = {}
+    by_system: dict[System, list[LoggedRun]] = defaultdict(list)
+    for run in context.runs:
+        by_system[run.folder.system].append(run)
+        if run.mode is None:
+            report.error("mode", Place(run.folder.path), "neither the log nor its place says performance or accuracy")
+        elif (run.key, run.mode) in seen:
+            other_path = seen[run.key, run.mode].folder.path.name
+            report.error("pair", Place(run.folder.path), f"a second {run.mode} run of {run.benchmark}, beside {other_path}")
+        seen.setdefault((run.key, run.mode), run)
+    for system, runs in by_system.items():
+        _complete(context, system, runs)
+        _one_run(context, system, runs)
+        _one_loadgen(context, system, runs)
+
+
+def _complete(context: Context, system: System, runs: list[LoggedRun]) -> None:
+    if context.round is None:
+        return
+    there = {run.benchmark for run in runs}
+    missing = sorted(set(context.round.benchmarks) - there)
+    if missing and system.division != "open":
+        place = Place(context.submission.root)
+        context.report.note("benchmarks", place, f"{system}: {context.round.name} has also {', '.join(missing)}")
+
+
+def _one_run(context: Context, system: System, runs: list[LoggedRun]) -> None:
+    """All performance numbers of one run, and all accuracy numbers of one run (submission rules)."""
+    for mode in (PERFORMANCE, ACCURACY):
+        timed: list[tuple[datetime, LoggedRun]] = []
+        for run in runs:
+            when = verdict.wall_clock(run.detail.text("test_datetime")) if run.detail and run.mode == mode else None
+            if when:
+                timed.append((when, run))
+        timed.sort(key=lambda pair: pair[0])
+        for (before, _), (after, run) in zip(timed, timed[1:], strict=False):
+            gap = after - before
+            wrong = f"{run.benchmark} began {gap} after the one before it; all {mode} numbers must be of one run"
+            context.report.require("same-run", gap <= LONGEST_BREAK, run.place("test_datetime"), f"{system}: {wrong}")
+
+
+def _one_loadgen(context: Context, system: System, runs: list[LoggedRun]) -> None:
+    versions: dict[str, LoggedRun] = {}
+    for run in runs:
+        if run.detail and (version := run.detail.text("loadgen_version")):
+            versions.setdefault(version, run)
+    if len(versions) > 1:
+        run = list(versions.values())[1]
+        text = f"{system} used several versions of LoadGen: {', '.join(sorted(versions))}"
+        context.report.error("loadgen-version", run.place("loadgen_version"), text)

@@ -1,0 +1,197 @@
+"""Do the app's result files say what the logs say, and does the accuracy reach the target?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlperf_mobile.errors import MobileError
+from mlperf_mobile.official import app_results, benchmarks, json_files, verdict
+from mlperf_mobile.official.app_results import OFFLINE, AppResult, Run
+from mlperf_mobile.official.checks.context import Context, FileOf, LoggedRun
+from mlperf_mobile.official.findings import Place, Report, Severity
+from mlperf_mobile.official.rounds import Target
+from mlperf_mobile.official.submission import ACCURACY, PERFORMANCE, Described
+
+_FLAT_DIGITS = 6
+"""The digits that v1.1 and v2.0 wrote; later forms have all."""
+
+
+def read_file(described: Described, report: Report) -> FileOf | None:
+    """A result file; what is wrong with it becomes a finding."""
+    try:
+        data = json_files.read(described.path)
+    except json_files.JsonError as error:
+        report.error("bad-json", Place(described.path, error.line, error.column), error.what)
+        return None
+    if not app_results.looks_like(data):
+        report.warning("result-form", Place(described.path), "this is no result file of the app, and was left out")
+        return None
+    try:
+        content = app_results.parse(described.path, data)
+    except app_results.FormError as error:
+        report.error("result-form", Place(described.path, key=error.where), error.what)
+        return None
+    if content.unknown:
+        keys = ", ".join(content.unknown)
+        report.warning("result-form", Place(described.path), f"keys that no known version of the app writes: {keys}")
+    return FileOf(described.path, described.system, content)
+
+
+def check(context: Context) -> None:
+    """Check every benchmark of every result file, beside its logs."""
+    report = context.report
+    performance, accuracy = context.of(PERFORMANCE), context.of(ACCURACY)
+    told = set()
+    for file, result, key, place in context.results():
+        told.add(key)
+        if not benchmarks.canonical(result.benchmark_id):
+            report.warning("unknown-benchmark", place, f"no benchmark is called {result.benchmark_id!r}")
+        if result.performance is None:
+            report.error("pair", place, "there is no performance run in the result file")
+        else:
+            _relation(result, result.performance, place, report, flat=file.content.form == "flat")
+            _performance(file, result, result.performance, performance.get(key), place, report)
+        if result.accuracy is None or result.accuracy.accuracy is None:
+            report.error("pair", place, "there is no accuracy in the result file")
+        else:
+            _target(context, key[1], result.accuracy, place)
+            if key not in accuracy and context.submission.logs:
+                report.error("pair", place, "there are no logs of this accuracy run")
+    for key, run in (performance | accuracy).items():
+        if key not in told:
+            why = "no result file has this benchmark, so neither its score nor its accuracy can be compared"
+            report.skip("score-agrees", Place(run.folder.path), why)
+
+
+def _relation(result: AppResult, run: Run, place: Place, report: Report, *, flat: bool) -> None:
+    """The app's own arithmetic: 1 / p90, and samples / p90 offline."""
+    if run.valid is False:
+        report.error("valid", place, "the result file says that the run is invalid")
+    if result.batch == 0:
+        report.note("batch", place, "batch_size is 0: the app of this time did not write it")
+    if run.p90_s is None or run.throughput is None:
+        if not flat:
+            report.skip("score-relation", place, "this form of the file has no latency to compute the score from")
+        return
+    if not run.p90_s > 0:
+        report.error("score-relation", place, f"the latency is {run.p90_s}")
+        return
+    expected = (run.samples or 0) / run.p90_s if result.scenario == OFFLINE else 1 / run.p90_s
+    ok = verdict.same(run.throughput, expected, 12)
+    text = f"throughput is {run.throughput!r}, but latency90 {run.p90_s!r} s gives {expected!r}"
+    report.require("score-relation", ok, place, f"{text}: changed by hand?")
+    _wasted(result, run, place, report)
+
+
+def _wasted(result: AppResult, run: Run, place: Place, report: Report) -> None:
+    """The app counts the samples that pad the last batch."""
+    asked = result.min_samples
+    if result.scenario == OFFLINE and asked and run.samples and run.samples > asked:
+        share = (run.samples / asked - 1) * 100
+        text = f"the score counts {run.samples - asked} samples that only fill the last batch: {share:.2f} % too much"
+        report.warning("padded-samples", place, text)
+
+
+def _performance(
+    file: FileOf, result: AppResult, run: Run, logged: LoggedRun | None, place: Place, report: Report
+) -> None:
+    if logged is None or logged.detail is None or logged.verdict is None:
+        report.skip("score-agrees", place, "there is no log of this run to compare with")
+        return
+    found, log = logged.verdict, logged.detail
+    flat = file.content.form == "flat"
+    digits = _FLAT_DIGITS if flat else 12
+    if result.scenario == OFFLINE:
+        _offline_agrees(run, logged, place, report)
+    else:
+        score = found.score
+        wrong = f"the score is {run.throughput}, p90 of the log gives {score}"
+        report.require("score-agrees", verdict.same(run.throughput, score, digits), place, wrong)
+        if run.queries is not None and found.queries is not None:
+            ok = run.queries == found.queries
+            report.require("queries-agree", ok, place, f"{run.queries} queries, the log says {found.queries}")
+    if run.p90_s is not None and found.p90_ns is not None:
+        wrong = f"latency90 is {run.p90_s} s, the log says {found.p90_ns:.0f} ns"
+        report.require("latency-agrees", verdict.same(run.p90_s * 1e9, found.p90_ns, 12), place, wrong)
+    mean = log.number("result_mean_latency_ns")
+    if run.mean_s is not None and mean is not None:
+        ok = abs(run.mean_s * 1e9 - mean) <= 1.0
+        report.require("latency-agrees", ok, place, f"latency_mean is {run.mean_s} s, the log says {mean:.0f} ns")
+    for name, told, key in (
+        ("the run is valid", run.valid, None),
+        ("the minimum duration is met", run.min_duration_met, "result_min_duration_met"),
+        ("the minimum of queries is met", run.min_queries_met, "result_min_queries_met"),
+        ("early stopping is met", run.early_stopping_met, "early_stopping_met"),
+    ):
+        own = verdict.own_valid(log) if key is None else log.flag(key)
+        if told is not None and own is not None:
+            wrong = f"the result file says that {name}: {told}; the log says {own}"
+            report.require("validity-agrees", told == own, place, wrong)
+
+
+def _offline_agrees(run: Run, logged: LoggedRun, place: Place, report: Report) -> None:
+    """The app's number counts padding, LoadGen's does not; without padding they are equal."""
+    found = logged.verdict
+    if found is None or not found.throughput or not run.throughput or not found.samples:
+        report.skip("score-agrees", place, "a number is missing in the file or in the log")
+        return
+    expected = found.throughput * max(run.samples or 0, found.samples) / found.samples
+    near = abs(run.throughput / expected - 1)
+    wrong = f"the score is {run.throughput}, the log gives {expected:.6g}"
+    report.require("score-agrees", near < 1e-5, place, wrong)
+
+
+def _target(context: Context, benchmark: str, run: Run, place: Place) -> None:
+    report, accuracy = context.report, run.accuracy
+    if accuracy is None:
+        return
+    written = app_results.accuracy_of_text(accuracy.formatted, benchmark)
+    if written and written.metric:
+        near = abs(written.normalized - accuracy.normalized) <= _half_a_digit(accuracy) * 1.01
+        wrong = f"the accuracy is {accuracy.normalized} and written as {accuracy.formatted!r}"
+        report.require("accuracy-text", near, place, wrong)
+    wanted = context.wanted(benchmark)
+    target = wanted.target if wanted else None
+    if target is None:
+        round_ = context.round.name if context.round else "the round, which is not known,"
+        report.skip("accuracy-target", place, f"{round_} as installed here has no target for {benchmark}")
+        return
+    _judge(accuracy, target, place, report)
+
+
+def _judge(accuracy: app_results.Accuracy, target: Target, place: Place, report: Report) -> None:
+    if accuracy.metric is not None and accuracy.metric != target.metric:
+        report.error("accuracy-target", place, f"the accuracy is {accuracy.formatted!r}, and should be {target.metric}")
+        return
+    if accuracy.metric is None:
+        report.skip("accuracy-target", place, f"the accuracy {accuracy.formatted!r} does not name its metric")
+        return
+    text_only = 100 if target.metric == "PSNR" else 1
+    slack = _half_a_digit(accuracy) * text_only
+    reached = accuracy.value >= target.value
+    wrong = f"the accuracy {accuracy.value:.6g} misses the target {target.value:.6g} ({target.metric}; {target.source})"
+    if target.doubt:
+        report.skip("accuracy-target", place, f"{'reached' if reached else wrong}, but {target.doubt}")
+    elif not reached and accuracy.value + slack >= target.value and _rounded(accuracy):
+        report.skip("accuracy-target", place, f"{accuracy.formatted!r} is too coarse to say whether {target.value:.6g} is reached")
+    else:
+        report.require("accuracy-target", reached, place, wrong)
+
+
+def _rounded(accuracy: app_results.Accuracy) -> bool:
+    """Whether the number was read from the text, as in v1.1 and v2.0, where there is no other."""
+    read = app_results.accuracy_of_text(accuracy.formatted, "natural_language" if accuracy.metric == "F1" else "IC_")
+    return read is not None and read.normalized == accuracy.normalized
+
+
+def _half_a_digit(accuracy: app_results.Accuracy) -> float:
+    """Half of the last digit of an accuracy's text, of a number from 0 to 1."""
+    number = accuracy.formatted.strip().rstrip("%").split(" ")[0]
+    digits = len(number.partition(".")[2])
+    share = 0.01 if accuracy.metric in ("F1", "PSNR") or "%" in accuracy.formatted else 1.0
+    return 0.5 * float(10**-digits) * share
+
+
+def result_error(path: Path, error: MobileError, report: Report) -> None:
+    """Note a result file that cannot be read."""
+    report.add("result-form", Severity.ERROR, Place(path), error.summary)
