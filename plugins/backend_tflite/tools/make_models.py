@@ -269,8 +269,8 @@ def external() -> bytes:
 
 
 ALL: tuple[Callable[[], Any], ...] = (
-    add, double_int8, mixed, two, quantized, fixed_batch, folded_batch, crossed_batch, no_batch, dynamic, unshaped, unread, gather,
-    constant, described, text, custom, external,
+    add, double_int8, mixed, two, quantized, fixed_batch, folded_batch, crossed_batch, no_batch, dynamic,
+    unshaped, unread, gather, constant, described, text, custom, external,
 )  # fmt: skip
 
 

@@ -8,12 +8,12 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from mlperf_mobile.backend_checks import misfit
 from mlperf_mobile.contracts import Tensors, TensorSpec
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_neural_networks.driver import Driver, Handle
 from mlperf_mobile_neural_networks.durations import Durations, report
 from mlperf_mobile_neural_networks.memory import TensorMemory
-from mlperf_mobile_neural_networks.samples import misfit
 
 ON_HARDWARE, IN_DRIVER = 0, 1
 """ANEURALNETWORKS_DURATION_* (NeuralNetworksTypes.h of LiteRT, 2026-08-21)."""
@@ -175,7 +175,7 @@ class Execution:
         return run
 
     def _fill(self) -> Callable[[Tensors], None]:
-        """Copies a sample into the inputs; assigning alone would convert and broadcast what does not fit."""
+        """Copies a sample into the inputs."""
         specs, name = self.inputs, self._name
         slots = [(array, spec.shape, spec.dtype) for array, spec in zip(self._feeds.arrays, specs, strict=True)]
 
@@ -183,10 +183,12 @@ class Execution:
             try:
                 for (slot, shape, dtype), tensor in zip(slots, inputs, strict=True):
                     if tensor.shape != shape or tensor.dtype != dtype:
-                        raise misfit(inputs, specs, name)
+                        raise ValueError  # assigning would convert and broadcast what does not fit
                     slot[...] = tensor
             except (AttributeError, TypeError, ValueError) as error:
-                raise misfit(inputs, specs, name) from error
+                if wrong := misfit(inputs, specs, name):
+                    raise wrong from error
+                raise
 
         return fill
 

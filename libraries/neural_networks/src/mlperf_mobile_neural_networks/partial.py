@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol, Self
 
+from mlperf_mobile.backend_checks import misfit
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
 from mlperf_mobile.errors import BackendError
-from mlperf_mobile_neural_networks.samples import fits, misfit
 
 
 class Part(Protocol):
@@ -73,10 +73,16 @@ class PartialSession:
     def _runner(self, entering: Sequence[int], leaving: Sequence[int]) -> Callable[[Tensors], Tensors]:
         steps = [(step.part.run, step.inputs, step.outputs) for step in self._steps]
         specs, name = self.inputs, self._name
+        expected = [(spec.shape, spec.dtype) for spec in specs]
 
         def run(inputs: Tensors) -> Tensors:
-            if not fits(inputs, specs):
-                raise misfit(inputs, specs, name)
+            try:
+                if [(tensor.shape, tensor.dtype) for tensor in inputs] != expected:
+                    raise ValueError
+            except (AttributeError, TypeError, ValueError) as error:
+                if wrong := misfit(inputs, specs, name):
+                    raise wrong from error
+                raise
             tensors = dict(zip(entering, inputs, strict=True))
             for part, inside, outside in steps:
                 tensors.update(zip(outside, part(tuple([tensors[index] for index in inside])), strict=True))

@@ -7,8 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
+from mlperf_mobile import backend_checks
 from mlperf_mobile.contracts import Artifact, Backend, BatchSession, CompileRequest, Options, Probe, ReportingSession
 from mlperf_mobile.errors import BackendError, MobileError, ModelError, UsageError
 from mlperf_mobile_backend_capi import device, shapes
@@ -31,13 +30,7 @@ class CBackend:
     """
 
     def __init__(self, options: Options) -> None:
-        try:
-            self._options = COptions.model_validate(dict(options))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = "".join(f"{part}: " for part in first["loc"])
-            text = f"backend capi: {name}{first['msg'].removeprefix('Value error, ')}"
-            raise UsageError("bad-options", text, "check backend_options") from error
+        self._options = backend_checks.options(COptions, options, "backend capi")
 
     @property
     def shards(self) -> int:

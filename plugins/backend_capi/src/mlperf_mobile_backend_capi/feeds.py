@@ -18,9 +18,12 @@ from mlperf_mobile_backend_capi.instance import Instance
 Array: TypeAlias = npt.NDArray[Any]
 
 Feed: TypeAlias = Callable[[Array, int], None]
-"""Hands a tensor of one sample to the library: ``feed(tensor, slot)``."""
+"""Hands a tensor of one sample to the library: ``feed(tensor, slot)``; a ValueError says that it does not fit."""
 
 IMAGE_CHANNELS = 3
+
+MISFIT = "a tensor does not fit"
+"""What a feed says of one; the session, which has the whole sample, says the rest."""
 
 _BYTE = ctypes.c_char * 1
 
@@ -78,7 +81,7 @@ def direct(instance: Instance, spec: TensorSpec, i: int, batch: int) -> Feed:
         nonlocal copy
         flags = tensor.flags
         if tensor.shape != shape or tensor.dtype != dtype:
-            raise misfit(instance.model, spec, tensor)
+            raise ValueError(MISFIT)
         if flags.c_contiguous and flags.aligned and flags.writeable:
             if status := set_input(pointer, slot, i, from_buffer(tensor)):
                 raise instance.failed("set_input", status)
@@ -102,7 +105,7 @@ def copied(instance: Instance, spec: TensorSpec, i: int, memory: Sequence[Array]
 
     def feed(tensor: Array, slot: int) -> None:
         if tensor.shape != shape or tensor.dtype != dtype:
-            raise misfit(instance.model, spec, tensor)
+            raise ValueError(MISFIT)
         memory[slot][...] = tensor
         address = addresses[slot]
         if conversion:
@@ -111,15 +114,6 @@ def copied(instance: Instance, spec: TensorSpec, i: int, memory: Sequence[Array]
             raise instance.failed("set_input", status)
 
     return feed
-
-
-def misfit(model: str, spec: TensorSpec, tensor: object) -> BackendError:
-    """The error of a sample that is not as its spec says."""
-    given = type(tensor).__name__
-    if isinstance(tensor, np.ndarray):
-        given = f"{tensor.dtype.name}[{','.join(map(str, tensor.shape))}]"
-    summary = f"{model}: input {spec.name} takes {spec}, not {given}"
-    return BackendError("input-mismatch", summary, "encode samples as the inputs ask")
 
 
 def feeds(instance: Instance, specs: Sequence[TensorSpec], batch: int, buffers: Buffers | None) -> list[Feed]:

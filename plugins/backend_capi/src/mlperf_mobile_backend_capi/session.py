@@ -8,11 +8,12 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
+from mlperf_mobile.backend_checks import misfit
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_capi.abi import PREFIX, FirstToken
 from mlperf_mobile_backend_capi.accelerators import kinds
-from mlperf_mobile_backend_capi.feeds import Array, Buffers, Feed, feeds, is_image, misfit, view_at
+from mlperf_mobile_backend_capi.feeds import Array, Buffers, Feed, feeds, is_image, view_at
 from mlperf_mobile_backend_capi.instance import Instance
 
 
@@ -207,13 +208,8 @@ class CSession:
 
     def _refuse(self, sample: object, error: Exception) -> NoReturn:
         """Say what is wrong with a sample that could not be put."""
-        if not isinstance(sample, Sequence) or len(sample) != len(self.inputs):
-            told = str(len(sample)) if isinstance(sample, Sequence) else type(sample).__name__
-            summary = f"{self._instance.model}: it takes {len(self.inputs)} input tensors, not {told}"
-            raise BackendError("input-mismatch", summary, "encode samples as the inputs ask") from error
-        for spec, tensor in zip(self.inputs, sample, strict=True):
-            if not isinstance(tensor, np.ndarray):
-                raise misfit(self._instance.model, spec, tensor) from error
+        if wrong := misfit(sample, self.inputs, self._instance.model):
+            raise wrong from error
         raise error
 
 

@@ -8,8 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
+from mlperf_mobile import backend_checks
 from mlperf_mobile.contracts import (
     Artifact,
     Backend,
@@ -19,7 +18,7 @@ from mlperf_mobile.contracts import (
     Probe,
     ReportingSession,
 )
-from mlperf_mobile.errors import BackendError, UsageError, did_you_mean
+from mlperf_mobile.errors import BackendError, did_you_mean
 from mlperf_mobile_backend_nnapi.interface import NNAPI, accelerator
 from mlperf_mobile_backend_nnapi.network import Network, Target
 from mlperf_mobile_backend_nnapi.options import NNAPIOptions
@@ -44,13 +43,7 @@ class NNAPIBackend:
     """
 
     def __init__(self, options: Options) -> None:
-        try:
-            self._options = NNAPIOptions.model_validate(dict(options))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = "".join(f"{part}: " for part in first["loc"])
-            text = f"backend nnapi: {name}{first['msg'].removeprefix('Value error, ')}"
-            raise UsageError("bad-options", text, "check backend_options") from error
+        self._options = backend_checks.options(NNAPIOptions, options, "backend nnapi")
 
     @property
     def shards(self) -> int:

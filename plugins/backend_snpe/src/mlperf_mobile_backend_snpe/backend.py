@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
+from mlperf_mobile import backend_checks
 from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Options, Probe, Session
-from mlperf_mobile.errors import UsageError
 from mlperf_mobile_backend_snpe.native.backend import NativeExecutor
 from mlperf_mobile_backend_snpe.options import SnpeOptions
 from mlperf_mobile_backend_snpe.qnn.executor import QnnExecutor
@@ -31,13 +29,7 @@ class SnpeBackend:
     """
 
     def __init__(self, options: Options) -> None:
-        try:
-            self._options = SnpeOptions.model_validate(dict(options))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = ".".join(map(str, first["loc"]))
-            text = f"backend snpe: {name}{': ' if name else ''}{first['msg'].removeprefix('Value error, ')}"
-            raise UsageError("bad-options", text, "check backend_options") from error
+        self._options = backend_checks.options(SnpeOptions, options, "backend snpe")
         self._qnn = QnnExecutor(self._options)
         self._native = NativeExecutor(self._options.native)
 

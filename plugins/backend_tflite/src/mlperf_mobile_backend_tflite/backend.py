@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
+from mlperf_mobile import backend_checks
 from mlperf_mobile.contracts import Artifact, Backend, BatchSession, CompileRequest, Options, Probe
-from mlperf_mobile.errors import BackendError, UsageError
+from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_tflite import runtime
 from mlperf_mobile_backend_tflite.loading import Loader
 from mlperf_mobile_backend_tflite.options import TFLiteOptions
@@ -26,13 +25,7 @@ class TFLiteBackend:
     """
 
     def __init__(self, options: Options) -> None:
-        try:
-            self._options = TFLiteOptions.model_validate(dict(options))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = "".join(f"{part}: " for part in first["loc"])
-            text = f"backend tflite: {name}{first['msg'].removeprefix('Value error, ')}"
-            raise UsageError("bad-options", text, "check backend_options") from error
+        self._options = backend_checks.options(TFLiteOptions, options, "backend tflite")
 
     @property
     def shards(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
+from mlperf_mobile.backend_checks import misfit
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_tflite.placement import Partition, place, read_nodes
@@ -94,28 +95,14 @@ class _Session:
 
     def _fail(self, inputs: Tensors, error: Exception) -> NoReturn:
         """Say what went wrong in a run on ``inputs``."""
-        if misfit := self._misfit(inputs):
-            summary = f"{self._name}: {misfit}"
-            raise BackendError("input-mismatch", summary, "encode samples as the inputs ask") from error
+        if wrong := misfit(inputs, self.inputs, self._name):
+            raise wrong from error
         text = " ".join(str(error).split())
         if _INTERNAL_DATA in text:
             summary = f"{self._name} cannot run while an output of its previous run is still referenced"
             raise BackendError("outputs-held", summary, "drop outputs before the next run, or copy them") from error
         summary = f"{self._name} failed to run: {text.rstrip('.')}"
         raise BackendError("invoke-failed", summary, "check the inputs' values") from error
-
-    def _misfit(self, inputs: Tensors) -> str | None:
-        """How one sample differs from the input specs, or None."""
-        if not isinstance(inputs, Sequence) or len(inputs) != len(self.inputs):
-            told = str(len(inputs)) if isinstance(inputs, Sequence) else type(inputs).__name__
-            return f"it takes {len(self.inputs)} input tensors, not {told}"
-        for spec, tensor in zip(self.inputs, inputs, strict=True):
-            if not isinstance(tensor, np.ndarray):
-                return f"input {spec.name} takes an array of {spec}, not {type(tensor).__name__}"
-            if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
-                given = f"{tensor.dtype.name}[{','.join(map(str, tensor.shape))}]"
-                return f"input {spec.name} takes {spec}, not {given}"
-        return None
 
 
 class TFLiteSession(_Session):

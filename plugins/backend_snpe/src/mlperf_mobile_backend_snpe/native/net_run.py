@@ -12,12 +12,12 @@ from typing import NoReturn, Self
 
 import numpy as np
 
+from mlperf_mobile.backend_checks import misfit
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError, UsageError
 from mlperf_mobile_backend_snpe.native import tool
 from mlperf_mobile_backend_snpe.native.options import NativeOptions, Runtime
 from mlperf_mobile_backend_snpe.native.placement import placement
-from mlperf_mobile_backend_snpe.native.session import refuse
 
 PROGRAM = "snpe-net-run"
 NOTE = "each run starts snpe-net-run anew, and that is inside its time"
@@ -89,7 +89,9 @@ class NetRunSession:
             ]:
                 raise ValueError
         except (AttributeError, TypeError, ValueError) as error:
-            refuse(self._model.name, self.inputs, inputs, error)
+            if wrong := misfit(inputs, self.inputs, self._model.name):
+                raise wrong from error
+            raise
         shutil.rmtree(directory / "output", ignore_errors=True)
         for index, tensor in enumerate(inputs):
             (directory / f"input{index}.raw").write_bytes(tensor.tobytes())

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
+from mlperf_mobile.backend_checks import misfit
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_snpe.native.library import Library
@@ -116,7 +117,9 @@ class SnpeSession(_Session):
                         raise ValueError  # one that could be broadcast does not fit either
                     copy(feed, tensor, "no")
             except (AttributeError, TypeError, ValueError) as error:
-                refuse(name, specs, inputs, error)
+                if wrong := misfit(inputs, specs, name):
+                    raise wrong from error
+                raise
             execute()
             return outputs
 
@@ -162,7 +165,9 @@ class SnpeBatchSession(_Session):
                     for feed, tensor in zip(feeds, sample, strict=True):
                         feed[slot] = tensor[0]
                 except (AttributeError, TypeError, ValueError) as error:
-                    refuse(name, specs, sample, error)
+                    if wrong := misfit(sample, specs, name):
+                        raise wrong from error
+                    raise
             execute()
             return answers[:count]
 
@@ -171,19 +176,6 @@ class SnpeBatchSession(_Session):
     def __exit__(self, *exc: object) -> None:
         super().__exit__(*exc)
         self.run_batch = self._closed
-
-
-def refuse(model: str, specs: Sequence[TensorSpec], inputs: object, error: Exception) -> NoReturn:
-    """Say how one sample differs from the input specs."""
-    given = tuple(inputs) if isinstance(inputs, Sequence) else ()
-    told = [
-        f"{tensor.dtype.name}[{','.join(map(str, tensor.shape))}]"
-        if isinstance(tensor, np.ndarray)
-        else type(tensor).__name__
-        for tensor in given
-    ]
-    summary = f"{model} takes {', '.join(map(str, specs))}, not {', '.join(told) or type(inputs).__name__}"
-    raise BackendError("input-mismatch", summary, "encode samples as the inputs ask") from error
 
 
 def _of_one_sample(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
+from mlperf_mobile.backend_checks import misfit
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_snpe.qnn import profile
@@ -71,22 +72,9 @@ class _Session:
         raise BackendError("session-closed", f"the session of {self._name} is closed", "load the model again")
 
     def _fail(self, inputs: Tensors, error: Exception) -> NoReturn:
-        if misfit := self._misfit(inputs):
-            summary = f"{self._name}: {misfit}"
-            raise BackendError("input-mismatch", summary, "encode samples as the inputs ask") from error
+        if wrong := misfit(inputs, self.inputs, self._name):
+            raise wrong from error
         raise BackendError("invoke-failed", f"{self._name} failed to run: {told(error)}", "see the log") from error
-
-    def _misfit(self, inputs: Tensors) -> str | None:
-        """How one sample differs from the input specs, or None."""
-        if not isinstance(inputs, Sequence) or len(inputs) != len(self.inputs):
-            given = str(len(inputs)) if isinstance(inputs, Sequence) else type(inputs).__name__
-            return f"it takes {len(self.inputs)} input tensors, not {given}"
-        for spec, tensor in zip(self.inputs, inputs, strict=True):
-            if not isinstance(tensor, np.ndarray):
-                return f"input {spec.name} takes an array of {spec}, not {type(tensor).__name__}"
-            if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
-                return f"input {spec.name} takes {spec}, not {tensor.dtype.name}[{','.join(map(str, tensor.shape))}]"
-        return None
 
 
 class QnnSession(_Session):
