@@ -7,6 +7,7 @@ import json
 import pytest
 
 
+@pytest.mark.slow
 def test_a_run_on_the_npu(command):
     """It computes the right classes, says where, and counts for nothing."""
     result, code = command.run()
@@ -23,12 +24,12 @@ def test_a_run_on_the_npu(command):
 def test_compiled_once(command):
     """The second run takes the network from the cache, and a damaged one is compiled again."""
     for _ in range(2):
-        result, _ = command.run("--mode", "accuracy")
+        result, _ = command.run("--mode", "performance")
         assert result["status"] == "completed", result["error"]
     (network,) = (command.folder / "cache").rglob("network.bin")
     before = network.read_bytes()
     network.write_bytes(before[:-1] + b"?")
-    result, _ = command.run("--mode", "accuracy")
+    result, _ = command.run("--mode", "performance")
     assert result["status"] == "completed", result["error"]
     (network,) = (command.folder / "cache").rglob("network.bin")
     assert network.read_bytes() == before
@@ -53,7 +54,7 @@ def test_without_a_library(command, tmp_path):
 def test_a_library_that_is_named(command, tmp_path):
     """The option meets the need, where no loader would find it."""
     named = f"adapter={command.libraries / 'libneuron_adapter.so'}"
-    result, _ = command.run("--mode", "accuracy", "--set", named, LD_LIBRARY_PATH=str(tmp_path / "none"))
+    result, _ = command.run("--mode", "performance", "--set", named, LD_LIBRARY_PATH=str(tmp_path / "none"))
     assert result["status"] == "completed", result["error"]
 
 
@@ -75,14 +76,14 @@ MISBEHAVIOURS = {  # results by number, as each stand-in has names of its own
 def test_a_library_that_fails(command, fault, expected):
     """The result says so, and the next run works."""
     settings = ("--set", "silence_timeout_s=2", "--set", "compile_timeout_s=2")
-    result, code = command.run(*settings, NN_STAND_IN_FAIL=fault)
+    result, code = command.run("--mode", "performance", *settings, NN_STAND_IN_FAIL=fault)
     expected_code, told = expected
     assert result["status"] == "failed"
     assert code > 1
     if expected_code:
         assert result["error"]["code"] == expected_code
     assert told in result["error"]["summary"]
-    result, _ = command.run("--mode", "accuracy")
+    result, _ = command.run("--mode", "performance")
     assert result["status"] == "completed", result["error"]
 
 
@@ -91,9 +92,9 @@ def test_a_library_that_fails(command, fault, expected):
 def test_a_library_that_makes_a_mess(command, fault):
     """What it does to its own process harms nobody."""
     faults = f"NeuronCompilation_finish={fault},NeuronExecution_compute@5={fault}"
-    result, _ = command.run(NN_STAND_IN_FAIL=faults)
+    result, _ = command.run("--mode", "performance", NN_STAND_IN_FAIL=faults)
     assert result["status"] == "completed", result["error"]
-    assert result["accuracy"]["value"] > 0.3
+    assert result["valid"] is False
 
 
 @pytest.mark.slow
