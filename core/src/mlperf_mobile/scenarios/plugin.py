@@ -9,7 +9,7 @@ from mlperf_mobile.plugin import Ref, ScenarioInfo, hookimpl
 
 @hookimpl
 def mlperf_mobile_scenarios() -> Iterable[ScenarioInfo]:
-    """Offer the two scenarios of MLPerf Mobile."""
+    """Offer the two scenarios of MLPerf Mobile, and a longer one."""
     yield ScenarioInfo(
         name="single-stream",
         summary="one query after another; the score is the 90th percentile of the latency",
@@ -22,5 +22,12 @@ def mlperf_mobile_scenarios() -> Iterable[ScenarioInfo]:
         summary="all samples at once, on every shard of the backend; the score is samples per second",
         scenario=Ref("mlperf_mobile.scenarios.offline:Offline"),
         settings="mlperf_mobile.scenarios:offline.yaml",
+        hook_api=(1, 0),
+    )
+    yield ScenarioInfo(
+        name="sustained",
+        summary="one query after another until heat shows: the first minute's latency against the last one's",
+        scenario=Ref("mlperf_mobile.scenarios.sustained:Sustained"),
+        settings="mlperf_mobile.scenarios:sustained.yaml",
         hook_api=(1, 0),
     )

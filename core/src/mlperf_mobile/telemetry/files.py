@@ -66,9 +66,6 @@ class Gauges:
     def __init__(self) -> None:
         self._gauges: dict[str, Gauge] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._gauges)
-
     def add(
         self, wanted: str, unit: str, path: Path, scale: float = 1.0, low: float = 0.0, high: float = 1e15
     ) -> float | None:

@@ -69,9 +69,6 @@ class Firmware:
     def __init__(self, root: Path) -> None:
         self._file: OpenFile | None = open_file(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
 
-    def __bool__(self) -> bool:
-        return bool(self.values())
-
     def values(self) -> Values:
         held = self._file.bytes().strip() if self._file else b""
         if not re.fullmatch(rb"(0x)?[0-9a-fA-F]{1,8}", held):

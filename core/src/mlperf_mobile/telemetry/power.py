@@ -46,9 +46,6 @@ class Supplies:
         if (opened := open_file(path)) is not None:
             where.append(opened)
 
-    def __bool__(self) -> bool:
-        return bool(self._batteries or self._chargers or self._gauges)
-
     def external(self) -> bool | None:
         """Whether a charger or the mains feeds the device; None when nothing says so.
 
@@ -121,9 +118,6 @@ class Rapl:
                 file.close()
                 continue
             self._counters[wanted] = _Counter(file, full, last)
-
-    def __bool__(self) -> bool:
-        return bool(self._counters)
 
     def values(self) -> Values:
         found = ((name, counter.joules()) for name, counter in self._counters.items())

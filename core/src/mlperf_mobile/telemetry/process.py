@@ -25,9 +25,6 @@ class Process:
         opened = {name: open_file(root / "proc" / path) for name, path in files.items()}
         self._files: dict[str, OpenFile] = {name: file for name, file in opened.items() if file is not None}
 
-    def __bool__(self) -> bool:
-        return bool(self.values())
-
     def values(self) -> Values:
         held = {name: file.bytes() for name, file in self._files.items()}
         found: Values = {}

@@ -16,9 +16,8 @@ ROOT = Path("/")
 
 
 class Source(Protocol):
-    """Something that can be read again and again, cheaply; false when there is nothing of it here."""
+    """Something that can be read again and again, cheaply."""
 
-    def __bool__(self) -> bool: ...
     def values(self) -> Values:
         """What it says now; a series that cannot be read at the moment is left out."""
         ...
@@ -37,7 +36,7 @@ def open_all(root: Path = ROOT) -> list[Source]:
     found = []
     for kind in KINDS:
         source = kind(root)
-        if source:
+        if source.values():
             found.append(source)
         else:
             source.close()

@@ -1,0 +1,122 @@
+"""How much energy the timed run took, by every counter there is, and what each of them includes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mlperf_mobile.telemetry.timeline import Series, Timeline
+
+LEAST_WATTS = 0.05
+"""A battery that feeds less into a device at work tells its current in another unit than the kernel asks for."""
+
+_RAPL, _PLUGIN, _BATTERY = "energy.rapl.", "energy.plugin.", "battery."
+
+
+def energies(timeline: Timeline) -> list[dict[str, Any]]:
+    """What each source of energy says about the time that the clock was surely running; empty where there is none.
+
+    Each is ``source``, ``includes``, ``joules``, ``seconds``, ``watts``, ``inferences``, ``joules_per_inference``.
+    Only whole intervals between two rows within the timed region count, and the inferences that ended in them.
+    """
+    window = timeline.inside()
+    if window is None:
+        return []
+    found = []
+    for source, includes, joules in _sources(timeline, *window):
+        if len(joules) < 2 or min(joules.values) < 0:
+            continue
+        start, end = joules.times[0], joules.times[-1]
+        inferences = timeline.answered.at(end) - timeline.answered.at(start)
+        used, seconds = joules.values[-1] - joules.values[0], end - start
+        if used <= 0 or inferences <= 0 or seconds <= 0:
+            continue
+        found.append({
+            "source": source, "includes": includes, "joules": used, "seconds": seconds, "watts": used / seconds,
+            "inferences": int(inferences), "joules_per_inference": used / inferences,
+        })  # fmt: skip
+    return found
+
+
+def _sources(timeline: Timeline, start: float, end: float) -> Iterator[tuple[str, str, Series]]:
+    """Name, contents, and joules so far of every source."""
+    joules = {
+        name.removesuffix("_joules"): series.between(start, end)
+        for name, series in timeline.series.items()
+        if name.endswith("_joules")
+    }
+    for name, series in joules.items():
+        if name.startswith(_PLUGIN):
+            counter = name.removeprefix(_PLUGIN)
+            yield f"plugin {counter}", timeline.energy_includes.get(counter, "not told"), series
+    packages = {
+        name.removeprefix(_RAPL): series for name, series in joules.items() if name.startswith(f"{_RAPL}package-")
+    }
+    whole = {name: series for name, series in packages.items() if "." not in name}
+    if whole:
+        yield "RAPL", f"processor packages ({', '.join(whole)}): cores, caches, graphics; no memory", _sum(whole)
+    for name, series in packages.items():
+        if name.endswith(".dram"):
+            yield "RAPL", f"memory of {name.removesuffix('.dram')}", series
+    if (platform := joules.get(f"{_RAPL}psys")) is not None:
+        yield "RAPL", "the platform (psys)", platform
+    yield from _batteries(timeline, start, end)
+
+
+def _sum(parts: dict[str, Series]) -> Series:
+    """Added up at the moments that all of them have."""
+    first, *others = parts.values()
+    held = [dict(zip(other.times, other.values, strict=True)) for other in others]
+    summed = Series()
+    for time, value in zip(first.times, first.values, strict=True):
+        if all(time in other for other in held):
+            summed.times.append(time)
+            summed.values.append(value + sum(other[time] for other in held))
+    return summed
+
+
+def _batteries(timeline: Timeline, start: float, end: float) -> Iterator[tuple[str, str, Series]]:
+    """The whole device, from its batteries: only when they fed it alone and all the time."""
+    discharging = timeline.series.get("battery.discharging_flag", Series()).between(start, end)
+    external = timeline.series.get("power.external_flag", Series()).between(start, end)
+    if not discharging or 0.0 in discharging.values or 1.0 in external.values:
+        return
+    watts = {}
+    for name in battery_names(timeline):
+        series = _watts(timeline, name)
+        if series is None:
+            return
+        watts[name] = series.between(start, end)
+    if not watts:
+        return
+    total = _sum(watts)
+    if len(total) < 2 or total.mean() < LEAST_WATTS:
+        return
+    yield "battery", f"the whole device, with its display ({', '.join(watts)})", total.integral()
+
+
+def battery_names(timeline: Timeline) -> list[str]:
+    """The batteries that tell a level. Android's ``battery`` speaks for all: others are parts of it, counted twice."""
+    names = [
+        name.removeprefix(_BATTERY).removesuffix("_percent")
+        for name in timeline.series
+        if name.startswith(_BATTERY) and name.endswith("_percent")
+    ]
+    return ["battery"] if "battery" in names else names
+
+
+def _watts(timeline: Timeline, battery: str) -> Series | None:
+    """Power as told, or voltage times current; drivers do not agree on the sign of either."""
+    told = timeline.series.get(f"{_BATTERY}{battery}_watts")
+    if told is not None:
+        return Series(told.times, type(told.values)("d", map(abs, told.values)))
+    current, voltage = (timeline.series.get(f"{_BATTERY}{battery}_{unit}") for unit in ("amperes", "volts"))
+    if current is None or voltage is None:
+        return None
+    volts = dict(zip(voltage.times, voltage.values, strict=True))
+    watts = Series()
+    for time, amperes in zip(current.times, current.values, strict=True):
+        if time in volts:
+            watts.times.append(time)
+            watts.values.append(abs(amperes) * volts[time])
+    return watts

@@ -1,0 +1,60 @@
+"""A recording in a few numbers, as they stand in a result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlperf_mobile.telemetry.energy import battery_names, energies
+from mlperf_mobile.telemetry.throttling import throttling
+from mlperf_mobile.telemetry.timeline import Series, Timeline
+
+
+def of(timeline: Timeline) -> dict[str, Any]:
+    """The summary of what was recorded around the timed run.
+
+    ``series`` has ``min``, ``mean`` (by time), ``max``, ``first`` and ``last`` of every series; ``temperature`` is the
+    sensor that became hottest; ``battery_drop_percent`` is of the battery that lost most; ``external_power`` is
+    ``yes``, ``no``, ``changed`` or ``unknown``. See :func:`~mlperf_mobile.telemetry.energy.energies` and
+    :func:`~mlperf_mobile.telemetry.throttling.throttling` for ``energy`` and ``throttling``.
+    """
+    start, end = timeline.around()
+    parts = {name: series.between(start, end) for name, series in timeline.series.items()}
+    series = {name: _numbers(part) for name, part in sorted(parts.items()) if part}
+    return {
+        "interval_s": timeline.interval_s,
+        "rows": len(timeline.answered.between(start, end)),
+        "duration_s": round(end - start, 3),
+        "temperature": _hottest(series),
+        "battery_drop_percent": _drop(timeline, series),
+        "external_power": _external(parts.get("power.external_flag", Series())),
+        "energy": energies(timeline),
+        "throttling": throttling(timeline),
+        "series": series,
+    }
+
+
+def _numbers(part: Series) -> dict[str, float]:
+    values = part.values
+    found = {"min": min(values), "mean": part.mean(), "max": max(values), "first": values[0], "last": values[-1]}
+    return {name: round(value, 6) for name, value in found.items()}
+
+
+def _hottest(series: dict[str, dict[str, float]]) -> dict[str, Any] | None:
+    """A battery's own sensor counts where there is no other."""
+    heat = {name: numbers for name, numbers in series.items() if name.startswith("temperature.")}
+    heat = heat or {name: n for name, n in series.items() if name.startswith("battery.") and name.endswith("_celsius")}
+    if not heat:
+        return None
+    name = max(heat, key=lambda name: heat[name]["max"])
+    told = {f"{key}_celsius": heat[name][key] for key in ("first", "max", "last")}
+    return {"sensor": name.partition(".")[2].removesuffix("_celsius"), **told}
+
+
+def _drop(timeline: Timeline, series: dict[str, dict[str, float]]) -> float | None:
+    levels = [series[key] for name in battery_names(timeline) if (key := f"battery.{name}_percent") in series]
+    return max((numbers["first"] - numbers["last"] for numbers in levels), default=None)
+
+
+def _external(flags: Series) -> str:
+    seen = {*flags.values}
+    return "unknown" if not seen else "changed" if len(seen) > 1 else "yes" if seen == {1.0} else "no"

@@ -1,0 +1,138 @@
+"""Whether the device was slowed down by its own heat or power: said on evidence alone, and the evidence is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from mlperf_mobile.telemetry.timeline import Series, Timeline
+
+FELL, SLOWER, WARMER = 0.05, 0.03, 3.0
+"""Frequency and speed by these shares, temperature by so many °C, from the first fifth of the run to the last."""
+LEAST_ROWS = 10
+"""For a comparison of fifths."""
+LEAST_CAP = 0.01
+"""A cap that is lowered by less is rounding."""
+
+_SLOWS = re.compile(r"cpu|gpu|npu|tpu|apu|dsp|processor|freq|clamp|pause|isolate", re.IGNORECASE)
+"""Cooling devices that slow down what computes; others are fans, modems, chargers, displays."""
+_COUNTER = re.compile(r"throttle\.(.+)\.(core|package)_count")
+
+
+def throttling(timeline: Timeline) -> dict[str, Any]:
+    """``observed``, ``evidence`` and ``watched``.
+
+    ``observed`` is None where nothing could have shown it. Each evidence is ``kind``, ``series``, ``at_s`` (when it
+    was first seen, since the start of the recording) and ``text``.
+    """
+    kinds = {
+        "throttle-counter": [*_counters(timeline)], "firmware": [*_firmware(timeline)],
+        "cooling-device": [*_cooling(timeline)], "frequency-cap": [*_caps(timeline)],
+        "slowdown": [*_slowdown(timeline)],
+    }  # fmt: skip
+    watched = [kind for kind, found in kinds.items() if found]
+    evidence = [{"kind": kind, **one} for kind in watched for one in kinds[kind] if one]
+    return {"observed": bool(evidence) if watched else None, "evidence": evidence, "watched": watched}
+
+
+# Each of these yields something for every series that it watches: evidence, or an empty dictionary.
+
+
+def _counters(timeline: Timeline) -> Iterator[dict[str, Any]]:
+    for name, series in _timed(timeline, "throttle."):
+        if match := _COUNTER.fullmatch(name):
+            yield _raised(name, series, f"{match[2]} throttle counter of {match[1]}")
+
+
+def _firmware(timeline: Timeline) -> Iterator[dict[str, Any]]:
+    for name, series in _timed(timeline, "firmware."):
+        what = name.removeprefix("firmware.").removesuffix("_flag").replace("_", " ")
+        place = next((n for n, value in enumerate(series.values) if value > 0), None)
+        yield {} if place is None else _evidence(name, series.times[place], f"the firmware says: {what}")
+
+
+def _cooling(timeline: Timeline) -> Iterator[dict[str, Any]]:
+    for name, series in _timed(timeline, "cooling."):
+        kind = name.removeprefix("cooling.").removesuffix("_state")
+        if _SLOWS.search(kind):
+            yield _raised(name, series, f"cooling device {kind}")
+
+
+def _caps(timeline: Timeline) -> Iterator[dict[str, Any]]:
+    for name, series in _timed(timeline, "cap."):
+        policy = name.removeprefix("cap.").removesuffix("_mhz")
+        hardware = timeline.series.get(f"hardware.{policy}_mhz")
+        if hardware is None:
+            continue
+        allowed = min(series.values[0], max(hardware.values)) * (1 - LEAST_CAP)
+        place = next((n for n, value in enumerate(series.values) if value < allowed), None)
+        if place is None:
+            yield {}
+            continue
+        text = (
+            f"the highest frequency of {policy} was lowered from {series.values[0]:.0f} to {min(series.values):.0f} MHz"
+        )
+        yield _evidence(name, series.times[place], text)
+
+
+def _slowdown(timeline: Timeline) -> Iterator[dict[str, Any]]:
+    """Frequency fell while temperature rose and answers took longer: all three, from the first fifth to the last."""
+    window = timeline.inside()
+    frequencies, temperatures = ([*_timed(timeline, f"{kind}.")] for kind in ("frequency", "temperature"))
+    if window is None or not temperatures or len(timeline.answered.between(*window)) < LEAST_ROWS:
+        return
+    fifth = (window[1] - window[0]) / 5
+    first, last = (window[0], window[0] + fifth), (window[1] - fifth, window[1])
+    before, after = (_speed(timeline.answered.between(*part)) for part in (first, last))
+    rises = {
+        name: late - early
+        for name, series in temperatures
+        if (early := _mean(series, first)) is not None and (late := _mean(series, last)) is not None
+    }
+    warmest = max(rises, key=lambda name: rises[name], default=None)
+    for name, series in frequencies:
+        early, late = _mean(series, first), _mean(series, last)
+        if early is None or late is None or before is None or after is None or warmest is None:
+            continue
+        if after >= before * (1 - SLOWER) or late >= early * (1 - FELL) or rises[warmest] < WARMER:
+            yield {}
+            continue
+        what, sensor = (text.partition(".")[2].rpartition("_")[0] for text in (name, warmest))
+        yield _evidence(
+            name, last[0],
+            f"from the first fifth to the last {what} fell from {early:.0f} to {late:.0f} MHz while {sensor} rose by "
+            f"{rises[warmest]:.1f} °C and the speed went from {before:.4g} to {after:.4g} inferences/s",
+        )  # fmt: skip
+
+
+def _timed(timeline: Timeline, prefix: str) -> Iterator[tuple[str, Series]]:
+    """The series of a kind, as far as they belong to the timed run."""
+    window = timeline.around()
+    for name, series in timeline.series.items():
+        if name.startswith(prefix) and (part := series.between(*window)):
+            yield name, part
+
+
+def _raised(name: str, series: Series, what: str) -> dict[str, Any]:
+    first = series.values[0]
+    place = next((n for n, value in enumerate(series.values) if value > first), None)
+    if place is None:
+        return {}
+    return _evidence(name, series.times[place], f"{what} rose from {first:.0f} to {max(series.values):.0f}")
+
+
+def _evidence(name: str, at_s: float, text: str) -> dict[str, Any]:
+    return {"series": name, "at_s": at_s, "text": text}
+
+
+def _speed(answered: Series) -> float | None:
+    """Inferences a second."""
+    if len(answered) < 2 or answered.times[-1] <= answered.times[0]:
+        return None
+    return (answered.values[-1] - answered.values[0]) / (answered.times[-1] - answered.times[0])
+
+
+def _mean(series: Series, part: tuple[float, float]) -> float | None:
+    found = series.between(*part)
+    return found.mean() if found else None

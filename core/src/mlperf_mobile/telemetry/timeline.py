@@ -1,0 +1,140 @@
+"""What a recorder wrote, read back as series; the file may be cut short, or be somebody else's."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+from pathlib import Path
+
+FILE = "telemetry.jsonl"
+"""A first line about the recording, then a line for each moment: ``{"t_s": 1.0, "samples": 70, "SERIES": number}``."""
+TIME = "t_s"
+ANSWERED = "samples"
+
+_MOST_LINE = 1 << 16
+_MOST_BYTES = 64 << 20
+_MOST_SERIES = 2000
+_MOST_NAME = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Values at moments, in order of time."""
+
+    times: array[float] = field(default_factory=lambda: array("d"))
+    """Seconds since the recording began."""
+    values: array[float] = field(default_factory=lambda: array("d"))
+
+    def between(self, start: float, end: float) -> Series:
+        """The part of it from ``start`` to ``end``, both included."""
+        low, high = bisect_left(self.times, start), bisect_right(self.times, end)
+        return Series(self.times[low:high], self.values[low:high])
+
+    def at(self, time: float) -> float:
+        """The value at a moment, or the last one before it.
+
+        Raises:
+            IndexError: There is none.
+        """
+        place = bisect_right(self.times, time) - 1
+        if place < 0:
+            raise IndexError(f"nothing at {time}")
+        return self.values[place]
+
+    def integral(self) -> Series:
+        """The area under it up to each moment: joules, when the values are watts."""
+        steps = zip(self.times, self.times[1:], self.values, self.values[1:], strict=False)
+        areas = ((after - before) * (left + right) / 2 for before, after, left, right in steps)
+        return Series(self.times, array("d", accumulate(areas, initial=0.0)))
+
+    def mean(self) -> float:
+        """By time, so that rows that are further apart count for more."""
+        span = self.times[-1] - self.times[0]
+        return self.integral().values[-1] / span if span > 0 else sum(self.values) / len(self.values)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """All series of one recording."""
+
+    interval_s: float
+    energy_includes: Mapping[str, str]
+    """What the energy counters of plugins include, by their names."""
+    series: Mapping[str, Series]
+    answered: Series
+    """Samples answered so far: one value for each row."""
+
+    def inside(self) -> tuple[float, float] | None:
+        """First and last moment of which it is certain that the clock was running; None with less than two."""
+        total = max(self.answered.values, default=0.0)
+        times = [t for t, count in zip(self.answered.times, self.answered.values, strict=True) if 0 < count < total]
+        return (times[0], times[-1]) if len(times) > 1 else None
+
+    def around(self) -> tuple[float, float]:
+        """The last moment before the clock was started, and the first one after it was stopped."""
+        times, counts = self.answered.times, self.answered.values
+        if not times:
+            return 0.0, 0.0
+        total = max(counts)
+        before = [t for t, count in zip(times, counts, strict=True) if count == 0]
+        after = [t for t, count in zip(times, counts, strict=True) if count == total]
+        return (before[-1] if before and total else times[0]), (after[0] if total else times[-1])
+
+
+def read(path: Path) -> Timeline:
+    """Everything in a file that makes sense; nothing when there is no such file."""
+    series: dict[str, Series] = {}
+    answered, left = Series(), _MOST_BYTES
+    head: dict[str, object] = {}
+    try:
+        with path.open("rb") as lines:
+            while left > 0 and (line := lines.readline(_MOST_LINE)):
+                left -= len(line)
+                row = _object(line)
+                if not head and "telemetry" in row:
+                    head = row
+                    continue
+                _add(row, series, answered)
+    except OSError:
+        pass
+    told = head.get("energy_includes")
+    includes = {str(k): str(v)[:200] for k, v in told.items()} if isinstance(told, dict) else {}
+    return Timeline(_number(head.get("interval_s")) or 0.0, includes, series, answered)
+
+
+def _add(row: Mapping[str, object], series: dict[str, Series], answered: Series) -> None:
+    time, count = _number(row.get(TIME)), _number(row.get(ANSWERED))
+    if time is None or count is None or time < 0 or (answered.times and time < answered.times[-1]):
+        return
+    answered.times.append(time)
+    answered.values.append(count)
+    for name, raw in row.items():
+        value = _number(raw)
+        if value is None or name in (TIME, ANSWERED) or len(name) > _MOST_NAME:
+            continue
+        if name in series or len(series) < _MOST_SERIES:
+            one = series.setdefault(name, Series())
+            one.times.append(time)
+            one.values.append(value)
+
+
+def _object(line: bytes) -> dict[str, object]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return row if isinstance(row, dict) else {}
+
+
+def _number(raw: object) -> float | None:
+    """A finite number of a size that can be calculated with."""
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not abs(raw) < 1e18:
+        return None
+    return float(raw)
