@@ -24,30 +24,37 @@ def check(root: Path, registry: Registry, round_name: str | None = None) -> Repo
         DataError: The folder cannot be read.
         UsageError: There is no such round.
     """
-    known = rounds.all_rounds(registry)
-    given = rounds.named(known, round_name) if round_name else None
     report = Report(root)
-    submission = discover(root, report)
-    if submission.empty:
-        report.error("no-results", Place(root), "neither logs nor result files nor descriptions were found")
-        return report
-    found = []
-    for tree in submission.trees():
-        context = _read(Context(report, tree, known))
-        context.round = given or _round(context)
-        found += [context.round.name] if context.round else []
+    contexts = read_trees(root, registry, report, round_name)
+    for context in contexts:
         _ask(context, registry)
-    report.round = ", ".join(dict.fromkeys(found)) or None
-    for folder in submission.own:
+    names = [context.round.name for context in contexts if context.round]
+    report.round = ", ".join(dict.fromkeys(names)) or None
+    own_folders = [folder for context in contexts for folder in context.submission.own]
+    for folder in own_folders:
         own.check(folder, report)
+    if not any(not context.submission.empty for context in contexts):
+        report.error("no-results", Place(root), "neither logs nor result files nor descriptions were found")
     return report
 
 
-def _read(context: Context) -> Context:
-    context.runs = [logs.read_run(folder, context.report) for folder in context.submission.logs]
-    files = context.submission.result_files
-    context.files = [file for each in files if (file := results.read_file(each, context.report))]
-    return context
+def read_trees(root: Path, registry: Registry, report: Report, round_name: str | None = None) -> list[Context]:
+    """Read everything under ``root``, each tree of divisions for itself; nothing is judged yet.
+
+    Raises:
+        DataError: The folder cannot be read.
+        UsageError: There is no such round.
+    """
+    known = rounds.all_rounds(registry)
+    given = rounds.named(known, round_name) if round_name else None
+    found = []
+    for tree in discover(root, report).trees():
+        context = Context(report, tree, known)
+        context.runs = [logs.read_run(folder, report) for folder in tree.logs]
+        context.files = [file for each in tree.result_files if (file := results.read_file(each, report))]
+        context.round = given or _round(context)
+        found.append(context)
+    return found
 
 
 def _ask(context: Context, registry: Registry) -> None:

@@ -75,7 +75,8 @@ class Submission:
         """One submission for each tree of divisions, and one for what is in none."""
         places = (self.logs, self.result_files, self.systems, self.measurements)
         names = sorted({each.system.tree for listed in places for each in listed})  # type: ignore[attr-defined]
-        return [
+        own = [Submission(self.root, own=self.own)] if self.own else []
+        return own + [
             Submission(
                 Path(name) if name else self.root,
                 [each for each in self.logs if each.system.tree == name],

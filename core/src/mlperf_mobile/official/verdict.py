@@ -91,7 +91,7 @@ def recompute(log: DetailLog) -> Verdict:
     duration = (queries - 1) / rate if rate and queries else None
     throughput = (queries - 1) / duration if queries and duration else None
     rules = [
-        _min_duration(log, duration, "estimated" if estimated else ""),
+        _min_duration(log, duration),
         _min_queries(log, queries, duration, estimated),
     ]
     if "early_stopping_met" in log.entries:  # since LoadGen 2.0
@@ -110,12 +110,12 @@ def _offline(log: DetailLog, p90: float | None, wrong: tuple[str, ...]) -> Verdi
     duration = longest / 1e9 if longest else None
     required = log.integer("requested_min_query_count")
     enough = None if samples is None or required is None else samples >= required
-    rules = (_min_duration(log, duration, ""), Rule("min-query-count", enough, samples, required))
+    rules = (_min_duration(log, duration), Rule("min-query-count", enough, samples, required))
     throughput = samples / duration if samples and duration else None
     return Verdict(OFFLINE, rules, queries, samples, False, duration, p90, throughput, wrong)
 
 
-def _min_duration(log: DetailLog, duration_s: float | None, note: str) -> Rule:
+def _min_duration(log: DetailLog, duration_s: float | None) -> Rule:
     """Where the printed digits do not decide, this is LoadGen's word."""
     required = log.number("effective_min_duration_ms")
     ok = None
@@ -126,7 +126,7 @@ def _min_duration(log: DetailLog, duration_s: float | None, note: str) -> Rule:
         ok = duration_s >= required / 1000
         if abs(duration_s - required / 1000) <= doubt:
             ok = log.flag("result_min_duration_met")
-    return Rule("min-duration", ok, duration_s, None if required is None else required / 1000, note)
+    return Rule("min-duration", ok, duration_s, None if required is None else required / 1000)
 
 
 def _min_queries(log: DetailLog, queries: int | None, duration_s: float | None, estimated: bool) -> Rule:
@@ -137,10 +137,9 @@ def _min_queries(log: DetailLog, queries: int | None, duration_s: float | None, 
     if estimated and abs(queries - required) <= 0.05 * required:
         told = log.flag("result_min_queries_met")  # too near to tell from an estimate
         return Rule("min-query-count", told, queries, required, "the count is an estimate, so this is LoadGen's word")
-    note = "estimated" if estimated else ""
     if queries < required and longest and duration_s is not None and duration_s >= longest / 1000:
         return Rule("min-query-count", True, queries, required, "waived: stopped at the maximum duration")
-    return Rule("min-query-count", queries >= required, queries, required, note)
+    return Rule("min-query-count", queries >= required, queries, required)
 
 
 def window_s(log: DetailLog) -> float | None:

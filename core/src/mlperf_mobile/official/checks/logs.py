@@ -166,13 +166,23 @@ def _settings(run: LoggedRun, log: DetailLog, context: Context) -> None:
         name = context.round.name if context.round else "an unknown round"
         report.skip("settings", run.place(), f"{name} as installed here does not say what it asks of {run.benchmark}")
         return
-    for key, rule, least, unit in (
-        ("requested_min_query_count", "min-query-count-setting", wanted.min_query_count, ""),
-        ("requested_min_duration_ms", "min-duration-setting", (wanted.min_duration_s or 0) * 1000, " ms"),
+    reached = run.verdict
+    for key, rule, least, unit, got in (
+        ("requested_min_query_count", "min-query-count", wanted.min_query_count, "", reached and reached.samples),
+        (
+            "requested_min_duration_ms",
+            "min-duration",
+            (wanted.min_duration_s or 0) * 1000,
+            " ms",
+            reached and reached.duration_s and reached.duration_s * 1000,
+        ),
     ):
         value = log.number(key)
         ok = None if value is None or least is None else value >= least
-        report.require(rule, ok, run.place(key), f"{value or 0:.0f}{unit} was asked for, the rules say {least:.0f}{unit}")
+        enough = got is not None and least is not None and got >= least
+        text = f"{value or 0:.0f}{unit} was asked for, the rules say {least or 0:.0f}{unit}"
+        text += f"; the run reached {got:.0f}{unit}" if got is not None else ""
+        report.require(f"{rule}-setting", ok, run.place(key), text, Severity.WARNING if enough else Severity.ERROR)
 
 
 def _not_exhausted(run: LoggedRun, log: DetailLog, report: Report) -> None:
@@ -204,6 +214,9 @@ def _verdict(run: LoggedRun, log: DetailLog, report: Report) -> None:
     if own is not None or found.valid is not None:
         why = broken or log.text("result_invalid_reason") or "LoadGen says INVALID"
         report.require("valid", bool(own is not False and found.valid is not False), place, f"the run is invalid: {why}")
+    if found.estimated:
+        text = f"this LoadGen does not log the count; by rate and time there were {found.queries} queries"
+        report.note("estimated-count", place, text)
     for rule in found.rules:
         if rule.note:
             report.note(rule.name, place, f"{rule.name}: {_number(rule.observed)} of {_number(rule.required)}, {rule.note}")

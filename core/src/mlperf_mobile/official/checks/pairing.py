@@ -10,8 +10,8 @@ from mlperf_mobile.official.checks.context import Context, LoggedRun
 from mlperf_mobile.official.findings import Place
 from mlperf_mobile.official.submission import ACCURACY, PERFORMANCE, System
 
-LONGEST_BREAK = timedelta(hours=12)
-"""Between the starts of two neighbouring tests of one uninterrupted run; accuracy on a CPU takes hours."""
+LONGEST_BREAK = {PERFORMANCE: timedelta(hours=1), ACCURACY: timedelta(hours=4)}
+"""Between two tests of one run. The rules allow 5 minutes; data is loaded, and accuracy is scored, besides."""
 
 
 def check(context: Context) -> None:
@@ -34,6 +34,7 @@ def check(context: Context) -> None:
             other_path = seen[run.key, run.mode].folder.path.name
             report.error("pair", Place(run.folder.path), f"a second {run.mode} run of {run.benchmark}, beside {other_path}")
         seen.setdefault((run.key, run.mode), run)
+    _copies(context)
     for system, runs in by_system.items():
         _complete(context, system, runs)
         _one_run(context, system, runs)
@@ -53,16 +54,32 @@ def _complete(context: Context, system: System, runs: list[LoggedRun]) -> None:
 def _one_run(context: Context, system: System, runs: list[LoggedRun]) -> None:
     """All performance numbers of one run, and all accuracy numbers of one run (submission rules)."""
     for mode in (PERFORMANCE, ACCURACY):
-        timed: list[tuple[datetime, LoggedRun]] = []
+        timed: list[tuple[datetime, datetime, LoggedRun]] = []
         for run in runs:
-            when = verdict.wall_clock(run.detail.text("test_datetime")) if run.detail and run.mode == mode else None
-            if when:
-                timed.append((when, run))
-        timed.sort(key=lambda pair: pair[0])
-        for (before, _), (after, run) in zip(timed, timed[1:], strict=False):
-            gap = after - before
-            wrong = f"{run.benchmark} began {gap} after the one before it; all {mode} numbers must be of one run"
-            context.report.require("same-run", gap <= LONGEST_BREAK, run.place("test_datetime"), f"{system}: {wrong}")
+            began = verdict.wall_clock(run.detail.text("test_datetime")) if run.detail and run.mode == mode else None
+            if run.detail and began:
+                lasted = timedelta(seconds=verdict.window_s(run.detail) or 0)
+                timed.append((began, began + lasted, run))
+        timed.sort(key=lambda each: each[0])
+        for (_, ended, _), (began, _, run) in zip(timed, timed[1:], strict=False):
+            gap = timedelta(seconds=round((began - ended).total_seconds()))
+            wrong = f"{system}: {run.benchmark} began {gap} after the end of the test before it; all {mode} numbers"
+            ok = gap <= LONGEST_BREAK[mode]
+            context.report.require("same-run", ok, run.place("test_datetime"), f"{wrong} must be of one run")
+
+
+def _copies(context: Context) -> None:
+    """The same test under two systems."""
+    seen: dict[tuple[str | None, ...], LoggedRun] = {}
+    for run in context.runs:
+        if run.detail is None or not run.detail.text("power_begin"):
+            continue
+        keys = ("test_datetime", "power_begin", "power_end", "sut_name")
+        name = (run.benchmark, run.mode, *(run.detail.text(key) for key in keys))
+        first = seen.setdefault(name, run)
+        if first.folder.system != run.folder.system:
+            text = f"this {run.mode} run of {run.benchmark} is that of {first.folder.system}, once more"
+            context.report.warning("copied-log", run.place("test_datetime"), text)
 
 
 def _one_loadgen(context: Context, system: System, runs: list[LoggedRun]) -> None:

@@ -12,8 +12,8 @@ from mlperf_mobile.official.findings import Place, Report, Severity
 from mlperf_mobile.official.rounds import Target
 from mlperf_mobile.official.submission import ACCURACY, PERFORMANCE, Described
 
-_FLAT_DIGITS = 6
-"""The digits that v1.1 and v2.0 wrote; later forms have all."""
+_DIGITS = {"flat": 7, "list": 7, "extended": 10}
+"""How exact a score is in each form: v1.1 to v2.1 computed it in 32 bits."""
 
 
 def read_file(described: Described, report: Report) -> FileOf | None:
@@ -99,8 +99,7 @@ def _performance(
         report.skip("score-agrees", place, "there is no log of this run to compare with")
         return
     found, log = logged.verdict, logged.detail
-    flat = file.content.form == "flat"
-    digits = _FLAT_DIGITS if flat else 12
+    digits = _DIGITS[file.content.form]
     if result.scenario == OFFLINE:
         _offline_agrees(run, logged, place, report)
     else:
