@@ -138,7 +138,7 @@ def folder_of_photographs(folder, count=6):
         (["--model", "empty.tflite"], "model-damaged", 3),
         (["--model", "text.tflite"], "model-not-tflite", 3),
         (["--model", "half.tflite"], "model-damaged", 3),
-        (["--model", "half.onnx"], "model-format", 3),
+        (["--model", "half.h5"], "model-format", 3),
         (["--dataset", "imagenet"], "data-path", 4),
         (["--dataset", "imagenet", "--data-path", "nowhere"], "data-missing", 4),
         (["--dataset", "imagenet", "--data-path", "nothing"], "data-empty", 4),
@@ -154,7 +154,7 @@ def test_bad_input_gets_one_line_and_its_exit_code(tmp_path, arguments, code, ex
     (tmp_path / "empty.tflite").write_bytes(b"")
     (tmp_path / "text.tflite").write_text("This is not a model. " * 10)
     (tmp_path / "half.tflite").write_bytes(INT8.read_bytes()[: INT8.stat().st_size // 2])
-    (tmp_path / "half.onnx").write_bytes(b"x")
+    (tmp_path / "half.h5").write_bytes(b"x")
     (tmp_path / "nothing").mkdir()
     folder_of_photographs(tmp_path / "photographs")
     told, done = mlperf_mobile(tmp_path, "run", "image_classification", "--quiet", "--set", "warmup_s=0", *arguments)
