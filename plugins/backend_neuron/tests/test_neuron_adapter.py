@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mlperf_mobile_backend_neuron.adapter import accelerator_of
+from mlperf_mobile_backend_neuron.backend import NeuronBackend
 from mlperf_mobile_backend_neuron.plugin import mlperf_mobile_environment
 from mlperf_mobile_neural_networks.devices import DriverDevice
 
@@ -44,6 +45,17 @@ def test_a_probe(backend, on_soc):
     assert probe.versions["mdla"] == "5.1"
     assert set(probe.functional_only) == {"npu", "gpu"}
     assert all("stand-in" in reason for reason in probe.functional_only.values())
+
+
+def test_a_stand_in_of_either_library_is_told(libraries, tmp_path):
+    """Of .dla files, the runtime's results are a stand-in's, though the adapter is none."""
+    adapter, name = tmp_path / "libneuron_adapter.so", b"neural_networks_stand_in\0"
+    adapter.write_bytes((libraries / adapter.name).read_bytes().replace(name, name.swapcase()))  # passes for MediaTek's
+    for runtime, told in ((libraries / "libneuron_runtime.so", True), (tmp_path / "none.so", False)):
+        probe = NeuronBackend({"adapter": str(adapter), "runtime": str(runtime)}).probe()
+        assert probe.usable
+        assert probe.runtime == f"Neuron adapter {probe.versions['neuron_adapter']}"
+        assert ("npu" in probe.functional_only) is told
 
 
 def test_an_adapter_without_devices_is_for_the_npu(backend, load, double):

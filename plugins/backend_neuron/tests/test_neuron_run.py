@@ -51,6 +51,14 @@ def test_without_a_library(command, tmp_path):
     assert "LD_LIBRARY_PATH" in told["fix"]
 
 
+def test_a_dla_file(command, dla, double):
+    """It is a format that the backend takes, and what does not fit the task is told."""
+    arguments = ("--model", dla, "--set", f"tensors_from={double}", "--mode", "performance")
+    result, code = command.run(*arguments)
+    assert code == 3
+    assert "float32[1,4]" in result["error"]["summary"]
+
+
 def test_a_library_that_is_named(command, tmp_path):
     """The option meets the need, where no loader would find it."""
     named = f"adapter={command.libraries / 'libneuron_adapter.so'}"
@@ -61,7 +69,7 @@ def test_a_library_that_is_named(command, tmp_path):
 MISBEHAVIOURS = {  # results by number, as each stand-in has names of its own
     "NeuronCompilation_finish=crash": ("worker-died", "SIGSEGV"),
     "NeuronCompilation_finish=exit": ("worker-died", "exited with 3"),
-    "NeuronCompilation_finish=hang": ("", ""),
+    "NeuronCompilation_finish=hang": ("compile-timeout", "longer than 2 s"),
     "NeuronModel_restoreFromCompiledNetwork=crash": ("worker-died", "SIGSEGV"),
     "NeuronExecution_compute@20=crash": ("worker-died", "SIGSEGV"),
     "NeuronExecution_compute@20=exit": ("worker-died", "exited with 3"),
@@ -80,8 +88,7 @@ def test_a_library_that_fails(command, fault, expected):
     expected_code, told = expected
     assert result["status"] == "failed"
     assert code > 1
-    if expected_code:
-        assert result["error"]["code"] == expected_code
+    assert result["error"]["code"] == expected_code
     assert told in result["error"]["summary"]
     result, _ = command.run("--mode", "performance")
     assert result["status"] == "completed", result["error"]

@@ -28,7 +28,7 @@ def probe(
         if options.via == "runtime":
             return _of_runtime(runtime(), versions)
         try:
-            return _of_adapter(adapter(), versions, _version(runtime))
+            return _of_adapter(adapter(), versions, _optional(runtime))
         except BackendError as error:
             # Only one that is not there leaves the runtime to be looked for: one that is broken is told.
             if options.via == "adapter" or options.adapter or error.code != "library-missing":
@@ -43,17 +43,21 @@ def probe(
         return Probe(usable=False, versions=versions, reason=f"{type(error).__name__}: {error}", fix=libraries.FIX)
 
 
-def _of_adapter(adapter: Adapter, versions: dict[str, str], runtime: str | None) -> Probe:
+def _of_adapter(adapter: Adapter, versions: dict[str, str], runtime: Runtime | None) -> Probe:
+    """With the runtime, where it is there: it runs .dla files, and a stand-in for either makes results a stand-in's."""
     found = adapter.devices()
     accelerators = tuple(by_accelerator(found)) or ("npu",)
-    versions = {**versions, "neuron_adapter": str(adapter.version)} | ({"neuron_runtime": runtime} if runtime else {})
+    versions = {**versions, "neuron_adapter": str(adapter.version)} | (
+        {"neuron_runtime": str(runtime.version)} if runtime else {}
+    )
+    stand_in = adapter.stand_in or (runtime.stand_in if runtime else "")
     return Probe(
         usable=True,
         accelerators=accelerators,
         versions=versions,
         runtime=f"{_title('Neuron adapter', adapter.stand_in)} {adapter.version}",
         devices=tuple(Device(accelerator_of(device), device.name, device.version) for device in found),
-        functional_only=dict.fromkeys(accelerators, adapter.stand_in) if adapter.stand_in else {},
+        functional_only=dict.fromkeys(accelerators, stand_in) if stand_in else {},
     )
 
 
@@ -79,10 +83,10 @@ def _of_delegate(options: NeuronOptions, versions: dict[str, str]) -> Probe:
     )
 
 
-def _version(runtime: Callable[[], Runtime]) -> str | None:
-    """The runtime's version, where it is there, too: it decides which .dla files can be loaded."""
+def _optional(runtime: Callable[[], Runtime]) -> Runtime | None:
+    """The runtime, where it is there, too."""
     try:
-        return str(runtime().version)
+        return runtime()
     except BackendError:
         return None
 
