@@ -21,6 +21,7 @@ SHARE = 0.001
 """Of one processor's time that one source may cost: a slow one is read less often than the others."""
 ROWS_BEFORE_SLOWER = 1000
 """After so many rows the interval is doubled, and again after as many: a day makes some 7000 rows."""
+LEAST_INTERVAL_S = 0.01
 NICENESS = 10
 _STOP_S = 5.0
 
@@ -120,7 +121,7 @@ class Recorder:
     def _work(self) -> None:
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # on Linux: of this thread alone
-        interval, rows, due = self._interval, 1, time.monotonic()
+        interval, rows, due = max(self._interval, LEAST_INTERVAL_S), 1, time.monotonic()
         while self._file is not None:
             due = max(due + interval, time.monotonic())  # rows that were missed are not made up for
             if self._stop.wait(due - time.monotonic()):

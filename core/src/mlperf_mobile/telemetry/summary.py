@@ -14,11 +14,12 @@ def of(timeline: Timeline) -> dict[str, Any]:
 
     ``series`` has ``min``, ``mean`` (by time), ``max``, ``first`` and ``last`` of every series; ``temperature`` is the
     sensor that became hottest; ``battery_drop_percent`` is of the battery that lost most; ``external_power`` is
-    ``yes``, ``no``, ``changed`` or ``unknown``. See :func:`~mlperf_mobile.telemetry.energy.energies` and
-    :func:`~mlperf_mobile.telemetry.throttling.throttling` for ``energy`` and ``throttling``.
+    whether there was any at any moment, or None. See :func:`~mlperf_mobile.telemetry.energy.energies` for ``energy``,
+    and :func:`~mlperf_mobile.telemetry.throttling.throttling` for ``throttled``, ``evidence`` and ``throttling``.
     """
     start, end = timeline.around()
     parts = {name: series.between(start, end) for name, series in timeline.series.items()}
+    external = parts.get("power.external_flag")
     series = {name: _numbers(part) for name, part in sorted(parts.items()) if part}
     return {
         "interval_s": timeline.interval_s,
@@ -26,9 +27,9 @@ def of(timeline: Timeline) -> dict[str, Any]:
         "duration_s": round(end - start, 3),
         "temperature": _hottest(series),
         "battery_drop_percent": _drop(timeline, series),
-        "external_power": _external(parts.get("power.external_flag", Series())),
+        "external_power": any(external.values) if external else None,
         "energy": energies(timeline),
-        "throttling": throttling(timeline),
+        **throttling(timeline),
         "series": series,
     }
 
@@ -53,8 +54,3 @@ def _hottest(series: dict[str, dict[str, float]]) -> dict[str, Any] | None:
 def _drop(timeline: Timeline, series: dict[str, dict[str, float]]) -> float | None:
     levels = [series[key] for name in battery_names(timeline) if (key := f"battery.{name}_percent") in series]
     return max((numbers["first"] - numbers["last"] for numbers in levels), default=None)
-
-
-def _external(flags: Series) -> str:
-    seen = {*flags.values}
-    return "unknown" if not seen else "changed" if len(seen) > 1 else "yes" if seen == {1.0} else "no"

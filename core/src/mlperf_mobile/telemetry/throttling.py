@@ -21,10 +21,11 @@ _COUNTER = re.compile(r"throttle\.(.+)\.(core|package)_count")
 
 
 def throttling(timeline: Timeline) -> dict[str, Any]:
-    """``observed``, ``evidence`` and ``watched``.
+    """``throttled``, and the ``evidence`` in words; ``throttling`` has its places, for who draws them.
 
-    ``observed`` is None where nothing could have shown it. Each evidence is ``kind``, ``series``, ``at_s`` (when it
-    was first seen, since the start of the recording) and ``text``.
+    ``throttled`` is None where nothing could have shown it. ``throttling`` is ``watched``, the kinds of evidence that
+    would have been seen, and ``events``: the ``kind``, ``series`` and ``at_s`` of each evidence, in the same order;
+    ``at_s`` is when it was first seen, in seconds since the recording began.
     """
     kinds = {
         "throttle-counter": [*_counters(timeline)], "firmware": [*_firmware(timeline)],
@@ -32,8 +33,13 @@ def throttling(timeline: Timeline) -> dict[str, Any]:
         "slowdown": [*_slowdown(timeline)],
     }  # fmt: skip
     watched = [kind for kind, found in kinds.items() if found]
-    evidence = [{"kind": kind, **one} for kind in watched for one in kinds[kind] if one]
-    return {"observed": bool(evidence) if watched else None, "evidence": evidence, "watched": watched}
+    events = [{"kind": kind, **one} for kind in watched for one in kinds[kind] if one]
+    evidence = [event.pop("text") for event in events]
+    return {
+        "throttled": bool(events) if watched else None,
+        "evidence": evidence,
+        "throttling": {"watched": watched, "events": events},
+    }
 
 
 # Each of these yields something for every series that it watches: evidence, or an empty dictionary.
