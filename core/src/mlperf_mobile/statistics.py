@@ -116,7 +116,12 @@ def ranks(count: int, percentile: float, confidence: float = CONFIDENCE) -> tupl
 
     Returns:
         None instead of a place where ``count`` values are too few for one.
+
+    Raises:
+        ValueError: An argument is out of its range.
     """
+    if count < 1 or not 0 < percentile < 1 or not 0 < confidence < 1:
+        raise ValueError(f"no interval: {count} values, percentile {percentile}, confidence {confidence}")
     tail = (1 - confidence) / 2
     low = _quantile(count, percentile, tail)
     high = _quantile(count, percentile, 1 - tail) + 1

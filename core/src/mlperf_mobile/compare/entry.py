@@ -117,8 +117,10 @@ def _refusal(result: Result, value: float | None) -> str:
 
 
 def _state(result: Result) -> str:
-    state = "FUNCTIONAL ONLY" if result.functional_only else result.verdict.partition(" ")[0]
-    return state if result.rule_set == "normal" else f"{state}, {result.rule_set} rules"
+    word = "FUNCTIONAL ONLY" if result.functional_only else result.verdict.split()[0].rstrip(",")
+    limits = ("not submittable" if result.valid and result.submittable is False else "",
+              f"{result.rule_set} rules" if result.rule_set != "normal" else "")  # fmt: skip
+    return ", ".join(filter(None, (word, *limits)))
 
 
 def _add_latencies(entry: Entry, path: Path, expected: int) -> None:
