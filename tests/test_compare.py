@@ -179,6 +179,11 @@ class TestOfficial:
         assert [row["ratio"] for row in told["groups"][0]["rows"]] == [1.0, 1.0, None]
         assert any("ran another model than A" in text for text in told["warnings"])
 
+    def test_under_a_label(self, put, compare):
+        a = put("a", performance=performance(368_644.0))
+        found = rows(compare, a, "phone=official:v4.0/sd8g3/image_classification", "--baseline", "phone")
+        assert found["A"]["ratio"] == pytest.approx(2)
+
     def test_their_environment_is_unknown(self, put, compare):
         _, out, _ = compare(put("a"), "official:v4.0/SD8G3/image_classification")
         assert "of official results, environment, versions and files of models are not known" in out
@@ -270,11 +275,11 @@ class TestNoClaim:
              "INVALID because min-duration: 1 of 60"),
             ({"status": "interrupted", "valid": False}, "INTERRUPTED"),
             ({"performance": None}, "no performance run"),
-            ({"performance": performance(0.0)}, "not a number over zero"),
-            ({"performance": performance(-1.0)}, "not a number over zero"),
-            ({"performance": performance(float("nan"))}, "not a number over zero"),
-            ({"performance": performance(float("inf"))}, "not a number over zero"),
-            ({"performance": performance() | {"latency_ns": {}}}, "not a number over zero"),
+            ({"performance": performance(0.0)}, "its 90th percentile is not a number over zero"),
+            ({"performance": performance(-1.0)}, "its 90th percentile is not a number over zero"),
+            ({"performance": performance(float("nan"))}, "its 90th percentile is not a number over zero"),
+            ({"performance": performance(float("inf"))}, "its 90th percentile is not a number over zero"),
+            ({"performance": performance() | {"latency_ns": {}}}, "its 90th percentile is not a number over zero"),
         ],
     )  # fmt: skip
     def test_it_is_shown_and_not_compared(self, put, compare, change, words):
@@ -385,6 +390,10 @@ class TestBadInput:
     def test_same_label(self, put, refused):
         a, b = put("a"), put("b")
         assert refused(f"x={a}", f"x={b}").code == "same-label"
+
+    @pytest.mark.parametrize("place", ["~nobody-of-this-name/x", "a=" + "x" * 300, "x" * 300, "a=", "=b", "="])
+    def test_places_that_cannot_be(self, put, refused, place):
+        assert refused(put("a"), place).code == "no-result"
 
     def test_unknown_baseline(self, put, refused):
         error = refused(f"before={put('a')}", f"after={put('b')}", "--baseline", "befor")

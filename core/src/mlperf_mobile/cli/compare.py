@@ -116,7 +116,7 @@ def _print(args: argparse.Namespace, comparison: Comparison, failures: list[str]
     else:
         _print_text(tables.comparison_grids(comparison), [*_legend(comparison), "", *_remarks(comparison)])
     if args.csv:
-        _tell(f"warning: {text}" for text in _remarks(comparison))
+        _tell(_remarks(comparison))
     _tell(failures)
 
 
@@ -133,7 +133,7 @@ def _backends(args: argparse.Namespace, comparison: Comparison) -> int:
         print(json.dumps({"schema": 1} | table.to_json() | more, indent=2, allow_nan=False))
     elif args.csv:
         print(grid.as_csv(tables.backend_csv_rows(table)))
-        _tell(f"warning: {text}" for text in remarks)
+        _tell(remarks)
     elif args.markdown:
         _print_markdown([tables.backend_grid(table)], remarks)
     else:
@@ -154,7 +154,7 @@ def _remarks(comparison: Comparison, without: Iterable[str] = ()) -> list[str]:
     more = len(different) - _DIFFERENCES_SHOWN
     if more > 0:
         different = [*different[:_DIFFERENCES_SHOWN], f"{more} more differences: --json shows them"]
-    return [*comparison.warnings, *different]
+    return [f"warning: {text}" for text in (*comparison.warnings, *different)]
 
 
 def _print_text(grids: Iterable[Grid], lines: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
@@ -36,7 +37,7 @@ def read_all(arguments: Sequence[str]) -> tuple[list[Entry], list[str]]:
         given, place = _split(argument)
         official = place.startswith(PREFIX)
         label = given or (_official_label(place) if official else next(letters))
-        found = _official(place, label) if official else _folder(Path(place).expanduser(), label, warnings)
+        found = _official(place, label) if official else _folder(_path(place), label, warnings)
         if label in seen and (given or not official):
             raise UsageError("same-label", f"two results are called {label!r}", "give each its own: LABEL=PLACE")
         seen.add(label)
@@ -49,9 +50,16 @@ def read_all(arguments: Sequence[str]) -> tuple[list[Entry], list[str]]:
 def _split(argument: str) -> tuple[str, str]:
     """A label is short and plain, so that a path with ``=`` in it is still a path."""
     label, equals, place = argument.partition("=")
-    if equals and place and _LABEL.fullmatch(label) and not Path(argument).exists():
+    if equals and place and _LABEL.fullmatch(label) and not os.path.lexists(argument):
         return label, place
     return "", argument
+
+
+def _path(place: str) -> Path:
+    try:
+        return Path(place).expanduser()
+    except RuntimeError as error:  # of a user that there is not
+        raise OutputError("no-result", f"{place}: {error}", "give a result folder") from error
 
 
 def _given(arguments: Iterable[str]) -> set[str]:
