@@ -108,6 +108,8 @@ def performance_settings(scenario: str, load: Load) -> Any:
     settings.min_query_count = load.min_query_count
     settings.min_duration_ms = round(load.min_duration_s * 1000)
     settings.max_duration_ms = round(load.max_duration_s * 1000)
+    for name, value in load.loadgen.items():
+        setattr(settings, name, value)
     return settings
 
 

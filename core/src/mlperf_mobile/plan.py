@@ -41,6 +41,8 @@ class LoadPlan(Strict):
     performance_sample_count: int | None
     expected_latency_ns: int | None
     seeds: SeedSettings
+    loadgen: dict[str, int | float | bool] = Field(default_factory=dict)
+    """Further settings of LoadGen; compliance tests change them, and nobody else does."""
 
 
 class CompilePlan(Strict):

@@ -34,6 +34,8 @@ class Load:
     seeds: Seeds
     expected_latency_ns: int
     """One query's latency as the warm-up saw it at its best; LoadGen prepares its queries from it."""
+    loadgen: Mapping[str, int | float | bool] = field(default_factory=dict)
+    """Further settings of LoadGen, by their own names; compliance tests change them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,7 @@ def _load(plan: Plan, in_memory: int, expected_latency_ns: int) -> Load:
         performance_sample_count=in_memory,
         seeds=Seeds(**told.seeds.model_dump()),
         expected_latency_ns=expected_latency_ns,
+        loadgen=told.loadgen,
     )
 
 
