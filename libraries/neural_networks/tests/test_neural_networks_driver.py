@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from mlperf_mobile.errors import BackendError
+from mlperf_mobile.testing.c_library import compile_c
 from mlperf_mobile_neural_networks.devices import MOST, devices, feature_level
 from mlperf_mobile_neural_networks.driver import FAULTS, Dialect, Driver
 
@@ -37,13 +36,7 @@ def dialect(**changes) -> Dialect:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> Path:
-    if not (compiler := shutil.which("cc")):
-        pytest.skip("there is no C compiler")
-    folder = tmp_path_factory.mktemp("toy")
-    source, built = folder / "toy.c", folder / "libtoy.so"
-    source.write_text(SOURCE)
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", built, source], check=True)
-    return built
+    return compile_c(tmp_path_factory.mktemp("toy") / "libtoy.so", SOURCE, "-w")
 
 
 def test_a_library_that_is_too_old(library):

@@ -6,7 +6,6 @@ arithmetic is the same, and by a step where the API prescribes other roundings o
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 
 from mlperf_mobile.contracts import Tensors
+from mlperf_mobile.testing.c_library import compiler
 from mlperf_mobile_neural_networks.build import Model
 from mlperf_mobile_neural_networks.compilation import compile_network
 from mlperf_mobile_neural_networks.devices import devices
@@ -39,8 +39,7 @@ MOVES = {
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Driver:
     """The stand-in for NNAPI."""
     stand_in = pytest.importorskip("mlperf_mobile_neural_networks_stand_in")
-    if not shutil.which("cc"):
-        pytest.skip("there is no C compiler")
+    compiler()  # or skip
     library = stand_in.build(tmp_path_factory.mktemp("stand_in"), "neuralnetworks")
     return Driver(str(library), Dialect("ANeuralNetworks", "NNAPI", {0: "NO_ERROR"}, (), ""))
 

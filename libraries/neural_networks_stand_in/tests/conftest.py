@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlperf_mobile.testing.c_library import compiler
 from mlperf_mobile_neural_networks_stand_in import build
 
 # Operand types by element type; quantised ones are told by Operand.code.
@@ -199,8 +199,7 @@ class Model:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the libraries of this run are built."""
-    if not (shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")):
-        pytest.skip("there is no C compiler")
+    compiler()  # or skip
     return tmp_path_factory.mktemp("stand-ins")
 
 

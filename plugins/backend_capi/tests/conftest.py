@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mlperf_mobile.contracts import Artifact
+from mlperf_mobile.testing.c_library import compile_c
 from mlperf_mobile_backend_capi.backend import CBackend
 from mlperf_mobile_backend_capi.session import CBatchSession, CSession
 
@@ -19,17 +18,12 @@ Build = Callable[..., Path]
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """``build("WITH_BUFFERS")``: the test library, compiled with such definitions; each kind once."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        pytest.skip("there is no C compiler")
     folder = tmp_path_factory.mktemp("libraries")
 
     def build(*definitions: str) -> Path:
         library = folder / f"lib{'_'.join(['test', *definitions]).lower()}.so"
         if not library.exists():
-            flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-fPIC", "-shared", "-pthread"]
-            defined = [f"-D{name}" for name in definitions]
-            subprocess.run([compiler, *flags, *defined, "-o", str(library), str(HERE / "test_vendor.c")], check=True)
+            compile_c(library, HERE / "test_vendor.c", *(f"-D{name}" for name in definitions))
         return library
 
     return build

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import hashlib
-import struct
+import platform
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pytest
 
 from mlperf_mobile.contracts import Artifact, CompileRequest
 from mlperf_mobile.errors import BackendError, UsageError
-from mlperf_mobile_backend_capi import device, elf, library
+from mlperf_mobile_backend_capi import device, library
 from mlperf_mobile_backend_capi.backend import CBackend
 
 PHONE = {"device_model": "a phone", "device_manufacturer": "us"}
@@ -146,8 +146,10 @@ def test_without_a_library() -> None:
 
 
 def test_a_library_that_is_not_there(tmp_path: Path) -> None:
-    assert "No such file" in probe(tmp_path / "absent.so").reason
-    assert "directory" in probe(tmp_path).reason
+    assert f"there is no library {tmp_path}/absent.so" in probe(tmp_path / "absent.so").reason
+    assert "is no file" in probe(tmp_path).reason
+    with pytest.raises(BackendError, check=lambda error: error.code == "capi-library"):
+        library.Library(tmp_path / "absent.so")
 
 
 def test_a_library_that_is_none(tmp_path: Path) -> None:
@@ -156,34 +158,13 @@ def test_a_library_that_is_none(tmp_path: Path) -> None:
         assert "is no shared library (ELF)" in probe(tmp_path / "no.so").reason
 
 
-@pytest.mark.parametrize(
-    ("bits", "order", "machine", "told"),
-    [
-        (2, 1, 183, "aarch64 (64-bit, little-endian)"),
-        (1, 1, 40, "arm (32-bit, little-endian)"),
-        (1, 1, 3, "x86 (32-bit, little-endian)"),
-        (2, 2, 21, "machine 21 (64-bit, big-endian)"),
-        (2, 1, 243, "riscv64 (64-bit, little-endian)"),
-        (2, 1, 164, "machine 164 (64-bit, little-endian)"),
-    ],
-)
-def test_a_library_for_another_processor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bits: int, order: int, machine: int, told: str
-) -> None:
-    """The header is that of the System V ABI: class, byte order, at byte 18 the machine (183: AArch64)."""
-
-    def header(bits: int, order: int, machine: int) -> bytes:
-        return b"\x7fELF" + bytes([bits, order, 1]) + bytes(9) + struct.pack("<HH" if order == 1 else ">HH", 3, machine)
-
-    python = tmp_path / "python"
-    python.write_bytes(header(2, 1, 62) + bytes(100))
-    monkeypatch.setattr(elf.sys, "executable", str(python))
-    (tmp_path / "phone.so").write_bytes(header(bits, order, machine) + bytes(100))
-    with pytest.raises(BackendError, check=lambda error: error.code == "capi-architecture") as error:
-        library.Library(tmp_path / "phone.so")
-    assert (
-        f"phone.so is built for {told}, and this Python runs on x86_64 (64-bit, little-endian)" in error.value.summary
-    )
+def test_a_library_for_another_processor(library: Path, tmp_path: Path) -> None:
+    data = bytearray(library.read_bytes())
+    data[18] = 183 if platform.machine() != "aarch64" else 62
+    (tmp_path / "phone.so").write_bytes(data)
+    with pytest.raises(BackendError, match="for another processor") as error:
+        CBackend({"library": tmp_path / "phone.so"}).compile(CompileRequest(tmp_path / "m.bin", "npu"))
+    assert error.value.code == "capi-architecture"
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.5])
@@ -192,7 +173,7 @@ def test_half_a_library(library: Path, tmp_path: Path, share: float) -> None:
     data = library.read_bytes()
     (tmp_path / "half.so").write_bytes(data[: int(len(data) * share)])
     found = probe(tmp_path / "half.so")
-    assert found.reason.endswith(f"half.so is cut off at byte {int(len(data) * share)}")
+    assert found.reason.endswith("half.so is cut short")
 
 
 def test_a_library_that_the_loader_refuses(library: Path, tmp_path: Path) -> None:

@@ -28,10 +28,10 @@ class TestDevices:
         assert "stand-in" in probe.runtime
         assert set(probe.functional_only) == set(probe.accelerators)
 
-    def test_only_one_is_wanted(self, backend, load, double):
+    def test_only_one_is_wanted(self, backend, load, double, tmp_path):
         one = backend(DEVICES="a:accelerator,b:gpu,c:accelerator", device="c")
         assert [device.name for device in one.probe().devices] == ["c"]
-        artifact = one.compile(CompileRequest(double, "npu"))
+        artifact = one.compile(CompileRequest(double, "npu", directory=tmp_path))
         assert artifact.facts["device"] == "c"
         with pytest.raises(BackendError) as caught:
             load(one, double, accelerator="gpu")

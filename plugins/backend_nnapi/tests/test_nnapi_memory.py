@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import subprocess
 import sys
 
 import numpy as np
+
+from mlperf_mobile.testing.c_library import compile_c
 
 X = np.array([[1, 2, 3, 4]], np.float32)
 
@@ -54,13 +55,12 @@ def test_android(backend, load, double, tmp_path, monkeypatch, stand_in):
     monkeypatch.setattr(sys, "getandroidapilevel", lambda: 30, raising=False)
     with load(backend(), double) as session:
         assert not is_shared(session)  # there is no libandroid.so
-    source, library = tmp_path / "android.c", tmp_path / "libandroid.so"
-    source.write_text(
+    text = (
         "#define _GNU_SOURCE\n#include <sys/mman.h>\n#include <unistd.h>\nint calls;\n"
         "int ASharedMemory_create(const char *name, size_t size)\n"
         "{ int fd = memfd_create(name, 0); ++calls; return ftruncate(fd, size) ? -1 : fd; }\n"
     )
-    subprocess.run(["cc", "-shared", "-fPIC", "-Wl,-soname,libandroid.so", "-o", library, source], check=True)
+    library = compile_c(tmp_path / "libandroid.so", text, "-Wl,-soname,libandroid.so")
     loaded = ctypes.CDLL(str(library))  # from now on the loader knows the name
     with load(backend(), double) as session:
         assert is_shared(session)

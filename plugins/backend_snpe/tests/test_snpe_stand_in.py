@@ -73,7 +73,7 @@ def crashing(tmp_path: Path, script: str) -> litert.Compiler:
 @pytest.mark.parametrize(
     ("script", "code", "text"),
     [
-        ("kill -SEGV $$", "compiler-crashed", "signal 11"),
+        ("kill -SEGV $$", "compiler-crashed", "died of SIGSEGV"),
         ("echo 'ERROR: [x.cc:1] Unexpected SoC model: Q' >&2; exit 1", "compiler-failed", "Unexpected SoC model: Q"),
         ("exit 0", "compiler-failed", "it says nothing"),
         ("head -c 3000000 /dev/zero; exit 3", "compiler-failed", "cannot compile"),

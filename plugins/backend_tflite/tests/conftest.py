@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlperf_mobile.contracts import Artifact
+from mlperf_mobile.testing.c_library import compile_c
 from mlperf_mobile_backend_tflite import runtime
 from mlperf_mobile_backend_tflite.backend import TFLiteBackend
 from mlperf_mobile_backend_tflite.session import TFLiteBatchSession, TFLiteSession
@@ -41,13 +40,7 @@ def is_litert() -> bool:
 @pytest.fixture(scope="session")
 def delegate(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The test delegate, compiled: it takes float additions."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        pytest.skip("there is no C compiler")
-    library = tmp_path_factory.mktemp("delegate") / "libtest_delegate.so"
-    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-fPIC", "-shared"]
-    subprocess.run([compiler, *flags, "-o", str(library), str(HERE / "test_delegate.c")], check=True)
-    return str(library)
+    return str(compile_c(tmp_path_factory.mktemp("delegate") / "libtest_delegate.so", HERE / "test_delegate.c"))
 
 
 @pytest.fixture

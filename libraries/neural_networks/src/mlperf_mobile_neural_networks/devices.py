@@ -6,7 +6,8 @@ import ctypes
 from dataclasses import dataclass
 from typing import Any
 
-from mlperf_mobile_neural_networks.driver import Driver, text
+from mlperf_mobile_native_libraries.functions import text
+from mlperf_mobile_neural_networks.driver import Driver
 
 KINDS = {1: "other", 2: "cpu", 3: "gpu", 4: "accelerator"}
 """ANEURALNETWORKS_DEVICE_* (NeuralNetworksTypes.h of LiteRT, 2026-08-21); all others are ``"unknown"``."""

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlperf_mobile.errors import BackendError
-from mlperf_mobile_neural_networks import elf
-
-TYPES: Mapping[str, Any] = {
-    "p": ctypes.c_void_p,
-    "i": ctypes.c_int32,
-    "u": ctypes.c_uint32,
-    "q": ctypes.c_int64,
-    "Q": ctypes.c_uint64,
-    "z": ctypes.c_size_t,
-    "b": ctypes.c_bool,
-    "B": ctypes.c_uint8,
-    "v": None,
-}
+from mlperf_mobile_native_libraries.functions import Functions
 
 PROTOTYPES: Mapping[str, str] = {
     "_getDeviceCount": "p",
@@ -65,7 +53,7 @@ PROTOTYPES: Mapping[str, str] = {
     "Execution_burstCompute": "pp",
     "Execution_getDuration": "pip",
 }
-"""Arguments by the letters of ``TYPES``, and after a blank the result where it is no result code.
+"""As :class:`Functions` takes them; a result that is not told is a result code.
 
 From NeuralNetworksTypes.h of LiteRT (2026-08-21); a name stands behind the dialect's prefix.
 """
@@ -105,7 +93,7 @@ class Dialect:
     """Executions can run again without being told so by ``Execution_setReusable``."""
 
 
-class Driver:
+class Driver(Functions):
     """An open library; its functions are asked for by name, without the prefix.
 
     Args:
@@ -113,50 +101,25 @@ class Driver:
         dialect: Which functions it has, and what its result codes mean.
 
     Raises:
-        BackendError: ``library-missing``, ``library-architecture``, ``library-broken`` or ``library-too-old``.
+        BackendError: As :class:`Functions`.
     """
 
     def __init__(self, library: str, dialect: Dialect) -> None:
-        self.library, self.dialect = library, dialect
-        self._library = elf.load(library, dialect.title, dialect.missing)
-        self._functions: dict[str, Callable[..., Any]] = {}
-        if absent := [name for name in dialect.required if not self.has(name)]:
-            names = ", ".join(dialect.prefix + name for name in absent)
-            summary = f"{library} is too old or not complete: it lacks {names}"
-            raise BackendError("library-too-old", summary, f"{dialect.title} needs {dialect.since} or later")
+        self.dialect = dialect
+        super().__init__(
+            library,
+            dialect.prefix,
+            dialect.prototypes,
+            dialect.required,
+            title=dialect.title,
+            since=dialect.since,
+            missing=dialect.missing,
+        )
 
     @property
     def stand_in(self) -> str:
         """What a stand-in says of itself; empty for a vendor's library."""
-        try:
-            says = self._library.neural_networks_stand_in
-        except AttributeError:
-            return ""
-        says.restype, says.argtypes = ctypes.c_char_p, ()
-        return text(says())
-
-    def has(self, name: str) -> bool:
-        """Whether the library has this function."""
-        return hasattr(self._library, self.dialect.prefix + name)
-
-    def function(self, name: str) -> Callable[..., Any]:
-        """The function, with its argument types declared.
-
-        Raises:
-            BackendError: ``library-symbol``: the library lacks it.
-        """
-        if found := self._functions.get(name):
-            return found
-        try:
-            bound = getattr(self._library, self.dialect.prefix + name)
-        except AttributeError as error:
-            summary = f"{self.library} has no function {self.dialect.prefix}{name}"
-            hint = f"use a newer {self.dialect.title} runtime, or leave out the option that needs it"
-            raise BackendError("library-symbol", summary, hint) from error
-        arguments, _, result = self.dialect.prototypes[name].partition(" ")
-        bound.argtypes, bound.restype = [TYPES[letter] for letter in arguments], TYPES[result or "i"]
-        self._functions[name] = bound
-        return bound  # type: ignore[no-any-return]
+        return self.says("neural_networks_stand_in")
 
     def call(self, name: str, *arguments: Any, about: str = "") -> None:
         """Call a function that returns a result code; ``about`` says in an error what was at stake.
@@ -197,9 +160,3 @@ class Handle:
         if self.pointer.value:
             self._free(self.pointer)
             self.pointer.value = None
-
-
-def text(data: bytes | None) -> str:
-    """A driver's text as one short line that can be printed."""
-    line = " ".join((data or b"")[:256].decode("utf-8", "replace").split())
-    return "".join(letter if letter.isprintable() else "?" for letter in line)

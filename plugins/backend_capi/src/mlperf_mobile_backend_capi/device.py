@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
+
+from mlperf_mobile_native_libraries.android import property_of
 
 LIMIT = 256
 """Characters of a name."""
@@ -24,14 +24,7 @@ def manufacturer() -> str:
 
 
 def _property(name: str) -> str:
-    program = shutil.which("getprop")
-    if program is None:
-        return ""
-    try:
-        done = subprocess.run([program, name], capture_output=True, timeout=5, check=True)  # noqa: S603  two fixed names
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return _clean(done.stdout)
+    return property_of(name).strip()[:LIMIT]
 
 
 def _file(path: str) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.errors import BackendError
-from mlperf_mobile_backend_capi import elf
 from mlperf_mobile_backend_capi.abi import OPTIONAL, PREFIX, REQUIRED, DeviceInfo
+from mlperf_mobile_native_libraries.loading import load
 
 MAX_SETTINGS = 1 << 20
 """Bytes of a settings text; the largest of mobile_app_open's has 40 thousand."""
@@ -41,15 +41,11 @@ class Library:
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, path.name
-        elf.check(path)
         try:
-            loaded = ctypes.CDLL(str(path.absolute()))
-        except (OSError, ValueError) as error:
-            hint = (
-                "folders of further libraries belong into LD_LIBRARY_PATH; a library that is built for Android "
-                "loads on Android alone, for instance in Termux"
-            )
-            raise BackendError("capi-library", f"{path} cannot be loaded: {error}", hint) from error
+            loaded = load(str(path.absolute()), "the vendor's library", "check the option library")
+        except BackendError as error:
+            code = "capi-architecture" if error.code == "library-architecture" else "capi-library"
+            raise BackendError(code, error.summary, error.hint) from error
         self.functions: dict[str, Callable[..., Any]] = {}
         for name, signature in (REQUIRED | OPTIONAL).items():
             try:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -11,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlperf_mobile.contracts import Artifact, CompileRequest, Session
+from mlperf_mobile.testing.c_library import compile_c
 from mlperf_mobile_backend_snpe.native.backend import NativeExecutor
 from mlperf_mobile_backend_snpe.native.options import NativeOptions
 
@@ -28,16 +27,9 @@ Load = Callable[..., Session]
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """``build("-DName=Other")``: the stand-in library, compiled with more flags."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        pytest.skip("there is no C compiler")
 
     def build(*flags: str) -> Path:
-        library = tmp_path_factory.mktemp("snpe") / "libSNPE.so"
-        always = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-fPIC", "-shared"]
-        source = str(HERE / "snpe_stand_in.c")
-        subprocess.run([compiler, *always, *flags, "-o", str(library), source, "-lm", "-lpthread"], check=True)
-        return library
+        return compile_c(tmp_path_factory.mktemp("snpe") / "libSNPE.so", HERE / "snpe_stand_in.c", *flags, "-lm")
 
     return build
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_snpe.native import abi, sdk
-from mlperf_mobile_neural_networks import elf
+from mlperf_mobile_native_libraries.functions import Functions, text
 
-TITLE = "SNPE"
+TITLE, SINCE = "SNPE", "version 2.10"
 MOST_STRINGS = 4096
 
 
@@ -29,24 +28,19 @@ class SnpeError(Exception):
         self.code = code
 
 
-class Library:
+class Library(Functions):
     """SNPE's C interface; functions are called by their names without ``Snpe_``.
 
     Args:
         path: A path, or a name that the dynamic loader finds.
 
     Raises:
-        BackendError: ``library-missing``, ``library-architecture``, ``library-broken`` or ``library-too-old``.
+        BackendError: As :class:`Functions`, and ``library-too-old`` for another version.
     """
 
     def __init__(self, path: str) -> None:
-        self.path = path
-        self._library = elf.load(path, TITLE, sdk.HINT)
-        self._functions: dict[str, Callable[..., Any]] = {}
-        if absent := [name for name in abi.REQUIRED if not self.has(name)]:
-            summary = f"{path} is not an SNPE 2 library, or not complete: it lacks Snpe_{absent[0]}"
-            rest = f" and {len(absent) - 1} more functions" if absent[1:] else ""
-            raise BackendError("library-too-old", summary + rest, "use SNPE 2.10 or later, or QAIRT")
+        prototypes = {**abi.REQUIRED, **abi.OPTIONAL}
+        super().__init__(path, "Snpe_", prototypes, tuple(abi.REQUIRED), title=TITLE, since=SINCE, missing=sdk.HINT)
         try:
             with self.owned("DlVersion_Delete", "Util_GetLibraryVersion") as version:
                 major = self.get("DlVersion_GetMajor", version)
@@ -62,34 +56,7 @@ class Library:
     @property
     def stand_in(self) -> str:
         """What a stand-in says of itself; empty for Qualcomm's library."""
-        try:
-            says = self._library.snpe_stand_in
-        except AttributeError:
-            return ""
-        says.restype, says.argtypes = ctypes.c_char_p, ()
-        return text(says())
-
-    def has(self, name: str) -> bool:
-        """Whether the library has this function."""
-        return hasattr(self._library, f"Snpe_{name}")
-
-    def function(self, name: str) -> Callable[..., Any]:
-        """The function, with its types declared.
-
-        Raises:
-            BackendError: ``library-symbol``: the library lacks it.
-        """
-        if found := self._functions.get(name):
-            return found
-        try:
-            bound = getattr(self._library, f"Snpe_{name}")
-        except AttributeError as error:
-            summary = f"{self.path} ({self.version}) has no function Snpe_{name}"
-            raise BackendError("library-symbol", summary, "use a newer SDK, or leave out what needs it") from error
-        arguments, _, result = (abi.REQUIRED.get(name) or abi.OPTIONAL[name]).partition(":")
-        bound.argtypes, bound.restype = [abi.TYPES[letter] for letter in arguments], abi.TYPES[result]
-        self._functions[name] = bound
-        return bound  # type: ignore[no-any-return]
+        return self.says("snpe_stand_in")
 
     def get(self, name: str, *arguments: Any) -> Any:
         """The function's result as it is."""
@@ -152,9 +119,3 @@ class Library:
         if self.has("Util_IsRuntimeAvailableCheckOption"):
             return bool(self.get("Util_IsRuntimeAvailableCheckOption", number, abi.UNSIGNED_PD_CHECK))
         return bool(self.get("Util_IsRuntimeAvailable", number))
-
-
-def text(data: bytes | None) -> str:
-    """SNPE's text as one short line that can be printed."""
-    line = " ".join((data or b"")[:512].decode("utf-8", "replace").split())
-    return "".join(letter if letter.isprintable() else "?" for letter in line)

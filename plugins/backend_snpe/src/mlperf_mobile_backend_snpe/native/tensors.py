@@ -15,8 +15,9 @@ import numpy.typing as npt
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_snpe.native import abi
-from mlperf_mobile_backend_snpe.native.library import Library, text
+from mlperf_mobile_backend_snpe.native.library import Library
 from mlperf_mobile_backend_snpe.native.options import MOST_ELEMENTS, BufferType
+from mlperf_mobile_native_libraries.functions import text
 
 MOST_DIMENSIONS = 16
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from mlperf_mobile_backend_snpe.options import SnpeOptions
 from mlperf_mobile_backend_snpe.qnn import profile, stand_in
 from mlperf_mobile_backend_snpe.qnn.runtime import Runtime
 from mlperf_mobile_backend_snpe.socs import Soc
+from mlperf_mobile_native_libraries import programs
 
 FIX = "pip install 'mlperf-mobile-backend-snpe[litert]', on x86-64 Linux"
 MAX_LOG = 16_000_000
@@ -77,7 +77,7 @@ def compile_model(
         NothingTaken: There is nothing in the model for the HTP.
         BackendError: ``compiler-failed`` or ``compiler-crashed``, with the compiler's own text.
     """
-    with libraries(runtime) as (folder, stand_ins), tempfile.TemporaryFile() as log:
+    with libraries(runtime) as (folder, stand_ins):
         environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
         environment["LD_LIBRARY_PATH"] = str(folder)
         place = profile.folder(options) or folder  # where "optrace" leaves its schematic: in the current folder
@@ -86,19 +86,16 @@ def compile_model(
             "--soc_manufacturer=Qualcomm", f"--soc_model={soc.name}", f"--libs={compiler.plugins}", *flags(options),
         ]  # fmt: skip
         try:
-            done = subprocess.run(  # noqa: S603  no shell, and a program of an installed package
-                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=place, check=False
-            )
+            ended = programs.run(arguments, directory=place, environment=environment, most=MAX_LOG)
         except OSError as error:
             raise BackendError("no-compiler", f"{compiler.program} does not start: {error.strerror}", FIX) from error
-        log.seek(max(0, log.tell() - MAX_LOG))
-        text = _COLOUR.sub("", log.read(MAX_LOG).decode("utf-8", "replace"))
-    if done.returncode < 0:
-        summary = f"{compiler}'s compiler was ended by signal {-done.returncode} on {model}: {_reason(text)}"
+    text = _COLOUR.sub("", ended.said)
+    if ended.code < 0:
+        summary = f"{compiler}'s compiler {ended.how} on {model}: {_reason(text)}"
         raise BackendError("compiler-crashed", summary, "try another version of ai-edge-litert, or an .onnx model")
-    if done.returncode and _NOTHING.search(text):
+    if ended.code and _NOTHING.search(text):
         raise NothingTaken
-    if done.returncode or not output.is_file():
+    if ended.code or not output.is_file():
         summary = f"{compiler}'s compiler cannot compile {model} for {soc.name}: {_reason(text)}"
         raise BackendError("compiler-failed", summary, "try another SoC, or an .onnx model")
     return stand_ins

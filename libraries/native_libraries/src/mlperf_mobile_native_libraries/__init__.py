@@ -1,0 +1,1 @@
+"""Vendors' shared libraries and programs: opened, called and run, and what is wrong told."""

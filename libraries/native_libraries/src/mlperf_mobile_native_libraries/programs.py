@@ -1,0 +1,88 @@
+"""Runs a vendor's program without a shell, for a limited time."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlperf_mobile_native_libraries.functions import printable
+
+MOST_OUTPUT = 1 << 16
+"""Bytes of what a program says that are looked at: the last ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended."""
+
+    code: int
+    """Its exit code, or minus the number of the signal that it died of."""
+    said: str
+    """The end of what it said, on both streams."""
+
+    @property
+    def how(self) -> str:
+        """``"failed with exit code 7"``, ``"died of SIGSEGV"``."""
+        if self.code >= 0:
+            return f"failed with exit code {self.code}" if self.code else "ended well"
+        try:
+            return f"died of {signal.Signals(-self.code).name}"
+        except ValueError:
+            return f"died of signal {-self.code}"
+
+    def last_words(self, lines: int = 3, most: int = 500) -> str:
+        """The last lines that it said, as one that can be printed."""
+        spoken = [printable(line) for line in self.said.splitlines() if line.strip()]
+        return " / ".join(spoken[-lines:])[-most:]
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    directory: Path,
+    seconds: float | None = None,
+    environment: Mapping[str, str] | None = None,
+    most: int = MOST_OUTPUT,
+) -> Ended:
+    """Run a program to its end.
+
+    Args:
+        command: The program, and its arguments as they are.
+        directory: Where it works.
+        seconds: After which it is killed, with all that it started; never by default.
+        environment: Its variables; by default those of this process.
+        most: Bytes of what it says to keep.
+
+    Raises:
+        OSError: It cannot be started.
+        subprocess.TimeoutExpired: It was killed.
+    """
+    with tempfile.TemporaryFile() as output:
+        try:
+            process = subprocess.Popen(  # noqa: S603  a list of arguments, no shell
+                [*map(str, command)],
+                cwd=directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except ValueError as error:  # an argument with a NUL in it
+            raise OSError(errno.EINVAL, str(error)) from error
+        try:
+            code = process.wait(seconds)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+        output.seek(max(0, output.seek(0, os.SEEK_END) - most))
+        return Ended(code, output.read(most).decode("utf-8", "replace"))

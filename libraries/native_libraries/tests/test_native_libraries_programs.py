@@ -1,0 +1,98 @@
+"""Programs run as they are told, end in time, and are told of by their last words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mlperf_mobile_native_libraries import android, programs
+from mlperf_mobile_native_libraries.programs import Ended
+
+
+@pytest.fixture
+def script(tmp_path):
+    """``script(text)``: a program of the shell."""
+
+    def script(text: str) -> Path:
+        program = tmp_path / "program"
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+        return program
+
+    return script
+
+
+def test_arguments_are_no_shells(script, tmp_path):
+    program = script('printf "%s\\n" "$@"; pwd')
+    ended = programs.run([program, "a b", "; touch x", "$HOME", "*"], directory=tmp_path)
+    assert ended == Ended(0, f"a b\n; touch x\n$HOME\n*\n{tmp_path}\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["program"]
+
+
+def test_the_environment_is_what_is_given(script, tmp_path):
+    assert programs.run([script("echo $SOME")], directory=tmp_path, environment={"SOME": "thing"}).said == "thing\n"
+
+
+def test_the_end_of_what_is_said_is_kept(script, tmp_path):
+    program = script("yes one | head -c 3000000; echo two >&2; echo; printf '\\033[31m\\377 last'; exit 3")
+    ended = programs.run([program], directory=tmp_path, most=1000)
+    assert ended.code == 3
+    assert ended.how == "failed with exit code 3"
+    assert len(ended.said) <= 1000
+    assert ended.last_words() == "one / two / ?[31m\ufffd last"
+    assert ended.last_words(most=4) == "last"
+    assert Ended(1, "").last_words() == ""
+
+
+@pytest.mark.parametrize(("code", "how"), [(-11, "died of SIGSEGV"), (-99, "died of signal 99"), (0, "ended well")])
+def test_how_it_ended(code, how):
+    assert Ended(code, "").how == how
+
+
+def test_one_that_dies(script, tmp_path):
+    assert programs.run([script("kill -SEGV $$")], directory=tmp_path).code == -11
+
+
+def test_one_that_hangs_is_killed_with_what_it_started(script, tmp_path):
+    program = script(f"sleep 60 & echo $! > {tmp_path}/child; wait")
+    begin = time.monotonic()
+    with pytest.raises(subprocess.TimeoutExpired):
+        programs.run([program], directory=tmp_path, seconds=1)
+    assert time.monotonic() - begin < 20
+    child = int((tmp_path / "child").read_text())
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return
+        if state == "Z":
+            return
+        time.sleep(0.05)
+    os.kill(child, 9)
+    pytest.fail("what the program started is still running")
+
+
+def test_what_cannot_be_started(tmp_path):
+    (tmp_path / "other").write_bytes(b"\x7fELF of another machine")
+    (tmp_path / "other").chmod(0o755)
+    for command in ([tmp_path / "other"], [tmp_path / "absent"], [sys.executable, "a\0b"]):
+        with pytest.raises(OSError):
+            programs.run(command, directory=tmp_path)
+
+
+def test_a_property_of_android(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    program = tmp_path / "getprop"
+    for text, told in (('echo "of $1"; echo WARNING >&2', "of ro.product.model\n"), ("echo wrong; exit 1", "")):
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+        assert android.property_of("ro.product.model") == told
+    program.write_bytes(b"\x7fELF of another machine")
+    assert android.property_of("ro.product.model") == ""
+    monkeypatch.setenv("PATH", "")
+    assert android.property_of("ro.product.model") == ""
