@@ -1,0 +1,127 @@
+"""What telemetry costs: single-stream with and without it in turn, in one process, ratios pair by pair.
+
+A machine with few sensors would flatter it: ``--zones`` and ``--policies`` add files as a phone has them, stand-ins on
+a file system in memory, which are read like the real ones but without waiting for a sensor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from array import array
+from contextlib import nullcontext
+from pathlib import Path
+
+import harness
+
+from mlperf_mobile.contracts import Artifact, Session
+from mlperf_mobile.scenarios.single_stream import SingleStream
+from mlperf_mobile.telemetry import timeline
+from mlperf_mobile.telemetry.recorder import Recorder
+from mlperf_mobile.telemetry.sources import open_all
+from mlperf_mobile.worker.system import System
+from mlperf_mobile_backend_tflite.backend import TFLiteBackend
+
+
+def main() -> None:
+    """Print what one row costs, and for each model the p90 without and with telemetry, and the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="+", type=Path, help=".tflite files")
+    parser.add_argument("--threads", type=int, default=2, help="of the model")
+    parser.add_argument("--interval", type=float, default=1.0, help="seconds between rows")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of one run")
+    parser.add_argument("--pairs", type=int, default=20, help="runs of each kind")
+    parser.add_argument("--zones", type=int, default=100, help="thermal zones of the stand-in device")
+    parser.add_argument("--policies", type=int, default=8, help="frequency policies of the stand-in device")
+    args = parser.parse_args()
+    shared_memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared_memory if shared_memory.is_dir() else None) as folder:
+        root = device(Path(folder), args.zones, args.policies)
+        print(f"load before: {os.getloadavg()[0]:.2f}; one row takes {row_cost(root) * 1e6:.0f} us of a processor")
+        print(
+            f"{'model':32} {'p90 without us':>15} {'p90 with us':>12} {'ratio':>8} {'quartiles':>17} {'p50 ratio':>10}"
+        )
+        for model in args.models:
+            compare(model, root, args)
+    print(f"load after: {os.getloadavg()[0]:.2f} (some 1.0 of it by this benchmark)")
+
+
+def device(root: Path, zones: int, policies: int) -> Path:
+    """A stand-in for a phone's ``/sys``, beside this machine's ``/proc``."""
+    (root / "proc").symlink_to("/proc")
+    files: dict[str, object] = {}
+    for number in range(policies):
+        folder = f"sys/devices/system/cpu/cpufreq/policy{number}"
+        files |= {f"{folder}/{name}": 2000000 for name in ("scaling_cur_freq", "scaling_max_freq", "cpuinfo_max_freq")}
+    for number in range(zones):
+        folder = f"sys/class/thermal/thermal_zone{number}"
+        files |= {f"{folder}/type": f"sensor-{number}", f"{folder}/temp": 41000 + number}
+    battery = {
+        "type": "Battery",
+        "status": "Discharging",
+        "capacity": 80,
+        "current_now": -900000,
+        "voltage_now": 4000000,
+    }
+    files |= {f"sys/class/power_supply/battery/{name}": value for name, value in battery.items()}
+    for path, value in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(f"{value}\n")
+    return root
+
+
+def row_cost(root: Path) -> float:
+    """Seconds of processor time for reading everything once."""
+    opened = open_all(root)
+    began = time.thread_time()
+    for _ in range(100):
+        for source in opened:
+            source.values()
+    cost = (time.thread_time() - began) / 100
+    for source in opened:
+        source.close()
+    return cost
+
+
+def compare(model: Path, root: Path, args: argparse.Namespace) -> None:
+    """One model: pairs of runs, the first of them by turns without and with; one pair before them does not count."""
+    session = TFLiteBackend({"threads": args.threads}).load(Artifact(model, "cpu"))
+    expected = 10**7
+    pairs = []
+    for number in range(args.pairs + 1):
+        kinds = (False, True) if number % 2 else (True, False)
+        told = {kind: once(session, root, args.interval if kind else 0.0, args.seconds, expected) for kind in kinds}
+        expected = int(told[False]["min"])
+        pairs.append(told)
+    del pairs[0]
+    ratios = {name: [told[True][name] / told[False][name] for told in pairs] for name in ("p50", "p90")}
+    without, added = (harness.median([told[kind]["p90"] for told in pairs]) / 1e3 for kind in (False, True))
+    low, middle, high = statistics.quantiles(ratios["p90"], n=4)
+    print(
+        f"{model.name:32} {without:>15.2f} {added:>12.2f} {middle:>8.4f} {low:>8.4f}-{high:.4f} "
+        f"{harness.median(ratios['p50']):>10.4f}",
+        flush=True,
+    )
+
+
+def once(session: Session, root: Path, interval: float, seconds: float, expected_ns: int) -> dict[str, float]:
+    """One run: latency percentiles in nanoseconds, from LoadGen's log."""
+    with harness.quiet_watch() as watch, tempfile.TemporaryDirectory() as folder:
+        system = System([session], 1, harness.FirstNumber(), harness.RandomInputs(session.inputs), watch)
+        latencies: array[int] = array("q")
+        watch.save(latencies)
+        telemetry = Recorder(Path(folder), interval, lambda: len(latencies), root=root) if interval else nullcontext()
+        with telemetry:
+            load = harness.load(seconds, 64, expected_ns)
+            told = SingleStream({}).run(system, load, latencies, Path(folder))
+        if interval:
+            rows = len(timeline.read(Path(folder) / timeline.FILE).answered)
+            assert rows >= seconds / interval, f"{rows} rows only"
+        return dict(told.latency_ns)
+
+
+if __name__ == "__main__":
+    main()

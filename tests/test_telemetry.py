@@ -1,0 +1,151 @@
+"""Telemetry of whole runs of the stand-in task, and the scenario that is long enough for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+FAST = ("--mode", "performance", "--set", "telemetry_interval_s=0.05", "--set", "sleep_s=0.001")
+
+
+def rows(result):
+    """What was recorded, read without the code under test."""
+    head, *lines = (Path(result["directory"]) / "telemetry.jsonl").read_text().splitlines()
+    return json.loads(head), [json.loads(line) for line in lines]
+
+
+def test_it_is_recorded(command):
+    """Rows through the timed run, and a summary of them in the result."""
+    result, done = command.run(*FAST, "--set", "min_duration_s=0.5")
+    head, recorded = rows(result)
+    assert (done.returncode, head["interval_s"]) == (0, 0.05)
+    assert 8 <= len(recorded) <= 40
+    assert (recorded[0]["samples"], recorded[-1]["samples"]) == (0, result["performance"]["samples"])
+    told = result["telemetry"]
+    assert told["interval_s"] == 0.05
+    assert told["duration_s"] >= 0.4
+    memory = told["series"]["memory.process_bytes"]
+    assert 0 < memory["min"] <= memory["mean"] <= memory["max"] < result["environment"]["memory.total_bytes"]
+    assert told["series"]["switches.voluntary_count"]["last"] >= result["performance"]["samples"]  # it sleeps in each
+    assert "trouble" not in told
+
+
+def test_it_can_be_left_out(command):
+    result, done = command.run(*FAST, "--set", "telemetry_interval_s=0")
+    assert (done.returncode, result["valid"], result["telemetry"]) == (0, True, None)
+    assert not (Path(result["directory"]) / "telemetry.jsonl").exists()
+
+
+def test_accuracy_alone_has_none(command):
+    result, _ = command.run("--mode", "accuracy")
+    assert result["telemetry"] is None
+
+
+@pytest.mark.parametrize("bad", ["-1", "nan", "often"])
+def test_an_interval_that_is_none(command, bad):
+    done = command("run", "product", "--backend", "toy", "--set", f"telemetry_interval_s={bad}")
+    assert done.returncode == 2
+    assert "telemetry_interval_s" in done.stderr
+
+
+def test_a_run_that_is_killed_keeps_its_rows(command):
+    process = command.start(*FAST, "--set", "min_duration_s=30")
+    command.until(lambda told: any(e.get("phase") == "performance" and e["done"] > 300 for e in told), process)
+    process.terminate()
+    process.communicate(timeout=20)
+    (kept,) = command.results.glob("**/telemetry.jsonl")
+    assert len(kept.read_text().splitlines()) > 3
+
+
+def test_energy_of_a_plugin(command, write_plugin):
+    """Its counter says 0.002 J for each inference, and counts what came before the clock started."""
+    plugin = """
+        from mlperf_mobile.plugin import BackendInfo, Ref, hookimpl
+
+        @hookimpl
+        def mlperf_mobile_backends():
+            yield BackendInfo(name="metered", summary="", vendor="", backend=Ref("metered_parts:B"),
+                              model_formats=("toy",), hook_api=(1, 0))
+    """
+    parts = """
+        import time
+        from toy_parts import ToyBackend, ToySession
+
+        class S(ToySession):
+            energy_includes = "nothing real: a stand-in"
+
+            def run(self, inputs):
+                time.sleep(0.002)
+                return super().run(inputs)
+
+            def energy_joules(self):
+                return 5.0 + 0.002 * ToySession.calls
+
+        class B(ToyBackend):
+            def load(self, artifact):
+                return S(super().load(artifact)._factor, artifact.accelerator, self._options)
+    """
+    write_plugin("metered", plugin, files={"metered_parts.py": parts})
+    result, done = command.run(
+        "--backend", "metered", "--mode", "performance", "--set", "telemetry_interval_s=0.05",
+        "--set", "min_duration_s=0.5",
+    )  # fmt: skip
+    assert done.returncode == 0
+    energy = result["telemetry"]["energy"][0]
+    assert (energy["source"], energy["includes"]) == ("plugin cpu", "nothing real: a stand-in")
+    assert energy["joules_per_inference"] == pytest.approx(0.002, rel=0.05)
+    assert energy["watts"] == pytest.approx(0.002 * result["performance"]["throughput"], rel=0.3)
+
+
+def test_sustained(command):
+    """Both ends are in the result, as tenths of a short run."""
+    result, done = command.run("--scenario", "sustained", *FAST, "--set", "min_duration_s=1")
+    latency = result["performance"]["latency_ns"]
+    assert (done.returncode, result["valid"]) == (0, True)
+    for end in ("first", "last"):
+        assert 1e6 <= latency[f"{end}_tenth_p50"] <= latency[f"{end}_tenth_p90"] <= latency["max"]
+    plan = json.loads((Path(result["directory"]) / "plan.json").read_text())
+    assert plan["scenario"] == "sustained"
+
+
+def test_sustained_that_becomes_slower(command, write_plugin):
+    """From its 200th call on, the stand-in takes three times as long."""
+    plugin = """
+        from mlperf_mobile.plugin import BackendInfo, Ref, hookimpl
+
+        @hookimpl
+        def mlperf_mobile_backends():
+            yield BackendInfo(name="tired", summary="", vendor="", backend=Ref("tired_parts:B"),
+                              model_formats=("toy",), hook_api=(1, 0))
+    """
+    parts = """
+        import time
+        from toy_parts import ToyBackend, ToySession
+
+        def run(self, inputs, before=ToySession.run):
+            time.sleep(0.002 if ToySession.calls < 200 else 0.006)
+            return before(self, inputs)
+
+        class B(ToyBackend):
+            pass
+
+        ToySession.run = run
+    """
+    write_plugin("tired", plugin, files={"tired_parts.py": parts})
+    result, _ = command.run(
+        "--backend", "tired", "--scenario", "sustained", "--mode", "performance", "--set", "min_duration_s=2"
+    )
+    latency = result["performance"]["latency_ns"]
+    assert latency["last_tenth_p50"] > 2 * latency["first_tenth_p50"]
+    assert latency["first_tenth_p50"] < 5e6
+
+
+@pytest.mark.parametrize(("rules", "seconds"), [("normal", 600), ("quick", 60), ("rapid", 20)])
+def test_how_long_sustained_is(inside, rules, seconds):
+    done = inside(
+        "run", "product", "--backend", "toy", "--scenario", "sustained", "--rules", rules, "--dry-run", "--json"
+    )
+    (plan,) = json.loads(done.stdout)["plans"]
+    assert plan["load"]["min_duration_s"] == seconds
