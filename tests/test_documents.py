@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -36,6 +37,8 @@ def test_python_examples_run(document, monkeypatch, tmp_path):
     """Every Python block can be executed; modules of the imaginary plugin are made up as empty ones."""
     import types
 
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "plugins/backend_tflite/tests/models/add.tflite", "model.tflite")
     namespace = {"__file__": str(tmp_path / "test_acme.py"), "__name__": "example"}
     fake = types.ModuleType("acme_npu")
     fake.plugin = types.ModuleType("acme_npu.plugin")

@@ -1,8 +1,9 @@
-"""What every backend checks of what it is given: its options, and samples that a run has failed on."""
+"""What every backend checks of what it is given, and what all of them say of it: options, samples, closed sessions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -46,6 +47,21 @@ def misfit(inputs: object, specs: Sequence[TensorSpec], model: str) -> BackendEr
     return BackendError("input-mismatch", f"{model}: {told}", "encode samples as the inputs ask") if told else None
 
 
+def batch_misfit(count: int, batch: int, model: str) -> BackendError:
+    """The error of a call with no samples, or with more than ``batch``: ``batch-size``."""
+    return BackendError("batch-size", f"{model} takes 1 to {batch} samples a call, not {count}", "change batch")
+
+
+def closed(model: str) -> BackendError:
+    """The error of a session that is used after its end: ``session-closed``."""
+    return BackendError("session-closed", f"the session of {model} is closed", "load the model again")
+
+
+def of_one_sample(specs: Iterable[TensorSpec]) -> tuple[TensorSpec, ...]:
+    """The specs of one sample, from those of tensors whose first dimension is the batch."""
+    return tuple(replace(spec, shape=(1, *spec.shape[1:])) for spec in specs)
+
+
 def _difference(inputs: object, specs: Sequence[TensorSpec]) -> str:
     if not isinstance(inputs, Sequence) or len(inputs) != len(specs):
         told = str(len(inputs)) if isinstance(inputs, Sequence) else type(inputs).__name__
@@ -54,6 +70,6 @@ def _difference(inputs: object, specs: Sequence[TensorSpec]) -> str:
         if not isinstance(tensor, np.ndarray):
             return f"input {spec.name} takes an array of {spec}, not {type(tensor).__name__}"
         if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
-            given = f"{tensor.dtype.name}[{','.join(map(str, tensor.shape))}]"
+            given = f"{tensor.dtype}[{','.join(map(str, tensor.shape))}]"
             return f"input {spec.name} takes {spec}, not {given}"
     return ""

@@ -8,9 +8,8 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from mlperf_mobile.backend_checks import misfit
+from mlperf_mobile.backend_checks import closed, misfit
 from mlperf_mobile.contracts import Tensors, TensorSpec
-from mlperf_mobile.errors import BackendError
 from mlperf_mobile_neural_networks.driver import Driver, Handle
 from mlperf_mobile_neural_networks.durations import Durations, report
 from mlperf_mobile_neural_networks.memory import TensorMemory
@@ -193,4 +192,4 @@ class Execution:
         return fill
 
     def _closed(self, _: Tensors) -> NoReturn:
-        raise BackendError("session-closed", f"the session of {self._name} is closed", "load the model again")
+        raise closed(self._name)

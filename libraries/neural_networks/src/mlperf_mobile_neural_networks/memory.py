@@ -33,7 +33,8 @@ class TensorMemory:
 
     def __init__(self, driver: Driver, specs: Sequence[TensorSpec], role: str) -> None:
         self._driver, self._role = driver, role
-        self._file, self._memory = -1, None
+        self._file = -1
+        self._memory: Handle | None = None
         self._offsets, size = _layout(specs)
         buffer = self._share(size)
         raw = np.zeros(size, np.uint8) if buffer is None else np.frombuffer(buffer, np.uint8)

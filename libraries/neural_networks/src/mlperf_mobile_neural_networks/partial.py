@@ -7,9 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol, Self
 
-from mlperf_mobile.backend_checks import misfit
+from mlperf_mobile.backend_checks import closed, misfit
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
-from mlperf_mobile.errors import BackendError
 
 
 class Part(Protocol):
@@ -91,4 +90,4 @@ class PartialSession:
         return run
 
     def _closed(self, _: Tensors) -> NoReturn:
-        raise BackendError("session-closed", f"the session of {self._name} is closed", "load the model again")
+        raise closed(self._name)

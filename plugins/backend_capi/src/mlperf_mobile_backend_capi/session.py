@@ -8,7 +8,7 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from mlperf_mobile.backend_checks import misfit
+from mlperf_mobile.backend_checks import batch_misfit, closed, misfit
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_capi.abi import PREFIX, FirstToken
@@ -97,7 +97,7 @@ class CSession:
         self._first_tokens += 1
 
     def _closed(self, *_: object) -> NoReturn:
-        raise BackendError("session-closed", f"the session of {self._instance.model} is closed", "load the model again")
+        raise closed(self._instance.model)
 
     def _putter(self, found: Sequence[Feed]) -> Callable[[Tensors, int], None]:
         """Hand over all inputs of one sample."""
@@ -234,8 +234,7 @@ class CBatchSession(CSession):
         def run_batch(samples: Sequence[Tensors]) -> Sequence[Tensors]:
             count = len(samples)
             if not 0 < count <= batch:
-                summary = f"{model} takes 1 to {batch} samples a call, not {count}"
-                raise BackendError("batch-size", summary, "change batch")
+                raise batch_misfit(count, batch, model)
             finish()
             for slot in range(batch):
                 sample = samples[min(slot, count - 1)]

@@ -12,7 +12,7 @@ from typing import NoReturn, Self
 
 import numpy as np
 
-from mlperf_mobile.backend_checks import misfit
+from mlperf_mobile.backend_checks import closed, misfit
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError, UsageError
 from mlperf_mobile_backend_snpe.native import tool
@@ -147,7 +147,7 @@ class NetRunSession:
             self._directory = None
 
     def _closed(self) -> NoReturn:
-        raise BackendError("session-closed", f"the session of {self._model.name} is closed", "load the model again")
+        raise closed(self._model.name)
 
 
 def _specs(tensors: Mapping[str, tuple[int, ...]]) -> tuple[TensorSpec, ...]:

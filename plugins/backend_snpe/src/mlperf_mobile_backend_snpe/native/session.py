@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from mlperf_mobile.backend_checks import misfit
-from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
-from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile.backend_checks import batch_misfit, closed, misfit, of_one_sample
+from mlperf_mobile.contracts import Placement, Tensors
+from mlperf_mobile.errors import ModelError
 from mlperf_mobile_backend_snpe.native.library import Library
 from mlperf_mobile_backend_snpe.native.network import Network, explain
 from mlperf_mobile_backend_snpe.native.options import Runtime
@@ -94,7 +94,7 @@ class _Session:
         self._loaded.library.get("SNPE_Delete", self._loaded.network.handle)
 
     def _closed(self, *_: object) -> NoReturn:
-        raise BackendError("session-closed", f"the session of {self._name} is closed", "load the model again")
+        raise closed(self._name)
 
 
 class SnpeSession(_Session):
@@ -142,7 +142,7 @@ class SnpeBatchSession(_Session):
                 summary = f"tensor {tensor.spec.name} of {loaded.name} is {tensor.spec}, not of {batch} samples"
                 raise ModelError("model-batch", summary, "use batch 1, or convert the model for this batch")
         super().__init__(loaded)
-        self.inputs, self.outputs = _of_one_sample(self.inputs), _of_one_sample(self.outputs)
+        self.inputs, self.outputs = of_one_sample(self.inputs), of_one_sample(self.outputs)
         self.run_batch = run_batch = self._batch_runner(batch)
         self.run = lambda inputs: run_batch((inputs,))[0]
 
@@ -156,8 +156,7 @@ class SnpeBatchSession(_Session):
         def run_batch(samples: Sequence[Tensors]) -> Sequence[Tensors]:
             count = len(samples)
             if not 0 < count <= batch:
-                summary = f"{name} takes 1 to {batch} samples a call, not {count}"
-                raise BackendError("batch-size", summary, "change batch")
+                raise batch_misfit(count, batch, name)
             for slot, sample in enumerate(samples):
                 try:
                     if [(tensor.shape, tensor.dtype) for tensor in sample] != expected:
@@ -176,7 +175,3 @@ class SnpeBatchSession(_Session):
     def __exit__(self, *exc: object) -> None:
         super().__exit__(*exc)
         self.run_batch = self._closed
-
-
-def _of_one_sample(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
-    return tuple(replace(spec, shape=(1, *spec.shape[1:])) for spec in specs)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from mlperf_mobile.backend_checks import misfit
+from mlperf_mobile.backend_checks import batch_misfit, closed, misfit, of_one_sample
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_snpe.qnn import profile
@@ -69,7 +69,7 @@ class _Session:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def _closed(self, *_: object) -> NoReturn:
-        raise BackendError("session-closed", f"the session of {self._name} is closed", "load the model again")
+        raise closed(self._name)
 
     def _fail(self, inputs: Tensors, error: Exception) -> NoReturn:
         if wrong := misfit(inputs, self.inputs, self._name):
@@ -108,7 +108,7 @@ class QnnBatchSession(_Session):
 
     def __init__(self, loaded: Loaded, batch: int) -> None:
         super().__init__(loaded)
-        self.inputs, self.outputs = _of_one_sample(self.inputs), _of_one_sample(self.outputs)
+        self.inputs, self.outputs = of_one_sample(self.inputs), of_one_sample(self.outputs)
         self.run_batch = run_batch = self._batch_runner(loaded, batch)
         self.run = lambda inputs: run_batch((inputs,))[0]
 
@@ -123,8 +123,7 @@ class QnnBatchSession(_Session):
         def run_batch(samples: Sequence[Tensors]) -> Sequence[Tensors]:
             count = len(samples)
             if not 0 < count <= batch:
-                summary = f"{name} takes 1 to {batch} samples a call, not {count}"
-                raise BackendError("batch-size", summary, "change batch")
+                raise batch_misfit(count, batch, name)
             sample = samples[0]
             try:
                 for index, sample in enumerate(samples):
@@ -144,7 +143,3 @@ class QnnBatchSession(_Session):
     def __exit__(self, *exc: object) -> None:
         super().__exit__(*exc)
         self.run_batch = self._closed
-
-
-def _of_one_sample(of_batch: Iterable[TensorSpec]) -> tuple[TensorSpec, ...]:
-    return tuple(replace(spec, shape=(1, *spec.shape[1:])) for spec in of_batch)

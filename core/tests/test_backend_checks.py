@@ -1,0 +1,84 @@
+"""What every backend checks stands once, and says what is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mlperf_mobile.backend_checks import batch_misfit, closed, misfit, of_one_sample, options
+from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile.errors import UsageError
+
+FLOAT = np.dtype(np.float32)
+SPECS = (TensorSpec("x", (1, 2), FLOAT), TensorSpec("q", (1, 3), np.dtype(np.int8), 0.5, 3))
+X, Q = np.zeros((1, 2), np.float32), np.zeros((1, 3), np.int8)
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    level: int = Field(0, le=3)
+
+
+class Options(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    threads: int = 1
+    inner: Inner = Inner()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Options:
+        if self.threads == 13:
+            raise ValueError("13 threads are too many")
+        return self
+
+
+def test_options_that_fit():
+    assert options(Options, {"threads": 2}, "backend acme") == Options(threads=2)
+
+
+@pytest.mark.parametrize(
+    ("given", "summary"),
+    [
+        ({"thread": 1}, "backend acme: thread: Extra inputs are not permitted"),
+        ({"inner": {"level": 4}}, "backend acme: inner.level: Input should be less than or equal to 3"),
+        ({"threads": 13}, "backend acme: 13 threads are too many"),
+    ],
+)
+def test_options_that_do_not(given, summary):
+    with pytest.raises(UsageError) as caught:
+        options(Options, given, "backend acme")
+    assert (caught.value.code, caught.value.summary) == ("bad-options", summary)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("sample", [(X, Q), [X, Q], (X[:, ::-1], Q)])
+def test_a_sample_that_fits(sample):
+    assert misfit(sample, SPECS, "m") is None
+
+
+@pytest.mark.parametrize(
+    ("sample", "told"),
+    [
+        ((X,), "it takes 2 input tensors, not 1"),
+        (None, "it takes 2 input tensors, not NoneType"),
+        (X, "it takes 2 input tensors, not ndarray"),
+        ((X, X), "input q takes int8[1,3], not float32[1,2]"),
+        ((X[0], Q), "input x takes float32[1,2], not float32[2]"),
+        ((X.astype(">f4"), Q), "input x takes float32[1,2], not >f4[1,2]"),
+        ((X, [1, 2, 3]), "input q takes an array of int8[1,3], not list"),
+    ],
+)
+def test_a_sample_that_does_not(sample, told):
+    error = misfit(sample, SPECS, "m.tflite")
+    assert error is not None
+    assert (error.code, error.summary) == ("input-mismatch", f"m.tflite: {told}")
+
+
+def test_errors_name_the_model():
+    assert str(batch_misfit(0, 4, "m")) == "error[batch-size]: m takes 1 to 4 samples a call, not 0; change batch"
+    assert (closed("m").code, closed("m").summary) == ("session-closed", "the session of m is closed")
+
+
+def test_one_sample_of_a_batch():
+    (spec,) = of_one_sample([TensorSpec("x", (8, 5, 2), FLOAT, 0.5, 3)])
+    assert spec == TensorSpec("x", (1, 5, 2), FLOAT, 0.5, 3)
