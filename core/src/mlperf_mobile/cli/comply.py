@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from mlperf_mobile.errors import ExitCode, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from mlperf_mobile.compliance.run import Verdict
     from mlperf_mobile.compliance.catalogue import ComplianceTest
+    from mlperf_mobile.compliance.run import Verdict
     from mlperf_mobile.plan import Plan
     from mlperf_mobile.sessions.run import Listen
 
@@ -36,8 +36,8 @@ def add(commands: Any) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command; exit code 1 when a test is not passed."""
-    from mlperf_mobile.compliance.run import comply
     from mlperf_mobile.compliance.catalogue import TESTS
+    from mlperf_mobile.compliance.run import comply
     from mlperf_mobile.report.progress import listener
 
     known = {test.name: test for test in TESTS}

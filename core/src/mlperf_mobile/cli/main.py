@@ -8,7 +8,20 @@ import signal
 import sys
 from types import FrameType
 
-from mlperf_mobile.cli import audit, cache, compiling, comply, doctor, fetch, lists, run, score, show
+from mlperf_mobile.cli import (
+    audit,
+    cache,
+    compare,
+    compiling,
+    comply,
+    doctor,
+    fetch,
+    leaderboard,
+    lists,
+    run,
+    score,
+    show,
+)
 from mlperf_mobile.errors import ExitCode, MobileError
 
 
@@ -23,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="store_true", help="print the version and exit")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    for module in (run, audit, comply, score, show, fetch, compiling, cache, lists, doctor):
+    for module in (run, audit, comply, score, show, compare, leaderboard, fetch, compiling, cache, lists, doctor):
         module.add(commands)
     for command in set(commands.choices.values()):
         command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)

@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from mlperf_mobile.reference import standing_of
 from mlperf_mobile.results.model import Accuracy, Performance, Result
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.sessions.repeat import Repeated
@@ -75,6 +76,8 @@ def _lines(result: Result) -> Iterable[tuple[str, str]]:
         yield from _performance(result.performance)
     if result.accuracy:
         yield "accuracy", accuracy_text(result.accuracy)
+    if standing := standing_of(result):
+        yield "stands", standing.sentence
     for name, placement in _placements(result):
         kernels = ", ".join(f"{count} {kernel}" for kernel, count in placement.get("kernels", {}).items())
         ran = ", ".join(f"{count} on {place}" for place, count in placement.get("operations", {}).items())
