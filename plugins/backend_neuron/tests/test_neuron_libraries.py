@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import shutil
 import struct
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from mlperf_mobile.contracts import Artifact
 from mlperf_mobile.errors import MobileError
+from mlperf_mobile.testing.c_library import compile_c
 from mlperf_mobile_backend_neuron import libraries as where
 from mlperf_mobile_backend_neuron.backend import NeuronBackend
 from mlperf_mobile_backend_neuron.plugin import mlperf_mobile_backends
@@ -76,7 +76,9 @@ class TestBroken:
         assert "for another processor" in self.told(library, double, "library-architecture")
 
     def test_too_old(self, double, tmp_path):
-        library = compiled(tmp_path, "int NeuronModel_create(void **model) { return 0; }")
+        library = compile_c(
+            tmp_path / "libneuron_adapter.so", "int NeuronModel_create(void **model) { return !model; }"
+        )
         told = self.told(library, double, "library-too-old")
         assert "NeuronModel_restoreFromCompiledNetwork" in told
 
@@ -121,10 +123,3 @@ def test_models_are_told_that_there_is_no_adapter(folder, libraries, double, tmp
         NeuronBackend({}).load(Artifact(double, "npu"))
     assert caught.value.code == "network-damaged"
     assert "not compiled" in caught.value.summary
-
-
-def compiled(folder: Path, source: str) -> Path:
-    (folder / "old.c").write_text(source)
-    library = folder / "libneuron_adapter.so"
-    subprocess.run([shutil.which("cc") or "cc", "-shared", "-fPIC", "-o", library, folder / "old.c"], check=True)
-    return library

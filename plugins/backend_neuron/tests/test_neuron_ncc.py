@@ -81,9 +81,9 @@ FAULTS = {
     'echo "ERROR: OP BATCH_MATMUL is not supported" >&2; exit 3': ("compiler-refused", "BATCH_MATMUL is not supported"),
     "exit 0": ("compiler-refused", "wrote no .dla file"),
     ': > "$out"': ("compiler-refused", "wrote no .dla file"),
-    "kill -SEGV $$": ("compiler-refused", "ended with -11"),
+    "kill -SEGV $$": ("compiler-refused", "died of SIGSEGV"),
     "printf '\\033[31m\\000\\377 red'; exit 1": ("compiler-refused", "red"),
-    "yes | head -c 3000000; exit 1": ("compiler-refused", "y y y"),
+    "yes | head -c 3000000; exit 1": ("compiler-refused", "y / y"),
 }
 
 

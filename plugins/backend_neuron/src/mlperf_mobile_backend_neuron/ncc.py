@@ -9,11 +9,9 @@ from pathlib import Path
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_neuron.options import NeuronOptions
 from mlperf_mobile_backend_neuron.soc import MDLA, Soc
+from mlperf_mobile_native_libraries import programs
 
 PROGRAM = "ncc-tflite"
-
-_TOLD = 400
-"""Characters of what the program says that a message repeats: the last ones."""
 
 
 def architecture(options: NeuronOptions, soc: Soc | None) -> str:
@@ -46,32 +44,16 @@ def compile_file(model: Path, folder: Path, options: NeuronOptions, soc: Soc | N
     command = [program, f"--arch={architecture(options, soc)}"]
     command += ["--relax-fp32"] if options.allow_fp16 else []
     command += [*options.ncc_options, "-d", str(output.resolve()), str(model.resolve())]
-    log = folder / "ncc-tflite.log"
     try:
-        with log.open("wb") as told:
-            done = subprocess.run(  # noqa: S603  a list, without a shell
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=told,
-                stderr=told,
-                check=False,
-                timeout=options.compile_seconds,
-            )
+        done = programs.run(command, directory=folder, seconds=options.compile_seconds)
     except subprocess.TimeoutExpired as error:
         summary = f"{PROGRAM} did not compile {model} within {options.compile_seconds} s"
         raise BackendError("compiler-slow", summary, "allow more in compile_seconds, or use a smaller model") from error
     except OSError as error:
         summary = f"{program} cannot be started: {error.strerror}"
         raise BackendError("compiler-missing", summary, "install the Neuron SDK for this machine") from error
-    if done.returncode or not output.is_file() or not output.stat().st_size:
-        how = f"ended with {done.returncode}" if done.returncode else "wrote no .dla file"
-        summary = f"{PROGRAM} {how} on {model}: {_last_words(log)}"
+    if done.code or not output.is_file() or not output.stat().st_size:
+        how = done.how if done.code else "wrote no .dla file"
+        summary = f"{PROGRAM} {how} on {model}: {done.last_words() or 'it said nothing'}"
         raise ModelError("compiler-refused", summary, "see what it says, and change ncc_options or the model")
     return output
-
-
-def _last_words(log: Path) -> str:
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 4 * _TOLD))
-        text = " ".join(file.read().decode("utf-8", "replace").split())
-    return "".join(letter if letter.isprintable() else "?" for letter in text[-_TOLD:]) or "it said nothing"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from mlperf_mobile_native_libraries.android import property_of
 
 MDLA = {
     # MediaTek, "Neuron SDK" of the IoT AI Hub and its tables of Genio platforms: Genio 1200, 700, 510, 720, 520.
@@ -63,17 +63,7 @@ def detect() -> Soc | None:
 
 def _texts() -> list[str]:
     """What this device says of itself, the most exact first."""
-    return [*map(_property, PROPERTIES), *map(_read, DEVICE_TREE), _read(SOC_BUS)]
-
-
-def _property(name: str) -> str:
-    """A property of Android, through its own program; empty elsewhere."""
-    if not (program := shutil.which("getprop")):
-        return ""
-    try:
-        return subprocess.run([program, name], capture_output=True, timeout=5, check=False, text=True).stdout  # noqa: S603
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return ""
+    return [*map(property_of, PROPERTIES), *map(_read, DEVICE_TREE), _read(SOC_BUS)]
 
 
 def _read(path: Path) -> str:

@@ -19,7 +19,8 @@ from mlperf_mobile.contracts import Placement, Session, Tensors
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_neuron import libraries
 from mlperf_mobile_backend_neuron.options import NeuronOptions
-from mlperf_mobile_neural_networks import elf
+from mlperf_mobile_native_libraries.functions import says, text
+from mlperf_mobile_native_libraries.loading import load
 
 if TYPE_CHECKING:
     from mlperf_mobile_backend_tflite.runtime import Runtime
@@ -82,24 +83,17 @@ class Library:
         Raises:
             BackendError: ``library-…``: it cannot be opened, is something else, or has another interface.
         """
-        loaded = elf.load(path, "Neuron stable delegate", libraries.FIX)
+        loaded = load(path, "Neuron stable delegate", libraries.FIX)
         try:
             found = _Described.in_dll(loaded, SYMBOL)
         except ValueError as error:
             summary = f"{path} is no stable delegate: it lacks {SYMBOL}"
             raise BackendError("library-symbol", summary, "name the stable delegate in stable_delegate") from error
-        abi, name, version = (
-            (text or b"?").decode("utf-8", "replace")
-            for text in (found.delegate_abi_version, found.delegate_name, found.delegate_version)
-        )
+        abi, name, version = map(text, (found.delegate_abi_version, found.delegate_name, found.delegate_version))
         if not abi.startswith(ABI) or not found.delegate_plugin:
             summary = f"{path} has the stable delegate interface {abi}, not {ABI}x"
             raise BackendError("library-too-old", summary, "use the delegate of NeuroPilot 8")
-        says = getattr(loaded, "neural_networks_stand_in", None)
-        if says is not None:
-            says.restype = ctypes.c_char_p
-        stand_in = says().decode("utf-8", "replace") if says else ""
-        return cls(path, name, version, found.delegate_plugin.contents, stand_in)
+        return cls(path, name, version, found.delegate_plugin.contents, says(loaded, "neural_networks_stand_in"))
 
 
 class StableDelegate:
