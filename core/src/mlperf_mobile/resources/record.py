@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mlperf_mobile.whole_files import writing
 
 CHUNK = 1 << 20
 
@@ -36,16 +37,9 @@ class Noted(BaseModel):
 
     def write(self, path: Path) -> None:
         """Raises: OSError: It cannot be written."""
-        temporary = path.with_name(f"{path.name}.tmp")
-        try:
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(self.model_dump(exclude_defaults=True, by_alias=True), file, indent=2)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with writing(path) as file:
+            json.dump(self.model_dump(exclude_defaults=True, by_alias=True), file, indent=2)
+            file.write("\n")
 
 
 class Source(Noted):

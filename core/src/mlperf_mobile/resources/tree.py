@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mlperf_mobile.resources.record import CHUNK, Tick
+from mlperf_mobile.whole_files import writing
 
 
 def write_sums(path: Path, tree: Path, sums: Mapping[str, str]) -> None:
@@ -16,13 +17,8 @@ def write_sums(path: Path, tree: Path, sums: Mapping[str, str]) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"{sums[name]}  {tree.name}/{name}\n" for name in sorted(sums))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path) as file:
+        file.writelines(f"{sums[name]}  {tree.name}/{name}\n" for name in sorted(sums))
 
 
 def difference(tree: Path, sums: Path, tick: Tick = lambda done: None) -> str:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from mlperf_mobile.errors import OutputError
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.results.model import Result
+from mlperf_mobile.whole_files import writing
 
 RESULT = "result.json"
 PLAN = "plan.json"
@@ -73,16 +74,9 @@ def telling(path: Path) -> Iterator[None]:
 
 def write_json(path: Path, data: Any) -> None:
     """Write a file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(data, file, indent=2, ensure_ascii=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path) as file:
+        json.dump(data, file, indent=2, ensure_ascii=False)
+        file.write("\n")
 
 
 def digests(folder: Path) -> dict[str, str]:
