@@ -76,7 +76,11 @@ def lines(report: Report, *, everything: bool = False) -> list[str]:
                 where = f"line {where}" if where else place.key
                 start = f"{finding.severity.value:<8}{finding.rule}: "
                 shown.append(f"  {start}{f'{where}: ' if where else ''}{finding.text}")
-        shown += [f"          {rule}: {count - MAX_SHOWN} more" for rule, count in seen.items() if count > MAX_SHOWN and not everything]
+        shown += [
+            f"          {rule}: {count - MAX_SHOWN} more"
+            for rule, count in seen.items()
+            if count > MAX_SHOWN and not everything
+        ]
     if report.unchecked:
         shown += ["", "not checked"] if shown else ["not checked"]
         shown += _unchecked(report, everything=everything)

@@ -60,7 +60,8 @@ def handle(args: argparse.Namespace) -> int:
         p90 = performance.latency_ns.get("p90") if performance and result.scenario != "offline" else None
         rows.append(
             [
-                result.run_id, f"{performance.throughput:.2f}" if performance else "", f"{p90 / 1e6:.3f}" if p90 else "",
+                result.run_id, f"{performance.throughput:.2f}" if performance else "",
+                f"{p90 / 1e6:.3f}" if p90 else "",
                 f"{accuracy.metric} {accuracy.value:.4f}" if accuracy else "", result.verdict,
             ]
         )  # fmt: skip

@@ -67,15 +67,20 @@ def _ask(context: Context, registry: Registry) -> None:
 
 
 def _round(context: Context) -> rounds.Round | None:
-    """The round by its seeds; by the names of folders where two rounds share them."""
+    """The round by its seeds, by folders' names where two rounds share them, or without logs by the app's version."""
     details = [run.detail for run in context.runs if run.detail]
-    names = rounds.detect(context.rounds, details, context.submission.root.absolute().parts)
-    place = Place(context.submission.root)
-    if not names:
-        if details:
-            context.report.skip("round", place, "the seeds are those of no known round; --round says which it is")
+    place, folders = Place(context.submission.root), context.submission.root.absolute().parts
+    names = rounds.detect(context.rounds, details, folders)
+    if details and not names:
+        context.report.skip("round", place, "the seeds are those of no known round; --round says which it is")
         return None
-    if len(names) > 1:
-        text = f"{' and '.join(names)} have the same seeds; taken as {names[0]}, --round says otherwise"
+    if not details:
+        versions = {"v" + ".".join(file.content.app_version.split(".")[:2]) for file in context.files}
+        names = rounds.hinted(context.rounds, folders) or sorted(versions & set(context.rounds))
+    if len(names) != 1 and names:
+        why = "have the same seeds" if details else "are all possible"
+        context.report.note("round", place, f"{' and '.join(names)} {why}; taken as {names[0]}, --round says otherwise")
+    elif names and not details:
+        text = f"taken as {names[0]}, by the folder's name or the app's version; there are no logs with seeds"
         context.report.note("round", place, text)
-    return context.rounds[names[0]]
+    return context.rounds[names[0]] if names else None

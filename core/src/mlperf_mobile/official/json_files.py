@@ -14,12 +14,12 @@ _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BO
 
 
 class JsonError(DataError):
-    """A file that cannot be read as JSON; ``line`` and ``column`` start at 1, and are None for the file as a whole."""
+    """A file that cannot be read as JSON; ``row`` and ``column`` start at 1, and are None for the file as a whole."""
 
-    def __init__(self, path: Path, what: str, line: int | None = None, column: int | None = None) -> None:
-        place = ":".join(str(part) for part in (path, line, column) if part is not None)
+    def __init__(self, path: Path, what: str, row: int | None = None, column: int | None = None) -> None:
+        place = ":".join(str(part) for part in (path, row, column) if part is not None)
         super().__init__("bad-json", f"{place}: {what}", "the file must be JSON in UTF-8")
-        self.what, self.line, self.column = what, line, column
+        self.what, self.row, self.column = what, row, column
 
 
 def encoding_of(start: bytes) -> str:

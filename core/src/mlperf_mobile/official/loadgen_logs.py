@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
@@ -143,7 +143,7 @@ def _kept(value: Any) -> Any:
     return value[:500] if isinstance(value, str) else value
 
 
-def _lines(files: list[TextIO]) -> Iterator[tuple[str, bool]]:
+def _lines(files: Sequence[TextIO]) -> Iterator[tuple[str, bool]]:
     """Lines of the files as of one, and whether each is whole; of too long ones only the start is kept."""
     held, whole = "", True
     for file in files:

@@ -59,15 +59,16 @@ class Round:
 def all_rounds(registry: Registry) -> dict[str, Round]:
     """Every suite that has seeds of its own, by name."""
     known: dict[str, Round] = {}
+    files = _Files()
     suites = benchmarks(registry)
     for offer in registry.suites.values():
         info = offer.info
         if info.task:
             continue
-        common = read_resource(info.settings, info.suite)
+        common = files.read(info.settings, info.suite)
         seeds = [_value(common, f"seeds.{name}") for name in SEEDS]
         found = {
-            name: _wanted(registry, name, benchmark.task, benchmark.settings)
+            name: _wanted(registry, files, name, benchmark.task, benchmark.settings)
             for name, benchmark in suites.get(info.suite, {}).items()
         }
         whole = [seed for seed in seeds if isinstance(seed, int)]
@@ -102,11 +103,15 @@ def detect(known: Mapping[str, Round], logs: Iterable[DetailLog], hints: Iterabl
         for each in known.values():
             if seeds and each.seeds == seeds:
                 votes[each.name] = votes.get(each.name, 0) + 1
-    folders = list(hints)
-    hinted = {name for name in known if any(_names_round(folder, name) for folder in folders)}
+    by_name = hinted(known, hints)
     most = max(votes.values(), default=0)
     best = [name for name, count in votes.items() if count == most]
-    return sorted(best, key=lambda name: (name not in hinted, name))
+    return sorted(best, key=lambda name: (name not in by_name, name))
+
+
+def hinted(known: Mapping[str, Round], folders: Iterable[str]) -> list[str]:
+    """The rounds that folders are called after, the innermost folder's first."""
+    return [name for folder in reversed(list(folders)) for name in known if _names_round(folder, name)]
 
 
 def _names_round(folder: str, name: str) -> bool:
@@ -118,14 +123,30 @@ def _value(layer: Layer, key: str) -> Any:
     return layer[key].value if key in layer else None
 
 
-def _wanted(registry: Registry, name: str, task: str, references: Iterable[str]) -> Wanted:
+class _Files:
+    """Settings files, each read once, whatever the number of its parts."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, Layer] = {}
+
+    def read(self, reference: str, label: str) -> Layer:
+        """The settings at ``package:file#part``."""
+        file, _, part = reference.partition("#")
+        if file not in self._read:
+            self._read[file] = read_resource(file, label)
+        prefix = f"{part}."
+        whole = self._read[file]
+        return {k.removeprefix(prefix): v for k, v in whole.items() if k.startswith(prefix)} if part else dict(whole)
+
+
+def _wanted(registry: Registry, files: _Files, name: str, task: str, references: Iterable[str]) -> Wanted:
     layer: Layer = {}
     for reference in references:
-        layer |= read_resource(reference, name)
+        layer |= files.read(reference, name)
     scenario = str(_value(layer, "scenario") or "single-stream")
     offered = registry.scenarios.get(scenario)
     if offered and offered.info.settings:
-        layer = read_resource(offered.info.settings, scenario) | layer
+        layer = files.read(offered.info.settings, scenario) | layer
     counts = f"runs.{scenario}.normal"
     reference, least = _value(layer, "quality.reference"), _value(layer, "quality.at_least")
     target = None

@@ -74,13 +74,13 @@ class Submission:
     def trees(self) -> list[Submission]:
         """One submission for each tree of divisions, and one for what is in none."""
         places = (self.logs, self.result_files, self.systems, self.measurements)
-        names = sorted({each.system.tree for listed in places for each in listed})  # type: ignore[attr-defined]
+        names = sorted({each.system.tree for listed in places for each in listed})
         own = [Submission(self.root, own=self.own)] if self.own else []
         return own + [
             Submission(
                 Path(name) if name else self.root,
                 [each for each in self.logs if each.system.tree == name],
-                *([d for d in listed if d.system.tree == name] for listed in places[1:]),  # type: ignore[arg-type,attr-defined]
+                *([d for d in listed if d.system.tree == name] for listed in places[1:]),  # type: ignore[arg-type]
             )
             for name in names
         ]
@@ -148,6 +148,18 @@ def _look_at(folder: Path, folders: list[str], files: list[str], found: Submissi
             found.measurements.append(Described(path, _system(parts)))
         elif _RESULT_FILE.fullmatch(name):
             found.result_files.append(Described(path, _system(parts)))
+
+
+def part_of(root: Path) -> str:
+    """Which part of a submission ``root`` is: ``all`` of a submitter's or more, ``runs``, or runs of one ``mode``."""
+    parts = root.absolute().parts
+    tree, division, _, start = _head(parts)
+    if not start:
+        return "all"
+    inner = parts[start:]
+    if any(_MODE.fullmatch(part) or _SUFFIX.fullmatch(part) for part in inner):
+        return "mode"
+    return "runs"
 
 
 def is_own(folder: Path) -> bool:

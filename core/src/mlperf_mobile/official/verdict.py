@@ -1,7 +1,7 @@
 """LoadGen's verdict on a performance run, computed anew from what its detail log says.
 
-Source of the rules: mlcommons/inference, loadgen/results.cc (v1.1 to v5.1). The detail log holds no single latencies, so
-counts and durations are recomputed from its rates, as exactly as the six digits allow that LoadGen prints.
+Source of the rules: mlcommons/inference, loadgen/results.cc (v1.1 to v5.1). The detail log holds no single latencies,
+so counts and durations are recomputed from its rates, as exactly as the six digits allow that LoadGen prints.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 
 from mlperf_mobile import early_stopping
 from mlperf_mobile.official.loadgen_logs import DetailLog
@@ -49,6 +50,8 @@ class Verdict:
     throughput: float | None
     """Samples per second, recomputed: offline of all samples, in single-stream with LoadGen's overhead."""
     contradictions: tuple[str, ...] = field(default=())
+    token_ns: float | None = None
+    """Mean time of an output token, where LoadGen measured tokens."""
     """Numbers of the log that cannot be true together."""
 
     @property
@@ -59,14 +62,16 @@ class Verdict:
 
     @property
     def score(self) -> float | None:
-        """The number that the app shows: 1 / p90 in single-stream, samples per second offline."""
+        """The number that the app shows: 1 / p90 in single-stream, samples per second offline, tokens per second."""
+        if self.token_ns:
+            return 1e9 / self.token_ns
         if self.scenario == OFFLINE:
             return self.throughput
         return 1e9 / self.p90_ns if self.p90_ns else None
 
 
 def scenario_of(log: DetailLog) -> str | None:
-    """``SingleStream``, ``Offline``, …"""
+    """LoadGen's name of the scenario: ``SingleStream``, ``Offline``."""
     return log.text("effective_scenario") or log.text("requested_scenario")
 
 
@@ -100,7 +105,8 @@ def recompute(log: DetailLog) -> Verdict:
         required = early_stopping.min_queries(percentile) if 0.5 <= percentile < 1 else None
         enough = None if queries is None or required is None else queries >= required
         rules.append(Rule("early-stopping", enough, queries, required))
-    return Verdict(scenario, tuple(rules), queries, queries, estimated, duration, p90, throughput, wrong)
+    token = log.number("result_time_to_output_token_mean") if log.flag("requested_use_token_latencies") else None
+    return Verdict(scenario, tuple(rules), queries, queries, estimated, duration, p90, throughput, wrong, token)
 
 
 def _offline(log: DetailLog, p90: float | None, wrong: tuple[str, ...]) -> Verdict:
@@ -152,7 +158,7 @@ def wall_clock(text: str | None) -> datetime | None:
     """A time as LoadGen writes it: ``03-02-2023 17:23:11.082`` or ``2023-09-01T13:53:09Z``, without its zone."""
     for form in ("%m-%d-%Y %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%SZ"):
         try:
-            return datetime.strptime(text or "", form)  # noqa: DTZ007  the log does not name the zone
+            return datetime.strptime(text or "", form)
         except ValueError:
             continue
     return None
@@ -175,7 +181,7 @@ def _contradictions(log: DetailLog, scenario: str | None) -> Iterator[str]:
     told = [(name, log.number(f"result_{name}_percentile_latency_ns")) for name in _PERCENTILES]
     ladder = [("min", log.number("result_min_latency_ns")), *told, ("max", log.number("result_max_latency_ns"))]
     known = [(name, value) for name, value in ladder if value is not None]
-    for (low, a), (high, b) in zip(known, known[1:], strict=False):
+    for (low, a), (high, b) in pairwise(known):
         if a > b:
             yield f"latency {low} ({a:.0f} ns) is above latency {high} ({b:.0f} ns)"
     mean = log.number("result_mean_latency_ns")
@@ -186,13 +192,31 @@ def _contradictions(log: DetailLog, scenario: str | None) -> Iterator[str]:
         rate = log.number("result_samples_per_second")
         if per_query and longest and rate is not None and not same(per_query / longest * 1e9, rate):
             yield f"{per_query} samples in {longest:.0f} ns are not {rate:g} samples per second"
+        if longest:
+            yield from _clock(log, longest / 1e9, 0.0)
     if scenario == SINGLE_STREAM:
         rate, busy = log.number("result_qps_without_loadgen_overhead"), log.number("result_qps_with_loadgen_overhead")
         if rate and mean and not math.isclose(rate * mean, 1e9, rel_tol=1e-5, abs_tol=rate + 1):
             yield f"a mean latency of {mean:.0f} ns is not {rate:g} queries per second"
         if rate and busy and busy > rate * 1.001:
             yield f"{busy:g} queries per second with overhead are more than {rate:g} without"
+        queries = log.integer("result_query_count")
+        if queries and busy:
+            yield from _clock(log, (queries - 1) / busy, (log.number("result_max_latency_ns") or 0) / 1e9)
         yield from _early_stopping(log, dict(known).get("90.00"))
+
+
+def _clock(log: DetailLog, lasted_s: float, last_s: float) -> Iterator[str]:
+    """The wall clock, which LoadGen writes besides; in all published logs it agrees within milliseconds.
+
+    Args:
+        log: The log.
+        lasted_s: How long the run lasted by its rates, up to the issue of the last query.
+        last_s: How long the last query may have taken.
+    """
+    window = window_s(log)
+    if window is not None and not lasted_s * 0.995 - 0.05 <= window <= lasted_s * 1.005 + last_s + 0.05:
+        yield f"the run took {window:.3f} s by the clock, and {lasted_s:.3f} s by count and rate"
 
 
 def _early_stopping(log: DetailLog, p90: float | None) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from mlperf_mobile.official import benchmarks, json_files
 from mlperf_mobile.official.checks.context import Context
 from mlperf_mobile.official.findings import Place, Report, Severity
-from mlperf_mobile.official.submission import Described
+from mlperf_mobile.official.submission import Described, part_of
 
 TO_FILL_IN = "TO FILL IN"
 """How an exported description marks what only a human can know."""
@@ -47,8 +47,8 @@ def check(context: Context) -> None:
     place = Place(submission.root)
     for division, submitter in sorted(submitters):
         name = " ".join(part for part in (division, submitter) if part) or "the logs"
-        if not division:
-            report.skip("system-file", place, f"{name} are not in a tree of a submission, so no description was sought")
+        if not division or part_of(report.root) != "all":
+            report.skip("system-file", place, f"{name}: only results were given, so no descriptions were looked for")
             continue
         known = [d for d in submission.systems if (d.system.division, d.system.submitter) == (division, submitter)]
         report.require("system-file", bool(known), place, f"{name} has no description of a system in systems/")
@@ -58,7 +58,7 @@ def check(context: Context) -> None:
 def _measured(context: Context, division: str, submitter: str) -> None:
     """Whether each benchmark has a description of its model."""
     report = context.report
-    there = set()
+    there: set[str] = set()
     for described in context.submission.measurements:
         if (described.system.division, described.system.submitter) == (division, submitter):
             parts = [benchmarks.squeezed(part) for part in described.path.parent.parts]
@@ -78,7 +78,7 @@ def _read(described: Described, report: Report) -> dict[str, Any] | None:
     try:
         data = json_files.read(described.path)
     except json_files.JsonError as error:
-        report.error("bad-json", Place(described.path, error.line, error.column), error.what)
+        report.error("bad-json", Place(described.path, error.row, error.column), error.what)
         return None
     if not isinstance(data, dict):
         report.error("bad-json", Place(described.path), "not an object")

@@ -69,7 +69,9 @@ def _detail(folder: LogFolder, report: Report) -> DetailLog | None:
     performance = verdict.mode_of(log) == verdict.PERFORMANCE
     whole = log.ended and ("result_99.90_percentile_latency_ns" in log.entries or not performance)
     whole = whole and "loadgen_version" in log.entries and verdict.mode_of(log) is not None
-    report.require("log-cut-short", whole, Place(log.path), "the log ends before LoadGen's last words, or lacks its first")
+    report.require(
+        "log-cut-short", whole, Place(log.path), "the log ends before LoadGen's last words, or lacks its first"
+    )
     return log
 
 
@@ -162,19 +164,20 @@ def _settings(run: LoggedRun, log: DetailLog, context: Context) -> None:
         place = run.place("requested_single_stream_expected_latency_ns")
         report.require("expected-latency", ok, place, wrong, Severity.WARNING)
         _not_exhausted(run, log, report)
-    if wanted is None:
+    if wanted is None or wanted.scenario != run.scenario:
         name = context.round.name if context.round else "an unknown round"
-        report.skip("settings", run.place(), f"{name} as installed here does not say what it asks of {run.benchmark}")
+        why = f"{name} as installed here does not say what it asks of {run.benchmark} ({run.scenario})"
+        report.skip("settings", run.place(), why)
         return
-    reached = run.verdict
+    samples, lasted = (run.verdict.samples, run.verdict.duration_s) if run.verdict else (None, None)
     for key, rule, least, unit, got in (
-        ("requested_min_query_count", "min-query-count", wanted.min_query_count, "", reached and reached.samples),
+        ("requested_min_query_count", "min-query-count", wanted.min_query_count, "", samples),
         (
             "requested_min_duration_ms",
             "min-duration",
             (wanted.min_duration_s or 0) * 1000,
             " ms",
-            reached and reached.duration_s and reached.duration_s * 1000,
+            lasted * 1000 if lasted else None,
         ),
     ):
         value = log.number(key)
@@ -204,7 +207,9 @@ def _verdict(run: LoggedRun, log: DetailLog, report: Report) -> None:
     if not found.contradictions:
         report.passed["numbers-agree"] += 1
     own, place = verdict.own_valid(log), run.place("result_validity")
-    broken = ", ".join(f"{r.name}: {_number(r.observed)} of {_number(r.required)}" for r in found.rules if r.ok is False)
+    broken = ", ".join(
+        f"{r.name}: {_number(r.observed)} of {_number(r.required)}" for r in found.rules if r.ok is False
+    )
     if found.valid is None or own is None:
         unknown = ", ".join(rule.name for rule in found.rules if rule.ok is None) or "the log has no verdict"
         report.skip("verdict", place, f"the verdict cannot be recomputed: {unknown}")
@@ -213,13 +218,17 @@ def _verdict(run: LoggedRun, log: DetailLog, report: Report) -> None:
         report.require("verdict", own == found.valid, place, wrong)
     if own is not None or found.valid is not None:
         why = broken or log.text("result_invalid_reason") or "LoadGen says INVALID"
-        report.require("valid", bool(own is not False and found.valid is not False), place, f"the run is invalid: {why}")
+        report.require(
+            "valid", bool(own is not False and found.valid is not False), place, f"the run is invalid: {why}"
+        )
     if found.estimated:
         text = f"this LoadGen does not log the count; by rate and time there were {found.queries} queries"
         report.note("estimated-count", place, text)
     for rule in found.rules:
         if rule.note:
-            report.note(rule.name, place, f"{rule.name}: {_number(rule.observed)} of {_number(rule.required)}, {rule.note}")
+            report.note(
+                rule.name, place, f"{rule.name}: {_number(rule.observed)} of {_number(rule.required)}, {rule.note}"
+            )
     if run.summary is None:
         report.skip("summary-agrees", Place(run.folder.path), "there is no summary that can be read")
     else:
@@ -230,14 +239,18 @@ def _summary_agrees(run: LoggedRun, log: DetailLog, summary: SummaryLog, report:
     told = summary.text("Result is")
     own = log.text("result_validity")
     wrong = f"the summary says {told}, the detail log {own}"
-    report.require("summary-agrees", None if not told else told == own, Place(summary.path, summary.line("Result is")), wrong)
+    report.require(
+        "summary-agrees", None if not told else told == own, Place(summary.path, summary.line("Result is")), wrong
+    )
     if run.scenario == OFFLINE:
         name, key, digits = "Samples per second", "result_samples_per_second", 6
     else:
         name, key, digits = "90.00 percentile latency (ns)", "result_90.00_percentile_latency_ns", 15
     a, b = summary.number(name), log.number(key)
     place = Place(summary.path, summary.line(name))
-    report.require("summary-agrees", verdict.same(a, b, digits), place, f"{name}: {a} in the summary, {b} in the detail log")
+    report.require(
+        "summary-agrees", verdict.same(a, b, digits), place, f"{name}: {a} in the summary, {b} in the detail log"
+    )
     score = summary.percentile
     if run.scenario == SINGLE_STREAM and score and score[0] == "90":
         wrong = f"the score is {score[1]:.0f} ns in the summary, p90 {b or 0:.0f} ns in the detail log"

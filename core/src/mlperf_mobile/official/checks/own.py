@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 import math
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from mlperf_mobile import loadgen
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.official import loadgen_logs, verdict
+from mlperf_mobile.official.as_result import is_official
 from mlperf_mobile.official.findings import Place, Report
 from mlperf_mobile.official.loadgen_logs import DetailLog
 from mlperf_mobile.results import latencies, store
 from mlperf_mobile.results.model import Performance, Result, Status
 
-DIGESTED = ("plan.json", "latencies.bin", "performance", "accuracy")
-"""Files, and folders of files, whose digests a result may have."""
 MAX_LATENCIES = 1 << 30
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of the files that a result is made of, by their path in its folder.
-
-    Raises:
-        OSError: One cannot be read.
-    """
-    paths = []
-    for name in DIGESTED:
-        path = folder / name
-        paths += sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
-    found = {}
-    for path in paths:
-        if path.is_file():
-            with path.open("rb") as file:
-                digest = sha256()
-                while data := file.read(1 << 20):
-                    digest.update(data)
-            found[path.relative_to(folder).as_posix()] = digest.hexdigest()
-    return found
+_SPREAD_NS = 50_000
+_PRINTED = 1e-5
+"""What the six digits that LoadGen prints leave open."""
+_COMPARED = ("p50", "p90", "p95", "p97")
+"""The saved latencies are measured beside LoadGen's, and a little longer; the rare highest ones may be much longer."""
 
 
 def check(folder: Path, report: Report) -> None:
@@ -52,7 +34,7 @@ def check(folder: Path, report: Report) -> None:
     report.passed["own-result"] += 1
     _digests(folder, result, report)
     _verdict(result, Place(path), report)
-    if getattr(result, "origin", None):
+    if is_official(result):
         report.skip("own-logs", Place(path), "it was imported; check the files that it came from")
         return
     if result.performance is not None:
@@ -63,33 +45,30 @@ def check(folder: Path, report: Report) -> None:
 
 
 def _digests(folder: Path, result: Result, report: Report) -> None:
-    told: dict[str, str] = getattr(result, "digests", None) or {}
-    if not told:
+    if not result.logs:
         report.skip("own-digests", Place(folder / store.RESULT), "the result has no digests of its files")
         return
-    try:
-        found = digests(folder)
-    except OSError as error:
-        report.error("unreadable", Place(folder), f"cannot be read: {error.strerror}")
-        return
-    for name, digest in told.items():
-        wrong = "is missing" if name not in found else "is not the file that the result was made of"
+    found = store.digests(folder)
+    for name, digest in result.logs.items():
+        wrong = "is missing or cannot be read" if name not in found else "is not the file that the result was made of"
         report.require("own-digests", found.get(name) == digest, Place(folder / name), f"{name} {wrong}")
-    for name in sorted(set(found) - set(told)):
+    for name in sorted(set(found) - set(result.logs)):
         report.error("own-digests", Place(folder / name), f"{name} was not there when the result was made")
 
 
 def _verdict(result: Result, place: Place, report: Report) -> None:
     """The verdict follows from the rules, and each rule from what was observed."""
-    expected = all(rule.ok for rule in result.rules)
+    expected = all(rule.ok for rule in result.rules if rule.scope == "result")
     wrong = f"valid is {result.valid}, and the rules say {expected}"
     report.require("own-verdict", result.valid == expected, Place(place.path, key="valid"), wrong)
+    if result.submittable and not all(rule.ok for rule in result.rules):
+        report.error("own-verdict", Place(place.path, key="submittable"), "submittable, and a rule is not met")
     if result.valid and result.status is not Status.COMPLETED:
         report.error("own-verdict", Place(place.path, key="status"), f"valid, but {result.status.value}")
     for number, rule in enumerate(result.rules):
         key = Place(place.path, key=f"rules[{number}] {rule.name}")
         if rule.name in ("min-duration", "early-stopping", "quality-target") and _numbers(rule.observed, rule.required):
-            met = rule.observed >= rule.required  # type: ignore[operator]
+            met = float(rule.observed) >= float(rule.required) * (1 - _PRINTED)  # type: ignore[arg-type]
             text = f"{rule.observed} of {rule.required} is told to be {'met' if rule.ok else 'not met'}"
             report.require("own-verdict", met == rule.ok, key, text)
     if not result.valid:
@@ -120,8 +99,8 @@ def _latencies(folder: Path, result: Result, told: Performance, report: Report) 
     wrong = f"{told.samples} samples, and {len(saved)} latencies were saved"
     report.require("own-latencies", told.samples == len(saved), place, wrong)
     for name, value in latencies.summary(saved).items():
-        if name in told.latency_ns:
-            ok = math.isclose(told.latency_ns[name], value, rel_tol=1e-9, abs_tol=1.0)
+        if name in told.latency_ns and name in _COMPARED:
+            ok = math.isclose(told.latency_ns[name], value, rel_tol=0.02, abs_tol=_SPREAD_NS)
             wrong = f"{name} is {told.latency_ns[name]:.0f} ns, the saved latencies give {value:.0f} ns"
             report.require("own-latencies", ok, Place(place.path, key=f"performance.latency_ns.{name}"), wrong)
     if told.duration_s > 0:
@@ -135,7 +114,7 @@ def _duration(result: Result, told: Performance, saved: Any, place: Place, repor
     """Queries of single-stream follow one another, so the run lasts at least as long as all of them."""
     least = sum(saved) / 1e9 if result.scenario == "single-stream" else max(saved) / 1e9
     wrong = f"the run lasted {told.duration_s} s, and its latencies take {least:.3f} s"
-    ok = told.duration_s >= least * 0.999
+    ok = told.duration_s >= least * 0.99
     report.require("own-latencies", ok, Place(place.path, key="performance.duration_s"), wrong)
 
 

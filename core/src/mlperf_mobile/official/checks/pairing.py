@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from mlperf_mobile.official import verdict
 from mlperf_mobile.official.checks.context import Context, LoggedRun
 from mlperf_mobile.official.findings import Place
-from mlperf_mobile.official.submission import ACCURACY, PERFORMANCE, System
+from mlperf_mobile.official.submission import ACCURACY, PERFORMANCE, System, part_of
 
 LONGEST_BREAK = {PERFORMANCE: timedelta(hours=1), ACCURACY: timedelta(hours=4)}
 """Between two tests of one run. The rules allow 5 minutes; data is loaded, and accuracy is scored, besides."""
@@ -17,13 +18,15 @@ LONGEST_BREAK = {PERFORMANCE: timedelta(hours=1), ACCURACY: timedelta(hours=4)}
 def check(context: Context) -> None:
     """Check what belongs together."""
     report, both = context.report, (context.of(PERFORMANCE), context.of(ACCURACY))
+    alone = part_of(report.root) == "mode"
     for mine, other, name in (
         (both[0], both[1], "accuracy"),
         (both[1], both[0], "performance"),
     ):
         for key, run in mine.items():
             wrong = f"{run.benchmark} ({run.scenario}) has no {name} run of {run.folder.system}"
-            report.require("pair", key in other, Place(run.folder.path), wrong)
+            wrong = f"no {name} run was looked for beside this one" if alone else wrong
+            report.require("pair", None if alone else key in other, Place(run.folder.path), wrong)
     seen: dict[tuple[object, str | None], LoggedRun] = {}
     by_system: dict[System, list[LoggedRun]] = defaultdict(list)
     for run in context.runs:
@@ -32,7 +35,9 @@ def check(context: Context) -> None:
             report.error("mode", Place(run.folder.path), "neither the log nor its place says performance or accuracy")
         elif (run.key, run.mode) in seen:
             other_path = seen[run.key, run.mode].folder.path.name
-            report.error("pair", Place(run.folder.path), f"a second {run.mode} run of {run.benchmark}, beside {other_path}")
+            report.error(
+                "pair", Place(run.folder.path), f"a second {run.mode} run of {run.benchmark}, beside {other_path}"
+            )
         seen.setdefault((run.key, run.mode), run)
     _copies(context)
     for system, runs in by_system.items():
@@ -61,7 +66,7 @@ def _one_run(context: Context, system: System, runs: list[LoggedRun]) -> None:
                 lasted = timedelta(seconds=verdict.window_s(run.detail) or 0)
                 timed.append((began, began + lasted, run))
         timed.sort(key=lambda each: each[0])
-        for (_, ended, _), (began, _, run) in zip(timed, timed[1:], strict=False):
+        for (_, ended, _), (began, _, run) in pairwise(timed):
             gap = timedelta(seconds=round((began - ended).total_seconds()))
             wrong = f"{system}: {run.benchmark} began {gap} after the end of the test before it; all {mode} numbers"
             ok = gap <= LONGEST_BREAK[mode]
