@@ -54,9 +54,9 @@ def result_panel(result: Result, *, full: bool = False) -> RenderableType:
     for label, value in _lines(result):
         facts.add_row(label, Text(value))
     parts: list[RenderableType] = [facts]
-    for scope, title in (("result", "rule"), ("submission", "to be submitted")):
+    for scope, head in (("result", "rule"), ("submission", "to be submitted")):
         if rules := [rule for rule in result.rules if rule.scope == scope]:
-            parts += ["", _rules(rules, title)]
+            parts += ["", _rules(rules, head)]
     if full:
         parts += ["", _facts(result)]
     title = Text(f"{result.benchmark} · {result.model.name} · {result.scenario}")
