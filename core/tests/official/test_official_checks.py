@@ -36,7 +36,9 @@ def test_a_right_submission_is_clean(tree, registry):
     assert [f for f in report.findings if f.severity is not Severity.NOTE] == []
     assert report.clean
     assert report.round == "v3.1"
-    assert {"seeds", "valid", "verdict", "summary-agrees", "score-agrees", "accuracy-target", "pair"} <= set(report.passed)
+    assert {"seeds", "valid", "verdict", "summary-agrees", "score-agrees", "accuracy-target", "pair"} <= set(
+        report.passed
+    )
 
 
 def test_what_could_not_be_checked_is_said(tree, registry):
@@ -64,7 +66,9 @@ BROKEN = {
     "verdict": lambda t, d: t.log(t.single, result_query_count=1000, early_stopping_result=""),
     "valid": lambda t, d: t.log(t.single, result_validity="INVALID"),
     "summary-agrees": lambda t, d: replace(t.single / "mlperf_log_summary.txt", "1100000", "1000000", 1),
-    "min-query-count-setting": lambda t, d: t.log(t.offline, requested_min_query_count=64, effective_samples_per_query=64),
+    "min-query-count-setting": lambda t, d: t.log(
+        t.offline, requested_min_query_count=64, effective_samples_per_query=64
+    ),
     "min-duration-setting": lambda t, d: t.log(
         t.single, requested_min_duration_ms=1000, effective_min_duration_ms=1000, result_query_count=2000
     ),
@@ -79,15 +83,21 @@ BROKEN = {
         t.result, "results", 0, "performance_run", "throughput", "value", value=1 / 0.0011 * 1.001
     ),
     "score-agrees": lambda t, d: t.edit(t.result, "results", 1, "performance_run", "throughput", "value", value=3100.0),
-    "latency-agrees": lambda t, d: t.edit(t.result, "results", 0, "performance_run", "loadgen", "latency90", value=0.00109),
-    "queries-agree": lambda t, d: t.edit(t.result, "results", 0, "performance_run", "loadgen", "query_count", value=60002),
+    "latency-agrees": lambda t, d: t.edit(
+        t.result, "results", 0, "performance_run", "loadgen", "latency90", value=0.00109
+    ),
+    "queries-agree": lambda t, d: t.edit(
+        t.result, "results", 0, "performance_run", "loadgen", "query_count", value=60002
+    ),
     "validity-agrees": lambda t, d: t.edit(
         t.result, "results", 0, "performance_run", "loadgen", "is_min_query_met", value=False
     ),
     "accuracy-target": lambda t, d: t.edit(
         t.result, "results", 0, "accuracy_run", "accuracy", value={"normalized": 0.7466, "formatted": "74.66%"}
     ),
-    "accuracy-text": lambda t, d: t.edit(t.result, "results", 0, "accuracy_run", "accuracy", "formatted", value="75.42%"),
+    "accuracy-text": lambda t, d: t.edit(
+        t.result, "results", 0, "accuracy_run", "accuracy", "formatted", value="75.42%"
+    ),
     "bad-json": lambda t, d: replace(t.system, '"S 1"', '"S 1",'),
     "result-form": lambda t, d: t.edit(t.result, "results", 0, "performance_run", "throughput", value="fast"),
     "measurement-keys": lambda t, d: t.edit(t.measurement, "retraining", value=""),

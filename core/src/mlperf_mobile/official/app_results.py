@@ -11,7 +11,7 @@ from mlperf_mobile.errors import DataError
 OFFLINE = "Offline"
 SINGLE_STREAM = "SingleStream"
 _METRICS = {"%": "top-1", "map": "mAP", "miou": "mIoU", "db": "PSNR", "f1": "F1"}
-_FORMATTED = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*(%|[A-Za-z0-9]*)\s*")
+_FORMATTED = re.compile(r"\s*(-?[0-9]+(?:\.[0-9]+)?) ?(%|[A-Za-z]{2,20}|)\s*")
 
 
 class FormError(DataError):
