@@ -38,6 +38,12 @@ def test_the_environment_is_what_is_given(script, tmp_path):
     assert programs.run([script("echo $SOME")], directory=tmp_path, environment={"SOME": "thing"}).said == "thing\n"
 
 
+def test_it_ends_with_the_group_of_who_runs_it(script, tmp_path):
+    """The fifth number of /proc/PID/stat is the process group (proc(5))."""
+    ended = programs.run([script("cut -d' ' -f5 /proc/self/stat")], directory=tmp_path)
+    assert int(ended.said) == os.getpgrp()
+
+
 def test_the_end_of_what_is_said_is_kept(script, tmp_path):
     program = script("yes one | head -c 3000000; echo two >&2; echo; printf '\\033[31m\\377 last'; exit 3")
     ended = programs.run([program], directory=tmp_path, most=1000)

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from mlperf_mobile_native_libraries.functions import printable
 
 MOST_OUTPUT = 1 << 16
@@ -53,6 +55,8 @@ def run(
 ) -> Ended:
     """Run a program to its end.
 
+    It belongs to this process's group: whoever ends that, as the core ends a worker with all that it started, ends it.
+
     Args:
         command: The program, and its arguments as they are.
         directory: Where it works.
@@ -73,16 +77,25 @@ def run(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
             )
         except ValueError as error:  # an argument with a NUL in it
             raise OSError(errno.EINVAL, str(error)) from error
         try:
             code = process.wait(seconds)
         except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            _kill(process)
             raise
         output.seek(max(0, output.seek(0, os.SEEK_END) - most))
         return Ended(code, output.read(most).decode("utf-8", "replace"))
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program, and all that it started."""
+    started: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):
+        started = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for each in started:
+        with contextlib.suppress(psutil.Error):
+            each.kill()
+    process.wait()
