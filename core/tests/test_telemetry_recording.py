@@ -335,6 +335,18 @@ class Counter:
         return self.broken(self.joules) if self.broken else self.joules
 
 
+def rows_in(folder):
+    return len((folder / timeline.FILE).read_text().splitlines()) - 1
+
+
+def until_rows(folder, count):
+    """Wait until so many rows are written, however busy the machine is."""
+    deadline = time.monotonic() + 20
+    while rows_in(folder) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 class TestRecorder:
     @pytest.fixture
     def root(self, tmp_path):
@@ -350,18 +362,17 @@ class TestRecorder:
 
     def test_rows_while_it_runs(self, tmp_path, root):
         """At the start, each interval and at the end; a run that is killed keeps those it has."""
-        answered = [0]
+        answered, started = [0], time.monotonic()
         with Recorder(tmp_path, 0.02, lambda: answered[0], root=root) as telemetry:
             early = (tmp_path / timeline.FILE).read_text().splitlines()
-            assert len(early) >= 2
             assert json.loads(early[1])["frequency.policy0_mhz"] == 1500.0
-            for _ in range(20):
-                time.sleep(0.01)
-                answered[0] += 1
+            until_rows(tmp_path, 6)
+            answered[0] = 20
+        most = (time.monotonic() - started) / 0.02
         told = telemetry.summary()
         lines = [json.loads(line) for line in (tmp_path / timeline.FILE).read_text().splitlines()]
         assert lines[0] == {"telemetry": 1, "interval_s": 0.02, "energy_includes": {}}
-        assert 5 <= len(lines) - 1 <= 14
+        assert 7 <= len(lines) - 1 <= most + 3
         assert lines[-1]["samples"] == 20
         assert [row["t_s"] for row in lines[1:]] == sorted(row["t_s"] for row in lines[1:])
         assert told["temperature"] == {
@@ -392,9 +403,9 @@ class TestRecorder:
         """1 J a row, however many rows there were; four samples in it."""
         answered = [0]
         with Recorder(tmp_path, 0.01, lambda: answered[0], {"npu": Counter()}, root) as telemetry:
-            for _ in range(20):
+            for count in range(2, 8):
                 answered[0] += 1
-                time.sleep(0.01)
+                until_rows(tmp_path, count)
         (energy,) = telemetry.summary()["energy"]
         assert (energy["source"], energy["includes"]) == ("plugin npu", "a stand-in")
         rows = timeline.read(tmp_path / timeline.FILE).series["energy.plugin.npu_joules"]
@@ -412,7 +423,7 @@ class TestRecorder:
     def test_a_counter_that_is_broken(self, tmp_path, root, broken, trouble):
         """Its series ends; the others go on."""
         with Recorder(tmp_path, 0.01, lambda: 0, {"npu": Counter(broken)}, root) as telemetry:
-            time.sleep(0.05)
+            until_rows(tmp_path, 4)
         told = telemetry.summary()
         assert set(told["series"]) >= {"frequency.policy0_mhz"}
         assert "energy.plugin.npu_joules" not in told["series"]
@@ -432,7 +443,8 @@ class TestRecorder:
 
         started = time.monotonic()
         with Recorder(tmp_path, 0.01, lambda: 0, {"npu": Counter(slow)}, root) as telemetry:
-            time.sleep(0.1)
+            while len(calls) < 2:
+                time.sleep(0.005)
         assert time.monotonic() - started < 5
         assert "in time" in telemetry.summary()["trouble"]
         release.set()
@@ -450,7 +462,7 @@ class TestRecorder:
         assert "No space left" in telemetry._trouble
 
     def test_a_slow_source_is_read_less_often(self, tmp_path, root):
-        """20 ms of work for one reading, at 0.1 % of the time, are read again after 20 s; the others in every row."""
+        """20 ms of work for one reading, at 0.1 % of the time, are read again after 20 s; the others sooner."""
 
         def costly(joules):
             end = time.thread_time() + 0.02
@@ -459,27 +471,29 @@ class TestRecorder:
             return joules
 
         with Recorder(tmp_path, 0.01, lambda: 0, {"npu": Counter(costly)}, root):
-            time.sleep(0.3)
+            until_rows(tmp_path, 30)
         told = timeline.read(tmp_path / timeline.FILE).series
         assert len(told["energy.plugin.npu_joules"]) == 2  # at the start and at the end
-        assert len(told["frequency.policy0_mhz"]) > 5
+        assert len(told["frequency.policy0_mhz"]) >= 4
 
     def test_a_long_run_is_recorded_less_often(self, tmp_path, root, monkeypatch):
         monkeypatch.setattr(recorder, "ROWS_BEFORE_SLOWER", 5)
         with Recorder(tmp_path, 0.01, lambda: 0, root=root):
-            time.sleep(0.8)
-        rows = len(timeline.read(tmp_path / timeline.FILE).answered)
-        assert 10 <= rows <= 30  # 80 without it
+            until_rows(tmp_path, 10)
+            time.sleep(0.6)
+        assert rows_in(tmp_path) <= 35  # 70 without it
 
     def test_a_rate_that_would_disturb(self, tmp_path, root):
         """A row each microsecond was asked for; there are no more than a hundred a second."""
+        started = time.monotonic()
         with Recorder(tmp_path, 1e-6, lambda: 0, root=root):
             time.sleep(0.2)
-        assert len(timeline.read(tmp_path / timeline.FILE).answered) <= 23
+        assert rows_in(tmp_path) <= (time.monotonic() - started) * 100 + 3
 
     def test_its_thread_steps_back(self, tmp_path, root):
         """Its priority is lower than that of the others."""
         with Recorder(tmp_path, 0.01, lambda: 0, root=root):
-            time.sleep(0.05)
+            until_rows(tmp_path, 2)
             (thread,) = [t for t in threading.enumerate() if t.name == "telemetry"]
-            assert os.getpriority(os.PRIO_PROCESS, thread.native_id) > os.getpriority(os.PRIO_PROCESS, 0)
+            own = os.getpriority(os.PRIO_PROCESS, 0)
+            assert own < os.getpriority(os.PRIO_PROCESS, thread.native_id) or own == 19

@@ -22,7 +22,8 @@ SHARE = 0.001
 ROWS_BEFORE_SLOWER = 1000
 """After so many rows the interval is doubled, and again after as many: a day makes some 7000 rows."""
 LEAST_INTERVAL_S = 0.01
-NICENESS = 10
+NICENESS = 5
+"""More than the process has."""
 _STOP_S = 5.0
 
 
@@ -120,7 +121,8 @@ class Recorder:
 
     def _work(self) -> None:
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # on Linux: of this thread alone
+            thread = threading.get_native_id()  # on Linux priorities are those of threads
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
         interval, rows, due = max(self._interval, LEAST_INTERVAL_S), 1, time.monotonic()
         while self._file is not None:
             due = max(due + interval, time.monotonic())  # rows that were missed are not made up for
