@@ -1,0 +1,290 @@
+"""What the page says about one result, part by part; everything in a result may be missing, or be somebody else's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from mlperf_mobile.reference.table import official
+from mlperf_mobile.report.html import device, latency
+from mlperf_mobile.report.html.markup import LONGEST, Markup, cut, details, element, escape, join, number, shown, table
+from mlperf_mobile.report.measures import MOST_LATENCIES, Shown
+from mlperf_mobile.results import latencies
+from mlperf_mobile.results.model import Result
+from mlperf_mobile.statistics import advice
+from mlperf_mobile.telemetry import timeline
+
+_NEAR = 5
+"""Published results shown on either side."""
+_PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+_SCOPES = {"result": "Rules of the run", "submission": "Rules of the round"}
+
+
+def verdict(result: Result) -> Markup:
+    """In words, with a sign and a colour for those who see them."""
+    kind = "bad" if not result.valid else "care" if result.submittable is False or result.functional_only else "good"
+    sign = {"bad": "✗", "care": "!", "good": "✓"}[kind]
+    return element("span", f"{sign} {cut(result.verdict)}", class_=f"verdict {kind}")
+
+
+def facts(rows: Iterable[tuple[str, object]]) -> Markup:
+    """Names and values."""
+    return element("dl", join(join((element("dt", name), element("dd", value)), "") for name, value in rows if value not in ("", None)))
+
+
+def head(one: Shown) -> Markup:
+    """Whether it counts, what was run, on what, and by which rules."""
+    result = one.result
+    parts = [element("p", verdict(result))]
+    if result.functional_only:
+        why = f"Its answers are real; its speed says nothing: {cut(result.functional_only)}"
+        parts.append(element("p", element("strong", "FUNCTIONAL ONLY. "), why, class_="banner care"))
+    if result.error:
+        parts.append(
+            element(
+                "p", element("strong", f"{cut(result.error.code)}: "), cut(result.error.summary), class_="banner bad"
+            )
+        )
+        if result.error.stderr_tail:
+            parts.append(details("Last words of the worker", element("pre", escape(result.error.stderr_tail[-4000:]))))
+    model = result.model
+    size = f", {model.bytes:,} bytes" if model.bytes is not None else ""
+    loadgen = result.performance.loadgen if result.performance else {}
+    parts.append(facts([
+        ("task", result.task if result.task == result.benchmark else f"{result.benchmark} ({result.task})"),
+        ("suite", result.suite),
+        ("model", f"{model.name} ({model.format}{size})"),
+        ("SHA-256", element("code", model.sha256 or "unknown")),
+        ("data set", result.dataset + (f", timed on {result.performance_dataset}" if result.performance_dataset else "")),
+        ("backend", f"{result.backend}, {result.runtime or 'runtime unknown'}"),
+        ("accelerator", result.accelerator),
+        ("scenario", f"{result.scenario}, {result.mode}, {result.rule_set} rules"),
+        ("session", _session(result)),
+        ("LoadGen", _loadgen(loadgen) if loadgen else None),
+        ("created", result.created),
+        ("run", element("code", cut(result.run_id))),
+        ("folder", element("code", cut(one.entry.source))),
+    ]))  # fmt: skip
+    return join(parts)
+
+
+def _session(result: Result) -> str | None:
+    if result.session is None:
+        return None
+    return f"{result.session.mode}{', resumed' if result.session.resumed else ''}"
+
+
+def _loadgen(told: dict[str, Any]) -> str:
+    word = "VALID" if told.get("valid") is True else "INVALID" if told.get("valid") is False else "no verdict"
+    reason = f": {shown(told['reason'])}" if told.get("reason") else ""
+    return f"{word}{reason} (version {shown(told.get('version'))})"
+
+
+def rules(one: Shown) -> Markup:
+    """Every rule with what was seen and what is required."""
+    tables = []
+    for scope, title in _SCOPES.items():
+        found = [rule for rule in one.result.rules if rule.scope == scope]
+        rows = [
+            (cut(rule.name, 80), element("span", "✓ met" if rule.ok else "✗ NOT MET", class_="verdict " + ("good" if rule.ok else "bad")),
+             shown(rule.observed), shown(rule.required), cut(rule.note))
+            for rule in found
+        ]  # fmt: skip
+        if rows:
+            tables.append(table(title, ("rule", "", "observed", "required", "remark"), rows))
+    unverified = one.result.unverified
+    if unverified:
+        tables.append(table("Settings without a reliable source", ("setting", "why"), _rows(unverified)))
+    return _section("Rules", tables)
+
+
+def speed(one: Shown) -> Markup:
+    """Throughput, percentiles, charts, and what each accelerator did."""
+    result, sample = one.result, one.entry.sample
+    told = result.performance
+    if told is None:
+        return _section("Speed", [element("p", "There was no timed run.")])
+    intervals = {
+        name: (span.low, span.high if math.isfinite(span.high) else None)
+        for name, share in _PERCENTILES.items()
+        if sample and (span := sample.interval(share))
+    }
+    parts = [
+        facts([
+            ("throughput", f"{number(told.throughput).text} samples/s"),
+            ("timed", f"{told.samples:,} samples, {told.queries:,} queries in {number(told.duration_s, 4).text} s"),
+            ("official results", _place(one)),
+        ]),
+        element("div", *_latency_charts(one), class_="charts"),
+        latency.percentile_table(told.latency_ns, intervals),
+    ]  # fmt: skip
+    if sample and (found := advice(sample)):
+        parts.append(element("p", "What the latencies say about their own reliability; it changes no verdict:"))
+        parts.append(element("ul", *(element("li", cut(each.text)) for each in found)))
+    if told.accelerators:
+        rows = [
+            (cut(name, 80), *(number(did.get(key)) for key in ("sessions", "samples", "throughput")),
+             f"{did['busy']:.0%}" if math.isfinite(did.get("busy", math.nan)) else "–",
+             f"{did['samples'] / told.samples:.1%}" if told.samples > 0 and math.isfinite(did.get("samples", math.nan)) else "–")
+            for name, did in told.accelerators.items()
+        ]  # fmt: skip
+        head_ = ("accelerator", "sessions", "samples", "samples/s", "busy", "share of the samples")
+        parts.append(table("What each accelerator did", head_, rows))
+    return _section("Speed", parts)
+
+
+def _place(one: Shown) -> str | None:
+    found = one.standing
+    return f"place {found.place} of {found.of + 1}: {found.sentence}" if found else None
+
+
+def _latency_charts(one: Shown) -> Sequence[Markup]:
+    """From the latencies beside the result, as far as they are its own."""
+    path, told = one.folder / latencies.FILE, one.result.performance
+    try:
+        size = path.stat().st_size // 8
+    except OSError:
+        return [element("p", "The latencies are not beside the result: there are no charts of them.")]
+    if size > MOST_LATENCIES:
+        return [element("p", f"There are {size:,} latencies; charts are drawn of up to {MOST_LATENCIES:,}.")]
+    values = latencies.read(path)
+    charts = latency.figures(one.key, values, one.result.scenario, told.latency_ns if told else {})
+    if told and len(values) != told.samples:
+        remark = f"{latencies.FILE} has {len(values):,} latencies, the result says {told.samples:,}: they are not the same run's."
+        charts.append(element("p", element("strong", "Careful: "), remark, class_="banner bad"))
+    return charts
+
+
+def accuracy(one: Shown) -> Markup:
+    """The value beside its target, with the margin between them."""
+    told = one.result.accuracy
+    if told is None:
+        return _section("Accuracy", [element("p", "There was no accuracy run.")])
+    words = {True: ("✓ reached", "good"), False: ("✗ MISSED", "bad")}
+    word, kind = words.get(bool(told.passed), ("", "")) if told.passed is not None else ("! not judged", "care")
+    rows: list[tuple[str, object]] = [(cut(told.metric, 80), f"{number(told.value).text} of {told.samples:,} samples")]
+    if told.target is not None:
+        margin = told.value - told.target
+        share = f" ({margin / told.target:+.2%})" if told.target else ""
+        rows.append(("target", element("span", f"{number(told.target).text} ", element("strong", word, class_=kind))))
+        rows.append(("margin", f"{margin:+.5g}{share}"))
+        rows.append(("not judged because", cut(told.unverified)))
+    else:
+        rows.append(("target", "none"))
+    if told.reference is not None:
+        rows.append(("reference", number(told.reference).text))
+    rows.append(("source", cut(told.source)))
+    rows += [(cut(name, 80), number(value).text) for name, value in [*told.details.items()][:50]]
+    return _section("Accuracy", [facts(rows)])
+
+
+def recording(one: Shown) -> Markup | None:
+    """What the device did during the timed run."""
+    told = one.result.telemetry or {}
+    charts = device.figures(one.key, timeline.read(one.folder / timeline.FILE), told)
+    if not told and not charts:
+        return None
+    parts = []
+    if told.get("throttled") is True:
+        evidence = told.get("evidence")
+        words = "; ".join(shown(each) for each in evidence[:5]) if isinstance(evidence, list) else "no evidence is told"
+        parts.append(element("p", element("strong", "THROTTLED. "), cut(words), class_="banner bad"))
+    if told:
+        parts.append(facts(device.summary_rows(told)))
+    parts.append(element("div", *charts, class_="charts"))
+    series = told.get("series")
+    if isinstance(series, dict) and series:
+        names = ("first", "min", "mean", "max", "last")
+        rows = [
+            (
+                cut(name, 80),
+                *(number(value if isinstance(value := numbers.get(key), int | float) else None) for key in names),
+            )
+            for name, numbers in series.items()
+            if isinstance(numbers, dict)
+        ]
+        parts.append(details("All series", table("All series of the timed run", ("series", *names), rows)))
+    return _section("Device during the run", parts)
+
+
+def placement(one: Shown) -> Markup | None:
+    """Where the operations ran."""
+    told = one.result.placement or {}
+    several = told.get("accelerators")
+    found = several.items() if isinstance(several, dict) else [("", told)] if told else []
+    rows: list[tuple[object, ...]] = []
+    for name, one_of in found:
+        if not isinstance(one_of, dict):
+            continue
+        names = one_of.get("names")
+        operations = one_of.get("operations")
+        for place, count in operations.items() if isinstance(operations, dict) else ():
+            which = names.get(place) if isinstance(names, dict) else None
+            kernels = shown(one_of["kernels"]) if one_of.get("kernels") else ""
+            rows.append(
+                (f"{name}: {place}" if name else place, number(_float(count)), kernels, shown(which) if which else "")
+            )
+    if not rows:
+        return None
+    return _section(
+        "Placement", [table("Operations by accelerator", ("ran on", "operations", "kernels", "which"), rows)]
+    )
+
+
+def _float(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and abs(value) < 1e300 else None
+
+
+def against_official(one: Shown) -> Markup | None:
+    """The nearest published results, with this one among them."""
+    found = one.standing
+    if found is None:
+        return None
+    sign = -1 if found.scenario == "offline" else 1
+    rows = [row for row in official() if (row.benchmark, row.scenario) == (found.benchmark, found.scenario)]
+    rows = [row for row in rows if row.division == "closed"] or rows  # as for the standing
+    rows.sort(key=lambda row: sign * row.value)
+    start = max(0, found.place - 1 - _NEAR)
+    near = rows[start : found.place - 1 + _NEAR]
+    lines = [
+        (f"{row.device}, {row.soc}", row.round, row.text, row.accuracy, row.runs_on, row.organisation) for row in near
+    ]
+    mine = (one.name, "this result", one.entry.text, "", one.entry.runs_on, "")
+    lines.insert(found.place - 1 - start, mine)
+    told = f"Place {found.place} of {found.of + 1} on {found.benchmark}, {found.scenario}: {found.sentence}."
+    title = f"The nearest of {found.of} published results, the fastest first"
+    head_ = ("device", "round", "90th percentile" if sign > 0 else "throughput", "accuracy", "ran on", "submitter")
+    marked = table(title, head_, lines, marked=[lines.index(mine)])
+    return _section("Official results", [element("p", told), marked])
+
+
+def everything(one: Shown) -> Markup:
+    """The rest: what the compiler and the backend said, what was asked for, tensors, environment, versions."""
+    result = one.result
+    groups = {
+        "Compilation": result.compiled, "Report of the backend": result.report, "What was asked for": result.load,
+        "System under test": result.system, "Environment": result.environment, "Versions": result.versions,
+        "Digests of the logs (SHA-256)": result.logs,
+    }  # fmt: skip
+    tables = [table(title, ("", ""), _rows(flat(data))) for title, data in groups.items() if data]
+    return details("Compilation, system, environment, versions", *tables, class_="more")
+
+
+def flat(data: dict[str, Any], prefix: str = "", depth: int = 0) -> dict[str, object]:
+    """Nested data by dotted keys; what is nested too deeply is told as text."""
+    found: dict[str, object] = {}
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        found |= (
+            flat(value, f"{name}.", depth + 1) if isinstance(value, dict) and depth < 6 and value else {name: value}
+        )
+    return found
+
+
+def _rows(data: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(cut(str(name), 120), cut(shown(value), LONGEST)) for name, value in data.items()]
+
+
+def _section(title: str, parts: Sequence[Markup]) -> Markup:
+    return element("section", element("h3", title), join(parts))

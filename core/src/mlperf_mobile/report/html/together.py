@@ -1,0 +1,158 @@
+"""Results beside each other: an overview, their latencies on one axis, ratios, and in what they differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from mlperf_mobile.compare.comparison import Comparison, compare
+from mlperf_mobile.compare.differences import differences
+from mlperf_mobile.compare.entry import Entry
+from mlperf_mobile.compare.tables import comparison_grids
+from mlperf_mobile.errors import UsageError
+from mlperf_mobile.report.html.axis import Axis, linear, spread
+from mlperf_mobile.report.html.chart import Chart, figure
+from mlperf_mobile.report.html.markup import Markup, cut, details, element, join, milliseconds, number, shown, table
+from mlperf_mobile.report.html.parts import verdict
+from mlperf_mobile.report.measures import Shown, margin, telemetry
+
+_ON_CHART = ("min", "p50", "p90", "p99")
+_NAME = 16
+
+
+def overview(results: Sequence[Shown]) -> Markup:
+    """One row a result."""
+    head = (
+        "result", "verdict", "benchmark", "scenario", "on", "p50, ms", "p90, ms", "p99, ms", "samples/s", "accuracy",
+        "margin to target", "throttled", "among official results",
+    )  # fmt: skip
+    rows = [_row(one) for one in results]
+    used = [n for n in range(len(head)) if n < 2 or any(row[n] not in ("", number(None)) for row in rows)]
+    return table("All results", [head[n] for n in used], [[row[n] for n in used] for row in rows], wide=True)
+
+
+def _row(one: Shown) -> list[object]:
+    result, told = one.result, one.result.performance
+    latency = told.latency_ns if told else {}
+    above = margin(one)
+    functional = element("strong", " FUNCTIONAL ONLY", class_="care") if result.functional_only else ""
+    accuracy = result.accuracy
+    reached = {True: " ✓", False: " ✗"}.get(accuracy.passed, "") if accuracy and accuracy.passed is not None else ""
+    return [
+        element("a", one.name, href=f"#{one.key}"), element("span", verdict(result), functional), cut(result.benchmark, 60),
+        cut(result.scenario, 40), cut(one.entry.runs_on, 80),
+        *(milliseconds(latency.get(name)) for name in ("p50", "p90", "p99")), number(told.throughput if told else None),
+        f"{cut(accuracy.metric, 40)} {number(accuracy.value).text}" if accuracy else "",
+        f"{above:+.4g}{reached}" if above is not None else "",
+        {True: "YES", False: "no"}.get(value, "") if isinstance(value := telemetry(one, "throttled"), bool) else "",
+        f"place {one.standing.place} of {one.standing.of + 1}" if one.standing else "",
+    ]  # fmt: skip
+
+
+def charts(results: Sequence[Shown]) -> Markup | None:
+    """A chart for each benchmark and scenario that several results have."""
+    groups: dict[tuple[str, str], list[Shown]] = {}
+    for one in results:
+        if one.entry.value is not None:
+            groups.setdefault((one.result.benchmark, one.result.scenario), []).append(one)
+    found = [
+        _chart(f"all-{place}", benchmark, scenario, group)
+        for place, ((benchmark, scenario), group) in enumerate(groups.items())
+        if len(group) > 1
+    ]
+    return element("div", *found, class_="charts") if found else None
+
+
+def _chart(key: str, benchmark: str, scenario: str, group: Sequence[Shown]) -> Markup:
+    offline = scenario == "offline"
+    count = len(group)
+    rows = [one.name if len(one.name) <= _NAME else f"{one.name[: _NAME - 1]}…" for one in group]
+    y = Axis("", -0.5, count - 0.5, tuple(float(count - 1 - n) for n in range(count)))
+    spans = [_span(one) for one in group]
+    values = [value for span in spans for value in span.values()]
+    x = linear("samples/s", 0.0, max(values)) if offline else spread("latency, ms", min(values), max(values))
+    title = f"{cut(benchmark, 60)}, {cut(scenario, 40)}"
+    told = "; ".join(f"{one.name} {one.entry.text}" for one in group)
+    chart = Chart(
+        key, title, f"{'Throughput' if offline else '90th percentile'} of {count} results: {told}", x, y, rows=rows
+    )
+    for tick, one, span in zip(y.ticks, group, spans, strict=True):
+        style = "claimless" if one.entry.refused else "bar"
+        if offline:
+            chart.bar((0.0, tick - 0.28), (span["value"], tick + 0.28), style)
+            chart.write(span["value"], tick, number(span["value"], 4).text)
+            continue
+        low, high = span.get("min", span["p90"]), span.get("p99", span["p90"])
+        chart.bar((min(low, high), tick - 0.03), (max(low, high), tick + 0.03), "span")
+        middle = span.get("p50", span["p90"])
+        chart.bar((min(middle, span["p90"]), tick - 0.28), (max(middle, span["p90"]), tick + 0.28), style)
+        chart.write(max(high, span["p90"]), tick, number(span["p90"], 4).text)
+    what = "" if offline else " The bar goes from p50 to p90, the thin line from the least to p99; the number is p90."
+    claim = " An empty bar makes no claim about speed." if any(one.entry.refused for one in group) else ""
+    head = ("result", "samples/s") if offline else ("result", *(f"{name}, ms" for name in _ON_CHART))
+    data = [
+        (one.name, *(number(span.get(name), 5) for name in (("value",) if offline else _ON_CHART)))
+        for one, span in zip(group, spans, strict=True)
+    ]
+    return figure(title, chart.svg(), note=f"{what}{claim}".strip(), data=table(title, head, data))
+
+
+def _span(one: Shown) -> dict[str, float]:
+    """Milliseconds by name, or the samples per second as ``value``."""
+    told = one.result.performance
+    assert told is not None
+    assert one.entry.value is not None
+    if one.result.scenario == "offline":
+        return {"value": one.entry.value}
+    found = {name: told.latency_ns.get(name, math.nan) / 1e6 for name in _ON_CHART}
+    return {name: value for name, value in found.items() if math.isfinite(value) and value > 0}
+
+
+def compared(entries: Sequence[Entry], warnings: Sequence[str]) -> list[Markup]:
+    """Ratios of time with their intervals, against the first result of each benchmark, and what to keep in mind."""
+    try:
+        comparison: Comparison | None = compare(entries, warnings=warnings)
+    except UsageError:  # each is of another benchmark
+        comparison = None
+    told = comparison.warnings if comparison else warnings
+    parts = [
+        table(each.title, [name.lower() for name in each.head], each.rows, wide=True)
+        for each in (comparison_grids(comparison) if comparison else ())
+    ]
+    if told:
+        parts.append(element("ul", *(element("li", cut(text)) for text in told[:50])))
+    return parts
+
+
+def facts(results: Sequence[Shown]) -> list[Markup]:
+    """What was run on what, a row a fact and a column a result: what differs, and then what is the same everywhere."""
+    entries = [one.entry for one in results]
+    different = [each.name for each in differences(entries)]
+    names = dict.fromkeys(name for entry in entries for name in entry.facts)
+    head = ("", *(one.name for one in results))
+    parts = []
+    if different:
+        rows = [_facts(f"≠ {name}", name, entries) for name in different]
+        parts.append(table("What differs", head, rows, wide=True, marked=range(len(rows))))
+    else:
+        parts.append(element("p", "Model, settings, versions and environment are the same everywhere."))
+    rest = [_facts(name, name, entries) for name in names if name not in set(different)]
+    changing = " what changes from minute to minute is here, too"
+    parts.append(details(f"{len(rest)} other facts:{changing}", table("Other facts", head, rest, wide=True)))
+    return parts
+
+
+def _facts(title: str, name: str, entries: Iterable[Entry]) -> tuple[str, ...]:
+    return (title, *(cut(shown(entry.facts.get(name)), 120) for entry in entries))
+
+
+def section(results: Sequence[Shown], entries: Sequence[Entry], warnings: Sequence[str]) -> Markup:
+    """All of it; of one result the overview alone."""
+    parts: list[Markup | None] = [element("h2", "Overview", id="overview"), overview(results)]
+    if len(entries) > 1:
+        several = len(results) > 1
+        parts += [charts(results), element("h3", "Compared"), *compared(entries, warnings)]
+        parts += [element("h3", "Model, settings, versions, environment"), *facts(results)] if several else []
+    elif warnings:
+        parts.append(element("ul", *(element("li", cut(text)) for text in warnings[:50])))
+    return element("section", join(part for part in parts if part is not None))
