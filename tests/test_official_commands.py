@@ -47,16 +47,21 @@ def test_a_result_as_it_was_made_is_clean(shared_command, folder):
     assert {"own-digests", "own-latencies", "own-logs", "own-verdict", "accuracy-recomputed"} <= set(told["passed"])
 
 
+def told(*keys, value):
+    """Change a value of the result."""
+    return lambda folder: edit(folder / "result.json", *keys, value=value)
+
+
 EDITS = {
-    "a better p90": ("own-logs", lambda f: edit(f / "result.json", "performance", "latency_ns", "p90", value=lambda v: v * 0.9)),
-    "a better throughput": ("own-latencies", lambda f: edit(f / "result.json", "performance", "throughput", value=lambda v: v * 2)),
-    "more samples": ("own-latencies", lambda f: edit(f / "result.json", "performance", "samples", value=lambda v: v + 1)),
-    "a shorter run": ("own-latencies", lambda f: edit(f / "result.json", "performance", "duration_s", value=0.001)),
-    "a better accuracy": ("accuracy-recomputed", lambda f: edit(f / "result.json", "accuracy", "value", value=lambda v: v / 2)),
-    "another seed": ("own-logs", lambda f: edit(f / "result.json", "seeds", "qsl", value=5)),
-    "another verdict": ("own-verdict", lambda f: edit(f / "result.json", "valid", value=False)),
-    "a rule that is met": ("own-verdict", lambda f: edit(f / "result.json", "rules", 0, "required", value=10**9)),
-    "LoadGen's verdict": ("own-logs", lambda f: edit(f / "result.json", "performance", "loadgen", "valid", value=False)),
+    "a better p90": ("own-logs", told("performance", "latency_ns", "p90", value=lambda ns: ns * 0.9)),
+    "a better throughput": ("own-latencies", told("performance", "throughput", value=lambda rate: rate * 2)),
+    "more samples": ("own-latencies", told("performance", "samples", value=lambda count: count + 1)),
+    "a shorter run": ("own-latencies", told("performance", "duration_s", value=0.001)),
+    "a better accuracy": ("accuracy-recomputed", told("accuracy", "value", value=lambda share: share / 2)),
+    "another seed": ("own-logs", told("seeds", "qsl", value=5)),
+    "another verdict": ("own-verdict", told("valid", value=False)),
+    "a rule that is met": ("own-verdict", told("rules", 0, "required", value=10**9)),
+    "LoadGen's verdict": ("own-logs", told("performance", "loadgen", "valid", value=False)),
     "other latencies": ("own-digests", lambda f: (f / "latencies.bin").write_bytes(struct.pack("<8q", *[1] * 8))),
     "no latencies": ("own-digests", lambda f: (f / "latencies.bin").unlink()),
     "another log": ("own-digests", lambda f: replace(f / DETAIL, '"result_validity"', '"result_validity "')),
@@ -64,19 +69,19 @@ EDITS = {
     "a log of zero bytes": ("log-empty", lambda f: (f / DETAIL).write_bytes(b"")),
     "a file more": ("own-digests", lambda f: (f / "performance" / "more.txt").write_text("x")),
     "no JSON": ("own-result", lambda f: (f / "result.json").write_text("{")),
-    "another schema": ("own-result", lambda f: edit(f / "result.json", "schema", value=2)),
+    "another schema": ("own-result", told("schema", value=2)),
     "missing keys": ("own-result", lambda f: (f / "result.json").write_text('{"schema": 1, "run_id": "x"}')),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edited_result_is_noticed(name, shared_command, folder):
     rule, spoil = EDITS[name]
     spoil(folder)
-    told, done = shared_command.json("check", folder.parent)
+    report, done = shared_command.json("check", folder.parent)
     assert done.returncode == 1
-    errors = {finding["rule"] for finding in told["findings"] if finding["severity"] == "error"}
-    assert rule in errors, told
+    errors = {finding["rule"] for finding in report["findings"] if finding["severity"] == "error"}
+    assert rule in errors, report
     assert "Traceback" not in done.stderr
 
 

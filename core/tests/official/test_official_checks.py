@@ -7,6 +7,8 @@ import os
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mlperf_mobile.cli import check as check_command
 from mlperf_mobile.errors import DataError, UsageError
@@ -103,6 +105,18 @@ BROKEN = {
     "measurement-keys": lambda t, d: t.edit(t.measurement, "retraining", value=""),
     "unfinished": lambda t, d: t.edit(t.system, "DRAM", value="TO FILL IN: size"),
     "system-file": lambda t, d: t.system.unlink(),
+    "log-rewritten": lambda t, d: append(
+        t.single / "mlperf_log_detail.txt", ':::MLLOG {"key": "result_validity", "value": "INVALID"}\n'
+    ),
+    "mode ": lambda t, d: t.log(t.single, effective_test_mode="SubmissionRun"),
+    "pair ": lambda t, d: shutil.rmtree(t.device / "mobilenetEdgeTPU"),
+    "score-relation ": lambda t, d: t.edit(
+        t.result, "results", 0, "performance_run", "throughput", "value", value=float("nan")
+    ),
+    "accuracy-target ": lambda t, d: t.edit(
+        t.result, "results", 0, "accuracy_run", "accuracy", value={"normalized": 75.32, "formatted": "7532.00%"}
+    ),
+    "result-form ": lambda t, d: t.edit(t.result, "results", value=[]),
 }
 
 
@@ -124,6 +138,7 @@ WARNED = {
     "score-agrees": lambda t: t.edit(t.result, "results", 1, "performance_run", "throughput", "value", value=3000.0),
     "system-keys": lambda t: t.edit(t.system, "DRAM", value=""),
     "measurement-file": lambda t: t.measurement.unlink(),
+    "result-file": lambda t: t.result.unlink(),
     "unknown-benchmark": lambda t: (t.device / "mobilenetEdgeTPU").rename(t.device / "somethingNew"),
     "log-encoding": lambda t: (t.single / "mlperf_log_detail.txt").write_text(
         (t.single / "mlperf_log_detail.txt").read_text(), encoding="utf-16"
@@ -231,6 +246,46 @@ def test_the_command(tree, command):
     assert told["counts"]["error"] == sum(f["severity"] == "error" for f in told["findings"]) > 0
     code, text = command(check_command, "check", tree.root)
     assert "closed/ACME/results/phone/mobilenetEdgeTPU/SingleStream/log_performance/mlperf_log_detail.txt" in text
+
+
+def test_a_file_that_commands_the_terminal(tree, registry):
+    tree.edit(tree.result, "results", 0, "benchmark_id", value="\x1b[2Jimage\ud800")
+    text = "\n".join(check_command.lines(check(tree.root, registry), everything=True))
+    assert text.isascii()
+    assert "\x1b" not in text
+    (tree.device / "odd\udcff").mkdir()
+    (tree.device / "odd\udcff" / "result.json").write_text("{")
+    "\n".join(check_command.lines(check(tree.root, registry))).encode()
+
+
+def test_a_pipe_is_not_waited_for(tree, registry):
+    os.mkfifo(tree.device / "results.json")
+    tree.system.unlink()
+    os.mkfifo(tree.system)
+    assert "bad-json" in rules(check(tree.root, registry))
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_mutated_submission_never_surprises(data, tree, registry):
+    """Whatever is changed, there is a report, and a log that is not whole is never called clean."""
+    paths = sorted(path for path in tree.root.rglob("*") if path.is_file())
+    path = data.draw(st.sampled_from(paths))
+    raw = path.read_bytes()
+    place = data.draw(st.integers(0, len(raw)))
+    spoilt = data.draw(
+        st.sampled_from(
+            [raw[:place], raw[:place] + b"\0" * 9 + raw[place:], raw[:place] + raw[place + 9 :], b"", raw * 2]
+        )
+    )
+    path.write_bytes(spoilt)
+    try:
+        report = check(tree.root, registry)
+        json.dumps(report.to_json())
+        if path.name == "mlperf_log_detail.txt" and len(spoilt) < len(raw) - 9:
+            assert not report.clean
+    finally:
+        path.write_bytes(raw)
 
 
 # The official rounds.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from textwrap import dedent
@@ -210,7 +209,8 @@ def test_a_log_of_500_mb_is_streamed(kind, tmp_path, make_detail, single_stream)
         from mlperf_mobile.official import loadgen_logs, verdict
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         log = loadgen_logs.read_detail([Path(sys.argv[1])])
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, verdict.recompute(log).valid, len(log.damaged))
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(after - before, verdict.recompute(log).valid, len(log.damaged))
     """
     done = subprocess.run(
         [sys.executable, "-c", dedent(code), str(path)], capture_output=True, text=True, timeout=240, check=True
@@ -218,4 +218,3 @@ def test_a_log_of_500_mb_is_streamed(kind, tmp_path, make_detail, single_stream)
     kilobytes, valid, damaged = done.stdout.split()
     assert int(kilobytes) < 64 << 10
     assert (valid, int(damaged) > 0) == ("True", kind != "lines")
-    assert resource.RUSAGE_SELF == 0

@@ -92,7 +92,7 @@ class _Node:
             return ""
         if not isinstance(self.value, str):
             raise self.wrong("a text")
-        return self.value[:2000]
+        return json_files.clean(self.value[:2000])
 
     def number(self) -> float | None:
         """A finite number, also as text; infinite ones and ``N/A`` mean that there is none."""
@@ -137,8 +137,10 @@ def _extended(path: Path, top: _Node, form: str) -> AppFile:
         platform=platform,
         device=device,
         app_version=build.get("version").text(),
-        app_build=tuple((k, str(v)[:200]) for k, v in build.value.items() if not isinstance(v, list | dict)),
-        unknown=tuple(sorted(set(top.value) - {"meta", "results", "environment_info", "build_info"})[:20]),
+        app_build=tuple((_plain(k), _plain(v)) for k, v in build.value.items() if not isinstance(v, list | dict)),
+        unknown=tuple(
+            sorted({_plain(key) for key in top.value} - {"meta", "results", "environment_info", "build_info"})[:20]
+        ),
     )
 
 
@@ -153,12 +155,16 @@ def _device(node: _Node) -> tuple[str, tuple[tuple[str, str], ...]]:
     facts = _or_empty(value.get(platform)) if value.there and platform else node
     if not isinstance(facts.value, dict):
         raise facts.wrong("an object")
-    told = {k: str(v)[:200] for k, v in facts.value.items() if v is not None and not isinstance(v, list | dict)}
+    told = {_plain(k): _plain(v) for k, v in facts.value.items() if v is not None and not isinstance(v, list | dict)}
     props = facts.value.get("props")
     for prop in props if isinstance(props, list) else ():
         if isinstance(prop, dict):
-            told[str(prop.get("name"))[:100]] = str(prop.get("value"))[:200]
+            told[_plain(prop.get("name"))] = _plain(prop.get("value"))
     return platform, tuple(told.items())
+
+
+def _plain(value: object) -> str:
+    return json_files.clean(str(value)[:200])
 
 
 def _result(node: _Node) -> AppResult:

@@ -12,6 +12,11 @@ MAX_FINDINGS = 10_000
 """More than these are counted and not kept."""
 
 
+def printable(text: str) -> str:
+    """A text in one line that a terminal shows and does not obey: files under check may hold anything."""
+    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+
+
 class Severity(StrEnum):
     """How bad a finding is; only errors make a check fail."""
 
@@ -35,7 +40,7 @@ class Place:
         if root is not None and path.is_relative_to(root) and path != root:
             path = path.relative_to(root)
         where = ":".join(str(part) for part in (path, self.line, self.column) if part is not None)
-        return f"{where}: {self.key}" if self.key else where
+        return printable(f"{where}: {self.key}" if self.key else where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class Report:
     def add(self, rule: str, severity: Severity, place: Place, text: str) -> None:
         """Note a finding."""
         if len(self.findings) < MAX_FINDINGS:
-            self.findings.append(Finding(rule, severity, place, " ".join(text.split())))
+            self.findings.append(Finding(rule, severity, place, printable(text)))
         else:
             self.dropped += 1
 
@@ -91,7 +96,7 @@ class Report:
     def skip(self, rule: str, place: Place, why: str) -> None:
         """Note that a rule was not checked."""
         if len(self.unchecked) < MAX_FINDINGS:
-            self.unchecked.append(Unchecked(rule, place, " ".join(why.split())))
+            self.unchecked.append(Unchecked(rule, place, printable(why)))
         else:
             self.dropped += 1
 
@@ -134,4 +139,4 @@ class Report:
 
     def _place(self, place: Place) -> dict[str, Any]:
         file = Place(place.path).text(self.root)
-        return {"file": file, "line": place.line, "column": place.column, "key": place.key or None}
+        return {"file": file, "line": place.line, "column": place.column, "key": printable(place.key) or None}

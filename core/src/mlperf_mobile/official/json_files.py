@@ -27,6 +27,11 @@ def encoding_of(start: bytes) -> str:
     return next((name for mark, name in _MARKS.items() if start.startswith(mark)), "utf-8")
 
 
+def clean(text: str) -> str:
+    """A text that can be written: halves of surrogate pairs, which JSON can hold, become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def read(path: Path) -> Any:
     """The content of a JSON file; NaN and Infinity are taken, as some writers write them.
 
@@ -34,6 +39,8 @@ def read(path: Path) -> Any:
         JsonError: It cannot be read, is larger than ``MAX_BYTES``, or is not JSON.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would never end
+            raise JsonError(path, "not a file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:

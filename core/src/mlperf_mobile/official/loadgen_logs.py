@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from mlperf_mobile.errors import DataError
 from mlperf_mobile.loadgen import ACCURACY_LOG, DETAIL_LOG, SUMMARY_LOG
-from mlperf_mobile.official.json_files import encoding_of
+from mlperf_mobile.official.json_files import clean, encoding_of
 
 MAX_LINE = 4 << 20
 """Longer lines are skipped; the longest known, of loaded samples, has 1 MB."""
@@ -23,6 +23,7 @@ MAX_TEXTS = 100
 MAX_SUMMARY = 1 << 20
 _MLLOG = ":::MLLOG "
 _LONE_BACKSLASH = re.compile(r'\\(?!["\\])')
+_ONCE = ("requested_", "effective_", "result_", "early_stopping_", "loadgen_version", "test_datetime")
 _PART = re.compile(r"_?[a-z]{2}|_?\d{2}")
 
 
@@ -46,6 +47,8 @@ class DetailLog:
     records: int
     damaged: tuple[int, ...]
     """Lines that are not records, at most ``MAX_TEXTS``."""
+    rewritten: tuple[int, ...]
+    """Lines in which a setting or a number of the result is told once more, and otherwise."""
     encoding: str
     ended: bool
     """Whether the last line is whole."""
@@ -110,6 +113,7 @@ def read_detail(paths: list[Path]) -> DetailLog:
     entries: dict[str, Entry] = {}
     errors: list[Entry] = []
     damaged: list[int] = []
+    rewritten: list[int] = []
     warnings = records = number = 0
     ended, encoding = True, "utf-8"
     try:
@@ -128,19 +132,32 @@ def read_detail(paths: list[Path]) -> DetailLog:
                 key, value, is_error, is_warning = record
                 warnings += is_warning
                 if is_error and len(errors) < MAX_TEXTS:
-                    errors.append(Entry(str(value)[:500], number))
+                    errors.append(Entry(clean(str(value)[:500]), number))
                 if not isinstance(value, list) and (key in entries or len(entries) < MAX_KEYS):
-                    entries[key] = Entry(_kept(value), number)
+                    kept = Entry(_kept(value), number)
+                    if key.startswith(_ONCE) and repr(entries.get(key, kept).value) != repr(kept.value):
+                        rewritten.append(number)
+                    entries[key] = kept
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError("log-unreadable", f"cannot read {paths[0]}: {reason}", "check its permissions") from error
-    return DetailLog(paths[0], entries, tuple(errors), warnings, records, tuple(damaged), encoding, ended)
+    return DetailLog(
+        paths[0],
+        entries,
+        tuple(errors),
+        warnings,
+        records,
+        tuple(damaged),
+        tuple(rewritten[:MAX_TEXTS]),
+        encoding,
+        ended,
+    )
 
 
 def _kept(value: Any) -> Any:
     if isinstance(value, dict):
         return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16] if value else ""
-    return value[:500] if isinstance(value, str) else value
+    return clean(value[:500]) if isinstance(value, str) else value
 
 
 def _lines(files: Sequence[TextIO]) -> Iterator[tuple[str, bool]]:
@@ -169,7 +186,7 @@ def _record(line: str) -> tuple[str, Any, bool, bool] | None:
             data = json.loads(_LONE_BACKSLASH.sub(r"\\\\", text))
         told = data.get("metadata")
         about = told if isinstance(told, dict) else {}
-        key = str(data["key"])[:200]
+        key = clean(str(data["key"])[:200])
         is_error = about.get("is_error") is True or key.startswith("error")
         return key, data["value"], is_error, about.get("is_warning") is True
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

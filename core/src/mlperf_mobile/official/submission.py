@@ -153,7 +153,7 @@ def _look_at(folder: Path, folders: list[str], files: list[str], found: Submissi
 def part_of(root: Path) -> str:
     """Which part of a submission ``root`` is: ``all`` of a submitter's or more, ``runs``, or runs of one ``mode``."""
     parts = root.absolute().parts
-    tree, division, _, start = _head(parts)
+    *_, start = _head(parts)
     if not start:
         return "all"
     inner = parts[start:]

@@ -64,6 +64,9 @@ def _detail(folder: LogFolder, report: Report) -> DetailLog | None:
         report.error("log-damaged", Place(log.path, log.damaged[0]), f"no records of LoadGen: lines {lines}{more}")
     else:
         report.passed["log-damaged"] += 1
+    if log.rewritten:
+        text = "a setting or a number of the result is told twice, and differently"
+        report.error("log-rewritten", Place(log.path, log.rewritten[0]), text)
     if log.encoding != "utf-8":
         report.warning("log-encoding", Place(log.path), f"written in {log.encoding}; LoadGen writes ASCII")
     performance = verdict.mode_of(log) == verdict.PERFORMANCE
@@ -105,10 +108,13 @@ def check(context: Context) -> None:
 def _place_agrees(run: LoggedRun, log: DetailLog, report: Report) -> None:
     if not benchmarks.canonical(run.folder.name):
         report.warning("unknown-benchmark", Place(run.folder.path), f"no benchmark is called {run.folder.name!r}")
-    if run.folder.mode and run.mode:
-        wrong = f"the folder says {run.folder.mode}, the log {run.mode}"
-        report.require("mode", run.folder.mode == run.mode, run.place("effective_test_mode"), wrong)
-    told = verdict.scenario_of(log)
+    mode, told = verdict.mode_of(log), verdict.scenario_of(log)
+    known = mode in (verdict.PERFORMANCE, verdict.ACCURACY)
+    ok = known and run.folder.mode in (run.mode, None)
+    wrong = f"the folder says {run.folder.mode or 'nothing'}, the log {mode or 'nothing'}"
+    report.require("mode", ok, run.place("effective_test_mode"), wrong)
+    if run.mode == PERFORMANCE and told not in (SINGLE_STREAM, OFFLINE):
+        report.error("scenario", run.place("effective_scenario"), f"{told} is no scenario of MLPerf Mobile")
     if run.folder.scenario and run.mode == PERFORMANCE:
         wrong = f"the folder says {run.folder.scenario}, the log {told}"
         report.require("scenario", run.folder.scenario == told, run.place("effective_scenario"), wrong)
@@ -201,6 +207,7 @@ def _not_exhausted(run: LoggedRun, log: DetailLog, report: Report) -> None:
 def _verdict(run: LoggedRun, log: DetailLog, report: Report) -> None:
     found = run.verdict
     if found is None:
+        report.skip("valid", run.place("effective_test_mode"), "the log does not say that it is of a performance run")
         return
     for text in found.contradictions:
         report.error("numbers-agree", Place(log.path), f"numbers that cannot be true together: {text}")

@@ -7,7 +7,7 @@ from mlperf_mobile.official.app_results import OFFLINE, AppResult, Run
 from mlperf_mobile.official.checks.context import Context, FileOf, LoggedRun
 from mlperf_mobile.official.findings import Place, Report, Severity
 from mlperf_mobile.official.rounds import Target
-from mlperf_mobile.official.submission import ACCURACY, PERFORMANCE, Described
+from mlperf_mobile.official.submission import ACCURACY, PERFORMANCE, Described, part_of
 
 _DIGITS = {"flat": 7, "list": 7, "extended": 10}
 """How exact a score is in each form: v1.1 to v2.1 computed it in 32 bits."""
@@ -28,6 +28,8 @@ def read_file(described: Described, report: Report) -> FileOf | None:
     except app_results.FormError as error:
         report.error("result-form", Place(described.path, key=error.where), error.what)
         return None
+    if not content.results:
+        report.error("result-form", Place(described.path), "there are no results in it")
     if content.unknown:
         keys = ", ".join(content.unknown)
         report.warning("result-form", Place(described.path), f"keys that no known version of the app writes: {keys}")
@@ -48,22 +50,44 @@ def check(context: Context) -> None:
         else:
             _relation(result, result.performance, place, report, flat=file.content.form == "flat")
             _performance(file, result, result.performance, performance.get(key), place, report)
+            _logs_there(context, file, key in performance, place, PERFORMANCE)
         if result.accuracy is None or result.accuracy.accuracy is None:
             report.error("pair", place, "there is no accuracy in the result file")
         else:
             _target(context, key[1], result.accuracy, place)
-            if key not in accuracy and context.submission.logs:
-                report.error("pair", place, "there are no logs of this accuracy run")
+            _logs_there(context, file, key in accuracy, place, ACCURACY)
     for key, run in (performance | accuracy).items():
         if key not in told:
             why = "no result file has this benchmark, so neither its score nor its accuracy can be compared"
             report.skip("score-agrees", Place(run.folder.path), why)
+
+    _files_there(context)
+
+
+def _logs_there(context: Context, file: FileOf, there: bool, place: Place, mode: str) -> None:
+    """In a submission, logs belong to every number; a file alone has none."""
+    if file.system.division or context.submission.logs:
+        alone = part_of(context.report.root) == "mode" or context.report.root.is_file()
+        wrong = f"there are no logs of this {mode} run"
+        context.report.require("pair", None if alone and not there else there, place, wrong)
+
+
+def _files_there(context: Context) -> None:
+    """Every system has a result file."""
+    told = {file.system for file in context.files}
+    for system in sorted({run.folder.system for run in context.runs} - told, key=str):
+        if system.division and part_of(context.report.root) != "mode":
+            text = f"{system} has no result file of the app"
+            context.report.warning("result-file", Place(context.submission.root), text)
 
 
 def _relation(result: AppResult, run: Run, place: Place, report: Report, *, flat: bool) -> None:
     """The app's own arithmetic: 1 / p90, and samples / p90 offline."""
     if run.valid is False:
         report.error("valid", place, "the result file says that the run is invalid")
+    if run.throughput is None or run.throughput <= 0:
+        report.error("score-relation", place, f"the score is {run.throughput}")
+        return
     if result.batch == 0:
         report.note("batch", place, "batch_size is 0: the app of this time did not write it")
     if run.token_based:
@@ -71,7 +95,7 @@ def _relation(result: AppResult, run: Run, place: Place, report: Report, *, flat
         wrong = f"throughput is {run.throughput}, token_throughput {run.tokens_per_s}"
         report.require("score-relation", equal, place, wrong)
         return
-    if run.p90_s is None or run.throughput is None:
+    if run.p90_s is None:
         if not flat:
             report.skip("score-relation", place, "this form of the file has no latency to compute the score from")
         return
@@ -148,6 +172,9 @@ def _offline_agrees(run: Run, logged: LoggedRun, place: Place, report: Report) -
 def _target(context: Context, benchmark: str, run: Run, place: Place) -> None:
     report, accuracy = context.report, run.accuracy
     if accuracy is None:
+        return
+    if not 0 <= accuracy.normalized <= 1:
+        report.error("accuracy-target", place, f"the accuracy is {accuracy.normalized}, and should be from 0 to 1")
         return
     written = app_results.accuracy_of_text(accuracy.formatted, benchmark)
     if written and written.metric:
