@@ -326,3 +326,70 @@ def test_the_verdict_of_every_official_log_is_recomputed(official_results, regis
                 assert run.verdict.throughput == pytest.approx(told, rel=1e-5, abs=0.006)
     assert seen == 54
     assert len(report.findings) == 0
+
+
+# Accuracies, computed anew from answers.
+
+
+@pytest.fixture
+def answered(tree, tmp_path, monkeypatch):
+    """A cache with ImageNet's validation set, of four images, and answers of which three are right."""
+    images = tmp_path / "cache" / "local" / "mlperf_datasets" / "imagenet" / "img"
+    images.mkdir(parents=True)
+    for number in range(4):
+        (images / f"ILSVRC2012_val_{number + 1:08}.JPEG").write_bytes(b"no image is decoded to score a log")
+    (images.parent / "imagenet_val_full.txt").write_text("65\n970\n230\n809\n")
+    monkeypatch.setenv("MLPERF_MOBILE_CACHE", str(tmp_path / "cache"))
+    tree.edit(tree.result, "results", 0, "accuracy_run", "accuracy", value={"normalized": 0.75, "formatted": "75.00%"})
+    log = tree.single.with_name("log_accuracy") / "mlperf_log_accuracy.json"
+    answers = [(2, 230), (0, 65), (3, 1), (1, 970)]
+    items = (
+        f'{{ "seq_id" : {n}, "qsl_idx" : {index}, "data" : "{answer.to_bytes(4, "little").hex().upper()}" }}'
+        for n, (index, answer) in enumerate(answers)
+    )
+    log.write_text("[\n" + ",\n".join(items) + "\n]\n")
+    return log
+
+
+def of_rule(report, rule="accuracy-recomputed"):
+    return [finding.text for finding in report.findings if finding.rule == rule]
+
+
+def test_an_accuracy_is_computed_anew(tree, answered, registry):
+    report = check(tree.root, registry)
+    assert (report.passed["accuracy-recomputed"], of_rule(report), report.clean) == (1, [], True)
+
+
+@pytest.mark.parametrize(
+    "names", [("mlperf_log_accuracy.json_aa", "mlperf_log_accuracy.json_ab"), ("mlperf_log_accuracy_aa",)]
+)
+def test_a_log_of_answers_in_parts(names, tree, answered, registry):
+    raw = answered.read_bytes()
+    answered.unlink()
+    cut = 70 if len(names) > 1 else len(raw)
+    for name, part in zip(names, (raw[:cut], raw[cut:]), strict=False):
+        answered.with_name(name).write_bytes(part)
+    report = check(tree.root, registry)
+    assert (report.passed["accuracy-recomputed"], of_rule(report)) == (1, [])
+
+
+def test_answers_that_say_something_else(tree, answered, registry):
+    replace(answered, "41000000", "42000000")
+    (text,) = of_rule(check(tree.root, registry))
+    assert "the answers give 0.5" in text
+
+
+@pytest.mark.parametrize("spoil", [lambda raw: raw[:150], lambda raw: raw.replace(b'"qsl_idx" : 3', b'"qsl_idx" : 2')])
+def test_answers_that_are_not_whole(spoil, tree, answered, registry):
+    answered.write_bytes(spoil(answered.read_bytes()))
+    (text,) = of_rule(check(tree.root, registry))
+    assert "cannot be scored" in text
+
+
+def test_an_app_that_logs_no_answers(tree, answered, registry):
+    answered.write_text(
+        '[\n{ "seq_id" : 0, "qsl_idx" : 0, "data" : "" },\n{ "seq_id" : 1, "qsl_idx" : 1, "data" : "" }\n]\n'
+    )
+    report = check(tree.root, registry)
+    (told,) = [each.why for each in report.unchecked if each.place.path == answered]
+    assert told == "the app logs no answers of this benchmark"
