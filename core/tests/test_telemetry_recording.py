@@ -421,14 +421,16 @@ class TestRecorder:
         ],
     )
     def test_a_counter_that_is_broken(self, tmp_path, root, broken, trouble):
-        """Its series ends; the others go on."""
-        with Recorder(tmp_path, 0.01, lambda: 0, {"npu": Counter(broken)}, root) as telemetry:
-            until_rows(tmp_path, 4)
+        """Its series ends, and it is not asked again when it raises; the others go on."""
+        counter = Counter(broken)
+        with Recorder(tmp_path, 0.01, lambda: 0, {"npu": counter}, root) as telemetry:
+            until_rows(tmp_path, 20)
         told = telemetry.summary()
         assert set(told["series"]) >= {"frequency.policy0_mhz"}
         assert "energy.plugin.npu_joules" not in told["series"]
         assert len(timeline.read(tmp_path / timeline.FILE).series["frequency.policy0_mhz"]) > 2
         assert (trouble or "None") in str(told.get("trouble"))
+        assert (counter.joules == 101.0) is bool(trouble)
 
     def test_a_counter_that_never_answers(self, tmp_path, root, monkeypatch):
         """The run does not wait for it."""

@@ -12,7 +12,7 @@ Values = dict[str, float]
 """Finite numbers by the name of their series; the unit is the name's last part: ``frequency.policy0_mhz``."""
 
 MOST_FILES = 256
-"""Of one kind: a phone has some hundred thermal zones."""
+"""In one folder: a phone has some hundred thermal zones."""
 
 _MOST_BYTES = 4096
 _MOST_NAME = 48
@@ -79,7 +79,7 @@ class Gauges:
             low: The least that can be true, in the unit of the series.
             high: The most.
         """
-        opened = open_file(path) if len(self._gauges) < MOST_FILES else None
+        opened = open_file(path)
         if opened is None:
             return None
         gauge = Gauge(opened, scale, low, high)
