@@ -69,6 +69,8 @@ def _ask(context: Context, registry: Registry) -> None:
 def _round(context: Context) -> rounds.Round | None:
     """The round by its seeds, by folders' names where two rounds share them, or without logs by the app's version."""
     details = [run.detail for run in context.runs if run.detail]
+    if not details and not context.files:
+        return None
     place, folders = Place(context.submission.root), context.submission.root.absolute().parts
     names = rounds.detect(context.rounds, details, folders)
     if details and not names:
