@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
+from mlperf_mobile import backend_checks
 from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Options, Probe, Session
-from mlperf_mobile.errors import BackendError, ModelError, UsageError
+from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_neuron import compiled as store
 from mlperf_mobile_backend_neuron import libraries, litert_network, ncc, restored, runtime, soc, stable_delegate
 from mlperf_mobile_backend_neuron.adapter import Adapter
@@ -35,13 +34,7 @@ class NeuronBackend:
     """
 
     def __init__(self, options: Options) -> None:
-        try:
-            self._options = NeuronOptions.model_validate(dict(options))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = "".join(f"{part}: " for part in first["loc"])
-            text = f"backend neuron: {name}{first['msg'].removeprefix('Value error, ')}"
-            raise UsageError("bad-options", text, "check backend_options") from error
+        self._options = backend_checks.options(NeuronOptions, options, "backend neuron")
 
     @property
     def shards(self) -> int:

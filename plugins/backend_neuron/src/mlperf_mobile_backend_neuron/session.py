@@ -9,10 +9,9 @@ from typing import Any, NoReturn, Self
 import numpy as np
 import numpy.typing as npt
 
+from mlperf_mobile.backend_checks import closed, misfit
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
-from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_neuron.compiled import Compiled
-from mlperf_mobile_neural_networks.samples import misfit
 
 Array = npt.NDArray[Any]
 
@@ -67,17 +66,19 @@ class NeuronSession:
             try:
                 for (slot, shape, dtype), tensor in zip(feeds, inputs, strict=True):
                     if tensor.shape != shape or tensor.dtype != dtype:
-                        raise misfit(inputs, specs, name)
+                        raise ValueError
                     slot[...] = tensor
             except (AttributeError, TypeError, ValueError) as error:
-                raise misfit(inputs, specs, name) from error
+                if wrong := misfit(inputs, specs, name):
+                    raise wrong from error
+                raise
             compute()
             return results
 
         return run
 
     def _closed(self, _: Tensors) -> NoReturn:
-        raise BackendError("session-closed", f"the session of {self._name} is closed", "load the model again")
+        raise closed(self._name)
 
 
 def size(spec: TensorSpec) -> int:
