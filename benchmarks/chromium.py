@@ -1,4 +1,4 @@
-"""A headless Chromium that opens one page: what it measures, draws, says, and would load (DevTools protocol, by pipe)."""
+"""A headless Chromium with one page: what it measures, draws, says, and would load (DevTools protocol, by pipe)."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ class Browser:
 
     def screen(self, width: int, height: int, *, dark: bool = False) -> None:
         """Choose the size of the window in CSS pixels, and the colour scheme."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        size: dict[str, Any] = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 

@@ -41,7 +41,7 @@ class Shown:
 
 
 def shown(entries: Sequence[Entry], warnings: Iterable[str]) -> tuple[list[Shown], list[str]]:
-    """The results among the entries, each with a label of its own, and the warnings under these; published ones are none.
+    """The results of ours among the entries, each with a label of its own, and the warnings under these labels.
 
     Raises:
         OutputError: There are none.
@@ -148,7 +148,8 @@ COLUMNS: Sequence[Column] = (
     Column("official_place", "place among the published results, from the fastest",
            lambda one: one.standing.place if one.standing else None),
     Column("official_of", "so many published results", lambda one: one.standing.of if one.standing else None),
-    Column("official", "between which published results it is", lambda one: one.standing.sentence if one.standing else None),
+    Column("official", "between which published results it is",
+           lambda one: one.standing.sentence if one.standing else None),
     Column("error", "why it failed", lambda one: one.result.error.code if one.result.error else None),
     Column("folder", "where it lies", lambda one: one.entry.source),
 )  # fmt: skip

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 
 _ROUND = (1.0, 2.0, 5.0, 10.0)
-_LOG_FROM = 8.0
+_FINER = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
+_LOG_FROM = 4.0
 """Latencies whose largest is so many times the smallest are drawn by powers of ten."""
+_MARGIN = 1.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def linear(label: str, low: float, high: float, *, count: int = 5, widen: bool =
         low, high, widen = low - room, high + room, True
     raw = (high - low) / max(count - 1, 1)
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * part for part in _ROUND if power * part >= raw * 0.999)
+    step = next(power * part for part in _ROUND if power * part >= raw * 0.7)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     ticks = tuple(n * step for n in range(first, last + 1))
     if widen:
@@ -61,22 +63,19 @@ def linear(label: str, low: float, high: float, *, count: int = 5, widen: bool =
 
 
 def logarithmic(label: str, low: float, high: float) -> Axis:
-    """Bounds at 1, 2 or 5 times a power of ten; ticks there too, or at powers of ten where those are many.
+    """Bounds a little outside of the values; ticks between them, the fewer the more powers of ten there are.
 
     Raises:
         ValueError: A bound is not above zero.
     """
     if not 0 < low <= high:
         raise ValueError(f"{low} to {high} has no logarithm")
-    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
-    steps = [part * 10.0**power for power in powers for part in _ROUND[:3]]
-    start = max(n for n, step in enumerate(steps) if step <= low * (1 + 1e-9))
-    end = min(n for n, step in enumerate(steps) if step >= high * (1 - 1e-9))
-    end = max(end, start + 1)
-    ticks = steps[start : end + 1]
-    if len(ticks) > 7:
-        ticks = [step for step in ticks if math.isclose(math.log10(step) % 1, 0, abs_tol=1e-9)] or ticks
-    return Axis(label, steps[start], steps[end], tuple(ticks), log=True)
+    low, high = low / _MARGIN, high * _MARGIN
+    decades = math.log10(high / low)
+    parts = _FINER if decades < 1 else _ROUND[:3] if decades < 2.5 else _ROUND[:1]
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = tuple(part * 10.0**power for power in powers for part in parts if low <= part * 10.0**power <= high)
+    return Axis(label, low, high, ticks, log=True)
 
 
 def spread(label: str, low: float, high: float, *, count: int = 5) -> Axis:

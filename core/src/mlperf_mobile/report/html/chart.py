@@ -1,4 +1,4 @@
-"""Small charts as SVG: drawn at the size they are read at, coloured by the page's style sheet, with words beside them."""
+"""Small charts as SVG: drawn at the size they are read at, coloured by the style sheet, told in words as well."""
 
 from __future__ import annotations
 

@@ -97,9 +97,7 @@ def _figure(
     drawn = sorted(lines, key=lambda line: -max(line.series.values))[:SERIES]
     what, unit = title
     values = [value for line in drawn for value in (min(line.series.values), max(line.series.values))]
-    first, last = (
-        f(time for line in drawn for time in (line.series.times[0], line.series.times[-1])) for f in (min, max)
-    )
+    first, last = (of(line.series.times[place] for line in drawn) for of, place in ((min, 0), (max, -1)))
     x = linear("seconds since the clock was started", first - start, max(last, first + 0.001) - start, widen=False)
     y = linear(unit, min([*values, 0.0] if unit in _FROM_ZERO else values), max(values))
     told = "; ".join(

@@ -16,6 +16,8 @@ from mlperf_mobile.report.html.reduce import Column, Floats, envelope
 BINS = 60
 WINDOWS = 20
 """Rows of the table beside a chart over time."""
+_HEADROOM = 1.3
+"""Above the highest bar, for the names of the percentiles."""
 _MARKED = {"p50": 0, "p90": 1, "p99": 2}
 _SEQUENTIAL = ("single-stream", "sustained")
 """Scenarios that ask one query after the other: the sum of the latencies is the time."""
@@ -35,10 +37,8 @@ def figures(key: str, latencies_ns: array[int], scenario: str, percentiles: Mapp
         return []
     if scenario == "offline":
         return [_completions(key, values)]
-    return [
-        _distribution(key, values / _unit(values)[0], _unit(values), percentiles),
-        _over_time(key, values, scenario),
-    ]
+    unit = _unit(values)
+    return [_distribution(key, values / unit[0], unit, percentiles), _over_time(key, values, unit, scenario)]
 
 
 def _unit(values: Floats) -> tuple[float, str]:
@@ -52,7 +52,7 @@ def _distribution(key: str, values: Floats, unit: tuple[float, str], percentiles
     edges = np.geomspace(x.low, x.high, BINS + 1) if x.log else np.linspace(x.low, x.high, BINS + 1)
     edges[0], edges[-1] = min(edges[0], values.min()), max(edges[-1], values.max())
     counts = np.histogram(values, edges)[0]
-    y = linear("latencies in each bar", 0.0, float(counts.max()))
+    y = linear("latencies in each bar", 0.0, float(counts.max()) * _HEADROOM)
     chart = Chart(
         f"{key}-distribution", "Distribution of latencies",
         f"Histogram of {len(values):,} latencies from {values.min():.4g} to {values.max():.4g} {unit[1]}"
@@ -82,8 +82,8 @@ def _drawn(percentiles: Mapping[str, float], name: str) -> bool:
     return math.isfinite(percentiles.get(name, math.nan)) and percentiles[name] >= 0
 
 
-def _over_time(key: str, values: Floats, scenario: str) -> Markup:
-    unit, name = _unit(values)
+def _over_time(key: str, values: Floats, unit_name: tuple[float, str], scenario: str) -> Markup:
+    unit, name = unit_name
     timed = scenario in _SEQUENTIAL and values.min() > 0
     places = np.cumsum(values) / 1e9 if timed else np.arange(1.0, len(values) + 1)
     x = linear("seconds, as the sum of the latencies so far" if timed else "number of the sample", 0.0,
@@ -101,22 +101,16 @@ def _over_time(key: str, values: Floats, scenario: str) -> Markup:
         chart.band([(c.at, c.least) for c in columns], [(c.at, c.greatest) for c in columns])
         chart.line((c.at, c.median) for c in columns)
         note = (
-            f"{len(values):,} latencies in {len(columns)} columns: the area goes from the least to the greatest of each "
-            "column, the line through their medians."
+            f"{len(values):,} latencies in {len(columns)} columns: the area goes from the least to the greatest of "
+            "each column, the line through their medians."
         )
     else:
         chart.line(zip(places.tolist(), (values / unit).tolist(), strict=True))
         note = f"All {len(values):,} latencies are drawn."
-    head = (
-        ("until, s" if timed else "until sample"),
-        "latencies",
-        f"least, {name}",
-        f"median, {name}",
-        f"greatest, {name}",
-    )
-    return figure(
-        "Latency over time", chart.svg(), note=note, data=_windows(head, envelope(places, values / unit, WINDOWS))
-    )
+    first = "until, s" if timed else "until sample"
+    head = (first, "latencies", f"least, {name}", f"median, {name}", f"greatest, {name}")
+    data = _windows(head, envelope(places, values / unit, WINDOWS))
+    return figure("Latency over time", chart.svg(), note=note, data=data)
 
 
 def _windows(head: tuple[str, ...], columns: list[Column]) -> Markup:
@@ -171,4 +165,5 @@ def percentile_table(
         low, high = intervals.get(name, (None, None))
         span = f"{milliseconds(low).text} to {milliseconds(high).text}" if name in intervals else ""
         rows.append((name.replace("p99_9", "p99.9").replace("_", " "), milliseconds(value), span))
-    return table("Latency", ("", "ms", "95 % interval, ms"), rows)
+    head = ("", "ms", "95 % interval, ms") if intervals else ("", "ms")
+    return table("Latency", head, [row[: len(head)] for row in rows])

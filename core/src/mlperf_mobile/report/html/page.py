@@ -61,6 +61,8 @@ def _title(results: Sequence[Shown]) -> str:
 
 
 def _navigation(results: Sequence[Shown]) -> Markup:
+    if len(results) < 2:
+        return Markup()
     links = [("overview", "Overview"), *((one.key, _heading(one)) for one in results)]
     items = [element("li", element("a", name, href=f"#{key}")) for key, name in links]
     return element("nav", element("ul", *items), aria_label="Results")
@@ -71,9 +73,11 @@ def _heading(one: Shown) -> str:
 
 
 def _result(one: Shown) -> Markup:
+    beside = element("div", join(part for part in (parts.accuracy(one), parts.placement(one)) if part), class_="beside")
     found = [
-        parts.head(one), parts.rules(one), parts.speed(one), parts.accuracy(one), parts.recording(one),
-        parts.placement(one), parts.against_official(one), parts.everything(one),
+        element("p", parts.verdict(one.result)), parts.warnings(one), parts.key_numbers(one),
+        element("div", parts.facts_of(one), parts.rules(one), class_="beside"), parts.speed(one),
+        beside, parts.against_official(one), parts.recording(one), parts.everything(one),
     ]  # fmt: skip
     return element(
         "section",

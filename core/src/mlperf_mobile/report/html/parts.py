@@ -8,8 +8,21 @@ from typing import Any
 
 from mlperf_mobile.reference.table import official
 from mlperf_mobile.report.html import device, latency
-from mlperf_mobile.report.html.markup import LONGEST, Markup, cut, details, element, escape, join, number, shown, table
-from mlperf_mobile.report.measures import MOST_LATENCIES, Shown
+from mlperf_mobile.report.html.markup import (
+    LONGEST,
+    Markup,
+    Number,
+    cut,
+    details,
+    element,
+    escape,
+    join,
+    milliseconds,
+    number,
+    shown,
+    table,
+)
+from mlperf_mobile.report.measures import MOST_LATENCIES, Shown, margin
 from mlperf_mobile.results import latencies
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.statistics import advice
@@ -18,6 +31,10 @@ from mlperf_mobile.telemetry import timeline
 _NEAR = 5
 """Published results shown on either side."""
 _PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+_MET = {
+    True: element("span", "✓ met", class_="met good"),
+    False: element("span", "✗ NOT MET", class_="met bad"),
+}
 _SCOPES = {"result": "Rules of the run", "submission": "Rules of the round"}
 
 
@@ -30,33 +47,59 @@ def verdict(result: Result) -> Markup:
 
 def facts(rows: Iterable[tuple[str, object]]) -> Markup:
     """Names and values."""
-    return element("dl", join(join((element("dt", name), element("dd", value)), "") for name, value in rows if value not in ("", None)))
+    return element(
+        "dl",
+        join(join((element("dt", name), element("dd", value)), "") for name, value in rows if value not in ("", None)),
+    )
 
 
-def head(one: Shown) -> Markup:
-    """Whether it counts, what was run, on what, and by which rules."""
+def warnings(one: Shown) -> Markup:
+    """What nobody may overlook: that it ran on a stand-in, or failed."""
     result = one.result
-    parts = [element("p", verdict(result))]
+    parts = []
     if result.functional_only:
         why = f"Its answers are real; its speed says nothing: {cut(result.functional_only)}"
         parts.append(element("p", element("strong", "FUNCTIONAL ONLY. "), why, class_="banner care"))
     if result.error:
-        parts.append(
-            element(
-                "p", element("strong", f"{cut(result.error.code)}: "), cut(result.error.summary), class_="banner bad"
-            )
-        )
+        code = element("strong", f"{cut(result.error.code)}: ")
+        parts.append(element("p", code, cut(result.error.summary), class_="banner bad"))
         if result.error.stderr_tail:
             parts.append(details("Last words of the worker", element("pre", escape(result.error.stderr_tail[-4000:]))))
+    return join(parts)
+
+
+def key_numbers(one: Shown) -> Markup:
+    """The few numbers that are looked for first."""
+    told, accuracy = one.result.performance, one.result.accuracy
+    rows: list[tuple[str, str]] = []
+    if told and one.result.scenario != "offline":
+        rows.append(("90th percentile", f"{milliseconds(told.latency_ns.get('p90')).text} ms"))
+    if told:
+        rows.append(("throughput", f"{number(told.throughput, 4).text} samples/s"))
+    if accuracy:
+        above = margin(one)
+        beside = f" ({above:+.4g} to the target)" if above is not None else ""
+        rows.append((f"accuracy, {cut(accuracy.metric, 40)}", f"{number(accuracy.value, 4).text}{beside}"))
+    if one.standing:
+        rows.append(("among official results", f"place {one.standing.place} of {one.standing.of + 1}"))
+    return element(
+        "dl", join(element("div", element("dt", name), element("dd", value)) for name, value in rows), class_="key"
+    )
+
+
+def facts_of(one: Shown) -> Markup:
+    """What was run, on what, and by which rules."""
+    result = one.result
     model = result.model
     size = f", {model.bytes:,} bytes" if model.bytes is not None else ""
+    timed = f", timed on {result.performance_dataset}" if result.performance_dataset else ""
     loadgen = result.performance.loadgen if result.performance else {}
-    parts.append(facts([
+    rows = facts([
         ("task", result.task if result.task == result.benchmark else f"{result.benchmark} ({result.task})"),
         ("suite", result.suite),
         ("model", f"{model.name} ({model.format}{size})"),
         ("SHA-256", element("code", model.sha256 or "unknown")),
-        ("data set", result.dataset + (f", timed on {result.performance_dataset}" if result.performance_dataset else "")),
+        ("data set", f"{result.dataset}{timed}"),
         ("backend", f"{result.backend}, {result.runtime or 'runtime unknown'}"),
         ("accelerator", result.accelerator),
         ("scenario", f"{result.scenario}, {result.mode}, {result.rule_set} rules"),
@@ -65,8 +108,8 @@ def head(one: Shown) -> Markup:
         ("created", result.created),
         ("run", element("code", cut(result.run_id))),
         ("folder", element("code", cut(one.entry.source))),
-    ]))  # fmt: skip
-    return join(parts)
+    ])  # fmt: skip
+    return _section("What was run", [rows])
 
 
 def _session(result: Result) -> str | None:
@@ -87,10 +130,9 @@ def rules(one: Shown) -> Markup:
     for scope, title in _SCOPES.items():
         found = [rule for rule in one.result.rules if rule.scope == scope]
         rows = [
-            (cut(rule.name, 80), element("span", "✓ met" if rule.ok else "✗ NOT MET", class_="verdict " + ("good" if rule.ok else "bad")),
-             shown(rule.observed), shown(rule.required), cut(rule.note))
+            (cut(rule.name, 80), _MET[rule.ok], shown(rule.observed), shown(rule.required), cut(rule.note))
             for rule in found
-        ]  # fmt: skip
+        ]
         if rows:
             tables.append(table(title, ("rule", "", "observed", "required", "remark"), rows))
     unverified = one.result.unverified
@@ -112,12 +154,10 @@ def speed(one: Shown) -> Markup:
     }
     parts = [
         facts([
-            ("throughput", f"{number(told.throughput).text} samples/s"),
             ("timed", f"{told.samples:,} samples, {told.queries:,} queries in {number(told.duration_s, 4).text} s"),
             ("official results", _place(one)),
         ]),
-        element("div", *_latency_charts(one), class_="charts"),
-        latency.percentile_table(told.latency_ns, intervals),
+        element("div", *_latency_charts(one), latency.percentile_table(told.latency_ns, intervals), class_="charts"),
     ]  # fmt: skip
     if sample and (found := advice(sample)):
         parts.append(element("p", "What the latencies say about their own reliability; it changes no verdict:"))
@@ -125,13 +165,16 @@ def speed(one: Shown) -> Markup:
     if told.accelerators:
         rows = [
             (cut(name, 80), *(number(did.get(key)) for key in ("sessions", "samples", "throughput")),
-             f"{did['busy']:.0%}" if math.isfinite(did.get("busy", math.nan)) else "–",
-             f"{did['samples'] / told.samples:.1%}" if told.samples > 0 and math.isfinite(did.get("samples", math.nan)) else "–")
+             _percent(did.get("samples"), told.samples), _percent(did.get("busy"), 1))
             for name, did in told.accelerators.items()
         ]  # fmt: skip
-        head_ = ("accelerator", "sessions", "samples", "samples/s", "busy", "share of the samples")
-        parts.append(table("What each accelerator did", head_, rows))
+        head = ("accelerator", "sessions", "samples", "samples/s", "share of the samples", "busy")
+        parts.append(table("What each accelerator did", head, rows))
     return _section("Speed", parts)
+
+
+def _percent(part: float | None, whole: float) -> Number:
+    return Number(f"{part / whole:.1%}") if part is not None and math.isfinite(part) and whole > 0 else number(None)
 
 
 def _place(one: Shown) -> str | None:
@@ -151,7 +194,7 @@ def _latency_charts(one: Shown) -> Sequence[Markup]:
     values = latencies.read(path)
     charts = latency.figures(one.key, values, one.result.scenario, told.latency_ns if told else {})
     if told and len(values) != told.samples:
-        remark = f"{latencies.FILE} has {len(values):,} latencies, the result says {told.samples:,}: they are not the same run's."
+        remark = f"{latencies.FILE} has {len(values):,} latencies, the result says {told.samples:,}."
         charts.append(element("p", element("strong", "Careful: "), remark, class_="banner bad"))
     return charts
 
@@ -165,10 +208,10 @@ def accuracy(one: Shown) -> Markup:
     word, kind = words.get(bool(told.passed), ("", "")) if told.passed is not None else ("! not judged", "care")
     rows: list[tuple[str, object]] = [(cut(told.metric, 80), f"{number(told.value).text} of {told.samples:,} samples")]
     if told.target is not None:
-        margin = told.value - told.target
-        share = f" ({margin / told.target:+.2%})" if told.target else ""
+        above = told.value - told.target
+        share = f" ({above / told.target:+.2%})" if told.target else ""
         rows.append(("target", element("span", f"{number(told.target).text} ", element("strong", word, class_=kind))))
-        rows.append(("margin", f"{margin:+.5g}{share}"))
+        rows.append(("margin", f"{above:+.5g}{share}"))
         rows.append(("not judged because", cut(told.unverified)))
     else:
         rows.append(("target", "none"))
@@ -254,8 +297,8 @@ def against_official(one: Shown) -> Markup | None:
     lines.insert(found.place - 1 - start, mine)
     told = f"Place {found.place} of {found.of + 1} on {found.benchmark}, {found.scenario}: {found.sentence}."
     title = f"The nearest of {found.of} published results, the fastest first"
-    head_ = ("device", "round", "90th percentile" if sign > 0 else "throughput", "accuracy", "ran on", "submitter")
-    marked = table(title, head_, lines, marked=[lines.index(mine)])
+    head = ("device", "round", "90th percentile" if sign > 0 else "throughput", "accuracy", "ran on", "submitter")
+    marked = table(title, head, lines, marked=[lines.index(mine)])
     return _section("Official results", [element("p", told), marked])
 
 

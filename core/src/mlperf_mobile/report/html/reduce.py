@@ -49,7 +49,7 @@ def envelope(places: Floats, values: Floats, columns: int) -> list[Column]:
 
 
 def extremes(times: Sequence[float], values: Sequence[float], columns: int) -> list[tuple[float, float]]:
-    """The points of a line that are seen: first, least, greatest and last of every column (M4; Jugel et al., VLDB 2014)."""
+    """The points that are seen of a line: first, least, greatest, last of each column (M4; Jugel et al., VLDB 2014)."""
     if len(times) <= 4 * columns:
         return list(zip(times, values, strict=True))
     t, v = np.asarray(times, float), np.asarray(values, float)

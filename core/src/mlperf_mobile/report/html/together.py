@@ -35,16 +35,15 @@ def _row(one: Shown) -> list[object]:
     result, told = one.result, one.result.performance
     latency = told.latency_ns if told else {}
     above = margin(one)
-    functional = element("strong", " FUNCTIONAL ONLY", class_="care") if result.functional_only else ""
-    accuracy = result.accuracy
+    functional = element("strong", " · FUNCTIONAL ONLY", class_="care") if result.functional_only else ""
+    accuracy, throttled = result.accuracy, str(telemetry(one, "throttled"))
     reached = {True: " ✓", False: " ✗"}.get(accuracy.passed, "") if accuracy and accuracy.passed is not None else ""
     return [
-        element("a", one.name, href=f"#{one.key}"), element("span", verdict(result), functional), cut(result.benchmark, 60),
-        cut(result.scenario, 40), cut(one.entry.runs_on, 80),
+        element("a", one.name, href=f"#{one.key}"), element("span", verdict(result), functional),
+        cut(result.benchmark, 60), cut(result.scenario, 40), cut(one.entry.runs_on, 80),
         *(milliseconds(latency.get(name)) for name in ("p50", "p90", "p99")), number(told.throughput if told else None),
         f"{cut(accuracy.metric, 40)} {number(accuracy.value).text}" if accuracy else "",
-        f"{above:+.4g}{reached}" if above is not None else "",
-        {True: "YES", False: "no"}.get(value, "") if isinstance(value := telemetry(one, "throttled"), bool) else "",
+        f"{above:+.4g}{reached}" if above is not None else "", {"True": "YES", "False": "no"}.get(throttled, ""),
         f"place {one.standing.place} of {one.standing.of + 1}" if one.standing else "",
     ]  # fmt: skip
 
@@ -87,14 +86,14 @@ def _chart(key: str, benchmark: str, scenario: str, group: Sequence[Shown]) -> M
         middle = span.get("p50", span["p90"])
         chart.bar((min(middle, span["p90"]), tick - 0.28), (max(middle, span["p90"]), tick + 0.28), style)
         chart.write(max(high, span["p90"]), tick, number(span["p90"], 4).text)
-    what = "" if offline else " The bar goes from p50 to p90, the thin line from the least to p99; the number is p90."
+    how = "" if offline else " The bar goes from p50 to p90, the thin line from the least to p99; the number is p90."
     claim = " An empty bar makes no claim about speed." if any(one.entry.refused for one in group) else ""
     head = ("result", "samples/s") if offline else ("result", *(f"{name}, ms" for name in _ON_CHART))
     data = [
         (one.name, *(number(span.get(name), 5) for name in (("value",) if offline else _ON_CHART)))
         for one, span in zip(group, spans, strict=True)
     ]
-    return figure(title, chart.svg(), note=f"{what}{claim}".strip(), data=table(title, head, data))
+    return figure(title, chart.svg(), note=f"{how}{claim}".strip(), data=table(title, head, data))
 
 
 def _span(one: Shown) -> dict[str, float]:
@@ -137,8 +136,9 @@ def facts(results: Sequence[Shown]) -> list[Markup]:
     else:
         parts.append(element("p", "Model, settings, versions and environment are the same everywhere."))
     rest = [_facts(name, name, entries) for name in names if name not in set(different)]
-    changing = " what changes from minute to minute is here, too"
-    parts.append(details(f"{len(rest)} other facts:{changing}", table("Other facts", head, rest, wide=True)))
+    parts.append(
+        details(f"{len(rest)} other facts", table("Same everywhere, or always changing", head, rest, wide=True))
+    )
     return parts
 
 
@@ -147,12 +147,11 @@ def _facts(title: str, name: str, entries: Iterable[Entry]) -> tuple[str, ...]:
 
 
 def section(results: Sequence[Shown], entries: Sequence[Entry], warnings: Sequence[str]) -> Markup:
-    """All of it; of one result the overview alone."""
+    """All of it; of one result, what is to be kept in mind alone."""
+    if len(entries) < 2:
+        return element("ul", *(element("li", cut(text)) for text in warnings[:50]))
     parts: list[Markup | None] = [element("h2", "Overview", id="overview"), overview(results)]
-    if len(entries) > 1:
-        several = len(results) > 1
-        parts += [charts(results), element("h3", "Compared"), *compared(entries, warnings)]
-        parts += [element("h3", "Model, settings, versions, environment"), *facts(results)] if several else []
-    elif warnings:
-        parts.append(element("ul", *(element("li", cut(text)) for text in warnings[:50])))
-    return element("section", join(part for part in parts if part is not None))
+    parts += [charts(results), element("h3", "Compared"), *compared(entries, warnings)]
+    if len(results) > 1:
+        parts += [element("h3", "Model, settings, versions, environment"), *facts(results)]
+    return element("section", join(part for part in parts if part is not None), aria_labelledby="overview")
