@@ -11,11 +11,14 @@ from types import FrameType
 from mlperf_mobile.cli import (
     audit,
     cache,
+    check,
     compare,
     compiling,
     comply,
     doctor,
+    export,
     fetch,
+    import_results,
     leaderboard,
     lists,
     run,
@@ -23,6 +26,15 @@ from mlperf_mobile.cli import (
     show,
 )
 from mlperf_mobile.errors import ExitCode, MobileError
+
+COMMANDS = (
+    run, audit, comply,
+    score, show, compare, leaderboard,
+    check, import_results, export,
+    fetch, compiling, cache,
+    lists, doctor,
+)  # fmt: skip
+"""Modules with ``add``, in the order of the help."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,7 +48,23 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="store_true", help="print the version and exit")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    for module in (run, audit, comply, score, show, compare, leaderboard, fetch, compiling, cache, lists, doctor):
+    for module in (
+        run,
+        audit,
+        comply,
+        score,
+        show,
+        compare,
+        leaderboard,
+        check,
+        import_results,
+        export,
+        fetch,
+        compiling,
+        cache,
+        lists,
+        doctor,
+    ):
         module.add(commands)
     for command in set(commands.choices.values()):
         command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)

@@ -116,6 +116,8 @@ class Result(_Part):
     system: dict[str, Any] | None
     compiled: dict[str, Any] | None = None
     """By accelerator: whether it was compiled or kept from before, and what the compiler found out."""
+    origin: dict[str, Any] | None = None
+    """Where an imported result comes from; None for a run of this program."""
     telemetry: dict[str, Any] | None = None
     """What the device did during the timed run."""
     logs: dict[str, str] = Field(default_factory=dict)
