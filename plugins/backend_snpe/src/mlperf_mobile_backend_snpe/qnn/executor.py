@@ -76,7 +76,7 @@ class QnnExecutor:
         soc = self._soc(request.accelerator)
         if form == "tflite":
             if request.accelerator == "cpu":
-                return Artifact(request.model, "cpu", request.batch)
+                return Artifact(request.model, "cpu", request.batch, {"runtime": "LiteRT, through the backend tflite"})
             if request.accelerator not in _HTP:
                 summary = f"QNN's {request.accelerator} takes .onnx models, not .tflite"
                 raise ModelError("model-format", summary, "use the accelerator htp, or the backend tflite")
