@@ -129,6 +129,7 @@ class Plan(CompilePlan):
     task_options: dict[str, Any]
     scenario_options: dict[str, Any]
     encoded_cache_mb: int
+    telemetry_interval_s: float = 1.0
     unverified: dict[str, str]
     """Settings without a reliable source, and why."""
 

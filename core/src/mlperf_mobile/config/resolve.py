@@ -137,6 +137,7 @@ class _Resolution:
             offered_by={kind: str(offer.source) for kind, offer in self.offers.items()},
             cache=self.asked.finder.cache.folder,
             encoded_cache_mb=settings.encoded_cache_mb,
+            telemetry_interval_s=settings.telemetry_interval_s,
             unverified=settings.unverified,
             sources={key: s.source for key, s in self.layer.items()} | sources,
         )

@@ -116,6 +116,9 @@ class Settings(Strict):
     warmup_s: float = Field(
         default=0.5, ge=0, le=600, description="seconds of untimed inference before the clock starts"
     )
+    telemetry_interval_s: float = Field(
+        default=1.0, ge=0, le=3600, description="seconds between readings of the device during the timed run, 0: none"
+    )
     strict_placement: bool | None = Field(
         default=None, description="fail when operations fall back to the CPU; by default for all accelerators but cpu"
     )

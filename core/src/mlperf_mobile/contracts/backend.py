@@ -135,6 +135,20 @@ class ReportingSession(Session, Protocol):
         ...
 
 
+@runtime_checkable
+class MeteredSession(Session, Protocol):
+    """A session whose accelerator counts the energy that it takes."""
+
+    @property
+    def energy_includes(self) -> str:
+        """Which parts of the device are counted: ``the NPU and its memory``."""
+        ...
+
+    def energy_joules(self) -> float:
+        """Joules since any moment, of all sessions there; asked for from a thread of its own while sessions work."""
+        ...
+
+
 class Backend(Protocol):
     """One inference stack, with its options."""
 

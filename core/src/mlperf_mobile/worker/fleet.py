@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from mlperf_mobile.contracts import Placement, ReportingSession, Session
+from mlperf_mobile.contracts import MeteredSession, Placement, ReportingSession, Session
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile.worker.blame import blame
 from mlperf_mobile.worker.channel import Channel
@@ -74,6 +74,10 @@ class Fleet:
                 "busy": busy_s / count / duration_s,
             }
         return found
+
+    def counters(self) -> dict[str, MeteredSession]:
+        """The energy counters of the accelerators that have one: each by its first session."""
+        return {name: one for name, one in self._first().items() if isinstance(one, MeteredSession)}
 
     def report(self, channel: Channel) -> None:
         """Tell what the backend has to say about its runs."""

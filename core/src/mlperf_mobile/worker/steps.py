@@ -21,6 +21,7 @@ from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry, pick
 from mlperf_mobile.scenarios.offline import in_threads
 from mlperf_mobile.scoring import open_dataset
+from mlperf_mobile.telemetry.recorder import Recorder
 from mlperf_mobile.worker import accuracy, environment
 from mlperf_mobile.worker.blame import blame, blamed
 from mlperf_mobile.worker.channel import Channel
@@ -82,11 +83,13 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
             latencies: array[int] = array("q")
             watch.save(latencies)
             phase = watch.phase("performance", load.min_query_count, lambda: len(latencies), load.min_duration_s)
-            with phase, _quiet(), blame("scenario", plan.scenario):
+            telemetry = Recorder(directory, plan.telemetry_interval_s, lambda: len(latencies), fleet.counters())
+            with phase, _quiet(), telemetry, blame("scenario", plan.scenario):
                 measured = scenario.run(system, load, latencies, directory / "performance")
             told = asdict(measured)
             told["accelerators"] = fleet.summed(told.pop("shares"), measured.duration_s)
             channel.measured("performance", told | {"expected_latency_ns": expected})
+            channel.measured("telemetry", telemetry.summary())
             fleet.report(channel)
         if metric:
             fleet.load(all_of_them=True)
