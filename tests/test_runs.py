@@ -168,7 +168,8 @@ class TestSingleStream:
         assert folder == shared_command.results / result["run_id"]
         assert json.loads((folder / "result.json").read_text()) == result
         assert {path.name for path in folder.iterdir()} == {
-            "accuracy", "events.jsonl", "latencies.bin", "performance", "plan.json", "result.json", "worker.log",
+            "accuracy", "events.jsonl", "latencies.bin", "performance", "plan.json", "result.json", "telemetry.jsonl",
+            "worker.log",
         }  # fmt: skip
         told = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
         phases = [event["name"] for event in told if event["event"] == "phase"]
@@ -338,7 +339,7 @@ def test_several_tasks(command, write_plugin):
     assert hashlib.sha256(b'{"factor": 2}').hexdigest() in mine["error"]["summary"]
     assert (product["valid"], product["accuracy"]["value"]) == (True, 1.0)
     assert done.returncode == 3
-    assert "mine m (1 of 2): load" in done.stderr
+    assert "mine m (1 of 2, accuracy, at least 10 s" in done.stderr
     assert "product double (2 of 2): accuracy" in done.stderr
     assert len(command.leftovers()) == 2
 
