@@ -10,6 +10,7 @@ _FINER = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
 _LOG_FROM = 4.0
 """Latencies whose largest is so many times the smallest are drawn by powers of ten."""
 _MARGIN = 1.03
+_LEAST, _MOST = 1e-12, 1e24
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def linear(label: str, low: float, high: float, *, count: int = 5, widen: bool =
         count: So many ticks, about.
         widen: Move the bounds out to ticks; else they stay, and ticks lie between them.
     """
-    if not high > low:
+    if high - low <= max(abs(low), abs(high)) * 1e-12 + 1e-15:
         room = abs(low) * 0.05 or 1.0
         low, high, widen = low - room, high + room, True
     raw = (high - low) / max(count - 1, 1)
@@ -76,6 +77,11 @@ def logarithmic(label: str, low: float, high: float) -> Axis:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = tuple(part * 10.0**power for power in powers for part in parts if low <= part * 10.0**power <= high)
     return Axis(label, low, high, ticks, log=True)
+
+
+def drawable(value: float | None) -> bool:
+    """Whether a number is finite, above zero, and of a size that an axis can show."""
+    return value is not None and _LEAST < value < _MOST
 
 
 def spread(label: str, low: float, high: float, *, count: int = 5) -> Axis:

@@ -32,13 +32,13 @@ class Chart:
         """
         self.x_axis, self.y_axis, self._rows = x, y, tuple(rows)
         self._key, self._title, self._description = key, title, description
-        self._left = 112 if rows else LEFT
+        self._left, self._right = (112, WIDTH - 58) if rows else (LEFT, WIDTH - RIGHT)
         self._height = TOP + BOTTOM + 26 * len(rows) if rows else HEIGHT
         self._parts: list[Markup] = []
 
     def x(self, value: float) -> float:
         """Where a value is, from the left."""
-        return self._left + self.x_axis.share(value) * (WIDTH - self._left - RIGHT)
+        return self._left + self.x_axis.share(value) * (self._right - self._left)
 
     def y(self, value: float) -> float:
         """Where a value is, from the top."""
@@ -47,6 +47,10 @@ class Chart:
     def line(self, points: Iterable[tuple[float, float]], style: int = 1) -> None:
         """Through all points; the style is one of 1 to :data:`SERIES`."""
         self._add("path", d=self._path(points), class_=f"line line{style}")
+
+    def median(self, points: Iterable[tuple[float, float]]) -> None:
+        """A line that is seen on a band."""
+        self._add("path", d=self._path(points), class_="median")
 
     def band(self, lower: Sequence[tuple[float, float]], upper: Sequence[tuple[float, float]]) -> None:
         """The area between two lines."""
@@ -59,28 +63,17 @@ class Chart:
         wide, tall = max(right - left, 1.0), max(bottom - top, 1.0)
         self._add("rect", x=_n(left), y=_n(bottom - tall), width=_n(wide), height=_n(tall), class_=style)
 
-    def dot(self, x: float, y: float) -> None:
-        """A point that is not overlooked."""
-        self._add("circle", cx=_n(self.x(x)), cy=_n(self.y(y)), r=4, class_="dot")
-
-    def across(self, value: float, label: str) -> None:
-        """A line from left to right at a value, with its name."""
-        at = self.y(value)
-        self._add("path", d=f"M{self._left} {_n(at)}H{WIDTH - RIGHT}", class_="mark")
-        self._text(WIDTH - RIGHT - 2, at - 4 if at > TOP + _LINE else at + _LINE, label, "end", "marked")
-
     def upright(self, value: float, label: str, row: int = 0) -> None:
         """A line from top to bottom at a value, with its name; names side by side go into rows of their own."""
         at = self.x(value)
         self._add("path", d=f"M{_n(at)} {TOP}V{self._height - BOTTOM}", class_="mark")
         fits = at + 4 + len(label) * _CHARACTER < WIDTH
-        self._text(at + 4 if fits else at - 4, TOP + 10 + row * _LINE, label, "start" if fits else "end", "marked")
+        place, anchor = (at + 4, "start") if fits else (at - 4, "end")
+        self._parts.append(_text(place, TOP + 10 + row * _LINE, label, anchor, "marked"))
 
-    def write(self, x: float, y: float, label: str) -> None:
-        """A text right of a point, or left of it where there is no room."""
-        at = self.x(x)
-        fits = at + 8 + len(label) * _CHARACTER < WIDTH
-        self._text(at + 8 if fits else at - 8, self.y(y) + 4, label, "start" if fits else "end", "marked")
+    def beside(self, y: float, words: str) -> None:
+        """A text right of the drawing, at a row of a chart that has them."""
+        self._parts.append(_text(WIDTH - 4, self.y(y) + 4, words, "end", "marked"))
 
     def svg(self) -> Markup:
         """The drawing."""
@@ -99,7 +92,7 @@ class Chart:
         bottom = self._height - BOTTOM
         for place, tick in enumerate(self.y_axis.ticks):
             at = self.y(tick)
-            yield element("path", d=f"M{self._left} {_n(at)}H{WIDTH - RIGHT}", class_="grid")
+            yield element("path", d=f"M{self._left} {_n(at)}H{_n(self._right)}", class_="grid")
             name = self._rows[place] if self._rows else self.y_axis.text(tick)
             yield _text(self._left - 6, at + 4, name, "end")
         last = float("-inf")
@@ -111,8 +104,8 @@ class Chart:
             if centre - half > last + 4:
                 yield _text(centre, bottom + 16, name, "middle")
                 last = centre + half
-        yield element("path", d=f"M{self._left} {TOP}V{bottom}H{WIDTH - RIGHT}", class_="frame")
-        yield _text(WIDTH - RIGHT, self._height - 6, self.x_axis.label, "end")
+        yield element("path", d=f"M{self._left} {TOP}V{bottom}H{_n(self._right)}", class_="frame")
+        yield _text(self._right, self._height - 6, self.x_axis.label, "end")
         yield _text(2, TOP - 10, self.y_axis.label, "start")
 
     def _path(self, points: Iterable[tuple[float, float]]) -> str:
@@ -129,9 +122,6 @@ class Chart:
 
     def _add(self, name: str, **attributes: object) -> None:
         self._parts.append(element(name, **attributes))
-
-    def _text(self, x: float, y: float, words: str, anchor: str, class_: str) -> None:
-        self._parts.append(_text(x, y, words, anchor, class_))
 
 
 def figure(

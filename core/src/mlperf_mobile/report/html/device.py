@@ -14,6 +14,8 @@ from mlperf_mobile.report.html.reduce import extremes
 from mlperf_mobile.telemetry.timeline import Series, Timeline
 
 _ROWS = 20
+_LEAST_S = 1e-4
+"""Between two values of a counter whose rate means something."""
 _NAME = 40
 _FROM_ZERO = ("W", "samples/s", "processes")
 
@@ -40,7 +42,11 @@ def figures(key: str, timeline: Timeline, summary: dict[str, Any]) -> list[Marku
         ("Temperature", "°C", _named(timeline, ("temperature.", "battery."), "_celsius")),
         ("Frequency", "MHz", _named(timeline, ("frequency.",), "_mhz")),
         ("Power", "W", [*_power(timeline)]),
-        ("Speed", "samples/s", [_Line("answered samples", _rate(timeline.answered))]),
+        (
+            "Speed",
+            "samples/s",
+            [_Line("answered samples", _rate(timeline.answered.between(*(timeline.inside() or (0.0, 0.0)))))],
+        ),
         ("Battery level", "%", _named(timeline, ("battery.",), "_percent")),
         ("Load", "processes", _named(timeline, ("load.",), "_processes")),
     )
@@ -72,7 +78,7 @@ def _rate(series: Series) -> Series:
     """Change for each second, over the intervals between the values."""
     found = Series()
     for (before, low), (after, high) in pairwise(zip(series.times, series.values, strict=True)):
-        if after > before:
+        if after - before > _LEAST_S:
             found.times.append(after)
             found.values.append((high - low) / (after - before))
     return found

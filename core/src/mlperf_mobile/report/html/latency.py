@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Mapping
 
@@ -18,7 +17,7 @@ WINDOWS = 20
 """Rows of the table beside a chart over time."""
 _HEADROOM = 1.3
 """Above the highest bar, for the names of the percentiles."""
-_MARKED = {"p50": 0, "p90": 1, "p99": 2}
+_MARKED = ("p50", "p90", "p99")
 _SEQUENTIAL = ("single-stream", "sustained")
 """Scenarios that ask one query after the other: the sum of the latencies is the time."""
 
@@ -53,18 +52,19 @@ def _distribution(key: str, values: Floats, unit: tuple[float, str], percentiles
     edges[0], edges[-1] = min(edges[0], values.min()), max(edges[-1], values.max())
     counts = np.histogram(values, edges)[0]
     y = linear("latencies in each bar", 0.0, float(counts.max()) * _HEADROOM)
+    told = {name: percentiles[name] / unit[0] for name in _MARKED if name in percentiles}
+    marks = {name: value for name, value in told.items() if x.low <= value <= x.high}
     chart = Chart(
         f"{key}-distribution", "Distribution of latencies",
         f"Histogram of {len(values):,} latencies from {values.min():.4g} to {values.max():.4g} {unit[1]}"
-        + "".join(f", {name} {percentiles[name] / unit[0]:.4g}" for name in _MARKED if _drawn(percentiles, name)),
+        + "".join(f", {name} {value:.4g}" for name, value in marks.items()),
         x, y,
     )  # fmt: skip
     for left, right, count in zip(edges[:-1], edges[1:], counts, strict=True):
         if count:
             chart.bar((float(left), 0.0), (float(right), float(count)))
-    for name, row in _MARKED.items():
-        if _drawn(percentiles, name):
-            chart.upright(percentiles[name] / unit[0], f"{name} {percentiles[name] / unit[0]:.4g}", row)
+    for row, (name, value) in enumerate(marks.items()):
+        chart.upright(value, f"{name} {value:.4g}", row)
     rows = [
         (f"{left:.5g} to {right:.5g}", number(float(count)))
         for left, right, count in zip(edges[:-1], edges[1:], counts, strict=True)
@@ -76,10 +76,6 @@ def _distribution(key: str, values: Floats, unit: tuple[float, str], percentiles
         note=f"{len(values):,} latencies in {BINS} bars; even one of them makes a bar a pixel high.{scale}",
         data=table("Latencies in each bar", (f"latency, {unit[1]}", "latencies"), rows),
     )  # fmt: skip
-
-
-def _drawn(percentiles: Mapping[str, float], name: str) -> bool:
-    return math.isfinite(percentiles.get(name, math.nan)) and percentiles[name] >= 0
 
 
 def _over_time(key: str, values: Floats, unit_name: tuple[float, str], scenario: str) -> Markup:
@@ -99,7 +95,7 @@ def _over_time(key: str, values: Floats, unit_name: tuple[float, str], scenario:
     )  # fmt: skip
     if many:
         chart.band([(c.at, c.least) for c in columns], [(c.at, c.greatest) for c in columns])
-        chart.line((c.at, c.median) for c in columns)
+        chart.median((c.at, c.median) for c in columns)
         note = (
             f"{len(values):,} latencies in {len(columns)} columns: the area goes from the least to the greatest of "
             "each column, the line through their medians."
@@ -165,5 +161,5 @@ def percentile_table(
         low, high = intervals.get(name, (None, None))
         span = f"{milliseconds(low).text} to {milliseconds(high).text}" if name in intervals else ""
         rows.append((name.replace("p99_9", "p99.9").replace("_", " "), milliseconds(value), span))
-    head = ("", "ms", "95 % interval, ms") if intervals else ("", "ms")
+    head = ("latency", "ms", "95 % interval, ms") if intervals else ("latency", "ms")
     return table("Latency", head, [row[: len(head)] for row in rows])

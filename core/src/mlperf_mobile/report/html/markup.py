@@ -7,6 +7,7 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+_DEEPEST = 8
 LONGEST = 600
 """Characters of one text of a result; a hostile one may be megabytes long."""
 MOST_ROWS = 250
@@ -32,8 +33,10 @@ def cut(value: str, most: int = LONGEST) -> str:
     return value if len(value) <= most else f"{value[: most - 1]}…"
 
 
-def shown(value: object) -> str:
-    """Any value of a result as text for people."""
+def shown(value: object, depth: int = 0) -> str:
+    """Any value of a result as text for people; what is nested too deeply is left out."""
+    if depth > _DEEPEST:
+        return "…"
     if value is None:
         return "unknown"
     if isinstance(value, bool):
@@ -41,9 +44,9 @@ def shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list | tuple):
-        return cut(", ".join(shown(each) for each in value[:50])) or "none"
+        return cut(", ".join(shown(each, depth + 1) for each in value[:50])) or "none"
     if isinstance(value, dict):
-        return cut(", ".join(f"{key}: {shown(each)}" for key, each in [*value.items()][:50])) or "none"
+        return cut(", ".join(f"{key}: {shown(each, depth + 1)}" for key, each in [*value.items()][:50])) or "none"
     return cut(str(value))
 
 
@@ -106,11 +109,13 @@ def table(
 
     Args:
         caption: What it is, for everybody.
-        head: Names of the columns; those of numbers are aligned with them.
+        head: Names of the columns; those of numbers are aligned with them, and those of empty columns left out.
         rows: Cells: text, numbers, or markup. More than :data:`MOST_ROWS` are counted, not shown.
         wide: It will not fit most screens: the box can be reached with the keyboard, and its first column stays.
         marked: Numbers of the rows that stand out.
     """
+    used = [n for n in range(len(head)) if n == 0 or any(row[n] != "" for row in rows)]
+    head, rows = [head[n] for n in used], [[row[n] for n in used] for row in rows]
     numeric = [any(isinstance(row[n], Number) for row in rows) for n in range(len(head))]
     heads = [element("th", name, scope="col", class_="number" if numeric[n] else None) for n, name in enumerate(head)]
     lines = [element("tr", *heads)]

@@ -34,11 +34,12 @@ def page(results: Sequence[Shown], entries: Sequence[Entry], warnings: Sequence[
         element("title", title),
         element("style", style),
     )
+    sections = [_result(one, alone=len(results) == 1) for one in results]
     body = element(
         "body",
         element("a", "Skip to the results", href="#main", class_="skip"),
         element("header", element("h1", title), _navigation(results)),
-        element("main", together.section(results, entries, warnings), *map(_result, results), id="main", tabindex="-1"),
+        element("main", together.section(results, entries, warnings), *sections, id="main", tabindex="-1"),
         element("footer", element("p", f"Made by mlperf-mobile {version('mlperf-mobile')}. {_UNOFFICIAL}")),
     )
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
@@ -68,11 +69,12 @@ def _navigation(results: Sequence[Shown]) -> Markup:
     return element("nav", element("ul", *items), aria_label="Results")
 
 
-def _heading(one: Shown) -> str:
-    return f"{one.name}: {cut(one.result.benchmark, 60)}, {cut(one.result.scenario, 40)}, {cut(one.entry.runs_on, 60)}"
+def _heading(one: Shown, *, alone: bool = False) -> str:
+    label = "" if alone else f"{one.name}: "
+    return f"{label}{cut(one.result.benchmark, 60)}, {cut(one.result.scenario, 40)}, {cut(one.entry.runs_on, 60)}"
 
 
-def _result(one: Shown) -> Markup:
+def _result(one: Shown, *, alone: bool) -> Markup:
     beside = element("div", join(part for part in (parts.accuracy(one), parts.placement(one)) if part), class_="beside")
     found = [
         element("p", parts.verdict(one.result)), parts.warnings(one), parts.key_numbers(one),
@@ -81,7 +83,7 @@ def _result(one: Shown) -> Markup:
     ]  # fmt: skip
     return element(
         "section",
-        element("h2", _heading(one), id=one.key),
+        element("h2", _heading(one, alone=alone), id=one.key),
         join(part for part in found if part is not None),
         class_="result", aria_labelledby=one.key,
     )  # fmt: skip

@@ -32,8 +32,8 @@ _NEAR = 5
 """Published results shown on either side."""
 _PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 _MET = {
-    True: element("span", "✓ met", class_="met good"),
-    False: element("span", "✗ NOT MET", class_="met bad"),
+    True: element("span", "✓ yes", class_="met good"),
+    False: element("span", "✗ NO", class_="met bad"),
 }
 _SCOPES = {"result": "Rules of the run", "submission": "Rules of the round"}
 
@@ -79,7 +79,7 @@ def key_numbers(one: Shown) -> Markup:
     if accuracy:
         above = margin(one)
         beside = f" ({above:+.4g} to the target)" if above is not None else ""
-        rows.append((f"accuracy, {cut(accuracy.metric, 40)}", f"{number(accuracy.value, 4).text}{beside}"))
+        rows.append((f"accuracy, {cut(accuracy.metric, 40)}", f"{shown(accuracy.value)}{beside}"))
     if one.standing:
         rows.append(("among official results", f"place {one.standing.place} of {one.standing.of + 1}"))
     return element(
@@ -134,7 +134,7 @@ def rules(one: Shown) -> Markup:
             for rule in found
         ]
         if rows:
-            tables.append(table(title, ("rule", "", "observed", "required", "remark"), rows))
+            tables.append(table(title, ("rule", "met", "observed", "required", "remark"), rows))
     unverified = one.result.unverified
     if unverified:
         tables.append(table("Settings without a reliable source", ("setting", "why"), _rows(unverified)))
@@ -155,7 +155,6 @@ def speed(one: Shown) -> Markup:
     parts = [
         facts([
             ("timed", f"{told.samples:,} samples, {told.queries:,} queries in {number(told.duration_s, 4).text} s"),
-            ("official results", _place(one)),
         ]),
         element("div", *_latency_charts(one), latency.percentile_table(told.latency_ns, intervals), class_="charts"),
     ]  # fmt: skip
@@ -165,7 +164,7 @@ def speed(one: Shown) -> Markup:
     if told.accelerators:
         rows = [
             (cut(name, 80), *(number(did.get(key)) for key in ("sessions", "samples", "throughput")),
-             _percent(did.get("samples"), told.samples), _percent(did.get("busy"), 1))
+             _percent(did.get("samples"), _float(told.samples)), _percent(did.get("busy"), 1))
             for name, did in told.accelerators.items()
         ]  # fmt: skip
         head = ("accelerator", "sessions", "samples", "samples/s", "share of the samples", "busy")
@@ -173,13 +172,8 @@ def speed(one: Shown) -> Markup:
     return _section("Speed", parts)
 
 
-def _percent(part: float | None, whole: float) -> Number:
-    return Number(f"{part / whole:.1%}") if part is not None and math.isfinite(part) and whole > 0 else number(None)
-
-
-def _place(one: Shown) -> str | None:
-    found = one.standing
-    return f"place {found.place} of {found.of + 1}: {found.sentence}" if found else None
+def _percent(part: float | None, whole: float | None) -> Number:
+    return Number(f"{part / whole:.1%}") if part is not None and math.isfinite(part) and whole else number(None)
 
 
 def _latency_charts(one: Shown) -> Sequence[Markup]:
@@ -193,9 +187,10 @@ def _latency_charts(one: Shown) -> Sequence[Markup]:
         return [element("p", f"There are {size:,} latencies; charts are drawn of up to {MOST_LATENCIES:,}.")]
     values = latencies.read(path)
     charts = latency.figures(one.key, values, one.result.scenario, told.latency_ns if told else {})
-    if told and len(values) != told.samples:
-        remark = f"{latencies.FILE} has {len(values):,} latencies, the result says {told.samples:,}."
-        charts.append(element("p", element("strong", "Careful: "), remark, class_="banner bad"))
+    doubts = one.entry.warnings
+    if told and len(values) != told.samples and not doubts:
+        doubts = [f"{latencies.FILE} has {len(values):,} latencies, the result says {told.samples:,}"]
+    charts += [element("p", element("strong", "Careful: "), cut(text), class_="banner bad") for text in doubts]
     return charts
 
 
@@ -206,19 +201,19 @@ def accuracy(one: Shown) -> Markup:
         return _section("Accuracy", [element("p", "There was no accuracy run.")])
     words = {True: ("✓ reached", "good"), False: ("✗ MISSED", "bad")}
     word, kind = words.get(bool(told.passed), ("", "")) if told.passed is not None else ("! not judged", "care")
-    rows: list[tuple[str, object]] = [(cut(told.metric, 80), f"{number(told.value).text} of {told.samples:,} samples")]
+    rows: list[tuple[str, object]] = [(cut(told.metric, 80), f"{shown(told.value)} of {told.samples:,} samples")]
     if told.target is not None:
         above = told.value - told.target
         share = f" ({above / told.target:+.2%})" if told.target else ""
-        rows.append(("target", element("span", f"{number(told.target).text} ", element("strong", word, class_=kind))))
+        rows.append(("target", element("span", f"{shown(told.target)} ", element("strong", word, class_=kind))))
         rows.append(("margin", f"{above:+.5g}{share}"))
         rows.append(("not judged because", cut(told.unverified)))
     else:
         rows.append(("target", "none"))
     if told.reference is not None:
-        rows.append(("reference", number(told.reference).text))
+        rows.append(("reference", shown(told.reference)))
     rows.append(("source", cut(told.source)))
-    rows += [(cut(name, 80), number(value).text) for name, value in [*told.details.items()][:50]]
+    rows += [(cut(name, 80), shown(value)) for name, value in [*told.details.items()][:50]]
     return _section("Accuracy", [facts(rows)])
 
 
@@ -310,7 +305,7 @@ def everything(one: Shown) -> Markup:
         "System under test": result.system, "Environment": result.environment, "Versions": result.versions,
         "Digests of the logs (SHA-256)": result.logs,
     }  # fmt: skip
-    tables = [table(title, ("", ""), _rows(flat(data))) for title, data in groups.items() if data]
+    tables = [table(title, ("name", "value"), _rows(flat(data))) for title, data in groups.items() if data]
     return details("Compilation, system, environment, versions", *tables, class_="more")
 
 

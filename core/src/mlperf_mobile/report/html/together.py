@@ -10,7 +10,7 @@ from mlperf_mobile.compare.differences import differences
 from mlperf_mobile.compare.entry import Entry
 from mlperf_mobile.compare.tables import comparison_grids
 from mlperf_mobile.errors import UsageError
-from mlperf_mobile.report.html.axis import Axis, linear, spread
+from mlperf_mobile.report.html.axis import Axis, drawable, linear, spread
 from mlperf_mobile.report.html.chart import Chart, figure
 from mlperf_mobile.report.html.markup import Markup, cut, details, element, join, milliseconds, number, shown, table
 from mlperf_mobile.report.html.parts import verdict
@@ -42,7 +42,7 @@ def _row(one: Shown) -> list[object]:
         element("a", one.name, href=f"#{one.key}"), element("span", verdict(result), functional),
         cut(result.benchmark, 60), cut(result.scenario, 40), cut(one.entry.runs_on, 80),
         *(milliseconds(latency.get(name)) for name in ("p50", "p90", "p99")), number(told.throughput if told else None),
-        f"{cut(accuracy.metric, 40)} {number(accuracy.value).text}" if accuracy else "",
+        f"{cut(accuracy.metric, 40)} {shown(accuracy.value)}" if accuracy else "",
         f"{above:+.4g}{reached}" if above is not None else "", {"True": "YES", "False": "no"}.get(throttled, ""),
         f"place {one.standing.place} of {one.standing.of + 1}" if one.standing else "",
     ]  # fmt: skip
@@ -52,7 +52,7 @@ def charts(results: Sequence[Shown]) -> Markup | None:
     """A chart for each benchmark and scenario that several results have."""
     groups: dict[tuple[str, str], list[Shown]] = {}
     for one in results:
-        if one.entry.value is not None:
+        if drawable(one.entry.value):
             groups.setdefault((one.result.benchmark, one.result.scenario), []).append(one)
     found = [
         _chart(f"all-{place}", benchmark, scenario, group)
@@ -79,13 +79,13 @@ def _chart(key: str, benchmark: str, scenario: str, group: Sequence[Shown]) -> M
         style = "claimless" if one.entry.refused else "bar"
         if offline:
             chart.bar((0.0, tick - 0.28), (span["value"], tick + 0.28), style)
-            chart.write(span["value"], tick, number(span["value"], 4).text)
+            chart.beside(tick, number(span["value"], 4).text)
             continue
         low, high = span.get("min", span["p90"]), span.get("p99", span["p90"])
         chart.bar((min(low, high), tick - 0.03), (max(low, high), tick + 0.03), "span")
         middle = span.get("p50", span["p90"])
         chart.bar((min(middle, span["p90"]), tick - 0.28), (max(middle, span["p90"]), tick + 0.28), style)
-        chart.write(max(high, span["p90"]), tick, number(span["p90"], 4).text)
+        chart.beside(tick, number(span["p90"], 4).text)
     how = "" if offline else " The bar goes from p50 to p90, the thin line from the least to p99; the number is p90."
     claim = " An empty bar makes no claim about speed." if any(one.entry.refused for one in group) else ""
     head = ("result", "samples/s") if offline else ("result", *(f"{name}, ms" for name in _ON_CHART))
@@ -104,7 +104,7 @@ def _span(one: Shown) -> dict[str, float]:
     if one.result.scenario == "offline":
         return {"value": one.entry.value}
     found = {name: told.latency_ns.get(name, math.nan) / 1e6 for name in _ON_CHART}
-    return {name: value for name, value in found.items() if math.isfinite(value) and value > 0}
+    return {name: value for name, value in found.items() if drawable(value)}
 
 
 def compared(entries: Sequence[Entry], warnings: Sequence[str]) -> list[Markup]:
@@ -128,7 +128,7 @@ def facts(results: Sequence[Shown]) -> list[Markup]:
     entries = [one.entry for one in results]
     different = [each.name for each in differences(entries)]
     names = dict.fromkeys(name for entry in entries for name in entry.facts)
-    head = ("", *(one.name for one in results))
+    head = ("fact", *(one.name for one in results))
     parts = []
     if different:
         rows = [_facts(f"≠ {name}", name, entries) for name in different]
@@ -149,7 +149,7 @@ def _facts(title: str, name: str, entries: Iterable[Entry]) -> tuple[str, ...]:
 def section(results: Sequence[Shown], entries: Sequence[Entry], warnings: Sequence[str]) -> Markup:
     """All of it; of one result, what is to be kept in mind alone."""
     if len(entries) < 2:
-        return element("ul", *(element("li", cut(text)) for text in warnings[:50]))
+        return element("ul", *(element("li", cut(text)) for text in warnings[:50])) if warnings else Markup()
     parts: list[Markup | None] = [element("h2", "Overview", id="overview"), overview(results)]
     parts += [charts(results), element("h3", "Compared"), *compared(entries, warnings)]
     if len(results) > 1:
