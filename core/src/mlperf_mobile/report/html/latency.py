@@ -9,7 +9,7 @@ import numpy as np
 
 from mlperf_mobile.report.html.axis import Axis, linear, spread
 from mlperf_mobile.report.html.chart import COLUMNS, Chart, figure
-from mlperf_mobile.report.html.markup import Markup, milliseconds, number, table
+from mlperf_mobile.report.html.markup import Markup, element, milliseconds, number, table
 from mlperf_mobile.report.html.reduce import Column, Floats, envelope
 
 BINS = 60
@@ -35,7 +35,10 @@ def figures(key: str, latencies_ns: array[int], scenario: str, percentiles: Mapp
     if len(values) < 2:
         return []
     if scenario == "offline":
-        return [_completions(key, values)]
+        strange = values.min() < 0 or values.max() <= 0
+        return [
+            element("p", "The latencies are not above zero, and not drawn.") if strange else _completions(key, values)
+        ]
     unit = _unit(values)
     return [_distribution(key, values / unit[0], unit, percentiles), _over_time(key, values, unit, scenario)]
 
