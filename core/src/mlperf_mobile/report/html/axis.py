@@ -49,8 +49,9 @@ def linear(label: str, low: float, high: float, *, count: int = 5, widen: bool =
         count: So many ticks, about.
         widen: Move the bounds out to ticks; else they stay, and ticks lie between them.
     """
-    if high - low <= max(abs(low), abs(high)) * 1e-12 + 1e-15:
-        room = abs(low) * 0.05 or 1.0
+    size = max(abs(low), abs(high))
+    if high - low <= size * 1e-12 + 1e-15:
+        room = size * 0.05 if size > _LEAST else 1.0
         low, high, widen = low - room, high + room, True
     raw = (high - low) / max(count - 1, 1)
     power = 10.0 ** math.floor(math.log10(raw))
