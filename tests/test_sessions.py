@@ -30,7 +30,7 @@ TASKS = """
 
     @hookimpl
     def mlperf_mobile_suites():
-        yield SuiteInfo(suite="r1", summary="a round made up for tests", settings="twin_parts:round.yaml", hook_api=(1, 0))
+        yield SuiteInfo(suite="r1", summary="made up for tests", settings="twin_parts:round.yaml", hook_api=(1, 0))
         yield SuiteInfo(suite="r1", task="twin", summary="", settings="twin_parts:twin.yaml", hook_api=(1, 0))
 """
 FILES = {

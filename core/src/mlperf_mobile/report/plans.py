@@ -21,7 +21,7 @@ def total_text(session: Session) -> str:
     if len(plans) < 2:
         return ""
     rest = f", {session.cooldown_s:g} s of cool-down between performance runs" if session.cooldown_s else ""
-    return f"{len(plans)} runs, at least {left(session, {}, is_first=True)} in all{rest}"
+    return f"{len(plans)} runs, at least {left(session, {})} in all{rest}"
 
 
 def missing_text(resolved: Resolved) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlperf_mobile.plan import Plan
@@ -30,16 +30,19 @@ class Estimate:
         return f"{text} and {runs} of unknown length" if self.unknown else text
 
 
-def left(session: Session, results: Mapping[str, Result], is_first: bool) -> Estimate:
+def left(
+    session: Session, results: Mapping[str, Result], *, is_first: bool = True, places: Sequence[int] | None = None
+) -> Estimate:
     """What is left of a session.
 
     Args:
         session: Its runs.
         results: Performance results so far, by benchmark: they tell how long the accuracy run takes.
         is_first: Whether no performance run has been made in this sitting, so that the first needs no rest.
+        places: The runs that are meant; all that are left by default.
     """
     seconds, unknown = 0.0, 0
-    for place in session.pending:
+    for place in session.pending if places is None else places:
         plan = session.steps[place].plan
         if plan.has_performance:
             seconds += 0.0 if is_first else session.cooldown_s

@@ -67,9 +67,10 @@ class Sitting:
         rested = False
         needs_rest = session.cooldown_s > 0 and sum(step.plan.has_performance for step in session.steps) > 1
         baseline = cooldown.look() if needs_rest and session.cooldown is Cooldown.BASELINE else None
-        for place in session.pending:
+        places = session.pending
+        for done, place in enumerate(places):
             step = session.steps[place]
-            remaining = estimate.left(session, results, is_first=not rested)
+            remaining = estimate.left(session, results, is_first=not rested, places=places[done:])
             with self.show(step.plan, place + 1, len(session.steps), remaining) as listen:
                 try:
                     if step.plan.has_performance and rested and needs_rest:
