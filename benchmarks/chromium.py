@@ -88,10 +88,11 @@ class Browser:
         """A PNG of the window, or of the whole page."""
         return base64.b64decode(self.call("Page.captureScreenshot", captureBeyondViewport=whole)["data"])
 
-    def press(self, key: str, code: int) -> None:
-        """A key, down and up."""
-        for kind in ("rawKeyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+    def press(self, key: str, code: int, text: str = "") -> None:
+        """A key, down and up; some do what they do by their text, as Enter by a carriage return."""
+        down = {"type": "keyDown", "text": text} if text else {"type": "rawKeyDown"}
+        for kind in (down, {"type": "keyUp"}):
+            self.call("Input.dispatchKeyEvent", key=key, code=key, windowsVirtualKeyCode=code, **kind)
 
     def requests(self) -> list[str]:
         """Addresses that the page asked for."""
