@@ -149,3 +149,34 @@ def test_how_long_sustained_is(inside, rules, seconds):
     )
     (plan,) = json.loads(done.stdout)["plans"]
     assert plan["load"]["min_duration_s"] == seconds
+
+
+def test_what_an_interrupted_run_did_is_summed_up(command):
+    process = command.start(*FAST, "--set", "min_duration_s=30")
+    command.until(lambda told: any(e.get("phase") == "performance" and e["done"] > 300 for e in told), process)
+    process.terminate()
+    out, _ = process.communicate(timeout=20)
+    (result,) = json.loads(out)["results"]
+    assert result["status"] == "interrupted"
+    _, recorded = rows(result)
+    assert 3 < result["telemetry"]["rows"] <= len(recorded)
+    assert result["telemetry"]["series"]["memory.process_bytes"]["max"] > 10**6
+
+
+def test_what_is_shown_of_it(command):
+    """A result is shown with its heat, throttling and energy, the interval of its percentile, and advice."""
+    result, _ = command.run(*FAST, "--set", "min_duration_s=0.5", "--scenario", "sustained")
+    path = Path(result["directory"]) / "result.json"
+    told = json.loads(path.read_text())
+    told["telemetry"] |= {
+        "temperature": {"sensor": "cpu", "first_celsius": 31.04, "max_celsius": 70.0, "last_celsius": 66.5},
+        "throttled": True, "evidence": ["cooling-device: state 0 to 3"],
+        "energy": [{"source": "battery", "includes": "the whole device", "watts": 4.0, "joules_per_inference": 0.0125}],
+    }  # fmt: skip
+    path.write_text(json.dumps(told))
+    shown = " ".join(command("show", path, env={"COLUMNS": "300"}).stdout.split())
+    for text in (
+        "cpu: first 31.0 °C max 70.0 °C last 66.5 °C", "THROTTLED cooling-device: state 0 to 3",
+        "12.5 mJ an inference, 4 W by battery (the whole device)", "p90 95 % (ms)", "in the first tenth",
+    ):  # fmt: skip
+        assert text in shown

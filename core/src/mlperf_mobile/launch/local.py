@@ -21,6 +21,7 @@ from mlperf_mobile.errors import ExitCode
 from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.results import latencies, store
 from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
+from mlperf_mobile.telemetry import summary, timeline
 
 GRACE_S = 0.5
 """How long a cancelled worker may take to save what it has."""
@@ -230,6 +231,9 @@ class Run:
             "samples": len(values),
             "duration_s": last.elapsed_s,
         }
+        rows = self._folder / timeline.FILE
+        if rows.is_file():
+            self.parts.setdefault("telemetry", summary.of(timeline.read(rows)))
 
 
 def _lines(pipe: BinaryIO, left_s: Callable[[], float], is_over: Callable[[], bool]) -> Iterator[bytes | None]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -11,9 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from mlperf_mobile.reference import standing_of
+from mlperf_mobile.results import latencies
 from mlperf_mobile.results.model import Accuracy, Performance, Result
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.sessions.repeat import Repeated
+from mlperf_mobile.statistics import Sample, advice
 
 _MS = 1e-6
 
@@ -53,6 +57,9 @@ def result_panel(result: Result, *, full: bool = False) -> RenderableType:
     facts.add_column(overflow="fold")
     for label, value in _lines(result):
         facts.add_row(label, Text(value))
+    if full:
+        for label, value in _stability(result):
+            facts.add_row(label, Text(value))
     parts: list[RenderableType] = [facts]
     for scope, head in (("result", "rule"), ("submission", "to be submitted")):
         if rules := [rule for rule in result.rules if rule.scope == scope]:
@@ -91,11 +98,47 @@ def _lines(result: Result) -> Iterable[tuple[str, str]]:
         told = result.performance.loadgen
         verdict, reason = "VALID" if told["valid"] else "INVALID", told.get("reason")
         yield "LoadGen", f"{verdict}{f': {reason}' if reason else ''}  [{told.get('version')}]"
+    yield from _device(result.telemetry or {})
     if result.error:
         yield "error", f"{result.error.code}: {result.error.summary}"
         if result.error.code in ("worker-died", "worker-silent") and result.error.stderr_tail:
             yield "last words", "\n".join(result.error.stderr_tail.splitlines()[-5:])
     yield "folder", result.directory
+
+
+def _stability(result: Result) -> Iterable[tuple[str, str]]:
+    """The confidence interval of the percentile, and advice about the measurement, from the saved latencies.
+
+    Offline latencies are of one query, and say nothing about another one.
+    """
+    performance = result.performance
+    values = latencies.read(Path(result.directory) / latencies.FILE)
+    if performance is None or result.scenario == "offline" or len(values) != performance.samples:
+        return
+    try:
+        sample = Sample(values)
+    except ValueError:
+        return
+    percentile = float(result.load.get("percentile", 0.9))
+    found = sample.interval(percentile)
+    low = f"{found.low * _MS:.3f}" if found.low > 0 else "?"
+    high = f"{found.high * _MS:.3f}" if math.isfinite(found.high) else "?"
+    yield f"p{percentile * 100:g} 95 % (ms)", f"{low} to {high}"
+    for told in advice(sample):
+        yield f"advice: {told.name}", told.text
+
+
+def _device(telemetry: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """What the device did during the timed run: heat, throttling, energy."""
+    if heat := telemetry.get("temperature"):
+        degrees = "  ".join(f"{key} {heat[f'{key}_celsius']:.1f} °C" for key in ("first", "max", "last"))
+        yield "temperature", f"{heat['sensor']}: {degrees}"
+    if telemetry.get("throttled"):
+        yield "THROTTLED", "; ".join(map(str, telemetry.get("evidence", ())))
+    for energy in telemetry.get("energy", ()):
+        each = energy.get("joules_per_inference")
+        told = f"{each * 1000:.3g} mJ an inference, " if each is not None else ""
+        yield "energy", f"{told}{energy['watts']:.3g} W by {energy['source']} ({energy['includes']})"
 
 
 def _placements(result: Result) -> list[tuple[str, dict[str, Any]]]:
@@ -109,6 +152,11 @@ def _performance(performance: Performance) -> Iterable[tuple[str, str]]:
     for label, names in (("latency (ms)", ("p50", "p90", "p99")), ("", ("mean", "min", "max"))):
         latency = {name: performance.latency_ns[name] * _MS for name in names if name in performance.latency_ns}
         yield label, "  ".join(f"{name} {value:.3f}" for name, value in latency.items())
+    for part in ("minute", "tenth"):  # of the scenario sustained
+        if (first := performance.latency_ns.get(f"first_{part}_p90")) is not None:
+            last = performance.latency_ns[f"last_{part}_p90"]
+            text = f"p90 {first * _MS:.3f} in the first {part}, {last * _MS:.3f} in the last ({last / first - 1:+.1%})"
+            yield "sustained (ms)", text
     yield (
         "throughput",
         f"{performance.throughput:.1f} samples/s  ({performance.samples} samples in {performance.duration_s:.2f} s)",
