@@ -9,7 +9,7 @@ from importlib.metadata import version
 from importlib.resources import files
 
 from mlperf_mobile.compare.entry import Entry
-from mlperf_mobile.report.html import parts, together
+from mlperf_mobile.report.html import parts, standing, together
 from mlperf_mobile.report.html.markup import Markup, cut, element, join
 from mlperf_mobile.report.measures import Shown
 
@@ -79,7 +79,7 @@ def _result(one: Shown, *, alone: bool) -> Markup:
     found = [
         element("p", parts.verdict(one.result)), parts.warnings(one), parts.key_numbers(one),
         element("div", parts.facts_of(one), parts.rules(one), class_="beside"), parts.speed(one),
-        beside, parts.against_official(one), parts.recording(one), parts.everything(one),
+        beside, standing.against_official(one), parts.recording(one), parts.everything(one),
     ]  # fmt: skip
     return element(
         "section",

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mlperf_mobile.reference.table import official
 from mlperf_mobile.report.html import device, latency
 from mlperf_mobile.report.html.markup import (
     LONGEST,
@@ -28,8 +27,6 @@ from mlperf_mobile.results.model import Result
 from mlperf_mobile.statistics import advice
 from mlperf_mobile.telemetry import timeline
 
-_NEAR = 5
-"""Published results shown on either side."""
 _PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 _MET = {
     True: element("span", "✓ yes", class_="met good"),
@@ -109,7 +106,7 @@ def facts_of(one: Shown) -> Markup:
         ("run", element("code", cut(result.run_id))),
         ("folder", element("code", cut(one.entry.source))),
     ])  # fmt: skip
-    return _section("What was run", [rows])
+    return section("What was run", [rows])
 
 
 def _session(result: Result) -> str | None:
@@ -138,7 +135,7 @@ def rules(one: Shown) -> Markup:
     unverified = one.result.unverified
     if unverified:
         tables.append(table("Settings without a reliable source", ("setting", "why"), _rows(unverified)))
-    return _section("Rules", tables)
+    return section("Rules", tables)
 
 
 def speed(one: Shown) -> Markup:
@@ -146,7 +143,7 @@ def speed(one: Shown) -> Markup:
     result, sample = one.result, one.entry.sample
     told = result.performance
     if told is None:
-        return _section("Speed", [element("p", "There was no timed run.")])
+        return section("Speed", [element("p", "There was no timed run.")])
     intervals = {
         name: (span.low, span.high if math.isfinite(span.high) else None)
         for name, share in _PERCENTILES.items()
@@ -169,7 +166,7 @@ def speed(one: Shown) -> Markup:
         ]  # fmt: skip
         head = ("accelerator", "sessions", "samples", "samples/s", "share of the samples", "busy")
         parts.append(table("What each accelerator did", head, rows))
-    return _section("Speed", parts)
+    return section("Speed", parts)
 
 
 def _percent(part: float | None, whole: float | None) -> Number:
@@ -198,7 +195,7 @@ def accuracy(one: Shown) -> Markup:
     """The value beside its target, with the margin between them."""
     told = one.result.accuracy
     if told is None:
-        return _section("Accuracy", [element("p", "There was no accuracy run.")])
+        return section("Accuracy", [element("p", "There was no accuracy run.")])
     words = {True: ("✓ reached", "good"), False: ("✗ MISSED", "bad")}
     word, kind = words.get(bool(told.passed), ("", "")) if told.passed is not None else ("! not judged", "care")
     rows: list[tuple[str, object]] = [(cut(told.metric, 80), f"{shown(told.value)} of {told.samples:,} samples")]
@@ -214,7 +211,7 @@ def accuracy(one: Shown) -> Markup:
         rows.append(("reference", shown(told.reference)))
     rows.append(("source", cut(told.source)))
     rows += [(cut(name, 80), shown(value)) for name, value in [*told.details.items()][:50]]
-    return _section("Accuracy", [facts(rows)])
+    return section("Accuracy", [facts(rows)])
 
 
 def recording(one: Shown) -> Markup | None:
@@ -243,7 +240,7 @@ def recording(one: Shown) -> Markup | None:
             if isinstance(numbers, dict)
         ]
         parts.append(details("All series", table("All series of the timed run", ("series", *names), rows)))
-    return _section("Device during the run", parts)
+    return section("Device during the run", parts)
 
 
 def placement(one: Shown) -> Markup | None:
@@ -265,36 +262,13 @@ def placement(one: Shown) -> Markup | None:
             )
     if not rows:
         return None
-    return _section(
+    return section(
         "Placement", [table("Operations by accelerator", ("ran on", "operations", "kernels", "which"), rows)]
     )
 
 
 def _float(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and abs(value) < 1e300 else None
-
-
-def against_official(one: Shown) -> Markup | None:
-    """The nearest published results, with this one among them."""
-    found = one.standing
-    if found is None:
-        return None
-    sign = -1 if found.scenario == "offline" else 1
-    rows = [row for row in official() if (row.benchmark, row.scenario) == (found.benchmark, found.scenario)]
-    rows = [row for row in rows if row.division == "closed"] or rows  # as for the standing
-    rows.sort(key=lambda row: sign * row.value)
-    start = max(0, found.place - 1 - _NEAR)
-    near = rows[start : found.place - 1 + _NEAR]
-    lines = [
-        (f"{row.device}, {row.soc}", row.round, row.text, row.accuracy, row.runs_on, row.organisation) for row in near
-    ]
-    mine = (one.name, "this result", one.entry.text, "", one.entry.runs_on, "")
-    lines.insert(found.place - 1 - start, mine)
-    told = f"Place {found.place} of {found.of + 1} on {found.benchmark}, {found.scenario}: {found.sentence}."
-    title = f"The nearest of {found.of} published results, the fastest first"
-    head = ("device", "round", "90th percentile" if sign > 0 else "throughput", "accuracy", "ran on", "submitter")
-    marked = table(title, head, lines, marked=[lines.index(mine)])
-    return _section("Official results", [element("p", told), marked])
 
 
 def everything(one: Shown) -> Markup:
@@ -324,5 +298,6 @@ def _rows(data: dict[str, Any]) -> list[tuple[str, str]]:
     return [(cut(str(name), 120), cut(shown(value), LONGEST)) for name, value in data.items()]
 
 
-def _section(title: str, parts: Sequence[Markup]) -> Markup:
+def section(title: str, parts: Sequence[Markup]) -> Markup:
+    """A part of a result, under its heading."""
     return element("section", element("h3", title), join(parts))
