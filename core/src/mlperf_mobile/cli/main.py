@@ -21,6 +21,7 @@ from mlperf_mobile.cli import (
     import_results,
     leaderboard,
     lists,
+    report,
     run,
     score,
     show,
@@ -29,7 +30,7 @@ from mlperf_mobile.errors import ExitCode, MobileError
 
 COMMANDS = (
     run, audit, comply,
-    score, show, compare, leaderboard,
+    score, show, report, compare, leaderboard,
     check, import_results, export,
     fetch, compiling, cache,
     lists, doctor,

@@ -8,6 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """A title, column heads, and rows of as many cells."""
@@ -40,10 +44,18 @@ def markdown(grids: Iterable[Grid]) -> str:
 
 
 def as_csv(rows: Iterable[Sequence[object]]) -> str:
-    """RFC 4180, with plain line ends."""
+    """RFC 4180, with plain line ends, and no cell that a spreadsheet would calculate."""
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows(rows)
+    csv.writer(file, lineterminator="\n").writerows([guarded(cell) for cell in row] for row in rows)
     return file.getvalue().removesuffix("\n")
+
+
+def guarded(cell: object) -> object:
+    """Text that no spreadsheet calculates: it gets an apostrophe in front of it. Numbers stay numbers."""
+    if not isinstance(cell, str):
+        return cell
+    text = clean(cell)
+    return f"'{text}" if cell.startswith(_FORMULA) or text.startswith(_FORMULA) else text
 
 
 def escape(text: str) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlperf_mobile.compare.grid import as_csv, clean, grid
+from mlperf_mobile.compare.grid import as_csv, grid
 from mlperf_mobile.compare.grid import markdown as as_markdown
 from mlperf_mobile.report.measures import COLUMNS, Shown, margin, values
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
 _HEAD = (
     "RESULT", "VERDICT", "BENCHMARK", "SCENARIO", "ON", "P50 MS", "P90 MS", "P99 MS", "SAMPLES/S", "ACCURACY", "MARGIN",
     "THROTTLED", "OFFICIAL",
@@ -18,15 +16,7 @@ _HEAD = (
 
 def csv(results: Sequence[Shown]) -> str:
     """Head and rows with full digits; every column of :data:`~mlperf_mobile.report.measures.COLUMNS`."""
-    return as_csv([[column.name for column in COLUMNS], *([guarded(cell) for cell in values(one)] for one in results)])
-
-
-def guarded(cell: object) -> object:
-    """Text that no spreadsheet calculates: it gets an apostrophe in front of it. Numbers stay numbers."""
-    if not isinstance(cell, str):
-        return cell
-    text = clean(cell)
-    return f"'{text}" if cell.startswith(_FORMULA) or text.startswith(_FORMULA) else text
+    return as_csv([[column.name for column in COLUMNS], *(values(one) for one in results)])
 
 
 def markdown(results: Sequence[Shown]) -> str:
