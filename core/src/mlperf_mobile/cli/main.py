@@ -49,23 +49,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="store_true", help="print the version and exit")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    for module in (
-        run,
-        audit,
-        comply,
-        score,
-        show,
-        compare,
-        leaderboard,
-        check,
-        import_results,
-        export,
-        fetch,
-        compiling,
-        cache,
-        lists,
-        doctor,
-    ):
+    for module in COMMANDS:
         module.add(commands)
     for command in set(commands.choices.values()):
         command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
