@@ -9,14 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-import harness
-import numpy as np
+import overhead
 
 from mlperf_mobile.contracts import Artifact, CompileRequest
 from mlperf_mobile_backend_neuron.backend import NeuronBackend
@@ -42,25 +39,11 @@ def main() -> None:
         folder = Path(name)
         loop = build_timed_loop(folder)
         adapter, runtime = build(folder, "neuron_adapter"), build(folder, "neuron_runtime")
-        head = ("C mean ns", "ours mean ns", "added us", "ours p50", "ours p90")
-        print(f"{'through the':12}" + "".join(f" {title:>12}" for title in head))
+        print(f"{'through the':12}{overhead.HEAD}")
         for way in WAYS:
-            theirs, ours = [], []
-            for _ in range(args.rounds):
-                theirs.append(float(output(loop, adapter, "neuron", args.queries)))
-                asked = (sys.executable, __file__, "--queries", args.queries, "--session", way, adapter, runtime)
-                ours.append(json.loads(output(*asked)))
-            mean, p50, p90 = (harness.median([each[key] for each in ours]) for key in ("mean", "p50", "p90"))
-            added = harness.median([each["mean"] - one for each, one in zip(ours, theirs, strict=True)])
-            cells = (harness.median(theirs), mean, added / 1e3, p50, p90)
-            formats = ("12.0f", "12.0f", "12.2f", "12.0f", "12.0f")
-            line = "".join(f" {cell:{form}}" for cell, form in zip(cells, formats, strict=True))
+            asked = (sys.executable, __file__, "--queries", args.queries, "--session", way, adapter, runtime)
+            line = overhead.row((loop, adapter, "neuron", args.queries), asked, args.rounds)
             print(f"{way:12}{line}", flush=True)
-
-
-def output(*command: object) -> str:
-    """What a process prints."""
-    return subprocess.run([*map(str, command)], check=True, capture_output=True, text=True).stdout
 
 
 def session(way: str, adapter: str, runtime: str, queries: int) -> dict[str, float]:
@@ -73,25 +56,7 @@ def session(way: str, adapter: str, runtime: str, queries: int) -> dict[str, flo
             shutil.copy(artifact.path.parent / "network.bin", network)
             artifact = Artifact(network, "npu")
         loaded = backend.load(artifact)
-    samples = [(np.full((1, 4), number, np.float32),) for number in range(harness.SAMPLES)]
-    with loaded:
-        run, now = loaded.run, time.perf_counter_ns
-        in_a_row = [samples[number % harness.SAMPLES] for number in range(queries)]
-        for sample in in_a_row[:1000]:
-            run(sample)
-        start = now()
-        for sample in in_a_row:
-            run(sample)
-        mean = (now() - start) / queries
-        latencies = []
-        for sample in in_a_row:
-            start = now()
-            run(sample)
-            latencies.append(now() - start)
-        if float(run(samples[3])[0][0, 0]) != 6.0:
-            raise SystemExit("the sum is wrong")
-    latencies.sort()
-    return {"mean": mean, "p50": latencies[queries // 2], "p90": latencies[queries * 9 // 10]}
+    return overhead.timed(loaded, queries)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-import harness
-import numpy as np
+import overhead
 
 from mlperf_mobile.contracts import CompileRequest
 from mlperf_mobile_backend_nnapi.backend import NNAPIBackend
@@ -49,26 +46,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         loop = build_timed_loop(folder)
-        head = ("C mean ns", "ours mean ns", "added us", "ours p50", "ours p90")
-        print(f"{'':22}" + "".join(f" {title:>12}" for title in head))
+        print(f"{'':22}{overhead.HEAD}")
         for told, how, level, options in CASES:
             library = build(folder, "neuralnetworks", feature_level=level)
-            theirs, ours = [], []
-            for _ in range(args.rounds):
-                theirs.append(float(output(loop, library, how, args.queries)))
-                asked = (sys.executable, __file__, "--queries", args.queries, "--session", library, json.dumps(options))
-                ours.append(json.loads(output(*asked)))
-            mean, p50, p90 = (harness.median([each[key] for each in ours]) for key in ("mean", "p50", "p90"))
-            added = harness.median([each["mean"] - one for each, one in zip(ours, theirs, strict=True)])
-            cells = (harness.median(theirs), mean, added / 1e3, p50, p90)
-            formats = ("12.0f", "12.0f", "12.2f", "12.0f", "12.0f")
-            line = "".join(f" {cell:{form}}" for cell, form in zip(cells, formats, strict=True))
+            asked = (sys.executable, __file__, "--queries", args.queries, "--session", library, json.dumps(options))
+            line = overhead.row((loop, library, how, args.queries), asked, args.rounds)
             print(f"{told:22}{line}", flush=True)
-
-
-def output(*command: object) -> str:
-    """What a process prints."""
-    return subprocess.run([*map(str, command)], check=True, capture_output=True, text=True).stdout
 
 
 def session(library: str, options: dict[str, Any], queries: int) -> dict[str, float]:
@@ -76,25 +59,7 @@ def session(library: str, options: dict[str, Any], queries: int) -> dict[str, fl
     backend = NNAPIBackend({"library": library, **options})
     with tempfile.TemporaryDirectory() as folder:
         loaded = backend.load(backend.compile(CompileRequest(DOUBLE, "npu", 1, Path(folder))))
-    samples = [(np.full((1, 4), number, np.float32),) for number in range(harness.SAMPLES)]
-    with loaded:
-        run, now = loaded.run, time.perf_counter_ns
-        in_a_row = [samples[number % harness.SAMPLES] for number in range(queries)]
-        for sample in in_a_row[:1000]:
-            run(sample)
-        start = now()
-        for sample in in_a_row:
-            run(sample)
-        mean = (now() - start) / queries
-        latencies = []
-        for sample in in_a_row:
-            start = now()
-            run(sample)
-            latencies.append(now() - start)
-        if float(run(samples[3])[0][0, 0]) != 6.0:
-            raise SystemExit("the sum is wrong")
-    latencies.sort()
-    return {"mean": mean, "p50": latencies[queries // 2], "p90": latencies[queries * 9 // 10]}
+    return overhead.timed(loaded, queries)
 
 
 if __name__ == "__main__":
