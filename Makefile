@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard core/pyproject.toml libraries/*/pyproject.toml plugins/*/pyproject.toml tasks/*/pyproject.toml))
 OLD_MEMBERS := core libraries/images libraries/tflite_model plugins/backend_tflite tasks/image_classification
 PROJECTS := $(addsuffix /pyproject.toml,$(MEMBERS))
+WORKERS ?= 2
 PIP_FLAGS := --disable-pip-version-check --no-input --quiet
 
 .PHONY: run test install lint check-types unit old-runtime wheels lock clean help
@@ -18,7 +19,8 @@ run: install ## Install, run the quickstart benchmark, show the result
 	$(BIN)/mlperf-mobile run
 
 test: install lint check-types old-runtime ## Install, run the whole suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile core libraries plugins tasks
+	$(BIN)/python -m pytest tests
 
 install: $(VENV)/.installed ## Make .venv with the command mlperf-mobile
 

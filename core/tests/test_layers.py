@@ -195,7 +195,7 @@ class TestCheck:
             ("percentile: 1", "run.yaml:1:1: percentile: Input should be less than 1"),
             ("percentile: .nan", "run.yaml:1:1: percentile: Input should be"),
             ("silence_timeout_s: 0", "run.yaml:1:1: silence_timeout_s: Input should be greater than 0"),
-            ("mode: fast", "run.yaml:1:1: mode: Input should be 'performance', 'accuracy' or 'both'"),
+            ("mode: fast", "run.yaml:1:1: mode: Input should be 'performance', 'accuracy', 'both' or 'submission'"),
             ("rules: [quick]", "run.yaml:1:1: rules: Input should be a valid string"),
             ("strict_placement: perhaps", "run.yaml:1:1: strict_placement: Input should be a valid boolean"),
             ("seeds:\n  qsl: -1", "run.yaml:2:3: seeds.qsl: Input should be greater than or equal to 0"),

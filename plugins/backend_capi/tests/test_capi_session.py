@@ -328,7 +328,7 @@ def test_a_closed_session(load, batch: int) -> None:
         ((np.zeros((1, 5), np.float32),), r"input input0 takes float32\[1,4\], not float32\[1,5\]"),
         ((np.zeros(4, np.float32),), r"not float32\[4\]"),
         ((np.zeros((1, 4), np.float64),), r"not float64\[1,4\]"),
-        ((np.zeros((1, 4), ">f4"),), "not float32"),
+        ((np.zeros((1, 4), ">f4"),), "not >f4"),
         (([[1.0, 2.0, 3.0, 4.0]],), "not list"),
         ((), "takes 1 input tensors, not 0"),
         ((ROW, ROW), "takes 1 input tensors, not 2"),

@@ -6,40 +6,25 @@ import argparse
 import os
 import signal
 import sys
+from importlib import import_module
 from types import FrameType
 
-from mlperf_mobile.cli import (
-    audit,
-    cache,
-    check,
-    compare,
-    compiling,
-    comply,
-    doctor,
-    export,
-    fetch,
-    import_results,
-    leaderboard,
-    lists,
-    report,
-    run,
-    score,
-    show,
-)
 from mlperf_mobile.errors import ExitCode, MobileError
 
-COMMANDS = (
-    run, audit, comply,
-    score, show, report, compare, leaderboard,
-    check, import_results, export,
-    fetch, compiling, cache,
-    lists, doctor,
-)  # fmt: skip
-"""Modules with ``add``, in the order of the help."""
+COMMANDS = {
+    "run": "run", "audit": "audit", "comply": "comply",
+    "score": "score", "show": "show", "report": "report", "compare": "compare", "leaderboard": "leaderboard",
+    "check": "check", "import": "import_results", "export": "export",
+    "fetch": "fetch", "compile": "compiling", "cache": "cache",
+    "list-backends": "lists", "list-tasks": "lists", "list-datasets": "lists", "list-scenarios": "lists",
+    "list-suites": "lists", "list-plugins": "lists",
+    "doctor": "doctor",
+}  # fmt: skip
+"""The module of each command, in the order of the help."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(command: str = "") -> argparse.ArgumentParser:
+    """The command line: of one command, where it is known which, so that nothing else is imported; else the whole."""
     top = argparse.ArgumentParser(
         prog="mlperf-mobile",
         description="MLPerf Mobile as plugins: benchmark the inference of models on this device.",
@@ -49,18 +34,19 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="store_true", help="print the version and exit")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    for module in COMMANDS:
-        module.add(commands)
-    for command in set(commands.choices.values()):
-        command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    for module in dict.fromkeys([COMMANDS[command]] if command in COMMANDS else COMMANDS.values()):
+        import_module(f"mlperf_mobile.cli.{module}").add(commands)
+    for each in set(commands.choices.values()):
+        each.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return top
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the process's exit code."""
     signal.signal(signal.SIGTERM, _terminate)
-    top = parser()
-    args = top.parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    top = parser(next((word for word in given if not word.startswith("-")), ""))
+    args = top.parse_args(given)
     if args.version:
         from importlib.metadata import version
 
