@@ -19,7 +19,7 @@ run: install ## Install, run the quickstart benchmark, show the result
 	$(BIN)/mlperf-mobile run
 
 test: install lint check-types old-runtime ## Install, run the whole suite
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile core libraries plugins tasks
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile core/tests libraries plugins tasks
 	$(BIN)/python -m pytest tests
 
 install: $(VENV)/.installed ## Make .venv with the command mlperf-mobile
