@@ -26,7 +26,6 @@ from mlperf_mobile.telemetry import summary, timeline
 GRACE_S = 0.5
 """How long a cancelled worker may take to save what it has."""
 
-LATENCIES = "latencies.bin"
 TAIL_BYTES = 4096
 
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from mlperf_mobile.errors import OutputError
 from mlperf_mobile.plan import Plan
+from mlperf_mobile.results import latencies
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.whole_files import writing
 
@@ -82,7 +83,7 @@ def write_json(path: Path, data: Any) -> None:
 def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of LoadGen's logs and of the latencies in a run's folder, by their paths there."""
     found = {}
-    for path in sorted([*folder.glob("performance/*"), *folder.glob("accuracy/*"), folder / "latencies.bin"]):
+    for path in sorted([*folder.glob("performance/*"), *folder.glob("accuracy/*"), folder / latencies.FILE]):
         with suppress(OSError), path.open("rb") as file:
             found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
