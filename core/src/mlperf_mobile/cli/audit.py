@@ -47,7 +47,7 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.results import store
     from mlperf_mobile.sessions import repeat
     from mlperf_mobile.sessions.run import Sitting
-    from mlperf_mobile.sessions.session import Session, State
+    from mlperf_mobile.sessions.session import Session, again
 
     if not 1 <= args.tries <= repeat.TRIES or not 0 <= args.cooldown_s <= 86400:
         raise UsageError("bad-value", f"--tries is 1 to {repeat.TRIES}, --cooldown-s no less than 0", "see --help")
@@ -55,9 +55,7 @@ def handle(args: argparse.Namespace) -> int:
     claim = repeat.claim_of(claimed)
     plan = store.read_plan(args.result).model_copy(update={"mode": Mode.PERFORMANCE, "session": None})
     output = args.output or args.result.resolve().parent
-    session = Session.of([plan] * args.tries, output, "audit", Cooldown.FIXED, args.cooldown_s)
-    for step in session.steps:
-        step.state = State.FAILED  # so that each try gets a name of its own
+    session = Session.of([again(plan) for _ in range(args.tries)], output, "audit", Cooldown.FIXED, args.cooldown_s)
 
     def show(plan: Plan, place: int, runs: int, left: Estimate) -> AbstractContextManager[Listen]:
         return listener(f"audit {plan.benchmark} (try {place} of {runs})", quiet=args.quiet)

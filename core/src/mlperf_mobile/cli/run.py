@@ -144,14 +144,13 @@ def exit_code(results: list[Result]) -> int:
 
 
 def _session(resolved: Resolved, repeat: int = 1) -> Session:
-    from mlperf_mobile.config.resolve import identity
-    from mlperf_mobile.sessions.session import Session
+    from mlperf_mobile.sessions.session import Session, again
 
     if not 1 <= repeat <= MOST_REPEATS:
         raise UsageError("bad-value", f"--repeat {repeat} is not 1 to {MOST_REPEATS}", "write --repeat 5")
     plans, rest = list(resolved.plans), resolved.rest
     for _ in range(1, repeat):
-        plans += [plan.model_copy(update=identity(f"{plan.benchmark}-{plan.scenario}")) for plan in resolved.plans]
+        plans += [again(plan) for plan in resolved.plans]
     return Session.of(plans, resolved.output, resolved.mode, rest.kind, rest.seconds)
 
 

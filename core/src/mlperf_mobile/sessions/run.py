@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_mobile import events
-from mlperf_mobile.config.resolve import identity
 from mlperf_mobile.config.settings import Cooldown
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.launch.local import launch
@@ -16,7 +15,7 @@ from mlperf_mobile.plan import Plan, SessionRef
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import Result, Status
 from mlperf_mobile.sessions import cooldown, estimate
-from mlperf_mobile.sessions.session import Session, State
+from mlperf_mobile.sessions.session import Session, State, again
 
 Listen = Callable[[events.Event], None]
 Show = Callable[[Plan, int, int, estimate.Estimate], AbstractContextManager[Listen]]
@@ -118,8 +117,8 @@ class Sitting:
             resumed=session.interruptions > 0,
             cooldown_s=step.rested_s,
         )
-        fresh = {} if step.state is State.PENDING else identity(f"{step.plan.benchmark}-{step.plan.scenario}")
-        step.plan = step.plan.model_copy(update={"session": reference if self.keep else None, **fresh})
+        plan = step.plan if step.state is State.PENDING else again(step.plan)
+        step.plan = plan.model_copy(update={"session": reference if self.keep else None})
         return step.plan
 
     def _ended(self, place: int, state: State) -> None:

@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mlperf_mobile.config.resolve import identity
 from mlperf_mobile.config.settings import Cooldown
 from mlperf_mobile.errors import OutputError
 from mlperf_mobile.plan import Plan
@@ -19,6 +20,11 @@ SUFFIX = ".session.json"
 MAX_BYTES = 64 << 20
 SUBMISSION_REST_S = 300.0
 """The app's cool-down in a submission (mobile_app_open, flutter/lib/benchmark/run_mode.dart)."""
+
+
+def again(plan: Plan) -> Plan:
+    """The same run under a name of its own."""
+    return plan.model_copy(update=identity(f"{plan.benchmark}-{plan.scenario}"))
 
 
 class State(StrEnum):
