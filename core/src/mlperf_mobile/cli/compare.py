@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from mlperf_mobile.errors import ExitCode, UsageError
+from mlperf_mobile.printing import clean
 
 if TYPE_CHECKING:
     from mlperf_mobile.compare.comparison import Comparison, Group, Row
@@ -159,7 +160,6 @@ def _remarks(comparison: Comparison, without: Iterable[str] = ()) -> list[str]:
 
 def _print_text(grids: Iterable[Grid], lines: Iterable[str]) -> None:
     from mlperf_mobile.cli.tables import table
-    from mlperf_mobile.compare.grid import clean
 
     for each in grids:
         print(f"{each.title}\n{table(each.head, each.rows)}\n")
@@ -168,13 +168,11 @@ def _print_text(grids: Iterable[Grid], lines: Iterable[str]) -> None:
 
 
 def _print_markdown(grids: Iterable[Grid], lines: Iterable[str]) -> None:
-    from mlperf_mobile.compare.grid import clean, escape, markdown
+    from mlperf_mobile.compare.grid import escape, markdown
 
     print(markdown(grids), *(f"- {escape(clean(line))}" for line in lines if line), sep="\n")
 
 
 def _tell(lines: Iterable[str]) -> None:
-    from mlperf_mobile.compare.grid import clean
-
     for line in lines:
         print(f"mlperf-mobile: {clean(line)}", file=sys.stderr)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlperf_mobile.cli.tables import table
 from mlperf_mobile.errors import ExitCode, UsageError, did_you_mean
+from mlperf_mobile.printing import clean
 
 if TYPE_CHECKING:
     from mlperf_mobile.compare.board import Board, Place
@@ -66,7 +67,7 @@ def handle(args: argparse.Namespace) -> int:
         print("\n\n".join(map(_text, found)) or "no published results")
         print(f"\n{_SOURCE}")
     for text in warnings:
-        print(f"mlperf-mobile: warning: {_clean(text)}", file=sys.stderr)
+        print(f"mlperf-mobile: warning: {clean(text)}", file=sys.stderr)
     return ExitCode.OK
 
 
@@ -113,7 +114,7 @@ def _text(board: Board) -> str:
         lines.append(table(("", "VALUE", "PROCESSOR", "DEVICE", "ON", "ACCURACY", "RESULT"), rows))
     if any(place.place is None for place in board.places):
         lines.append("Without a place: the open division, where models may differ.")
-    lines += [f"not ranked: {_clean(f'{e.label}, {e.text}: {e.refused} ({e.source})')}" for e in board.apart]
+    lines += [f"not ranked: {clean(f'{e.label}, {e.text}: {e.refused} ({e.source})')}" for e in board.apart]
     return "\n".join(lines)
 
 
@@ -123,7 +124,7 @@ def _row(place: Place) -> list[str]:
         own = place.own
         accuracy = f"{own.metric} {own.accuracy:.4f}" if own.accuracy is not None else ""
         cells = (number, own.text, f"> {own.label} (own, {own.state})", "", own.runs_on, accuracy, own.source)
-        return [_clean(cell) for cell in cells]
+        return [clean(cell) for cell in cells]
     row = place.official
     assert row is not None
     return [number, row.text, row.soc, row.device, row.runs_on, row.accuracy, row.name]
@@ -143,9 +144,3 @@ def _print_csv(found: list[Board]) -> None:
         for each in (*board["places"], *({"own": True} | apart for apart in board["apart"]))
     ]
     print(as_csv([head, *([record.get(name) for name in head] for record in records)]))
-
-
-def _clean(text: str) -> str:
-    from mlperf_mobile.compare.grid import clean
-
-    return clean(text)

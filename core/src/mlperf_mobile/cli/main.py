@@ -10,6 +10,7 @@ from importlib import import_module
 from types import FrameType
 
 from mlperf_mobile.errors import ExitCode, MobileError
+from mlperf_mobile.printing import cleaned_output
 
 COMMANDS = {
     "run": "run", "audit": "audit", "comply": "comply",
@@ -43,6 +44,11 @@ def parser(command: str = "") -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the process's exit code."""
+    with cleaned_output():
+        return _main(argv)
+
+
+def _main(argv: list[str] | None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     given = sys.argv[1:] if argv is None else argv
     top = parser(next((word for word in given if not word.startswith("-")), ""))

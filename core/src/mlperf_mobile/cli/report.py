@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.errors import ExitCode
+from mlperf_mobile.printing import clean
 
 _EXAMPLES = """examples:
   mlperf-mobile report mlperf-mobile-results/RUN-ID
@@ -44,7 +45,6 @@ def add(commands: Any) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command."""
-    from mlperf_mobile.compare.grid import clean
     from mlperf_mobile.compare.sources import read_all
     from mlperf_mobile.report import tables
     from mlperf_mobile.report.measures import shown

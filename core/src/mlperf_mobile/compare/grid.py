@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mlperf_mobile.printing import clean
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
 
@@ -25,11 +27,6 @@ def grid(title: str, head: Iterable[str], rows: Iterable[Sequence[str]]) -> Grid
     heads, kept = tuple(head), [tuple(clean(cell) for cell in row) for row in rows]
     used = [n for n in range(len(heads)) if any(row[n] for row in kept)]
     return Grid(clean(title), tuple(clean(heads[n]) for n in used), tuple(tuple(row[n] for n in used) for row in kept))
-
-
-def clean(text: str) -> str:
-    """Text that moves no cursor and starts no line."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def markdown(grids: Iterable[Grid]) -> str:

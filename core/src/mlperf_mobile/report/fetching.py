@@ -24,17 +24,18 @@ def listener(*, quiet: bool) -> Iterator[Listen]:
 
 @contextmanager
 def _bars() -> Iterator[Listen]:
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+
+    from mlperf_mobile.report.console import CleanConsole
 
     columns = (
         TextColumn("{task.fields[name]}", markup=False),
-        TextColumn("[bold]{task.description}"),
+        TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(bar_width=30),
         DownloadColumn(),
         TransferSpeedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=CleanConsole(stderr=True)) as progress:
         bars: dict[Resource, TaskID] = {}
 
         def listen(step: Step) -> None:

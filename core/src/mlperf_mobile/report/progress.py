@@ -28,17 +28,18 @@ def listener(title: str, *, quiet: bool) -> Iterator[Listen]:
 
 @contextmanager
 def _bar(title: str) -> Iterator[Listen]:
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
+
+    from mlperf_mobile.report.console import CleanConsole
 
     columns = (
         TextColumn("{task.fields[title]}", markup=False),
-        TextColumn("[bold]{task.description}"),
+        TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(bar_width=30),
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[left]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=CleanConsole(stderr=True), transient=True) as progress:
         bar = progress.add_task("starting", total=None, title=title, left="")
 
         def listen(event: events.Event) -> None:

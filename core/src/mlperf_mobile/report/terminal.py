@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
-from rich.text import Text
 
 from mlperf_mobile.reference import standing_of
+from mlperf_mobile.report.console import CleanConsole, text
 from mlperf_mobile.results import latencies
 from mlperf_mobile.results.model import Accuracy, Performance, Result
 from mlperf_mobile.results.rule import RuleResult
@@ -34,20 +34,13 @@ def print_repeated(repeated: Iterable[Repeated]) -> None:
         title = f"{each.benchmark} · {each.scenario} · {len(each.scores) + each.left_out} runs"
         told = f"{each.median:.4g} samples/s at the median" if each.scores else "no run counts"
         scores = "  ".join(f"{score:.4g}" for score in each.scores)
-        parts: list[RenderableType] = [Text(told), Text(scores), "", _rules(each.rules(), "rule")]
-        _Console(highlight=False, soft_wrap=False).print(Panel(Group(*parts), title=Text(title), expand=False))
+        parts: list[RenderableType] = [text(told), text(scores), "", _rules(each.rules(), "rule")]
+        CleanConsole().print(Panel(Group(*parts), title=text(title), expand=False))
 
 
 def print_result(result: Result, *, full: bool = False) -> None:
     """One result on stdout; in full, with environment, versions and seeds."""
-    _Console(highlight=False, soft_wrap=False).print(result_panel(result, full=full))
-
-
-class _Console(Console):
-    """A console that leaves a reader that has gone to the command, as ``print`` does."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
+    CleanConsole().print(result_panel(result, full=full))
 
 
 def result_panel(result: Result, *, full: bool = False) -> RenderableType:
@@ -56,19 +49,19 @@ def result_panel(result: Result, *, full: bool = False) -> RenderableType:
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
     for label, value in _lines(result):
-        facts.add_row(label, Text(value))
+        facts.add_row(text(label), text(value))
     if full:
         for label, value in _stability(result):
-            facts.add_row(label, Text(value))
+            facts.add_row(text(label), text(value))
     parts: list[RenderableType] = [facts]
     for scope, head in (("result", "rule"), ("submission", "to be submitted")):
         if rules := [rule for rule in result.rules if rule.scope == scope]:
             parts += ["", _rules(rules, head)]
     if full:
         parts += ["", _facts(result)]
-    title = Text(f"{result.benchmark} · {result.model.name} · {result.scenario}")
+    title = text(f"{result.benchmark} · {result.model.name} · {result.scenario}")
     verdict = "VALID, not submittable" if result.submittable is False and result.valid else result.verdict.split()[0]
-    subtitle = Text(verdict, style="bold green" if result.valid else "bold red")
+    subtitle = text(verdict, style="bold green" if result.valid else "bold red")
     return Panel(Group(*parts), title=title, subtitle=subtitle, expand=False)
 
 
@@ -155,8 +148,8 @@ def _performance(performance: Performance) -> Iterable[tuple[str, str]]:
     for part in ("minute", "tenth"):  # of the scenario sustained
         if (first := performance.latency_ns.get(f"first_{part}_p90")) is not None:
             last = performance.latency_ns[f"last_{part}_p90"]
-            text = f"p90 {first * _MS:.3f} in the first {part}, {last * _MS:.3f} in the last ({last / first - 1:+.1%})"
-            yield "sustained (ms)", text
+            ends = f"p90 {first * _MS:.3f} in the first {part}, {last * _MS:.3f} in the last ({last / first - 1:+.1%})"
+            yield "sustained (ms)", ends
     yield (
         "throughput",
         f"{performance.throughput:.1f} samples/s  ({performance.samples} samples in {performance.duration_s:.2f} s)",
@@ -171,12 +164,12 @@ def _performance(performance: Performance) -> Iterable[tuple[str, str]]:
 
 def accuracy_text(accuracy: Accuracy) -> str:
     """The accuracy beside its target, in one line."""
-    text = f"{accuracy.metric} {accuracy.value:.4f} of {accuracy.samples} samples"
+    line = f"{accuracy.metric} {accuracy.value:.4f} of {accuracy.samples} samples"
     if accuracy.target is not None:
         sign = {True: "reached", False: "MISSED", None: "not judged: unverified"}[accuracy.passed]
-        text += f"; target {accuracy.target:.4f} {sign}"
-        text += f" (reference {accuracy.reference:.4f})" if accuracy.reference is not None else ""
-    return f"{text}; {accuracy.samples / accuracy.duration_s:.0f} samples/s" if accuracy.duration_s else text
+        line += f"; target {accuracy.target:.4f} {sign}"
+        line += f" (reference {accuracy.reference:.4f})" if accuracy.reference is not None else ""
+    return f"{line}; {accuracy.samples / accuracy.duration_s:.0f} samples/s" if accuracy.duration_s else line
 
 
 def _rules(rules: Sequence[RuleResult], title: str) -> Table:
@@ -184,13 +177,15 @@ def _rules(rules: Sequence[RuleResult], title: str) -> Table:
     for column in (title, "", "observed", "required", ""):
         table.add_column(column)
     for rule in rules:
-        mark = Text("ok", style="green") if rule.ok else Text("NO", style="bold red")
-        table.add_row(Text(rule.name), mark, _number(rule.observed), _number(rule.required), Text(rule.note))
+        mark = text("ok", style="green") if rule.ok else text("NO", style="bold red")
+        table.add_row(text(rule.name), mark, _number(rule.observed), _number(rule.required), text(rule.note))
     return table
 
 
 def _facts(result: Result) -> Table:
     table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     told = {
         "run": result.run_id, "created": result.created, "model": f"{result.model.path} ({result.model.sha256})",
         **{f"seed {key}": value for key, value in result.seeds.items()},
@@ -198,7 +193,7 @@ def _facts(result: Result) -> Table:
         **result.environment, **{f"version {k}": v for k, v in result.versions.items()},
     }  # fmt: skip
     for key, value in told.items():
-        table.add_row(Text(key), Text("unknown" if value is None else str(value)))
+        table.add_row(text(key), text("unknown" if value is None else str(value)))
     return table
 
 
@@ -211,5 +206,5 @@ def _flat(prefix: str, data: dict[str, Any]) -> dict[str, object]:
     return found
 
 
-def _number(value: object) -> Text:
-    return Text(f"{value:.6g}" if isinstance(value, float) else str(value))
+def _number(value: object) -> RenderableType:
+    return text(f"{value:.6g}" if isinstance(value, float) else str(value))

@@ -1,0 +1,98 @@
+"""The way of every text to a terminal: nothing that a result, a file or a plugin says can move its cursor."""
+
+from __future__ import annotations
+
+import io
+import sys
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+_LAYOUT = "\n\t"
+
+
+class _Printable(dict[int, int]):
+    """A table for :meth:`str.translate` that fills itself: what is not printable becomes U+FFFD.
+
+    Escape sequences begin with a control character (ECMA-48), which Unicode puts into the category Cc; Cf has the
+    marks that reorder text (UAX 9), and Cs what no encoding can write.
+    """
+
+    def __init__(self, kept: str) -> None:
+        super().__init__((ord(c), ord(c)) for c in kept)
+
+    def __missing__(self, code: int) -> int:
+        character = chr(code)
+        printable = character.isprintable() or unicodedata.category(character) == "Zs"
+        self[code] = shown = code if printable else 0xFFFD
+        return shown
+
+
+_LINE, _LINES = _Printable(""), _Printable(_LAYOUT)
+
+
+def clean(text: str) -> str:
+    """One line of text: control, format and unassigned characters, line ends included, become U+FFFD."""
+    return text if text.isprintable() else text.translate(_LINE)
+
+
+def clean_lines(text: str) -> str:
+    """Like :func:`clean`, but line feeds and tabs stay."""
+    return text if text.isprintable() else text.translate(_LINES)
+
+
+class CleanStream(io.TextIOBase):
+    """A text stream that cleans what is written to it.
+
+    Args:
+        raw: The stream behind it; for programs that draw on a terminal themselves, and clean what they draw.
+    """
+
+    def __init__(self, raw: TextIO) -> None:
+        self.raw = raw
+
+    def write(self, text: str) -> int:
+        """Write the cleaned text; a character that the encoding lacks becomes a question mark."""
+        cleaned = clean_lines(text)
+        try:
+            self.raw.write(cleaned)
+        except UnicodeEncodeError:
+            encoding = self.raw.encoding or "ascii"
+            self.raw.write(cleaned.encode(encoding, "replace").decode(encoding))
+        return len(text)
+
+    def flush(self) -> None:
+        self.raw.flush()
+
+    def isatty(self) -> bool:
+        return self.raw.isatty()
+
+    def fileno(self) -> int:
+        return self.raw.fileno()
+
+    def writable(self) -> bool:
+        return True
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed has an attribute here
+        return self.raw.encoding
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.raw, name)
+
+
+@contextmanager
+def cleaned_output() -> Iterator[None]:
+    """Standard output and standard error, cleaned, for as long as a command runs."""
+    out, err = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = CleanStream(out), CleanStream(err)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = out, err
+
+
+def raw(stream: TextIO) -> TextIO:
+    """The stream behind a cleaned one; the stream itself where it is not cleaned."""
+    return stream.raw if isinstance(stream, CleanStream) else stream

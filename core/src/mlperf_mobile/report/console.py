@@ -1,0 +1,37 @@
+"""Rich's console for texts of unknown origin: it takes nothing for markup, and draws no control characters."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from mlperf_mobile.printing import clean, clean_lines, raw
+
+
+class CleanConsole(Console):
+    """A console on standard output, or on standard error.
+
+    A reader that has gone is the command's business, as it is with ``print``.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        stream = sys.stderr if stderr else sys.stdout
+        super().__init__(file=raw(stream), markup=False, emoji=False, highlight=False, soft_wrap=False)
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Segments of a renderable; those that are text are cleaned once more, whoever made them."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control or text.isprintable() else Segment(clean_lines(text), style)
+
+
+def text(value: object, style: str = "") -> Text:
+    """A value as text of one or more lines, each as wide as it will be drawn."""
+    return Text("\n".join(map(clean, str(value).splitlines())), style=style)
