@@ -80,8 +80,10 @@ class TestFashionMnist(DatasetConformance):
     def dataset(self, tmp_path):
         pixels = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8).tobytes()
         head = b"\0\0\x08\x03" + struct.pack(">III", 3, 28, 28)
-        (tmp_path / IMAGES).write_bytes(gzip.compress(head + pixels))
-        (tmp_path / LABELS).write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + bytes((4, 0, 7))))
+        (tmp_path / IMAGES).write_bytes(gzip.compress(head + pixels, mtime=0))
+        (tmp_path / LABELS).write_bytes(
+            gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + bytes((4, 0, 7)), mtime=0)
+        )
         return FashionMnist(tmp_path, {})
 
     @staticmethod

@@ -134,9 +134,9 @@ class TestIdx:
     @pytest.mark.parametrize(
         "data",
         [
-            gzip.compress(b"")[:-4],
-            gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 2**31, 2**31, 2**31)),
-            gzip.compress(b"\0\0\x0d\x03" + bytes(12)),
+            gzip.compress(b"", mtime=0)[:-4],
+            gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 2**31, 2**31, 2**31), mtime=0),
+            gzip.compress(b"\0\0\x0d\x03" + bytes(12), mtime=0),
             b"not gzip",
             b"",
         ],
@@ -149,7 +149,7 @@ class TestIdx:
 
     def test_a_file_that_unpacks_without_end_is_refused(self, tmp_path, monkeypatch):
         monkeypatch.setattr("mlperf_mobile_task_image_classification.idx.MAX_BYTES", 1000)
-        (tmp_path / "x.gz").write_bytes(gzip.compress(bytes(5000)))
+        (tmp_path / "x.gz").write_bytes(gzip.compress(bytes(5000), mtime=0))
         with pytest.raises(DataError, match="more than 1000 bytes"):
             read_idx(tmp_path / "x.gz", 3)
 
@@ -239,7 +239,7 @@ class TestFashionMnist:
         }
         (tmp_path / "quickstart").mkdir()
         for name in {IMAGES, LABELS} - {absent}:
-            (tmp_path / "quickstart" / name).write_bytes(gzip.compress(empty[name]))
+            (tmp_path / "quickstart" / name).write_bytes(gzip.compress(empty[name], mtime=0))
         monkeypatch.setattr("mlperf_mobile_task_image_classification.fashion_mnist.files", lambda package: tmp_path)
         with pytest.raises(DataError) as caught:
             FashionMnist(None, {})
@@ -247,18 +247,22 @@ class TestFashionMnist:
 
     def test_files_without_records_are_an_empty_set(self, tmp_path):
         """The core says so, for any data set."""
-        (tmp_path / IMAGES).write_bytes(gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 0, 28, 28)))
-        (tmp_path / LABELS).write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 0)))
+        (tmp_path / IMAGES).write_bytes(gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 0, 28, 28), mtime=0))
+        (tmp_path / LABELS).write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 0), mtime=0))
         assert len(FashionMnist(tmp_path, {})) == 0
 
     def test_images_and_labels_that_do_not_fit(self, tmp_path):
-        (tmp_path / IMAGES).write_bytes(gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 2, 28, 28) + bytes(1568)))
-        (tmp_path / LABELS).write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + bytes(3)))
+        (tmp_path / IMAGES).write_bytes(
+            gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 2, 28, 28) + bytes(1568), mtime=0)
+        )
+        (tmp_path / LABELS).write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + bytes(3), mtime=0))
         with pytest.raises(DataError, match="do not belong together"):
             FashionMnist(tmp_path, {})
 
     def test_labels_out_of_range(self, tmp_path):
-        (tmp_path / IMAGES).write_bytes(gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 1, 28, 28) + bytes(784)))
-        (tmp_path / LABELS).write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 1) + b"\x0a"))
+        (tmp_path / IMAGES).write_bytes(
+            gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 1, 28, 28) + bytes(784), mtime=0)
+        )
+        (tmp_path / LABELS).write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 1) + b"\x0a", mtime=0))
         with pytest.raises(DataError):
             FashionMnist(tmp_path, {})
