@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlperf_mobile.telemetry import sources
@@ -294,27 +293,81 @@ HOSTILE = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_whatever_the_files_hold(data):
-    """Nothing is raised, and all values are numbers that can be true of their unit."""
-    files = SNAPDRAGON | PI | LAPTOP
-    bad = data.draw(st.dictionaries(st.sampled_from(sorted(files)), HOSTILE, max_size=30))
-    with tempfile.TemporaryDirectory() as folder:
-        root = write(Path(folder), files)
-        opened = sources.open_all(root)
-        for again in (root, write(root, bad)):
-            for found in (read_all(again), {k: v for source in opened for k, v in source.values().items()}):
-                for name, value in found.items():
-                    assert abs(value) < 1e19, name
-                    assert name.isprintable(), name
-                    if name.endswith("_celsius"):
-                        assert -40 <= value <= 200
-                    if name.endswith("_percent"):
-                        assert 0 <= value <= 100
-        for source in opened:
-            source.close()
-        assert sources.on_external_power(root) in (True, False, None)
+LIMITS = {
+    "bytes": (0, 2**52), "celsius": (-40, 200), "count": (0, 2**53), "flag": (0, 1), "hours": (0, 1000),
+    "joules": (0, 2**32 * 10), "mhz": (0, 20_000), "percent": (0, 100), "processes": (0, 2**22),
+    "seconds": (0, 3.2e9), "state": (-1, 1e6), "volts": (0.5, 100), "amperes": (-100, 100), "watts": (-1000, 1000),
+}  # fmt: skip
+"""What can be true, by the last word of a series' name."""
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """Everything that the three devices show."""
+    return write(tmp_path_factory.mktemp("devices"), SNAPDRAGON | PI | LAPTOP)
+
+
+@settings(max_examples=60)
+@given(st.dictionaries(st.sampled_from(sorted(SNAPDRAGON | PI | LAPTOP)), HOSTILE, max_size=30))
+@example({"proc/loadavg": b"10000000000000000000"})
+@example({"proc/loadavg": b"10000000000000000000.00 0.00 0.00 1/1 1"})
+@example({"proc/loadavg": b"1e18 0.00 0.00 1/1 1"})
+@example({"proc/meminfo": b"MemAvailable: 999999999999999999 kB"})
+@example({"proc/self/statm": b"1 999999999999999999 1 1 0 1 0"})
+@example({"proc/pressure/cpu": b"some avg10=0.00 avg60=0.00 avg300=0.00 total=999999999999999999"})
+@example({f"{CPU}/cpu0/thermal_throttle/core_throttle_count": b"9" * 18})
+@example({f"{POWERCAP}/intel-rapl:0/energy_uj": b"9" * 18, f"{POWERCAP}/intel-rapl:0/max_energy_range_uj": b"9" * 18})
+def test_whatever_the_files_hold(tree, bad):
+    """Nothing is raised, and every value can be true of its unit: of sources opened before, and after."""
+    with ExitStack() as stack:
+        opened = [stack.enter_context(closing(source)) for source in sources.open_all(tree)]
+        try:
+            write(tree, bad)
+            found = [read_all(tree), *(source.values() for source in opened)]
+            assert sources.on_external_power(tree) in (True, False, None)
+        finally:
+            write(tree, {path: (SNAPDRAGON | PI | LAPTOP)[path] for path in bad})
+        found += [source.values() for source in opened]
+    for values in found:
+        for name, value in values.items():
+            low, high = LIMITS[name.rpartition("_")[2]]
+            assert low <= value <= high, name
+            assert name.isprintable(), name
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "series"),
+    [
+        ("proc/loadavg", "nan 0.00 0.00 1/1 1", "load.minute_processes"),
+        ("proc/loadavg", "4194304.01 0.00 0.00 1/1 1", "load.minute_processes"),
+        ("proc/loadavg", "1_0.00 0.00 0.00 1/1 1", "load.minute_processes"),
+        ("proc/meminfo", "MemAvailable: 4398046511105 kB", "memory.available_bytes"),
+        ("proc/meminfo", "MemAvailable: 5 MB", "memory.available_bytes"),
+        ("proc/self/statm", "1 999999999999999 1 1 0 1 0", "memory.process_bytes"),
+        ("proc/self/statm", "20480", "memory.process_bytes"),
+        ("proc/pressure/cpu", "some avg10=0.00 avg60=0.00 avg300=0.00 total=9999999999999999", "pressure.cpu_seconds"),
+        ("proc/pressure/cpu", "full avg10=0.00 avg60=0.00 avg300=0.00 total=5", "pressure.cpu_seconds"),
+        (f"{POWER}/battery/status", "charged?", "battery.discharging_flag"),
+        (f"{POWER}/battery/capacity", 101, "battery.battery_percent"),
+        (f"{POWER}/battery/charge_full", 10**18 - 1, "battery.battery_full_ampere_hours"),
+    ],
+)
+def test_what_cannot_be_true_is_left_out(tmp_path, path, content, series):
+    """Bounds by hand: 2**22 processes, 2**52 bytes, a century of waiting."""
+    assert series in read_all(write(tmp_path, SNAPDRAGON))
+    assert series not in read_all(write(tmp_path, {path: content}))
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "series", "value"),
+    [
+        ("proc/loadavg", "4194304.00 0.00 0.00 1/1 1", "load.minute_processes", 2.0**22),
+        ("proc/meminfo", "MemTotal: 1 kB\nMemAvailable: 4398046511104 kB\n", "memory.available_bytes", 2.0**52),
+        ("proc/pressure/cpu", "some avg10=1 avg60=1 avg300=1 total=3000000000000000", "pressure.cpu_seconds", 3e9),
+    ],
+)
+def test_the_largest_that_can_be_true(tmp_path, path, content, series, value):
+    assert read_all(write(tmp_path, {path: content}))[series] == pytest.approx(value)
 
 
 def test_this_process(tmp_path):

@@ -67,7 +67,7 @@ class Gauges:
         self._gauges: dict[str, Gauge] = {}
 
     def add(
-        self, wanted: str, unit: str, path: Path, scale: float = 1.0, low: float = 0.0, high: float = 1e15
+        self, wanted: str, unit: str, path: Path, scale: float = 1.0, low: float = 0.0, high: float = 2.0**53
     ) -> float | None:
         """Read this file from now on, if it holds a number now that can be true; returns that number.
 
@@ -77,7 +77,7 @@ class Gauges:
             path: Of the file.
             scale: From the file's unit to that of the series.
             low: The least that can be true, in the unit of the series.
-            high: The most.
+            high: The most; by default the largest count that a float tells from its neighbours.
         """
         opened = open_file(path)
         if opened is None:

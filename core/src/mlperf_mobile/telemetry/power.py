@@ -12,6 +12,9 @@ from mlperf_mobile.telemetry.files import Gauges, OpenFile, Values, folders, nam
 
 CHARGERS = ("mains", "usb", "wireless", "ups")
 _PLUGGED = {b"Charging", b"Full", b"Not charging"}
+_STATES = {b"Discharging", b"Unknown"} | _PLUGGED
+_FULLEST = 2**32 * 1_000_000
+"""µJ of a RAPL counter that is full: 32 bits of at most 1 J each."""
 _MOST_AMPERES, _MOST_VOLTS, _MOST_WATTS = 100.0, 100.0, 1000.0
 
 
@@ -61,7 +64,7 @@ class Supplies:
 
     def values(self) -> Values:
         found = self._gauges.values()
-        states = [file.bytes().strip() for file in self._batteries]
+        states = _STATES.intersection(file.bytes().strip() for file in self._batteries)
         if states:
             found["battery.discharging_flag"] = float(b"Discharging" in states)
         external = self.external()
@@ -114,7 +117,7 @@ class Rapl:
             wanted = f"energy.rapl.{domain}_joules"
             if file is None:
                 continue
-            if full is None or last is None or not 0 <= last <= full or wanted in self._counters:
+            if full is None or last is None or not 0 <= last <= full <= _FULLEST or wanted in self._counters:
                 file.close()
                 continue
             self._counters[wanted] = _Counter(file, full, last)

@@ -5,7 +5,6 @@ Formats: proc(5), Documentation/accounting/psi.rst of Linux 6.6.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import resource
@@ -13,8 +12,17 @@ from pathlib import Path
 
 from mlperf_mobile.telemetry.files import OpenFile, Values, open_file
 
-_AVAILABLE = re.compile(rb"^MemAvailable:\s+([0-9]{1,15}) kB", re.MULTILINE)
-_STALLED = re.compile(rb"^some .*total=([0-9]{1,18})", re.MULTILINE)
+_RESIDENT = re.compile(rb"[0-9]+ ([0-9]{1,18})\b")
+_AVAILABLE = re.compile(rb"^MemAvailable:\s+([0-9]{1,18}) kB$", re.MULTILINE)
+_LOAD = re.compile(rb"([0-9]{1,18}\.[0-9]{2}) ")
+_STALLED = re.compile(rb"^some .*\btotal=([0-9]{1,18})$", re.MULTILINE)
+
+MOST_BYTES = float(2**52)
+"""Physical addresses have at most 52 bits (x86-64; ARMv8.2-LPA)."""
+MOST_PROCESSES = float(2**22)
+"""Linux has no more process ids (``PID_MAX_LIMIT``)."""
+MOST_SECONDS = 100 * 365.25 * 86400.0
+"""Since the system started."""
 
 
 class Process:
@@ -28,15 +36,15 @@ class Process:
     def values(self) -> Values:
         held = {name: file.bytes() for name, file in self._files.items()}
         found: Values = {}
-        words = held.get("memory", b"").split()
-        if len(words) > 1 and re.fullmatch(rb"[0-9]{1,15}", words[1]):
-            found["memory.process_bytes"] = float(int(words[1]) * os.sysconf("SC_PAGE_SIZE"))
-        if match := _AVAILABLE.search(held.get("available", b"")):
-            found["memory.available_bytes"] = float(int(match[1]) * 1024)
-        if (load := _decimal(held.get("load", b"").split(b" ")[0])) is not None:
-            found["load.minute_processes"] = load
-        if match := _STALLED.search(held.get("pressure", b"")):  # time that something waited for a processor
-            found["pressure.cpu_seconds"] = int(match[1]) * 1e-6
+        for name, raw, pattern, scale, most in (
+            ("memory.process_bytes", held.get("memory"), _RESIDENT.match, os.sysconf("SC_PAGE_SIZE"), MOST_BYTES),
+            ("memory.available_bytes", held.get("available"), _AVAILABLE.search, 1024, MOST_BYTES),
+            ("load.minute_processes", held.get("load"), _LOAD.match, 1, MOST_PROCESSES),
+            # Time in which something waited for a processor.
+            ("pressure.cpu_seconds", held.get("pressure"), _STALLED.search, 1e-6, MOST_SECONDS),
+        ):
+            if raw and (match := pattern(raw)) and (value := float(match[1]) * scale) <= most:
+                found[name] = value
         return found | _switches()
 
     def close(self) -> None:
@@ -48,11 +56,3 @@ def _switches() -> Values:
     """Of all threads: /proc/self/status counts those of the first thread only."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {"switches.voluntary_count": float(usage.ru_nvcsw), "switches.involuntary_count": float(usage.ru_nivcsw)}
-
-
-def _decimal(raw: bytes) -> float | None:
-    try:
-        value = float(raw)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and value >= 0 else None
