@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_core import from_json
 
 from mlperf_mobile.config.settings import Mode, QualitySettings, SeedSettings, Strict
+from mlperf_mobile.names import checked
+
+FileName = Annotated[str, AfterValidator(checked)]
+"""A name that becomes that of a folder, in a file that may come from anywhere."""
 
 
 class ModelRef(Strict):
@@ -49,7 +53,7 @@ class CompilePlan(Strict):
     """A model made ready for an accelerator: all there is to a compilation, and the first part of a run."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    run_id: str
+    run_id: FileName
     created: str
     """UTC, ISO 8601."""
     model: ModelRef
@@ -95,7 +99,7 @@ class Official(Strict):
 class SessionRef(Strict):
     """The session that a run is a part of."""
 
-    id: str
+    id: FileName
     mode: str
     position: int
     """From 1 on."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlperf_mobile.errors import ExitCode, MobileError, OutputError
+from mlperf_mobile.names import as_file_name
 
 if TYPE_CHECKING:
     from mlperf_mobile.plan import CompilePlan
@@ -114,7 +115,7 @@ def _export(plan: CompilePlan, told: dict[str, Any], folder: Path) -> Path:
         OutputError: Something is there already, or it cannot be written.
     """
     source = Path(told["path"])
-    name = f"{plan.model.name}-{plan.backend}-{told['accelerator']}"
+    name = as_file_name(f"{plan.model.name}-{plan.backend}-{told['accelerator']}")
     target = folder / (name if source.is_dir() else name + source.suffix)
     if target.exists():
         raise OutputError("output-exists", f"{target} exists", "choose another --export, or remove it")

@@ -14,6 +14,7 @@ from mlperf_mobile.config import layers
 from mlperf_mobile.config.document import Layer, read_resource
 from mlperf_mobile.config.settings import QualitySettings, Strict
 from mlperf_mobile.errors import UsageError
+from mlperf_mobile.names import checked_below
 from mlperf_mobile.resources.cache import Cache
 from mlperf_mobile.resources.resource import Resource
 
@@ -36,6 +37,8 @@ class Place(Strict):
     def _one_of_them(self) -> Self:
         if (self.file is None) == (self.url is None):
             raise ValueError("either 'file' or 'url' is needed")
+        checked_below(self.file or "")
+        checked_below(self.folder)
         _ = self.resource  # a URL that cannot be used is told here
         return self
 

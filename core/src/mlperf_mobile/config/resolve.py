@@ -15,6 +15,7 @@ from mlperf_mobile.config.document import Layer, Setting, read_resource
 from mlperf_mobile.config.selection import Benchmark, Request, select
 from mlperf_mobile.config.settings import Cooldown, Counts, Mode, SeedSettings, Settings
 from mlperf_mobile.errors import UsageError, did_you_mean
+from mlperf_mobile.names import as_file_name
 from mlperf_mobile.plan import LoadPlan, Official, Plan
 from mlperf_mobile.registry import Offer, Registry
 from mlperf_mobile.resources.cache import Cache
@@ -189,7 +190,7 @@ def identity(about: str) -> dict[str, str]:
     """A run's name, unique and in the order of time, and when it was planned."""
     now = datetime.now(UTC)
     return {
-        "run_id": f"{now:%Y%m%dT%H%M%S}-{about}-{uuid.uuid4().hex[:8]}",
+        "run_id": f"{now:%Y%m%dT%H%M%S}-{as_file_name(about)[:100]}-{uuid.uuid4().hex[:8]}",
         "created": now.isoformat(timespec="seconds"),
     }
 

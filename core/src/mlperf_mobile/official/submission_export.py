@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from mlperf_mobile import loadgen
 from mlperf_mobile.errors import OutputError, UsageError
+from mlperf_mobile.names import RULE, is_file_name
 from mlperf_mobile.official import app_export, benchmarks
 from mlperf_mobile.official.checks.descriptions import TO_FILL_IN
 from mlperf_mobile.results.model import Result
@@ -31,7 +31,6 @@ _FOLDERS = {
 _SCENARIOS = {"single-stream": "SingleStream", "offline": "Offline"}
 _RUNS = {"performance": "log_performance", "accuracy": "log_accuracy"}
 _LOGS = (loadgen.DETAIL_LOG, loadgen.SUMMARY_LOG, loadgen.ACCURACY_LOG, "mlperf_log_trace.json")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,8 @@ class Header:
 
     def __post_init__(self) -> None:
         for flag, name in (("--submitter", self.submitter), ("--device", self.device)):
-            if not _NAME.fullmatch(name):
-                hint = "letters, digits, '.', '_', '+' and '-', as in ACME_Corp"
-                raise UsageError("bad-name", f"{flag} {name!r} cannot be the name of a folder", hint)
+            if not is_file_name(name):
+                raise UsageError("bad-name", f"{flag} {name!r} cannot be the name of a folder", RULE)
 
 
 def write_submission(results: Sequence[tuple[Path, Result]], output: Path, header: Header) -> Path:
@@ -62,6 +60,10 @@ def write_submission(results: Sequence[tuple[Path, Result]], output: Path, heade
     """
     content = app_export.app_file([result for _, result in results])
     for folder, result in results:
+        for what, name in (("benchmark", result.benchmark), ("backend", result.backend)):
+            if not is_file_name(name):
+                summary = f"{folder}: its {what} {name!r} cannot be the name of a folder"
+                raise OutputError("bad-name", summary, "leave it out; names are never paths")
         if result.performance and not (folder / "performance" / loadgen.DETAIL_LOG).is_file():
             raise OutputError("log-missing", f"{folder} has no logs of LoadGen", "only runs of this program have them")
     final = output.expanduser().resolve() / header.division / header.submitter

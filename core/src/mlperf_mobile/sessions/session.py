@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mlperf_mobile.config.resolve import identity
 from mlperf_mobile.config.settings import Cooldown
 from mlperf_mobile.errors import OutputError
-from mlperf_mobile.plan import Plan
+from mlperf_mobile.plan import FileName, Plan
 from mlperf_mobile.results import store
 
 SUFFIX = ".session.json"
@@ -46,7 +46,7 @@ class Step(_Part):
 
     plan: Plan
     state: State = State.PENDING
-    result: str | None = None
+    result: FileName | None = None
     """The folder of its result."""
     rested_s: float | None = None
     rested_until: str = ""
@@ -57,7 +57,7 @@ class Session(_Part):
     """Runs in their order."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    id: str
+    id: FileName
     created: str
     """UTC, ISO 8601."""
     mode: str

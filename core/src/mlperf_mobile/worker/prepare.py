@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Placement, Probe, Session
 from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile.names import as_file_name
 from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.plugin import BackendInfo, Capability
 from mlperf_mobile.registry import Offer, Registry, pick
@@ -97,7 +98,7 @@ def prepare(opened: Opened, batch: int, channel: Channel, watch: Watch, director
     seconds = {"compile": 0.0, "load": 0.0}
     store, obtained, records = CompiledStore(plan.cache), {}, {}
     for accelerator in plan.accelerators:
-        work = directory / WORK / accelerator
+        work = directory / WORK / as_file_name(accelerator)
         work.mkdir(parents=True)
         before = seconds["compile"]
         with watch.phase("compile", done=None), _timed(seconds, "compile"), blame("backend", plan.backend):

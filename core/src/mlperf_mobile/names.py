@@ -1,0 +1,51 @@
+"""Names of runs, benchmarks and devices where they become names of files: a name is never a path."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import PurePosixPath
+
+MOST = 150
+"""Characters of a name; file systems take 255 bytes, and suffixes follow."""
+RULE = f"letters, digits, '.', '_', '+' and '-', {MOST} characters at most, and no '.' or '-' in front, as in ACME_Corp"
+_PLAIN = re.compile(rf"[A-Za-z0-9_+][A-Za-z0-9._+-]{{0,{MOST - 1}}}")
+_OTHER = re.compile(r"[^A-Za-z0-9._+-]")
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a name can be that of a file or folder, in any folder and on any system."""
+    return _PLAIN.fullmatch(name) is not None
+
+
+def as_file_name(name: str) -> str:
+    """The name of a file for something called ``name``; names that differ stay different.
+
+    A name that is one already stays as it is; every other gets a digest of itself.
+    """
+    if is_file_name(name):
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{_OTHER.sub('_', name).strip('.-')[: MOST - 9] or '_'}-{digest}"
+
+
+def checked(name: str) -> str:
+    """The name, for fields of models that are read from files.
+
+    Raises:
+        ValueError: It could not be the name of a file.
+    """
+    if not is_file_name(name):
+        raise ValueError(f"{name[:80]!r} cannot be the name of a file: {RULE}")
+    return name
+
+
+def checked_below(path: str) -> str:
+    """A path with ``/`` between its parts that stays below the folder it is joined to; empty for the folder itself.
+
+    Raises:
+        ValueError: It is absolute, or leads out.
+    """
+    if path.startswith("/") or "\0" in path or "\\" in path or ".." in PurePosixPath(path).parts:
+        raise ValueError(f"{path[:80]!r} is not a path below a folder")
+    return path
