@@ -63,6 +63,18 @@ class Ended(_Event):
     event: Literal["ended"] = "ended"
 
 
+class Concluded(_Event):
+    """The last line of a journal, written by the launcher: how it saw the run end. No worker can say this."""
+
+    event: Literal["concluded"] = "concluded"
+    status: str
+    error: dict[str, Any] | None
+    directory: str
+    """Where the result was put."""
+    program: str
+    """The version that composed the result."""
+
+
 Event = Annotated[Phase | Progress | Measured | Failed | Ended, Field(discriminator="event")]
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)

@@ -14,14 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pydantic import ValidationError
-
 from mlperf_mobile import events
 from mlperf_mobile.errors import ExitCode
 from mlperf_mobile.plan import CompilePlan, Plan
-from mlperf_mobile.results import latencies, store
-from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
-from mlperf_mobile.telemetry import summary, timeline
+from mlperf_mobile.results import store
+from mlperf_mobile.results.model import ErrorFacts, Result, Status
+from mlperf_mobile.results.recompose import Ending, composed, conclude, partial
 
 GRACE_S = 0.5
 """How long a cancelled worker may take to save what it has."""
@@ -44,31 +42,15 @@ def launch(plan: Plan, output: Path, listen: Callable[[events.Event], None]) -> 
     try:
         run = Run(plan, folder.path, listen)
         status, error = run.until_ended()
-        result = _composed(plan, run.parts, status, error, str(folder.final), store.digests(folder.path))
+        ending = Ending(status, error, str(folder.final))
+        with store.telling(folder.path):
+            conclude(folder.path, ending)
+        result = composed(plan, run.parts, ending, store.digests(folder.path))
         folder.commit(result)
     except BaseException:
         folder.discard()
         raise
     return result
-
-
-def _composed(
-    plan: Plan,
-    parts: dict[str, Any],
-    status: Status,
-    error: ErrorFacts | None,
-    directory: str,
-    logs: dict[str, str],
-) -> Result:
-    try:
-        return compose(plan, parts, status, error, directory, logs)
-    except ValidationError as wrong:
-        first = wrong.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        summary = f"a plugin told what no result can hold: {wrong.title}.{where}: {first['msg']}"
-        error = ErrorFacts(code="plugin-broken", summary=summary, hint="see events.jsonl", exit_code=ExitCode.BACKEND)
-        sound = {key: value for key, value in parts.items() if key not in ("performance", "accuracy")}
-        return compose(plan, sound, Status.FAILED, error, directory, logs)
 
 
 class Run:
@@ -219,20 +201,7 @@ class Run:
 
     def _keep_partial(self) -> None:
         """Put the latencies of a timed run that did not end into the result; the rule ``completed`` fails it."""
-        values = latencies.read(self._folder / latencies.FILE)
-        last = self._timed
-        if "performance" in self.parts or not values or last is None:
-            return
-        self.parts["performance"] = {
-            "latency_ns": latencies.summary(values),
-            "throughput": last.done / last.elapsed_s,
-            "queries": len(values),
-            "samples": len(values),
-            "duration_s": last.elapsed_s,
-        }
-        rows = self._folder / timeline.FILE
-        if rows.is_file():
-            self.parts.setdefault("telemetry", summary.of(timeline.read(rows)))
+        self.parts |= partial(self._folder, self.parts, self._timed)
 
 
 def _lines(pipe: BinaryIO, left_s: Callable[[], float], is_over: Callable[[], bool]) -> Iterator[bytes | None]:

@@ -7,8 +7,10 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,6 @@ from pydantic import ValidationError
 
 from mlperf_mobile.errors import OutputError
 from mlperf_mobile.plan import Plan
-from mlperf_mobile.results import latencies
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.whole_files import writing
 
@@ -24,6 +25,10 @@ RESULT = "result.json"
 PLAN = "plan.json"
 EVENTS = "events.jsonl"
 WORKER_LOG = "worker.log"
+SIGNATURE = "result.json.sig"
+WORK = "work"
+"""What the backend compiles and cannot be kept; removed when the run is over."""
+_NOT_DIGESTED = (RESULT, SIGNATURE, WORKER_LOG)
 NEEDED_BYTES = 16 << 20
 """Free space without which a run is not started."""
 
@@ -50,7 +55,7 @@ class Folder:
         Raises:
             OutputError: It cannot be written; the folder keeps its hidden name.
         """
-        shutil.rmtree(self.path / "work", ignore_errors=True)
+        shutil.rmtree(self.path / WORK, ignore_errors=True)
         with telling(self.path):
             write_json(self.path / RESULT, result.to_json())
             self.path.rename(self.final)
@@ -81,12 +86,43 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of LoadGen's logs and of the latencies in a run's folder, by their paths there."""
+    """SHA-256 of the files in a run's folder that its result is made of, by their paths there.
+
+    These are all files but the result, its signature and the log of the worker's output, which decides nothing. Only
+    regular files count; folders are not followed through links.
+    """
     found = {}
-    for path in sorted([*folder.glob("performance/*"), *folder.glob("accuracy/*"), folder / latencies.FILE]):
-        with suppress(OSError), path.open("rb") as file:
+    for path in members(folder):
+        with suppress(OSError), open_regular(path) as file:
             found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
+
+
+def members(folder: Path) -> list[Path]:
+    """What a run's folder holds beside the result: everything that is no folder, in order."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        found += [Path(place, name) for name in (*files, *links)]
+    return sorted(path for path in found if not _left_out(path.relative_to(folder)))
+
+
+def _left_out(path: Path) -> bool:
+    first = path.parts[0]
+    return first == WORK or (len(path.parts) == 1 and (first in _NOT_DIGESTED or first.startswith(".")))
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file to read it, but no pipe, device or folder, which might never end.
+
+    Raises:
+        OSError: It cannot be opened, or is something else.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def read(place: Path) -> Result:

@@ -1,0 +1,211 @@
+"""A result composed from its folder alone: from the plan, the journal, and what a run that was cut short left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mlperf_mobile import events
+from mlperf_mobile.errors import ExitCode, OutputError
+from mlperf_mobile.plan import Plan
+from mlperf_mobile.results import latencies, store
+from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
+from mlperf_mobile.telemetry import summary, timeline
+
+MOST_PARTS = 64 << 20
+"""Bytes of all measured parts; more is no journal of ours."""
+
+_MOST_STRANGE = 100
+_HEAD = 96
+"""In so many bytes of a line of ours is its kind."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """How a run ended, as its launcher saw it."""
+
+    status: Status
+    error: ErrorFacts | None
+    directory: str
+    """Where the result was put."""
+
+
+@dataclass(slots=True)
+class Journal:
+    """What stands in a run's journal."""
+
+    parts: dict[str, Any] = field(default_factory=dict)
+    failure: events.Failed | None = None
+    timed: events.Progress | None = None
+    """The last progress of the timed run."""
+    ended: bool = False
+    """The worker said that it was done."""
+    concluded: events.Concluded | None = None
+    """The launcher's last word; earlier versions wrote none."""
+    strange: list[int] = field(default_factory=list)
+    """Lines that no run writes; the first of them."""
+
+    def take(self, event: events.Event) -> None:
+        """Note one more event; what was measured twice is what was said last."""
+        if isinstance(event, events.Measured):
+            self.parts[event.part] = event.value
+        elif isinstance(event, events.Failed):
+            self.failure = event
+        elif isinstance(event, events.Progress) and event.phase == "performance":
+            self.timed = event
+        elif isinstance(event, events.Ended):
+            self.ended = True
+
+
+def program() -> str:
+    """What this is, and its version."""
+    return f"mlperf-mobile {version('mlperf-mobile')}"
+
+
+def conclude(folder: Path, ending: Ending) -> None:
+    """Close the journal of a run with how it ended.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    event = events.Concluded(
+        status=ending.status.value,
+        error=ending.error.model_dump(mode="json") if ending.error else None,
+        directory=ending.directory,
+        program=program(),
+    )
+    with (folder / store.EVENTS).open("ab") as journal:
+        journal.write(event.model_dump_json().encode() + b"\n")
+
+
+def read_journal(path: Path) -> Journal:
+    """Everything in a journal that a result is made of, line by line.
+
+    Raises:
+        OutputError: It cannot be read, or is no journal.
+    """
+    journal, size, timed = Journal(), 0, b""
+    try:
+        with store.open_regular(path) as file:
+            for number, line in enumerate(_lines(file), 1):
+                head = line[:_HEAD]
+                if b'"event":"progress"' in head or b'"event":"phase"' in head:
+                    if b'"phase":"performance"' in head:
+                        timed = line
+                    continue
+                size += len(line)
+                if size > MOST_PARTS:
+                    raise OutputError("result-damaged", f"{path} holds more than {MOST_PARTS >> 20} MB of parts")
+                _take(journal, line, number)
+    except OSError as error:
+        raise OutputError("no-result", f"cannot read {path}: {error.strerror}", "give a result folder") from error
+    if timed:
+        _take(journal, timed, 0)
+    return journal
+
+
+def _lines(file: BufferedReader) -> Iterator[bytes]:
+    while line := file.readline(events.MAX_LINE + 2):
+        yield line
+
+
+def _take(journal: Journal, line: bytes, number: int) -> None:
+    try:
+        if journal.concluded is not None and number:
+            pass  # nothing follows the end
+        elif b'"event":"concluded"' in line[:_HEAD]:
+            journal.concluded = events.Concluded.model_validate_json(line)
+            return
+        else:
+            journal.take(events.decode(line))
+            return
+    except ValueError:
+        pass
+    if len(journal.strange) < _MOST_STRANGE:
+        journal.strange.append(number)
+
+
+def recompose(folder: Path, ending: Ending) -> Result:
+    """The result of a folder, made again from everything in it but its ``result.json``.
+
+    Args:
+        folder: Of the run.
+        ending: How it ended, for a journal that does not say so: of an earlier version, or of a launcher that died.
+
+    Raises:
+        OutputError: The plan or the journal is not there, or damaged.
+    """
+    plan, journal = store.read_plan(folder), read_journal(folder / store.EVENTS)
+    return of_journal(folder, plan, journal, ending, store.digests(folder))
+
+
+def of_journal(folder: Path, plan: Plan, journal: Journal, ending: Ending, logs: dict[str, str]) -> Result:
+    """The result of a plan and a journal that were read already; see :func:`recompose`."""
+    seen = _ending(journal, ending)
+    parts = dict(journal.parts)
+    if seen.status is not Status.COMPLETED:
+        parts |= partial(folder, parts, journal.timed)
+    return composed(plan, parts, seen, logs)
+
+
+def _ending(journal: Journal, ending: Ending) -> Ending:
+    """The launcher's word where there is one, else what the worker's words amount to, else ``ending``."""
+    if told := journal.concluded:
+        try:
+            error = ErrorFacts.model_validate(told.error) if told.error is not None else None
+            return Ending(Status(told.status), error, told.directory)
+        except ValueError:
+            journal.strange.append(0)
+    if journal.failure:
+        failed = journal.failure
+        tail = ending.error.stderr_tail if ending.error else ""
+        error = ErrorFacts(
+            code=failed.code, summary=failed.summary, hint=failed.hint, exit_code=failed.exit_code, stderr_tail=tail
+        )
+        return Ending(Status.FAILED, error, ending.directory)
+    if journal.ended:
+        return Ending(Status.COMPLETED, None, ending.directory)
+    if ending.status is Status.COMPLETED:
+        return Ending(Status.INTERRUPTED, ending.error, ending.directory)
+    return ending
+
+
+def partial(folder: Path, parts: dict[str, Any], timed: events.Progress | None) -> dict[str, Any]:
+    """The parts of a timed run that did not end, by its latencies; the rule ``completed`` fails them."""
+    if "performance" in parts or timed is None:
+        return {}
+    values = latencies.read(folder / latencies.FILE)
+    if not values:
+        return {}
+    found: dict[str, Any] = {
+        "performance": {
+            "latency_ns": latencies.summary(values),
+            "throughput": timed.done / timed.elapsed_s,
+            "queries": len(values),
+            "samples": len(values),
+            "duration_s": timed.elapsed_s,
+        }
+    }
+    rows = folder / timeline.FILE
+    if rows.is_file() and "telemetry" not in parts:
+        found["telemetry"] = summary.of(timeline.read(rows))
+    return found
+
+
+def composed(plan: Plan, parts: dict[str, Any], ending: Ending, logs: dict[str, str]) -> Result:
+    """The result of ``parts``; where a plugin measured what no result can hold, the run failed and says so."""
+    try:
+        return compose(plan, parts, ending.status, ending.error, ending.directory, logs)
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        text = f"a plugin told what no result can hold: {wrong.title}.{where}: {first['msg']}"
+        error = ErrorFacts(code="plugin-broken", summary=text, hint="see events.jsonl", exit_code=ExitCode.BACKEND)
+        sound = {key: value for key, value in parts.items() if key not in ("performance", "accuracy")}
+        return compose(plan, sound, Status.FAILED, error, ending.directory, logs)
