@@ -13,6 +13,7 @@ from mlperf_mobile.contracts.backend import (
     Session,
     TokenSession,
 )
+from mlperf_mobile.contracts.quantisation import check_quantisation, real_values, stored_values
 from mlperf_mobile.contracts.scenario import Load, Measurement, Rule, Scenario, Seeds, Share, SystemUnderTest
 from mlperf_mobile.contracts.task import Codec, Dataset, Fingerprinted, Metric, Recipe, Score, Task
 from mlperf_mobile.contracts.tensors import Options, Tensors, TensorSpec
@@ -46,4 +47,7 @@ __all__ = [
     "TensorSpec",
     "Tensors",
     "TokenSession",
+    "check_quantisation",
+    "real_values",
+    "stored_values",
 ]

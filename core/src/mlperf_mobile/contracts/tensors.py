@@ -21,7 +21,7 @@ class TensorSpec:
     """One input or output of a model; ``shape`` is that of one sample, its leading 1 included.
 
     Quantised tensors follow ``real = scale * (stored - zero_point)`` (TensorFlow Lite 8-bit quantisation
-    specification); ``scale == 0`` means that the tensor is not quantised.
+    specification); ``scale == 0`` and no ``scales`` mean that the tensor is not quantised.
     """
 
     name: str
@@ -29,6 +29,29 @@ class TensorSpec:
     dtype: np.dtype[np.generic]
     scale: float = 0.0
     zero_point: int = 0
+    scales: tuple[float, ...] = ()
+    """Of a tensor quantised by channel: one for each index of ``axis``; ``scale`` and ``zero_point`` are 0 then."""
+    zero_points: tuple[int, ...] = ()
+    """As many as ``scales``."""
+    axis: int = 0
+
+    @property
+    def quantised(self) -> bool:
+        """Whether stored values are not the real ones."""
+        return bool(self.scale or self.scales)
+
+    @property
+    def quantisation(self) -> tuple[float | tuple[float, ...], int | tuple[int, ...], int]:
+        """All that decides how values are stored, to compare tensors by and to name encoded samples."""
+        return (self.scales, self.zero_points, self.axis) if self.scales else (self.scale, self.zero_point, 0)
+
+    def scale_arrays(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Scale and zero point as arrays that broadcast against the tensor: 0-dimensional, or along ``axis``."""
+        if not self.scales:
+            return np.array(self.scale, np.float64), np.array(self.zero_point, np.float64)
+        along = [1] * len(self.shape)
+        along[self.axis] = len(self.scales)
+        return np.reshape(np.float64(self.scales), along), np.reshape(np.float64(self.zero_points), along)
 
     def __str__(self) -> str:
         return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"

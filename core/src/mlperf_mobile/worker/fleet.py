@@ -37,8 +37,8 @@ class Fleet:
         first = self.sessions[0]
         for accelerator, session in zip(self._on, self.sessions, strict=True):
             for here, there in ((first.inputs, session.inputs), (first.outputs, session.outputs)):
-                if [(s.shape, s.dtype, s.scale, s.zero_point) for s in here] != [
-                    (s.shape, s.dtype, s.scale, s.zero_point) for s in there
+                if [(s.shape, s.dtype, s.quantisation) for s in here] != [
+                    (s.shape, s.dtype, s.quantisation) for s in there
                 ]:
                     told = (
                         f"{', '.join(map(str, here))} on {self._on[0]}, {', '.join(map(str, there))} on {accelerator}"

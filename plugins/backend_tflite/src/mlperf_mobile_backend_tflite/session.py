@@ -9,7 +9,7 @@ from typing import Any, NoReturn, Self
 import numpy as np
 
 from mlperf_mobile.backend_checks import batch_misfit, closed, misfit, of_one_sample
-from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
+from mlperf_mobile.contracts import Placement, Tensors, TensorSpec, check_quantisation
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_tflite.placement import Partition, place, read_nodes
 from mlperf_mobile_backend_tflite.runtime import Interpreter
@@ -44,11 +44,22 @@ def specs(details: Iterable[dict[str, Any]], model: str) -> tuple[TensorSpec, ..
         if dtype.kind not in "biufc":
             summary = f"tensor {detail['name']} of {model} holds {dtype.name}, not numbers"
             raise ModelError("model-tensor", summary, "convert the model with numeric inputs and outputs")
-        quantization = detail["quantization_parameters"]
-        scales, zero_points = quantization["scales"], quantization["zero_points"]
-        scale, zero_point = (float(scales[0]), int(zero_points[0])) if len(scales) == 1 else (0.0, 0)
-        found.append(TensorSpec(detail["name"], tuple(map(int, detail["shape"])), dtype, scale, zero_point))
+        spec = TensorSpec(detail["name"], tuple(map(int, detail["shape"])), dtype, **_quantisation(detail))
+        if spec.scales:
+            check_quantisation(spec)
+        found.append(spec)
     return tuple(found)
+
+
+def _quantisation(detail: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a spec that say how a tensor is quantised."""
+    told = detail["quantization_parameters"]
+    scales, zero_points = tuple(map(float, told["scales"])), tuple(map(int, told["zero_points"])) or (0,)
+    if len(scales) == 1:
+        return {"scale": scales[0], "zero_point": zero_points[0]}
+    if len(zero_points) == 1:
+        zero_points *= len(scales)
+    return {"scales": scales, "zero_points": zero_points, "axis": int(told["quantized_dimension"])} if scales else {}
 
 
 class _Session:
