@@ -52,7 +52,8 @@ def real_values(spec: TensorSpec) -> Callable[[Array], Floats]:
     def real(stored: Array) -> Floats:
         values = np.subtract(stored.reshape(spec.shape), zero_point, dtype=wide)
         values *= scale
-        return values.astype(np.float32, copy=False)
+        result: Floats = values.astype(np.float32, copy=False)
+        return result
 
     return real
 

@@ -51,7 +51,8 @@ class TensorSpec:
             return np.array(self.scale, np.float64), np.array(self.zero_point, np.float64)
         along = [1] * len(self.shape)
         along[self.axis] = len(self.scales)
-        return np.reshape(np.float64(self.scales), along), np.reshape(np.float64(self.zero_points), along)
+        scales, zero_points = (np.array(each, np.float64) for each in (self.scales, self.zero_points))
+        return scales.reshape(along), zero_points.reshape(along)
 
     def __str__(self) -> str:
         return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"

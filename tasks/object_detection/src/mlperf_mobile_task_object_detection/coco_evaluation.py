@@ -39,16 +39,20 @@ def coco_statistics(
 ) -> dict[str, float]:
     """The twelve numbers of pycocotools by name; those that it cannot tell, for want of such objects, are left out.
 
+    Images are taken by their ids, as pycocotools does: of detections with equal scores in two of them, the one in the
+    image with the smaller id comes first.
+
     Args:
         truth: Of each image.
         found: Of the same images: boxes [m, 4] as shares of the image (ymin, xmin, ymax, xmax), scores, classes.
     """
+    order = sorted(range(len(truth)), key=lambda number: truth[number].image)
+    truth, found = [truth[number] for number in order], [found[number] for number in order]
     annotations: list[dict[str, Any]] = []
     for image, known in enumerate(truth, 1):
-        rows = zip(
-            known.boxes.tolist(), known.classes.tolist(), known.areas.tolist(), known.crowds.tolist(), strict=True
-        )
-        for box, category, area, crowd in rows:
+        never = known.numbered_0 if known.numbered_0 is not None else np.zeros_like(known.crowds)
+        columns = (known.boxes, known.classes, known.areas, known.crowds, never)
+        for box, category, area, crowd, numbered_0 in zip(*(each.tolist() for each in columns), strict=True):
             annotations.append(
                 {
                     "id": len(annotations) + 1,
@@ -57,6 +61,7 @@ def coco_statistics(
                     "bbox": box,
                     "area": area,
                     "iscrowd": int(crowd),
+                    "numbered_0": numbered_0,
                 }
             )
     if not annotations:
@@ -133,11 +138,13 @@ def _match(
     """COCOeval's evaluateImg for every area range.
 
     Each detection in turn takes the box that it overlaps most and enough: of those that count if there is one, else of
-    those that are ignored; a crowd may be taken again. Of equal overlaps the last box is taken.
+    those that are ignored; a crowd may be taken again. Of equal overlaps the last box is taken. To evaluateImg, which
+    notes the id of what is taken, a box with the id 0 is taken and yet not found.
     """
     found = sorted(found, key=lambda each: -each["score"])[:most]
     areas = np.array([each["area"] for each in truth], np.float64)
     crowds = np.array([each["iscrowd"] for each in truth], np.bool_)
+    never = np.array([each["numbered_0"] for each in truth], np.bool_)
     ignored = crowds | (areas < ranges[:, :1]) | (areas > ranges[:, 1:])  # [range, box]
     sizes = np.array([each["area"] for each in found], np.float64)
     outside = (sizes < ranges[:, :1]) | (sizes > ranges[:, 1:])  # [range, detection]
@@ -153,10 +160,10 @@ def _match(
             options = np.where(free & enough[number], ranks[:, :, number], -1)
             best = options.argmax(axis=2)
             taken = options.max(axis=2) >= 0
-            matched[:, :, number] = taken
             at_range, at_threshold = np.nonzero(taken)
             box = best[at_range, at_threshold]
-            unseen[at_range, at_threshold, number] = ignored[at_range, box]
+            matched[at_range, at_threshold, number] = ~never[box]
+            unseen[at_range, at_threshold, number] = ignored[at_range, box] | (never[box] & outside[at_range, number])
             free[at_range, at_threshold, box] = crowds[box]
     scores = [each["score"] for each in found]
     return [

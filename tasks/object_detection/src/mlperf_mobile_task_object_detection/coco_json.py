@@ -26,6 +26,7 @@ _HINT = "give COCO's instances JSON, or correct the file"
 
 @dataclass(slots=True)
 class _Image:
+    id: int
     name: str
     width: int
     height: int
@@ -33,6 +34,7 @@ class _Image:
     classes: list[int] = field(default_factory=list)
     areas: list[float] = field(default_factory=list)
     crowds: list[bool] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
 
 
 def read_instances(path: Path) -> dict[str, Truth]:
@@ -53,13 +55,13 @@ def read_instances(path: Path) -> dict[str, Truth]:
     keys: dict[str, str] = {}
     for number, record in enumerate(_records(path, content, "images")):
         place = f"{path}: images[{number}]"
-        one, image = _image(record, place)
-        if one in images:
-            raise DataError("annotations", f"{place}: there is another image with id {one}", _HINT)
+        image = _image(record, place)
+        if image.id in images:
+            raise DataError("annotations", f"{place}: there is another image with id {image.id}", _HINT)
         if (key := image_key(image.name)) in keys:
             reason = f"{place}: {image.name} and {keys[key]} differ in folder or suffix alone"
             raise DataError("image-names", reason, "give images names of their own")
-        images[one], keys[key] = image, image.name
+        images[image.id], keys[key] = image, image.name
     categories = {
         _number(record, "id", f"{path}: categories[{number}]", _is_class)
         for number, record in enumerate(_records(path, content, "categories") if "categories" in content else [])
@@ -76,12 +78,12 @@ def _records(path: Path, content: Any, key: str) -> list[dict[str, Any]]:
     return records
 
 
-def _image(record: dict[str, Any], place: str) -> tuple[int, _Image]:
+def _image(record: dict[str, Any], place: str) -> _Image:
     name = record.get("file_name")
     if not isinstance(name, str) or not image_key(name):
         raise DataError("annotations", f"{place}: file_name is {name!r:.60}, not a name", _HINT)
     width, height = (_number(record, side, place, lambda n: _is_whole(n) and 0 < n <= MAX_SIDE) for side in _SIDES)
-    return _number(record, "id", place, _is_whole), _Image(name, width, height)
+    return _Image(_number(record, "id", place, _is_whole), name, width, height)
 
 
 _SIDES = ("width", "height")
@@ -103,6 +105,7 @@ def _annotation(record: dict[str, Any], images: dict[int, _Image], categories: s
     image.classes.append(category)
     image.areas.append(float(area))
     image.crowds.append(bool(crowd))
+    image.ids.append(_number({"id": -1} | record, "id", place, _is_whole))
 
 
 def _number(record: dict[str, Any], key: str, place: str, right: Callable[[Any], bool]) -> Any:
@@ -139,5 +142,7 @@ def _truth(image: _Image) -> Truth:
         np.array(image.classes, np.int64),
         np.array(image.areas, np.float64),
         np.array(image.crowds, np.bool_),
+        image.id,
+        np.array(image.ids, np.int64) == 0,
     )
     return Truth(as_boxes(boxes), np.array(classes, np.int64), known)

@@ -48,7 +48,7 @@ class MeanAveragePrecision:
 
     def score(self) -> Score:
         """The mAP of the images answered so far; its details are in the module's and in COCO's own terms."""
-        indices = sorted(self._found)
+        indices = sorted(self._found, key=self._place)
         truths = [self._truths[index] for index in indices]
         tables = [self._found[index] for index in indices]
         classes = [table[:, CLASS].astype(np.int64) for table in tables]
@@ -71,6 +71,11 @@ class MeanAveragePrecision:
             ]
             details |= coco_statistics(known, found)
         return Score("mAP", mean(precisions), len(indices), details)
+
+    def _place(self, index: int) -> tuple[int, int]:
+        """Of an image among the others, for it decides between equal scores: by id as pycocotools, else as given."""
+        known = self._truths[index].coco
+        return known.image if known else index, index
 
 
 def _checked(index: int, truth: object, classes: int) -> Truth:

@@ -23,6 +23,10 @@ class CocoObjects:
     """[n] pixels, of the objects' outlines."""
     crowds: npt.NDArray[np.bool_]
     """[n] whether a box stands for many objects."""
+    image: int = 0
+    """The image's id, which decides between detections of equal scores."""
+    numbered_0: npt.NDArray[np.bool_] | None = None
+    """[n] whether an object's id is 0, for pycocotools never counts that as found; None where no id is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
