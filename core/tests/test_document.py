@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
@@ -65,7 +64,7 @@ def test_a_byte_order_mark_is_skipped():
 
 def test_numbers_that_are_none_of_the_usual():
     told = values("a: .inf\nb: -.inf\nc: 1e3\nd: 0x10\ne: 2020-01-02")
-    assert told == {"a": float("inf"), "b": float("-inf"), "c": "1e3", "d": 16, "e": date(2020, 1, 2)}
+    assert told == {"a": float("inf"), "b": float("-inf"), "c": 1000.0, "d": 16, "e": "2020-01-02"}
 
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "\n".join(
@@ -90,13 +89,18 @@ REFUSED = {
     "deep mappings": ("{a: " * 1000 + "}" * 1000, "yaml-syntax", "run.yaml:1:78: nested too deeply"),
     "python object": ("a: !!python/object/apply:os.getcwd []", "yaml-syntax", "run.yaml:1:4: "),
     "unknown tag": ("a: !secret x", "yaml-syntax", "run.yaml:1:4: "),
-    "impossible date": ("a: 1\nb: 2020-13-45", "yaml-syntax", "run.yaml:2:4: "),
+    "date": ("a: 1\nb: !!timestamp 2020-10-10", "yaml-syntax", "run.yaml:2:4: "),
     "endless number": ("a: " + "9" * 5000, "yaml-syntax", "run.yaml:1:4: "),
     "empty integer": ("a: !!int ''", "yaml-syntax", "run.yaml:1:4: "),
     "wrong boolean": ("a: !!bool maybe", "yaml-syntax", "run.yaml:1:4: "),
     "wrong date": ("a: !!timestamp soon", "yaml-syntax", "run.yaml:1:4: "),
-    "number in base 60": ("a: 1" + ":1" * 200 + ".5", "yaml-syntax", "run.yaml:1:4: "),
-    "key in a list twice hashed": ("a: [{[b]: 1}]", "yaml-syntax", "run.yaml:1:4: "),
+    "number too large": ("a: 1e999", "yaml-syntax", "run.yaml:1:4: "),
+    "key in a list": ("a: [{[b]: 1}]", "yaml-syntax", "run.yaml:1:6: "),
+    "duplicate in a list": ("a: [{b: 1, b: 2}]", "duplicate-key", "run.yaml:1:12: b is set twice"),
+    "dotted duplicate": ("a.b: 1\na: {b: 2}\n", "duplicate-key", "run.yaml:2:5: a.b is set twice"),
+    "whole and part": ("a: 1\na.b: 2\n", "duplicate-key", "run.yaml:2:1: a.b is set twice"),
+    "part and whole": ("a.b.c: 1\na.b: 2\n", "duplicate-key", "run.yaml:2:1: a.b is set twice"),
+    "tag that says nothing": ("a: ! 12", "yaml-syntax", "run.yaml:1:4: the tag '!' is not allowed"),
     "too large": ("#" * (1 << 20) + "\n", "run-file", "run.yaml is larger than"),
     "too many": ("".join(f"k{n}: 1\n" for n in range(5000)), "run-file", "run.yaml has more than"),
     "endless key": ("? " + "a." * 10_000 + "\n: 1\n", "yaml-syntax", "run.yaml:1:3: "),
@@ -191,7 +195,7 @@ def test_anything_like_yaml(text):
 
 KEYS = st.text(st.characters(exclude_characters=".", exclude_categories=("C",)), max_size=20)
 TEXTS = st.text(st.characters(exclude_characters="\x85\u2028\u2029", codec="utf-8"), max_size=20)  # PyYAML folds those
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS | st.dates()
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS
 TREES = st.recursive(
     SCALARS | st.lists(SCALARS, max_size=3),
     lambda children: st.dictionaries(KEYS, children, max_size=4) | st.lists(children, max_size=3),
@@ -202,6 +206,12 @@ TREES = st.recursive(
 class Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data):
         return True
+
+    def represent_str(self, data):  # quoted: PyYAML writes YAML 1.1, in which other words need no quotes
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style='"')
+
+
+Dumper.add_representer(str, Dumper.represent_str)
 
 
 @given(st.dictionaries(KEYS, TREES, max_size=5), st.booleans())

@@ -59,7 +59,7 @@ class TestEnvironment:
                 "XMLPERF_MOBILE_BATCH": "3",
             }
         )
-        assert values(told) == {"rules": "quick", "seeds.qsl": "7", "tasks": ["a", "b"], "model": None}
+        assert values(told) == {"rules": "quick", "seeds.qsl": 7, "tasks": ["a", "b"], "model": None}
         assert told["seeds.qsl"].source == "MLPERF_MOBILE_SEEDS__QSL"
 
     def test_some_variables_are_no_settings(self):
@@ -85,7 +85,7 @@ class TestEnvironment:
 class TestAssignments:
     def test_keys_and_values(self):
         told = layers.from_assignments(["a=1", "b = x=y ", "c=", "d=[1, 2]", "e={k: v}", "f=null", "a=2"])
-        assert values(told) == {"a": "2", "b": "x=y", "c": "", "d": [1, 2], "e": {"k": "v"}, "f": None}
+        assert values(told) == {"a": 2, "b": "x=y", "c": None, "d": [1, 2], "e.k": "v", "f": None}
         assert told["a"].source == "--set a=2"
 
     @pytest.mark.parametrize("text", ["", "a", "=", "=1", "  =1"])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from mlperf_mobile.config import core_schema
 from mlperf_mobile.errors import UsageError
 
 MAX_BYTES = 1 << 16
@@ -70,11 +71,48 @@ def read_resource(reference: str, label: str) -> Layer:
 
 
 def read_text(data: bytes, label: str) -> Layer:
-    """The settings in a YAML text; ``label`` stands for the file in messages."""
+    """The settings in a YAML text; ``label`` stands for the file in messages.
+
+    Raises:
+        UsageError: It is too large, or is not the YAML of one mapping.
+    """
+    node = _compose(data, label)
+    if node is None:
+        return {}
+    if not isinstance(node, yaml.MappingNode):
+        raise UsageError("yaml-syntax", f"{_place(label, node)}: expected 'key: value' lines", "see docs/running.md")
+    return _layer(_flatten(node, label, ""), label)
+
+
+def read_value(key: str, text: str, source: str) -> Layer:
+    """The settings that ``key: text`` makes in a file; a mapping makes one for each of its parts.
+
+    Args:
+        key: The setting's name.
+        text: Its value in YAML.
+        source: The place that it comes from: a flag, or a variable.
+
+    Raises:
+        UsageError: It is not the YAML of one value.
+    """
+    if len(key) > MAX_KEY:
+        raise UsageError("yaml-syntax", f"{source}: a key is longer than {MAX_KEY}", "see docs/running.md")
+    try:
+        node = _compose(b"value: " + text.encode("utf-8", "surrogateescape"), source)
+        if not isinstance(node, yaml.MappingNode) or len(node.value) != 1:
+            raise UsageError("yaml-syntax", f"{source}: more than one value")
+        layer = _layer(_flatten(node, source, ""), source)
+    except UsageError as error:  # a column of the line that was made here says nothing
+        problem = re.sub(rf"^{re.escape(source)}:\d+:\d+", lambda _: source, error.summary)
+        raise UsageError(error.code, problem, "quote the value if it is text; see docs/running.md") from error
+    return {key + name.removeprefix("value"): Setting(setting.value, source) for name, setting in layer.items()}
+
+
+def _compose(data: bytes, label: str) -> yaml.Node | None:
     if len(data) > MAX_BYTES:
         raise UsageError("run-file", f"{label} is larger than {MAX_BYTES} bytes", "a run file is a page of settings")
     try:
-        node = yaml.compose(data, Loader=_Loader)
+        return _Loader(data).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{label}:{mark.line + 1}:{mark.column + 1}" if mark else label
@@ -83,33 +121,41 @@ def read_text(data: bytes, label: str) -> Layer:
         ) from error
     except (yaml.YAMLError, UnicodeError, ValueError) as error:
         raise UsageError("yaml-syntax", f"{label}: {error}", "the file must be YAML in UTF-8") from error
-    if node is None:
-        return {}
-    if not isinstance(node, yaml.MappingNode):
-        raise UsageError("yaml-syntax", f"{_place(label, node)}: expected 'key: value' lines", "see docs/running.md")
-    layer = dict(islice(_flatten(node, label, ""), MAX_SETTINGS + 1))
-    if len(layer) > MAX_SETTINGS:
-        raise UsageError(
-            "run-file", f"{label} has more than {MAX_SETTINGS} settings", "a run file is a page of settings"
-        )
-    return layer
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses aliases (whose expansion is unbounded) and deep nesting."""
+class _Loader(
+    yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, yaml.composer.Composer, yaml.resolver.BaseResolver
+):
+    """Composes nodes by YAML 1.2's core schema; no aliases, whose expansion is unbounded, and no deep nesting."""
 
     peek_event: Callable[[], Any]
 
+    def __init__(self, data: bytes) -> None:
+        yaml.reader.Reader.__init__(self, data)
+        yaml.scanner.Scanner.__init__(self)
+        yaml.parser.Parser.__init__(self)
+        yaml.composer.Composer.__init__(self)
+        yaml.resolver.BaseResolver.__init__(self)
+        self.depth = 0
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
         if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "aliases are not allowed", self.peek_event().start_mark)
-        self.depth = getattr(self, "depth", 0) + 1
+            raise yaml.composer.ComposerError(None, None, "aliases are not allowed", event.start_mark)
+        if getattr(event, "tag", None) == "!":
+            raise yaml.composer.ComposerError(None, None, "the tag '!' is not allowed", event.start_mark)
+        self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise yaml.composer.ComposerError(None, None, "nested too deeply", self.peek_event().start_mark)
+            raise yaml.composer.ComposerError(None, None, "nested too deeply", event.start_mark)
         try:
             return super().compose_node(parent, index)
         finally:
             self.depth -= 1
+
+    def resolve(self, kind: type[yaml.Node], value: str, implicit: Any) -> str:
+        if kind is yaml.ScalarNode:
+            return core_schema.tag_of(value) if implicit[0] else core_schema.STR
+        return core_schema.SEQ if kind is yaml.SequenceNode else core_schema.MAP
 
 
 def _place(label: str, node: yaml.Node) -> str:
@@ -117,30 +163,58 @@ def _place(label: str, node: yaml.Node) -> str:
 
 
 def _flatten(mapping: yaml.MappingNode, label: str, prefix: str) -> Iterator[tuple[str, Setting]]:
-    seen: set[str] = set()
-    for key_node, value_node in mapping.value:
-        place = _place(label, key_node)
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise UsageError("yaml-syntax", f"{place}: a key must be a word", "see docs/running.md")
-        key = prefix + key_node.value
+    for key, place, value in _items(mapping, label, prefix):
         if len(key) > MAX_KEY:
             raise UsageError("yaml-syntax", f"{place}: a key is longer than {MAX_KEY}", "see docs/running.md")
-        if key in seen:
-            raise UsageError("duplicate-key", f"{place}: {key} is set twice", "keep one of them")
-        seen.add(key)
-        if isinstance(value_node, yaml.MappingNode) and value_node.value:
-            yield from _flatten(value_node, label, f"{key}.")
+        if isinstance(value, yaml.MappingNode) and value.value and value.tag == core_schema.MAP:
+            yield from _flatten(value, label, f"{key}.")
         else:
-            yield key, Setting(_construct(value_node, label), place)
+            yield key, Setting(_construct(value, label), place)
+
+
+def _items(mapping: yaml.MappingNode, label: str, prefix: str = "") -> Iterator[tuple[str, str, yaml.Node]]:
+    """Each key with its place and its value; a key is the text that stands there, whatever it looks like."""
+    seen: set[str] = set()
+    for key, value in mapping.value:
+        place = _place(label, key)
+        if not isinstance(key, yaml.ScalarNode):
+            raise UsageError("yaml-syntax", f"{place}: a key must be a word", "see docs/running.md")
+        if key.value in seen:
+            raise _twice(prefix + key.value, place)
+        seen.add(key.value)
+        yield prefix + key.value, place, value
 
 
 def _construct(node: yaml.Node, label: str) -> Any:
-    constructor = yaml.constructor.SafeConstructor()
+    """The value of a node, in the types of JSON."""
     try:
-        return constructor.construct_document(node)
-    except Exception as error:  # PyYAML trips over a value that its tag or pattern promised otherwise
-        raise UsageError("yaml-syntax", f"{_place(label, node)}: {_brief(error)}", "quote the value") from error
+        if isinstance(node, yaml.ScalarNode):
+            return core_schema.value(node.tag, node.value)
+        if isinstance(node, yaml.SequenceNode) and node.tag == core_schema.SEQ:
+            return [_construct(item, label) for item in node.value]
+        if isinstance(node, yaml.MappingNode) and node.tag == core_schema.MAP:
+            return {key: _construct(value, label) for key, _, value in _items(node, label)}
+        raise ValueError(f"the tag {node.tag!r:.80} does not fit here")
+    except ValueError as error:
+        raise UsageError("yaml-syntax", f"{_place(label, node)}: {error}", "quote the value if it is text") from error
 
 
-def _brief(error: Exception) -> str:
-    return str(getattr(error, "problem", None) or error or type(error).__name__)[:200]
+def _layer(settings: Iterator[tuple[str, Setting]], label: str) -> Layer:
+    """The settings, of which each key may be set once, and none together with a part of it."""
+    layer: Layer = {}
+    parents: set[str] = set()
+    for key, setting in settings:
+        above = {key[:at] for at, character in enumerate(key) if character == "."}
+        if key in layer or key in parents or above & layer.keys():
+            raise _twice(key, setting.source)
+        layer[key] = setting
+        parents |= above
+        if len(layer) > MAX_SETTINGS:
+            raise UsageError(
+                "run-file", f"{label} has more than {MAX_SETTINGS} settings", "a run file is a page of settings"
+            )
+    return layer
+
+
+def _twice(key: str, place: str) -> UsageError:
+    return UsageError("duplicate-key", f"{place}: {key:.{MAX_KEY}} is set twice", "keep one of them")

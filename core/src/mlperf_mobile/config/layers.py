@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError, to_json
 
-from mlperf_mobile.config.document import Layer, Setting
+from mlperf_mobile.config.document import Layer, Setting, read_value
 from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.errors import UsageError, did_you_mean
 
@@ -22,6 +23,9 @@ SELECTION = frozenset({"tasks", "suite"})
 
 OPTION_KINDS = ("backend", "task", "dataset", "scenario")
 
+_CONVERSIONS = frozenset({"bool_type", "int_type", "float_type"})
+"""Pydantic's error types for a value of another type, where converting is off."""
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -31,7 +35,10 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
     for name in sorted(environ):
         key = name.removeprefix(ENV_PREFIX)
         if name.startswith(ENV_PREFIX) and key not in ENV_NOT_SETTINGS and environ[name]:
-            layer[key.lower().replace("__", ".")] = Setting(parse_text(environ[name], name), name)
+            told = read_value(key.lower().replace("__", "."), environ[name], name)
+            if twice := told.keys() & layer.keys():
+                raise UsageError("duplicate-key", f"{name}: {min(twice)} is set twice", "unset one of the variables")
+            layer = merge([layer, told])
     return layer
 
 
@@ -42,20 +49,8 @@ def from_assignments(assignments: Iterable[str]) -> Layer:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise UsageError("set-syntax", f"--set {text!r} is not key=value", "for example --set threads=4")
-        layer[key.strip()] = Setting(parse_text(value.strip(), f"--set {text}"), f"--set {text}")
+        layer = merge([layer, read_value(key.strip(), value, f"--set {text:.200}")])
     return layer
-
-
-def parse_text(text: str, source: str) -> Any:
-    """A value given as text: lists and mappings in YAML, ``null``, or the text itself, which its setting converts."""
-    if text == "null":
-        return None
-    if text.startswith(("[", "{")):
-        try:
-            return yaml.safe_load(text)
-        except Exception as error:  # PyYAML trips over deep nesting, and values unlike their tags
-            raise UsageError("yaml-syntax", f"{source}: not a list or mapping in YAML", "quote it") from error
-    return text
 
 
 def merge(layers: Iterable[Layer]) -> Layer:
@@ -130,19 +125,50 @@ def _check_nested(key: str, setting: Setting) -> None:
 def check(model: type[ModelT], layer: Layer, prefix: str = "") -> ModelT:
     """Build ``model`` from the settings under ``prefix``.
 
+    A boolean is no number, a number no boolean, and a text neither of them, in options of plugins as well.
+
     Raises:
         UsageError: A value does not fit; names its place, its key and what it should be.
     """
     own = {key.removeprefix(prefix): setting for key, setting in layer.items() if key.startswith(prefix)}
     try:
-        return model.model_validate(nest(own))
+        checked = model.model_validate(nest(own))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise _misfit(model, key, prefix, first, own) from error
+        raise _misfit(model, prefix, error.errors(include_url=False)[0], own) from error
+    if (converted := _converted(model, own)) is not None:
+        raise _misfit(model, prefix, converted, own)
+    for key, setting in own.items():
+        if not _finite(setting.value):
+            raise UsageError("bad-value", f"{setting.source}: {prefix}{key}: a number must be finite", "give a number")
+    return checked
 
 
-def _misfit(model: type[BaseModel], key: str, prefix: str, error: Any, own: Layer) -> UsageError:
+def _finite(value: Any) -> bool:
+    """Whether no number in it is infinite, or none at all."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return all(map(_finite, parts))
+
+
+def _converted(model: type[BaseModel], own: Layer) -> Any:
+    """The first value that only a conversion between booleans, numbers and text makes fit, as pydantic describes it.
+
+    A plugin's own validators and settings hold, so its model is not made strict; but of what strict mode refuses, these
+    three types are refused for all models.
+    """
+    try:
+        model.model_validate_json(to_json(nest(own), inf_nan_mode="constants"), strict=True)
+    except ValidationError as error:
+        found = (each for each in error.errors(include_url=False) if each["type"] in _CONVERSIONS)
+        return next((each for each in found if each["loc"][-1] != "[key]"), None)  # keys are text in JSON
+    except PydanticSerializationError:  # bytes that are no text, in a flag; whoever reads the value says so
+        return None
+    return None
+
+
+def _misfit(model: type[BaseModel], prefix: str, error: Any, own: Layer) -> UsageError:
+    key = ".".join(str(part) for part in error["loc"])
     parts = key.split(".")
     paths = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
     around = f"{key.rpartition('.')[0]}." if error["type"] == "missing" and len(parts) > 1 else f"{key}."
