@@ -19,7 +19,7 @@ from mlperf_mobile.errors import ExitCode
 from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import ErrorFacts, Result, Status
-from mlperf_mobile.results.recompose import Ending, composed, conclude, partial
+from mlperf_mobile.results.recompose import Ending, composed, conclude, partial, program
 
 GRACE_S = 0.5
 """How long a cancelled worker may take to save what it has."""
@@ -42,7 +42,7 @@ def launch(plan: Plan, output: Path, listen: Callable[[events.Event], None]) -> 
     try:
         run = Run(plan, folder.path, listen)
         status, error = run.until_ended()
-        ending = Ending(status, error, str(folder.final))
+        ending = Ending(status, error, str(folder.final), program())
         with store.telling(folder.path):
             conclude(folder.path, ending)
         result = composed(plan, run.parts, ending, store.digests(folder.path))

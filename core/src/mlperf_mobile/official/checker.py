@@ -31,8 +31,9 @@ def check(root: Path, registry: Registry, round_name: str | None = None) -> Repo
     names = [context.round.name for context in contexts if context.round]
     report.round = ", ".join(dict.fromkeys(names)) or None
     own_folders = [folder for context in contexts for folder in context.submission.own]
+    checker = own.Checker(registry)
     for folder in own_folders:
-        own.check(folder, report)
+        checker.check(folder, report)
     if not any(not context.submission.empty for context in contexts):
         report.error("no-results", Place(root), "neither logs nor result files nor descriptions were found")
     return report

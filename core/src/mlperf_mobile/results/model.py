@@ -121,7 +121,7 @@ class Result(_Part):
     telemetry: dict[str, Any] | None = None
     """What the device did during the timed run."""
     logs: dict[str, str] = Field(default_factory=dict)
-    """SHA-256 of the files that the numbers can be computed from again, by their paths in the folder."""
+    """SHA-256 of the files that the result is made of, by their paths in the folder."""
     report: dict[str, Any] | None = None
     """By accelerator: what the backend has to say about its runs, such as on-hardware durations."""
     seeds: dict[str, int]
@@ -131,6 +131,8 @@ class Result(_Part):
     """Settings without a reliable source, and why."""
     error: ErrorFacts | None
     directory: str
+    program: str = ""
+    """What composed it, and its version; empty in results of versions that closed no journal."""
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-serialisable data."""
@@ -167,6 +169,7 @@ def compose(
     error: ErrorFacts | None,
     directory: str,
     logs: dict[str, str] | None = None,
+    program: str = "",
 ) -> Result:
     """The result of ``plan`` from the parts that its worker told, whether or not it told all of them."""
     measured = dict(parts.get("performance") or {})
@@ -229,6 +232,7 @@ def compose(
         unverified=plan.unverified,
         error=error,
         directory=directory,
+        program=program,
     )
 
 

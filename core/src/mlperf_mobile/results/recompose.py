@@ -34,6 +34,8 @@ class Ending:
     error: ErrorFacts | None
     directory: str
     """Where the result was put."""
+    program: str = ""
+    """What composed it; empty where the journal was not closed."""
 
 
 @dataclass(slots=True)
@@ -48,11 +50,16 @@ class Journal:
     """The worker said that it was done."""
     concluded: events.Concluded | None = None
     """The launcher's last word; earlier versions wrote none."""
+    first: float | None = None
+    """Time of the first and of the last event that was read whole, in seconds since 1970."""
+    last: float | None = None
     strange: list[int] = field(default_factory=list)
     """Lines that no run writes; the first of them."""
 
     def take(self, event: events.Event) -> None:
         """Note one more event; what was measured twice is what was said last."""
+        self.first = event.time if self.first is None else min(self.first, event.time)
+        self.last = event.time if self.last is None else max(self.last, event.time)
         if isinstance(event, events.Measured):
             self.parts[event.part] = event.value
         elif isinstance(event, events.Failed):
@@ -78,7 +85,7 @@ def conclude(folder: Path, ending: Ending) -> None:
         status=ending.status.value,
         error=ending.error.model_dump(mode="json") if ending.error else None,
         directory=ending.directory,
-        program=program(),
+        program=ending.program,
     )
     with (folder / store.EVENTS).open("ab") as journal:
         journal.write(event.model_dump_json().encode() + b"\n")
@@ -121,6 +128,7 @@ def _take(journal: Journal, line: bytes, number: int) -> None:
             pass  # nothing follows the end
         elif b'"event":"concluded"' in line[:_HEAD]:
             journal.concluded = events.Concluded.model_validate_json(line)
+            journal.last = journal.concluded.time
             return
         else:
             journal.take(events.decode(line))
@@ -159,7 +167,7 @@ def _ending(journal: Journal, ending: Ending) -> Ending:
     if told := journal.concluded:
         try:
             error = ErrorFacts.model_validate(told.error) if told.error is not None else None
-            return Ending(Status(told.status), error, told.directory)
+            return Ending(Status(told.status), error, told.directory, told.program)
         except ValueError:
             journal.strange.append(0)
     if journal.failure:
@@ -201,11 +209,11 @@ def partial(folder: Path, parts: dict[str, Any], timed: events.Progress | None) 
 def composed(plan: Plan, parts: dict[str, Any], ending: Ending, logs: dict[str, str]) -> Result:
     """The result of ``parts``; where a plugin measured what no result can hold, the run failed and says so."""
     try:
-        return compose(plan, parts, ending.status, ending.error, ending.directory, logs)
+        return compose(plan, parts, ending.status, ending.error, ending.directory, logs, ending.program)
     except ValidationError as wrong:
         first = wrong.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         text = f"a plugin told what no result can hold: {wrong.title}.{where}: {first['msg']}"
         error = ErrorFacts(code="plugin-broken", summary=text, hint="see events.jsonl", exit_code=ExitCode.BACKEND)
         sound = {key: value for key, value in parts.items() if key not in ("performance", "accuracy")}
-        return compose(plan, sound, Status.FAILED, error, ending.directory, logs)
+        return compose(plan, sound, Status.FAILED, error, ending.directory, logs, ending.program)

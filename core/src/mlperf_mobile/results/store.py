@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -91,25 +91,32 @@ def digests(folder: Path) -> dict[str, str]:
     These are all files but the result, its signature and the log of the worker's output, which decides nothing. Only
     regular files count; folders are not followed through links.
     """
-    found = {}
-    for path in members(folder):
-        with suppress(OSError), open_regular(path) as file:
-            found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+    each = {name: digest(folder / name) for name in members(folder)}
+    return {name: found for name, found in each.items() if found}
 
 
-def members(folder: Path) -> list[Path]:
-    """What a run's folder holds beside the result: everything that is no folder, in order."""
-    found = []
+def digest(path: Path) -> str | None:
+    """SHA-256 of a file; None where it cannot be read, or is none."""
+    try:
+        with open_regular(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def members(folder: Path) -> list[str]:
+    """What a run's folder holds beside the result, by the paths there: everything that is no folder, in order."""
+    found, start = [], len(str(folder)) + 1
     for place, folders, files in os.walk(folder):
-        links = [name for name in folders if Path(place, name).is_symlink()]
-        found += [Path(place, name) for name in (*files, *links)]
-    return sorted(path for path in found if not _left_out(path.relative_to(folder)))
-
-
-def _left_out(path: Path) -> bool:
-    first = path.parts[0]
-    return first == WORK or (len(path.parts) == 1 and (first in _NOT_DIGESTED or first.startswith(".")))
+        if place == str(folder):
+            folders[:] = [name for name in folders if name != WORK]
+            names = [name for name in files if name not in _NOT_DIGESTED and not name.startswith(".")]
+            found += names
+        else:
+            found += [f"{place[start:]}/{name}" for name in files]
+        links = [f"{place}/{name}"[start:] for name in folders if Path(place, name).is_symlink()]
+        found += links
+    return sorted(found)
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -131,6 +138,11 @@ def read(place: Path) -> Result:
     Raises:
         OutputError: There is none, or it is damaged or of another schema.
     """
+    return read_both(place)[1]
+
+
+def read_both(place: Path) -> tuple[Any, Result]:
+    """The result in a folder twice: as it stands in its file, as JSON, and as it is understood; see :func:`read`."""
     path = place
     try:
         path = place / RESULT if place.is_dir() else place
@@ -138,7 +150,7 @@ def read(place: Path) -> Result:
         if isinstance(data, dict) and data.get("schema") != 1:
             found = data.get("schema")
             raise OutputError("result-schema", f"{path} has schema {found!r}, this is schema 1", "update mlperf-mobile")
-        return Result.model_validate(data)
+        return data, Result.model_validate(data)
     except OSError as error:
         raise OutputError("no-result", f"cannot read {path}: {error.strerror}", "give a result folder") from error
     except ValidationError as error:

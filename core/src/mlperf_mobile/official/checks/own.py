@@ -1,63 +1,135 @@
-"""Does a result of this program say what its own logs and latencies say, and are they the files that it was made of?"""
+"""Is a result of this program what its own folder says: composed again, held to its sources, and signed by whom?"""
 
 from __future__ import annotations
 
-import math
+import json
 from pathlib import Path
 from typing import Any
 
-from mlperf_mobile import loadgen
 from mlperf_mobile.errors import MobileError
-from mlperf_mobile.official import loadgen_logs, verdict
-from mlperf_mobile.official.as_result import is_official
-from mlperf_mobile.official.findings import Place, Report
-from mlperf_mobile.official.loadgen_logs import DetailLog
-from mlperf_mobile.results import latencies, store
-from mlperf_mobile.results.model import Performance, Result, Status
-
-MAX_LATENCIES = 1 << 30
-_SPREAD_NS = 50_000
-_PRINTED = 1e-5
-"""What the six digits that LoadGen prints leave open."""
-_COMPARED = ("p50", "p90", "p95", "p97")
-"""The saved latencies are measured beside LoadGen's, and a little longer; the rare highest ones may be much longer."""
+from mlperf_mobile.official.checks import own_dates, own_sources
+from mlperf_mobile.official.checks.own_accuracy import Scorer
+from mlperf_mobile.official.findings import Place, Report, Severity
+from mlperf_mobile.registry import Registry
+from mlperf_mobile.results import store
+from mlperf_mobile.results.follows import Difference, Followed, follow, imported
+from mlperf_mobile.results.model import Result, Status
+from mlperf_mobile.results.recompose import program
+from mlperf_mobile.telemetry import summary, timeline
 
 
-def check(folder: Path, report: Report) -> None:
-    """Check one result folder of this program."""
+class Checker:
+    """Checks any number of results; what several of them need is read once.
+
+    Args:
+        registry: The installed plugins, with whose data sets answers are scored again.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._scorer = Scorer(registry)
+
+    def check(self, folder: Path, report: Report) -> None:
+        """Check one result folder of this program."""
+        path = folder / store.RESULT
+        try:
+            raw, result = _read(folder, report)
+        except MobileError as error:
+            report.error("own-result", Place(path), error.summary)
+            return
+        report.passed["own-result"] += 1
+        if not result.valid:
+            report.error("valid", Place(path), f"the result is {result.verdict}")
+        _verdict(result, Place(path), report)
+        if imported(result) and not (folder / store.PLAN).exists():
+            _origin(folder, result, report)
+            return
+        digests = store.digests(folder)
+        try:
+            followed = follow(folder, raw, result, digests)
+        except MobileError as error:
+            report.error("own-fields", Place(path), f"the result cannot be composed again: {error.summary}")
+            _digests(folder, result, digests, report)
+        else:
+            _fields(folder, followed, report)
+            own_dates.check(folder, result, followed.journal, report)
+        own_sources.check(folder, result, report)
+        _telemetry(folder, result, report)
+        self._scorer.check(folder, result, report)
+
+
+def _read(folder: Path, report: Report) -> tuple[Any, Result]:
+    """The result twice: as it stands in the file, and as it is understood."""
+    raw, result = store.read_both(folder)
+    twice: list[str] = []
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice.extend(sorted({name for name in names if names.count(name) > 1}))
+        return found
+
+    json.loads((folder / store.RESULT).read_bytes(), object_pairs_hook=once)
+    for name in twice:
+        report.error("own-result", Place(folder / store.RESULT, key=name), "the key is there twice")
+    return raw, result
+
+
+def _fields(folder: Path, followed: Followed, report: Report) -> None:
+    """Every field, beside what the folder gives."""
     path = folder / store.RESULT
-    try:
-        result = store.read(folder)
-    except MobileError as error:
-        report.error("own-result", Place(path), error.summary)
-        return
-    report.passed["own-result"] += 1
-    _digests(folder, result, report)
-    _verdict(result, Place(path), report)
-    if is_official(result):
-        report.skip("own-logs", Place(path), "it was imported; check the files that it came from")
-        return
-    if result.performance is not None:
-        _latencies(folder, result, result.performance, report)
-        _detail(folder, result, result.performance, report)
-    if result.accuracy is not None:
-        _accuracy(folder, result, report)
+    for each in followed.differences:
+        severity = Severity.WARNING if each.doubt else Severity.ERROR
+        if (name := _digested(each)) and not each.doubt:
+            report.add("own-digests", severity, Place(folder / name), _of_file(each, name))
+        report.add("own-fields", severity, Place(path, key=each.key), each.text)
+    if not followed.differences:
+        report.passed["own-fields"] += 1
+    if not any(_digested(each) for each in followed.differences):
+        report.passed["own-digests"] += 1
+    for line in followed.journal.strange:
+        report.error("own-journal", Place(folder / store.EVENTS, line or None), "no run writes this line")
+    if not followed.vouched:
+        text = "it is of an earlier version, which kept no digest of plan and journal: nothing vouches for these"
+        report.note("own-vouched", Place(path), text)
 
 
-def _digests(folder: Path, result: Result, report: Report) -> None:
-    if not result.logs:
-        report.skip("own-digests", Place(folder / store.RESULT), "the result has no digests of its files")
-        return
-    found = store.digests(folder)
+def _digested(difference: Difference) -> str:
+    """The file that a difference is about."""
+    key = difference.key
+    return key.removeprefix("logs[").removesuffix("]") if key.startswith("logs[") else ""
+
+
+def _of_file(difference: Difference, name: str) -> str:
+    if not isinstance(difference.told, str):
+        return f"{name} was not there when the result was made, or its digest was removed"
+    if not isinstance(difference.found, str):
+        return f"{name} is missing or cannot be read"
+    return f"{name} is not the file that the result was made of"
+
+
+def _digests(folder: Path, result: Result, digests: dict[str, str], report: Report) -> None:
+    """What the digests alone say, where the result cannot be composed again."""
     for name, digest in result.logs.items():
-        wrong = "is missing or cannot be read" if name not in found else "is not the file that the result was made of"
-        report.require("own-digests", found.get(name) == digest, Place(folder / name), f"{name} {wrong}")
-    for name in sorted(set(found) - set(result.logs)):
-        report.error("own-digests", Place(folder / name), f"{name} was not there when the result was made")
+        wrong = "is missing or cannot be read" if name not in digests else "is not the file that the result was made of"
+        report.require("own-digests", digests.get(name) == digest, Place(folder / name), f"{name} {wrong}")
+
+
+def _origin(folder: Path, result: Result, report: Report) -> None:
+    """An imported result names the files that it was made of; where they are still there they must be the same."""
+    place = Place(folder / store.RESULT, key="origin.files")
+    files = (result.origin or {}).get("files")
+    for name, expected in files.items() if isinstance(files, dict) else ():
+        found = store.digest(Path(str(name)))
+        if found is None:
+            report.skip("own-origin", place, "it was imported, and a file that it came from is not here")
+        else:
+            report.require("own-origin", found == expected, place, f"{name} is not the file that was imported")
+    report.skip("own-fields", place, "it was imported; check the files that it came from")
 
 
 def _verdict(result: Result, place: Place, report: Report) -> None:
-    """The verdict follows from the rules, and each rule from what was observed."""
+    """The verdict follows from the rules."""
     expected = all(rule.ok for rule in result.rules if rule.scope == "result")
     wrong = f"valid is {result.valid}, and the rules say {expected}"
     report.require("own-verdict", result.valid == expected, Place(place.path, key="valid"), wrong)
@@ -65,130 +137,21 @@ def _verdict(result: Result, place: Place, report: Report) -> None:
         report.error("own-verdict", Place(place.path, key="submittable"), "submittable, and a rule is not met")
     if result.valid and result.status is not Status.COMPLETED:
         report.error("own-verdict", Place(place.path, key="status"), f"valid, but {result.status.value}")
-    for number, rule in enumerate(result.rules):
-        key = Place(place.path, key=f"rules[{number}] {rule.name}")
-        if rule.name in ("min-duration", "early-stopping", "quality-target") and _numbers(rule.observed, rule.required):
-            met = float(rule.observed) >= float(rule.required) * (1 - _PRINTED)  # type: ignore[arg-type]
-            text = f"{rule.observed} of {rule.required} is told to be {'met' if rule.ok else 'not met'}"
-            report.require("own-verdict", met == rule.ok, key, text)
-    if not result.valid:
-        report.error("valid", place, f"the result is {result.verdict}")
 
 
-def _numbers(*values: object) -> bool:
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-
-
-def _latencies(folder: Path, result: Result, told: Performance, report: Report) -> None:
-    """Percentiles and count from the saved latencies."""
-    path, place = folder / latencies.FILE, Place(folder / store.RESULT, key="performance")
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        report.skip("own-latencies", Place(path), f"cannot be read: {error.strerror}")
-        return
-    if size % 8:
-        report.error("own-latencies", Place(path), "its last value is torn")
-    if size > MAX_LATENCIES:
-        report.skip("own-latencies", Place(path), f"larger than {MAX_LATENCIES >> 20} MB")
-        return
-    saved = latencies.read(path)
-    if not saved:
-        report.error("own-latencies", Place(path), "there are no latencies in it")
-        return
-    wrong = f"{told.samples} samples, and {len(saved)} latencies were saved"
-    report.require("own-latencies", told.samples == len(saved), place, wrong)
-    for name, value in latencies.summary(saved).items():
-        if name in told.latency_ns and name in _COMPARED:
-            ok = math.isclose(told.latency_ns[name], value, rel_tol=0.02, abs_tol=_SPREAD_NS)
-            wrong = f"{name} is {told.latency_ns[name]:.0f} ns, the saved latencies give {value:.0f} ns"
-            report.require("own-latencies", ok, Place(place.path, key=f"performance.latency_ns.{name}"), wrong)
-    if told.duration_s > 0:
-        ok = math.isclose(told.throughput, told.samples / told.duration_s, rel_tol=1e-3)
-        text = f"{told.samples} samples in {told.duration_s} s are not {told.throughput} samples/s"
-        report.require("own-latencies", ok, Place(place.path, key="performance.throughput"), text)
-    _duration(result, told, saved, place, report)
-
-
-def _duration(result: Result, told: Performance, saved: Any, place: Place, report: Report) -> None:
-    """Queries of single-stream follow one another, so the run lasts at least as long as all of them."""
-    least = sum(saved) / 1e9 if result.scenario == "single-stream" else max(saved) / 1e9
-    wrong = f"the run lasted {told.duration_s} s, and its latencies take {least:.3f} s"
-    ok = told.duration_s >= least * 0.99
-    report.require("own-latencies", ok, Place(place.path, key="performance.duration_s"), wrong)
-
-
-def _log(folder: Path, report: Report) -> DetailLog | None:
-    try:
-        paths = loadgen_logs.parts(folder, loadgen.DETAIL_LOG) if folder.is_dir() else []
-        log = loadgen_logs.read_detail(paths) if paths else None
-    except (MobileError, OSError) as error:
-        report.error("unreadable", Place(folder), str(error))
-        return None
-    if log is None or not log.records:
-        report.error("log-missing" if log is None else "log-empty", Place(folder), "there is no log of LoadGen")
-        return None
-    return log
-
-
-def _detail(folder: Path, result: Result, told: Performance, report: Report) -> None:
-    """What LoadGen wrote about the same run."""
-    log = _log(folder / "performance", report)
-    if log is None:
-        return
-    found, place = verdict.recompute(log), Place(folder / store.RESULT, key="performance")
-    for text in found.contradictions:
-        report.error("numbers-agree", Place(log.path), f"numbers that cannot be true together: {text}")
-    for name, value in told.latency_ns.items():
-        key = _LOGGED.get(name)
-        logged = log.number(key) if key else None
-        if logged is not None and key is not None:
-            ok = math.isclose(value, logged, rel_tol=1e-9, abs_tol=1.0)
-            wrong = f"{name} is {value:.0f} ns, LoadGen's log says {logged:.0f} ns"
-            report.require("own-logs", ok, Place(log.path, log.line(key)), wrong)
-    for name, seed in result.seeds.items():
-        logged_seed = log.integer(f"effective_{name}_rng_seed")
-        wrong = f"seed {name} is {seed}, LoadGen's log says {logged_seed}"
-        report.require("own-logs", None if logged_seed is None else logged_seed == seed, place, wrong)
-    if "valid" in told.loadgen:
-        own = verdict.own_valid(log)
-        wrong = f"LoadGen's verdict is told as {told.loadgen['valid']}, its log says {own}"
-        report.require("own-logs", None if own is None else own == bool(told.loadgen["valid"]), place, wrong)
-
-
-_LOGGED = {
-    "p50": "result_50.00_percentile_latency_ns",
-    "p90": "result_90.00_percentile_latency_ns",
-    "p95": "result_95.00_percentile_latency_ns",
-    "p97": "result_97.00_percentile_latency_ns",
-    "p99": "result_99.00_percentile_latency_ns",
-    "p99_9": "result_99.90_percentile_latency_ns",
-    "mean": "result_mean_latency_ns",
-    "min": "result_min_latency_ns",
-    "max": "result_max_latency_ns",
-}
-
-
-def _accuracy(folder: Path, result: Result, report: Report) -> None:
-    """The accuracy, by the answers; ``mlperf-mobile score`` computes the same."""
-    from mlperf_mobile.config.scoring import scoring_of
-    from mlperf_mobile.registry import Registry
-    from mlperf_mobile.scoring import score
-
-    told, path = result.accuracy, folder / "accuracy" / loadgen.ACCURACY_LOG
+def _telemetry(folder: Path, result: Result, report: Report) -> None:
+    """Every number of the summary, by the rows."""
+    told, path = result.telemetry, folder / timeline.FILE
     if told is None:
         return
-    place = Place(folder / store.RESULT, key="accuracy.value")
     if not path.is_file():
-        report.error("log-missing", Place(path), "there is no accuracy log")
+        if told.get("rows"):
+            report.error("own-telemetry", Place(path), "there are no rows")
         return
-    try:
-        found = score(Registry(), scoring_of(store.read_plan(folder)), path)
-    except MobileError as error:
-        report.skip("accuracy-recomputed", place, f"the answers cannot be scored here: {error.summary}")
-        return
-    ok = math.isclose(found.value, told.value, rel_tol=1e-9, abs_tol=1e-9)
-    wrong = f"the accuracy is {told.value}, the answers give {found.value}"
-    report.require("accuracy-recomputed", ok, place, wrong)
-    wrong = f"{told.samples} samples, the answers are of {found.samples}"
-    report.require("accuracy-recomputed", told.samples == found.samples, place, wrong)
+    found = json.loads(json.dumps(summary.of(timeline.read(path))))
+    wrong = [name for name in found if name in told and told[name] != found[name]]
+    severity = Severity.ERROR if result.program == program() else Severity.WARNING  # others may sum up otherwise
+    for name in wrong:
+        report.add("own-telemetry", severity, Place(path, key=name), f"telemetry.{name} is not what the rows give")
+    if not wrong:
+        report.passed["own-telemetry"] += 1

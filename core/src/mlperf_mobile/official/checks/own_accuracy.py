@@ -1,0 +1,133 @@
+"""The accuracy of a result of ours by its answers: each sample once and, where the data set is here, the same score."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlperf_mobile import loadgen
+from mlperf_mobile.contracts import Dataset, Task
+from mlperf_mobile.errors import MobileError
+from mlperf_mobile.official import loadgen_logs
+from mlperf_mobile.official.findings import Place, Report
+from mlperf_mobile.plan import Plan
+from mlperf_mobile.registry import Registry, pick
+from mlperf_mobile.results import store
+from mlperf_mobile.results.model import Accuracy, Result
+from mlperf_mobile.scoring import open_dataset, score_log
+
+_KEPT = 4
+"""Data sets that stay open: results of one session use few."""
+_MOST_SAMPLES = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    dataset: Dataset
+    task: Task
+
+
+class Scorer:
+    """Scores answers again; data sets that several results share are opened once."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._opened: OrderedDict[str, _Opened | str] = OrderedDict()
+
+    def check(self, folder: Path, result: Result, report: Report) -> None:
+        """Compare value, details and count of a result with its accuracy log."""
+        told = result.accuracy
+        if told is None:
+            return
+        path, place = folder / "accuracy" / loadgen.ACCURACY_LOG, Place(folder / store.RESULT, key="accuracy.value")
+        if not path.is_file():
+            report.error("log-missing", Place(path), "there is no accuracy log")
+            return
+        try:
+            opened = self._open(store.read_plan(folder))
+        except MobileError as error:
+            opened = error.summary
+        if isinstance(opened, str):
+            report.skip("accuracy-recomputed", place, f"the answers cannot be scored here: {opened}")
+            _coverage(folder, path, told, report)
+            return
+        try:
+            found = score_log(path, opened.task.metric(opened.dataset), len(opened.dataset))
+        except MobileError as error:
+            report.error("accuracy-recomputed", Place(path), error.summary)
+            return
+        except Exception as error:  # noqa: BLE001  a plugin's metric may do anything
+            text = f"the answers cannot be scored here: {type(error).__name__}: {error}"[:300]
+            report.skip("accuracy-recomputed", place, text)
+            return
+        wrong = f"the accuracy is {told.value} {told.metric}, the answers give {found.value} {found.metric}"
+        same = told.metric == found.metric and _close(told.value, found.value)
+        report.require("accuracy-recomputed", same, place, wrong)
+        wrong = f"{told.samples} samples, the answers are of {found.samples}"
+        key = Place(place.path, key="accuracy.samples")
+        report.require("accuracy-recomputed", told.samples == found.samples, key, wrong)
+        for name, value in found.details.items():
+            key = Place(place.path, key=f"accuracy.details.{name}")
+            if name in told.details and not _close(told.details[name], value):
+                report.error("accuracy-recomputed", key, f"{name} is {told.details[name]}, the answers give {value}")
+
+    def _open(self, plan: Plan) -> _Opened | str:
+        """Task and data set of a plan, or why they cannot be had."""
+        key = json.dumps([plan.task, plan.dataset.model_dump(mode="json"), plan.task_options], default=str)
+        if key not in self._opened:
+            self._opened[key] = self._load(plan)
+            if len(self._opened) > _KEPT:
+                self._opened.popitem(last=False)
+        self._opened.move_to_end(key)
+        return self._opened[key]
+
+    def _load(self, plan: Plan) -> _Opened | str:
+        try:
+            dataset = open_dataset(self._registry, plan.dataset)
+            offer = pick("task", plan.task, self._registry.tasks, self._registry)
+            return _Opened(dataset, offer.info.task.load()(plan.task_options))
+        except MobileError as error:
+            return error.summary
+        except Exception as error:  # noqa: BLE001  a plugin's task may do anything
+            return f"{type(error).__name__}: {error}"[:300]
+
+
+def _close(told: float, found: float) -> bool:
+    return math.isclose(told, found, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(told) and math.isnan(found))
+
+
+def _coverage(folder: Path, path: Path, told: Accuracy, report: Report) -> None:
+    """Without the data set: every sample that LoadGen knew is answered once."""
+    place = Place(path)
+    total = _total(folder) or told.samples
+    wrong = f"{told.samples} samples were scored, LoadGen knew {total}"
+    report.require("own-answers", told.samples == total, Place(folder / store.RESULT, key="accuracy.samples"), wrong)
+    if not 0 < total <= _MOST_SAMPLES:
+        report.error("own-answers", place, f"{total} samples cannot be")
+        return
+    seen = bytearray(total)
+    try:
+        for index, _ in loadgen.read_responses(path):
+            if not 0 <= index < total or seen[index]:
+                why = "is answered twice" if 0 <= index < total else f"is not one of the {total} samples"
+                report.error("own-answers", place, f"sample {index} {why}")
+                return
+            seen[index] = 1
+    except MobileError as error:
+        report.error("own-answers", place, error.summary)
+        return
+    answered = sum(seen)
+    report.require("own-answers", answered == total, place, f"{answered} of {total} samples are answered")
+
+
+def _total(folder: Path) -> int | None:
+    """How many samples LoadGen was given, by its log."""
+    detail: Any = folder / "accuracy" / loadgen.DETAIL_LOG
+    try:
+        return loadgen_logs.read_detail([detail]).integer("qsl_reported_total_count")
+    except MobileError:
+        return None

@@ -1,0 +1,216 @@
+"""The numbers of a result of ours by their sources: LoadGen's logs, the saved latencies, the plan's load."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlperf_mobile import early_stopping, loadgen
+from mlperf_mobile.errors import MobileError
+from mlperf_mobile.official import loadgen_logs, verdict
+from mlperf_mobile.official.findings import Place, Report
+from mlperf_mobile.official.loadgen_logs import DetailLog
+from mlperf_mobile.results import latencies, store
+from mlperf_mobile.results.model import Performance, Result, Status
+
+MAX_LATENCIES = 32 << 20
+"""More saved latencies, which are 256 MB, are counted and not sorted."""
+_SPREAD_NS = {"SingleStream": 50_000, "Offline": 100_000_000}
+"""By scenario: ours starts when LoadGen's only query, which may have millions of samples, has reached us."""
+_COMPARED = ("p50", "p90", "p95", "p97")
+"""Saved latencies may be measured beside LoadGen's, and a little longer; the rare highest ones may be much longer."""
+_PRINTED = 1e-5
+"""What the six digits that LoadGen prints leave open."""
+_SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p97": 0.97, "p99": 0.99, "p99_9": 0.999}
+_SCENARIOS = {"single-stream": "SingleStream", "sustained": "SingleStream", "offline": "Offline"}
+"""LoadGen's names of the scenarios that come with the core."""
+
+
+def check(folder: Path, result: Result, report: Report) -> None:
+    """Hold the performance of a result to the files that it was measured into."""
+    told = result.performance
+    if told is None:
+        return
+    saved = _latencies(folder, result, told, report)
+    if result.status is not Status.COMPLETED:
+        return  # LoadGen wrote no numbers
+    _rules(folder, result, told, report)
+    log = _log(folder / "performance", report)
+    if log is None:
+        return
+    place = Place(folder / store.RESULT, key="performance")
+    for text in verdict.recompute(log).contradictions:
+        report.error("numbers-agree", Place(log.path), f"numbers that cannot be true together: {text}")
+    _logged(folder, log, result, told, report)
+    _settings(log, result, report)
+    duration = verdict.recompute(log).duration_s
+    if duration is not None:
+        ok = math.isclose(told.duration_s, duration, rel_tol=0.01, abs_tol=1.0)
+        wrong = f"the run lasted {told.duration_s} s, by LoadGen's log {duration:.3f} s"
+        report.require("own-logs", ok, Place(place.path, key="performance.duration_s"), wrong)
+    if saved is not None:
+        _counts(log, saved, place, report)
+
+
+def _latencies(folder: Path, result: Result, told: Performance, report: Report) -> int | None:
+    """Percentiles and count from the saved latencies; how many there are."""
+    path, place = folder / latencies.FILE, Place(folder / store.RESULT, key="performance")
+    try:
+        with store.open_regular(path) as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            values = np.fromfile(file, "<i8") if size <= 8 * MAX_LATENCIES else None
+    except OSError as error:
+        report.error("own-latencies", Place(path), f"cannot be read: {error.strerror}")
+        return None
+    if size % 8 and result.status is Status.COMPLETED:
+        report.error("own-latencies", Place(path), "its last value is torn")
+    count = size // 8
+    wrong = f"{told.samples} samples, and {count} latencies were saved"
+    report.require("own-latencies", told.samples == count, place, wrong)
+    if values is None:
+        report.skip("own-latencies", Place(path), f"it has more than {MAX_LATENCIES} latencies")
+    elif not count:
+        report.error("own-latencies", Place(path), "there are no latencies in it")
+    else:
+        _percentiles(result, told, values, place, report)
+    if told.duration_s > 0:
+        ok = math.isclose(told.throughput, told.samples / told.duration_s, rel_tol=1e-3)
+        text = f"{told.samples} samples in {told.duration_s} s are not {told.throughput} samples/s"
+        if result.status is Status.COMPLETED:
+            report.require("own-latencies", ok, Place(place.path, key="performance.throughput"), text)
+    return count
+
+
+def _percentiles(result: Result, told: Performance, values: Any, place: Place, report: Report) -> None:
+    total = int(values.sum(dtype=np.float64))
+    values.sort()
+    count = len(values)
+    for name, share in _SHARES.items():
+        value = float(values[int(count * share)])
+        if name in told.latency_ns and name in _COMPARED:
+            spread = _SPREAD_NS[_SCENARIOS.get(result.scenario, verdict.OFFLINE)]
+            ok = math.isclose(told.latency_ns[name], value, rel_tol=0.02, abs_tol=spread)
+            wrong = f"{name} is {told.latency_ns[name]:.0f} ns, the saved latencies give {value:.0f} ns"
+            report.require("own-latencies", ok, Place(place.path, key=f"performance.latency_ns.{name}"), wrong)
+    if result.status is Status.COMPLETED:  # one after the other, or side by side
+        least = (total if _SCENARIOS.get(result.scenario) == verdict.SINGLE_STREAM else int(values[-1])) / 1e9
+        wrong = f"the run lasted {told.duration_s} s, and its latencies take {least:.3f} s"
+        ok = told.duration_s >= least * 0.99
+        report.require("own-latencies", ok, Place(place.path, key="performance.duration_s"), wrong)
+
+
+def _log(folder: Path, report: Report) -> DetailLog | None:
+    try:
+        paths = loadgen_logs.parts(folder, loadgen.DETAIL_LOG) if folder.is_dir() else []
+        log = loadgen_logs.read_detail(paths) if paths else None
+    except (MobileError, OSError) as error:
+        report.error("unreadable", Place(folder), str(error))
+        return None
+    if log is None or not log.records:
+        report.error("log-missing" if log is None else "log-empty", Place(folder), "there is no log of LoadGen")
+        return None
+    for line in (*log.damaged, *log.rewritten):
+        report.error("own-logs", Place(log.path, line), "LoadGen does not write this line")
+    return log
+
+
+def _logged(folder: Path, log: DetailLog, result: Result, told: Performance, report: Report) -> None:
+    """Latencies, verdict and counts as LoadGen logged them."""
+    values = {key: entry.value for key, entry in log.entries.items()}
+    numbers = {key: value for key, value in values.items() if isinstance(value, int | float)}
+    for name, logged in loadgen.latencies(numbers).items():
+        value = told.latency_ns.get(name)
+        near = value is not None and math.isclose(value, logged, rel_tol=1e-9, abs_tol=1.0)
+        place = Place(folder / store.RESULT, key=f"performance.latency_ns.{name}")
+        report.require("own-logs", near, place, f"{name} is {value} ns, LoadGen's log says {logged:.0f} ns")
+    verdict_of_log = loadgen.verdict(values)
+    for name, logged in verdict_of_log.items():
+        if name in told.loadgen and name != "errors" and told.loadgen[name] != logged:
+            place = Place(folder / store.RESULT, key=f"performance.loadgen.{name}")
+            report.error("own-logs", place, f"{name} is {told.loadgen[name]!r}, LoadGen's log says {logged!r}")
+    if (target := told.latency_ns.get("target_percentile")) is not None:
+        try:
+            logged = loadgen.target_latency(folder / "performance")
+        except (MobileError, OSError) as error:
+            report.error("own-logs", Place(folder / "performance" / loadgen.SUMMARY_LOG), str(error))
+        else:
+            place = Place(folder / store.RESULT, key="performance.latency_ns.target_percentile")
+            report.require("own-logs", target == logged, place, f"it is {target}, LoadGen's summary says {logged}")
+    for name, seed in result.seeds.items():
+        logged_seed = log.integer(f"effective_{name}_rng_seed")
+        wrong = f"seed {name} is {seed}, LoadGen's log says {logged_seed}"
+        ok = None if logged_seed is None else logged_seed == seed
+        report.require("own-logs", ok, Place(folder / store.RESULT, key=f"seeds.{name}"), wrong)
+
+
+def _settings(log: DetailLog, result: Result, report: Report) -> None:
+    """What LoadGen was asked for is what the plan says."""
+    load, system = result.load, result.system or {}
+    for key, expected in _expected(result, load, system):
+        found = log.entries[key].value if key in log.entries else None
+        if found is None or expected is None:
+            continue
+        wrong = f"{key} is {found!r} in LoadGen's log, and {expected!r} in the result"
+        report.require("own-logs", found == expected, Place(log.path, log.line(key)), wrong)
+
+
+def _expected(result: Result, load: dict[str, Any], system: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    changed = load.get("loadgen") or {}
+    yield "requested_test_mode", verdict.PERFORMANCE
+    yield "requested_scenario", _SCENARIOS.get(result.scenario)
+    for name in ("min", "max"):
+        seconds = load.get(f"{name}_duration_s")
+        if isinstance(seconds, int | float) and f"{name}_duration_ms" not in changed and result.scenario in _SCENARIOS:
+            yield f"requested_{name}_duration_ms", round(seconds * 1000)
+    if "min_query_count" not in changed and result.scenario in _SCENARIOS:
+        yield "requested_min_query_count", load.get("min_query_count")
+    if _SCENARIOS.get(result.scenario) == verdict.SINGLE_STREAM:
+        yield "requested_single_stream_target_latency_percentile", load.get("percentile")
+    yield "qsl_reported_total_count", system.get("samples_in_data_set")
+    yield "qsl_reported_performance_count", system.get("performance_sample_count")
+
+
+def _counts(log: DetailLog, saved: int, place: Place, report: Report) -> None:
+    """As many latencies as LoadGen counted queries, or samples."""
+    found = verdict.recompute(log)
+    if found.samples is not None and not found.estimated:
+        wrong = f"{saved} latencies were saved, LoadGen's log has {found.samples} samples"
+        report.require("own-logs", saved == found.samples, place, wrong)
+
+
+def _rules(folder: Path, result: Result, told: Performance, report: Report) -> None:
+    """Rules of the core by what the result itself says: observed, required, and whether the one meets the other."""
+    load = result.load
+    for rule in result.rules:
+        place = Place(folder / store.RESULT, key=f"rules[{rule.name}]")
+        observed, required = _number(rule.observed), _number(rule.required)
+        expected: Any = None
+        if rule.name == "min-duration":
+            expected = load.get("min_duration_s")
+        elif rule.name == "min-query-count":
+            expected = load.get("min_query_count")
+        elif rule.name == "early-stopping" and 0.5 <= (_number(load.get("percentile")) or 0) < 1:
+            expected = early_stopping.min_queries(load["percentile"])
+        elif rule.name == "quality-target" and result.accuracy is not None:
+            expected = result.accuracy.target
+        else:
+            continue
+        wrong = f"{rule.required} is required, and {expected} was planned"
+        report.require("own-verdict", expected is None or required == expected, place, wrong)
+        if observed is not None and required is not None and not rule.note.startswith("waived"):
+            met = observed >= required * (1 - _PRINTED)
+            text = f"{rule.observed} of {rule.required} is told to be {'met' if rule.ok else 'not met'}"
+            report.require("own-verdict", met == rule.ok, place, text)
+        if rule.name == "min-duration" and observed is not None:
+            ok = math.isclose(observed, told.duration_s, abs_tol=0.001)
+            text = f"{observed} s were observed, the run lasted {told.duration_s} s"
+            report.require("own-verdict", ok, place, text)
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

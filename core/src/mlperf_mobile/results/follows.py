@@ -1,0 +1,198 @@
+"""Whether a result follows from its folder: every field beside the one that plan, journal and files give."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from mlperf_mobile.errors import MobileError
+from mlperf_mobile.results import store
+from mlperf_mobile.results.model import Result
+from mlperf_mobile.results.recompose import Ending, Journal, of_journal, program, read_journal
+from mlperf_mobile.telemetry import timeline
+
+QUICK_BYTES = 4 << 20
+"""Larger files are not hashed by the quick look; LoadGen's logs and half a million latencies are smaller."""
+_NEWLY_DIGESTED = (store.PLAN, store.EVENTS, timeline.FILE)
+"""Files of which earlier versions kept no digest."""
+_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that is not what the folder gives."""
+
+    key: str
+    """``performance.latency_ns.p90``, ``rules[min-duration].ok``, ``logs[latencies.bin]``."""
+    told: Any
+    found: Any
+    doubt: bool = False
+    """Another version may have meant this: no proof of an edit."""
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        if self.told is _ABSENT:
+            return f"{self.key} is not there, the folder gives {_text(self.found)}"
+        if self.found is _ABSENT:
+            return f"{self.key} is {_text(self.told)}, the folder gives no such thing"
+        return f"{self.key} is {_text(self.told)}, the folder gives {_text(self.found)}"
+
+
+class _Absent:
+    pass
+
+
+_ABSENT = _Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A result, and what its folder has to say about it."""
+
+    result: Result
+    journal: Journal
+    differences: tuple[Difference, ...]
+
+    @property
+    def vouched(self) -> bool:
+        """Whether the journal was closed; earlier versions did not, and kept no digest of plan and journal."""
+        return self.journal.concluded is not None
+
+
+def follow(folder: Path, raw: Any, result: Result, digests: Mapping[str, str]) -> Followed:
+    """Compose the result of a folder again, and compare every field.
+
+    Args:
+        folder: Of the run.
+        raw: What stands in its ``result.json``, as JSON.
+        result: The same, as it was read.
+        digests: Of the files in the folder.
+
+    Raises:
+        OutputError: The plan or the journal is not there, or damaged.
+    """
+    plan, journal = store.read_plan(folder), read_journal(folder / store.EVENTS)
+    told = Ending(result.status, result.error, result.directory)
+    composed = of_journal(folder, plan, journal, told, dict(digests)).to_json()
+    same = journal.concluded is not None and journal.concluded.program == program()
+    found = [] if json.dumps(raw) == json.dumps(composed) else [*_differences(raw, composed, "", strict=same)]
+    if journal.concluded is None and result.program:
+        found.append(Difference("program", result.program, _ABSENT))
+    if any(each.doubt and each.key.startswith("rules") for each in found):
+        found = [Difference(e.key, e.told, e.found, True) if e.key in ("valid", "submittable") else e for e in found]
+    older = journal.concluded is None and result.logs  # an earlier version kept fewer digests, but never none
+    spared = [f"logs[{name}]" for name in _NEWLY_DIGESTED] if older else []
+    found = [Difference(e.key, e.told, e.found, e.doubt and not _is_log(e.key, spared)) for e in found]
+    return Followed(result, journal, tuple(found))
+
+
+def _is_log(key: str, spared: Sequence[str]) -> bool:
+    return key.startswith("logs") and key not in spared
+
+
+def doubts(place: Path) -> list[str]:
+    """Why the result in a folder, or in its ``result.json``, does not follow from what lies beside it; cheaply.
+
+    It reads the plan and the journal and hashes the small files, some milliseconds for a result: nothing is scored
+    again, and files of more than :data:`QUICK_BYTES` are only looked for. ``mlperf-mobile check`` does all of it.
+
+    Raises:
+        OutputError: There is no result, or it is damaged.
+    """
+    folder = place if place.is_dir() else place.parent
+    raw, result = store.read_both(place)
+    if imported(result) and not (folder / store.PLAN).exists():
+        return []
+    try:
+        digests = {
+            name: digest for name in store.members(folder) if (digest := _quick(folder / name, result.logs.get(name)))
+        }
+        followed = follow(folder, raw, result, digests)
+    except MobileError as error:
+        return [error.summary]
+    return [each.text for each in followed.differences if not each.doubt]
+
+
+def imported(result: Result) -> bool:
+    """Whether a result was made of official files, and has neither plan nor journal."""
+    told: Mapping[str, Any] = result.origin or {}
+    return told.get("kind") == "official"
+
+
+def _quick(path: Path, expected: str | None) -> str | None:
+    try:
+        if expected is not None and path.stat().st_size > QUICK_BYTES:
+            return expected
+    except OSError:
+        return None
+    return store.digest(path)
+
+
+def _differences(told: Any, found: Any, key: str, *, strict: bool) -> Iterator[Difference]:
+    """What differs between two pieces of JSON, by place.
+
+    Args:
+        told: In the file.
+        found: By the folder.
+        key: The place of both.
+        strict: Whether the same version wrote both, which then have the same keys.
+    """
+    if key == "rules" and isinstance(told, list) and isinstance(found, list):
+        yield from _rules(told, found, strict=strict)
+    elif isinstance(told, dict) and isinstance(found, dict):
+        for name in (*found, *(name for name in told if name not in found)):
+            place = f"{key}[{name}]" if key == "logs" else f"{key}.{name}" if key else str(name)
+            if name in told and name in found:
+                yield from _differences(told[name], found[name], place, strict=strict)
+            else:
+                yield Difference(
+                    place, told.get(name, _ABSENT), found.get(name, _ABSENT), not strict and name not in told
+                )
+    elif isinstance(told, list) and isinstance(found, list):
+        for number, (one, other) in enumerate(zip_longest(told, found, fillvalue=_ABSENT)):
+            yield from _differences(one, other, f"{key}[{number}]", strict=strict)
+    elif not _same(told, found):
+        yield Difference(key, told, found)
+
+
+def _rules(told: list[Any], found: list[Any], *, strict: bool) -> Iterator[Difference]:
+    """Rules by their names, so that one more or less does not shift the others."""
+    one, other = _named(told), _named(found)
+    if one is None or other is None:
+        yield from _differences({"rules": told}, {"rules": found}, "all", strict=strict)
+        return
+    for name in (*other, *(name for name in one if name not in other)):
+        key = f"rules[{name}]"
+        if name not in one:
+            yield Difference(key, _ABSENT, other[name], not strict)
+        else:
+            yield from _differences(one[name], other.get(name, _ABSENT), key, strict=strict)
+    order = [name for name in one if name in other]
+    if order != [name for name in other if name in one]:
+        yield Difference("rules", order, "another order")
+
+
+def _named(rules: list[Any]) -> dict[str, Any] | None:
+    """Rules by name; None where that is not possible."""
+    named = {str(rule.get("name")): rule for rule in rules if isinstance(rule, dict)}
+    return named if len(named) == len(rules) else None
+
+
+def _same(told: Any, found: Any) -> bool:
+    """Equal numbers may be written in two ways, ``1`` and ``1.0``; a truth value is no number."""
+    if isinstance(told, bool) or isinstance(found, bool):
+        return told is found
+    if isinstance(told, int | float) and isinstance(found, int | float):
+        return told == found or (math.isnan(told) and math.isnan(found))
+    return type(told) is type(found) and bool(told == found)
+
+
+def _text(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False) if not isinstance(value, _Absent) else "nothing"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
