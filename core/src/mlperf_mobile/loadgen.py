@@ -11,8 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mlperf_mobile import accuracy_log
 from mlperf_mobile.contracts import Load, Seeds
-from mlperf_mobile.errors import BackendError, DataError, OutputError
+from mlperf_mobile.errors import BackendError, OutputError
 
 SUMMARY_LOG = "mlperf_log_summary.txt"
 DETAIL_LOG = "mlperf_log_detail.txt"
@@ -240,21 +241,10 @@ def verdict(details: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_responses(path: Path) -> Iterator[tuple[int, bytes]]:
-    """(sample index, response) of every item in an accuracy log, read line by line.
+    """(sample index, response) of every item in an accuracy log, in the order of the log.
 
     Raises:
-        DataError: The log is not there, or an item is damaged; names the line.
+        DataError: The log is not there, or is damaged; names the line.
     """
-    try:
-        with path.open(encoding="ascii", errors="strict") as lines:
-            for number, line in enumerate(iter(lambda: lines.readline(_MAX_LINE), ""), 1):
-                text = line.strip().rstrip(",")
-                if text in ("", "[", "]"):
-                    continue
-                try:
-                    item = json.loads(text)
-                    yield int(item["qsl_idx"]), bytes.fromhex(item["data"])
-                except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-                    raise DataError("accuracy-log", f"{path}:{number}: not an item of an accuracy log") from error
-    except (OSError, UnicodeError) as error:
-        raise DataError("accuracy-log", f"cannot read {path}: {error}") from error
+    for item in accuracy_log.read([path]):
+        yield item.index, item.data

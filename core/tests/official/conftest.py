@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
+import zlib
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -33,9 +36,9 @@ SINGLE_STREAM = {
     "effective_max_duration_ms": 600000,
     "effective_min_query_count": 1024,
     "effective_performance_sample_count": 3321,
-    "generated_query_count": 240001,
-    "power_begin": "09-01-2023 14:05:20.000",
-    "power_end": "09-01-2023 14:06:20.010",
+    "generated_query_count": 120001,
+    "power_begin": "09-01-2023 14:05:21.000",
+    "power_end": "09-01-2023 14:06:21.010",
     "early_stopping_result": " * Processed at least 64 queries (60001).",
     "early_stopping_latency_ss": 1100100,
     "result_validity": "VALID",
@@ -71,8 +74,8 @@ OFFLINE = {
     "effective_min_query_count": 1,
     "effective_performance_sample_count": 3321,
     "generated_query_count": 1,
-    "power_begin": "09-01-2023 14:12:00.000",
-    "power_end": "09-01-2023 14:12:08.000",
+    "power_begin": "09-01-2023 14:12:01.000",
+    "power_end": "09-01-2023 14:12:09.000",
     "result_validity": "VALID",
     "result_samples_per_second": 3072,
     "result_min_duration_met": True,
@@ -87,29 +90,143 @@ OFFLINE = {
 """24,576 samples in 8 s are 3,072 a second."""
 
 
+FIXED = {
+    "max_query_count": 0, "accuracy_log_rng_seed": 0, "accuracy_log_probability": 0, "accuracy_log_sampling_target": 0,
+    "print_timestamps": False, "performance_issue_unique": False, "performance_issue_same": False,
+    "performance_issue_same_index": 0,
+}  # fmt: skip
+RETRIES = (
+    "logger_swap_request_slots_retry_count", "logger_swap_request_slots_retry_retry_count",
+    "logger_swap_request_slots_retry_reencounter_count", "logger_start_reading_entries_retry_count",
+    "logger_tls_total_log_cas_fail_count", "logger_tls_total_swap_buffers_slot_retry_count",
+)  # fmt: skip
+
+
+def whole(values, when, seeds=SEEDS, version="3.1 @ NA"):
+    """All that LoadGen 3.1 writes into a detail log, around what a test wants in it; ``...`` leaves a key out."""
+    single, timed = values["effective_scenario"] != "Offline", "result_validity" in values
+    count = values.get("requested_min_query_count", 1024 if single else 24576)
+    per_query = values.get("effective_samples_per_query", 1 if single else count)
+    least_ms = values.get("requested_min_duration_ms", 60000 if single else 0)
+    total = values.get("qsl_reported_total_count", 300)
+    memory = values.get("effective_performance_sample_count", 3321)
+    loaded = min(total, memory) if timed else total
+    head = {
+        "loadgen_version": version, "loadgen_build_date_local": "2023-08-25T09:39:20.904574",
+        "loadgen_build_date_utc": "2023-08-25T16:39:20.904602", "loadgen_git_commit_date": "NA",
+        "loadgen_git_log_message": "NA", "loadgen_git_status_message": "NA", "loadgen_file_sha1": {},
+        "test_datetime": when, "sut_name": "acme", "get_sut_name_duration_ns": 274, "qsl_name": "Imagenet",
+        "qsl_reported_total_count": total, "qsl_reported_performance_count": memory,
+    }  # fmt: skip
+    asked = {"scenario": values["effective_scenario"], "test_mode": values["effective_test_mode"]}
+    asked |= (
+        {"single_stream_expected_latency_ns": 1e6, "single_stream_target_latency_percentile": 0.9}
+        if single
+        else {"offline_expected_qps": 1}
+    )
+    asked |= {"min_duration_ms": least_ms, "max_duration_ms": 0, "min_query_count": count}
+    drawn = {f"{name}_rng_seed": seed for name, seed in seeds.items()}
+    effective = {
+        "scenario": values["effective_scenario"], "test_mode": values["effective_test_mode"],
+        "samples_per_query": per_query, "target_qps": 1000 if single else 1, "target_latency_ns": 0,
+        "target_latency_percentile": 0.9 if single else 0.99, "max_async_queries": 1,
+        "target_duration_ms": least_ms if single else 0, "min_duration_ms": least_ms, "max_duration_ms": 0,
+        "min_query_count": count if single else 1, "min_sample_count": count if single else per_query,
+    }  # fmt: skip
+    made = values.get("generated_query_count", (120001 if timed else total) if single else 1)
+    rest = {
+        "generic_message": f"Starting {'performance' if timed else 'accuracy'} mode",
+        "loaded_qsl_set": list(range(loaded)), "generated_query_count": made,
+        "generated_samples_per_query": per_query,
+        "generated_query_duration": made * (1000000 if single else 1000000000),
+        **dict.fromkeys(RETRIES, 0),
+        "power_begin": clock(when, 1.0), "power_end": clock(when, 3.0),
+    }  # fmt: skip
+    found = head | {f"requested_{k}": v for k, v in (asked | drawn | FIXED).items()}
+    found |= {"requested_performance_sample_count_override": 0}
+    found |= {f"effective_{k}": v for k, v in (effective | drawn | FIXED).items()}
+    found |= {"effective_performance_sample_count": memory} | rest
+    if timed and single:
+        found |= {"early_stopping_result": "", "early_stopping_latency_ss": 0, "early_stopping_latency_ms": 1450000}
+    elif timed:
+        found |= {"early_stopping_result": ""}
+    return {key: value for key, value in (found | values).items() if value is not ...}
+
+
+def clock(when, later):
+    """A time as LoadGen writes it around the timed run."""
+    time = datetime.strptime(when, "%Y-%m-%dT%H:%M:%SZ") + timedelta(seconds=later)
+    return f"{time:%m-%d-%Y %H:%M:%S}.{time.microsecond // 1000:03d}"
+
+
+def seconds(values):
+    begin, end = (datetime.strptime(values[key], "%m-%d-%Y %H:%M:%S.%f") for key in ("power_begin", "power_end"))
+    return (end - begin).total_seconds()
+
+
 def detail(values, when, seeds=SEEDS, version="3.1 @ NA"):
-    """A detail log with these keys, in LoadGen's form."""
-    start = {"loadgen_version": version, "test_datetime": when}
-    start |= {f"effective_{name}_rng_seed": seed for name, seed in seeds.items()}
-    lines = []
-    for number, (key, value) in enumerate((start | values).items()):
-        about = {"is_error": False, "is_warning": False, "file": "loadgen.cc", "line_no": number, "pid": 1, "tid": 1}
-        record = {"key": key, "value": value, "time_ms": float(number), "namespace": "mlperf::logging"}
+    """A detail log with these keys, in LoadGen's form; the timed run begins a second after the test."""
+    values = whole(values, when, seeds, version)
+    lines, now = [], 0.01
+    begin = (datetime.strptime(values["power_begin"], "%m-%d-%Y %H:%M:%S.%f")
+             - datetime.strptime(values["test_datetime"], "%Y-%m-%dT%H:%M:%SZ")).total_seconds() % 900  # fmt: skip
+    for key, value in values.items():
+        if key == "generated_query_count":
+            now = begin * 1000
+        elif key == RETRIES[0]:
+            now += seconds(values) * 1000
+        kind = {"is_error": key.startswith("error"), "is_warning": key.startswith("warning")}
+        about = kind | {"file": "loadgen.cc", "line_no": 1 + zlib.crc32(key.encode()) % 2000, "pid": 1, "tid": 1}
+        record = {"key": key, "value": value, "time_ms": now, "namespace": "mlperf::logging"}
         lines.append(":::MLLOG " + json.dumps(record | {"event_type": "POINT_IN_TIME", "metadata": about}) + "\n")
     return "".join(lines)
 
 
-def summary(values):
+PARAMETERS = (
+    "samples_per_query", "target_qps", "target_latency_ns", "max_async_queries", "min_duration_ms", "max_duration_ms",
+    "min_query_count", "max_query_count", "qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed",
+    *(name for name in FIXED if name != "max_query_count"), "performance_sample_count",
+)  # fmt: skip
+
+
+def summary(values, when="2023-09-01T14:05:20Z", **more):
     """The summary log that belongs to it."""
-    lines = [f"Scenario : {values['effective_scenario']}", f"Mode     : {values['effective_test_mode']}"]
+    values = whole(values, when, **more)
+    lines = []
     if values["effective_test_mode"] == "PerformanceOnly":
+        single, yes = values["effective_scenario"] != "Offline", {True: "Yes", False: "NO"}
+        rule = "=" * 48
+        lines += [rule, "MLPerf Results Summary", rule, f"SUT name : {values['sut_name']}"]
+        lines += [f"Scenario : {values['effective_scenario']}", f"Mode     : {values['effective_test_mode']}"]
         p90 = values["result_90.00_percentile_latency_ns"]
-        if values["effective_scenario"] == "Offline":
-            lines.append(f"Samples per second: {values['result_samples_per_second']}")
-        else:
+        if single:
             lines.append(f"90th percentile latency (ns) : {p90}")
-        lines += [f"Result is : {values['result_validity']}", f"90.00 percentile latency (ns)   : {p90}"]
-    return "\n".join([*lines, "", "No warnings encountered during test.", "", "No errors encountered during test.", ""])
+        else:
+            lines.append(f"Samples per second: {values['result_samples_per_second']}")
+        lines.append(f"Result is : {values['result_validity']}")
+        lines.append(f"  Min duration satisfied : {yes[values['result_min_duration_met']]}")
+        lines.append(f"  Min queries satisfied : {yes[values['result_min_queries_met']]}")
+        if "early_stopping_met" in values:
+            lines.append(f"  Early stopping satisfied: {yes[values['early_stopping_met']]}")
+        if values.get("early_stopping_result"):
+            lines += ["Early Stopping Result:", values["early_stopping_result"]]
+        lines += ["", rule, "Additional Stats", rule]
+        if single:
+            for name in ("with", "without"):
+                rate = values[f"result_qps_{name}_loadgen_overhead"]
+                lines.append(f"QPS w/{'o' if name == 'without' else ''} loadgen overhead : {rate:.2f}")
+        for name in ("Min", "Max", "Mean"):
+            lines.append(f"{name} latency (ns) : {values[f'result_{name.lower()}_latency_ns']}")
+        for each in PERCENTILES:
+            lines.append(f"{each} percentile latency (ns)   : {values[f'result_{each}_percentile_latency_ns']}")
+        lines += ["", rule, "Test Parameters Used", rule]
+        for name in PARAMETERS:
+            value = values[f"effective_{name}"]
+            named = re.sub("_(ns|ms)$", r" (\1)", name)
+            lines.append(f"{named} : {int(value) if isinstance(value, bool) else value}")
+    errors = sum(key.startswith("error_") for key in values)
+    told = f"{errors} error encountered. See detailed log." if errors else "No errors encountered during test."
+    return "\n".join([*lines, "", "No warnings encountered during test.", "", told, ""])
 
 
 def accuracy_values(scenario):
@@ -123,7 +240,7 @@ def write_logs(folder, values, when, **more):
     """Detail and summary log of one run."""
     folder.mkdir(parents=True)
     (folder / "mlperf_log_detail.txt").write_text(detail(values, when, **more))
-    (folder / "mlperf_log_summary.txt").write_text(summary(values))
+    (folder / "mlperf_log_summary.txt").write_text(summary(values, when, **more))
 
 
 def app_run(**told):
@@ -222,7 +339,8 @@ class Tree:
     def log(self, folder, **changes):
         """Write both logs of a run once more, with other values."""
         values = (OFFLINE if folder == self.offline else SINGLE_STREAM) | changes
-        (folder / "mlperf_log_detail.txt").write_text(detail(values, "2023-09-01T14:05:20Z"))
+        when = f"2023-09-01T14:{'12:00' if folder == self.offline else '05:20'}Z"
+        (folder / "mlperf_log_detail.txt").write_text(detail(values, when))
         (folder / "mlperf_log_summary.txt").write_text(summary(values))
 
     def edit(self, path, *keys, value):

@@ -79,6 +79,63 @@ MEMORY: Mapping[str, Memory] = {
     "super_resolution": Memory(25, 321),
 }
 
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """How many samples the app has of a benchmark."""
+
+    accuracy: tuple[int, ...]
+    """Of the whole data set; question answering has a small set besides."""
+    performance: int
+    seen: int = 0
+    """A smaller number that some published results have, without an explanation."""
+
+
+_IMAGENET, _ADE20K = Samples((50000,), 300), Samples((2000,), 300)
+SAMPLES: Mapping[str, Samples] = {
+    "image_classification": _IMAGENET,
+    "image_classification_offline": _IMAGENET,
+    "image_classification_v2": _IMAGENET,
+    "image_classification_offline_v2": _IMAGENET,
+    "object_detection": Samples((5000,), 300),
+    "image_segmentation": _ADE20K,
+    "image_segmentation_v2": _ADE20K,
+    "natural_language_processing": Samples((100, 10833), 100),
+    "super_resolution": Samples((25,), 25, 20),
+    "stable_diffusion": Samples((150,), 5000),
+}
+"""As in mobile_app_open's tasks.pbtxt, and in the logs of all rounds."""
+
+DATASETS: Mapping[str, str] = {
+    "Imagenet": "image_classification",
+    "Coco": "object_detection",
+    "ADE20K": "image_segmentation",
+    "SQuAD 1.1": "natural_language_processing",
+    "SNU_SR": "super_resolution",
+    "CocoGen": "stable_diffusion",
+}
+"""The task of each of the app's sample libraries, by the name that LoadGen logs."""
+
+TYPES: Mapping[str, str] = {
+    "IMAGENET": "image_classification",
+    "COCO": "object_detection",
+    "ADE20K": "image_segmentation",
+    "SQUAD": "natural_language_processing",
+    "SNUSR": "super_resolution",
+    "COCOGEN": "stable_diffusion",
+}
+"""The task of each type of data set in a result file."""
+
+RECORD_BYTES: Mapping[str, int] = {
+    "image_classification": 4,
+    "natural_language_processing": 3072,
+    "image_segmentation": 0,
+    "super_resolution": 0,
+}
+"""Bytes of an answer that the app logs (mobile_app_open, flutter/cpp/datasets): a class; two times 384 logits."""
+DETECTION_BYTES = 28
+"""Of one detection: seven floats."""
+
 EARLY_STOPPING_IGNORED = frozenset({"stable_diffusion"})
 """Benchmarks that the app calls valid without it."""
 
@@ -93,3 +150,9 @@ def canonical(name: str, scenario: str | None = None) -> str | None:
     short = squeezed(name)
     found = ALIASES.get(short) or (name if short.startswith("llm") else None)
     return OFFLINE.get(found, found) if found and scenario == "Offline" else found
+
+
+def task_of(benchmark: str) -> str | None:
+    """The task of a benchmark, whatever its version and scenario; None of an unknown one."""
+    short = benchmark.replace("_offline", "").removesuffix("_v2")
+    return short if short in DATASETS.values() else None

@@ -5,7 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlperf_mobile.official import rounds
-from mlperf_mobile.official.checks import accuracy, descriptions, logs, own, pairing, results
+from mlperf_mobile.official.checks import (
+    accuracy,
+    clock,
+    descriptions,
+    loadgen_build,
+    logs,
+    own,
+    pairing,
+    results,
+    samples,
+)
 from mlperf_mobile.official.checks.context import Context
 from mlperf_mobile.official.findings import Place, Report
 from mlperf_mobile.official.submission import discover
@@ -60,6 +70,9 @@ def read_trees(root: Path, registry: Registry, report: Report, round_name: str |
 
 def _ask(context: Context, registry: Registry) -> None:
     logs.check(context)
+    samples.check(context)
+    loadgen_build.check(context)
+    clock.check(context)
     pairing.check(context)
     results.check(context)
     accuracy.check(context, registry)

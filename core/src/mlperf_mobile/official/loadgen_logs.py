@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from mlperf_mobile.errors import DataError
 from mlperf_mobile.loadgen import ACCURACY_LOG, DETAIL_LOG, SUMMARY_LOG
 from mlperf_mobile.official.json_files import clean, encoding_of
+from mlperf_mobile.official.log_frame import Frame, Loaded
 
 MAX_LINE = 4 << 20
 """Longer lines are skipped; the longest known, of loaded samples, has 1 MB."""
@@ -52,6 +53,18 @@ class DetailLog:
     encoding: str
     ended: bool
     """Whether the last line is whole."""
+    odd: tuple[Entry, ...] = ()
+    """What LoadGen never writes so, as texts, at most ``MAX_TEXTS``."""
+    sites: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """The source file and line that wrote each key."""
+    times_ms: Mapping[str, float] = field(default_factory=dict)
+    """When each key was written last, in milliseconds from the start of the test."""
+    loaded: Loaded | None = None
+    """The samples of all ``loaded_qsl_set`` records."""
+    generated: tuple[int, ...] = ()
+    """Every ``generated_query_count``, at most ``MAX_KEYS``."""
+    messages: tuple[str, ...] = ()
+    """Every ``generic_message``, at most ``MAX_TEXTS``."""
 
     def line(self, key: str) -> int | None:
         """Where ``key`` stands."""
@@ -116,6 +129,7 @@ def read_detail(paths: list[Path]) -> DetailLog:
     rewritten: list[int] = []
     warnings = records = number = 0
     ended, encoding = True, "utf-8"
+    frame = Frame()
     try:
         with ExitStack() as stack:
             with paths[0].open("rb") as file:
@@ -123,13 +137,14 @@ def read_detail(paths: list[Path]) -> DetailLog:
             files = [stack.enter_context(path.open(encoding=encoding, errors="replace")) for path in paths]
             for number, (line, whole) in enumerate(_lines(files), 1):
                 ended = line.endswith("\n")
-                record = _record(line) if whole else None
+                record = _record(line, frame) if whole else None
                 if record is None:
                     if line.strip() and len(damaged) < MAX_TEXTS:
                         damaged.append(number)
                     continue
                 records += 1
                 key, value, is_error, is_warning = record
+                frame.end(number)
                 warnings += is_warning
                 if is_error and len(errors) < MAX_TEXTS:
                     errors.append(Entry(clean(str(value)[:500]), number))
@@ -151,6 +166,12 @@ def read_detail(paths: list[Path]) -> DetailLog:
         tuple(rewritten[:MAX_TEXTS]),
         encoding,
         ended,
+        tuple(Entry(clean(text), line) for text, line in frame.odd[:MAX_TEXTS]),
+        frame.sites,
+        frame.times_ms,
+        frame.loaded(),
+        tuple(frame.generated[:MAX_KEYS]),
+        tuple(frame.messages[:MAX_TEXTS]),
     )
 
 
@@ -174,22 +195,24 @@ def _lines(files: Sequence[TextIO]) -> Iterator[tuple[str, bool]]:
         yield held, whole
 
 
-def _record(line: str) -> tuple[str, Any, bool, bool] | None:
+def _record(line: str, frame: Frame) -> tuple[str, Any, bool, bool] | None:
     """Key, value, and whether it is an error or a warning; None for what is no record."""
     if not line.startswith(_MLLOG):
         return None
     text = line[len(_MLLOG) :]
     try:
         try:
-            data = json.loads(text)
+            data = frame.decode(text)
         except json.JSONDecodeError:  # LoadGen writes paths of Windows with single backslashes
-            data = json.loads(_LONE_BACKSLASH.sub(r"\\\\", text))
+            data = frame.decode(_LONE_BACKSLASH.sub(r"\\\\", text))
         told = data.get("metadata")
         about = told if isinstance(told, dict) else {}
         key = clean(str(data["key"])[:200])
         is_error = about.get("is_error") is True or key.startswith("error")
+        frame.see(key, data, about)
         return key, data["value"], is_error, about.get("is_warning") is True
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        frame.drop()
         return None
 
 
@@ -201,6 +224,9 @@ class SummaryLog:
     entries: Mapping[str, Entry]
     ended: bool
     """Whether its last line, about errors, is there."""
+    counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """How many warnings and errors it counts, and in which line."""
+    body: str = ""
 
     def text(self, name: str) -> str | None:
         """The text behind a name."""
@@ -247,8 +273,11 @@ def read_summary(path: Path) -> SummaryLog:
         name, colon, value = line.partition(":")
         if colon and (name := " ".join(name.split())) not in entries:
             entries[name] = Entry(value.strip()[:500], number)
-    ended = bool(re.search(r"^(No|\d+) errors? encountered", text, re.MULTILINE))
-    return SummaryLog(path, entries, ended)
+    counts: dict[str, tuple[int, int]] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := re.match(r"(No|\d{1,9}) (warning|error)s? encountered", line):
+            counts.setdefault(found[2], (0 if found[1] == "No" else int(found[1]), number))
+    return SummaryLog(path, entries, "error" in counts, counts, text)
 
 
 def is_log_folder(names: set[str]) -> bool:

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from mlperf_mobile.errors import DataError
 from mlperf_mobile.loadgen import DETAIL_LOG, SUMMARY_LOG
 from mlperf_mobile.official import benchmarks, loadgen_logs, rounds, verdict
+from mlperf_mobile.official.checks import detail, summary
 from mlperf_mobile.official.checks.context import Context, LoggedRun
 from mlperf_mobile.official.findings import Place, Report, Severity
 from mlperf_mobile.official.loadgen_logs import DetailLog, SummaryLog
 from mlperf_mobile.official.submission import PERFORMANCE, LogFolder
 from mlperf_mobile.official.verdict import OFFLINE, SINGLE_STREAM
 
-SOURCES: Mapping[str, frozenset[str]] = {
-    "1.1": frozenset({"e127f58387dc5181", "17287301a9242b36"}),
-    "2.1": frozenset({"870718ad56c0f5e8"}),
-    "3.0": frozenset({"4119b9aa7f5471ca"}),
-    "3.1": frozenset({"61bebe10365892cb"}),
-    "4.0": frozenset({"a3d76bf069597146", "5a798349de418c0a"}),
-}
-"""Digests of LoadGen's list of its own sources, by version, as all published logs of v1.1 to v5.0 have them."""
 EXPECTED_LATENCY_NS = 1_000_000
 """The app's default (mobile_app_open, tasks.pbtxt); the rules allow to lower it."""
 _STOPPED = "Max test duration reached"
@@ -30,9 +21,9 @@ _STOPPED = "Max test duration reached"
 
 def read_run(folder: LogFolder, report: Report) -> LoggedRun:
     """The logs of one run; what is wrong with the files becomes findings."""
-    detail, summary = _detail(folder, report), _summary(folder, report)
-    told = verdict.recompute(detail) if detail and verdict.mode_of(detail) == verdict.PERFORMANCE else None
-    return LoggedRun(folder, detail, summary, told)
+    log, short = _detail(folder, report), _summary(folder, report)
+    told = verdict.recompute(log) if log and verdict.mode_of(log) == verdict.PERFORMANCE else None
+    return LoggedRun(folder, log, short, told)
 
 
 def _parts(folder: LogFolder, name: str, report: Report) -> list[Path]:
@@ -98,7 +89,12 @@ def check(context: Context) -> None:
             context.report.skip("valid", Place(run.folder.path), "there is no detail log that can be read")
             continue
         _place_agrees(run, run.detail, context.report)
-        _loadgen(run, run.detail, context.report)
+        _errors(run.detail, context.report)
+        detail.check(run, run.detail, context.report)
+        if run.summary is None:
+            context.report.skip("summary-agrees", Place(run.folder.path), "there is no summary that can be read")
+        else:
+            summary.check(run, run.detail, run.summary, context.report)
         _seeds(run, run.detail, context)
         if run.mode == PERFORMANCE:
             _settings(run, run.detail, context)
@@ -120,20 +116,7 @@ def _place_agrees(run: LoggedRun, log: DetailLog, report: Report) -> None:
         report.require("scenario", run.folder.scenario == told, run.place("effective_scenario"), wrong)
 
 
-def _loadgen(run: LoggedRun, log: DetailLog, report: Report) -> None:
-    text = log.text("loadgen_version") or ""
-    version = text.split(" @ ")[0].strip()
-    known = bool(re.fullmatch(r"\d+\.\d+(\.\d+)?", version))
-    wrong = f"LoadGen {text!r} is no released version"
-    report.require("loadgen-version", known, run.place("loadgen_version"), wrong, Severity.WARNING)
-    digest = log.text("loadgen_file_sha1")
-    if not digest or version not in SOURCES:
-        why = "the log does not list LoadGen's sources" if not digest else f"no sources of LoadGen {version} are known"
-        report.skip("loadgen-sources", run.place("loadgen_file_sha1"), why)
-    else:
-        wrong = f"LoadGen {version} was built from other sources than in all published results"
-        ok = digest in SOURCES[version]
-        report.require("loadgen-sources", ok, run.place("loadgen_file_sha1"), wrong, Severity.WARNING)
+def _errors(log: DetailLog, report: Report) -> None:
     for error in log.errors:
         stopped = _STOPPED in str(error.value)
         severity = Severity.NOTE if stopped else Severity.ERROR
@@ -158,7 +141,7 @@ def _settings(run: LoggedRun, log: DetailLog, context: Context) -> None:
         report.skip("performance-sample-count", place, "no number is known for this benchmark, or none in the log")
     else:
         wrong = f"{count} samples in memory; the rules say {memory.rules}, the app takes {memory.app}"
-        report.require("performance-sample-count", count >= memory.rules, place, wrong, Severity.WARNING)
+        report.require("performance-sample-count", count >= memory.rules, place, wrong)
     if run.scenario == SINGLE_STREAM:
         percentile = log.number("requested_single_stream_target_latency_percentile")
         place = run.place("requested_single_stream_target_latency_percentile")
@@ -236,32 +219,6 @@ def _verdict(run: LoggedRun, log: DetailLog, report: Report) -> None:
             report.note(
                 rule.name, place, f"{rule.name}: {_number(rule.observed)} of {_number(rule.required)}, {rule.note}"
             )
-    if run.summary is None:
-        report.skip("summary-agrees", Place(run.folder.path), "there is no summary that can be read")
-    else:
-        _summary_agrees(run, log, run.summary, report)
-
-
-def _summary_agrees(run: LoggedRun, log: DetailLog, summary: SummaryLog, report: Report) -> None:
-    told = summary.text("Result is")
-    own = log.text("result_validity")
-    wrong = f"the summary says {told}, the detail log {own}"
-    report.require(
-        "summary-agrees", None if not told else told == own, Place(summary.path, summary.line("Result is")), wrong
-    )
-    if run.scenario == OFFLINE:
-        name, key, digits = "Samples per second", "result_samples_per_second", 6
-    else:
-        name, key, digits = "90.00 percentile latency (ns)", "result_90.00_percentile_latency_ns", 15
-    a, b = summary.number(name), log.number(key)
-    place = Place(summary.path, summary.line(name))
-    report.require(
-        "summary-agrees", verdict.same(a, b, digits), place, f"{name}: {a} in the summary, {b} in the detail log"
-    )
-    score = summary.percentile
-    if run.scenario == SINGLE_STREAM and score and score[0] == "90":
-        wrong = f"the score is {score[1]:.0f} ns in the summary, p90 {b or 0:.0f} ns in the detail log"
-        report.require("summary-agrees", score[1] == b, Place(summary.path), wrong)
 
 
 def _word(valid: bool) -> str:

@@ -43,7 +43,6 @@ def check(context: Context) -> None:
     for system, runs in by_system.items():
         _complete(context, system, runs)
         _one_run(context, system, runs)
-        _one_loadgen(context, system, runs)
 
 
 def _complete(context: Context, system: System, runs: list[LoggedRun]) -> None:
@@ -85,14 +84,3 @@ def _copies(context: Context) -> None:
         if first.folder.system != run.folder.system:
             text = f"this {run.mode} run of {run.benchmark} is that of {first.folder.system}, once more"
             context.report.warning("copied-log", run.place("test_datetime"), text)
-
-
-def _one_loadgen(context: Context, system: System, runs: list[LoggedRun]) -> None:
-    versions: dict[str, LoggedRun] = {}
-    for run in runs:
-        if run.detail and (version := run.detail.text("loadgen_version")):
-            versions.setdefault(version, run)
-    if len(versions) > 1:
-        run = list(versions.values())[1]
-        text = f"{system} used several versions of LoadGen: {', '.join(sorted(versions))}"
-        context.report.error("loadgen-version", run.place("loadgen_version"), text)

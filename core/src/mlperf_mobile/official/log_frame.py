@@ -1,0 +1,162 @@
+"""What LoadGen writes around every value of a detail log, and the values that stand in it more than once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MAX_KEYS = 2000
+MAX_TEXTS = 100
+MAX_SAMPLES = 1 << 18
+_RECORD = {"key", "value", "time_ms", "namespace", "event_type", "metadata"}
+_ABOUT = {"is_error", "is_warning", "file", "line_no", "pid", "tid"}
+_FLAG = re.compile(r".*(_met|_unique|_same|print_timestamps|enforce_max_duration|use_token_latencies|_permutation)")
+_NUMBER = re.compile(
+    r".*(_ns|_ms|_count|_seed|_qps|_percentile|_duration|_index|_per_query|_per_second|_override|_async_queries"
+    r"|_log_probability|_sampling_target|_overhead|early_stopping_latency_ss|num_errors)"
+)
+_WRAPPED_MS = 1e9
+"""The first record of some published logs has a time below zero, written as an unsigned number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The samples that LoadGen had in memory, over all of the test."""
+
+    count: int
+    distinct: int
+    highest: int
+    whole: bool
+    """Whether the list holds sample indices and nothing else."""
+    order: str
+    """A digest of the indices in their order."""
+    line: int
+    """Of the first list."""
+
+
+class Frame:
+    """Sees every record of one log.
+
+    LoadGen (loadgen/logging.cc) writes the same six keys in each, with one process id, in the order of time; what is
+    written otherwise was not written by it.
+    """
+
+    def __init__(self) -> None:
+        self.odd: list[tuple[str, int]] = []
+        self.sites: dict[str, tuple[str, int]] = {}
+        self.times_ms: dict[str, float] = {}
+        self.generated: list[int] = []
+        self.messages: list[str] = []
+        self._pid: Any = None
+        self._last_ms = -math.inf
+        self._now: list[str] = []
+        self._decoder = json.JSONDecoder(object_pairs_hook=self._pairs)
+        self._samples: set[int] = set()
+        self._count, self._whole, self._first = 0, True, 0
+        self._order = hashlib.sha256()
+        self._loading = False
+
+    def decode(self, text: str) -> Any:
+        """The JSON of a line; keys that stand twice are noted."""
+        self._now = []
+        return self._decoder.decode(text)
+
+    def see(self, key: str, data: dict[str, Any], about: dict[str, Any]) -> None:
+        """Note what is unusual about a record; ``end`` says its line."""
+        if len(data) != len(_RECORD) or set(data) != _RECORD or set(about) != _ABOUT:
+            self._now.append(f"{key}: the record has other keys than LoadGen writes")
+        elif data["namespace"] != "mlperf::logging" or data["event_type"] != "POINT_IN_TIME":
+            self._now.append(f"{key}: namespace or event type is not LoadGen's")
+        else:
+            self._metadata(key, about)
+        self._time(key, data.get("time_ms"))
+        self._value(key, data["value"])
+
+    def end(self, line: int) -> None:
+        """A record was taken."""
+        if self._loading:
+            self._first, self._loading = self._first or line, False
+        if self._now and len(self.odd) < MAX_TEXTS:
+            self.odd += [(text, line) for text in self._now]
+        self._now = []
+
+    def drop(self) -> None:
+        """A line was no record."""
+        self._now, self._loading = [], False
+
+    def loaded(self) -> Loaded | None:
+        """The samples of all lists; None without a list."""
+        if not self._first:
+            return None
+        whole = self._whole and self._count <= MAX_SAMPLES
+        highest = max(self._samples, default=-1)
+        return Loaded(self._count, len(self._samples), highest, whole, self._order.hexdigest(), self._first)
+
+    def _pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            self._now.append("a key stands twice in a record")
+        return found
+
+    def _metadata(self, key: str, about: Mapping[str, Any]) -> None:
+        error, warning = about["is_error"], about["is_warning"]
+        fits = warning is key.startswith("warning") and (error is False or (error is True and key.startswith("error")))
+        if not fits:
+            self._now.append(f"{key}: is_error or is_warning does not fit the key")
+        pid, line, file = about["pid"], about["line_no"], about["file"]
+        if any(type(each) is not int for each in (pid, line, about["tid"])) or not isinstance(file, str):
+            self._now.append(f"{key}: file, line, pid or tid is of another type than LoadGen writes")
+            return
+        if self._pid is None:
+            self._pid = pid
+        elif pid != self._pid:
+            self._now.append(f"{key}: process id {str(pid)[:30]}, and {str(self._pid)[:30]} before")
+        if key != "generic_message" and (key in self.sites or len(self.sites) < MAX_KEYS):
+            self.sites[key] = (re.split(r"[/\\]", file[-200:])[-1], line)
+
+    def _time(self, key: str, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e18:
+            self._now.append(f"{key}: time_ms is no time")
+            return
+        if value < self._last_ms:
+            self._now.append(f"{key}: written at {value:.10g} ms, after a record of {self._last_ms:.10g} ms")
+        elif value < _WRAPPED_MS:
+            self._last_ms = value
+            if key in self.times_ms or len(self.times_ms) < MAX_KEYS:
+                self.times_ms[key] = float(value)
+
+    def _value(self, key: str, value: Any) -> None:
+        if isinstance(value, bool) or value is None:
+            if value is None or not _FLAG.fullmatch(key):
+                self._now.append(f"{key} is {value}, and LoadGen writes no such value there")
+        elif isinstance(value, int | float):
+            if not -1 < value < 1 << 64:
+                self._now.append(f"{key} is {str(value)[:30]}: negative, infinite or larger than 64 bits hold")
+            elif _FLAG.fullmatch(key):
+                self._now.append(f"{key} is {value}, and LoadGen writes true or false there")
+            elif key == "generated_query_count" and isinstance(value, int) and len(self.generated) < MAX_KEYS:
+                self.generated.append(value)
+        elif isinstance(value, str):
+            if _NUMBER.fullmatch(key) or _FLAG.fullmatch(key):
+                self._now.append(f"{key} is the text {value[:30]!r}")
+            elif key == "generic_message" and len(self.messages) < MAX_TEXTS:
+                self.messages.append(value[:200])
+        elif key == "loaded_qsl_set":
+            self._load(value)
+        elif key != "loadgen_file_sha1":
+            self._now.append(f"{key} holds a list or an object")
+
+    def _load(self, value: Any) -> None:
+        self._loading = True
+        if not isinstance(value, list) or any(type(each) is not int or not 0 <= each < 1 << 40 for each in value):
+            self._whole = False
+            return
+        self._count += len(value)
+        if self._count <= MAX_SAMPLES:
+            self._samples.update(value)
+            self._order.update(b"".join(each.to_bytes(5, "little") for each in value))
