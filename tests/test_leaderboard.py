@@ -153,8 +153,8 @@ class TestOwn:
             ({"functional_only": "a simulator"}, "functional only: a simulator"),
             ({"valid": False}, "INVALID"),
             ({"performance": None}, "no performance run"),
-            ({"p90": float("nan")}, "not a number over zero"),
-            ({"p90": 0.0}, "not a number over zero"),
+            ({"p90": float("nan")}, "it has no score"),
+            ({"p90": 0.0}, "it has no score"),
         ],
     )
     def test_no_claim_is_shown_apart(self, board, put, change, words):

@@ -219,14 +219,14 @@ def test_optional_hooks_are_no_problem(site):
 @pytest.mark.parametrize(
     ("value", "told", "fix"),
     [
-        ("(0, 9)", "hook API 0.9, the core speaks 1.0", "pip install -U bad"),
-        ("(2, 0)", "hook API 2.0, the core speaks 1.0", "pip install -U mlperf-mobile"),
-        ("(1, 1)", "hook API 1.1, the core speaks 1.0", "pip install -U mlperf-mobile"),
+        ("(0, 9)", "hook API 0.9, the core speaks 1.1", "pip install -U bad"),
+        ("(2, 0)", "hook API 2.0, the core speaks 1.1", "pip install -U mlperf-mobile"),
+        ("(1, 2)", "hook API 1.2, the core speaks 1.1", "pip install -U mlperf-mobile"),
         ("(1,)", "hook API 1,", "pip install"),
         ("(1, 0, 0)", "hook API 1.0.0", "pip install"),
         ("None", "hook API None", "pip install -U bad"),
         ("'1.0'", "hook API '1.0'", "pip install -U bad"),
-        ("('1', '0')", "hook API 1.0, the core speaks 1.0", "pip install -U bad"),
+        ("('1', '0')", "hook API 1.0, the core speaks 1.1", "pip install -U bad"),
         ("(None, None)", "hook API None.None", "pip install -U bad"),
         ("(1, '0')", "hook API 1.0", "pip install -U bad"),
         ("1.0", "hook API 1.0", "pip install -U bad"),

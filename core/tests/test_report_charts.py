@@ -154,8 +154,12 @@ class TestDrawing:
         assert text.count("</svg>") == 1
 
 
-def drawn(values, scenario="single-stream", percentiles=None):
-    return latency.figures("k", array("q", values), scenario, percentiles or {})
+def drawn(values, kind="sequential", percentiles=None):
+    """Charts of queries that follow one another, of the samples of one query, or of queries that overlap."""
+    duration_s = sum(values) / 1e9 * (0.5 if kind == "overlapping" else 1.0)
+    return latency.figures(
+        "k", array("q", values), percentiles or {}, one_query=kind == "one query", duration_s=duration_s
+    )
 
 
 class TestLatencies:
@@ -186,27 +190,30 @@ class TestLatencies:
 
     def test_offline_it_is_the_throughput(self):
         done = [n * MS for n in range(1, 1001)]  # one each millisecond
-        (text,) = drawn(done, "offline")
+        (text,) = drawn(done, "one query")
         rows = re.findall(r'<td class="number">([\d,]+)</td><td class="number">([\d,.]+)</td></tr>', text)
         assert sum(int(count) for count, _ in rows) == 1000
         assert all(float(rate.replace(",", "")) == pytest.approx(1000, rel=0.03) for _, rate in rows)  # 50 ± 1 each
 
-    def test_unknown_scenarios_are_drawn_by_number(self):
-        assert "number of the sample" in drawn([5 * MS] * 10 + [6 * MS], "interactive")[1]
+    def test_queries_that_follow_one_another_are_drawn_over_time(self):
+        assert "seconds, as the sum of the latencies so far" in drawn([5 * MS] * 10 + [6 * MS])[1]
+
+    def test_queries_that_overlap_are_drawn_by_number(self):
+        assert "number of the sample" in drawn([5 * MS] * 10 + [6 * MS], "overlapping")[1]
 
     @pytest.mark.parametrize("values", [
         [], [1], [0, 0, 0], [-5, 3, 8], [-(2**63), 2**63 - 1], [1] * 3000, [2**62] * 5000, [1, 2**62],
     ], ids=str)  # fmt: skip
-    @pytest.mark.parametrize("scenario", ["single-stream", "offline", "?"])
-    def test_strange_values_do_no_harm(self, values, scenario):
+    @pytest.mark.parametrize("kind", ["sequential", "one query", "overlapping"])
+    def test_strange_values_do_no_harm(self, values, kind):
         values = values[:5000]
         with np.errstate(all="raise"):
-            for text in drawn(values, scenario, {"p50": math.nan, "p90": math.inf, "p99": -1.0}):
+            for text in drawn(values, kind, {"p50": math.nan, "p90": math.inf, "p99": -1.0}):
                 assert not re.search(r"\b(nan|inf)\b", text)
 
-    @given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=50), st.sampled_from(["single-stream", "offline"]))
-    def test_any_values_do_no_harm(self, values, scenario):
-        for text in drawn(values, scenario):
+    @given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=50), st.sampled_from(["sequential", "one query"]))
+    def test_any_values_do_no_harm(self, values, kind):
+        for text in drawn(values, kind):
             assert not re.search(r"[ML ](nan|inf)", text)
 
 

@@ -100,6 +100,14 @@ class NoTail(SingleStream):
         return replace(told, latency_ns={**told.latency_ns, "p99": told.latency_ns["min"] - 1})
 
 
+class Boastful(SingleStream):
+    """Claims a percentile that no query was as fast as."""
+
+    def run(self, system, load, latencies_ns, logs):
+        told = super().run(system, load, latencies_ns, logs)
+        return replace(told, score=replace(told.score, value=told.latency_ns["min"] / 2))
+
+
 class Lawless(SingleStream):
     """Leaves a rule out."""
 
@@ -145,6 +153,7 @@ DEFECTS = {
     "test_never_pads": broken(Padded),
     "test_measures_what_the_system_takes": broken(Flattering),
     "test_reports_the_latencies_a_result_needs": broken(NoTail),
+    "test_says_what_its_score_is": broken(Boastful),
     "test_names_the_rules": broken(Lawless),
     "test_failures_come_out": broken(Swallowing),
     "test_writes_into_its_folder_only": broken(Littering),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlperf_mobile.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from mlperf_mobile.performance_score import PerformanceScore
     from mlperf_mobile.plan import Plan
     from mlperf_mobile.sessions.estimate import Estimate
     from mlperf_mobile.sessions.run import Listen
@@ -60,20 +61,22 @@ def handle(args: argparse.Namespace) -> int:
     def show(plan: Plan, place: int, runs: int, left: Estimate) -> AbstractContextManager[Listen]:
         return listener(f"audit {plan.benchmark} (try {place} of {runs})", quiet=args.quiet)
 
-    scores: list[float] = []
+    scores: list[PerformanceScore] = []
     tries = []
     for result in Sitting(session, show, keep=False).tries():
         value = repeat.score(result) if result.valid or not result.error else None
-        scores += [value] if value else []
-        tries.append({"directory": result.directory, "valid": result.valid, "score": value})
+        scores += [value] if value and value.kind == claim.kind else []
+        tries.append({"directory": result.directory, "valid": result.valid, "score": value.value if value else None})
         if not args.json:
-            print(f"try {len(tries)}: {f'{value:.4f} samples/s' if value else result.verdict}  {result.directory}")
+            print(f"try {len(tries)}: {value.text if value else result.verdict}  {result.directory}")
         if result.error or (scores and repeat.audited(claim, scores).ok):
             break
     rule = repeat.audited(claim, scores)
     record = {
-        "claim": claim,
-        "unit": "samples/s",
+        "claim": claim.value,
+        "unit": claim.unit,
+        "score": claim.name,
+        "higher_is_better": claim.higher_is_better,
         "result": str(args.result),
         "tries": tries,
         "rule": rule.model_dump(),
@@ -81,8 +84,9 @@ def handle(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"schema": 1, "audit": record}, indent=2))
     else:
-        share = f"{100 * max(scores) / claim:.1f} %" if scores else "nothing"
-        print(f"claim {claim:.4f} samples/s; the best of {len(tries)}: {share}; 95 % is required")
+        best = repeat.best_of(scores)
+        found = f"{best.text}, {100 * best.speed_against(claim):.1f} % as fast" if best else "nothing"
+        print(f"claim {claim.text} ({claim.name}); the best of {len(tries)}: {found}; 95 % is required")
         print("PASSED" if rule.ok else "FAILED: the auditor's number counts, or a new one at most 5 % above it")
     sys.stdout.flush()
     return ExitCode.OK if rule.ok else ExitCode.NOT_VALID

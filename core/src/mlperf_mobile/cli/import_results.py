@@ -57,7 +57,8 @@ def handle(args: argparse.Namespace) -> int:
     rows = []
     for result in told:
         performance, accuracy = result.performance, result.accuracy
-        p90 = performance.latency_ns.get("p90") if performance and result.scenario != "offline" else None
+        score = performance.score if performance else None
+        p90 = performance.latency_ns.get("p90") if performance and score and score.percentile else None
         rows.append(
             [
                 result.run_id, f"{performance.throughput:.2f}" if performance else "",

@@ -108,13 +108,12 @@ def _unplaced(entry: Entry, chosen: list[Benchmark]) -> str:
 def _text(board: Board) -> str:
     known = board.benchmark
     rows = [_row(place) for place in board.places]
-    what = "samples per second" if known.scenario == "offline" else "90th percentile of latency"
-    lines = [f"{known.name}, {known.scenario}: {known.model}, {what}"]
+    lines = [f"{known.name}, {known.scenario}: {known.model}, {known.score.name}"]
     if rows:
         lines.append(table(("", "VALUE", "PROCESSOR", "DEVICE", "ON", "ACCURACY", "RESULT"), rows))
     if any(place.place is None for place in board.places):
         lines.append("Without a place: the open division, where models may differ.")
-    lines += [f"not ranked: {clean(f'{e.label}, {e.text}: {e.refused} ({e.source})')}" for e in board.apart]
+    lines += [f"not ranked: {clean(f'{e.label}, {e.text}: {board.why_apart(e)} ({e.source})')}" for e in board.apart]
     return "\n".join(lines)
 
 

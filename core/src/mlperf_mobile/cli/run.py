@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from contextlib import redirect_stdout
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,9 +106,7 @@ def _show(args: argparse.Namespace, results: list[Result]) -> int:
     if args.json:
         told: dict[str, Any] = {"schema": 1, "results": [result.to_json() for result in results]}
         if again:
-            told["repeated"] = [
-                asdict(each) | {"rules": [rule.model_dump() for rule in each.rules()]} for each in again
-            ]
+            told["repeated"] = [each.to_json() for each in again]
         print(json.dumps(told, indent=2))
     else:
         from mlperf_mobile.report.terminal import print_repeated, print_results

@@ -81,13 +81,14 @@ def _cells(group: Group, columns: Sequence[str]) -> dict[str, Cell]:
         rows = [row for row in group.rows if _column(row) == column]
         claims = [row for row in rows if not row.entry.refused]
         if claims:
-            middle = median_low(row.entry.time for row in claims)
-            chosen[column] = next(row for row in claims if row.entry.time == middle), len(claims)
+            alike = [row for row in claims if row.entry.time_ratio(claims[0].entry) is not None]
+            middle = median_low(row.entry.cost for row in alike)
+            chosen[column] = next(row for row in alike if row.entry.cost == middle), len(alike)
         elif rows:
             chosen[column] = rows[0], len(rows)
     first = chosen.get(columns[0])
-    base = first[0].entry if first and not first[0].entry.refused else None
+    base = first[0].entry if first else None
     return {
-        column: Cell(row, runs, row.entry.time / base.time - 1 if base and not row.entry.refused else None)
+        column: Cell(row, runs, ratio - 1 if base and (ratio := row.entry.time_ratio(base)) is not None else None)
         for column, (row, runs) in chosen.items()
     }

@@ -22,7 +22,7 @@ class Place:
 
     @property
     def value(self) -> float:
-        """Nanoseconds of the 90th percentile, or samples per second offline."""
+        """In the unit of the board's score."""
         told = self.official or self.own
         assert told is not None
         assert told.value is not None
@@ -36,17 +36,23 @@ class Board:
     benchmark: Benchmark
     places: tuple[Place, ...]
     apart: tuple[Entry, ...] = field(default=())
-    """Results of ours that make no claim about speed."""
+    """Results of ours that make no claim about speed, or report another kind of score."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-serialisable data."""
         known = self.benchmark
         return {
             "benchmark": known.name, "scenario": known.scenario, "task": known.task, "model": known.model,
-            "metric": known.metric, "unit": "samples/s" if known.scenario == "offline" else "ns",
+            "metric": known.metric, "unit": known.score.unit, "score": known.score.name,
             "places": [_place_json(place) for place in self.places],
-            "apart": [_own_json(entry) | {"refused": entry.refused} for entry in self.apart],
+            "apart": [_own_json(entry) | {"refused": self.why_apart(entry)} for entry in self.apart],
         }  # fmt: skip
+
+    def why_apart(self, entry: Entry) -> str:
+        """Why one of ours has no place here."""
+        if entry.refused or entry.score is None:
+            return entry.refused
+        return f"it reports the {entry.score.name}, the published results the {self.benchmark.score.name}"
 
 
 def boards(rounds: Sequence[str], chosen: Iterable[Benchmark] | None = None, own: Iterable[Entry] = ()) -> list[Board]:
@@ -72,15 +78,20 @@ def boards(rounds: Sequence[str], chosen: Iterable[Benchmark] | None = None, own
 
 
 def _board(benchmark: Benchmark, rows: Iterable[Official], mine: Sequence[Entry]) -> Board:
-    places = [Place(None, row, None) for row in rows] + [Place(None, None, e) for e in mine if not e.refused]
-    sign = -1 if benchmark.scenario == "offline" else 1
+    placed: list[Entry] = []
+    apart: list[Entry] = []
+    for entry in mine:
+        alike = entry.score is not None and entry.score.kind == benchmark.score.kind
+        (placed if alike and not entry.refused else apart).append(entry)
+    places = [Place(None, row, None) for row in rows] + [Place(None, None, entry) for entry in placed]
+    sign = -1 if benchmark.score.higher_is_better else 1
     places.sort(key=lambda place: (_open(place), sign * place.value))
     ranked = [place for place in places if not _open(place)]
     numbered = [
         Place(1 + sum(sign * other.value < sign * place.value for other in ranked), place.official, place.own)
         for place in ranked
     ]
-    return Board(benchmark, (*numbered, *places[len(ranked) :]), tuple(entry for entry in mine if entry.refused))
+    return Board(benchmark, (*numbered, *places[len(ranked) :]), tuple(apart))
 
 
 def _open(place: Place) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlperf_mobile.compare.differences import Difference, differences
-from mlperf_mobile.compare.entry import PERCENTILE, Entry
+from mlperf_mobile.compare.entry import Entry
 from mlperf_mobile.errors import UsageError, did_you_mean
 from mlperf_mobile.statistics import Interval, ratio_interval
 
@@ -18,11 +18,14 @@ class Row:
 
     entry: Entry
     ratio: float | None
-    """Time for one sample divided by the baseline's: over 1 is slower. None where either makes no claim."""
+    """Time for one sample divided by the baseline's: over 1 is slower. None where either makes no claim.
+
+    Of a score where higher is better, the time is its inverse.
+    """
     interval: Interval | None
     """Of the ratio; None where the latencies of either are not there."""
     own_interval: Interval | None
-    """Of the 90th percentile, in nanoseconds."""
+    """Of the score's percentile, in nanoseconds."""
     accuracy_difference: float | None
 
     def slower(self, limit: float, *, strict: bool = False) -> bool:
@@ -40,7 +43,7 @@ class Row:
         entry = self.entry
         return {
             "label": entry.label, "source": entry.source, "model": entry.model, "runs_on": entry.runs_on,
-            "value": entry.value, "unit": "samples/s" if entry.scenario == "offline" else "ns",
+            "value": entry.value, "unit": entry.unit, "score": entry.score.name if entry.score else None,
             "state": entry.state, "refused": entry.refused or None, "ratio": self.ratio,
             "ratio_interval": self.interval.to_json() if self.interval else None,
             "value_interval": self.own_interval.to_json() if self.own_interval else None,
@@ -156,18 +159,18 @@ def _grouped(entries: Sequence[Entry]) -> dict[tuple[str, str], list[Entry]]:
 
 
 def _row(baseline: Entry, entry: Entry) -> Row:
-    claims = not (baseline.refused or entry.refused) and _same_model(baseline, entry)
-    interval = None
-    if claims and entry is not baseline and entry.sample and baseline.sample:
-        interval = ratio_interval(baseline.sample, entry.sample, PERCENTILE)
+    ratio = entry.time_ratio(baseline) if _same_model(baseline, entry) else None
+    percentile, interval = entry.percentile, None
+    if ratio is not None and entry is not baseline and entry.sample and baseline.sample and percentile:
+        interval = ratio_interval(baseline.sample, entry.sample, percentile)
     difference = None
     if entry.accuracy is not None and baseline.accuracy is not None and entry.metric == baseline.metric:
         difference = entry.accuracy - baseline.accuracy
     return Row(
         entry,
-        entry.time / baseline.time if claims else None,
+        ratio,
         interval,
-        entry.sample.interval(PERCENTILE) if entry.sample else None,
+        entry.sample.interval(percentile) if entry.sample and percentile else None,
         difference,
     )
 
@@ -185,6 +188,10 @@ def _remarks(groups: Sequence[Group]) -> list[str]:
                 told.append(f"{row.entry.label}: no claim about speed on {group.benchmark}: {row.entry.refused}")
             if not _same_model(group.baseline, row.entry):
                 told.append(f"{row.entry.label} ran another model than {group.baseline.label}: {row.entry.model}")
+            mine, theirs = row.entry.score, group.baseline.score
+            if mine and theirs and mine.kind != theirs.kind:
+                told.append(f"{row.entry.label} reports the {mine.name}, {group.baseline.label} the {theirs.name}: "
+                            f"not compared on {group.benchmark}")  # fmt: skip
         metrics = {row.entry.metric for row in group.rows if row.entry.metric}
         if len(metrics) > 1:
             told.append(f"{group.benchmark}: accuracies are {', '.join(sorted(metrics))}, and not compared")

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlperf_mobile.performance_score import NANOSECONDS, PerformanceScore, ordinal
 from mlperf_mobile.reference.table import Official, benchmark_of, benchmarks
 from mlperf_mobile.results import latencies
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.statistics import Sample
 
-PERCENTILE = 0.9
 _MOST_LATENCIES = 20_000_000
 _NEAR_SHARE, _NEAR_NS = 0.01, 10_000
 
@@ -28,8 +28,8 @@ class Entry:
     scenario: str
     model: str
     runs_on: str
-    value: float | None
-    """Nanoseconds of the 90th percentile, or samples per second offline; None where there is no such number."""
+    score: PerformanceScore | None
+    """None where the run has none."""
     refused: str
     """Why the number is no claim about speed; empty where it is one."""
     state: str
@@ -51,24 +51,44 @@ class Entry:
         return known.name if known else ""
 
     @property
-    def time(self) -> float:
-        """Nanoseconds for one sample, whichever way that was measured.
+    def value(self) -> float | None:
+        """The score's value, in its own unit; None without a score."""
+        return self.score.value if self.score else None
+
+    @property
+    def unit(self) -> str | None:
+        """The score's unit."""
+        return self.score.unit if self.score else None
+
+    @property
+    def percentile(self) -> float | None:
+        """The percentile of the latencies in nanoseconds that the score is; None where it is something else."""
+        return self.score.percentile if self.score and self.score.unit == NANOSECONDS else None
+
+    @property
+    def cost(self) -> float:
+        """The lower, the better, whichever way the score is counted.
 
         Raises:
-            ValueError: There is no number.
+            ValueError: There is no score.
         """
-        if self.value is None:
-            raise ValueError(f"{self.label} has no number")
-        return 1e9 / self.value if self.scenario == "offline" else self.value
+        if self.score is None:
+            raise ValueError(f"{self.label} has no score")
+        return self.score.cost
+
+    def time_ratio(self, base: Entry) -> float | None:
+        """Time for one sample divided by the other's; None unless both make a claim, with scores of the same kind."""
+        mine, theirs = self.score, base.score
+        if self.refused or base.refused or mine is None or theirs is None or mine.kind != theirs.kind:
+            return None
+        return theirs.speed_against(mine)
 
     @property
     def text(self) -> str:
         """The number in the users' unit."""
         if self.official:
             return self.official.text
-        if self.value is None:
-            return "-"
-        return f"{self.value:.6g} samples/s" if self.scenario == "offline" else f"{self.value / 1e6:.6g} ms"
+        return self.score.text if self.score else "-"
 
 
 def of_official(row: Official, label: str) -> Entry:
@@ -76,44 +96,37 @@ def of_official(row: Official, label: str) -> Entry:
     known = next(b for b in benchmarks() if (b.name, b.scenario) == (row.benchmark, row.scenario))
     return Entry(
         label=label, source=f"official:{row.name}", benchmark=row.benchmark, scenario=row.scenario, model=known.model,
-        runs_on=f"{row.soc}{f', {row.runs_on}' if row.runs_on else ''}", value=row.value, refused="",
+        runs_on=f"{row.soc}{f', {row.runs_on}' if row.runs_on else ''}", score=row.score, refused="",
         state=f"official, {row.division}", metric=known.metric, accuracy=row.accuracy_value, facts={}, official=row,
     )  # fmt: skip
 
 
 def of_result(result: Result, folder: Path, label: str) -> Entry:
     """A result of ours, with its latencies where they are still beside it and fit it."""
-    value = _value(result)
+    score = result.performance.score if result.performance else None
     accuracy = result.accuracy
     entry = Entry(
         label=label, source=str(folder), benchmark=result.benchmark, scenario=result.scenario,
-        model=result.model.name, runs_on=f"{result.backend}/{result.accelerator}", value=value,
-        refused=_refusal(result, value), state=_state(result), metric=accuracy.metric if accuracy else "",
+        model=result.model.name, runs_on=f"{result.backend}/{result.accelerator}", score=score,
+        refused=_refusal(result, score), state=_state(result), metric=accuracy.metric if accuracy else "",
         accuracy=accuracy.value if accuracy and math.isfinite(accuracy.value) else None,
         facts=_facts(result), result=result,
     )  # fmt: skip
-    if value is not None and result.performance and result.scenario != "offline":
+    if entry.percentile is not None and result.performance:
         _add_latencies(entry, folder / latencies.FILE, result.performance.samples)
     return entry
 
 
-def _value(result: Result) -> float | None:
-    told = result.performance
-    if told is None:
-        return None
-    value = told.throughput if result.scenario == "offline" else told.latency_ns.get("p90", math.nan)
-    return value if math.isfinite(value) and value > 0 else None
-
-
-def _refusal(result: Result, value: float | None) -> str:
+def _refusal(result: Result, score: PerformanceScore | None) -> str:
     if result.functional_only:
         return f"functional only: {result.functional_only}"
     if not result.valid:
         return result.verdict
     if result.performance is None:
         return "no performance run"
-    what = "throughput" if result.scenario == "offline" else "90th percentile"
-    return "" if value is not None else f"its {what} is not a number over zero"
+    if score is None:
+        return "it has no score"
+    return "" if score.value else f"its {score.name} is zero"
 
 
 def _state(result: Result) -> str:
@@ -139,12 +152,14 @@ def _add_latencies(entry: Entry, path: Path, expected: int) -> None:
         entry.warnings.append(f"no interval, {path.name} cannot be used: {error}")
         return
     assert entry.value is not None
-    found = sample.percentile(PERCENTILE)
+    assert entry.percentile is not None
+    found = sample.percentile(entry.percentile)
     if len(sample) != expected:
         entry.warnings.append(f"no interval, {path.name} has {len(sample)} latencies, the result says {expected}")
     elif abs(found - entry.value) > max(_NEAR_SHARE * entry.value, _NEAR_NS):
         told = f"is {found / 1e6:.6g} ms, the result says {entry.text}"
-        entry.warnings.append(f"no interval, the 90th percentile of {path.name} {told}")
+        name = ordinal(entry.percentile * 100)
+        entry.warnings.append(f"no interval, the {name} percentile of {path.name} {told}")
     else:
         entry.sample = sample
 

@@ -31,7 +31,7 @@ def csv_rows(comparison: Comparison) -> Iterable[tuple[object, ...]]:
     """Head and rows with full digits, for other programs."""
     yield (
         "benchmark", "scenario", "label", "source", "model", "runs_on", "value", "unit", "value_low", "value_high",
-        "ratio", "ratio_low", "ratio_high", "metric", "accuracy", "accuracy_difference", "state", "refused",
+        "ratio", "ratio_low", "ratio_high", "metric", "accuracy", "accuracy_difference", "state", "refused", "score",
     )  # fmt: skip
     for group in comparison.groups:
         for row in group.rows:
@@ -39,7 +39,7 @@ def csv_rows(comparison: Comparison) -> Iterable[tuple[object, ...]]:
             yield (
                 group.benchmark, group.scenario, entry.label, entry.source, entry.model, entry.runs_on, entry.value,
                 told["unit"], *_bounds(row.own_interval), row.ratio, *_bounds(row.interval), entry.metric,
-                entry.accuracy, row.accuracy_difference, entry.state, entry.refused,
+                entry.accuracy, row.accuracy_difference, entry.state, entry.refused, told["score"],
             )  # fmt: skip
 
 
@@ -49,15 +49,15 @@ def backend_csv_rows(table: BackendTable) -> Iterable[tuple[object, ...]]:
     for (benchmark, scenario), cells in table.cells.items():
         for column, cell in cells.items():
             entry = cell.row.entry
-            unit = "samples/s" if scenario == "offline" else "ns"
             yield (
-                benchmark, scenario, column, entry.value, unit, cell.change, cell.runs, entry.state, entry.refused,
-                entry.source,
+                benchmark, scenario, column, entry.value, entry.unit, cell.change, cell.runs, entry.state,
+                entry.refused, entry.source,
             )  # fmt: skip
 
 
 def _group(group: Group) -> Grid:
-    what = "throughput" if group.scenario == "offline" else "90th percentile"
+    score = group.baseline.score
+    what = score.name if score else "no score"
     title = f"{group.benchmark}, {group.scenario} ({what}; a time ratio over 1 is slower than {group.baseline.label})"
     return grid(title, _HEAD, [_row(row, group) for row in group.rows])
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mlperf_mobile.config.settings import Mode, SeedSettings
+from mlperf_mobile.performance_score import NANOSECONDS
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.rule import RuleResult
@@ -82,8 +83,8 @@ def _test05(plan: Plan, result: Result) -> Plan:
 
 
 def _tolerance(result: Result, usual: float) -> float:
-    latency = result.performance.latency_ns.get("p90", 0.0) if result.performance else 0.0
-    return SHORT_TOLERANCE if result.scenario == "single-stream" and latency <= SHORT_NS else usual
+    told = score(result)
+    return SHORT_TOLERANCE if told and told.unit == NANOSECONDS and told.value <= SHORT_NS else usual
 
 
 def _within(usual: float, *, faster_only: bool = False) -> Callable[[Result, Result], list[RuleResult]]:
@@ -91,11 +92,11 @@ def _within(usual: float, *, faster_only: bool = False) -> Callable[[Result, Res
 
     def rules(tested: Result, test: Result) -> list[RuleResult]:
         tolerance, claimed, found = _tolerance(tested, usual), score(tested), score(test)
-        ratio = found / claimed if found and claimed else 0.0
+        ratio = found.speed_against(claimed) if found and claimed and found.kind == claimed.kind else 0.0
         ok = 0 < ratio < 1 + tolerance if faster_only else abs(ratio - 1) <= tolerance
         name = "not-faster" if faster_only else "same-speed"
         required = f"below {1 + tolerance:.2f}" if faster_only else f"{1 - tolerance:.2f} to {1 + tolerance:.2f}"
-        note = "its score, as a share of that of the result"
+        note = f"its speed by the {claimed.name if claimed else 'score'}, as a share of that of the result"
         return [
             RuleResult(name="valid-run", ok=test.valid, observed=test.verdict, required="VALID"),
             RuleResult(name=name, ok=ok, observed=round(ratio, 4), required=required, note=note),

@@ -14,7 +14,16 @@ from mlperf_mobile.contracts.backend import (
     TokenSession,
 )
 from mlperf_mobile.contracts.quantisation import check_quantisation, real_values, stored_values
-from mlperf_mobile.contracts.scenario import Load, Measurement, Rule, Scenario, Seeds, Share, SystemUnderTest
+from mlperf_mobile.contracts.scenario import (
+    Load,
+    Measurement,
+    PerformanceScore,
+    Rule,
+    Scenario,
+    Seeds,
+    Share,
+    SystemUnderTest,
+)
 from mlperf_mobile.contracts.task import Codec, Dataset, Fingerprinted, Metric, Recipe, Score, Task
 from mlperf_mobile.contracts.tensors import Options, Tensors, TensorSpec
 
@@ -32,6 +41,7 @@ __all__ = [
     "MeteredSession",
     "Metric",
     "Options",
+    "PerformanceScore",
     "Placement",
     "Probe",
     "Recipe",

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mlperf_mobile.contracts.tensors import Options
+from mlperf_mobile.performance_score import PerformanceScore
+
+__all__ = ["Load", "Measurement", "PerformanceScore", "Rule", "Scenario", "Seeds", "Share", "SystemUnderTest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,11 @@ class Measurement:
     """The load generator's own verdict, version and effective settings."""
     shares: tuple[Share, ...] = ()
     """One for each of the system's sessions, where several work side by side."""
+    score: PerformanceScore | None = None
+    """The number by which runs of this scenario are compared; without one, they are neither compared nor ranked.
+
+    New in hook API 1.1.
+    """
 
 
 class SystemUnderTest(Protocol):

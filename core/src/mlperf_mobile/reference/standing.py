@@ -19,7 +19,8 @@ class Standing:
     benchmark: str
     scenario: str
     value: float
-    """Nanoseconds of the 90th percentile, or samples per second offline."""
+    """In the unit of the published scores."""
+    higher_is_better: bool
     place: int
     of: int
     """Published results, without this one."""
@@ -58,8 +59,8 @@ def standing(benchmark: str, scenario: str, value: float) -> Standing | None:
 
     Args:
         benchmark: A name of the rounds, such as ``image_classification_v2``.
-        scenario: ``single-stream`` or ``offline``.
-        value: The 90th percentile in nanoseconds; offline the samples per second.
+        scenario: The scenario of the published results.
+        value: In their unit: the 90th percentile in nanoseconds, or samples per second.
 
     Returns:
         None where nothing was published, or the value is no number over zero.
@@ -70,12 +71,13 @@ def standing(benchmark: str, scenario: str, value: float) -> Standing | None:
     rows = [row for row in rows if row.division == "closed"] or rows
     if not rows:
         return None
-    sign = 1 if scenario == "offline" else -1
+    higher = rows[0].score.higher_is_better
+    sign = 1 if higher else -1
     rows.sort(key=lambda row: sign * row.value)
     slower = [row for row in rows if sign * row.value < sign * value]
     faster = [row for row in rows if sign * row.value > sign * value]
     return Standing(
-        benchmark, scenario, value, len(faster) + 1, len(rows), slower[-1] if slower else None,
+        benchmark, scenario, value, higher, len(faster) + 1, len(rows), slower[-1] if slower else None,
         faster[0] if faster else None, tuple(row for row in rows if row.value == value),
     )  # fmt: skip
 
@@ -84,14 +86,16 @@ def standing_of(result: Result) -> Standing | None:
     """Where a result stands.
 
     Returns:
-        None where it is not valid, ran on a simulator or a stand-in, or ran a model that nothing was published of.
+        None where it is not valid, ran on a simulator or a stand-in, ran a model that nothing was published of, or
+        has another kind of score than the published results.
     """
     benchmark = benchmark_of(result.model.name, result.scenario)
     if benchmark is None or result.performance is None or not result.valid or result.functional_only:
         return None
-    offline = result.scenario == "offline"
-    value = result.performance.throughput if offline else result.performance.latency_ns.get("p90", math.nan)
-    return standing(benchmark.name, result.scenario, value)
+    score = result.performance.score
+    if score is None or score.kind != benchmark.score.kind:
+        return None
+    return standing(benchmark.name, result.scenario, score.value)
 
 
 def described(row: Official) -> str:

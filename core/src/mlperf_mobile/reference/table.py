@@ -16,9 +16,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from mlperf_mobile import performance_score
 from mlperf_mobile.errors import UsageError, did_you_mean
+from mlperf_mobile.performance_score import PerformanceScore
 
 PREFIX = "official:"
+_OFFLINE = "_offline"
+"""How the rounds call the throughput benchmark of a task: ``image_classification_offline``."""
 _QUALIFIER = re.compile(
     r"[uq]?int(8|16)|float(16|32)?|fp(16|32)|quant(ized)?|qat|ptq|full|conv|large|l|x2|argmax|ade20k|batch|offline"
     r"|224|320|384|512|0|1|4|20200602|htp|dsp|npu|gpu|cpu|tpu|tflite|dlc|nnc|onnx"
@@ -37,6 +41,11 @@ class Benchmark:
     model: str
     known_as: tuple[str, ...]
     """Beginnings of the names that files of the model have."""
+
+    @property
+    def score(self) -> PerformanceScore:
+        """The first published score, for the name, unit and direction of all of them."""
+        return _first_score(self.name, self.scenario)
 
     def runs(self, model: str) -> bool:
         """Whether a model of this name is the benchmark's, in whatever precision or format."""
@@ -69,15 +78,22 @@ class Official:
 
     @property
     def name(self) -> str:
-        """``ROUND/SYSTEM/BENCHMARK``; the offline scenario of a benchmark that is not called so is ``…_offline``."""
+        """``ROUND/SYSTEM/BENCHMARK``; a throughput of a benchmark that is named without it is ``…_offline``."""
         benchmark = self.benchmark
-        if self.scenario == "offline" and "offline" not in benchmark:
-            benchmark += "_offline"
+        if self.score.higher_is_better and _OFFLINE not in benchmark:
+            benchmark += _OFFLINE
         return f"{self.round}/{self.system}/{benchmark}"
 
     @property
+    def score(self) -> PerformanceScore:
+        """The published number: the 90th percentile of the latency, or the throughput."""
+        if self.p90_ns:
+            return performance_score.latency(0.9, float(self.p90_ns))
+        return performance_score.throughput(float(self.samples_per_s))
+
+    @property
     def value(self) -> float:
-        """Nanoseconds of the 90th percentile, or samples per second offline."""
+        """Nanoseconds of the 90th percentile, or samples per second."""
         return float(self.p90_ns or self.samples_per_s)
 
     @property
@@ -116,6 +132,11 @@ def benchmarks() -> tuple[Benchmark, ...]:
 def official() -> tuple[Official, ...]:
     """Every published result, by round."""
     return tuple(Official(**row) for row in _rows("official.csv"))
+
+
+@cache
+def _first_score(benchmark: str, scenario: str) -> PerformanceScore:
+    return next(row.score for row in official() if (row.benchmark, row.scenario) == (benchmark, scenario))
 
 
 def benchmark_of(model: str, scenario: str) -> Benchmark | None:

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 
+from mlperf_mobile.performance_score import displayed, shown
 from mlperf_mobile.reference import standing_of
 from mlperf_mobile.report.console import CleanConsole, text
 from mlperf_mobile.results import latencies
@@ -32,8 +33,12 @@ def print_repeated(repeated: Iterable[Repeated]) -> None:
     """How much several runs of the same benchmark differ, on stdout."""
     for each in repeated:
         title = f"{each.benchmark} · {each.scenario} · {len(each.scores) + each.left_out} runs"
-        told = f"{each.median:.4g} samples/s at the median" if each.scores else "no run counts"
-        scores = "  ".join(f"{score:.4g}" for score in each.scores)
+        told, scores = "no run counts", ""
+        if each.scores:
+            kind = each.scores[0]
+            scale, unit = displayed(kind.unit)
+            told = f"{kind.name}: {shown(each.median, kind.unit, 4)} at the median"
+            scores = "  ".join(f"{score.value * scale:.4g}" for score in each.scores) + f"  {unit}"
         parts: list[RenderableType] = [text(told), text(scores), "", _rules(each.rules(), "rule")]
         CleanConsole().print(Panel(Group(*parts), title=text(title), expand=False))
 
@@ -100,19 +105,19 @@ def _lines(result: Result) -> Iterable[tuple[str, str]]:
 
 
 def _stability(result: Result) -> Iterable[tuple[str, str]]:
-    """The confidence interval of the percentile, and advice about the measurement, from the saved latencies.
+    """The confidence interval of the score's percentile, and advice about the measurement, from the saved latencies.
 
-    Offline latencies are of one query, and say nothing about another one.
+    Where the score is no percentile of them, they may all be of one query, and say nothing about another one.
     """
     performance = result.performance
     values = latencies.read(Path(result.directory) / latencies.FILE)
-    if performance is None or result.scenario == "offline" or len(values) != performance.samples:
+    percentile = performance.score.percentile if performance and performance.score else None
+    if performance is None or percentile is None or len(values) != performance.samples:
         return
     try:
         sample = Sample(values)
     except ValueError:
         return
-    percentile = float(result.load.get("percentile", 0.9))
     found = sample.interval(percentile)
     low = f"{found.low * _MS:.3f}" if found.low > 0 else "?"
     high = f"{found.high * _MS:.3f}" if math.isfinite(found.high) else "?"
@@ -142,6 +147,10 @@ def _placements(result: Result) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _performance(performance: Performance) -> Iterable[tuple[str, str]]:
+    if score := performance.score:
+        yield "score", f"{score.text}, {score.name}"
+    else:
+        yield "score", "none: not compared, not ranked"
     for label, names in (("latency (ms)", ("p50", "p90", "p99")), ("", ("mean", "min", "max"))):
         latency = {name: performance.latency_ns[name] * _MS for name in names if name in performance.latency_ns}
         yield label, "  ".join(f"{name} {value:.3f}" for name, value in latency.items())

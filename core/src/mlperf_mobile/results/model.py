@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mlperf_mobile import performance_score
 from mlperf_mobile.config.settings import QualitySettings
+from mlperf_mobile.performance_score import PerformanceScore
 from mlperf_mobile.plan import Plan, SessionRef
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.results.submission import submission_rules
@@ -39,6 +42,8 @@ class Performance(_Part):
     accelerators: dict[str, dict[str, float]] = Field(default_factory=dict)
     """What each did: ``sessions``, ``samples``, ``throughput``, and how ``busy`` they were, as a share of the time."""
     loadgen: dict[str, Any] = Field(default_factory=dict)
+    score: PerformanceScore | None = None
+    """The number by which the run is compared; None where its scenario reports none, or the run did not end."""
 
 
 class Accuracy(_Part):
@@ -133,6 +138,17 @@ class Result(_Part):
     directory: str
     program: str = ""
     """What composed it, and its version; empty in results of versions that closed no journal."""
+
+    @model_validator(mode="after")
+    def _score_of_earlier_versions(self) -> Result:
+        """Completed runs that were stored before scores were part of them get the one that they were compared by."""
+        told = self.performance
+        if told and "score" not in told.model_fields_set and self.status is Status.COMPLETED:
+            one_query = told.queries == 1 and told.samples > 1
+            value = told.throughput if one_query else told.latency_ns.get("p90", math.nan)
+            if math.isfinite(value) and value > 0:
+                told.score = performance_score.throughput(value) if one_query else performance_score.latency(0.9, value)
+        return self
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-serialisable data."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter_ns
 
-from mlperf_mobile import loadgen, rules
+from mlperf_mobile import loadgen, performance_score, rules
 from mlperf_mobile.contracts import Load, Measurement, Options, Share, SystemUnderTest
 from mlperf_mobile.scenarios.single_stream import library
 
@@ -55,6 +55,7 @@ class Offline:
             ),
             loadgen=loadgen.verdict(details),
             shares=tuple(shares),
+            score=performance_score.throughput(samples / duration),
         )
 
 

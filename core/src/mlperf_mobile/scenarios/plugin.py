@@ -15,19 +15,19 @@ def mlperf_mobile_scenarios() -> Iterable[ScenarioInfo]:
         summary="one query after another; the score is the 90th percentile of the latency",
         scenario=Ref("mlperf_mobile.scenarios.single_stream:SingleStream"),
         settings="mlperf_mobile.scenarios:single_stream.yaml",
-        hook_api=(1, 0),
+        hook_api=(1, 1),
     )
     yield ScenarioInfo(
         name="offline",
         summary="all samples at once, on every shard of the backend; the score is samples per second",
         scenario=Ref("mlperf_mobile.scenarios.offline:Offline"),
         settings="mlperf_mobile.scenarios:offline.yaml",
-        hook_api=(1, 0),
+        hook_api=(1, 1),
     )
     yield ScenarioInfo(
         name="sustained",
         summary="one query after another until heat shows: the first minute's latency against the last one's",
         scenario=Ref("mlperf_mobile.scenarios.sustained:Sustained"),
         settings="mlperf_mobile.scenarios:sustained.yaml",
-        hook_api=(1, 0),
+        hook_api=(1, 1),
     )

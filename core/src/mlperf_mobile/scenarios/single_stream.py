@@ -6,7 +6,7 @@ from array import array
 from pathlib import Path
 from time import perf_counter_ns
 
-from mlperf_mobile import loadgen, rules
+from mlperf_mobile import loadgen, performance_score, rules
 from mlperf_mobile.contracts import Load, Measurement, Options, SystemUnderTest
 
 MAX_GENERATED_QUERIES = 3_000_000
@@ -42,8 +42,9 @@ class SingleStream:
         queries = len(latencies_ns)
         duration = (times[1] - times[0]) / 1e9
         stopped = any("Max test duration reached" in error for error in details["errors"])
+        target_ns = loadgen.target_latency(logs)
         return Measurement(
-            latency_ns=loadgen.latencies(details) | {"target_percentile": loadgen.target_latency(logs)},
+            latency_ns=loadgen.latencies(details) | {"target_percentile": target_ns},
             throughput=queries / duration,
             queries=queries,
             samples=queries,
@@ -55,6 +56,7 @@ class SingleStream:
                 rules.enough_for_percentile(queries, load),
             ),
             loadgen=loadgen.verdict(details),
+            score=performance_score.latency(load.percentile, target_ns),
         )
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mlperf_mobile.errors import UsageError
+from mlperf_mobile.performance_score import PerformanceScore
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.rule import RuleResult
 
@@ -26,19 +28,31 @@ class Repeated:
 
     benchmark: str
     scenario: str
-    scores: tuple[float, ...]
-    """Samples per second, the more the better; those of runs that do not count are left out."""
+    scores: tuple[PerformanceScore, ...]
+    """All of one kind; those of runs that do not count are left out."""
     left_out: int
-    """Runs that are invalid or failed."""
+    """Runs that are invalid or failed, or have no score of this kind."""
 
     @property
     def median(self) -> float:
-        return statistics.median(self.scores)
+        """Of the scores, in their unit."""
+        return statistics.median(score.value for score in self.scores)
 
     @property
     def spread(self) -> float:
-        """The largest difference from the median, as a share of it."""
-        return max(abs(score - self.median) for score in self.scores) / self.median
+        """The largest difference in speed from the median, as a share of it."""
+        speeds = [1 / score.cost for score in self.scores]
+        middle = statistics.median(speeds)
+        return max(abs(speed - middle) for speed in speeds) / middle
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-serialisable data; scores are in the unit that stands beside them."""
+        kind = self.scores[0] if self.scores else None
+        return {
+            "benchmark": self.benchmark, "scenario": self.scenario, "score": kind.name if kind else None,
+            "unit": kind.unit if kind else None, "scores": [score.value for score in self.scores],
+            "left_out": self.left_out, "rules": [rule.model_dump() for rule in self.rules()],
+        }  # fmt: skip
 
     def rules(self) -> list[RuleResult]:
         """Whether all scores are within 5 % of their median, and all runs count."""
@@ -54,18 +68,10 @@ class Repeated:
         return found
 
 
-def score(result: Result) -> float | None:
-    """Samples per second as the benchmark counts them: 1 / p90 of single-stream, else the throughput; None without one.
-
-    Source: mobile_app_open, flutter/lib/benchmark/benchmark.dart: single-stream throughput is 1 / latency90.
-    """
-    performance = result.performance
-    if performance is None:
-        return None
-    latency = performance.latency_ns.get("target_percentile") or performance.latency_ns.get("p90")
-    if result.scenario == "single-stream":
-        return 1e9 / latency if latency else None
-    return performance.throughput or None
+def score(result: Result) -> PerformanceScore | None:
+    """The run's score; None without one, or with one that is zero."""
+    told = result.performance.score if result.performance else None
+    return told if told and told.value else None
 
 
 def repeated(results: Iterable[Result]) -> list[Repeated]:
@@ -76,28 +82,41 @@ def repeated(results: Iterable[Result]) -> list[Repeated]:
             groups.setdefault((result.benchmark, result.scenario), []).append(result)
     found = []
     for (benchmark, scenario), runs in groups.items():
-        scores = [value for run in runs if run.valid and (value := score(run))]
+        told = [value for run in runs if run.valid and (value := score(run))]
+        scores = [value for value in told if value.kind == told[0].kind]
         if len(runs) > 1:
             found.append(Repeated(benchmark, scenario, tuple(scores), len(runs) - len(scores)))
     return found
 
 
-def claim_of(result: Result) -> float:
-    """The number that an audit holds a result to.
+def claim_of(result: Result) -> PerformanceScore:
+    """The score that an audit holds a result to.
 
     Raises:
         UsageError: It has none.
     """
     claim = score(result)
     if claim is None:
-        raise UsageError("no-claim", f"{result.directory} has no performance to audit", "name a performance run")
+        what = "score" if result.performance else "performance"
+        raise UsageError("no-claim", f"{result.directory} has no {what} to audit", "name a run with one")
     return claim
 
 
-def audited(claim: float, scores: Sequence[float]) -> RuleResult:
-    """Whether the best try reaches 95 % of the claim."""
-    best = max(scores, default=0.0)
-    note = f"{len(scores)} of at most {TRIES} tries, the best counts"
-    return RuleResult(
-        name="audit", ok=best >= AUDIT_SHARE * claim, observed=best, required=AUDIT_SHARE * claim, note=note
-    )
+def best_of(scores: Iterable[PerformanceScore]) -> PerformanceScore | None:
+    """The best of scores of one kind; None without any."""
+    return min(scores, key=lambda score: score.cost, default=None)
+
+
+def audited(claim: PerformanceScore, scores: Sequence[PerformanceScore]) -> RuleResult:
+    """Whether the best try is at least 95 % as fast as the claim.
+
+    Args:
+        claim: The score to hold.
+        scores: Of the tries so far, all of the claim's kind.
+    """
+    best = best_of(scores)
+    limit = claim.value * AUDIT_SHARE if claim.higher_is_better else claim.value / AUDIT_SHARE
+    order = "at least" if claim.higher_is_better else "at most"
+    note = f"{claim.unit}, {order}; {len(scores)} of at most {TRIES} tries, the best counts"
+    ok = best is not None and best.speed_against(claim) >= AUDIT_SHARE
+    return RuleResult(name="audit", ok=ok, observed=best.value if best else None, required=limit, note=note)

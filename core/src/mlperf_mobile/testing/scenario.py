@@ -96,6 +96,17 @@ class ScenarioConformance(Conformance):
         assert latency["min"] <= latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["max"]
         assert latency["min"] <= latency["mean"] <= latency["max"]
 
+    def test_says_what_its_score_is(self, info: ScenarioInfo, logs: Path) -> None:
+        """Since hook API 1.1: a number over zero, and a percentile lies between the least and the greatest latency."""
+        told = self.drive(info, logs, min_query_count=100)
+        score = told["score"]
+        if score is None:
+            assert info.hook_api < (1, 1), "a scenario of hook API 1.1 or later reports a score"
+            return
+        assert score["value"] > 0
+        if score["percentile"] is not None and score["unit"] == "ns":
+            assert told["latency_ns"]["min"] <= score["value"] <= told["latency_ns"]["max"]
+
     def test_names_the_rules(self, info: ScenarioInfo, logs: Path) -> None:
         """Minimum count, minimum and maximum duration are told with what was seen and what is required."""
         rules = self.drive(info, logs, min_query_count=100)["rules"]

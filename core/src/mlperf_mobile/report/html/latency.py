@@ -18,29 +18,32 @@ WINDOWS = 20
 _HEADROOM = 1.3
 """Above the highest bar, for the names of the percentiles."""
 _MARKED = ("p50", "p90", "p99")
-_SEQUENTIAL = ("single-stream", "sustained")
-"""Scenarios that ask one query after the other: the sum of the latencies is the time."""
+_SEQUENTIAL_SHARE = 0.9, 1.001
+"""Of the run's duration: latencies whose sum lies between these follow one another, and their sum is the time."""
 
 
-def figures(key: str, latencies_ns: array[int], scenario: str, percentiles: Mapping[str, float]) -> list[Markup]:
+def figures(
+    key: str, latencies_ns: array[int], percentiles: Mapping[str, float], *, one_query: bool, duration_s: float
+) -> list[Markup]:
     """The charts of one run.
 
     Args:
         key: Makes the ids on the page unique.
-        latencies_ns: In order of completion; of an offline run since the issue of its one query.
-        scenario: Its name; it decides what is drawn over time.
+        latencies_ns: In order of completion.
         percentiles: ``p50 p90 p99`` as the result has them, in nanoseconds.
+        one_query: Whether all latencies are of the samples of one query, since its issue.
+        duration_s: Of the timed region.
     """
     values = np.frombuffer(latencies_ns, dtype=np.int64).astype(np.float64) if latencies_ns else np.empty(0)
     if len(values) < 2:
         return []
-    if scenario == "offline":
+    if one_query:
         strange = values.min() < 0 or values.max() <= 0
         return [
             element("p", "The latencies are not above zero, and not drawn.") if strange else _completions(key, values)
         ]
     unit = _unit(values)
-    return [_distribution(key, values / unit[0], unit, percentiles), _over_time(key, values, unit, scenario)]
+    return [_distribution(key, values / unit[0], unit, percentiles), _over_time(key, values, unit, duration_s)]
 
 
 def _unit(values: Floats) -> tuple[float, str]:
@@ -81,9 +84,10 @@ def _distribution(key: str, values: Floats, unit: tuple[float, str], percentiles
     )  # fmt: skip
 
 
-def _over_time(key: str, values: Floats, unit_name: tuple[float, str], scenario: str) -> Markup:
+def _over_time(key: str, values: Floats, unit_name: tuple[float, str], duration_s: float) -> Markup:
     unit, name = unit_name
-    timed = scenario in _SEQUENTIAL and values.min() > 0
+    least, most = (share * duration_s * 1e9 for share in _SEQUENTIAL_SHARE)
+    timed = values.min() > 0 and least <= float(values.sum()) <= most
     places = np.cumsum(values) / 1e9 if timed else np.arange(1.0, len(values) + 1)
     x = linear("seconds, as the sum of the latencies so far" if timed else "number of the sample", 0.0,
                float(places[-1]), widen=False)  # fmt: skip
@@ -123,7 +127,7 @@ def _windows(head: tuple[str, ...], columns: list[Column]) -> Markup:
 
 
 def _completions(key: str, values: Floats) -> Markup:
-    """Offline, a latency is when a sample was done: how many were done in each part of the time."""
+    """Of one query, a latency is when a sample was done: how many were done in each part of the time."""
     ordered = np.sort(values) / 1e9
     x = linear("seconds since the query", 0.0, float(ordered[-1]), widen=False)
     edges = np.linspace(0.0, float(ordered[-1]), WINDOWS + 1)

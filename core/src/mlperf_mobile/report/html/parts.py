@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from mlperf_mobile.performance_score import SAMPLES_PER_SECOND, displayed
 from mlperf_mobile.report.html import device, latency
 from mlperf_mobile.report.html.markup import (
     LONGEST,
@@ -16,7 +17,6 @@ from mlperf_mobile.report.html.markup import (
     element,
     escape,
     join,
-    milliseconds,
     number,
     shown,
     table,
@@ -69,9 +69,13 @@ def key_numbers(one: Shown) -> Markup:
     """The few numbers that are looked for first."""
     told, accuracy = one.result.performance, one.result.accuracy
     rows: list[tuple[str, str]] = []
-    if told and one.result.scenario != "offline":
-        rows.append(("90th percentile", f"{milliseconds(told.latency_ns.get('p90')).text} ms"))
-    if told:
+    score = one.entry.score
+    if score:
+        rows.append((cut(score.name, 60), f"{number(score.value * displayed(score.unit)[0], 4).text} "
+                                          f"{cut(displayed(score.unit)[1], 24)}"))  # fmt: skip
+    elif told:
+        rows.append(("score", "none"))
+    if told and not (score and score.unit == SAMPLES_PER_SECOND):
         rows.append(("throughput", f"{number(told.throughput, 4).text} samples/s"))
     if accuracy:
         above = margin(one)
@@ -183,7 +187,10 @@ def _latency_charts(one: Shown) -> Sequence[Markup]:
     if size > MOST_LATENCIES:
         return [element("p", f"There are {size:,} latencies; charts are drawn of up to {MOST_LATENCIES:,}.")]
     values = latencies.read(path)
-    charts = latency.figures(one.key, values, one.result.scenario, told.latency_ns if told else {})
+    charts = latency.figures(
+        one.key, values, told.latency_ns if told else {}, one_query=bool(told and told.queries == 1),
+        duration_s=told.duration_s if told else 0.0,
+    )  # fmt: skip
     doubts = one.entry.warnings
     if told and len(values) != told.samples and not doubts:
         doubts = [f"{latencies.FILE} has {len(values):,} latencies, the result says {told.samples:,}"]

@@ -16,7 +16,7 @@ def against_official(one: Shown) -> Markup | None:
     found = one.standing
     if found is None:
         return None
-    sign = -1 if found.scenario == "offline" else 1
+    sign = -1 if found.higher_is_better else 1
     rows = [row for row in official() if (row.benchmark, row.scenario) == (found.benchmark, found.scenario)]
     rows = [row for row in rows if row.division == "closed"] or rows  # as for the standing
     rows.sort(key=lambda row: sign * row.value)
@@ -29,6 +29,6 @@ def against_official(one: Shown) -> Markup | None:
     lines.insert(found.place - 1 - start, mine)
     told = f"Place {found.place} of {found.of + 1} on {found.benchmark}, {found.scenario}: {found.sentence}."
     title = f"The nearest of {found.of} published results, the fastest first"
-    head = ("device", "round", "90th percentile" if sign > 0 else "throughput", "accuracy", "ran on", "submitter")
+    head = ("device", "round", rows[0].score.name, "accuracy", "ran on", "submitter")
     marked = table(title, head, lines, marked=[lines.index(mine)])
     return section("Official results", [element("p", told), marked])

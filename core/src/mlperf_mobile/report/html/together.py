@@ -10,6 +10,7 @@ from mlperf_mobile.compare.differences import differences
 from mlperf_mobile.compare.entry import Entry
 from mlperf_mobile.compare.tables import comparison_grids
 from mlperf_mobile.errors import UsageError
+from mlperf_mobile.performance_score import displayed
 from mlperf_mobile.report.html.axis import Axis, drawable, linear, spread
 from mlperf_mobile.report.html.chart import Chart, figure
 from mlperf_mobile.report.html.markup import Markup, cut, details, element, join, milliseconds, number, shown, table
@@ -17,14 +18,15 @@ from mlperf_mobile.report.html.parts import verdict
 from mlperf_mobile.report.measures import Shown, margin, telemetry
 
 _ON_CHART = ("min", "p50", "p90", "p99")
+_SCORE = "score"
 _NAME = 16
 
 
 def overview(results: Sequence[Shown]) -> Markup:
     """One row a result."""
     head = (
-        "result", "verdict", "benchmark", "scenario", "on", "p50, ms", "p90, ms", "p99, ms", "samples/s", "accuracy",
-        "margin to target", "throttled", "among official results",
+        "result", "verdict", "benchmark", "scenario", "on", "score", "p50, ms", "p90, ms", "p99, ms", "samples/s",
+        "accuracy", "margin to target", "throttled", "among official results",
     )  # fmt: skip
     rows = [_row(one) for one in results]
     used = [n for n in range(len(head)) if n < 2 or any(row[n] not in ("", number(None)) for row in rows)]
@@ -41,6 +43,7 @@ def _row(one: Shown) -> list[object]:
     return [
         element("a", one.name, href=f"#{one.key}"), element("span", verdict(result), functional),
         cut(result.benchmark, 60), cut(result.scenario, 40), cut(one.entry.runs_on, 80),
+        cut(f"{one.entry.text}, {one.entry.score.name}", 120) if one.entry.score else "",
         *(milliseconds(latency.get(name)) for name in ("p50", "p90", "p99")), number(told.throughput if told else None),
         f"{cut(accuracy.metric, 40)} {shown(accuracy.value)}" if accuracy else "",
         f"{above:+.4g}{reached}" if above is not None else "", {"True": "YES", "False": "no"}.get(throttled, ""),
@@ -49,61 +52,59 @@ def _row(one: Shown) -> list[object]:
 
 
 def charts(results: Sequence[Shown]) -> Markup | None:
-    """A chart for each benchmark and scenario that several results have."""
-    groups: dict[tuple[str, str], list[Shown]] = {}
+    """A chart for each benchmark, scenario and kind of score that several results have."""
+    groups: dict[tuple[object, ...], list[Shown]] = {}
     for one in results:
-        if drawable(one.entry.value):
-            groups.setdefault((one.result.benchmark, one.result.scenario), []).append(one)
-    found = [
-        _chart(f"all-{place}", benchmark, scenario, group)
-        for place, ((benchmark, scenario), group) in enumerate(groups.items())
-        if len(group) > 1
-    ]
+        if one.entry.score and drawable(one.entry.score.value * displayed(one.entry.score.unit)[0]):
+            key = (one.result.benchmark, one.result.scenario, one.entry.score.kind)
+            groups.setdefault(key, []).append(one)
+    found = [_chart(f"all-{place}", group) for place, group in enumerate(groups.values()) if len(group) > 1]
     return element("div", *found, class_="charts") if found else None
 
 
-def _chart(key: str, benchmark: str, scenario: str, group: Sequence[Shown]) -> Markup:
-    offline = scenario == "offline"
-    count = len(group)
+def _chart(key: str, group: Sequence[Shown]) -> Markup:
+    """Latencies as spans with the score's percentile at their end; other scores as bars from zero."""
+    score, count = group[0].entry.score, len(group)
+    assert score is not None
+    by_latency = group[0].entry.percentile is not None
+    unit = cut(displayed(score.unit)[1], 24)
     rows = [one.name if len(one.name) <= _NAME else f"{one.name[: _NAME - 1]}…" for one in group]
     y = Axis("", -0.5, count - 0.5, tuple(float(count - 1 - n) for n in range(count)))
     spans = [_span(one) for one in group]
     values = [value for span in spans for value in span.values()]
-    x = linear("samples/s", 0.0, max(values)) if offline else spread("latency, ms", min(values), max(values))
-    title = f"{cut(benchmark, 60)}, {cut(scenario, 40)}"
+    x = spread("latency, ms", min(values), max(values)) if by_latency else linear(unit, 0.0, max(values))
+    title = f"{cut(group[0].result.benchmark, 60)}, {cut(group[0].result.scenario, 40)}"
     told = "; ".join(f"{one.name} {one.entry.text}" for one in group)
-    chart = Chart(
-        key, title, f"{'Throughput' if offline else '90th percentile'} of {count} results: {told}", x, y, rows=rows
-    )
+    chart = Chart(key, title, f"{cut(score.name, 60).capitalize()} of {count} results: {told}", x, y, rows=rows)
     for tick, one, span in zip(y.ticks, group, spans, strict=True):
         style = "claimless" if one.entry.refused else "bar"
-        if offline:
-            chart.bar((0.0, tick - 0.28), (span["value"], tick + 0.28), style)
-            chart.beside(tick, number(span["value"], 4).text)
+        value = span[_SCORE]
+        chart.beside(tick, number(value, 4).text)
+        if not by_latency:
+            chart.bar((0.0, tick - 0.28), (value, tick + 0.28), style)
             continue
-        low, high = span.get("min", span["p90"]), span.get("p99", span["p90"])
-        chart.bar((min(low, high), tick - 0.03), (max(low, high), tick + 0.03), "span")
-        middle = span.get("p50", span["p90"])
-        chart.bar((min(middle, span["p90"]), tick - 0.28), (max(middle, span["p90"]), tick + 0.28), style)
-        chart.beside(tick, number(span["p90"], 4).text)
-    how = "" if offline else " The bar goes from p50 to p90, the thin line from the least to p99; the number is p90."
+        low, high = span.get("min", value), max(value, span.get("p99", value))
+        chart.bar((min(low, high), tick - 0.03), (high, tick + 0.03), "span")
+        middle = span.get("p50", value)
+        chart.bar((min(middle, value), tick - 0.28), (max(middle, value), tick + 0.28), style)
+    mine = f"p{score.percentile * 100:g}" if score.percentile else ""
+    how = f" The bar goes from p50 to {mine}, the thin line from the least to p99; the number is {mine}."
+    how = how if by_latency else ""
     claim = " An empty bar makes no claim about speed." if any(one.entry.refused for one in group) else ""
-    head = ("result", "samples/s") if offline else ("result", *(f"{name}, ms" for name in _ON_CHART))
-    data = [
-        (one.name, *(number(span.get(name), 5) for name in (("value",) if offline else _ON_CHART)))
-        for one, span in zip(group, spans, strict=True)
-    ]
+    names = (*_ON_CHART, _SCORE) if by_latency else (_SCORE,)
+    head = ("result", *(f"{cut(score.name, 60) if name == _SCORE else name}, {unit}" for name in names))
+    data = [(one.name, *(number(span.get(name), 5) for name in names)) for one, span in zip(group, spans, strict=True)]
     return figure(title, chart.svg(), note=f"{how}{claim}".strip(), data=table(title, head, data))
 
 
 def _span(one: Shown) -> dict[str, float]:
-    """Milliseconds by name, or the samples per second as ``value``."""
-    told = one.result.performance
+    """The score by :data:`_SCORE` in the unit that people see; of a percentile also its neighbours by name."""
+    told, score = one.result.performance, one.entry.score
     assert told is not None
-    assert one.entry.value is not None
-    if one.result.scenario == "offline":
-        return {"value": one.entry.value}
-    found = {name: told.latency_ns.get(name, math.nan) / 1e6 for name in _ON_CHART}
+    assert score is not None
+    found = {_SCORE: score.value * displayed(score.unit)[0]}
+    if one.entry.percentile is not None:
+        found |= {name: told.latency_ns.get(name, math.nan) / 1e6 for name in _ON_CHART}
     return {name: value for name, value in found.items() if drawable(value)}
 
 

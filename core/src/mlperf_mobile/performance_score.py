@@ -1,0 +1,103 @@
+"""A timed run's score: the one number that stands for it, its unit, and which way is better."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+NANOSECONDS = "ns"
+"""The unit of latencies; people see them in milliseconds."""
+SAMPLES_PER_SECOND = "samples/s"
+_LONGEST_NAME, _LONGEST_UNIT = 80, 24
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceScore:
+    """The number by which runs of a scenario are compared and ranked.
+
+    Raises:
+        ValueError: The value is negative or not finite, the name or unit is empty or too long, or the percentile is
+            not between 0 and 1.
+    """
+
+    name: str
+    """What it is: ``"90th percentile latency"``, ``"throughput"``."""
+    value: float
+    unit: str
+    """``"ns"``, ``"samples/s"``, ``"queries/s"``, or one of the scenario's own."""
+    higher_is_better: bool
+    percentile: float | None = None
+    """Of the run's latencies, between 0 and 1; None when the score is no percentile of them."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and self.value >= 0):
+            raise ValueError(f"the score {self.value} is not a number of zero or more")
+        for what, text, longest in (("name", self.name, _LONGEST_NAME), ("unit", self.unit, _LONGEST_UNIT)):
+            if not 0 < len(text) <= longest:
+                raise ValueError(f"the score's {what} has {len(text)} characters, not 1 to {longest}")
+        if self.percentile is not None and not 0 < self.percentile < 1:
+            raise ValueError(f"the score's percentile {self.percentile} is not between 0 and 1")
+
+    @property
+    def kind(self) -> tuple[str, str, bool, float | None]:
+        """Everything but the value; only scores of one kind can be compared."""
+        return self.name, self.unit, self.higher_is_better, self.percentile
+
+    @property
+    def cost(self) -> float:
+        """The lower, the better: the value, or its inverse where higher is better.
+
+        Raises:
+            ValueError: The value is zero.
+        """
+        if not self.value:
+            raise ValueError(f"the {self.name} is zero")
+        return 1 / self.value if self.higher_is_better else self.value
+
+    def speed_against(self, other: PerformanceScore) -> float:
+        """How many times as fast as ``other``: over 1 is better.
+
+        Raises:
+            ValueError: The scores are not of one kind, or one of them is zero.
+        """
+        if self.kind != other.kind:
+            raise ValueError(f"a {self.name} cannot be compared with a {other.name}")
+        faster, slower = (self, other) if self.higher_is_better else (other, self)
+        if not (self.value and other.value):
+            raise ValueError(f"the {self.name} is zero")
+        return faster.value / slower.value
+
+    @property
+    def text(self) -> str:
+        """With its unit; nanoseconds are shown as milliseconds."""
+        return shown(self.value, self.unit)
+
+
+def shown(value: float, unit: str, digits: int = 6) -> str:
+    """A number in a score's unit, as people read it: nanoseconds as milliseconds."""
+    scale, name = displayed(unit)
+    return f"{value * scale:.{digits}g} {name}"
+
+
+def displayed(unit: str) -> tuple[float, str]:
+    """The factor and the name of the unit in which people see a score: ``(1e-6, "ms")`` for ``"ns"``."""
+    return (1e-6, "ms") if unit == NANOSECONDS else (1.0, unit)
+
+
+def latency(percentile: float, value_ns: float) -> PerformanceScore:
+    """A percentile of the latencies, as LoadGen's single-stream and multi-stream report it."""
+    return PerformanceScore(
+        f"{ordinal(percentile * 100)} percentile latency", float(value_ns), NANOSECONDS, False, percentile
+    )
+
+
+def throughput(samples_per_s: float) -> PerformanceScore:
+    """Samples per second, as LoadGen's offline reports it."""
+    return PerformanceScore("throughput", float(samples_per_s), SAMPLES_PER_SECOND, higher_is_better=True)
+
+
+def ordinal(number: float) -> str:
+    """``90th``, ``99.9th``, ``1st``."""
+    text = f"{number:.10g}"
+    last = "" if text.endswith(("11", "12", "13")) and "." not in text else text[-1]
+    return text + {"1": "st", "2": "nd", "3": "rd"}.get(last, "th")
