@@ -11,10 +11,11 @@ import numpy as np
 
 from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
+from mlperf_mobile_task_question_answering.basic_tokens import basic_tokens
 from mlperf_mobile_task_question_answering.options import SquadOptions, WindowOptions
 from mlperf_mobile_task_question_answering.spans import max_context, spans
 from mlperf_mobile_task_question_answering.squad_file import Question, read_squad
-from mlperf_mobile_task_question_answering.vocabulary import Vocabulary, basic_tokens
+from mlperf_mobile_task_question_answering.vocabulary import Vocabulary
 from mlperf_mobile_task_question_answering.window import Flags, Integers, Window, WindowTruth
 
 DEFAULT_ANNOTATIONS = "dev-v1.1.json"

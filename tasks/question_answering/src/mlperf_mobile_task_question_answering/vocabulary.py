@@ -1,7 +1,8 @@
-"""WordPiece vocabularies, and the uncased tokenisation of BERT."""
+"""WordPiece vocabularies: what numbers the words of a text have."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
-from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.pre_tokenizers import CharDelimiterSplit
 
 from mlperf_mobile.errors import DataError
+from mlperf_mobile_task_question_answering.basic_tokens import basic_tokens
 from mlperf_mobile_task_question_answering.window import Integers
 
 MAX_BYTES = 1 << 26
@@ -20,13 +21,14 @@ MAX_CHARACTERS = 200
 """Of a word; longer ones are unknown. Source: Google's BERT, tokenization.py, max_input_chars_per_word."""
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
-_normalizer = BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=True, lowercase=True)
-_splitter = BertPreTokenizer()
+HALVES = re.compile("[\ud800-\udfff]")
+"""Of characters, which no vocabulary has and no UTF-8; U+FFFF stands for them, which is no character either."""
 
 
-def basic_tokens(text: str) -> list[str]:
-    """Lower case, no accents, split at white space and around punctuation and Chinese characters."""
-    return [word for word, _ in _splitter.pre_tokenize_str(_normalizer.normalize_str(text))]
+def _spaced(text: str) -> str:
+    """Basic tokens with one space between them."""
+    tokens = " ".join(basic_tokens(text))
+    return tokens if tokens.isascii() else HALVES.sub("\uffff", tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +59,16 @@ class Vocabulary:
             raise DataError("vocabulary", reason, "give the model's own vocab.txt with --set vocabulary=FILE")
         self.pad, self.unknown, self.cls, self.sep = (numbers[token] for token in SPECIAL)
         self._tokenizer = Tokenizer(WordPiece(numbers, unk_token=SPECIAL[1], max_input_chars_per_word=MAX_CHARACTERS))
-        self._tokenizer.normalizer = _normalizer
-        self._tokenizer.pre_tokenizer = _splitter
+        self._tokenizer.pre_tokenizer = CharDelimiterSplit(" ")
 
     def texts(self, texts: Sequence[str]) -> list[Integers]:
         """Token numbers of each text, on all cores."""
-        several = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        several = self._tokenizer.encode_batch_fast([_spaced(text) for text in texts], add_special_tokens=False)
         return [np.array(one.ids, np.int32) for one in several]
 
     def passages(self, passages: Sequence[Sequence[str]]) -> list[Pieces]:
         """Each passage's words, tokenised one by one, on all cores."""
-        words = [list(passage) for passage in passages]
+        words = [[_spaced(word) for word in passage] for passage in passages]
         several = self._tokenizer.encode_batch(words, is_pretokenized=True, add_special_tokens=False)
         return [Pieces(np.array(one.ids, np.int32), np.array(one.word_ids, np.int32)) for one in several]
 
