@@ -327,9 +327,12 @@ class Tree:
         self.json(self.result, app_file())
         told = {"Processor Name": "P", "Accelerator": "NPU", "DRAM": "8 GB", "OS Version": "14", "Vendor SDK": "S 1"}
         self.json(self.system, told)
-        keys = ("input_data_types", "retraining", "starting_weights_filename", "weight_data_types")
+        made = {
+            "input_data_types": "UINT8", "retraining": "none", "starting_weights_filename": "v1/model.pb",
+            "weight_data_types": "int8", "weight_transformations": "none",
+        }  # fmt: skip
         for path in (self.measurement, self.submitter / "measurements/phone/mobilenetEdgeTPU/Offline/phone_acme.json"):
-            self.json(path, dict.fromkeys((*keys, "weight_transformations"), "x"))
+            self.json(path, made)
         return self
 
     def json(self, path, data):

@@ -7,14 +7,17 @@ from pathlib import Path
 from mlperf_mobile.official import rounds
 from mlperf_mobile.official.checks import (
     accuracy,
+    answers,
     clock,
     descriptions,
+    devices,
     loadgen_build,
     logs,
     own,
     pairing,
     results,
     samples,
+    trace,
 )
 from mlperf_mobile.official.checks.context import Context
 from mlperf_mobile.official.findings import Place, Report
@@ -75,9 +78,12 @@ def _ask(context: Context, registry: Registry) -> None:
     clock.check(context)
     pairing.check(context)
     results.check(context)
+    trace.check(context)
+    answers.check(context)
     accuracy.check(context, registry)
     if context.runs or context.submission.systems or context.submission.measurements:
         descriptions.check(context)
+        devices.check(context)
 
 
 def _round(context: Context) -> rounds.Round | None:

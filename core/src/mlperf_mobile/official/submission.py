@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlperf_mobile.errors import DataError
-from mlperf_mobile.official import benchmarks, json_files
+from mlperf_mobile.official import benchmarks, deliverables, json_files
 from mlperf_mobile.official.findings import Place, Report
 from mlperf_mobile.official.loadgen_logs import is_log_folder
 
@@ -71,6 +71,10 @@ class Submission:
     own: list[Path] = field(default_factory=list)
     """Result folders of this program."""
 
+    def whole(self, system: System) -> bool:
+        """Whether a system's submission has what an excerpt leaves out: code, calibration, pictures."""
+        return bool(system.tree) and deliverables.of(self.root, system.division, system.submitter).some
+
     def trees(self) -> list[Submission]:
         """One submission for each tree of divisions, and one for what is in none."""
         places = (self.logs, self.result_files, self.systems, self.measurements)
@@ -124,8 +128,16 @@ def _walk(root: Path, report: Report) -> Iterator[tuple[Path, list[str], list[st
         if len(path.parts) - len(root.parts) >= MAX_DEPTH:
             report.error("too-large", Place(path), f"deeper than {MAX_DEPTH} folders; not looked into")
             folders.clear()
+        _links(path, folders + files, report)
         folders[:] = sorted(each for each in folders if each.lower() not in _LEFT_OUT)
         yield path, folders, sorted(files)
+
+
+def _links(folder: Path, names: list[str], report: Report) -> None:
+    """Symbolic links lead out of a submission, or to the files of another device."""
+    for name in names:
+        if (folder / name).is_symlink():
+            report.error("symlink", Place(folder / name), "a symbolic link; a submission holds its own files")
 
 
 def _look_at(folder: Path, folders: list[str], files: list[str], found: Submission, report: Report) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlperf_mobile.official import benchmarks, verdict
 from mlperf_mobile.official.app_results import AppFile, AppResult
-from mlperf_mobile.official.findings import Place, Report
+from mlperf_mobile.official.findings import Place, Report, Severity
 from mlperf_mobile.official.loadgen_logs import DetailLog, SummaryLog
 from mlperf_mobile.official.rounds import Round, Wanted
 from mlperf_mobile.official.submission import ACCURACY, PERFORMANCE, LogFolder, Submission, System
@@ -78,6 +78,13 @@ class Context:
         """What the round asks of a benchmark; of an offline one that the round lacks, what it asks online."""
         known = self.round.benchmarks if self.round else {}
         return known.get(benchmark)
+
+    def absent(self, system: System) -> Severity:
+        """How bad it is that a large file is missing: an error in a whole submission, a warning in an excerpt of one.
+
+        Collections of results are often passed on without code, pictures and large logs.
+        """
+        return Severity.ERROR if self.submission.whole(system) else Severity.WARNING
 
     def of(self, mode: str) -> dict[Key, LoggedRun]:
         """The runs of a mode; of several with the same key the first."""

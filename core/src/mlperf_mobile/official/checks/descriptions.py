@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -31,6 +32,9 @@ MEASUREMENT = (
 )
 """The keys of a measurement file (mobile_open, rules/submissionRuleV3_0.adoc)."""
 
+_NOT_RETRAINED = re.compile(r"(no|none|n/?a|false|not? .*|we (don.t|do not) retrain.*)\.?$", re.IGNORECASE)
+_TYPE = re.compile(r"(u|q)?int\W?\d+|fp\W?\d+|float|bit|no change", re.IGNORECASE)
+
 
 def check(context: Context) -> None:
     """Check all descriptions, and that there are some."""
@@ -52,26 +56,6 @@ def check(context: Context) -> None:
             continue
         known = [d for d in submission.systems if (d.system.division, d.system.submitter) == (division, submitter)]
         report.require("system-file", bool(known), place, f"{name} has no description of a system in systems/")
-        _measured(context, division, submitter)
-
-
-def _measured(context: Context, division: str, submitter: str) -> None:
-    """Whether each benchmark has a description of its model."""
-    report = context.report
-    there: set[str] = set()
-    for described in context.submission.measurements:
-        if (described.system.division, described.system.submitter) == (division, submitter):
-            parts = [benchmarks.squeezed(part) for part in described.path.parent.parts]
-            scenario = next((benchmarks.SCENARIOS[part] for part in parts if part in benchmarks.SCENARIOS), None)
-            there |= {name for part in described.path.parent.parts if (name := benchmarks.canonical(part, scenario))}
-    ran = {
-        run.benchmark
-        for run in context.runs
-        if (run.folder.system.division, run.folder.system.submitter) == (division, submitter)
-    }
-    for name in sorted(ran):
-        wrong = f"{submitter} has no measurements/…/{name} that says how the model was made"
-        report.require("measurement-file", name in there, Place(context.submission.root), wrong, Severity.WARNING)
 
 
 def _read(described: Described, report: Report) -> dict[str, Any] | None:
@@ -102,7 +86,21 @@ def _measurement(described: Described, data: dict[str, Any], report: Report) -> 
     place = Place(described.path)
     for key in MEASUREMENT:
         ok = isinstance(data.get(key), str) and bool(data[key].strip())
-        report.require("measurement-keys", ok, place, f"{key} is missing, empty or no text")
+        report.require("measurement-keys", ok, Place(place.path, key=key), f"{key} is missing, empty or no text")
+    unknown = sorted(set(data) - set(MEASUREMENT))
+    wrong = f"keys that no measurement file has: {', '.join(unknown[:5])}"
+    report.require("measurement-keys", not unknown, place, wrong, Severity.WARNING)
+    retrained = data.get("retraining")
+    if described.system.division == "closed" and isinstance(retrained, str) and TO_FILL_IN not in retrained:
+        ok = bool(_NOT_RETRAINED.match(retrained.strip()))
+        wrong = f"{retrained[:60]!r}; the closed division allows no retraining"
+        report.require("retraining", ok, Place(place.path, key="retraining"), wrong)
+    for key in ("input_data_types", "weight_data_types"):
+        text = data.get(key)
+        if isinstance(text, str) and text.strip() and TO_FILL_IN not in text:
+            ok = bool(_TYPE.search(text))
+            wrong = f"{text[:60]!r} names no data type"
+            report.require("measurement-keys", ok, Place(place.path, key=key), wrong, Severity.WARNING)
     _finished(dict(_flat(data)), place, report)
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from mlperf_mobile.official import verdict
 from mlperf_mobile.official.checks.context import Context, LoggedRun
-from mlperf_mobile.official.findings import Place
+from mlperf_mobile.official.findings import Place, Severity
 from mlperf_mobile.official.submission import ACCURACY, PERFORMANCE, System, part_of
 
 LONGEST_BREAK = {PERFORMANCE: timedelta(hours=1), ACCURACY: timedelta(hours=4)}
@@ -79,8 +79,10 @@ def _copies(context: Context) -> None:
         if run.detail is None or not run.detail.text("power_begin"):
             continue
         keys = ("test_datetime", "power_begin", "power_end", "sut_name")
-        name = (run.benchmark, run.mode, *(run.detail.text(key) for key in keys))
+        name = (run.mode, *(run.detail.text(key) for key in keys))
         first = seen.setdefault(name, run)
-        if first.folder.system != run.folder.system:
-            text = f"this {run.mode} run of {run.benchmark} is that of {first.folder.system}, once more"
-            context.report.warning("copied-log", run.place("test_datetime"), text)
+        if first.folder.system != run.folder.system or first.benchmark != run.benchmark:
+            other = f"{first.benchmark} of {first.folder.system}"
+            text = f"this {run.mode} run of {run.benchmark} is that of {other}, once more"
+            severity = Severity.ERROR if run.mode == PERFORMANCE else Severity.WARNING
+            context.report.add("copied-log", severity, run.place("test_datetime"), text)

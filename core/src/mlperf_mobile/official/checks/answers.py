@@ -1,0 +1,131 @@
+"""Is the accuracy log whole, with one answer of the right size for each sample, and is it nobody else's?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlperf_mobile import loadgen
+from mlperf_mobile.official import answers, benchmarks, loadgen_logs, verdict
+from mlperf_mobile.official.answers import Answers
+from mlperf_mobile.official.checks.context import Context, LoggedRun
+from mlperf_mobile.official.findings import Place, Report, Severity
+from mlperf_mobile.official.loadgen_logs import DetailLog
+from mlperf_mobile.official.submission import ACCURACY, PERFORMANCE
+
+RULE = "accuracy-log"
+FEWEST = 10
+"""Answers that are all the same are wrong from here on."""
+
+
+def check(context: Context) -> None:
+    """Check the accuracy log of every run."""
+    seen: dict[str, LoggedRun] = {}
+    for run in context.runs:
+        paths = _parts(run, context.report)
+        if run.mode == PERFORMANCE:
+            _none(paths, context.report)
+        if run.mode != ACCURACY:
+            continue
+        if not paths:
+            severity = context.absent(run.folder.system)
+            text = "there is no accuracy log, so the accuracy cannot be computed anew"
+            context.report.add(RULE, severity, Place(run.folder.path), text)
+            continue
+        found = answers.read(paths)
+        if _whole(found, paths[0], context.report):
+            _samples(run, found, paths[0], context.report)
+            _sizes(run, found, paths[0], context.report)
+        _copied(run, found, paths[0], seen, context.report)
+
+
+def _parts(run: LoggedRun, report: Report) -> list[Path]:
+    try:
+        return loadgen_logs.parts(run.folder.path, loadgen.ACCURACY_LOG)
+    except OSError:  # reported where the detail log is looked for
+        return []
+
+
+def _none(paths: list[Path], report: Report) -> None:
+    """A performance run logs no answers, unless it was asked to."""
+    if not paths:
+        return
+    found = answers.read(paths)
+    if found.damage and not found.truncated:
+        report.error(RULE, Place(paths[0]), found.damage.removeprefix(f"{paths[0]}:"))
+    wrong = f"{found.count} answers in the accuracy log of a performance run, which logs none"
+    report.require(RULE, not found.count, Place(paths[0]), wrong)
+
+
+def _whole(found: Answers, path: Path, report: Report) -> bool:
+    place = Place(path)
+    if found.truncated:
+        report.warning(RULE, place, "the log was cut by MLCommons' truncate_accuracy_log.py, and cannot be checked")
+        return False
+    if found.damage:
+        line, _, what = found.damage.removeprefix(f"{path}:").partition(": ")
+        number = int(line) if line.isascii() and line.isdigit() else None
+        report.error(RULE, Place(path, number), what if number else found.damage)
+        return False
+    report.require(RULE, found.count > 0, place, "there is no answer in it")
+    return found.count > 0
+
+
+def _samples(run: LoggedRun, found: Answers, path: Path, report: Report) -> None:
+    log = run.detail
+    total = log.integer("qsl_reported_total_count") if log else None
+    wrong = "a sample is answered twice, or has an index that no data set has"
+    report.require(RULE, found.repeated is None, Place(path, found.repeated), wrong)
+    wrong = "seq_id is not the number of the item"
+    report.require(RULE, found.misnumbered is None, Place(path, found.misnumbered), wrong)
+    if total is None or log is None:
+        report.skip(RULE, Place(path), "the detail log does not say how many samples there are")
+        return
+    wrong = f"{found.count} answers, and the detail log says {total} samples"
+    report.require(RULE, found.count == total, Place(path), wrong)
+    missing = total - found.distinct
+    wrong = f"{abs(missing)} samples {'are not answered' if missing > 0 else 'too many are answered'}"
+    report.require(RULE, missing == 0 and found.highest < total, Place(path), wrong)
+    _order(log, found, path, report)
+
+
+def _order(log: DetailLog, found: Answers, path: Path, report: Report) -> None:
+    """Offline, the samples are issued and logged in the order in which they were loaded."""
+    if verdict.scenario_of(log) != verdict.OFFLINE or log.loaded is None or not log.loaded.whole:
+        return
+    if (log.text("loadgen_version") or "").startswith(("1.", "2.", "3.", "4.")):  # later versions shuffle
+        wrong = "the samples stand in another order than loaded_qsl_set of the detail log has"
+        report.require(RULE, found.order == log.loaded.order, Place(path), wrong)
+
+
+def _sizes(run: LoggedRun, found: Answers, path: Path, report: Report) -> None:
+    """The app's answers have a fixed size, or consist of whole detections."""
+    task, place = benchmarks.task_of(run.benchmark), Place(path, found.odd_line)
+    app = run.detail is not None and run.detail.text("qsl_name") in benchmarks.DATASETS
+    if task == "object_detection" and app:
+        ok = all(size % benchmarks.DETECTION_BYTES == 0 for size in found.sizes)
+        wrong = f"an answer is no list of detections of {benchmarks.DETECTION_BYTES} bytes"
+        report.require(RULE, ok, place, wrong)
+        report.require(RULE, max(found.sizes) > 0, Place(path), "all answers are empty")
+    elif task is not None and task in benchmarks.RECORD_BYTES and app:
+        expected = benchmarks.RECORD_BYTES[task]
+        wrong = (
+            f"answers of {', '.join(str(s) for s in found.sizes[:5])} bytes; the app logs {expected} for each sample"
+        )
+        report.require(RULE, found.sizes == (expected,), place, wrong)
+    if max(found.sizes) and found.count >= FEWEST:
+        report.require(RULE, not found.constant, Place(path), "all answers are the same")
+
+
+def _copied(run: LoggedRun, found: Answers, path: Path, seen: dict[str, LoggedRun], report: Report) -> None:
+    """The same answers once more; one model on like accelerators may give them, another model or vendor may not."""
+    if not found.count or not found.sizes or not max(found.sizes):
+        return
+    first = seen.setdefault(found.digest, run)
+    if first is run:
+        return
+    mine, other = benchmarks.task_of(run.benchmark), benchmarks.task_of(first.benchmark)
+    if run.folder.system == first.folder.system and mine == other and run.scenario != first.scenario:
+        return
+    alike = mine == other and run.folder.system.submitter == first.folder.system.submitter
+    text = f"the answers are those of {first.benchmark} of {first.folder.system}, byte for byte"
+    report.add("copied-log", Severity.WARNING if alike else Severity.ERROR, Place(path), text)
