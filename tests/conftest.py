@@ -35,7 +35,7 @@ class Installation:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLPERF_MOBILE_", "PYTHON"))}
         return clean | {"PYTHONPATH": f"{STAND_INS}:{self.site}", "COLUMNS": "200", "TERM": "dumb"} | (env or {})
 
-    def __call__(self, *arguments, env=None, timeout=60):
+    def __call__(self, *arguments, env=None, timeout=240):
         return subprocess.run(
             [COMMAND, *map(str, arguments)], cwd=self.folder, env=self.environment(env),
             capture_output=True, text=True, timeout=timeout, check=False,
@@ -59,7 +59,7 @@ class Installation:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def until(self, seen, process=None, timeout=20):
+    def until(self, seen, process=None, timeout=200):
         """Wait until ``seen(events)`` is true of the events that a run under way has told so far."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:

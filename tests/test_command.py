@@ -185,7 +185,7 @@ class TestProgress:
             except OSError:  # the other end is closed
                 break
         os.close(screen)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=200)
         assert process.returncode == 0
         assert json.loads(out)["results"][0]["model"]["name"] == "[bold]m[x]"
         assert b"product [bold]m[x]" in shown

@@ -192,7 +192,7 @@ class TestMisbehaviour:
         process = command.start("--accelerator", "npu", *COMPILES, "--set", "compile_s=3600")
         command.until(lambda told: any(e.get("step") == "thinking" for e in told), process)
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=200)
         mine = [p for p in psutil.process_iter(["cmdline"]) if str(command.folder) in str(p.info["cmdline"])]
         assert mine == []
         assert entries(own_cache) == []

@@ -282,7 +282,7 @@ class TestInterrupts:
         command.until(performing, process)
         sent = time.monotonic()
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=200)
         assert time.monotonic() - sent < 1
         assert process.returncode == 130
         assert "Traceback" not in err
@@ -303,7 +303,7 @@ class TestInterrupts:
         )  # fmt: skip
         command.until(lambda told: any(e["event"] == "progress" and e["phase"] == "accuracy" for e in told), process)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=200)
         (result,) = json.loads(out)["results"]
         assert (process.returncode, result["status"], result["accuracy"]) == (130, "interrupted", None)
         assert result["performance"]["queries"] == 64
@@ -317,7 +317,7 @@ class TestInterrupts:
         command.until(lambda told: any(e.get("name") == "warm-up" for e in told), process)
         sent = time.monotonic()
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=200)
         assert time.monotonic() - sent < 1
         assert (process.returncode, json.loads(out)["results"][0]["status"]) == (130, "interrupted")
         assert workers_of(command) == []
@@ -328,7 +328,7 @@ class TestInterrupts:
         process = command.start("--config", "run.yaml", *SLOW, tasks=("product", "odd"))
         command.until(performing, process)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=200)
         assert [result["task"] for result in json.loads(out)["results"]] == ["product"]
 
     def test_impatience(self, command):
@@ -337,7 +337,7 @@ class TestInterrupts:
         command.until(performing, process)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=200)
         assert process.returncode == 130
         assert all(not name.startswith(".") for name in command.leftovers())
         gone_within(2, lambda: workers_of(command))
@@ -404,7 +404,7 @@ class TestOutput:
             while True:
                 filler.write(bytes(4096))
         filled = time.monotonic()
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=200)
         assert time.monotonic() - filled < 10
         assert process.returncode == 6
         assert json.loads(out)["error"]["exit_code"] == 6

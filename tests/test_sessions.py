@@ -151,7 +151,7 @@ class TestResume:
             time.sleep(0.02)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=200)
         return err
 
     def test_it_goes_on_where_it_stopped(self, command, twin):

@@ -119,7 +119,7 @@ class Server(ThreadingHTTPServer):
             handler.wfile.write(b"%x\r\n%b\r\n" % (len(sent), sent) if chunked else sent)
             handler.wfile.flush()
             if hold:
-                self.released.wait(60)
+                self.released.wait()
             elif chunked and drop_after is None:
                 handler.wfile.write(b"0\r\n\r\n")
 

@@ -211,7 +211,7 @@ class TestFailures:
 
         class Slow(Compiler):
             def __call__(self, folder):
-                assert waited.wait(10)
+                assert waited.wait(200)
                 return super().__call__(folder)
 
         compiler, found = Slow(), []

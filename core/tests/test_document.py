@@ -109,7 +109,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("text", "code", "line"), REFUSED.values(), ids=REFUSED)
 def test_refused(text, code, line):
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises(UsageError) as caught:
         read_text(text.encode(), "run.yaml")
     assert caught.value.code == code
@@ -118,7 +118,7 @@ def test_refused(text, code, line):
     assert len(caught.value.line()) < 1000
     assert caught.value.hint
     assert caught.value.exit_code == ExitCode.USAGE == 2
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 @pytest.mark.parametrize(

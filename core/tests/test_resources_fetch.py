@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ DATA = random.Random(1).randbytes(300_000)
 OTHER = random.Random(2).randbytes(300_000)
 SHA256 = hashlib.sha256(DATA).hexdigest()
 MD5 = hashlib.md5(DATA).hexdigest()
-FAST = Limits(connect_s=5, read_s=5, tries=3, backoff_s=0)
+FAST = Limits(connect_s=60, read_s=60, tries=3, backoff_s=0)
 IMPATIENT = Limits(connect_s=5, read_s=0.2, tries=2, backoff_s=0)
 
 
@@ -117,7 +116,7 @@ def test_several_come_at_once_and_all_are_told(server: Any, cache: Cache) -> Non
 
     def together(data: bytes) -> Any:
         def answer(handler: Any) -> None:
-            meeting.wait(20)
+            meeting.wait(200)
             server.file(data)(handler)
 
         return answer
@@ -349,17 +348,17 @@ def test_a_chunked_body_that_breaks_is_noticed(server: Any, cache: Cache) -> Non
 
 def test_a_stalled_connection_is_given_up_and_resumed(server: Any, cache: Cache) -> None:
     url = server.add("/m", server.file(DATA, drop_after=1000, hold=True), server.file(DATA))
-    assert get(cache, Resource(url=url), Limits(read_s=0.5, tries=20, backoff_s=0)) == DATA
+    assert get(cache, Resource(url=url), Limits(read_s=2, tries=20, backoff_s=0)) == DATA
     assert server.ranges("/m")[:2] == [None, "bytes=1000-"]
 
 
 def test_a_server_that_never_answers_is_given_up(server: Any, cache: Cache) -> None:
-    resource = Resource(url=server.add("/m", lambda handler: server.released.wait(60)))
+    resource = Resource(url=server.add("/m", lambda handler: server.released.wait()))
     assert refused(cache, resource, IMPATIENT).code == "server-timeout"
 
 
 def test_a_dripping_connection_counts_as_stalled(server: Any, cache: Cache) -> None:
-    slow = Limits(tries=1, slow_s=0.1, slow_bytes=1000)
+    slow = Limits(tries=1, slow_s=1, slow_bytes=1000)
     resource = Resource(url=server.add("/m", server.drip(DATA)))
     assert refused(cache, resource, slow).code == "server-timeout"
     assert DATA.startswith(part(cache, resource)) and part(cache, resource)
@@ -674,7 +673,7 @@ def test_an_end_does_not_wait_for_silent_servers(server: Any, cache: Cache) -> N
     reading = threading.Event()
 
     def after_the_other(handler: Any) -> None:
-        reading.wait(20)
+        reading.wait()
         server.file(DATA)(handler)
 
     silent = Resource(url=server.add("/silent", server.file(DATA, drop_after=10, hold=True)))
@@ -686,10 +685,8 @@ def test_an_end_does_not_wait_for_silent_servers(server: Any, cache: Cache) -> N
         elif step.resource == other:
             raise RuntimeError("that is all")
 
-    begun = time.monotonic()
     with pytest.raises(RuntimeError, match="that is all"):
-        fetch([silent, other], cache, listen=listen)
-    assert time.monotonic() - begun < Limits().read_s / 2
+        fetch([silent, other], cache, limits=Limits(read_s=3600), listen=listen)
     assert part(cache, silent) == DATA[:10]
 
 
@@ -825,7 +822,7 @@ def test_a_second_process_waits_and_finds_it_done(server: Any, cache: Cache) -> 
     def slow(handler: Any) -> None:
         handler.head(200, {"Content-Length": len(DATA)})
         handler.wfile.write(DATA[:1000])
-        server.released.wait(60)
+        server.released.wait()
         handler.wfile.write(DATA[1000:])
 
     resource = Resource(url=server.add("/m", slow))
@@ -834,7 +831,7 @@ def test_a_second_process_waits_and_finds_it_done(server: Any, cache: Cache) -> 
         with start(resource, cache) as second:
             read_until(second, "waiting 0")
             server.released.set()
-            assert [first.wait(30), second.wait(30)] == [0, 0]
+            assert [first.wait(200), second.wait(200)] == [0, 0]
     assert len(server.requests) == 1
     assert cache.path(resource).read_bytes() == DATA
 
@@ -846,7 +843,7 @@ def test_a_process_that_ends_midway_leaves_something_to_resume(server: Any, cach
     with start(resource, cache) as process:
         read_until(process, "downloading 1000")
         process.send_signal(number)
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=200)
         assert process.returncode == (-number if number == signal.SIGKILL else process.returncode)
         assert process.returncode != 0
     assert ("KeyboardInterrupt" in stderr) is (number == signal.SIGINT)

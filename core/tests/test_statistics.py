@@ -144,11 +144,11 @@ class TestRatio:
     def test_a_hundred_thousand_take_no_time(self):
         random = np.random.default_rng(7)
         values = (1e6 * random.lognormal(sigma=0.1, size=100_000)).astype(int).tolist()
-        begin = time.perf_counter()
+        begin = time.thread_time()
         sample = Sample(values)
         ratio_interval(sample, sample, 0.9)
         advice(sample)
-        assert time.perf_counter() - begin < 3
+        assert time.thread_time() - begin < 3
 
 
 class TestAdvice:

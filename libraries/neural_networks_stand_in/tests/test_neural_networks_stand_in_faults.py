@@ -66,7 +66,7 @@ print("done", list(out), nn.nn_stand_in_live_objects(), flush=True)
 def run(nnapi_library: Any) -> Any:
     """``run("argument", VARIABLE="value")``: the script in its own process."""
 
-    def run(*arguments: str, timeout: float = 60, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, timeout: float = 200, **variables: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", SCRIPT, str(nnapi_library.path), *arguments]
         return subprocess.run(
             command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=timeout, check=False

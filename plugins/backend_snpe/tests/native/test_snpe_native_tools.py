@@ -123,7 +123,7 @@ def test_a_run_without_an_end_is_killed_with_its_children(
             session.run((X,))
         child = int((folder_of(session) / "child").read_text())
     assert caught.value.code == "tool-timeout"
-    for _ in range(100):
+    for _ in range(2000):
         try:
             state = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0]
         except FileNotFoundError:
