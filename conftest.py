@@ -1,11 +1,20 @@
-"""For all tests: nothing that they find depends on the machine, its load, or the day."""
+"""For all tests: nothing that they find depends on the user, the machine, its load, or the day."""
 
+import gzip
+import locale
+import os
 import re
 import signal
+import time
+from importlib.resources import files
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
-# A property's examples are the same in every run; `make properties` draws others, and keeps those that fail.
+from mlperf_mobile.testing.c_library import compiler
+
+# A property's examples are the same in every run; `make properties` draws others, and prints how to repeat a failure.
 settings.register_profile("random", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("repeatable", settings.get_profile("random"), derandomize=True, database=None)
 settings.load_profile("repeatable")
@@ -13,9 +22,50 @@ settings.load_profile("repeatable")
 # A shell without job control starts background jobs with interrupts ignored, which commands under test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+USERS_OWN = re.compile(r"(MLPERF_MOBILE|XDG|LC|NN_STAND_IN|SNPE)_.*|LANG(UAGE)?|TERM|COLUMNS|LINES|(NO|FORCE)_COLOR")
+KEPT = "MLPERF_MOBILE_SHARED"
+
 
 def pytest_make_parametrize_id(val, argname):
     """Bytes that are no words name no test: they may differ from one collection to the next."""
     if isinstance(val, bytes) and not re.fullmatch(rb"[ -~]{1,60}", val):
         return argname
     return None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def surroundings(tmp_path_factory):
+    """The same home, language, terminal, time zone and file permissions for everybody."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if USERS_OWN.fullmatch(name) and name != KEPT]:
+            patch.delenv(name)
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("LC_ALL", "C.UTF-8")
+        patch.setenv("TERM", "dumb")
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        locale.setlocale(locale.LC_ALL, "")
+        os.umask(0o022)
+        yield
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """Where all workers of a run keep the C libraries that they build."""
+    compiler()  # or skip
+    own = tmp_path_factory.getbasetemp()
+    folder = Path(os.environ.get("BUILT", (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "built"))
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def some_clothes(tmp_path_factory):
+    """The first 1,000 images of the quickstart's data set, for systems that take milliseconds for each."""
+    packaged = files("mlperf_mobile_task_image_classification") / "quickstart"
+    folder = tmp_path_factory.mktemp("clothes")
+    for name, head, each in (("t10k-images-idx3-ubyte.gz", 16, 784), ("t10k-labels-idx1-ubyte.gz", 8, 1)):
+        data = gzip.decompress((packaged / name).read_bytes())
+        kept = data[:4] + (1000).to_bytes(4, "big") + data[8 : head + 1000 * each]
+        (folder / name).write_bytes(gzip.compress(kept, 1, mtime=0))
+    return folder

@@ -179,7 +179,7 @@ class TestProgress:
         )  # fmt: skip
         os.close(terminal)
         shown = b""
-        while select.select([screen], [], [], 20)[0]:
+        while select.select([screen], [], [], 200)[0]:
             try:
                 shown += os.read(screen, 65536)
             except OSError:  # the other end is closed

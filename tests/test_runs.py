@@ -308,7 +308,7 @@ def test_a_backend_that_is_slow_at_first(command, write_plugin):
     write_plugin("cold", plugin, files={"cold_parts.py": parts})
     result, done = command.run("--backend", "cold", "--mode", "performance", "--set", "min_query_count=64")
     assert (done.returncode, result["valid"]) == (0, True)
-    assert result["performance"]["expected_latency_ns"] < 10e6
+    assert result["performance"]["expected_latency_ns"] < 250e6
     assert result["performance"]["loadgen"]["errors"] == []
 
 

@@ -6,6 +6,7 @@ import json
 import signal
 import time
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -89,9 +90,9 @@ class TestSubmission:
         started = time.monotonic()
         told, _ = command.json("run", "product", "twin", "--mode", "submission", "--set", "cooldown_s=2", *QUICK, *RATE)
         assert [result["session"]["cooldown_s"] for result in told["results"]] == [
-            None, pytest.approx(2, abs=0.3), None, None,
+            None, ANY, None, None,
         ]  # fmt: skip
-        assert time.monotonic() - started > 2
+        assert 2 <= told["results"][1]["session"]["cooldown_s"] <= time.monotonic() - started
 
     def test_five_minutes_by_default(self, command, twin):
         done = command("run", "product", "twin", "--mode", "submission", "--dry-run")

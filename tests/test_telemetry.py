@@ -95,8 +95,11 @@ def test_energy_of_a_plugin(command, write_plugin):
     assert done.returncode == 0
     energy = result["telemetry"]["energy"][0]
     assert (energy["source"], energy["includes"]) == ("plugin cpu", "nothing real: a stand-in")
-    assert energy["joules_per_inference"] == pytest.approx(0.002, rel=0.05)
-    assert energy["watts"] == pytest.approx(0.002 * result["performance"]["throughput"], rel=0.3)
+    one = 0.002  # which may be under way at each end
+    assert energy["joules"] == pytest.approx(one * energy["inferences"], abs=2.001 * one)
+    assert energy["joules_per_inference"] == pytest.approx(energy["joules"] / energy["inferences"])
+    assert energy["watts"] == pytest.approx(energy["joules"] / energy["seconds"])
+    assert 0 < energy["seconds"] <= result["performance"]["duration_s"]
 
 
 def test_sustained(command):
@@ -111,7 +114,7 @@ def test_sustained(command):
 
 
 def test_sustained_that_becomes_slower(command, write_plugin):
-    """From its 200th call on, the stand-in takes three times as long."""
+    """From its 200th call on, the stand-in takes ten times as long."""
     plugin = """
         from mlperf_mobile.plugin import BackendInfo, Ref, hookimpl
 
@@ -125,7 +128,7 @@ def test_sustained_that_becomes_slower(command, write_plugin):
         from toy_parts import ToyBackend, ToySession
 
         def run(self, inputs, before=ToySession.run):
-            time.sleep(0.002 if ToySession.calls < 200 else 0.006)
+            time.sleep(0.002 if ToySession.calls < 200 else 0.02)
             return before(self, inputs)
 
         class B(ToyBackend):
@@ -138,8 +141,8 @@ def test_sustained_that_becomes_slower(command, write_plugin):
         "--backend", "tired", "--scenario", "sustained", "--mode", "performance", "--set", "min_duration_s=2"
     )
     latency = result["performance"]["latency_ns"]
-    assert latency["last_tenth_p50"] > 2 * latency["first_tenth_p50"]
-    assert latency["first_tenth_p50"] < 5e6
+    assert latency["last_tenth_p50"] >= 20e6
+    assert latency["first_tenth_p50"] < latency["last_tenth_p50"] / 2
 
 
 @pytest.mark.parametrize(("rules", "seconds"), [("normal", 600), ("quick", 60), ("rapid", 20)])

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from mlperf_mobile.contracts import Tensors
-from mlperf_mobile.testing.c_library import compiler
 from mlperf_mobile_neural_networks.build import Model
 from mlperf_mobile_neural_networks.compilation import compile_network
 from mlperf_mobile_neural_networks.devices import devices
@@ -36,11 +35,10 @@ MOVES = {
 
 
 @pytest.fixture(scope="session")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Driver:
+def driver(built: Path) -> Driver:
     """The stand-in for NNAPI."""
     stand_in = pytest.importorskip("mlperf_mobile_neural_networks_stand_in")
-    compiler()  # or skip
-    library = stand_in.build(tmp_path_factory.mktemp("stand_in"), "neuralnetworks")
+    library = stand_in.build(built, "neuralnetworks")
     return Driver(str(library), Dialect("ANeuralNetworks", "NNAPI", {0: "NO_ERROR"}, (), ""))
 
 

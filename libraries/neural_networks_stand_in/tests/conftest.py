@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlperf_mobile.testing.c_library import compiler
 from mlperf_mobile_neural_networks_stand_in import build
 
 # Operand types by element type; quantised ones are told by Operand.code.
@@ -194,13 +193,6 @@ class Model:
             self.library.free("Compilation", self.compilation)
         if self.handle:
             self.library.free("Model", self.handle)
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the libraries of this run are built."""
-    compiler()  # or skip
-    return tmp_path_factory.mktemp("stand-ins")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,9 @@ import pytest
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_neural_networks_stand_in import build, build_timed_loop
 
-SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1")
+SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-Wno-error")
+FLAGS = ("-Werror", *SANITIZE)
+"""As conftest.py puts them together, so that both tests use what the first one built."""
 
 
 @pytest.mark.slow
@@ -20,7 +22,7 @@ SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1")
 def test_a_program_in_c(built: Path, how: str) -> None:
     """Reads and writes in bounds, and nothing left allocated at the end."""
     try:
-        library = build(built, "neuron_adapter" if how == "neuron" else "neuralnetworks", flags=SANITIZE)
+        library = build(built, "neuron_adapter" if how == "neuron" else "neuralnetworks", flags=FLAGS)
         program = build_timed_loop(built, flags=SANITIZE)
     except BackendError as error:
         pytest.skip(f"there are no sanitizers: {error.summary}")
@@ -30,7 +32,7 @@ def test_a_program_in_c(built: Path, how: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_kernels_and_hostile_networks(tmp_path: Path) -> None:
+def test_kernels_and_hostile_networks(built: Path, tmp_path: Path) -> None:
     """The tests of kernels, checks and compiled networks again, with sanitized libraries."""
     found = [
         subprocess.run(["cc", f"-print-file-name={name}"], capture_output=True, text=True, check=False).stdout.strip()
@@ -41,7 +43,8 @@ def test_kernels_and_hostile_networks(tmp_path: Path) -> None:
     variables = {
         "LD_PRELOAD": " ".join(found),
         "ASAN_OPTIONS": "detect_leaks=0",  # Python keeps much until its end
-        "NN_STAND_IN_TEST_FLAGS": " ".join([*SANITIZE, "-Wno-error"]),
+        "NN_STAND_IN_TEST_FLAGS": " ".join(SANITIZE),
+        "BUILT": str(built),
     }
     tests = [
         str(Path(__file__).with_name(f"test_neural_networks_stand_in_{name}.py"))

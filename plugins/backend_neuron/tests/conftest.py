@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mlperf_mobile.contracts import Artifact, CompileRequest, Session
-from mlperf_mobile.testing.c_library import compile_c, compiler
+from mlperf_mobile.testing.c_library import compile_c
 from mlperf_mobile_backend_neuron import compiled as store
 from mlperf_mobile_backend_neuron import soc
 from mlperf_mobile_backend_neuron.backend import NeuronBackend
@@ -52,12 +52,11 @@ def double() -> Path:
 
 
 @pytest.fixture(scope="session")
-def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def libraries(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the stand-ins, compiled: NeuroPilot's interfaces on the CPU."""
-    compiler()
     folder = tmp_path_factory.mktemp("stand_in")
     for library in ("neuron_adapter", "neuron_runtime"):
-        shutil.copy(build(tmp_path_factory.getbasetemp() / "built", library), folder)
+        shutil.copy(build(built, library), folder)
     return folder
 
 

@@ -8,16 +8,17 @@ import pytest
 
 
 @pytest.mark.slow
-def test_a_run_on_the_npu(command):
+def test_a_run_on_the_npu(command, some_clothes):
     """It computes the right classes, says where, and counts for nothing."""
-    result, code = command.run()
+    data = ("--data-path", some_clothes)
+    result, code = command.run(*data)
     assert result["status"] == "completed", result["error"]
     assert "Neuron adapter stand-in" in result["runtime"]
     assert set(result["placement"]["operations"]) == {"npu"}
     assert sum(result["placement"]["operations"].values()) > 5
     assert result["valid"] is False
     assert code == 1
-    reference, _ = command.run("--backend", "tflite", "--mode", "accuracy")
+    reference, _ = command.run("--backend", "tflite", "--mode", "accuracy", *data)
     assert result["accuracy"]["value"] == pytest.approx(reference["accuracy"]["value"], abs=0.01)
 
 
@@ -83,7 +84,11 @@ MISBEHAVIOURS = {  # results by number, as each stand-in has names of its own
 @pytest.mark.parametrize(("fault", "expected"), MISBEHAVIOURS.items(), ids=MISBEHAVIOURS)
 def test_a_library_that_fails(command, fault, expected):
     """The result says so, and the next run works."""
-    settings = ("--set", "silence_timeout_s=2", "--set", "compile_timeout_s=2")
+    hangs = {
+        "NeuronCompilation_finish=hang": "compile_timeout_s=2",
+        "NeuronExecution_compute@20=hang": "silence_timeout_s=5",
+    }
+    settings = ("--set", hangs[fault]) if fault in hangs else ()
     result, code = command.run("--mode", "performance", *settings, NN_STAND_IN_FAIL=fault)
     expected_code, told = expected
     assert result["status"] == "failed"

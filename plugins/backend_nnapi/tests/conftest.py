@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from mlperf_mobile.contracts import CompileRequest
-from mlperf_mobile.testing.c_library import compiler
 from mlperf_mobile_backend_nnapi.backend import NNAPIBackend
 from mlperf_mobile_neural_networks.session import NetworkSession
 from mlperf_mobile_neural_networks_stand_in import build
@@ -32,11 +31,9 @@ def double() -> Path:
 
 
 @pytest.fixture(scope="session")
-def stand_in(request: pytest.FixtureRequest) -> StandIn:
+def stand_in(built: Path) -> StandIn:
     """``stand_in(feature_level=4)``: the stand-in, compiled, or as it was compiled before."""
-    compiler()  # or skip
-    assert request.config.cache
-    return partial(build, request.config.cache.mkdir("stand_in"), "neuralnetworks")
+    return partial(build, built, "neuralnetworks")
 
 
 @pytest.fixture(scope="session")

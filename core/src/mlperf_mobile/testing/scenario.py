@@ -87,7 +87,7 @@ class ScenarioConformance(Conformance):
         """Latency and throughput are those of a system of known speed: 2 ms a sample, one session."""
         told = self.drive(info, logs, min_query_count=100, latency_s=0.002, sessions=1)
         assert told["latency_ns"]["min"] >= 2e6
-        assert 100 < told["throughput"] <= 500
+        assert 10 < told["throughput"] <= 500
         assert told["throughput"] == pytest.approx(told["samples"] / told["duration_s"], rel=0.01)
 
     def test_reports_the_latencies_a_result_needs(self, info: ScenarioInfo, logs: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -108,10 +109,11 @@ def _make(folder: Path, name: str, inputs: Sequence[Path], options: Sequence[str
         digest.update(b"\0" + path.name.encode() + b"\0" + path.read_bytes())
     place = folder / digest.hexdigest()[:16]
     target = place / name
-    if target.exists():
-        return target
     place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place) as draft:
+    with (place / ".lock").open("w") as lock, tempfile.TemporaryDirectory(dir=place) as draft:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be making it
+        if target.exists():
+            return target
         built = Path(draft) / name
         command = [tool, *FLAGS, "-o", str(built), *map(str, inputs), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
