@@ -10,7 +10,7 @@ PROJECTS := $(addsuffix /pyproject.toml,$(MEMBERS))
 WORKERS ?= 2
 PIP_FLAGS := --disable-pip-version-check --no-input --quiet
 
-.PHONY: run test install lint check-types unit old-runtime wheels lock clean help
+.PHONY: run test install lint check-types unit properties old-runtime wheels lock clean help
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -19,8 +19,7 @@ run: install ## Install, run the quickstart benchmark, show the result
 	$(BIN)/mlperf-mobile run
 
 test: install lint check-types old-runtime ## Install, run the whole suite
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile core/tests libraries plugins tasks
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 install: $(VENV)/.installed ## Make .venv with the command mlperf-mobile
 
@@ -41,7 +40,10 @@ check-types: install ## mypy --strict
 	MYPYPATH=$$(echo $(addsuffix /src,$(MEMBERS)) | tr ' ' ':') $(BIN)/mypy $(addsuffix /src,$(MEMBERS)) tools benchmarks
 
 unit: install ## The fast tests
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not slow'
+
+properties: install ## Property tests with examples that are new each time
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m hypothesis --hypothesis-profile random
 
 old-runtime: $(OLD_VENV)/.installed ## The tests of backend_tflite on tflite-runtime, where it exists (Python 3.11)
 	@if [ -x $(OLD_VENV)/bin/pytest ]; then $(OLD_VENV)/bin/python -m pytest plugins/backend_tflite; \

@@ -24,6 +24,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 USERS_OWN = re.compile(r"(MLPERF_MOBILE|XDG|LC|NN_STAND_IN|SNPE)_.*|LANG(UAGE)?|TERM|COLUMNS|LINES|(NO|FORCE)_COLOR")
 KEPT = "MLPERF_MOBILE_SHARED"
+START_PROCESSES = {"command", "shared_command", "run"}
+"""Fixtures: a test that has one of them is slow, unless it stays inside of its own process."""
 
 
 def pytest_make_parametrize_id(val, argname):
@@ -31,6 +33,15 @@ def pytest_make_parametrize_id(val, argname):
     if isinstance(val, bytes) and not re.fullmatch(rb"[ -~]{1,60}", val):
         return argname
     return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests that start processes are slow: told by their fixtures."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & START_PROCESSES and "inside" not in fixtures:
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session", autouse=True)
