@@ -764,8 +764,7 @@ def test_a_cache_that_cannot_be_written(server: Any, cache: Cache, monkeypatch: 
     assert (caught.value.code, "Read-only" in caught.value.summary) == ("cache-unusable", True)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission(server: Any, cache: Cache) -> None:
+def test_a_folder_without_permission(server: Any, cache: Cache, permissions_bind: None) -> None:
     cache.folder.mkdir(mode=0o500)
     with pytest.raises(DataError) as caught:
         fetch([Resource(url=server.add("/m", server.file(DATA)))], cache, limits=FAST)

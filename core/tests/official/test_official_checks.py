@@ -206,8 +206,7 @@ def test_nothing_is_never_clean(make, tmp_path, registry):
     assert not report.clean
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_folder_without_permission_is_a_finding(tree, registry):
+def test_a_folder_without_permission_is_a_finding(tree, registry, permissions_bind):
     tree.single.chmod(0)
     try:
         report = check(tree.root, registry)
