@@ -21,7 +21,9 @@ def test_every_test_of_the_kit_catches_its_defect(kind, tmp_path, monkeypatch):
     kit = {name for name in dir(module.TestCorrect) if name.startswith("test_")}
     assert set(module.DEFECTS) == kit, "a test of the kit without a proof, or a proof of none"
     file = PROOFS / f"{kind}_defects.py"
-    chosen = [f"{file}::TestCorrect", *(f"{file}::{case.__name__}::{test}" for test, case in module.DEFECTS.items())]
+    defects = [*module.DEFECTS.items(), *getattr(module, "MORE", ())]
+    passes = getattr(module, "PASSES", ())
+    chosen = [f"{file}::TestCorrect", *(f"{file}::{case.__name__}::{test}" for test, case in (*defects, *passes))]
     report = tmp_path / "report.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *chosen]
     environment = os.environ | {"PYTHONPATH": str(PROOFS)}
@@ -33,5 +35,7 @@ def test_every_test_of_the_kit_catches_its_defect(kind, tmp_path, monkeypatch):
     correct = {name: tags for (owner, name), tags in outcomes.items() if owner == "TestCorrect"}
     assert set(correct) == kit
     assert {name: tags for name, tags in correct.items() if tags - {"skipped"}} == {}
-    for test, case in module.DEFECTS.items():
+    for test, case in passes:
+        assert outcomes[case.__name__, test] == set(), f"{case.__name__} does not pass {test}"
+    for test, case in defects:
         assert outcomes[case.__name__, test] == {"failure"}, f"{case.__name__} is not caught by {test}"

@@ -12,11 +12,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlperf_mobile import events
+from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import BackendError, DataError, ModelError
 from mlperf_mobile.launch import local
 from mlperf_mobile.scenarios.offline import in_threads
@@ -86,14 +88,14 @@ class Doubling:
         return index
 
     def encode(self, sample):
-        return (sample,)
+        return (np.array([sample]),)
 
     def decode(self, outputs):
-        return bytes([outputs[0] % 256])
+        return bytes([int(outputs[0][0]) % 256])
 
 
 class Session:
-    inputs = outputs = ()
+    inputs = outputs = (TensorSpec("n", (1,), np.dtype(np.int64)),)
 
     def run(self, inputs):
         return (inputs[0] * 2,)

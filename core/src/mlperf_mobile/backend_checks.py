@@ -1,4 +1,4 @@
-"""What every backend checks of what it is given, and what all of them say of it: options, samples, closed sessions."""
+"""What every backend checks of what it is given, and what is checked of what it gives: options, samples, outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile.contracts import Tensors, TensorSpec
 from mlperf_mobile.errors import BackendError, UsageError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -68,8 +68,69 @@ def _difference(inputs: object, specs: Sequence[TensorSpec]) -> str:
         return f"it takes {len(specs)} input tensors, not {told}"
     for spec, tensor in zip(specs, inputs, strict=True):
         if not isinstance(tensor, np.ndarray):
-            return f"input {spec.name} takes an array of {spec}, not {type(tensor).__name__}"
+            return f"input {spec.name} takes an array of {spec}, not {_kind(tensor)}"
         if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
-            given = f"{tensor.dtype}[{','.join(map(str, tensor.shape))}]"
-            return f"input {spec.name} takes {spec}, not {given}"
+            return f"input {spec.name} takes {spec}, not {_kind(tensor)}"
     return ""
+
+
+def wrong_outputs(outputs: object, specs: Sequence[TensorSpec], *, infinite: bool = False) -> str:
+    """What is wrong with one sample's outputs; nothing if they are what the session announces.
+
+    Args:
+        outputs: What ``Session.run`` returned.
+        specs: The session's outputs.
+        infinite: Whether the task takes infinite numbers.
+    """
+    if not isinstance(outputs, (tuple, list)):
+        return f"it gives {_kind(outputs)}, not a tuple of {len(specs)} arrays"
+    if len(outputs) != len(specs):
+        return f"it gives {len(outputs)} output tensors, not {len(specs)}"
+    for spec, tensor in zip(specs, outputs, strict=True):
+        if not isinstance(tensor, np.ndarray) or tensor.shape != spec.shape or tensor.dtype != spec.dtype:
+            return f"output {spec.name} is {_kind(tensor)}, not an array of {spec}"
+        if found := _not_finite(tensor, infinite=infinite):
+            return f"output {spec.name} holds {found}"
+    return ""
+
+
+def outputs_apart(one: Tensors, other: Tensors, specs: Sequence[TensorSpec], variation: float) -> str:
+    """The first output in which two answers differ by more than ``variation``, and how; nothing if they agree.
+
+    Args:
+        one: Outputs that are what the specs announce.
+        other: The same of another run.
+        specs: The session's outputs.
+        variation: As a share of the largest absolute value in ``one``'s tensor; 0 asks for the same bits. A quantised
+            tensor may always differ by one step where anything may differ at all, and whole numbers without a scale in
+            anything: an index or a count tells nothing by being near another.
+    """
+    for spec, here, there in zip(specs, one, other, strict=True):
+        if np.array_equal(here, there):
+            continue
+        if not variation:
+            return f"output {spec.name} differs in {np.count_nonzero(here != there)} of {here.size} numbers"
+        if here.dtype.kind in "biu" and not spec.quantised:
+            continue
+        mine, theirs = here.astype(np.float64), there.astype(np.float64)
+        largest = float(np.max(np.abs(mine[np.isfinite(mine)]), initial=0.0))
+        limit = max(variation * largest, 1.0 if spec.quantised else 0.0)
+        far = np.count_nonzero(~np.isclose(theirs, mine, rtol=0.0, atol=limit))
+        if far:
+            return f"output {spec.name} differs by more than {limit:g} in {far} of {here.size} numbers"
+    return ""
+
+
+def _not_finite(tensor: np.ndarray[Any, Any], *, infinite: bool) -> str:
+    if tensor.dtype.kind in "biuSUO" or np.isfinite(tensor).all():
+        return ""
+    nans = int(np.count_nonzero(np.isnan(tensor)))
+    if nans:
+        return f"NaN in {nans} of {tensor.size} numbers"
+    return "" if infinite else f"an infinite number in {np.count_nonzero(np.isinf(tensor))} of {tensor.size} places"
+
+
+def _kind(value: object) -> str:
+    return (
+        f"{value.dtype}[{','.join(map(str, value.shape))}]" if isinstance(value, np.ndarray) else type(value).__name__
+    )

@@ -42,6 +42,10 @@ class SampleLibrary:
     unload: LoadSamples
 
 
+class WrongCount(ValueError):
+    """There is not one response for each sample."""
+
+
 class Responder:
     """Completes queries; keeps the bytes where LoadGen can read them while it copies them.
 
@@ -66,6 +70,10 @@ class Responder:
         record.size = size
         self._complete(self._one)
 
+    def last(self) -> bytes:
+        """The response that :meth:`complete` was last given."""
+        return bytes(self._view[: self._one[0].size])
+
     def complete_all(self, response_ids: Sequence[int], responses: Sequence[bytes]) -> None:
         """Answer several samples at once."""
         data = b"".join(responses)
@@ -74,9 +82,12 @@ class Responder:
         self._view[: len(data)] = data
         record, place = self._lg.QuerySampleResponse, self._address
         records = []
-        for response_id, response in zip(response_ids, responses, strict=True):
-            records.append(record(response_id, place, len(response)))
-            place += len(response)
+        try:
+            for response_id, response in zip(response_ids, responses, strict=True):
+                records.append(record(response_id, place, len(response)))
+                place += len(response)
+        except ValueError as error:
+            raise WrongCount(f"{len(response_ids)} samples have {len(responses)} answers") from error
         self._complete(records)
 
     def _grow(self, size: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from mlperf_mobile import loadgen
@@ -17,6 +18,7 @@ def score_log(path: Path, metric: Metric, sample_count: int) -> Score:
 
     Raises:
         DataError: The log is damaged, or does not answer them.
+        ModelError: The score is NaN or infinite.
     """
     seen = bytearray(sample_count)
     for index, response in loadgen.read_responses(path):
@@ -28,7 +30,11 @@ def score_log(path: Path, metric: Metric, sample_count: int) -> Score:
     if (answered := sum(seen)) != sample_count:
         hint = "the log belongs to another data set, or was cut short"
         raise DataError("accuracy-log", f"{path}: answers {answered} of {sample_count} samples", hint)
-    return metric.score()
+    score = metric.score()
+    if not math.isfinite(score.value):
+        summary = f"{path}: the metric {score.metric} is {score.value}, which is no score"
+        raise ModelError("score-not-finite", summary, "look for NaN in what the model or the backend computes")
+    return score
 
 
 def score(registry: Registry, scoring: Scoring, log: Path) -> Score:

@@ -153,6 +153,38 @@ def in_place(self, inputs):
     return (inputs[0].copy(),)
 
 
+def from_call(number, spoil):
+    """``run`` that is right until that call."""
+
+    def run(self, inputs):
+        self.calls = getattr(self, "calls", 0) + 1
+        outputs = Session.run(self, inputs)
+        return spoil(self, outputs) if self.calls >= number else outputs
+
+    return {"run": run}
+
+
+def previous(self, outputs):
+    """The answer of the sample before."""
+    before, self.held = getattr(self, "held", outputs), outputs
+    return before
+
+
+def trembling(share):
+    """Outputs that differ by so much from run to run."""
+    return from_call(1, lambda self, outputs: (outputs[0] * np.float32(1 + share * (self.calls % 2)),))["run"]
+
+
+def nan(self, outputs):
+    return (np.full((1, 4), np.nan, np.float32),)
+
+
+def in_one_buffer(self, samples):
+    """Every answer is a view of the same memory."""
+    answers = [self.run(sample)[0] for sample in samples]
+    return [(answers[-1],) for _ in answers]
+
+
 class Shared:
     """A buffer that all sessions use."""
 
@@ -252,6 +284,30 @@ DEFECTS = {
     "test_sessions_are_independent": broken("OneBuffer", session={"run": through_a_shared_buffer}),
     "test_sessions_close_and_load_again": broken("Once", {"load": once_only}),
     "test_placement_accounts_for_every_operation": broken("Nowhere", session=placed({})),
+    "test_variation_is_small": broken("Loose", session={"variation": 0.5}),
+    "test_batch_outputs_match_their_specs": broken(
+        "BatchNan", session={"run_batch": lambda self, samples: [nan(self, None) for _ in samples]}
+    ),
     "test_batches_are_answered_in_order": broken("Padding", session={"run_batch": padded}),
 }
-globals().update({case.__name__: case for case in DEFECTS.values()})
+MORE = [
+    ("test_outputs_match_their_specs", broken("Nan", session=from_call(50, nan))),
+    ("test_outputs_match_their_specs", broken("Infinite", session=from_call(50, lambda s, y: (y[0] / np.float32(0),)))),
+    ("test_outputs_match_their_specs", broken("Bare", session=from_call(1, lambda self, outputs: outputs[0]))),
+    ("test_outputs_match_their_specs", broken("Two", session=from_call(50, lambda self, outputs: outputs * 2))),
+    ("test_outputs_match_their_specs", broken("Flat", session=from_call(50, lambda self, outputs: (outputs[0][0],)))),
+    ("test_outputs_match_their_specs", broken("Lists", session=from_call(9, lambda s, y: [y[0].tolist()]))),
+    ("test_same_input_same_output", broken("Pipelined", session=from_call(1, previous))),
+    ("test_same_input_same_output", broken("Trembling", session={"run": trembling(1e-6)})),
+    ("test_same_input_same_output", broken("Shaking", session={"run": trembling(0.05), "variation": 0.01})),
+    ("test_batches_are_answered_in_order", broken("OneView", session={"run_batch": in_one_buffer})),
+]
+"""Further defects that a test of the kit catches."""
+
+PASSES = [
+    ("test_same_input_same_output", broken("Varying", session={"run": trembling(0.005), "variation": 0.01})),
+    ("test_variation_is_small", broken("Varying", session={"run": trembling(0.005), "variation": 0.01})),
+]
+"""What a test of the kit does not mind."""
+for _, case in [*DEFECTS.items(), *MORE, *PASSES]:
+    globals()[case.__name__] = case

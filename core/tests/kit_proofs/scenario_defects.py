@@ -132,6 +132,14 @@ class Swallowing(SingleStream):
         return super().run(system, load, latencies_ns, logs)
 
 
+class Forgetting(SingleStream):
+    """Tells the first query twice."""
+
+    def run(self, system, load, latencies_ns, logs):
+        told = super().run(system, load, latencies_ns, logs)
+        return replace(told, answered=told.answered[:1] * 2)
+
+
 class Littering(SingleStream):
     def run(self, system, load, latencies_ns, logs):
         Path("left_behind.txt").write_text("oops")
@@ -155,6 +163,7 @@ DEFECTS = {
     "test_reports_the_latencies_a_result_needs": broken(NoTail),
     "test_says_what_its_score_is": broken(Boastful),
     "test_names_the_rules": broken(Lawless),
+    "test_tells_what_it_answered_first_and_last": broken(Forgetting),
     "test_failures_come_out": broken(Swallowing),
     "test_writes_into_its_folder_only": broken(Littering),
 }

@@ -28,6 +28,8 @@ class BackendOptions(BaseModel):
     sleep_s: float = 0.0
     misbehave: Literal["", "kill", "segfault", "raise", "hang", "chatter", "exit"] = ""
     after: int = 20
+    spoils: Literal["", "nan", "shape", "previous"] = ""
+    """What becomes of its outputs once it was called ``after`` times."""
     wrong_every: int = 0
     fallback: bool = False
     strength: int = 1
@@ -110,6 +112,7 @@ class ToySession:
     def __init__(self, factor: float, accelerator: str, options: BackendOptions) -> None:
         self._factor, self._accelerator, self._options = factor, accelerator, options
         self._last = b""
+        self._previous = np.zeros((1, 4), np.float32)
 
     def run(self, inputs: tuple[np.ndarray[Any, Any], ...]) -> tuple[np.ndarray[Any, Any], ...]:
         with self.lock:
@@ -124,9 +127,21 @@ class ToySession:
         if self._options.npu_sleep_s and self._accelerator == "npu":
             time.sleep(self._options.npu_sleep_s)
         factor = self._factor + ("TOY_LIES" in os.environ)
-        if self._options.wrong_every and calls % self._options.wrong_every == 0:
+        if self._options.wrong_every and int(inputs[0][0, 0]) % self._options.wrong_every == 0:
             factor += 1
-        return (inputs[0] * np.float32(factor),)
+        return self._spoilt(inputs[0] * np.float32(factor), calls)
+
+    def _spoilt(self, output: np.ndarray[Any, Any], calls: int) -> tuple[np.ndarray[Any, Any], ...]:
+        previous, self._previous = self._previous, output
+        if calls > self._options.after:
+            match self._options.spoils:
+                case "nan":
+                    output = output + np.float32("nan")
+                case "shape":
+                    output = output.reshape(4)
+                case "previous":
+                    output = previous
+        return (output,)
 
     def run_batch(self, samples: Sequence[Any]) -> Sequence[Any]:
         return [self.run(sample) for sample in samples]

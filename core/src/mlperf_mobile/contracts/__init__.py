@@ -12,9 +12,11 @@ from mlperf_mobile.contracts.backend import (
     ReportingSession,
     Session,
     TokenSession,
+    VaryingSession,
 )
 from mlperf_mobile.contracts.quantisation import check_quantisation, real_values, stored_values
 from mlperf_mobile.contracts.scenario import (
+    Answered,
     Load,
     Measurement,
     PerformanceScore,
@@ -24,10 +26,11 @@ from mlperf_mobile.contracts.scenario import (
     Share,
     SystemUnderTest,
 )
-from mlperf_mobile.contracts.task import Codec, Dataset, Fingerprinted, Metric, Recipe, Score, Task
+from mlperf_mobile.contracts.task import Codec, Dataset, Fingerprinted, InfiniteOutputs, Metric, Recipe, Score, Task
 from mlperf_mobile.contracts.tensors import Options, Tensors, TensorSpec
 
 __all__ = [
+    "Answered",
     "Artifact",
     "Backend",
     "BatchSession",
@@ -36,6 +39,7 @@ __all__ = [
     "Dataset",
     "Device",
     "Fingerprinted",
+    "InfiniteOutputs",
     "Load",
     "Measurement",
     "MeteredSession",
@@ -57,6 +61,7 @@ __all__ = [
     "TensorSpec",
     "Tensors",
     "TokenSession",
+    "VaryingSession",
     "check_quantisation",
     "real_values",
     "stored_values",

@@ -94,7 +94,8 @@ class Session(Protocol):
     def run(self, inputs: Tensors) -> Tensors:
         """Infer one sample: the only backend call inside the timed region.
 
-        The arrays returned may be views into the runtime's buffers; they hold until the next ``run``, and the
+        The outputs are a tuple of arrays of the shapes and dtypes that :attr:`outputs` announces, and finite where
+        they are of floats. They may be views into the runtime's buffers; they hold until the next ``run``, and the
         caller drops them before it.
 
         Raises:
@@ -146,6 +147,19 @@ class MeteredSession(Session, Protocol):
 
     def energy_joules(self) -> float:
         """Joules since any moment, of all sessions there; asked for from a thread of its own while sessions work."""
+        ...
+
+
+@runtime_checkable
+class VaryingSession(Session, Protocol):
+    """A session whose outputs for one sample differ a little from run to run, because sums are added in any order.
+
+    Every other session gives the same bits whenever it gets the same sample, whatever it inferred in between.
+    """
+
+    @property
+    def variation(self) -> float:
+        """How far outputs may lie apart, as a share of the largest absolute value of their tensor; at most 0.1."""
         ...
 
 

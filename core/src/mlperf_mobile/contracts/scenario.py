@@ -62,6 +62,18 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """What one call of a session answered in the timed run."""
+
+    session: int
+    """Its number, from 0."""
+    indices: tuple[int, ...]
+    """The samples, ``batch`` of them at most."""
+    responses: tuple[bytes, ...]
+    """One for each sample, as the load generator got it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """What a scenario measured, in performance mode."""
 
@@ -80,6 +92,11 @@ class Measurement:
     """One for each of the system's sessions, where several work side by side."""
     score: PerformanceScore | None = None
     """The number by which runs of this scenario are compared; without one, they are neither compared nor ranked.
+
+    New in hook API 1.1.
+    """
+    answered: tuple[Answered, ...] = ()
+    """The first and the last call of each session; they are answered again after the timed run, and compared.
 
     New in hook API 1.1.
     """

@@ -86,6 +86,14 @@ class Codec(Protocol):
         ...
 
 
+@runtime_checkable
+class InfiniteOutputs(Protocol):
+    """A codec for which an infinite output is an answer: a masked logit of -inf, the logarithm of 0. NaN never is."""
+
+    @property
+    def takes_infinity(self) -> bool: ...
+
+
 class Task(Protocol):
     """What is asked of a model, and how its answers are scored."""
 

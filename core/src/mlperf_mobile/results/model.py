@@ -46,6 +46,15 @@ class Performance(_Part):
     """The number by which the run is compared; None where its scenario reports none, or the run did not end."""
 
 
+class Repeated(_Part):
+    """What was answered once more after the timed run, and came out the same."""
+
+    responses: int
+    """How many; 0 where the scenario does not say which samples it answered first and last."""
+    variation: float = 0.0
+    """How far the backend says its outputs lie apart, as a share of the largest; 0 for bit-equal."""
+
+
 class Accuracy(_Part):
     """What the accuracy run found, beside the quality target; ``passed`` is None without a target."""
 
@@ -117,6 +126,8 @@ class Result(_Part):
     """The session that the run was a part of."""
     performance: Performance | None
     accuracy: Accuracy | None
+    repeated: Repeated | None = None
+    """None where no timed run came to its end, or nobody looked."""
     placement: dict[str, Any] | None
     system: dict[str, Any] | None
     compiled: dict[str, Any] | None = None
@@ -236,6 +247,7 @@ def compose(
         session=plan.session,
         performance=performance,
         accuracy=accuracy,
+        repeated=Repeated.model_validate(parts["repeated"]) if parts.get("repeated") else None,
         placement=parts.get("placement"),
         system=parts.get("system"),
         compiled=parts.get("compiled"),

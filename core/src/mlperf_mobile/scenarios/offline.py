@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter_ns
 
 from mlperf_mobile import loadgen, performance_score, rules
-from mlperf_mobile.contracts import Load, Measurement, Options, Share, SystemUnderTest
+from mlperf_mobile.contracts import Answered, Load, Measurement, Options, Share, SystemUnderTest
 from mlperf_mobile.scenarios.single_stream import library
 
 TAKE_NS = 5_000_000
@@ -33,10 +33,11 @@ class Offline:
         settings.offline_expected_qps = system.sessions * system.batch * 1e9 / load.expected_latency_ns
         times = [0, 0]
         shares: list[Share] = []
+        answered: list[Answered] = []
 
         def issue(ids: list[int], indices: list[int]) -> None:
             times[0] = perf_counter_ns()
-            shares[:] = drain(system, ids, indices, latencies_ns, times[0])
+            shares[:] = drain(system, ids, indices, latencies_ns, times[0], answered)
             times[1] = perf_counter_ns()
 
         details = loadgen.run(settings, library(system, load), issue, logs)
@@ -56,28 +57,43 @@ class Offline:
             loadgen=loadgen.verdict(details),
             shares=tuple(shares),
             score=performance_score.throughput(samples / duration),
+            answered=tuple(answered),
         )
 
 
 def drain(
-    system: SystemUnderTest, ids: list[int], indices: list[int], latencies_ns: array[int], start: int
+    system: SystemUnderTest,
+    ids: list[int],
+    indices: list[int],
+    latencies_ns: array[int],
+    start: int,
+    answered: list[Answered],
 ) -> list[Share]:
-    """Answer all samples; every session works in a thread of its own and takes the next ones when it is free."""
+    """Answer all samples; every session works in a thread of its own and takes the next ones when it is free.
+
+    ``answered`` gets the first and the last batch of each session.
+    """
     queue, shares = _Queue(len(indices)), [Share(0, 0.0)] * system.sessions
 
     def work(session: int, failures: list[BaseException]) -> None:
         complete = loadgen.Responder().complete_all
         batches, samples, busy_ns = 1, 0, 0
+        first: tuple[list[int], Sequence[bytes]] | None = None
         while not failures and (taken := queue.take(batches * system.batch)):
             began = perf_counter_ns()
-            responses = system.answer_batch(indices[taken], session)
+            responses = system.answer_batch(asked := indices[taken], session)
             complete(ids[taken], responses)
             now = perf_counter_ns()
             latencies_ns.extend([now - start] * len(responses))
             samples += len(responses)
             busy_ns += now - began
+            first = first or (asked, responses)
             batches = max(1, min(MOST_BATCHES, batches * TAKE_NS // max(1, now - began)))
         shares[session] = Share(samples, busy_ns / 1e9)
+        if first:
+            size, last = system.batch, (len(asked) - 1) // system.batch * system.batch
+            answered.append(Answered(session, tuple(first[0][:size]), tuple(first[1][:size])))
+            answered.append(Answered(session, tuple(asked[last:]), tuple(responses[last:])))
 
     in_threads(work, system.sessions)
     return shares

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import perf_counter_ns
 
 from mlperf_mobile import loadgen, performance_score, rules
-from mlperf_mobile.contracts import Load, Measurement, Options, SystemUnderTest
+from mlperf_mobile.contracts import Answered, Load, Measurement, Options, SystemUnderTest
 
 MAX_GENERATED_QUERIES = 3_000_000
 """LoadGen prepares twice as many queries as the expected latency calls for, at some 400 bytes each (measured)."""
@@ -27,16 +27,19 @@ class SingleStream:
         settings.single_stream_expected_latency_ns = expected_latency(load)
         responder = loadgen.Responder()
         answer, complete, now, record = system.answer, responder.complete, perf_counter_ns, latencies_ns.append
-        times = [0, 0]
+        times, asked = [0, 0], list[int]()
+        first: list[Answered] = []
 
         def issue(ids: list[int], indices: list[int]) -> None:
+            nonlocal asked
             start = now()
             complete(ids[0], answer(indices[0]))
             end = now()
             record(end - start)
-            times[1] = end
+            times[1], asked = end, indices
             if not times[0]:
                 times[0] = start
+                first.append(Answered(0, tuple(indices), (responder.last(),)))
 
         details = loadgen.run(settings, library(system, load), issue, logs)
         queries = len(latencies_ns)
@@ -57,6 +60,7 @@ class SingleStream:
             ),
             loadgen=loadgen.verdict(details),
             score=performance_score.latency(load.percentile, target_ns),
+            answered=(*first, Answered(0, tuple(asked), (responder.last(),))),
         )
 
 

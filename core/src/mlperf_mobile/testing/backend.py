@@ -11,6 +11,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
+from mlperf_mobile.backend_checks import outputs_apart, wrong_outputs
 from mlperf_mobile.contracts import (
     Artifact,
     Backend,
@@ -19,10 +20,14 @@ from mlperf_mobile.contracts import (
     ReportingSession,
     Session,
     Tensors,
+    VaryingSession,
 )
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile.plugin import BackendInfo, Capability
 from mlperf_mobile.testing.kit import Conformance
+
+MANY = 64
+"""Runs: some faults come up only after a while."""
 
 
 class BackendConformance(Conformance):
@@ -177,15 +182,23 @@ class BackendConformance(Conformance):
             np.testing.assert_allclose(session.run((x,))[0], x + x, rtol=self.tolerance)
 
     def test_outputs_match_their_specs(self, session: Session) -> None:
-        """Arrays have the shape and dtype that the specs announce."""
-        outputs = session.run(self.tensors(1, 2, 3, 4))
-        assert [(y.shape, y.dtype) for y in outputs] == [(spec.shape, spec.dtype) for spec in session.outputs]
+        """A tuple of arrays with the shapes and dtypes that the specs announce, finite, in every run."""
+        for n in range(MANY):
+            assert wrong_outputs(session.run(self.tensors(n, 2, 3, 4)), session.outputs) == ""
 
     def test_same_input_same_output(self, session: Session) -> None:
-        """Nothing is left over from one run to the next."""
-        first = session.run(self.tensors(1, 2, 3, 4))[0].copy()
-        session.run(self.tensors(9, 9, 9, 9))
-        np.testing.assert_array_equal(first, session.run(self.tensors(1, 2, 3, 4))[0])
+        """Nothing is left over from one run to the next; the bits are the same, or within what the session declares."""
+        variation = session.variation if isinstance(session, VaryingSession) else 0.0
+        seen: dict[int, Tensors] = {}
+        for n in (1, 2, 3, 3, 2, 1, 1, *range(MANY), 1, 3, 2):
+            outputs = tuple(y.copy() for y in session.run(self.tensors(n, n / 3, n / 7, 1e-3 * n)))
+            assert outputs_apart(seen.setdefault(n, outputs), outputs, session.outputs, variation) == ""
+
+    def test_variation_is_small(self, session: Session) -> None:
+        """A session that declares how far its outputs lie apart says so in a number above 0, at most 0.1."""
+        if not isinstance(session, VaryingSession):
+            pytest.skip("the backend gives the same bits every time")
+        assert 0 < session.variation <= 0.1
 
     def test_inputs_are_left_alone(self, session: Session) -> None:
         """A sample is used many times; a run must not change it."""
@@ -260,6 +273,18 @@ class BackendConformance(Conformance):
         operations = session.placement().operations
         assert sum(operations.values()) >= 1
         assert set(operations) <= {*info.accelerators, "cpu"}
+
+    def test_batch_outputs_match_their_specs(
+        self, backend: Backend, info: BackendInfo, model: Path, tmp_path: Path
+    ) -> None:
+        """``Capability.BATCH``: every sample of a batch has outputs as the specs announce them."""
+        if Capability.BATCH not in info.capabilities:
+            pytest.skip("the backend does not offer batches")
+        with self.load(backend, model, tmp_path, batch=3) as session:
+            assert isinstance(session, BatchSession)
+            for n in range(MANY):
+                answers = session.run_batch([self.tensors(n, place, 3, 4) for place in range(3)])
+                assert [wrong_outputs(outputs, session.outputs) for outputs in answers] == [""] * 3
 
     def test_batches_are_answered_in_order(
         self, backend: Backend, info: BackendInfo, model: Path, tmp_path: Path

@@ -114,6 +114,22 @@ class ScenarioConformance(Conformance):
         assert rules["min-query-count"]["required"] == 100
         assert all(rule["ok"] for rule in rules.values())
 
+    def test_tells_what_it_answered_first_and_last(self, info: ScenarioInfo, logs: Path) -> None:
+        """A scenario that tells which calls were the first and the last of a session tells their real responses."""
+        for number, settings in enumerate(({"sessions": 1}, {"sessions": 2, "batch": 4})):
+            folder = logs / str(number)
+            folder.mkdir()
+            told = self.drive(info, folder, min_query_count=101, **settings)
+            if not told["told"]:
+                pytest.skip("the scenario does not tell")
+            for session, indices, responses in told["told"]:
+                assert 0 <= session < settings["sessions"]
+                assert 1 <= len(indices) <= settings.get("batch", 1)
+                assert responses == [index.to_bytes(4, "little").hex() for index in indices]
+            if settings["sessions"] == 1:
+                ends = [told["told"][0][1][0], told["told"][-1][1][-1]]
+                assert ends == [told["issued"][0], told["issued"][told["answered"] - 1]]
+
     def test_failures_come_out(self, info: ScenarioInfo, logs: Path) -> None:
         """An error of the system ends the run, whichever thread it came up in, and is raised."""
         for sessions in (1, 2):

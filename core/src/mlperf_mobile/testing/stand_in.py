@@ -10,7 +10,7 @@ import threading
 import time
 from array import array
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,9 @@ def main() -> None:
     loadgen.abandon = abandon
     try:
         measured = scenario.run(system, load, latencies, Path(asked["logs"]))
-        tell(asdict(measured) | {"rules": {rule.name: asdict(rule) for rule in measured.rules}})
+        answered = [[each.session, each.indices, [r.hex() for r in each.responses]] for each in measured.answered]
+        told = asdict(replace(measured, answered=()))
+        tell(told | {"told": answered, "rules": {rule.name: asdict(rule) for rule in measured.rules}})
     except BackendError as error:  # of a scenario with a load generator of its own
         tell({"raised": type(error).__name__})
 

@@ -33,12 +33,14 @@ def main() -> int:
         plan: CompilePlan = read(_read_line(sys.stdin.fileno()))
         watch = Watch(channel, sys.stdin.fileno(), args.directory)
         watch.start()
-        if isinstance(plan, Plan):
-            run(plan, channel, watch, args.directory)
-        else:
-            with watch.phase("load"):
-                prepare(open_backend(plan, Registry(), channel), plan.batch, channel, watch, args.directory)
-        watch.stop()
+        try:
+            if isinstance(plan, Plan):
+                run(plan, channel, watch, args.directory)
+            else:
+                with watch.phase("load"):
+                    prepare(open_backend(plan, Registry(), channel), plan.batch, channel, watch, args.directory)
+        finally:
+            watch.stop()  # it saves the last latencies, of a run that fails as well
         channel.send(events.Ended())
         return ExitCode.OK
     except Exception as error:  # noqa: BLE001  nothing may leave a worker without being told

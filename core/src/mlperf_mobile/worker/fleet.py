@@ -45,6 +45,11 @@ class Fleet:
                     )
                     raise ModelError("accelerators-differ", f"the model's tensors differ: {told}", "use one of them")
 
+    @property
+    def accelerators(self) -> list[str]:
+        """The accelerator of each session."""
+        return list(self._on)
+
     def counts(self) -> dict[str, int]:
         """How many sessions there are on each accelerator."""
         return {name: self._on.count(name) for name in dict.fromkeys(self._on)}

@@ -9,14 +9,14 @@ import time
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
 from mlperf_mobile import loadgen
-from mlperf_mobile.contracts import Load, Seeds, TensorSpec
-from mlperf_mobile.errors import UsageError
+from mlperf_mobile.contracts import Answered, Load, Seeds, TensorSpec
+from mlperf_mobile.errors import BackendError, UsageError
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry, pick
 from mlperf_mobile.scenarios.offline import in_threads
@@ -27,6 +27,7 @@ from mlperf_mobile.worker.blame import blame, blamed
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.encoded import EncodedStore
 from mlperf_mobile.worker.fleet import Fleet
+from mlperf_mobile.worker.outputs import Checks, checking
 from mlperf_mobile.worker.prepare import check_placement, open_backend, prepare
 from mlperf_mobile.worker.system import System
 from mlperf_mobile.worker.watch import Watch
@@ -42,7 +43,7 @@ WARM_UP_CALLS = 3
 def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
     """Run the plan; everything found out is told through ``channel`` as soon as it is known."""
     registry = Registry()
-    loadgen.abandon = lambda error: os._exit(channel.failed(blamed("scenario", plan.scenario, error)))
+    loadgen.abandon = lambda error: os._exit(channel.failed(_in_a_callback(plan, error)))
     with ExitStack() as stack, watch.phase("load"):
         scenario_offer = pick("scenario", plan.scenario, registry.scenarios, registry)
         task_offer = pick("task", plan.task, registry.tasks, registry)
@@ -76,8 +77,9 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
         store = EncodedStore(plan.cache / "encoded", plan.encoded_cache_mb * 10**6)
         system = System(fleet.sessions, batch, codec, timed, watch, store)
         if plan.has_performance:
+            checks = Checks(system, plan.backend, fleet.accelerators)
             with watch.phase("warm-up"), blame("backend", plan.backend):
-                best_ns = _warm_up(system, plan.warmup_s)
+                best_ns = _warm_up(system, plan.warmup_s, checks)
             expected = min(plan.load.expected_latency_ns or best_ns, best_ns)
             load = _load(plan, in_memory, expected)
             latencies: array[int] = array("q")
@@ -86,14 +88,18 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
             telemetry = Recorder(directory, plan.telemetry_interval_s, lambda: len(latencies), fleet.counters())
             with phase, _quiet(), telemetry, blame("scenario", plan.scenario):
                 measured = scenario.run(system, load, latencies, directory / "performance")
-            told = asdict(measured)
+            told = asdict(replace(measured, answered=()))
+            del told["answered"]
             told["accelerators"] = fleet.summed(told.pop("shares"), measured.duration_s)
             channel.measured("performance", told | {"expected_latency_ns": expected})
             channel.measured("telemetry", telemetry.summary())
             fleet.report(channel)
+            _answer_again(system, checks, measured.answered)
+            channel.measured("repeated", {"responses": checks.compared, "variation": checks.variation})
         if metric:
             fleet.load(all_of_them=True)
-            system = System(fleet.sessions, batch, codec, dataset, watch, store)
+            decode = checking(codec, fleet.sessions[0].outputs, plan.backend)
+            system = System(fleet.sessions, batch, codec, dataset, watch, store, decode=decode)
             in_memory = min(in_memory, len(dataset))
             started = time.perf_counter()
             with blame("task", plan.task):
@@ -136,14 +142,18 @@ def _load(plan: Plan, in_memory: int, expected_latency_ns: int) -> Load:
     )
 
 
-def _warm_up(system: System, seconds: float) -> int:
-    """Run every session for a while; the best latency of one call, in nanoseconds."""
+def _warm_up(system: System, seconds: float, checks: Checks) -> int:
+    """Run every session for a while; the best latency of one call, in nanoseconds.
+
+    Before and after that, outside of what is measured, its outputs are checked.
+    """
     samples = list(range(min(max(WARM_UP_SAMPLES, system.batch), system.sample_count)))
     system.load_samples(samples)
     batch = (samples * math.ceil(system.batch / len(samples)))[: system.batch]
     best = [2**62] * system.sessions
 
     def work(session: int, failures: list[BaseException]) -> None:
+        checks.first(session, samples)
         end, calls = time.perf_counter() + seconds, 0
         while not failures:
             started = time.perf_counter_ns()
@@ -154,11 +164,32 @@ def _warm_up(system: System, seconds: float) -> int:
             best[session] = min(best[session], time.perf_counter_ns() - started)
             calls += 1
             if calls >= WARM_UP_CALLS and time.perf_counter() >= end:
+                checks.repeat(session, samples, "at the end of the warm-up")
                 return
 
     in_threads(work, system.sessions)
     system.unload_samples(samples)
     return max(1, min(best))
+
+
+def _answer_again(system: System, checks: Checks, answered: Sequence[Answered]) -> None:
+    """Answer once more what each session answered first and last in the timed run, and compare."""
+    told = {each.session for each in answered}
+    silent = [session for session in range(system.sessions) if session not in told]  # the scenario does not tell
+    samples = sorted({index for each in answered for index in each.indices} | set(range(2 if silent else 0)))
+    samples = [index for index in samples if index < system.sample_count]
+    system.load_samples(samples)
+    checks.again(answered)
+    for session in silent:
+        checks.repeat(session, samples, "after the timed run")
+    system.unload_samples(samples)
+
+
+def _in_a_callback(plan: Plan, error: BaseException) -> BaseException:
+    """The error that LoadGen's callbacks raised, with the plugin named whose it is."""
+    if isinstance(error, loadgen.WrongCount):
+        return BackendError("wrong-outputs", f"backend {plan.backend}: {error}", "tell its vendor")
+    return blamed("scenario", plan.scenario, error)
 
 
 @contextmanager

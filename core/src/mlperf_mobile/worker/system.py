@@ -6,7 +6,17 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from mlperf_mobile.contracts import BatchSession, Codec, Dataset, Fingerprinted, Recipe, Session, Tensors
+from mlperf_mobile.backend_checks import wrong_outputs
+from mlperf_mobile.contracts import (
+    BatchSession,
+    Codec,
+    Dataset,
+    Fingerprinted,
+    Recipe,
+    Session,
+    Tensors,
+    TensorSpec,
+)
 from mlperf_mobile.errors import BackendError, DataError, MobileError, ModelError
 from mlperf_mobile.worker.encoded import EncodedStore, encoded_key
 from mlperf_mobile.worker.watch import Watch
@@ -29,6 +39,7 @@ class System:
         dataset: Where samples come from.
         watch: Told how the encoding goes.
         store: Keeps encoded samples between runs.
+        decode: Takes the place of the codec's.
     """
 
     answer: Callable[[int], bytes]
@@ -42,17 +53,47 @@ class System:
         dataset: Dataset,
         watch: Watch,
         store: EncodedStore | None = None,
+        *,
+        decode: Decode | None = None,
     ) -> None:
         self.sessions, self.batch, self.sample_count = len(sessions), batch, len(dataset)
-        self._codec, self._dataset, self._watch = codec, dataset, watch
+        self.codec, self._dataset, self._watch = codec, dataset, watch
+        self._sessions, self.specs = sessions, tuple(sessions[0].outputs)
         self._samples: dict[int, Tensors] = {}
         self._store = store
-        self.answer = _single(sessions[0], codec.decode, self._samples)
+        decode = decode or codec.decode
+        self.answer = _single(sessions[0], decode, self._samples)
         self.answer_batch = (
-            _batched(sessions, codec.decode, self._samples, batch)
+            _batched(sessions, decode, self._samples, batch)
             if batch > 1
-            else _one_by_one(sessions, codec.decode, self._samples)
+            else _one_by_one(sessions, decode, self._samples)
         )
+
+    def session(self, number: int) -> Session:
+        """One of the sessions."""
+        return self._sessions[number]
+
+    def infer(self, indices: Sequence[int], number: int) -> object:
+        """What one call of a session gives for loaded samples, unchecked: one sample's outputs each.
+
+        Args:
+            indices: ``batch`` samples at most.
+            number: The session's.
+        """
+        samples, session = [self._samples[index] for index in indices], self._sessions[number]
+        try:
+            if self.batch == 1:
+                return [session.run(*samples)]
+            return _as_batch_session(session).run_batch(samples)
+        except Exception as error:
+            raise _blamed(error, self.codec.decode, self.specs) from error
+
+    def decode(self, outputs: Tensors) -> bytes:
+        """The response for one sample's outputs."""
+        try:
+            return self.codec.decode(outputs)
+        except Exception as error:
+            raise _blamed(error, self.codec.decode, self.specs) from error
 
     def hold(self, index: int) -> None:
         """Encode one sample into memory, or take it from the store; may be called from several threads."""
@@ -66,7 +107,7 @@ class System:
 
     def _key(self, index: int) -> str | None:
         """What the encoded sample is called in the store; None where it cannot be kept."""
-        dataset, codec = self._dataset, self._codec
+        dataset, codec = self._dataset, self.codec
         if self._store is None or not isinstance(dataset, Fingerprinted) or not isinstance(codec, Recipe):
             return None
         try:
@@ -84,7 +125,7 @@ class System:
         except Exception as error:
             raise DataError("dataset-failed", f"sample {index} cannot be read: {_told(error)}", _HINT) from error
         try:
-            return self._codec.encode(sample)
+            return self.codec.encode(sample)
         except (MobileError, MemoryError):
             raise
         except Exception as error:
@@ -103,13 +144,25 @@ class System:
             self._samples.pop(index, None)
 
 
-def _blamed(error: Exception, decode: Decode) -> Exception:
-    """The error with the plugin named in whose code it came up; a ``try`` costs the timed region nothing."""
+def _as_batch_session(session: Session) -> BatchSession:
+    if not isinstance(session, BatchSession):
+        raise TypeError("a backend with the capability 'batch' loaded a session without run_batch")
+    return session
+
+
+def _blamed(error: Exception, decode: Decode, specs: Sequence[TensorSpec]) -> Exception:
+    """The error with the plugin named in whose code it came up; a ``try`` costs the timed region nothing.
+
+    A decoder that fails on outputs that are not what the session announces is not to blame.
+    """
     if isinstance(error, (MobileError, MemoryError)):
         return error
     trace, code = error.__traceback__, getattr(decode, "__code__", None)
     while trace:
         if trace.tb_frame.f_code is code:
+            given = trace.tb_frame.f_locals.get(code.co_varnames[hasattr(decode, "__self__")])
+            if wrong := wrong_outputs(given, specs, infinite=True):
+                return BackendError("wrong-outputs", f"the outputs cannot be decoded: {wrong}", _HINT)
             return ModelError("task-failed", f"the outputs cannot be decoded: {_told(error)}", _HINT)
         trace = trace.tb_next
     return BackendError("backend-failed", f"inference failed: {_told(error)}", _HINT)
@@ -125,13 +178,13 @@ Samples = dict[int, Tensors]
 
 def _single(session: Session, decode: Decode, samples: Samples) -> Callable[[int], bytes]:
     """The timed call of single-stream; outputs live no longer than its expression, so the next run may reuse them."""
-    run = session.run
+    run, specs = session.run, session.outputs
 
     def answer(index: int) -> bytes:
         try:
             return decode(run(samples[index]))
         except Exception as error:
-            raise _blamed(error, decode) from error
+            raise _blamed(error, decode, specs) from error
 
     return answer
 
@@ -139,14 +192,14 @@ def _single(session: Session, decode: Decode, samples: Samples) -> Callable[[int
 def _one_by_one(
     sessions: Sequence[Session], decode: Decode, samples: Samples
 ) -> Callable[[Sequence[int], int], Sequence[bytes]]:
-    runs = [session.run for session in sessions]
+    runs, specs = [session.run for session in sessions], sessions[0].outputs
 
     def answer_batch(indices: Sequence[int], session: int) -> Sequence[bytes]:
         run = runs[session]
         try:
             return [decode(run(samples[index])) for index in indices]
         except Exception as error:
-            raise _blamed(error, decode) from error
+            raise _blamed(error, decode, specs) from error
 
     return answer_batch
 
@@ -154,11 +207,7 @@ def _one_by_one(
 def _batched(
     sessions: Sequence[Session], decode: Decode, samples: Samples, batch: int
 ) -> Callable[[Sequence[int], int], Sequence[bytes]]:
-    batches = []
-    for session in sessions:
-        if not isinstance(session, BatchSession):
-            raise TypeError("a backend with the capability 'batch' loaded a session without run_batch")
-        batches.append(session.run_batch)
+    batches, specs = [_as_batch_session(session).run_batch for session in sessions], sessions[0].outputs
 
     def answer_batch(indices: Sequence[int], session: int) -> Sequence[bytes]:
         run_batch, responses = batches[session], []
@@ -167,7 +216,7 @@ def _batched(
                 ready = [samples[index] for index in indices[start : start + batch]]
                 responses += [decode(outputs) for outputs in run_batch(ready)]
         except Exception as error:
-            raise _blamed(error, decode) from error
+            raise _blamed(error, decode, specs) from error
         return responses
 
     return answer_batch

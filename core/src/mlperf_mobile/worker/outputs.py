@@ -1,0 +1,146 @@
+"""Untimed checks of what sessions answer: as their specs announce, the same every time, and as in the timed run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mlperf_mobile.backend_checks import outputs_apart, wrong_outputs
+from mlperf_mobile.contracts import Answered, Codec, InfiniteOutputs, Tensors, TensorSpec, VaryingSession
+from mlperf_mobile.errors import BackendError
+from mlperf_mobile.worker.system import System
+
+OTHER_SLOT = 1e-2
+"""Relative: a sample may be computed by another kernel in another place of a batch, in half precision."""
+MOST_VARIATION = 0.1
+SHOWN = 16
+"""Bytes of a response that an error shows."""
+
+_HINT = "the backend breaks its contract: tell its vendor; the conformance kit shows it too"
+
+
+class Checks:
+    """Checks of the sessions of one system; nothing here is timed.
+
+    Args:
+        system: Its sessions are idle, and the samples asked about are loaded.
+        backend: Its name.
+        accelerators: The accelerator of each session.
+    """
+
+    def __init__(self, system: System, backend: str, accelerators: Sequence[str]) -> None:
+        self._system, self._backend, self._accelerators = system, backend, accelerators
+        self.variation = max(self._variation(session) for session in range(system.sessions))
+        self.compared = 0
+        """Responses of the timed run that were given once more."""
+
+    def first(self, session: int, samples: Sequence[int]) -> None:
+        """The first call of a session gives what its specs announce."""
+        self._call(session, self._batch(samples), "at the first call")
+
+    def repeat(self, session: int, samples: Sequence[int], when: str) -> None:
+        """Each sample has its own answer, whatever was inferred before it and wherever it stands in the batch.
+
+        To and fro: a sample follows another one and itself, in an odd and in an even call.
+        """
+        if self._system.batch == 1:
+            calls = [[samples[0]], [samples[-1]], [samples[-1]], [samples[0]]]
+        else:
+            batch = self._batch(samples)
+            calls = [batch, batch[::-1], batch[:1], batch]
+        self._agree(session, calls, when)
+
+    def again(self, answered: Sequence[Answered]) -> None:
+        """What the timed run answered is answered once more, the last call first, and must come out the same."""
+        for session in sorted({each.session for each in answered}):
+            mine = [each for each in answered if each.session == session]
+            given = [(each.indices, each.responses) for each in (*reversed(mine), *mine)]
+            outputs = self._agree(session, [indices for indices, _ in given], "after the timed run")
+            for (indices, responses), found in zip(given, outputs, strict=True):
+                for index, timed, tensors in zip(indices, responses, found, strict=True):
+                    self._same(session, index, timed, self._system.decode(tensors))
+            self.compared += sum(len(each.indices) for each in mine)
+
+    def _same(self, session: int, index: int, timed: bytes, now: bytes) -> None:
+        """Bit-equal; of a backend that says that its numbers vary, responses must have the same length."""
+        if now == timed or (self._variation(session) and len(now) == len(timed)):
+            return
+        what = f"sample {index} is answered with {_shown(now)}, and was answered with {_shown(timed)} in the timed run"
+        raise self._error("outputs-changed", session, what, "after it")
+
+    def _agree(self, session: int, calls: Sequence[Sequence[int]], when: str) -> list[list[Tensors]]:
+        """The outputs of each call; the same sample must not have different ones."""
+        specs, variation = self._system.specs, self._variation(session)
+        seen: dict[int, dict[int, Tensors]] = {}
+        found = []
+        for indices in calls:
+            found.append(self._call(session, indices, when))
+            for slot, (index, outputs) in enumerate(zip(indices, found[-1], strict=True)):
+                for place, before in seen.setdefault(index, {}).items():
+                    limit = variation if place == slot else max(variation, OTHER_SLOT)
+                    if apart := outputs_apart(before, outputs, specs, limit):
+                        what = f"sample {index} is not answered the same every time: {apart}"
+                        raise self._error("outputs-changed", session, what, when)
+                seen[index].setdefault(slot, outputs)
+        return found
+
+    def _call(self, session: int, indices: Sequence[int], when: str) -> list[Tensors]:
+        """Copies of the outputs of one call, checked."""
+        infinite, found, size = takes_infinity(self._system.codec), list[Tensors](), self._system.batch
+        for piece in (indices[start : start + size] for start in range(0, len(indices), size)):
+            answers = self._system.infer(piece, session)
+            if not isinstance(answers, (tuple, list)) or len(answers) != len(piece):
+                told = len(answers) if isinstance(answers, (tuple, list)) else type(answers).__name__
+                what = f"it gives {told} for a batch of {len(piece)} samples, not one answer each"
+                raise self._error("wrong-outputs", session, what, when)
+            for outputs in answers:
+                if wrong := wrong_outputs(outputs, self._system.specs, infinite=infinite):
+                    raise self._error("wrong-outputs", session, wrong, when)
+                found.append(tuple(np.array(tensor) for tensor in outputs))
+            answers = outputs = None  # they may be views, which must be gone before the next call
+        return found
+
+    def _batch(self, samples: Sequence[int]) -> list[int]:
+        batch = self._system.batch
+        return (list(samples) * math.ceil(batch / len(samples)))[:batch]
+
+    def _variation(self, session: int) -> float:
+        """What the session says of its numbers.
+
+        Raises:
+            BackendError: It is no number from 0 to 0.1.
+        """
+        one = self._system.session(session)
+        told: object = one.variation if isinstance(one, VaryingSession) else 0.0
+        if not isinstance(told, (int, float)) or not 0.0 <= told <= MOST_VARIATION:
+            summary = f"backend {self._backend} declares a variation of {told!r}: it is from 0 to {MOST_VARIATION}"
+            raise BackendError("plugin-broken", summary, "tell its vendor")
+        return float(told)
+
+    def _error(self, code: str, session: int, what: str, when: str) -> BackendError:
+        where = f"session {session + 1} of {self._system.sessions} on {self._accelerators[session]}"
+        return BackendError(code, f"backend {self._backend}: {what} ({where}, {when})", _HINT)
+
+
+def checking(codec: Codec, specs: Sequence[TensorSpec], backend: str) -> Callable[[Tensors], bytes]:
+    """The codec's ``decode`` with a check before it, for runs that are not timed."""
+    infinite, decode = takes_infinity(codec), codec.decode
+
+    def checked(outputs: Tensors) -> bytes:
+        if wrong := wrong_outputs(outputs, specs, infinite=infinite):
+            raise BackendError("wrong-outputs", f"backend {backend}: {wrong} (in the accuracy run)", _HINT)
+        return decode(outputs)
+
+    return checked
+
+
+def takes_infinity(codec: object) -> bool:
+    """Whether the task takes infinite outputs."""
+    return isinstance(codec, InfiniteOutputs) and bool(codec.takes_infinity)
+
+
+def _shown(response: bytes) -> str:
+    more = "..." if len(response) > SHOWN else ""
+    return f"{len(response)} bytes {response[:SHOWN].hex()}{more}"
