@@ -7,6 +7,8 @@ from array import array
 from collections.abc import Sequence
 from pathlib import Path
 
+from mlperf_mobile.regular_files import open_regular
+
 FILE = "latencies.bin"
 """Every answered sample's latency in nanoseconds, in order of completion: little-endian signed 64-bit integers."""
 
@@ -23,7 +25,8 @@ def read(path: Path) -> array[int]:
     """The saved latencies in nanoseconds; empty when there are none. A torn last value is left out."""
     values: array[int] = array("q")
     try:
-        data = path.read_bytes()
+        with open_regular(path) as file:
+            data = file.read()
     except OSError:
         return values
     values.frombytes(data[: len(data) - len(data) % values.itemsize])

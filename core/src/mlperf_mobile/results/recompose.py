@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from mlperf_mobile import events
 from mlperf_mobile.errors import ExitCode, OutputError
 from mlperf_mobile.plan import Plan
+from mlperf_mobile.regular_files import open_regular
 from mlperf_mobile.results import latencies, store
 from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
 from mlperf_mobile.telemetry import summary, timeline
@@ -21,6 +22,8 @@ from mlperf_mobile.telemetry import summary, timeline
 MOST_PARTS = 64 << 20
 """Bytes of all measured parts; more is no journal of ours."""
 
+_IMPOSSIBLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What composing raises when the parts in a journal are others than a worker's."""
 _MOST_STRANGE = 100
 _HEAD = 96
 """In so many bytes of a line of ours is its kind."""
@@ -99,7 +102,7 @@ def read_journal(path: Path) -> Journal:
     """
     journal, size, timed = Journal(), 0, b""
     try:
-        with store.open_regular(path) as file:
+        with open_regular(path) as file:
             for number, line in enumerate(_lines(file), 1):
                 head = line[:_HEAD]
                 if b'"event":"progress"' in head or b'"event":"phase"' in head:
@@ -154,12 +157,20 @@ def recompose(folder: Path, ending: Ending) -> Result:
 
 
 def of_journal(folder: Path, plan: Plan, journal: Journal, ending: Ending, logs: dict[str, str]) -> Result:
-    """The result of a plan and a journal that were read already; see :func:`recompose`."""
-    seen = _ending(journal, ending)
-    parts = dict(journal.parts)
-    if seen.status is not Status.COMPLETED:
-        parts |= partial(folder, parts, journal.timed)
-    return composed(plan, parts, seen, logs)
+    """The result of a plan and a journal that were read already; see :func:`recompose`.
+
+    Raises:
+        OutputError: No run measures what the journal says.
+    """
+    try:
+        seen = _ending(journal, ending)
+        parts = dict(journal.parts)
+        if seen.status is not Status.COMPLETED:
+            parts |= partial(folder, parts, journal.timed)
+        return composed(plan, parts, seen, logs)
+    except _IMPOSSIBLE as error:
+        text = f"{folder / store.EVENTS}: no run measures this: {type(error).__name__}: {error}"[:300]
+        raise OutputError("result-damaged", text, "the file was changed by hand") from error
 
 
 def _ending(journal: Journal, ending: Ending) -> Ending:

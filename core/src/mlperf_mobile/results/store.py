@@ -7,10 +7,8 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from pydantic import ValidationError
 
 from mlperf_mobile.errors import OutputError
 from mlperf_mobile.plan import Plan
+from mlperf_mobile.regular_files import open_regular, read_regular
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.whole_files import writing
 
@@ -29,6 +28,8 @@ SIGNATURE = "result.json.sig"
 WORK = "work"
 """What the backend compiles and cannot be kept; removed when the run is over."""
 _NOT_DIGESTED = (RESULT, SIGNATURE, WORKER_LOG)
+MOST_BYTES = 64 << 20
+"""Of a result or a plan; more is none of ours."""
 NEEDED_BYTES = 16 << 20
 """Free space without which a run is not started."""
 
@@ -119,19 +120,6 @@ def members(folder: Path) -> list[str]:
     return sorted(found)
 
 
-def open_regular(path: Path) -> BufferedReader:
-    """Open a file to read it, but no pipe, device or folder, which might never end.
-
-    Raises:
-        OSError: It cannot be opened, or is something else.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return os.fdopen(descriptor, "rb")
-
-
 def read(place: Path) -> Result:
     """The result in a folder, or in its ``result.json``.
 
@@ -146,7 +134,7 @@ def read_both(place: Path) -> tuple[Any, Result]:
     path = place
     try:
         path = place / RESULT if place.is_dir() else place
-        data = json.loads(path.read_bytes())
+        data = json.loads(read_regular(path, MOST_BYTES))
         if isinstance(data, dict) and data.get("schema") != 1:
             found = data.get("schema")
             raise OutputError("result-schema", f"{path} has schema {found!r}, this is schema 1", "update mlperf-mobile")
@@ -171,7 +159,7 @@ def read_plan(folder: Path) -> Plan:
     """
     path = folder / PLAN
     try:
-        return Plan.model_validate_json(path.read_bytes())
+        return Plan.model_validate_json(read_regular(path, MOST_BYTES))
     except OSError as error:
         raise OutputError("no-result", f"cannot read {path}: {error.strerror}", "give a result folder") from error
     except ValidationError as error:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 
+from mlperf_mobile.regular_files import open_regular
+
 FILE = "telemetry.jsonl"
 """A first line about the recording, then a line for each moment: ``{"t_s": 1.0, "samples": 70, "SERIES": number}``."""
 TIME = "t_s"
@@ -94,7 +96,7 @@ def read(path: Path) -> Timeline:
     answered, left = Series(), _MOST_BYTES
     head: dict[str, object] = {}
     try:
-        with path.open("rb") as lines:
+        with open_regular(path) as lines:
             while left > 0 and (line := lines.readline(_MOST_LINE)):
                 left -= len(line)
                 row = _object(line)

@@ -11,6 +11,7 @@ from mlperf_mobile.official.checks import own_dates, own_sources
 from mlperf_mobile.official.checks.own_accuracy import Scorer
 from mlperf_mobile.official.findings import Place, Report, Severity
 from mlperf_mobile.registry import Registry
+from mlperf_mobile.regular_files import read_regular
 from mlperf_mobile.results import store
 from mlperf_mobile.results.follows import Difference, Followed, follow, imported
 from mlperf_mobile.results.model import Result, Status
@@ -69,7 +70,7 @@ def _read(folder: Path, report: Report) -> tuple[Any, Result]:
             twice.extend(sorted({name for name in names if names.count(name) > 1}))
         return found
 
-    json.loads((folder / store.RESULT).read_bytes(), object_pairs_hook=once)
+    json.loads(read_regular(folder / store.RESULT, store.MOST_BYTES), object_pairs_hook=once)
     for name in twice:
         report.error("own-result", Place(folder / store.RESULT, key=name), "the key is there twice")
     return raw, result

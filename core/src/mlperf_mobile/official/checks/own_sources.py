@@ -14,6 +14,7 @@ from mlperf_mobile.errors import MobileError
 from mlperf_mobile.official import loadgen_logs, verdict
 from mlperf_mobile.official.findings import Place, Report
 from mlperf_mobile.official.loadgen_logs import DetailLog
+from mlperf_mobile.regular_files import open_regular
 from mlperf_mobile.results import latencies, store
 from mlperf_mobile.results.model import Performance, Result, Status
 
@@ -60,7 +61,7 @@ def _latencies(folder: Path, result: Result, told: Performance, report: Report) 
     """Percentiles and count from the saved latencies; how many there are."""
     path, place = folder / latencies.FILE, Place(folder / store.RESULT, key="performance")
     try:
-        with store.open_regular(path) as file:
+        with open_regular(path) as file:
             size = file.seek(0, 2)
             file.seek(0)
             values = np.fromfile(file, "<i8") if size <= 8 * MAX_LATENCIES else None
