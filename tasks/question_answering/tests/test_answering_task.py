@@ -52,7 +52,7 @@ def vector(length=LENGTH, first=0):
         ([], [spec(), spec()]),
         ([spec()] * 2, [spec()] * 2),
         ([spec(dtype="int32")] * 4, [spec()] * 2),
-        ([spec(dtype="int8")] * 3, [spec()] * 2),
+        ([spec(dtype="complex64")] * 3, [spec()] * 2),
         ([spec((1, 16)), spec((1, 16)), spec((1, 8))], [spec()] * 2),
         ([spec((16,))] * 3, [spec()] * 2),
         ([spec((2, 16))] * 3, [spec()] * 2),

@@ -12,8 +12,9 @@ from mlperf_mobile.errors import DataError, ModelError
 from mlperf_mobile_images.image import Image
 from mlperf_mobile_images.normalise import normalise
 from mlperf_mobile_images.resize import Pixels
+from mlperf_mobile_images.stored import storing
 
-INPUT_TYPES = ("float32", "uint8", "int8")
+INPUT_TYPES = ("float32", "float16", "uint8", "int8", "int16", "uint16")
 
 Values = npt.NDArray[np.generic]
 Prepare = Callable[[Pixels, int, int, np.dtype[np.generic]], Values]
@@ -26,18 +27,29 @@ def describe(specs: Sequence[TensorSpec]) -> str:
 
 
 class ImageInput:
-    """The one image input of a model, [1, height, width, 1 or 3] of float32, uint8 or int8.
+    """The one image input of a model, [1, height, width, 1 or 3] of :data:`INPUT_TYPES`.
 
     Args:
         inputs: All inputs of the model.
-        prepare: Makes the model's values out of an image of any size.
+        prepare: Makes the model's values out of an image of any size: of its type by the benchmark's rule, or float32
+            from -1 to 1 where the input's scales decide (:mod:`mlperf_mobile_images.stored`).
         prepared: Makes them out of an image that already has the model's size.
+        official: The benchmark's rule holds for uint8 and int8 in any case.
+        ready: ``prepare`` and ``prepared`` make what the tensor stores, by rules of their own.
 
     Raises:
         ModelError: The model takes something else.
     """
 
-    def __init__(self, inputs: Sequence[TensorSpec], prepare: Prepare, prepared: Prepare | None = None) -> None:
+    def __init__(
+        self,
+        inputs: Sequence[TensorSpec],
+        prepare: Prepare,
+        prepared: Prepare | None = None,
+        *,
+        official: bool = False,
+        ready: bool = False,
+    ) -> None:
         if len(inputs) != 1 or not _is_image(inputs[0]):
             expected = f"one image, [1,H,W,3] or [1,H,W,1] of {', '.join(INPUT_TYPES)}"
             reason = f"the model takes {describe(inputs)}, the task gives {expected}"
@@ -45,6 +57,9 @@ class ImageInput:
         _, self.height, self.width, self.channels = inputs[0].shape
         self.dtype = inputs[0].dtype
         self._prepare, self._prepared = prepare, prepared or _as_it_is
+        self._store = None if ready else storing(inputs[0], official=official)
+        self._made = np.dtype(np.float32) if self._store else self.dtype
+        self._stored = f" {inputs[0].quantisation}" if self._store else ""
 
     def recipe(self, preparation: str) -> str:
         """What :meth:`encode`'s result depends on besides the sample, as a key of encoded samples kept on disk.
@@ -52,7 +67,7 @@ class ImageInput:
         Args:
             preparation: Name and version of what ``prepare`` does: a change of its results needs another one.
         """
-        return f"{preparation}: {self.dtype.name}[1,{self.height},{self.width},{self.channels}]"
+        return f"{preparation}: {self.dtype.name}[1,{self.height},{self.width},{self.channels}]{self._stored}"
 
     def encode(self, sample: object) -> Tensors:
         """The sample as the model's input tensor.
@@ -74,13 +89,14 @@ class ImageInput:
             reason = f"{sample.source} has {pixels.shape[2]} channels, the model takes {self.channels}"
             raise DataError("image-channels", reason, "choose a data set that fits the model, with --dataset")
         if not sample.prepared:
-            values = self._prepare(pixels, self.height, self.width, self.dtype)
+            values = self._prepare(pixels, self.height, self.width, self._made)
         elif pixels.shape == shape:
-            values = self._prepared(pixels, self.height, self.width, self.dtype)
+            values = self._prepared(pixels, self.height, self.width, self._made)
         else:
             reason = f"{sample.source} is {pixels.shape}, the model takes {shape}"
             raise DataError("image-size", reason, "choose a data set that fits the model, with --dataset")
-        return (np.ascontiguousarray(values)[None],)
+        tensor = np.ascontiguousarray(values)[None]
+        return (self._store(tensor) if self._store else tensor,)
 
 
 def _as_it_is(pixels: Pixels, height: int, width: int, dtype: np.dtype[np.generic]) -> Values:

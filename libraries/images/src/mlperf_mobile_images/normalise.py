@@ -14,11 +14,13 @@ import numpy.typing as npt
 def normalise(values: npt.NDArray[np.generic], dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
     """The benchmark's three normalisations of values between 0 and 255; integers truncate towards zero.
 
-    float32: ``(x - 127.5) * (1 / 127.5)``; uint8: ``x``; int8: ``x - 128``.
+    float32: ``(x - 127.5) * (1 / 127.5)``, and float16 the same, rounded; uint8: ``x``; int8: ``x - 128``.
 
     Raises:
         ValueError: Another type.
     """
+    if dtype == np.float16:
+        return normalise(values, np.dtype(np.float32)).astype(np.float16)
     if dtype == np.float32:
         centred = values.astype(np.float32, copy=False) - np.float32(127.5)
         centred *= np.float32(1 / 127.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -16,6 +17,11 @@ class TaskOptions(_Options):
 
     label_offset: int = Field(
         default=0, ge=0, le=100, description="outputs before the first class: 1 for models with a background class"
+    )
+    quantised_input: Literal["tensor", "official"] = Field(
+        default="tensor",
+        description="what uint8 and int8 images are: tensor: what scale and zero point of the model's input ask for; "
+        "official: x and x - 128 whatever they are, as in MLPerf Mobile's app",
     )
 
 

@@ -7,25 +7,35 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mlperf_mobile.contracts import Codec, Dataset, Metric, Options, Tensors, TensorSpec
+from mlperf_mobile.contracts import (
+    Codec,
+    Dataset,
+    Metric,
+    Options,
+    Tensors,
+    TensorSpec,
+    check_quantisation,
+    real_values,
+)
 from mlperf_mobile.errors import ModelError
 from mlperf_mobile_images.model_input import ImageInput, describe
 from mlperf_mobile_task_image_classification.metric import RESPONSE, Top1
 from mlperf_mobile_task_image_classification.options import TaskOptions
 from mlperf_mobile_task_image_classification.preprocess import classification_input
 
-OUTPUT_TYPES = ("float32", "float16", "uint8", "int8")
+OUTPUT_TYPES = ("float32", "float16", "uint8", "int8", "int16", "uint16")
 
 
 class ImageClassification:
     """Official preprocessing, and top-1 with a label offset."""
 
     def __init__(self, options: Options) -> None:
-        self._offset = TaskOptions.model_validate(options).label_offset
+        chosen = TaskOptions.model_validate(options)
+        self._offset, self._official = chosen.label_offset, chosen.quantised_input == "official"
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
         """Check for one image in, [1, height, width, 1 or 3], and one vector of classes out."""
-        image = ImageInput(inputs, classification_input)
+        image = ImageInput(inputs, classification_input, official=self._official)
         if len(outputs) != 1 or not _is_vector(outputs[0]):
             expected = f"one vector [1,classes] of {', '.join(OUTPUT_TYPES)}"
             raise ModelError("model-output", f"the model gives {describe(outputs)}, the task takes {expected}", _OTHER)
@@ -54,11 +64,13 @@ class _Codec:
     def __init__(self, image: ImageInput, classes: TensorSpec, offset: int) -> None:
         self.encode, self._offset = image.encode, offset
         self.recipe = image.recipe("classification 1")
+        check_quantisation(classes)
+        self._real = real_values(classes) if classes.scales else None  # one scale leaves the order as it is
         self._floating = np.issubdtype(classes.dtype, np.floating)
 
     def decode(self, outputs: Tensors) -> bytes:
         """The class with the largest value, the first one among equals; a value that is no number never wins."""
-        values = outputs[0].reshape(-1)
+        values = outputs[0].reshape(-1) if self._real is None else self._real(outputs[0]).reshape(-1)
         best = int(values[self._offset :].argmax()) if self._offset else int(values.argmax())
         if self._floating and values[best + self._offset] != values[best + self._offset]:
             best = _largest_number(values[self._offset :])

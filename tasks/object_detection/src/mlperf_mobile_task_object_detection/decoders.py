@@ -26,6 +26,10 @@ class PostProcessed:
         self._boxes, self._classes = places["boxes"], places["classes"]
         self._scores, self._count = places["scores"], places["count"]
         self._real = [Real(spec) for spec in outputs]
+        for part in ("classes", "scores", "count"):  # boxes have four columns, the others are one list
+            if self._real[places[part]].by_column:
+                reason = f"output {outputs[places[part]].name} {outputs[places[part]]} has several scales"
+                raise ModelError("model-output", reason, "convert the model with one scale for the output")
         self._offset = np.float32(options.label_offset)
 
     def decode(self, outputs: Tensors) -> bytes:

@@ -18,13 +18,18 @@ class _Options(BaseModel):
 
 
 class TaskOptions(_Options):
-    """Of ``object_detection``; all but the first three concern models whose outputs are not post-processed."""
+    """Of ``object_detection``; all but the first four concern models whose outputs are not post-processed."""
 
     label_offset: int = Field(
         default=1, ge=0, le=100, description="what a model's class 0, background left out, is called in the data set"
     )
     num_classes: int = Field(
         default=91, ge=1, le=100_000, description="classes of the data set are from 0 to one less than this"
+    )
+    quantised_input: Literal["tensor", "official"] = Field(
+        default="tensor",
+        description="what uint8 and int8 images are: tensor: what scale and zero point of the model's input ask for; "
+        "official: x and x - 128 whatever they are, as in MLPerf Mobile's app",
     )
     output_order: tuple[Part, ...] | None = Field(
         default=None,

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile.contracts import TensorSpec, check_quantisation
 from mlperf_mobile.errors import ModelError
 from mlperf_mobile_images.model_input import describe
+from mlperf_mobile_images.stored import WHOLE_TYPES
 from mlperf_mobile_task_object_detection.options import Part
 
-REAL_TYPES = ("float32", "float16", "uint8", "int8")
-WHOLE_TYPES = ("int32", "int64")
-"""Of classes and counts, besides the others."""
+FLOAT_TYPES = ("float32", "float16")
+REAL_TYPES = (*FLOAT_TYPES, "uint8", "int8", "int16", "uint16")
+"""Of boxes and scores; integers need a scale there, and are classes and counts without one."""
 
 POST_PROCESSED: tuple[Part, ...] = ("boxes", "classes", "scores", "count")
 """The order in which TFLite_Detection_PostProcess and the reference app have them."""
@@ -35,24 +36,43 @@ WORDS: Mapping[tuple[Part, ...], Mapping[Part, str]] = {
 """What the names of outputs may contain."""
 _OTHER = "give a detector with --model, or choose the task that fits the model"
 
+Floats = npt.NDArray[np.float32]
 Places = Mapping[Part, int]
 """Which output holds what."""
 
 
 class Real:
-    """The numbers that an output stands for: ``scale * (stored - zero_point)`` where it is quantised."""
+    """The numbers that an output stands for: ``scale * (stored - zero_point)`` where it is quantised.
+
+    Raises:
+        ModelError: Its scales are none, or go along another axis than the last.
+    """
 
     def __init__(self, spec: TensorSpec) -> None:
-        self.quantised = spec.scale != 0
-        self.scale, self.zero_point = np.float32(spec.scale), np.float32(spec.zero_point)
+        check_quantisation(spec)
+        if spec.scales and spec.axis != len(spec.shape) - 1:
+            reason = f"output {spec.name} {spec} has scales along axis {spec.axis}, not along the last one"
+            raise ModelError("model-output", reason, "convert the model with one scale for the output")
+        self.quantised, self.by_column = spec.quantised, bool(spec.scales)
+        self._wide = np.float32 if spec.dtype.itemsize <= 2 else np.float64  # holds what is stored exactly
+        self.scale, self.zero_point = (each.reshape(-1) for each in spec.scale_arrays())
 
-    def __call__(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """A new array, float32."""
-        values = stored.astype(np.float32)
-        if self.quantised:
-            values -= self.zero_point
-            values *= self.scale
-        return values
+    def __call__(self, stored: npt.NDArray[Any], columns: npt.NDArray[np.intp] | None = None) -> Floats:
+        """A new array, float32.
+
+        Args:
+            stored: Rows of the output's last axis, or numbers out of them.
+            columns: Which column each number is of; None for whole rows.
+        """
+        if not self.quantised:
+            return stored.astype(np.float32)
+        scale, zero_point = self.scale, self.zero_point
+        if self.by_column and columns is not None:
+            scale, zero_point = scale[columns], zero_point[columns]
+        values = np.subtract(stored, zero_point.astype(self._wide), dtype=self._wide)
+        values *= scale.astype(self._wide)
+        result: Floats = values.astype(np.float32, copy=False)
+        return result
 
 
 def find_outputs(outputs: Sequence[TensorSpec], order: Sequence[Part] | None) -> Places:
@@ -66,11 +86,10 @@ def find_outputs(outputs: Sequence[TensorSpec], order: Sequence[Part] | None) ->
         ModelError: They are not a detector's, or cannot be told apart; names them.
     """
     for spec in outputs:
-        if spec.dtype.name in ("uint8", "int8") and not 0 < spec.scale < np.inf:
-            raise ModelError("model-output", f"output {spec.name} {spec} has no scale", _OTHER)
+        check_quantisation(spec)
     if order is not None:
         if len(order) == len(outputs) and _fit(outputs, order):
-            return {part: place for place, part in enumerate(order)}
+            return _with_scales(outputs, order)
         reason = f"the model gives {describe(outputs)}, which cannot be {', '.join(order)}"
         raise ModelError("model-output", reason, "correct output_order, or leave it out")
     parts = {len(each): each for each in (POST_PROCESSED, RAW)}.get(len(outputs), ())
@@ -87,7 +106,7 @@ def find_outputs(outputs: Sequence[TensorSpec], order: Sequence[Part] | None) ->
     if len(fitting) > 1:
         hint = f"say what they are, in order: --set 'output_order=[{', '.join(fitting[0])}]', or another order"
         raise ModelError("model-output", f"which output is which cannot be told: {describe(outputs)}", hint)
-    return {part: place for place, part in enumerate(fitting[0])}
+    return _with_scales(outputs, fitting[0])
 
 
 def _fit(outputs: Sequence[TensorSpec], order: Sequence[Part]) -> bool:
@@ -100,13 +119,22 @@ def _fit(outputs: Sequence[TensorSpec], order: Sequence[Part]) -> bool:
         boxes = boxes[:2] + boxes[3:] if len(boxes) == 4 and boxes[2] == 1 else boxes
         return len(boxes) == len(scores) == 3 and boxes == (1, scores[1], 4) and min(scores) > 0
     classes, count = of["classes"], of["count"]
-    if any(each.dtype.name not in (*REAL_TYPES, *WHOLE_TYPES) for each in (classes, count)):
+    if any(each.dtype.name not in (*FLOAT_TYPES, *WHOLE_TYPES) for each in (classes, count)):
         return False
     of_each = scores[1:] if len(scores) > 1 and scores[0] == 1 else scores
     fit = (
         len(of_each) == 1 and of_each[0] > 0 and classes.shape == scores and boxes in ((1, *of_each, 4), (*of_each, 4))
     )
     return fit and prod(count.shape) == 1 and len(count.shape) <= len(scores)
+
+
+def _with_scales(outputs: Sequence[TensorSpec], order: Sequence[Part]) -> Places:
+    """The places of the parts in this order, in which boxes and scores are real numbers."""
+    for spec, part in zip(outputs, order, strict=True):
+        if part in ("boxes", "scores") and spec.dtype.kind in "iu" and not spec.quantised:
+            hint = "convert the model with the scales of its outputs, or say which they are with output_order"
+            raise ModelError("model-output", f"output {spec.name} {spec} has no scale, and should hold {part}", hint)
+    return {part: place for place, part in enumerate(order)}
 
 
 def _named_so(outputs: Sequence[TensorSpec], order: Sequence[Part], parts: tuple[Part, ...]) -> bool:

@@ -25,7 +25,7 @@ class ObjectDetection:
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
         """Check for one image in, and for detections out, post-processed or raw."""
-        image = ImageInput(inputs, detection_input)
+        image = ImageInput(inputs, detection_input, official=self._options.quantised_input == "official")
         places = find_outputs(outputs, self._options.output_order)
         if "count" in places:
             return _Codec(image, PostProcessed(outputs, places, self._options))

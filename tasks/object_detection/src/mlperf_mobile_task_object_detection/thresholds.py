@@ -45,9 +45,10 @@ class Threshold:
         if self._activation == "softmax":
             anchors, columns, scores = self._softmax(stored)
         else:
-            places = np.flatnonzero(stored.reshape(-1) >= self._stored)
+            high = stored >= self._stored if self._real.by_column else stored.reshape(-1) >= self._stored
+            places = np.flatnonzero(high)
             anchors, columns = places // self._columns, places % self._columns
-            scores = self._real(stored[anchors, columns])
+            scores = self._real(stored[anchors, columns], columns)
             if self._activation == "sigmoid":
                 scores = sigmoid(scores)
         kept = scores >= self._threshold
@@ -85,9 +86,15 @@ def _logit(share: float) -> float:
 
 
 def _as_stored(value: float, spec: TensorSpec) -> Any:
-    """The largest number in the tensor's own terms that is no more than ``value``."""
+    """The largest number in the tensor's own terms that is no more than ``value``; one a column where scales are."""
     kind: Any = spec.dtype.type
-    if spec.scale:
-        limits = np.iinfo(kind)
-        return floor(min(max(spec.zero_point + value / spec.scale, limits.min), limits.max))
-    return np.nextafter(kind(value), kind(-inf))
+    if not spec.quantised:
+        return np.nextafter(kind(value), kind(-inf))
+    limits = np.iinfo(kind)
+
+    def least(scale: float, zero_point: int) -> int:
+        return floor(min(max(zero_point + value / scale, limits.min), limits.max))
+
+    if not spec.scales:
+        return least(spec.scale, spec.zero_point)
+    return np.array([least(*each) for each in zip(spec.scales, spec.zero_points, strict=True)], spec.dtype)

@@ -7,12 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mlperf_mobile.contracts import Codec, Dataset, Metric, Options, Tensors, TensorSpec
-from mlperf_mobile.errors import DataError
+from mlperf_mobile.contracts import (
+    Codec,
+    Dataset,
+    Metric,
+    Options,
+    Tensors,
+    TensorSpec,
+    real_values,
+    stored_values,
+)
+from mlperf_mobile.errors import DataError, ModelError
 from mlperf_mobile_task_question_answering.metric import F1
 from mlperf_mobile_task_question_answering.options import TaskOptions
 from mlperf_mobile_task_question_answering.tensors import find_inputs, find_outputs
-from mlperf_mobile_task_question_answering.window import Window
+from mlperf_mobile_task_question_answering.window import Integers, Window
 
 
 class QuestionAnswering:
@@ -25,9 +34,8 @@ class QuestionAnswering:
         """Check for three vectors in and two out, all of one length."""
         roles, length = find_inputs(inputs, self._options.input_order)
         ends = find_outputs(outputs, length, self._options.output_order)
-        types = [spec.dtype for spec in inputs]
         return _Codec(
-            _Encoder(roles, types, length, self._options.vocabulary_size),
+            _Encoder(roles, inputs, length, self._options.vocabulary_size),
             _Scores(outputs[ends.index("start")], ends.index("start")),
             _Scores(outputs[ends.index("end")], ends.index("end")),
             length,
@@ -39,11 +47,20 @@ class QuestionAnswering:
 
 
 class _Encoder:
-    """Makes a model's inputs out of a window."""
+    """Makes a model's inputs out of a window.
 
-    def __init__(self, roles: tuple[str, ...], types: list[np.dtype[np.generic]], length: int, size: int) -> None:
-        self._roles, self._types, self._length, self._size = roles, types, length, size
-        tensors = " ".join(f"{role}:{dtype.name}" for role, dtype in zip(roles, types, strict=True))
+    Raises:
+        ModelError: An input cannot hold the numbers of the whole vocabulary, where its size is told.
+    """
+
+    def __init__(self, roles: tuple[str, ...], specs: Sequence[TensorSpec], length: int, size: int) -> None:
+        self._roles, self._length, self._size = roles, length, size
+        self._inputs = [_Whole(role, spec) for role, spec in zip(roles, specs, strict=True)]
+        ids = self._inputs[roles.index("ids")]
+        if size and not ids.holds(size - 1):
+            reason = f"the input {ids.told} cannot hold token {size - 1}, and the vocabulary has {size}"
+            raise ModelError("model-input", reason, "export the model with wider token inputs")
+        tensors = " ".join(each.recipe for each in self._inputs)
         self.recipe = f"question_answering 1: {tensors} [1,{length}] below {size}"
 
     def encode(self, sample: object) -> Tensors:
@@ -62,7 +79,43 @@ class _Encoder:
             reason = f"{sample.source} has token {int(sample.ids.max())}, the model's vocabulary has {self._size}"
             raise DataError("token-range", reason, "give the model's own vocabulary with --set vocabulary=FILE")
         parts = {"ids": sample.ids, "mask": sample.mask, "segments": sample.segments}
-        return tuple(parts[role].astype(dtype)[None] for role, dtype in zip(self._roles, self._types, strict=True))
+        return tuple(each.stored(parts[each.role], sample.source) for each in self._inputs)
+
+
+class _Whole:
+    """One input that takes whole numbers, in whatever type: those that it cannot hold are refused, never changed."""
+
+    def __init__(self, role: str, spec: TensorSpec) -> None:
+        self.role, self.told = role, f"{spec.name} {spec}"
+        self._dtype, self._length = spec.dtype, spec.shape[-1]
+        self._store, self._real = stored_values(spec), real_values(spec)
+        self._scaled = spec.quantised and spec.dtype.kind in "iu"
+        self.recipe = f"{role}:{spec.dtype.name}" + (f"{spec.quantisation}" if self._scaled else "")
+
+    def stored(self, numbers: Integers, source: str) -> npt.NDArray[np.generic]:
+        """The tensor, [1, L].
+
+        Raises:
+            DataError: It cannot hold one of the numbers; names both.
+        """
+        stored, lost = self._converted(numbers)
+        if lost is not None:
+            what = "token" if self.role == "ids" else f"the {self.role} value"
+            reason = f"{source} has {what} {lost}, which the input {self.told} cannot hold"
+            raise DataError("token-range", reason, "give a model with wider inputs, or a vocabulary that fits")
+        return stored
+
+    def holds(self, number: int) -> bool:
+        """Whether the tensor can hold one number at every place."""
+        return self._converted(np.full(self._length, number, np.int32))[1] is None
+
+    def _converted(self, numbers: Integers) -> tuple[npt.NDArray[np.generic], int | None]:
+        """The tensor, and the first of the numbers that it does not hold."""
+        with np.errstate(over="ignore"):
+            stored = self._store(numbers[None]) if self._scaled else numbers[None].astype(self._dtype)
+        back = self._real(stored).astype(np.float64) if self._scaled else stored.astype(np.float64)
+        wrong = np.flatnonzero(back != numbers)
+        return stored, int(numbers[wrong[0]]) if wrong.size else None
 
 
 class _Scores:
@@ -70,14 +123,15 @@ class _Scores:
 
     def __init__(self, spec: TensorSpec, place: int) -> None:
         self.place, self.ready = place, spec.dtype == np.dtype("<f4")
-        self._zero_point, self._scale = np.float32(spec.zero_point), np.float32(spec.scale)
         self._quantised = spec.dtype.kind in "iu"
+        wide = np.float32 if spec.dtype.itemsize <= 2 else np.float64  # holds what is stored exactly
+        self._scale, self._zero_point = (each.reshape(-1).astype(wide) for each in spec.scale_arrays())
 
     def write(self, outputs: Tensors, into: npt.NDArray[np.float32]) -> None:
         values = outputs[self.place].reshape(-1)
         if self._quantised:
-            np.subtract(values, self._zero_point, out=into)
-            np.multiply(into, self._scale, out=into)
+            real = np.subtract(values, self._zero_point, dtype=self._scale.dtype)
+            np.multiply(real, self._scale, out=into)
         else:
             into[:] = values
 

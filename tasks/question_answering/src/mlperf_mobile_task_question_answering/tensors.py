@@ -6,15 +6,16 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import permutations
 
-from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile.contracts import TensorSpec, check_quantisation
 from mlperf_mobile.errors import ModelError
 
 INPUTS = ("ids", "mask", "segments")
 """What the reference app gives, in its order. Source: flutter/cpp/datasets/squad.h."""
 OUTPUTS = ("end", "start")
 """What the reference app takes, in its order. Source: flutter/cpp/datasets/squad.cc."""
-INPUT_TYPES = ("float32", "int32")
-OUTPUT_TYPES = ("float32", "float16", "uint8", "int8", "int16")
+WHOLE_TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+INPUT_TYPES = ("float32", "float16", *WHOLE_TYPES)
+OUTPUT_TYPES = ("float32", "float16", *WHOLE_TYPES)
 _OTHER = "give a model like MobileBERT with --model, or choose the task that fits the model"
 
 
@@ -31,12 +32,12 @@ def find_inputs(inputs: Sequence[TensorSpec], order: str) -> tuple[tuple[str, ..
         order: As ``TaskOptions.input_order``.
 
     Raises:
-        ModelError: They are not three vectors [1,L] of float32 or int32.
+        ModelError: They are not three vectors [1,L] of :data:`INPUT_TYPES`.
     """
     length = inputs[0].shape[-1] if inputs and inputs[0].shape else 0
     fits = len(inputs) == len(INPUTS) and length >= 8
     if not fits or any(spec.shape != (1, length) or spec.dtype.name not in INPUT_TYPES for spec in inputs):
-        expected = f"three vectors [1,L] of {' or '.join(INPUT_TYPES)}: token numbers, mask and segments"
+        expected = f"three vectors [1,L] of {', '.join(INPUT_TYPES)}: token numbers, mask and segments"
         raise ModelError("model-input", f"the model takes {describe(inputs)}, the task gives {expected}", _OTHER)
     return _order([spec.name for spec in inputs], INPUTS, _input, order), length
 
@@ -56,7 +57,8 @@ def find_outputs(outputs: Sequence[TensorSpec], length: int, order: str) -> tupl
         expected = f"two vectors [1,{length}] of {', '.join(OUTPUT_TYPES)}: scores of an answer's end and start"
         raise ModelError("model-output", f"the model gives {describe(outputs)}, the task takes {expected}", _OTHER)
     for spec in outputs:
-        if spec.dtype.kind in "iu" and not spec.scale > 0:
+        check_quantisation(spec)
+        if spec.dtype.kind in "iu" and not spec.quantised:
             reason = f"the output {spec.name} {spec} is quantised, and has no scale"
             raise ModelError("model-output", reason, "convert the model with the scales of its outputs")
     return _order([spec.name for spec in outputs], OUTPUTS, _output, order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -20,6 +21,12 @@ class TaskOptions(_Options):
     )
     classes: int | None = Field(
         default=None, ge=1, le=254, description="classes that count, from 1; by default those of the data set"
+    )
+
+    quantised_input: Literal["tensor", "official"] = Field(
+        default="tensor",
+        description="what uint8 and int8 images are: tensor: what scale and zero point of the model's input ask for; "
+        "official: x and x - 128 whatever they are, as in MLPerf Mobile's app",
     )
 
 

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile.contracts import TensorSpec, check_quantisation
+from mlperf_mobile.errors import ModelError
+from mlperf_mobile_images.stored import WHOLE_TYPES
 
-LABEL_TYPES = ("int32", "int64", "uint8", "int8", "int16", "uint16", "float32", "float16")
+LABEL_TYPES = (*WHOLE_TYPES, "float32", "float16")
 """Of label maps, whose largest score was found inside of the model."""
-SCORE_TYPES = ("float32", "float16", "uint8", "int8")
+SCORE_TYPES = ("float32", "float16", "uint8", "int8", "int16", "uint16")
 NONE = 255
 """The label of a pixel for which the model gave no number."""
 MAX_CLASSES = 254
@@ -27,23 +29,30 @@ def reading(spec: TensorSpec, *, background: bool) -> Decode | None:
     """What turns a model's output into a response; None for an output that is neither labels nor scores.
 
     Label maps are [1, H, W] or [1, H, W, 1], scores are [1, H, W, C]. The response has one byte a pixel, row by row.
+    Labels with the scale 1 are ``stored - zero_point``; with another scale, which no labels have, they are as stored.
 
     Args:
         spec: The output.
         background: Whether the model's label 0 is none of the classes; if not, it is class 1.
+
+    Raises:
+        ModelError: Scales that no tensor can have.
     """
+    check_quantisation(spec)
     shape, name = spec.shape, spec.dtype.name
     first = 0 if background else 1
     if len(shape) not in (3, 4) or shape[0] != 1 or min(shape) < 1:
         return None
     if len(shape) == 3 or shape[3] == 1:
-        of_type = _float_labels if np.issubdtype(spec.dtype, np.floating) else _integer_labels
-        return of_type(first) if name in LABEL_TYPES else None
+        if np.issubdtype(spec.dtype, np.floating):
+            return _float_labels(first) if name in LABEL_TYPES else None
+        return _integer_labels(first - (spec.zero_point if spec.scale == 1 else 0)) if name in LABEL_TYPES else None
     return _best_labels(spec, first) if name in SCORE_TYPES and shape[3] <= MAX_CLASSES else None
 
 
-def _integer_labels(first: int) -> Decode:
-    """Labels as integers; of wide types the lowest byte counts, as in the reference app."""
+def _integer_labels(shift: int) -> Decode:
+    """Labels as integers, ``shift`` added; of wide types the lowest byte counts, as in the reference app."""
+    first = shift & 0xFF
 
     def decode(values: Array) -> bytes:
         labels = values if values.dtype.itemsize == 1 else values.astype(np.uint8)
@@ -77,7 +86,14 @@ def _best_labels(spec: TensorSpec, first: int) -> Decode:
     """
     classes = spec.shape[3]
     halves = spec.dtype == np.float16
-    dtype = np.dtype(np.float32) if halves else spec.dtype  # exact, and numpy has no fast half floats
+    several = bool(spec.scales)  # one scale leaves the order of the scores as it is
+    dtype = np.dtype(np.float32) if halves or several else spec.dtype  # exact, and numpy has no fast half floats
+    scale, zero_point = (each.reshape(-1, 1).astype(np.float32) for each in spec.scale_arrays())
+    if several and spec.axis != 3:
+        reason = f"output {spec.name} {spec} has scales along axis {spec.axis}"
+        raise ModelError(
+            "model-output", reason, "convert the model with one scale for its scores, or one for each class"
+        )
     largest = np.fmax if np.issubdtype(dtype, np.floating) else np.maximum
     pixels = max(64, BLOCK // (classes * dtype.itemsize))
     marks = (NONE - first - np.arange(classes)).astype(np.uint8)[:, None]  # falls with the class, and is never 0
@@ -93,6 +109,9 @@ def _best_labels(spec: TensorSpec, first: int) -> Decode:
             count = block.shape[1]
             turned, winning, label = rows[:, :count], won[:, :count], labels[start : start + count]
             np.copyto(turned, block)
+            if several:
+                np.subtract(turned, zero_point, out=turned)
+                np.multiply(turned, scale, out=turned)
             largest.reduce(turned, axis=0, out=best[:count])
             np.equal(turned, best[:count], out=winning)
             marked = winning.view(np.uint8)

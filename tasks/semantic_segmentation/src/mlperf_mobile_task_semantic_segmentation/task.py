@@ -25,7 +25,7 @@ class SemanticSegmentation:
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
         """Check for one image in, and one output of labels or of scores, of the image's aspect ratio."""
-        image = ImageInput(inputs, _prepared)
+        image = ImageInput(inputs, _prepared, official=self._options.quantised_input == "official")
         decode = reading(outputs[0], background=self._options.background) if len(outputs) == 1 else None
         if decode is None or not _is_whole(outputs[0], image):
             expected = f"labels, [1,H,W] or [1,H,W,1], or scores, [1,H,W,C], of {image.height}x{image.width} or fewer"

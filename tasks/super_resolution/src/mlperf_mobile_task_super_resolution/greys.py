@@ -4,7 +4,8 @@ Floating-point tensors hold real values, where black and white are those of the 
 Quantised tensors follow their scale and zero point where these tell real values of that range. Where there are none, or
 where they are of another range (the whole tensor spans less than a sixteenth of it), the official rule holds: uint8 is
 the grey value, int8 is the grey value less 128. With scale 1 and zero point 0 or -128, as official models have them,
-both are the same. Source of the official rule: MLPerf Mobile's app, flutter/cpp/datasets/snu_sr.cc.
+both are the same. int16 and uint16 have no official rule, and need scales that tell. Source of the official rule:
+MLPerf Mobile's app, flutter/cpp/datasets/snu_sr.cc.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile.contracts import TensorSpec, check_quantisation
+from mlperf_mobile.errors import ModelError
 from mlperf_mobile_task_super_resolution.options import Range
 from mlperf_mobile_task_super_resolution.response import new_response
 
-OUTPUT_TYPES = ("float32", "float16", "uint8", "int8")
+OUTPUT_TYPES = ("float32", "float16", "uint8", "int8", "int16", "uint16")
 ENDS: dict[Range, tuple[float, float]] = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
 """Black and white."""
 BLOCK = 1 << 16
@@ -34,34 +36,70 @@ Read = Callable[[npt.NDArray[np.generic]], bytes]
 
 
 def storing(spec: TensorSpec, ends: Range) -> Store:
-    """A function of grey values, uint8 or float32 between 0 and 255, to values of the tensor's type.
+    """A function of grey values, uint8 or float32 between 0 and 255, [..., 3], to values of the tensor's type.
 
     Integer types take whole grey values: fractions are cut off.
+
+    Raises:
+        ModelError: The tensor's scales are none, or tell nothing where they have to.
     """
     black, white = ENDS[ends]
     if np.issubdtype(spec.dtype, np.floating):
         unit, offset = np.float32((white - black) / 255), np.float32(black)
         if ends == "0..255":
-            return lambda greys: greys.astype(np.float32)
-        return lambda greys: greys.astype(np.float32) * unit + offset
-    table = _stored(spec, ends)
-    return lambda greys: table[greys.astype(np.uint8)]
+            return lambda greys: greys.astype(spec.dtype)
+        return lambda greys: (greys.astype(np.float32) * unit + offset).astype(spec.dtype, copy=False)
+    _check_told(spec, ends, "model-input")
+    tables = [_stored(each, ends) for each in _channels(spec, "model-input")]
+    if len(tables) == 1:
+        return lambda greys: tables[0][greys.astype(np.uint8)]
+    table, channels = np.stack(tables, axis=1), np.arange(len(tables))
+    return lambda greys: table[greys.astype(np.uint8), channels]
 
 
 def reading(spec: TensorSpec, ends: Range) -> Read:
     """A function of a tensor to its grey values as bytes, in one pass over the tensor.
 
     Floating-point values are clipped to 0 and 255 and their fractions cut off; what is no number becomes black.
+
+    Raises:
+        ModelError: The tensor's scales are none, or tell nothing where they have to.
     """
     if np.issubdtype(spec.dtype, np.floating):
         return _read_official_floats if ends == "0..255" else _read_floats(*ENDS[ends])
-    table = _greys(spec, ends)
+    _check_told(spec, ends, "model-output")
+    tables = [_greys(each, ends) for each in _channels(spec, "model-output")]
+    if len(tables) > 1 or spec.dtype.itemsize > 1:
+        return _read_by_channel(tables)
     stored = np.arange(256, dtype=np.uint8)
-    if (table == stored).all():
+    if (tables[0] == stored).all():
         return lambda values: values.tobytes()
-    if (table == stored ^ 128).all():
+    if (tables[0] == stored ^ 128).all():
         return _read_signed
-    return _read_by(table.tobytes())
+    return _read_by(tables[0].tobytes())
+
+
+def _channels(spec: TensorSpec, code: str) -> list[TensorSpec]:
+    """The spec of each channel where scales differ between them; else the spec alone.
+
+    Raises:
+        ModelError: ``code``: the scales go along another axis.
+    """
+    if not spec.scales:
+        return [spec]
+    check_quantisation(spec)
+    if spec.axis != len(spec.shape) - 1:
+        reason = f"tensor {spec.name} {spec} has scales along axis {spec.axis}, not along the colours"
+        raise ModelError(code, reason, "convert the model with one scale for the tensor")
+    each = zip(spec.scales, spec.zero_points, strict=True)
+    return [TensorSpec(spec.name, spec.shape, spec.dtype, scale, zero_point) for scale, zero_point in each]
+
+
+def _check_told(spec: TensorSpec, ends: Range, code: str) -> None:
+    if spec.dtype.itemsize > 1 and not all(_tells(each, ends) for each in _channels(spec, code)):
+        scale = f"the scale {spec.scale:g}, which tells" if spec.quantised else "no scale, and without one there are"
+        reason = f"tensor {spec.name} {spec} has {scale} no grey values"
+        raise ModelError(code, reason, "convert the model with float32, uint8 or int8 images")
 
 
 def _read_official_floats(values: npt.NDArray[np.generic]) -> bytes:
@@ -107,6 +145,20 @@ def _read_by(table: bytes) -> Read:
     return read
 
 
+def _read_by_channel(tables: list[Greys]) -> Read:
+    """The grey value of each stored one by tables, one for all channels or one for each."""
+    index = np.dtype(np.uint8) if len(tables[0]) == 256 else np.dtype(np.uint16)
+
+    def read(values: npt.NDArray[np.generic]) -> bytes:
+        response, greys = new_response(values.size)
+        stored, found = (each.reshape(-1, len(tables)) for each in (values.view(index), greys))
+        for channel, table in enumerate(tables):
+            table.take(stored[:, channel], out=found[:, channel], mode="clip")
+        return response
+
+    return read
+
+
 def _stored(spec: TensorSpec, ends: Range) -> npt.NDArray[np.generic]:
     """What stands for each grey value, [256] of the tensor's type."""
     if not _tells(spec, ends):
@@ -119,8 +171,8 @@ def _stored(spec: TensorSpec, ends: Range) -> npt.NDArray[np.generic]:
 
 
 def _greys(spec: TensorSpec, ends: Range) -> Greys:
-    """The grey value that each byte of the tensor stands for, [256]; the nearest one."""
-    every = np.arange(256, dtype=np.uint8)
+    """The grey value that each stored one stands for, [256] or [65536] by its bits; the nearest one."""
+    every = np.arange(1 << 8 * spec.dtype.itemsize).astype(f"u{spec.dtype.itemsize}")
     if not _tells(spec, ends):
         return _official(spec).view(np.uint8)
     black, white = ENDS[ends]
@@ -130,7 +182,8 @@ def _greys(spec: TensorSpec, ends: Range) -> Greys:
 
 def _tells(spec: TensorSpec, ends: Range) -> bool:
     black, white = ENDS[ends]
-    return 1 / 16 <= spec.scale * 255 / (white - black) < math.inf
+    limits = np.iinfo(spec.dtype.name)
+    return 1 / 16 <= spec.scale * (int(limits.max) - int(limits.min)) / (white - black) < math.inf
 
 
 def _official(spec: TensorSpec) -> npt.NDArray[np.generic]:

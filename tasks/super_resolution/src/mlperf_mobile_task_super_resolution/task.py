@@ -38,7 +38,7 @@ class _Codec:
     """The task bound to one model."""
 
     def __init__(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], options: TaskOptions) -> None:
-        self._image = ImageInput(inputs, self._resized, self._unchanged)
+        self._image = ImageInput(inputs, self._resized, self._unchanged, ready=True)
         height, width = self._image.height, self._image.width
         if self._image.channels != 3:
             raise ModelError("model-input", f"the model takes {describe(inputs)}, the task gives three colours", _OTHER)
@@ -48,7 +48,8 @@ class _Codec:
         self._size = outputs[0].shape[1:3]
         self._store = storing(inputs[0], options.input_range)
         self._read = reading(outputs[0], options.output_range)
-        stored = f"{options.input_range} {inputs[0].scale!r} {inputs[0].zero_point}"
+        scales = inputs[0].quantisation if inputs[0].scales else f"{inputs[0].scale!r} {inputs[0].zero_point}"
+        stored = f"{options.input_range} {scales}"
         self.recipe = self._image.recipe(f"super-resolution 1, {stored}")
 
     def encode(self, sample: object) -> Tensors:
