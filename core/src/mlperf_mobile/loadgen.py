@@ -5,14 +5,15 @@ from __future__ import annotations
 import ctypes
 import json
 import re
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mlperf_mobile import accuracy_log
-from mlperf_mobile.contracts import Load, Seeds
+from mlperf_mobile import accuracy_log, loadgen_trace
+from mlperf_mobile.contracts import COUNTED, LIVE, Load, Seeds
 from mlperf_mobile.errors import BackendError, OutputError
 
 SUMMARY_LOG = "mlperf_log_summary.txt"
@@ -20,6 +21,8 @@ DETAIL_LOG = "mlperf_log_detail.txt"
 ACCURACY_LOG = "mlperf_log_accuracy.json"
 _MLLOG = ":::MLLOG "
 _MAX_LINE = 64 << 20
+_SOURCE = "latency_source"
+"""Where :func:`run` puts what it found beside LoadGen's own keys."""
 
 IssueQuery = Callable[[list[int], list[int]], None]
 """Called with the query's response ids and sample indices."""
@@ -141,8 +144,18 @@ def _settings(scenario: str, mode: str, seeds: Seeds) -> Any:
     return settings
 
 
-def run(settings: Any, samples: SampleLibrary, issue: IssueQuery, logs: Path) -> Mapping[str, Any]:
+def run(
+    settings: Any, samples: SampleLibrary, issue: IssueQuery, logs: Path, latencies_ns: array[int] | None = None
+) -> Mapping[str, Any]:
     """Run one test in this thread, and return what its detail log says.
+
+    Args:
+        settings: LoadGen's ``TestSettings``.
+        samples: What it may ask for.
+        issue: Called with every query.
+        logs: The folder for its logs.
+        latencies_ns: What ``issue`` appends to. After the run it holds the latencies that LoadGen counted, where its
+            trace has them all; :func:`latency_source` says whether it does.
 
     An exception raised by ``issue`` or by loading samples is given to :data:`abandon`, which ends the process; where
     there is none it is raised here, and LoadGen, which its passing breaks, may crash the process at any time after it.
@@ -155,7 +168,8 @@ def run(settings: Any, samples: SampleLibrary, issue: IssueQuery, logs: Path) ->
     output.outdir = str(logs)
     log_settings = lg.LogSettings()
     log_settings.log_output = output
-    log_settings.enable_trace = False
+    tracing = latencies_ns is not None and loadgen_trace.fits(settings, logs.parent)
+    log_settings.enable_trace = tracing
     try:
         logs.mkdir(parents=True, exist_ok=True)
         (logs / DETAIL_LOG).touch()
@@ -173,7 +187,25 @@ def run(settings: Any, samples: SampleLibrary, issue: IssueQuery, logs: Path) ->
     finished = "result_validity" in details or settings.mode == lg.TestMode.AccuracyOnly
     if "loadgen_version" not in details or not finished:
         raise OutputError("log-incomplete", f"LoadGen could not write {logs / DETAIL_LOG}", "is the disk full?")
+    if tracing and latencies_ns is not None:
+        counted = loadgen_trace.replace(latencies_ns, logs / loadgen_trace.FILE, latencies(details))
+        details[_SOURCE] = COUNTED if counted else LIVE
     return details
+
+
+def latency_source(details: Mapping[str, Any]) -> str:
+    """Whether the latencies of a run are those that LoadGen counted, or were taken around the calls of the system."""
+    return str(details.get(_SOURCE, LIVE))
+
+
+def issued_s(details: Mapping[str, Any]) -> float:
+    """Seconds from LoadGen's start to the issue of the last query of a single-stream run, to six digits.
+
+    LoadGen holds this against the minimum duration, and logs its rate: ``(queries - 1) / issued``
+    (mlcommons/inference, loadgen/results.cc).
+    """
+    rate = float(details.get("result_qps_with_loadgen_overhead") or 0.0)
+    return (int(details["result_query_count"]) - 1) / rate if rate else 0.0
 
 
 def _issuing(issue: IssueQuery) -> IssueQuery:

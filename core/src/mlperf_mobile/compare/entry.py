@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlperf_mobile.contracts import COUNTED
 from mlperf_mobile.performance_score import NANOSECONDS, PerformanceScore, ordinal
 from mlperf_mobile.reference.table import Official, benchmark_of, benchmarks
 from mlperf_mobile.results import latencies
@@ -113,7 +114,8 @@ def of_result(result: Result, folder: Path, label: str) -> Entry:
         facts=_facts(result), result=result,
     )  # fmt: skip
     if entry.percentile is not None and result.performance:
-        _add_latencies(entry, folder / latencies.FILE, result.performance.samples)
+        told = result.performance
+        _add_latencies(entry, folder / latencies.FILE, told.samples, counted=told.latency_source == COUNTED)
     return entry
 
 
@@ -136,10 +138,11 @@ def _state(result: Result) -> str:
     return ", ".join(filter(None, (word, *limits)))
 
 
-def _add_latencies(entry: Entry, path: Path, expected: int) -> None:
+def _add_latencies(entry: Entry, path: Path, expected: int, *, counted: bool) -> None:
     """Latencies that are not those of the result say nothing about it, and are left out with a warning.
 
-    LoadGen's clock starts and stops a little inside of ours, so the percentiles are near each other, not equal.
+    Those that the load generator counted give its percentile exactly. Earlier results have latencies that were taken
+    around each call, a little longer than LoadGen's, and are held to be near it.
     """
     try:
         if not path.is_file():
@@ -156,7 +159,7 @@ def _add_latencies(entry: Entry, path: Path, expected: int) -> None:
     found = sample.percentile(entry.percentile)
     if len(sample) != expected:
         entry.warnings.append(f"no interval, {path.name} has {len(sample)} latencies, the result says {expected}")
-    elif abs(found - entry.value) > max(_NEAR_SHARE * entry.value, _NEAR_NS):
+    elif abs(found - entry.value) > (0 if counted else max(_NEAR_SHARE * entry.value, _NEAR_NS)):
         told = f"is {found / 1e6:.6g} ms, the result says {entry.text}"
         name = ordinal(entry.percentile * 100)
         entry.warnings.append(f"no interval, the {name} percentile of {path.name} {told}")

@@ -16,6 +16,8 @@ from mlperf_mobile.contracts.backend import (
 )
 from mlperf_mobile.contracts.quantisation import check_quantisation, real_values, stored_values
 from mlperf_mobile.contracts.scenario import (
+    COUNTED,
+    LIVE,
     Answered,
     Load,
     Measurement,
@@ -30,6 +32,8 @@ from mlperf_mobile.contracts.task import Codec, Dataset, Fingerprinted, Infinite
 from mlperf_mobile.contracts.tensors import Options, Tensors, TensorSpec
 
 __all__ = [
+    "COUNTED",
+    "LIVE",
     "Answered",
     "Artifact",
     "Backend",

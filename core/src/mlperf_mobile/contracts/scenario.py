@@ -11,7 +11,21 @@ from typing import Any, Protocol
 from mlperf_mobile.contracts.tensors import Options
 from mlperf_mobile.performance_score import PerformanceScore
 
-__all__ = ["Load", "Measurement", "PerformanceScore", "Rule", "Scenario", "Seeds", "Share", "SystemUnderTest"]
+__all__ = [
+    "COUNTED",
+    "LIVE",
+    "Load",
+    "Measurement",
+    "PerformanceScore",
+    "Rule",
+    "Scenario",
+    "Seeds",
+    "Share",
+    "SystemUnderTest",
+]
+
+COUNTED, LIVE = "load generator", "live"
+"""Where latencies come from: the load generator's own records, or a clock read around each call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +109,11 @@ class Measurement:
 
     New in hook API 1.1.
     """
+    latency_source: str = LIVE
+    """:data:`COUNTED` where ``latencies_ns`` holds, after the run, the latencies that the load generator counted.
+
+    New in hook API 1.1.
+    """
     answered: tuple[Answered, ...] = ()
     """The first and the last call of each session; they are answered again after the timed run, and compared.
 
@@ -150,7 +169,8 @@ class Scenario(Protocol):
             system: What answers.
             load: How much to issue.
             latencies_ns: An empty ``array("q")``; one entry is appended for every answered sample, as it is
-                answered, so that progress can be shown and a stopped run keeps what it has.
+                answered, so that progress can be shown and a stopped run keeps what it has. When the run is over, a
+                scenario may replace all entries by those that its load generator counted.
             logs: An existing folder for the load generator's own logs.
         """
         ...

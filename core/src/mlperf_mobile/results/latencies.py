@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mlperf_mobile.regular_files import open_regular
@@ -19,6 +20,23 @@ def append(path: Path, latencies_ns: array[int]) -> None:
         latencies_ns.byteswap()
     with path.open("ab") as file:
         latencies_ns.tofile(file)
+
+
+def replace(path: Path, latencies_ns: array[int]) -> None:
+    """Write a file of these latencies in the place of another; it is there whole, or the other one stays.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    whole = path.with_name(f".{path.name}.whole")
+    try:
+        whole.unlink(missing_ok=True)
+        append(whole, latencies_ns[:])
+        whole.replace(path)
+    except OSError:
+        with suppress(OSError):
+            whole.unlink(missing_ok=True)
+        raise
 
 
 def read(path: Path) -> array[int]:

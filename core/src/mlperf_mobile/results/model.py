@@ -42,6 +42,9 @@ class Performance(_Part):
     accelerators: dict[str, dict[str, float]] = Field(default_factory=dict)
     """What each did: ``sessions``, ``samples``, ``throughput``, and how ``busy`` they were, as a share of the time."""
     loadgen: dict[str, Any] = Field(default_factory=dict)
+    latency_source: str | None = None
+    """``load generator`` where the saved latencies are those it counted, ``live`` where they were taken around each
+    call; None in results of earlier versions, which are live."""
     score: PerformanceScore | None = None
     """The number by which the run is compared; None where its scenario reports none, or the run did not end."""
 

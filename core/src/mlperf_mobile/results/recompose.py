@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mlperf_mobile import events
+from mlperf_mobile.contracts import LIVE
 from mlperf_mobile.errors import ExitCode, OutputError
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.regular_files import open_regular
@@ -209,6 +210,7 @@ def partial(folder: Path, parts: dict[str, Any], timed: events.Progress | None) 
             "queries": len(values),
             "samples": len(values),
             "duration_s": timed.elapsed_s,
+            "latency_source": LIVE,
         }
     }
     rows = folder / timeline.FILE

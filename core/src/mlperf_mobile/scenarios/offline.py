@@ -31,17 +31,14 @@ class Offline:
     def run(self, system: SystemUnderTest, load: Load, latencies_ns: array[int], logs: Path) -> Measurement:
         settings = loadgen.performance_settings("Offline", load)
         settings.offline_expected_qps = system.sessions * system.batch * 1e9 / load.expected_latency_ns
-        times = [0, 0]
         shares: list[Share] = []
         answered: list[Answered] = []
 
         def issue(ids: list[int], indices: list[int]) -> None:
-            times[0] = perf_counter_ns()
-            shares[:] = drain(system, ids, indices, latencies_ns, times[0], answered)
-            times[1] = perf_counter_ns()
+            shares[:] = drain(system, ids, indices, latencies_ns, perf_counter_ns(), answered)
 
-        details = loadgen.run(settings, library(system, load), issue, logs)
-        duration = (times[1] - times[0]) / 1e9
+        details = loadgen.run(settings, library(system, load), issue, logs, latencies_ns)
+        duration = float(details["result_max_latency_ns"]) / 1e9
         samples = len(latencies_ns)
         return Measurement(
             latency_ns=loadgen.latencies(details),
@@ -50,12 +47,13 @@ class Offline:
             samples=samples,
             duration_s=duration,
             rules=(
-                rules.min_duration(duration, load),
-                rules.min_query_count(samples, load),
+                rules.min_duration(duration, load, details.get("result_min_duration_met")),
+                rules.min_query_count(samples, load, logged=details.get("result_min_queries_met")),
                 rules.max_duration(duration, load, 0.0),
             ),
             loadgen=loadgen.verdict(details),
             shares=tuple(shares),
+            latency_source=loadgen.latency_source(details),
             score=performance_score.throughput(samples / duration),
             answered=tuple(answered),
         )

@@ -27,23 +27,21 @@ class SingleStream:
         settings.single_stream_expected_latency_ns = expected_latency(load)
         responder = loadgen.Responder()
         answer, complete, now, record = system.answer, responder.complete, perf_counter_ns, latencies_ns.append
-        times, asked = [0, 0], list[int]()
+        asked = list[int]()
         first: list[Answered] = []
 
         def issue(ids: list[int], indices: list[int]) -> None:
             nonlocal asked
             start = now()
             complete(ids[0], answer(indices[0]))
-            end = now()
-            record(end - start)
-            times[1], asked = end, indices
-            if not times[0]:
-                times[0] = start
+            record(now() - start)
+            asked = indices
+            if not first:
                 first.append(Answered(0, tuple(indices), (responder.last(),)))
 
-        details = loadgen.run(settings, library(system, load), issue, logs)
-        queries = len(latencies_ns)
-        duration = (times[1] - times[0]) / 1e9
+        details = loadgen.run(settings, library(system, load), issue, logs, latencies_ns)
+        queries, issued = len(latencies_ns), loadgen.issued_s(details)
+        duration = issued + latencies_ns[-1] / 1e9
         stopped = any("Max test duration reached" in error for error in details["errors"])
         target_ns = loadgen.target_latency(logs)
         return Measurement(
@@ -53,12 +51,13 @@ class SingleStream:
             samples=queries,
             duration_s=duration,
             rules=(
-                rules.min_duration(duration, load),
-                rules.min_query_count(queries, load, stopped),
+                rules.min_duration(issued, load, details.get("result_min_duration_met")),
+                rules.min_query_count(queries, load, stopped, details.get("result_min_queries_met")),
                 rules.max_duration(duration, load, max(latencies_ns) / 1e9),
-                rules.enough_for_percentile(queries, load),
+                rules.enough_for_percentile(queries, load, details.get("early_stopping_met")),
             ),
             loadgen=loadgen.verdict(details),
+            latency_source=loadgen.latency_source(details),
             score=performance_score.latency(load.percentile, target_ns),
             answered=(*first, Answered(0, tuple(asked), (responder.last(),))),
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mlperf_mobile import loadgen
-from mlperf_mobile.contracts import Answered, Load, Seeds, TensorSpec
+from mlperf_mobile.contracts import COUNTED, LIVE, Answered, Load, Seeds, TensorSpec
 from mlperf_mobile.errors import BackendError, UsageError
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry, pick
@@ -90,6 +90,8 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
                 measured = scenario.run(system, load, latencies, directory / "performance")
             told = asdict(replace(measured, answered=()))
             del told["answered"]
+            if measured.latency_source == COUNTED and not watch.replace():
+                told["latency_source"] = LIVE
             told["accelerators"] = fleet.summed(told.pop("shares"), measured.duration_s)
             channel.measured("performance", told | {"expected_latency_ns": expected})
             channel.measured("telemetry", telemetry.summary())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mlperf_mobile import events
 from mlperf_mobile.errors import ExitCode, OutputError
-from mlperf_mobile.results.latencies import FILE, append
+from mlperf_mobile.results.latencies import FILE, append, replace
 from mlperf_mobile.worker.channel import Channel
 
 INTERVAL_S = 0.25
@@ -62,6 +62,7 @@ class Watch(threading.Thread):
         self._meter: Meter | None = None
         self._latencies: array[int] = array("q")
         self._saved = 0
+        self._saving = threading.Lock()
         self._done = threading.Event()
 
     @contextmanager
@@ -111,10 +112,21 @@ class Watch(threading.Thread):
         self.join()
         self._tick()
 
+    def replace(self) -> bool:
+        """Save all latencies anew, after their values have changed; False when what was saved before has to stay."""
+        with self._saving:
+            try:
+                replace(self._directory / FILE, self._latencies)
+            except OSError:
+                return False
+            self._saved = len(self._latencies)
+        return True
+
     def _tick(self) -> None:
         meter, latencies = self._meter, self._latencies
-        if (count := len(latencies)) > self._saved:
-            append(self._directory / FILE, latencies[self._saved : count])
-            self._saved = count
+        with self._saving:
+            if (count := len(latencies)) > self._saved:
+                append(self._directory / FILE, latencies[self._saved : count])
+                self._saved = count
         if meter and (progress := meter.progress()):
             self._channel.send(progress)

@@ -1,0 +1,101 @@
+"""The latency of every sample as LoadGen counts it, out of LoadGen's trace.
+
+LoadGen takes a query's latency between its own readings of the clock, before it calls the system and after the system
+calls back. Only its trace has them one by one (mlcommons/inference, loadgen/loadgen.cc, ``SampleComplete``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from array import array
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlperf_mobile.results.latencies import summary
+
+FILE = "mlperf_log_trace.json"
+BYTES_A_SAMPLE = 800
+"""At most: 650 in single-stream, some 250 offline (measured)."""
+_LATENCY = re.compile(rb'"complete_ns":(-?\d{1,18})[,}]')
+_CHUNK = 4 << 20
+_LONGEST = 4096
+"""Of an event: so much of a chunk is looked at again with the next one."""
+
+
+def read(path: Path) -> array[int]:
+    """The latencies in nanoseconds, in the order in which LoadGen logged the completions; a chunk at a time.
+
+    Raises:
+        OSError: The trace cannot be read.
+    """
+    values: array[int] = array("q")
+    rest = b""
+    with path.open("rb") as file:
+        while data := file.read(_CHUNK):
+            whole, newline, rest = (rest + data).rpartition(b"\n")
+            _take(values, whole + newline)
+            rest = rest[-_LONGEST:]
+    _take(values, rest)
+    return values
+
+
+def _take(values: array[int], data: bytes) -> None:
+    found = _LATENCY.findall(data)
+    if found:
+        values.frombytes(np.array(found, dtype=f"S{max(map(len, found))}").astype(np.int64).tobytes())
+
+
+def fits(settings: Any, folder: Path) -> bool:
+    """Whether the disk takes a trace of all queries that LoadGen may prepare, and as much again.
+
+    Args:
+        settings: LoadGen's ``TestSettings``.
+        folder: Existing, on the disk that the logs go to.
+    """
+    rates = {
+        "SingleStream": 2e9 / max(1, settings.single_stream_expected_latency_ns),
+        "MultiStream": 2e9 / max(1, settings.multi_stream_expected_latency_ns),
+        "Server": settings.server_target_qps,
+        "Offline": 1.1 * settings.offline_expected_qps,
+    }
+    scenario = settings.scenario.name
+    queries = max(settings.min_query_count, settings.min_duration_ms / 1000 * rates.get(scenario, 0.0))
+    samples = queries * (settings.multi_stream_samples_per_query if scenario == "MultiStream" else 1)
+    try:
+        return bool(shutil.disk_usage(folder).free > 2 * samples * BYTES_A_SAMPLE)
+    except OSError:
+        return False
+
+
+def replace(latencies_ns: array[int], path: Path, logged: Mapping[str, float]) -> bool:
+    """Put the trace's latencies in the place of those taken beside LoadGen, and empty the trace, which is large.
+
+    Args:
+        latencies_ns: As many latencies as samples were answered.
+        path: The trace.
+        logged: Percentiles and bounds as LoadGen's detail log has them, by the names of a latency summary.
+
+    Returns:
+        False, and nothing is replaced, when the trace is not whole: it has another number of latencies, or other
+        percentiles than the log.
+    """
+    try:
+        counted = read(path)
+    except OSError:
+        return False
+    finally:
+        with suppress(OSError):
+            os.truncate(path, 0)
+    if not counted or len(counted) != len(latencies_ns):
+        return False
+    found = summary(counted)
+    if any(found[name] != value for name, value in logged.items() if name != "mean"):
+        return False
+    latencies_ns[:] = counted
+    return True
