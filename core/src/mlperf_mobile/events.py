@@ -63,6 +63,18 @@ class Ended(_Event):
     event: Literal["ended"] = "ended"
 
 
+class Started(_Event):
+    """The first line of a journal, written by the launcher: who works on the run. No worker can say this."""
+
+    event: Literal["started"] = "started"
+    pid: int
+    """The worker's."""
+    created: float
+    """When that process was made, in seconds since the epoch: another one may get the same number."""
+    launcher: int
+    launcher_created: float
+
+
 class Concluded(_Event):
     """The last line of a journal, written by the launcher: how it saw the run end. No worker can say this."""
 
@@ -80,7 +92,7 @@ Event = Annotated[Phase | Progress | Measured | Failed | Ended, Field(discrimina
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
 
 
-def encode(event: Event) -> bytes:
+def encode(event: Event | Started | Concluded) -> bytes:
     """One line."""
     return event.model_dump_json().encode() + b"\n"
 

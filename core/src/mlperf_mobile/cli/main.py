@@ -15,7 +15,7 @@ from mlperf_mobile.printing import cleaned_output
 COMMANDS = {
     "run": "run", "audit": "audit", "comply": "comply",
     "score": "score", "show": "show", "report": "report", "compare": "compare", "leaderboard": "leaderboard",
-    "check": "check", "import": "import_results", "export": "export",
+    "recover": "recover", "check": "check", "import": "import_results", "export": "export",
     "fetch": "fetch", "compile": "compiling", "cache": "cache",
     "list-backends": "lists", "list-tasks": "lists", "list-datasets": "lists", "list-scenarios": "lists",
     "list-suites": "lists", "list-plugins": "lists",
@@ -50,6 +50,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(argv: list[str] | None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
+        signal.signal(signal.SIGHUP, _terminate)
     given = sys.argv[1:] if argv is None else argv
     top = parser(next((word for word in given if not word.startswith("-")), ""))
     args = top.parse_args(given)

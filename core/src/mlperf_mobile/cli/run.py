@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlperf_mobile.errors import ExitCode, UsageError
+from mlperf_mobile.errors import ExitCode, MobileError, UsageError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -96,15 +97,47 @@ def handle(args: argparse.Namespace) -> int:
         return _show_plans(args, resolved)
     if resolved.missing:
         raise missing_resources(resolved.missing, resolved.cache.folder)
-    return _show(args, _run(args, _session(resolved, args.repeat)))
+    session = _session(resolved, args.repeat)
+    with session.owned() if len(session.steps) > 1 else nullcontext():
+        return _carry_out(args, session)
 
 
-def _show(args: argparse.Namespace, results: list[Result]) -> int:
+def _carry_out(args: argparse.Namespace, session: Session, adopted: Sequence[Result] = ()) -> int:
+    """Carry out what is left of a session, and show its results.
+
+    Args:
+        args: The command line.
+        session: Owned by this process, where it is kept.
+        adopted: Results of it that were found and never shown.
+    """
+    from mlperf_mobile.results.store import Unstored
+
+    results: list[Result] = []
+    try:
+        for result in _run(args, session):
+            results.append(result)  # noqa: PERF402  what came before an error is shown
+    except Unstored as unstored:
+        _show(args, [*results, unstored.result], session, unstored)
+        print(f"mlperf-mobile: {unstored.line()}", file=sys.stderr)
+        return unstored.exit_code
+    final = {step.result for step in session.steps}
+    results = [*(result for result in adopted if result.run_id in final), *results]  # the others were tried again
+    if args.resume and not results:
+        print(f"{args.resume}: every run of it is done", file=sys.stderr)
+    return _show(args, results, session)
+
+
+def _show(args: argparse.Namespace, results: list[Result], session: Session, error: MobileError | None = None) -> int:
     from mlperf_mobile.sessions.repeat import repeated
+    from mlperf_mobile.sessions.run import results_of
 
-    again = repeated(results)
+    shown = {result.run_id: result for result in results}
+    earlier = {result.run_id: result for result in results_of(session)} if args.resume else {}
+    again = repeated((earlier | shown).values())
     if args.json:
         told: dict[str, Any] = {"schema": 1, "results": [result.to_json() for result in results]}
+        if error:
+            told["error"] = error.record()
         if again:
             told["repeated"] = [each.to_json() for each in again]
         print(json.dumps(told, indent=2))
@@ -120,16 +153,15 @@ def _show(args: argparse.Namespace, results: list[Result]) -> int:
 def _resume(args: argparse.Namespace) -> int:
     """Go on with a session; what it is made of has been decided when it began."""
     from mlperf_mobile.sessions.session import read
+    from mlperf_mobile.sessions.settle import settle
 
     given = [name for name in (*_FLAGS, "config") if getattr(args, name) is not None]
     if args.tasks or args.set or given or args.dry_run or args.repeat != 1:
         raise UsageError("resume", "a session is resumed as it was begun", "give nothing besides --resume FILE")
-    session = read(args.resume)
-    session.interruptions += 1
-    results = _run(args, session)
-    if not results:
-        print(f"{args.resume}: every run of it is done", file=sys.stderr)
-    return _show(args, results)
+    with read(args.resume).owned():
+        session = read(args.resume)  # as it is now that nobody else changes it
+        session.interruptions += 1
+        return _carry_out(args, session, settle(session))
 
 
 def exit_code(results: list[Result]) -> int:
@@ -151,10 +183,12 @@ def _session(resolved: Resolved, repeat: int = 1) -> Session:
     return Session.of(plans, resolved.output, resolved.mode, rest.kind, rest.seconds)
 
 
-def _run(args: argparse.Namespace, session: Session) -> list[Result]:
+def _run(args: argparse.Namespace, session: Session) -> Iterator[Result]:
+    """The results of what is left of a session, as they come."""
     from mlperf_mobile.report.progress import listener
     from mlperf_mobile.sessions.run import Sitting
 
+    _recover(args, session.output)
     keep = len(session.steps) > 1
     if keep:
         session.save()
@@ -165,19 +199,31 @@ def _run(args: argparse.Namespace, session: Session) -> list[Result]:
             title += f" ({place} of {runs}, {plan.mode}, at least {left} left)"
         return listener(title, quiet=args.quiet)
 
-    def told(result: Result) -> None:
-        if result.error:
-            error = result.error
-            hint = f"; {error.hint}" if error.hint else ""
-            print(f"mlperf-mobile: error[{error.code}]: {error.summary}{hint}", file=sys.stderr)
-
     try:
-        results = Sitting(session, show, keep=keep).carry_out(told)
+        for result in Sitting(session, show, keep=keep).tries():
+            if result.error:
+                error = result.error
+                hint = f"; {error.hint}" if error.hint else ""
+                print(f"mlperf-mobile: error[{error.code}]: {error.summary}{hint}", file=sys.stderr)
+            yield result
     finally:
         if keep and session.pending and session.path.exists():
             print(f"{len(session.pending)} of {len(session.steps)} runs are left: ", end="", file=sys.stderr)
             print(f"mlperf-mobile run --resume {session.path}", file=sys.stderr)
-    return results
+
+
+def _recover(args: argparse.Namespace, output: Path) -> None:
+    """Make results of runs in the same place that were cut short and belong to nobody."""
+    from mlperf_mobile.launch.recover import recover_all
+    from mlperf_mobile.results.model import Result
+
+    for found in recover_all(output):
+        if args.quiet:
+            continue
+        if isinstance(found, Result):
+            print(f"recovered {found.directory}: {found.verdict}", file=sys.stderr)
+        else:
+            print(f"mlperf-mobile: {found.line()}", file=sys.stderr)
 
 
 _FLAGS = (

@@ -9,8 +9,11 @@ from typing import Any
 
 from mlperf_mobile import events
 from mlperf_mobile.errors import ExitCode, MobileError
+from mlperf_mobile.launch.interrupts import Interrupts
 from mlperf_mobile.launch.local import Run
 from mlperf_mobile.plan import CompilePlan
+from mlperf_mobile.results import store
+from mlperf_mobile.results.journal import JournalFile
 from mlperf_mobile.results.model import Status
 
 
@@ -24,13 +27,18 @@ def compile_model(plan: CompilePlan, listen: Callable[[events.Event], None]) -> 
         MobileError: It cannot be done; the summary ends with the compiler's last words where the worker has none.
         KeyboardInterrupt: The user stopped it.
     """
-    with tempfile.TemporaryDirectory(prefix="mlperf-mobile-") as folder:
-        run = Run(plan, Path(folder), listen)
-        status, error = run.until_ended()
+    with tempfile.TemporaryDirectory(prefix="mlperf-mobile-") as name, Interrupts() as interrupts:
+        folder = Path(name).resolve()
+        journal = JournalFile.create(folder / store.EVENTS)
+        try:
+            run = Run(plan, folder, listen, journal)
+            status, error = run.until_ended(interrupts)
+        finally:
+            journal.close()
     if status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     if error:
         last_words = error.stderr_tail.splitlines()[-1:]
         told = f"; its last words: {last_words[0][:300]}" if last_words and error.code.startswith("worker") else ""
         raise MobileError(error.code, error.summary + told, error.hint, ExitCode(error.exit_code))
-    return run.parts
+    return run.told.parts

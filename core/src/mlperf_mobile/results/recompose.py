@@ -25,6 +25,10 @@ MOST_PARTS = 64 << 20
 
 _IMPOSSIBLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What composing raises when the parts in a journal are others than a worker's."""
+RESCUED = "rescued"
+"""A part: the numbers of a timed run whose latencies could not be saved."""
+LEFT_BEHIND = "left_behind"
+"""A part: what the worker had started and could not be ended."""
 _MOST_STRANGE = 100
 _HEAD = 96
 """In so many bytes of a line of ours is its kind."""
@@ -50,6 +54,10 @@ class Journal:
     failure: events.Failed | None = None
     timed: events.Progress | None = None
     """The last progress of the timed run."""
+    phase: str = ""
+    """The last phase that began."""
+    started: events.Started | None = None
+    """Who worked on the run; earlier versions did not say."""
     ended: bool = False
     """The worker said that it was done."""
     concluded: events.Concluded | None = None
@@ -70,8 +78,15 @@ class Journal:
             self.failure = event
         elif isinstance(event, events.Progress) and event.phase == "performance":
             self.timed = event
+        elif isinstance(event, events.Phase):
+            self.phase = event.name
         elif isinstance(event, events.Ended):
             self.ended = True
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether it told anything that would have to be measured again."""
+        return not self.parts.keys().isdisjoint(("performance", "accuracy", RESCUED))
 
 
 def program() -> str:
@@ -79,20 +94,14 @@ def program() -> str:
     return f"mlperf-mobile {version('mlperf-mobile')}"
 
 
-def conclude(folder: Path, ending: Ending) -> None:
-    """Close the journal of a run with how it ended.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    event = events.Concluded(
+def concluded(ending: Ending) -> events.Concluded:
+    """The last entry of a journal: how the run ended."""
+    return events.Concluded(
         status=ending.status.value,
         error=ending.error.model_dump(mode="json") if ending.error else None,
         directory=ending.directory,
         program=ending.program,
     )
-    with (folder / store.EVENTS).open("ab") as journal:
-        journal.write(event.model_dump_json().encode() + b"\n")
 
 
 def read_journal(path: Path) -> Journal:
@@ -101,7 +110,7 @@ def read_journal(path: Path) -> Journal:
     Raises:
         OutputError: It cannot be read, or is no journal.
     """
-    journal, size, timed = Journal(), 0, b""
+    journal, size, timed, phase = Journal(), 0, b"", b""
     try:
         with open_regular(path) as file:
             for number, line in enumerate(_lines(file), 1):
@@ -109,6 +118,8 @@ def read_journal(path: Path) -> Journal:
                 if b'"event":"progress"' in head or b'"event":"phase"' in head:
                     if b'"phase":"performance"' in head:
                         timed = line
+                    elif b'"event":"phase"' in head:
+                        phase = line
                     continue
                 size += len(line)
                 if size > MOST_PARTS:
@@ -116,8 +127,9 @@ def read_journal(path: Path) -> Journal:
                 _take(journal, line, number)
     except OSError as error:
         raise OutputError("no-result", f"cannot read {path}: {error.strerror}", "give a result folder") from error
-    if timed:
-        _take(journal, timed, 0)
+    for last in (timed, phase):
+        if last.endswith(b"\n"):
+            _take(journal, last, 0)
     return journal
 
 
@@ -133,6 +145,10 @@ def _take(journal: Journal, line: bytes, number: int) -> None:
         elif b'"event":"concluded"' in line[:_HEAD]:
             journal.concluded = events.Concluded.model_validate_json(line)
             journal.last = journal.concluded.time
+            return
+        elif b'"event":"started"' in line[:_HEAD]:
+            journal.started = events.Started.model_validate_json(line)
+            journal.first = journal.started.time
             return
         else:
             journal.take(events.decode(line))
@@ -197,22 +213,28 @@ def _ending(journal: Journal, ending: Ending) -> Ending:
 
 
 def partial(folder: Path, parts: dict[str, Any], timed: events.Progress | None) -> dict[str, Any]:
-    """The parts of a timed run that did not end, by its latencies; the rule ``completed`` fails them."""
-    if "performance" in parts or timed is None:
+    """The parts of a timed run that did not end, by its latencies; the rule ``completed`` fails them.
+
+    Where not even its progress is known, its duration is the sum of its latencies.
+    """
+    if "performance" in parts:
         return {}
-    values = latencies.read(folder / latencies.FILE)
-    if not values:
-        return {}
-    found: dict[str, Any] = {
-        "performance": {
+    found: dict[str, Any] = {"performance": parts.get(RESCUED)}
+    if not isinstance(found["performance"], dict):
+        values = latencies.read(folder / latencies.FILE)
+        if not values:
+            return {}
+        done, seconds = len(values), sum(values) / 1e9
+        if timed and timed.elapsed_s > 0:
+            done, seconds = timed.done, timed.elapsed_s
+        found["performance"] = {
             "latency_ns": latencies.summary(values),
-            "throughput": timed.done / timed.elapsed_s,
+            "throughput": done / seconds if seconds > 0 else 0.0,
             "queries": len(values),
             "samples": len(values),
-            "duration_s": timed.elapsed_s,
+            "duration_s": seconds,
             "latency_source": LIVE,
         }
-    }
     rows = folder / timeline.FILE
     if rows.is_file() and "telemetry" not in parts:
         found["telemetry"] = summary.of(timeline.read(rows))
@@ -221,6 +243,9 @@ def partial(folder: Path, parts: dict[str, Any], timed: events.Progress | None) 
 
 def composed(plan: Plan, parts: dict[str, Any], ending: Ending, logs: dict[str, str]) -> Result:
     """The result of ``parts``; where a plugin measured what no result can hold, the run failed and says so."""
+    left, environment = parts.get(LEFT_BEHIND), parts.get("environment") or {}
+    if isinstance(left, list) and isinstance(environment, dict):
+        parts = parts | {"environment": environment | {"processes.left_behind": ", ".join(map(str, left))}}
     try:
         return compose(plan, parts, ending.status, ending.error, ending.directory, logs, ending.program)
     except ValidationError as wrong:

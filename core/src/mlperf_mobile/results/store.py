@@ -6,19 +6,22 @@ import errno
 import hashlib
 import json
 import os
+import shlex
 import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ValidationError
 
 from mlperf_mobile.errors import OutputError
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.regular_files import open_regular, read_regular
+from mlperf_mobile.results.journal import JournalFile
 from mlperf_mobile.results.model import Result
-from mlperf_mobile.whole_files import writing
+from mlperf_mobile.whole_files import sync_folder, writing
 
 RESULT = "result.json"
 PLAN = "plan.json"
@@ -30,39 +33,144 @@ WORK = "work"
 _NOT_DIGESTED = (RESULT, SIGNATURE, WORKER_LOG)
 MOST_BYTES = 64 << 20
 """Of a result or a plan; more is none of ours."""
+PARTIAL = ".partial"
+STARTING = ".starting"
 NEEDED_BYTES = 16 << 20
 """Free space without which a run is not started."""
 
 
+class Unstored(OutputError):
+    """A result that could not be written; everything that it is made of is kept in the run's hidden folder."""
+
+    def __init__(self, error: OutputError, result: Result, folder: Path) -> None:
+        hint = f"what was measured is kept: make room, then mlperf-mobile recover {shlex.quote(str(folder))}"
+        super().__init__(error.code, error.summary, hint)
+        self.result = result
+
+
 class Folder:
-    """A run's folder while it is being filled."""
+    """A run's folder while it is being filled; its journal's lock says who owns it."""
 
-    def __init__(self, output: Path, plan: Plan) -> None:
-        self.final = output.expanduser().resolve() / plan.run_id
-        self.path = self.final.with_name(f".{plan.run_id}.partial")
-        with telling(self.path):
-            self.path.mkdir(parents=True)
-            try:
-                if shutil.disk_usage(self.path).free < NEEDED_BYTES:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                write_json(self.path / PLAN, plan.to_json())
-            except OSError:
-                self.discard()
-                raise
+    def __init__(self, final: Path, path: Path, journal: JournalFile) -> None:
+        self.final, self.path, self.journal = final, path, journal
 
-    def commit(self, result: Result) -> None:
-        """Write the result and give the folder its name.
+    @classmethod
+    def create(cls, output: Path, plan: Plan) -> Self:
+        """Make the folder under its hidden name, owned by this process, with the plan in it.
+
+        It is made under a third name first, so that a hidden folder always has an owner, or lost it.
 
         Raises:
-            OutputError: It cannot be written; the folder keeps its hidden name.
+            OutputError: It cannot be made, or there is not enough room; nothing is left then.
+        """
+        final = output.expanduser().resolve() / plan.run_id
+        with telling(partial(final)):
+            for _ in range(3):
+                with suppress(FileNotFoundError, BlockingIOError):  # somebody took it for one that never began
+                    return cls._made(final, plan)
+            return cls._made(final, plan)
+
+    @classmethod
+    def _made(cls, final: Path, plan: Plan) -> Self:
+        path, starting = partial(final), final.with_name(f".{plan.run_id}{STARTING}")
+        starting.parent.mkdir(parents=True, exist_ok=True)
+        starting.mkdir()
+        try:
+            if shutil.disk_usage(starting).free < NEEDED_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            journal = JournalFile.create(starting / EVENTS)
+            try:
+                write_json(starting / PLAN, plan.to_json())
+                if final.exists():
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+                starting.rename(path)
+            except BaseException:
+                journal.close()
+                raise
+        except BaseException:
+            shutil.rmtree(starting, ignore_errors=True)
+            raise
+        return cls(final, path, journal)
+
+    @classmethod
+    def adopt(cls, path: Path) -> Self:
+        """Own a hidden folder whose launcher is gone.
+
+        Raises:
+            OutputError: ``run-alive``: its launcher is not gone. Or it cannot be opened.
+        """
+        with telling(path):
+            journal = JournalFile.adopt(path / EVENTS)
+        return cls(path.with_name(path.name.removeprefix(".").removesuffix(PARTIAL)), path, journal)
+
+    def tidy(self) -> None:
+        """Remove what is no part of a result, and give every file the mode that this process would give it.
+
+        A library in the worker may have set a umask of its own.
         """
         shutil.rmtree(self.path / WORK, ignore_errors=True)
-        with telling(self.path):
-            write_json(self.path / RESULT, result.to_json())
-            self.path.rename(self.final)
+        mask = os.umask(0o077)
+        os.umask(mask)
+        with suppress(OSError):
+            for each in self.path.iterdir():
+                if each.is_dir() and not each.is_symlink():
+                    each.chmod(0o777 & ~mask)
+        for path in _regular_files(self.path):
+            with suppress(OSError):
+                path.chmod(0o666 & ~mask)
+
+    def commit(self, result: Result) -> None:
+        """Write the result and give the folder its name: all of its files are on the disk before it has that.
+
+        Raises:
+            Unstored: It cannot be written; the folder keeps its hidden name.
+        """
+        try:
+            with telling(self.path):
+                self.journal.sync()
+                if self.journal.trouble and not self.journal.flush():
+                    raise self.journal.trouble
+                _sync_all(self.path)
+                write_json(self.path / RESULT, result.to_json())
+                self.path.rename(self.final)
+                sync_folder(self.final.parent)
+        except OutputError as error:
+            kept = result.model_copy(update={"directory": str(self.path)})
+            raise Unstored(error, kept, self.path) from error
 
     def discard(self) -> None:
+        """Remove a folder in which nothing was measured."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def close(self) -> None:
+        """Own it no longer."""
+        self.journal.close()
+
+
+def partial(final: Path) -> Path:
+    """The hidden name of a run's folder until its result is written."""
+    return final.with_name(f".{final.name}{PARTIAL}")
+
+
+def _sync_all(folder: Path) -> None:
+    """Bring every file of a run's folder to the disk."""
+    for path in _regular_files(folder):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    for each in (*folder.glob("*/"), folder):
+        sync_folder(each)
+
+
+def _regular_files(folder: Path) -> Iterator[Path]:
+    for base, _, names in os.walk(folder):
+        for name in names:
+            path = Path(base, name)
+            with suppress(OSError):
+                if stat.S_ISREG(path.lstat().st_mode):
+                    yield path
 
 
 @contextmanager

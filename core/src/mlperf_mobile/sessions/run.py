@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from mlperf_mobile.results import store
 from mlperf_mobile.results.model import Result, Status
 from mlperf_mobile.sessions import cooldown, estimate
 from mlperf_mobile.sessions.session import Session, State, again
+from mlperf_mobile.sessions.settle import STATES, settle
 
 Listen = Callable[[events.Event], None]
 Show = Callable[[Plan, int, int, estimate.Estimate], AbstractContextManager[Listen]]
@@ -23,11 +24,6 @@ Show = Callable[[Plan, int, int, estimate.Estimate], AbstractContextManager[List
 
 REST = "cool-down"
 """The phase between runs."""
-_STATES = {
-    Status.COMPLETED: State.DONE,
-    Status.FAILED: State.FAILED,
-    Status.INTERRUPTED: State.INTERRUPTED,
-}
 
 
 @dataclass
@@ -76,11 +72,14 @@ class Sitting:
                         self._rest(place, baseline, listen)
                     result = launch(self._planned(place), session.output, listen)
                 except KeyboardInterrupt:
-                    self._ended(place, State.INTERRUPTED)
+                    settle(session)  # it may have come when the result was stored already
+                    if step.state is State.PENDING:
+                        step.state = State.INTERRUPTED
+                    self._save()
                     raise
             rested = rested or step.plan.has_performance
             step.result = Path(result.directory).name
-            self._ended(place, _STATES[result.status])
+            self._ended(place, STATES[result.status])
             yield result
             if result.status is Status.INTERRUPTED:
                 return
@@ -119,21 +118,28 @@ class Sitting:
         )
         plan = step.plan if step.state is State.PENDING else again(step.plan)
         step.plan = plan.model_copy(update={"session": reference if self.keep else None})
+        step.state = State.PENDING
+        self._save()  # before it begins, so that its folder can be found by whoever resumes the session
         return step.plan
 
     def _ended(self, place: int, state: State) -> None:
         self.session.steps[place].state = state
+        self._save()
+
+    def _save(self) -> None:
         if self.keep:
             self.session.save()
 
     def _earlier(self) -> dict[str, Result]:
-        """Results of runs that are done, by benchmark; those that are gone cannot tell anything."""
-        found = {}
-        for step in self.session.steps:
-            if step.state is State.DONE and step.result:
-                try:
-                    result = store.read(self.session.output / step.result)
-                except MobileError:
-                    continue
-                found[result.benchmark] = result
-        return found
+        """Results of runs that are done, by benchmark."""
+        return {result.benchmark: result for result in results_of(self.session) if result.status is Status.COMPLETED}
+
+
+def results_of(session: Session) -> list[Result]:
+    """The last result of each run of a session, in order; those that are gone cannot tell anything."""
+    found = []
+    for step in session.steps:
+        if step.result:
+            with suppress(MobileError):
+                found.append(store.read(session.output / step.result))
+    return found

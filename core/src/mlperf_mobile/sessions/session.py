@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +18,7 @@ from mlperf_mobile.config.settings import Cooldown
 from mlperf_mobile.errors import OutputError
 from mlperf_mobile.plan import FileName, Plan
 from mlperf_mobile.results import store
+from mlperf_mobile.results.journal import lock
 
 SUFFIX = ".session.json"
 MAX_BYTES = 64 << 20
@@ -92,6 +96,35 @@ class Session(_Part):
     def pending(self) -> list[int]:
         """The places of the runs that are left; those that failed or were interrupted are tried again."""
         return [place for place, step in enumerate(self.steps) if step.state is not State.DONE]
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Carry it out in this process alone.
+
+        Raises:
+            OutputError: ``session-busy``: another process does. Or its folder cannot be written.
+        """
+        path = self.output / f".{self.id}.lock"
+        with store.telling(path):
+            self.output.mkdir(parents=True, exist_ok=True)
+            fd = self._locked(path)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            os.close(fd)
+
+    def _locked(self, path: Path) -> int:
+        while True:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            if lock(fd) is False:
+                os.close(fd)
+                hint = "wait until it is over; it can be resumed once its command is gone"
+                raise OutputError("session-busy", f"another process carries out {self.path}", hint)
+            with suppress(FileNotFoundError):  # removed by whoever had it, between opening and locking
+                if os.path.samestat(path.stat(), os.fstat(fd)):
+                    return fd
+            os.close(fd)
 
     def save(self) -> None:
         """Write it, whole or not at all.

@@ -1,0 +1,52 @@
+"""What stops a run from outside: the first signal interrupts it, further ones do not disturb what is to be stored."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Interrupts:
+    """A context in which at most one ``KeyboardInterrupt`` is raised, and none after :meth:`hold`.
+
+    A signal that comes after ``hold`` and is the first one is raised when the context ends. Signals that this process
+    ignores, as under ``nohup``, stay ignored. Outside of the main thread nothing changes.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+        self._held = self._raised = False
+        self._late: int | None = None
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                handler = signal.getsignal(number)
+                if callable(handler) or (handler is signal.SIG_DFL and number == signal.SIGINT):
+                    self._before[number] = signal.signal(number, self._signalled)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self._late is not None and error is None:
+            signal.raise_signal(self._late)
+
+    def hold(self) -> None:
+        """Raise nothing from here on."""
+        self._held = True
+
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        if self._raised:
+            return
+        if self._held:
+            self._late = number
+            return
+        self._raised = True
+        raise KeyboardInterrupt

@@ -1,0 +1,206 @@
+"""The worker as a process of this machine: its start, its log, and its end with everything that it started."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from mlperf_mobile.launch.worker_log import WorkerLog
+
+GRACE_S = 0.5
+"""How long a worker that is done, or was cancelled, may take to end by itself."""
+MARK = "_MLPERF_MOBILE_RUN"
+"""A variable in the environment of a worker and of what it starts: which run a stray process belongs to."""
+_SUBREAPER = (36, 37)
+"""``PR_SET_CHILD_SUBREAPER`` and ``PR_GET_CHILD_SUBREAPER`` (linux/prctl.h)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a worker process ended."""
+
+    returncode: int
+    killed: bool
+    """It had not ended by itself, and was killed here."""
+    out_of_memory: bool
+    """The kernel's out-of-memory killer ended some process meanwhile."""
+    left_behind: tuple[str, ...]
+    """What it had started and could not be ended, by name and number."""
+
+
+class Worker:
+    """A running worker; :meth:`end` has to be called."""
+
+    def __init__(self, folder: Path, mark: str) -> None:
+        """Start it.
+
+        Args:
+            folder: An existing folder for its files, absolute.
+            mark: Names the run.
+
+        Raises:
+            OSError: It cannot be started, or its log cannot be made.
+        """
+        self._mark, self._reaps = mark, _become_subreaper()
+        self._ours = {child.pid for child in _children()}
+        self._oom_kills = _oom_kills()
+        self.log = WorkerLog(folder)
+        read_fd, write_fd = os.pipe()
+        try:
+            self.process = subprocess.Popen(  # noqa: S603  our own interpreter and module
+                [
+                    sys.executable, "-P", "-m", "mlperf_mobile.worker",
+                    "--events-fd", str(write_fd), "--directory", str(folder),
+                ],
+                stdin=subprocess.PIPE, stdout=self.log.fd, stderr=self.log.fd, pass_fds=(write_fd,),
+                start_new_session=True, env=os.environ | {MARK: mark},
+            )  # fmt: skip
+        except BaseException:
+            os.close(read_fd)
+            self.log.close()
+            raise
+        finally:
+            os.close(write_fd)
+        self.events_fd = read_fd
+        """Its events come from here; to be closed by whoever reads them."""
+
+    def tell(self, line: bytes) -> None:
+        """Write to its standard input; when it is gone, its end says why."""
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(line)
+            self.process.stdin.flush()
+
+    def wait(self, seconds: float) -> None:
+        """Give it so long to end by itself."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+
+    def end(self) -> Exit:
+        """See to it that the process, and all that it started, is gone."""
+        killed = self.process.poll() is None
+        strays = _descendants(self.process.pid)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        if self.process.stdin:
+            with suppress(BrokenPipeError):
+                self.process.stdin.close()
+        left = _end_all([*strays, *self._adopted()])
+        left = left or _end_all(self._adopted())  # what a stray had started is ours by now
+        if self._reaps:
+            _prctl(_SUBREAPER[0], 0)
+        self.log.close()
+        oom = _oom_kills() > self._oom_kills
+        return Exit(self.process.returncode, killed, oom, tuple(map(_named, left)))
+
+    def _adopted(self) -> list[psutil.Process]:
+        """Processes that became ours when the ones that had started them ended.
+
+        What other threads of this process have started is in its session, or has another run's mark.
+        """
+        found = []
+        for child in _children():
+            if child.pid in self._ours or child.pid == self.process.pid:
+                continue
+            try:
+                mark = child.environ().get(MARK)
+                foreign = os.getsid(child.pid) != os.getsid(0)
+            except (psutil.Error, OSError):
+                continue
+            if mark == self._mark or (mark is None and foreign and self._reaps):
+                found.append(child)
+        return found
+
+
+def created(pid: int) -> float:
+    """When a process was made, in seconds since the epoch; 0 when there is no such process."""
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return 0.0
+
+
+def is_alive(pid: int, made: float) -> bool:
+    """Whether a process that was made then still runs; another one may have got its number."""
+    return abs(created(pid) - made) <= 1
+
+
+def end_group(pid: int, made: float) -> None:
+    """End a worker whose launcher is gone, and its process group; another process of that number is left alone."""
+    try:
+        if not is_alive(pid, made) or os.getpgid(pid) != pid:
+            return
+        process = psutil.Process(pid)
+        strays = process.children(recursive=True)
+        os.killpg(pid, signal.SIGKILL)
+    except (psutil.Error, OSError):
+        return
+    _end_all([process, *strays])
+
+
+def _children() -> list[psutil.Process]:
+    try:
+        return psutil.Process().children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def _end_all(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Kill them; those that are still there."""
+    found = list(dict.fromkeys(processes))
+    for process in found:
+        with suppress(psutil.Error):
+            process.kill()
+    _, alive = psutil.wait_procs(found, timeout=2 * GRACE_S) if found else ([], [])
+    return [process for process in alive if process.is_running()]
+
+
+def _named(process: psutil.Process) -> str:
+    try:
+        return f"{process.name()} ({process.pid})"
+    except psutil.Error:
+        return f"({process.pid})"
+
+
+def _become_subreaper() -> bool:
+    """Let orphans of this process's children become its own; False where that was so already, or cannot be."""
+    if not sys.platform.startswith("linux"):
+        return False
+    before = ctypes.c_int(0)
+    if _prctl(_SUBREAPER[1], ctypes.byref(before)) != 0 or before.value:
+        return False
+    return _prctl(_SUBREAPER[0], 1) == 0
+
+
+def _prctl(option: int, value: object) -> int:
+    try:
+        return int(ctypes.CDLL(None).prctl(option, value, 0, 0, 0))
+    except (OSError, AttributeError):
+        return -1
+
+
+def _oom_kills() -> int:
+    """How many processes the kernel has ended because memory ran out (proc(5), vmstat); 0 where it does not say."""
+    try:
+        found = re.search(r"^oom_kill (\d{1,18})$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0

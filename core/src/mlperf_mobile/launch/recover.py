@@ -1,0 +1,125 @@
+"""Makes results of what killed launchers and full disks left behind; runs that somebody works on are left alone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from mlperf_mobile import loadgen
+from mlperf_mobile.errors import ExitCode, OutputError
+from mlperf_mobile.launch import endings
+from mlperf_mobile.launch.local import close
+from mlperf_mobile.launch.process import end_group, is_alive
+from mlperf_mobile.launch.worker_log import last_words
+from mlperf_mobile.plan import Plan
+from mlperf_mobile.results import store
+from mlperf_mobile.results.journal import JournalFile
+from mlperf_mobile.results.model import ErrorFacts, Result, Status
+from mlperf_mobile.results.recompose import Ending, Journal, program, read_journal
+
+
+def left_over(output: Path) -> list[Path]:
+    """The hidden folders of runs in a folder of results, owned or not, the oldest first."""
+    return _hidden(output, store.PARTIAL)
+
+
+def recover(hidden: Path) -> Result | None:
+    """Make the result of a run that nobody works on any more, and give its folder its name.
+
+    Args:
+        hidden: The run's folder under its hidden name.
+
+    Returns:
+        The result; None when somebody else has made it meanwhile.
+
+    Raises:
+        OutputError: ``run-alive``: a command still works on it. Or its plan cannot be read; nothing is changed then.
+        Unstored: There is still no room.
+    """
+    plan = store.read_plan(hidden)
+    folder = store.Folder.adopt(hidden)
+    try:
+        if not (hidden / store.PLAN).exists():
+            return None
+        told = read_journal(hidden / store.EVENTS)
+        if told.started:
+            if not folder.journal.locked and is_alive(told.started.launcher, told.started.launcher_created):
+                raise OutputError("run-alive", f"{hidden} is the run of process {told.started.launcher}", "wait for it")
+            end_group(told.started.pid, told.started.created)
+        folder.journal.end_torn_line()
+        status, error = _verdict(plan, told, hidden)
+        return close(folder, plan, told, Ending(status, error, str(folder.final), program()))
+    finally:
+        folder.close()
+
+
+def _verdict(plan: Plan, told: Journal, folder: Path) -> tuple[Status, ErrorFacts | None]:
+    """How a run ended that nobody judged, by its worker's words and LoadGen's logs."""
+    words = last_words(folder)
+    if told.failure:
+        return Status.FAILED, endings.told(told.failure, words)
+    if not told.ended:
+        return Status.INTERRUPTED, endings.launcher_died(told, words)
+    torn = _torn_log(plan, folder)
+    return (Status.FAILED, torn) if torn else (Status.COMPLETED, None)
+
+
+def recover_all(output: Path) -> Iterator[Result | OutputError]:
+    """Recover every run in a folder of results that nobody works on; what cannot be recovered is told, and left."""
+    for hidden in left_over(output):
+        try:
+            result = recover(hidden)
+        except OutputError as error:
+            if error.code != "run-alive":
+                yield error
+            continue
+        if result:
+            yield result
+    for path in _hidden(output, store.STARTING):
+        sweep(path)
+
+
+def _hidden(output: Path, suffix: str) -> list[Path]:
+    try:
+        return sorted(path for path in output.glob(f".*{suffix}") if path.is_dir() and not path.is_symlink())
+    except OSError:
+        return []
+
+
+def sweep(starting: Path) -> None:
+    """Remove the folder of a run that never began, unless it is about to."""
+    with suppress(OSError, OutputError):
+        if not starting.is_dir():
+            return
+        if not (starting / store.EVENTS).exists():
+            starting.rmdir()  # empty, or it is not what it looks like
+            return
+        journal = JournalFile.adopt(starting / store.EVENTS)
+        try:
+            shutil.rmtree(starting, ignore_errors=True)
+        finally:
+            journal.close()
+
+
+def _torn_log(plan: Plan, folder: Path) -> ErrorFacts | None:
+    """Whether LoadGen's logs are whole: a machine that loses power may have lost what had been written to them."""
+    wanted = [("performance", "result_validity")] if plan.has_performance else []
+    wanted += [("accuracy", "loadgen_version")] if plan.has_accuracy else []
+    for name, key in wanted:
+        log = folder / name / loadgen.DETAIL_LOG
+        if not log.parent.is_dir():
+            continue  # a scenario that does without LoadGen
+        try:
+            details = loadgen.read_details(log)
+        except OSError:
+            details = {}
+        if key not in details:
+            return ErrorFacts(
+                code="log-incomplete",
+                summary=f"{log} is not whole: it was not on the disk yet when the machine went down",
+                hint="run it again; the numbers that were told are kept",
+                exit_code=ExitCode.OUTPUT,
+            )
+    return None

@@ -1,0 +1,89 @@
+"""``worker.log``: what the worker and its libraries print; however much it is, its beginning and its end are kept."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from mlperf_mobile.results.store import WORKER_LOG
+
+HEAD_BYTES = TAIL_BYTES = 1 << 20
+LAST_WORDS_BYTES = 4096
+"""What an error quotes of it."""
+_SLACK = 4096
+"""What it may have beyond them: the line that says what is missing is no reason to cut again."""
+_PUNCH = 0x01 | 0x02
+"""``FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE`` (linux/falloc.h)."""
+
+
+class WorkerLog:
+    """A file that the worker appends to. It is a file, not a pipe: nobody who prints has to wait for a reader."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make it.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        self._path = folder / WORKER_LOG
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+        self.fd = os.open(self._path, flags, 0o666)
+        self._freed = HEAD_BYTES
+        self._left_out = 0
+
+    def trim(self) -> None:
+        """Give the middle's room back to the disk while the worker goes on printing; the end stays where it is."""
+        with suppress(OSError):
+            end = os.fstat(self.fd).st_size - TAIL_BYTES
+            if end - self._freed < TAIL_BYTES:
+                return
+            if _punch(self.fd, self._freed, end - self._freed):
+                self._freed = end
+            else:
+                self._cut()
+
+    def close(self) -> None:
+        """Leave the beginning, a line that says what is missing, and the end. Nobody prints any more."""
+        with suppress(OSError):
+            self._cut()
+        with suppress(OSError):
+            os.close(self.fd)
+
+    def _cut(self) -> None:
+        size = os.fstat(self.fd).st_size
+        missing = size - HEAD_BYTES - TAIL_BYTES
+        if missing <= _SLACK:
+            return
+        self._left_out += missing
+        tail = os.pread(self.fd, TAIL_BYTES, size - TAIL_BYTES)
+        fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)  # not for appending
+        try:
+            data = f"\n[... {self._left_out} bytes are left out here ...]\n".encode() + tail
+            os.pwrite(fd, data, HEAD_BYTES)
+            os.ftruncate(fd, HEAD_BYTES + len(data))
+        finally:
+            os.close(fd)
+        self._freed = HEAD_BYTES
+
+
+def _punch(fd: int, start: int, length: int) -> bool:
+    if not sys.platform.startswith("linux"):
+        return False
+    allocate = getattr(ctypes.CDLL(None), "fallocate64", None)
+    if allocate is None:
+        return False
+    allocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    return bool(allocate(fd, _PUNCH, start, length) == 0)
+
+
+def last_words(folder: Path) -> str:
+    """The end of the log in a run's folder; empty when it cannot be read."""
+    try:
+        with (folder / WORKER_LOG).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
+            return file.read(LAST_WORDS_BYTES).decode(errors="replace").strip()
+    except OSError:
+        return ""

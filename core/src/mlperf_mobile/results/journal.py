@@ -1,0 +1,145 @@
+"""A run's journal, ``events.jsonl``: who holds its lock owns the run, and what is measured finds room in it."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from mlperf_mobile.errors import OutputError
+
+RESERVE = 1 << 18
+"""Bytes that are set aside at a time, behind what is written: a disk that fills up leaves room for what is measured."""
+_KEEP_SIZE = 1
+"""``FALLOC_FL_KEEP_SIZE`` (linux/falloc.h)."""
+
+
+class JournalFile:
+    """Appends whole lines. What the disk refuses waits in memory, and is tried again with the next line."""
+
+    def __init__(self, fd: int) -> None:
+        """Take over an open file, its lock held; see :meth:`create` and :meth:`adopt`."""
+        self._fd = fd
+        self._waiting = bytearray()
+        self._size = os.fstat(fd).st_size
+        self._reserved = 0
+        self.locked = True
+        """False where the file system knows no locks."""
+        self.trouble: OSError | None = None
+        """Why lines wait, or progress is left out; None while all is well."""
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """A new journal, owned by this process until it is closed.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        try:
+            if lock(fd) is False:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))  # somebody sweeps up what never began
+            journal = cls(fd)
+            journal._reserve()
+        except BaseException:
+            os.close(fd)
+            raise
+        return journal
+
+    @classmethod
+    def adopt(cls, path: Path) -> Self:
+        """The journal of a run that nobody owns any more.
+
+        Raises:
+            OutputError: ``run-alive``: somebody owns it.
+            OSError: It cannot be opened.
+        """
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        try:
+            if (taken := lock(fd)) is False:
+                hint = "wait until it is over; a run is only recovered when its command is gone"
+                raise OutputError("run-alive", f"{path.parent} is the run of a command that still works on it", hint)
+            journal = cls(fd)
+            journal.locked = bool(taken)
+        except BaseException:
+            os.close(fd)
+            raise
+        return journal
+
+    def write(self, line: bytes, *, essential: bool = True) -> None:
+        """Append a line, which ends with a newline.
+
+        Args:
+            line: The line.
+            essential: False for progress, which is left out once the disk is full.
+        """
+        if self.trouble and not essential:
+            return
+        self._waiting += line
+        self.flush()
+        if self._size + RESERVE // 2 > self._reserved and not self.trouble:
+            self._reserve()
+
+    def flush(self) -> bool:
+        """Write what waits; whether nothing waits any more."""
+        try:
+            while self._waiting:
+                written = os.write(self._fd, self._waiting)
+                self._size += written
+                del self._waiting[:written]
+        except OSError as error:
+            self.trouble = error
+            return False
+        return True
+
+    def sync(self) -> None:
+        """Bring everything to the disk, and give back the room that is left over; what fails is in ``trouble``."""
+        if not self.flush():
+            return
+        try:
+            os.ftruncate(self._fd, self._size)
+            os.fsync(self._fd)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # not a file, as in /dev/null
+                self.trouble = error
+
+    def end_torn_line(self) -> None:
+        """Put an end to a line that was being written when its launcher died."""
+        if self._size and os.pread(self._fd, 1, self._size - 1) != b"\n":
+            self.write(b"\n")
+
+    def close(self) -> None:
+        """Give up the run."""
+        with suppress(OSError):
+            os.close(self._fd)
+
+    def _reserve(self) -> None:
+        """Set room aside behind the end; where the file system cannot, there is none."""
+        if not sys.platform.startswith("linux"):
+            return
+        allocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None)
+        if allocate is None:
+            return
+        allocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+        if allocate(self._fd, _KEEP_SIZE, self._size, RESERVE) == 0:
+            self._reserved = self._size + RESERVE
+        elif (number := ctypes.get_errno()) in (errno.ENOSPC, errno.EDQUOT):
+            self.trouble = OSError(number, os.strerror(number))
+
+
+def lock(fd: int) -> bool | None:
+    """Take an open file's lock; False when another process has it, None where the file system knows no locks."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            raise
+        return None
+    return True

@@ -1,0 +1,55 @@
+"""Brings a session's record to what its results say: whoever kept the record may have died at any moment."""
+
+from __future__ import annotations
+
+from mlperf_mobile.errors import OutputError
+from mlperf_mobile.launch.recover import recover, sweep
+from mlperf_mobile.results import store
+from mlperf_mobile.results.model import Result, Status
+from mlperf_mobile.sessions.session import Session, State, Step
+
+STATES = {
+    Status.COMPLETED: State.DONE,
+    Status.FAILED: State.FAILED,
+    Status.INTERRUPTED: State.INTERRUPTED,
+}
+
+
+def settle(session: Session) -> list[Result]:
+    """Look for the result of every run that the record calls pending; what was cut short becomes a result.
+
+    The session has to be owned. Its record is changed, and not written.
+
+    Returns:
+        The results that the record did not know.
+
+    Raises:
+        OutputError: ``run-alive``: a run is being recovered by another command.
+        Unstored: There is no room for the result of a run that was cut short.
+    """
+    found = []
+    for step in session.steps:
+        cut_short = store.partial(session.output / step.plan.run_id).is_dir()
+        if (step.state is State.PENDING or cut_short) and (result := _found(session, step)):
+            found.append(result)
+            step.result, step.state = result.run_id, STATES[result.status]
+    return found
+
+
+def _found(session: Session, step: Step) -> Result | None:
+    """The result of the last try of a run; None when there is nothing of it."""
+    final = session.output / step.plan.run_id
+    hidden = store.partial(final)
+    try:
+        if hidden.is_dir():
+            return recover(hidden)
+        sweep(final.with_name(f".{final.name}{store.STARTING}"))
+        if (final / store.RESULT).is_file():
+            return store.read(final)
+    except store.Unstored:
+        raise
+    except OutputError as error:
+        if error.code == "run-alive":
+            raise
+        step.state = State.INTERRUPTED  # what is there cannot be read: the next try gets a name of its own
+    return None
