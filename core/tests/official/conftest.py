@@ -245,8 +245,10 @@ def write_logs(folder, values, when, **more):
 
 def app_run(**told):
     empty = {"throughput": None, "accuracy": None, "accuracy2": None, "loadgen": None}
-    data = {"name": "ImageNet", "type": "IMAGENET", "data_path": "", "groundtruth_path": ""}
-    rest = {"dataset": data, "measured_duration": 61.0, "start_datetime": "2023-09-01T14:05:19"}
+    truth = "local:///imagenet/val.txt" if "accuracy" in told else ""
+    path = "local:///imagenet/img"
+    data = {"name": "ImageNet", "type": "IMAGENET", "data_path": path, "groundtruth_path": truth}
+    rest = {"dataset": data, "measured_duration": 61.04, "start_datetime": "2023-09-01T14:05:19"}
     return empty | rest | told
 
 
@@ -267,25 +269,34 @@ def app_benchmark(name, scenario, performance, accuracy):
         "backend_info": {
             "filename": "libx", "vendor_name": "ACME", "backend_name": "acme", "accelerator_name": "npu",
         },
-        "performance_run": performance, "accuracy_run": accuracy, "min_duration": 60.0,
+        "performance_run": performance, "accuracy_run": accuracy,
+        "min_duration": 0.0 if scenario == "Offline" else 60.0,
         "min_samples": 24576 if scenario == "Offline" else 1024,
     }  # fmt: skip
 
 
 def app_file():
     """A result file of the app, as since v4.0."""
-    accuracy = app_run(accuracy={"normalized": 0.7532399892807007, "formatted": "75.32%"}, measured_samples=50000)
+    right = {"normalized": 0.7532399892807007, "formatted": "75.32%"}
+    accuracies = [
+        app_run(
+            accuracy=dict(right), measured_samples=50000, measured_duration=3.02,
+            start_datetime=f"2023-09-01T14:{minute}:00.5",
+        )
+        for minute in (20, 40)
+    ]  # fmt: skip
     single = app_run(
         throughput={"value": 1 / 0.0011}, measured_samples=60001, loadgen=app_loadgen(60001, 0.000990001, 0.0011)
     )
-    offline = app_run(throughput={"value": 24576 / 8.0}, measured_samples=24576, loadgen=app_loadgen(1, 8.0, 8.0))
+    offline = app_run(throughput={"value": 24576 / 8.0}, measured_samples=24576, loadgen=app_loadgen(1, 8.0, 8.0),
+                      measured_duration=9.03, start_datetime="2023-09-01T14:12:00.1")  # fmt: skip
     return {
         "meta": {
             "uuid": "9a26a185-bc1a-4f43-b58b-33402c0afb13", "creation_date": "2023-09-01T15:00:00", "upload_date": None,
         },
         "results": [
-            app_benchmark("image_classification", "SingleStream", single, accuracy),
-            app_benchmark("image_classification_offline", "Offline", offline, accuracy),
+            app_benchmark("image_classification", "SingleStream", single, accuracies[0]),
+            app_benchmark("image_classification_offline", "Offline", offline, accuracies[1]),
         ],
         "environment_info": {
             "platform": "android",
@@ -299,7 +310,7 @@ def app_file():
         },
         "build_info": {
             "version": "3.1.0", "build_number": "1", "build_date": "2023-08-25T09:39:20", "official_release_flag": True,
-            "dev_test_flag": False, "backend_list": ["libx"], "git_branch": "b", "git_commit": "c",
+            "dev_test_flag": False, "backend_list": ["libx"], "git_branch": "b", "git_commit": "ea1937f4e3428384",
             "git_dirty_flag": False,
         },
     }  # fmt: skip
@@ -325,7 +336,14 @@ class Tree:
             accuracy = folder.with_name("log_accuracy")
             write_logs(accuracy, accuracy_values(scenario), f"2023-09-01T14:{minute}:00Z")
         self.json(self.result, app_file())
-        told = {"Processor Name": "P", "Accelerator": "NPU", "DRAM": "8 GB", "OS Version": "14", "Vendor SDK": "S 1"}
+        told = {
+            "System": "ACME Phone",
+            "Processor Name": "P",
+            "Accelerator": "NPU",
+            "DRAM": "8 GB",
+            "OS Version": "14",
+            "Vendor SDK": "S 1",
+        }
         self.json(self.system, told)
         made = {
             "input_data_types": "UINT8", "retraining": "none", "starting_weights_filename": "v1/model.pb",

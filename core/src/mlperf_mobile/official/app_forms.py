@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.official import json_files
+from mlperf_mobile.official.app_node import MAX_RESULTS, Node, facts, plain
 from mlperf_mobile.official.app_results import (
     OFFLINE,
     SINGLE_STREAM,
@@ -20,8 +19,6 @@ from mlperf_mobile.official.app_results import (
     accuracy_of_text,
     metric_of,
 )
-
-MAX_RESULTS = 1000
 
 
 def looks_like(data: Any) -> bool:
@@ -46,80 +43,22 @@ def parse(path: Path, data: Any) -> AppFile:
     Raises:
         FormError: It is of no known form, or a value is not what it should be.
     """
-    top = _Node(path, "", data)
+    problems: list[tuple[str, str]] = []
+    top = Node(path, "", data, problems)
     if isinstance(data, list):
         if not data:
             raise FormError(path, "", "an empty list")
         if len(data) > MAX_RESULTS:
             raise FormError(path, "", f"more than {MAX_RESULTS} results")
         if isinstance(data[0], dict) and "benchmark_id" in data[0]:
-            return AppFile(path, "flat", tuple(_flat(path, top.items())))
+            return AppFile(path, "flat", tuple(_flat(path, top.items())), problems=tuple(problems))
         if len(data) > 1:
             raise FormError(path, "", f"{len(data)} runs in one file")
         return _extended(path, top.items()[0], "list")
     return _extended(path, top, "extended")
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """A value and the key that leads to it."""
-
-    path: Path
-    key: str
-    value: Any
-
-    def wrong(self, expected: str) -> FormError:
-        return FormError(self.path, self.key, f"expected {expected}, found {str(self.value)[:60]!r}")
-
-    def get(self, name: str, *others: str) -> _Node:
-        """What is under a name, or under another that older forms use; None inside of it if there is none."""
-        if not isinstance(self.value, dict):
-            raise self.wrong("an object")
-        found = next((each for each in (name, *others) if each in self.value), name)
-        return _Node(self.path, f"{self.key}.{found}".lstrip("."), self.value.get(found))
-
-    def items(self) -> list[_Node]:
-        if not isinstance(self.value, list):
-            raise self.wrong("a list")
-        return [_Node(self.path, f"{self.key}[{n}]", value) for n, value in enumerate(self.value)]
-
-    @property
-    def there(self) -> bool:
-        return self.value is not None
-
-    def text(self) -> str:
-        if self.value is None:
-            return ""
-        if not isinstance(self.value, str):
-            raise self.wrong("a text")
-        return json_files.clean(self.value[:2000])
-
-    def number(self) -> float | None:
-        """A finite number, also as text; infinite ones and ``N/A`` mean that there is none."""
-        value = self.value
-        if value is None or value == "N/A":
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise self.wrong("a number")
-        try:
-            number = float(value)
-        except (ValueError, OverflowError):
-            raise self.wrong("a number") from None
-        return number if math.isfinite(number) else None
-
-    def integer(self) -> int | None:
-        number = self.number()
-        if number is not None and not number.is_integer():
-            raise self.wrong("a whole number")
-        return None if number is None else int(number)
-
-    def flag(self) -> bool | None:
-        if self.value is None or isinstance(self.value, bool):
-            return self.value
-        raise self.wrong("true or false")
-
-
-def _extended(path: Path, top: _Node, form: str) -> AppFile:
+def _extended(path: Path, top: Node, form: str) -> AppFile:
     listed = top.get("results")
     if not listed.there:
         raise FormError(path, "", "no results in it")
@@ -137,37 +76,35 @@ def _extended(path: Path, top: _Node, form: str) -> AppFile:
         platform=platform,
         device=device,
         app_version=build.get("version").text(),
-        app_build=tuple((_plain(k), _plain(v)) for k, v in build.value.items() if not isinstance(v, list | dict)),
+        app_build=tuple((plain(k), plain(v)) for k, v in build.value.items() if not isinstance(v, list | dict)),
+        facts=facts(top),
+        problems=tuple(top.problems),
         unknown=tuple(
-            sorted({_plain(key) for key in top.value} - {"meta", "results", "environment_info", "build_info"})[:20]
+            sorted({plain(key) for key in top.value} - {"meta", "results", "environment_info", "build_info"})[:20]
         ),
     )
 
 
-def _or_empty(node: _Node) -> _Node:
-    return node if node.there else _Node(node.path, node.key, {})
+def _or_empty(node: Node) -> Node:
+    return node if node.there else Node(node.path, node.key, {}, node.problems)
 
 
-def _device(node: _Node) -> tuple[str, tuple[tuple[str, str], ...]]:
+def _device(node: Node) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Platform and facts; v2.1 has them flat, later forms under the platform's name."""
     platform = node.get("platform", "os_name").text().lower()
     value = node.get("value")
     facts = _or_empty(value.get(platform)) if value.there and platform else node
     if not isinstance(facts.value, dict):
         raise facts.wrong("an object")
-    told = {_plain(k): _plain(v) for k, v in facts.value.items() if v is not None and not isinstance(v, list | dict)}
+    told = {plain(k): plain(v) for k, v in facts.value.items() if v is not None and not isinstance(v, list | dict)}
     props = facts.value.get("props")
     for prop in props if isinstance(props, list) else ():
         if isinstance(prop, dict):
-            told[_plain(prop.get("name"))] = _plain(prop.get("value"))
+            told[plain(prop.get("name"))] = plain(prop.get("value"))
     return platform, tuple(told.items())
 
 
-def _plain(value: object) -> str:
-    return json_files.clean(str(value)[:200])
-
-
-def _result(node: _Node) -> AppResult:
+def _result(node: Node) -> AppResult:
     settings, reported = _or_empty(node.get("backend_settings")), _or_empty(node.get("backend_info"))
     least = node.get("min_duration", "min_duration_ms")
     scenario = node.get("loadgen_scenario").text()
@@ -189,6 +126,7 @@ def _result(node: _Node) -> AppResult:
         library=reported.get("filename").text(),
         accelerator=reported.get("accelerator_name").text() or settings.get("accelerator_desc").text(),
         accelerator_code=settings.get("accelerator_code").text(),
+        accelerator_desc=settings.get("accelerator_desc").text(),
         framework=settings.get("framework", "configuration").text(),
         delegate=settings.get("delegate").text(),
         model_path=settings.get("model_path").text(),
@@ -197,12 +135,12 @@ def _result(node: _Node) -> AppResult:
     )
 
 
-def _seconds(node: _Node) -> float | None:
+def _seconds(node: Node) -> float | None:
     value = node.number()
     return value / 1000 if value is not None and node.key.endswith("_ms") else value
 
 
-def _run(node: _Node, benchmark: str) -> Run | None:
+def _run(node: Node, benchmark: str) -> Run | None:
     if not node.there:
         return None
     data = _or_empty(node.get("dataset"))
@@ -230,19 +168,20 @@ def _run(node: _Node, benchmark: str) -> Run | None:
         more.get("is_early_stopping_met").flag(),
         bool(more.get("is_token_based").flag()),
         more.get("token_throughput").number(),
+        busy_s=more.get("duration").number(),
     )
 
 
-def _accuracy(node: _Node, benchmark: str) -> Accuracy | None:
+def _accuracy(node: Node, benchmark: str) -> Accuracy | None:
     if not node.there:
         return None
     normalized, formatted = node.get("normalized", "value").number(), node.get("formatted", "string").text()
     return None if normalized is None else Accuracy(normalized, formatted, metric_of(formatted, benchmark))
 
 
-def _flat(path: Path, items: list[_Node]) -> Iterator[AppResult]:
+def _flat(path: Path, items: list[Node]) -> Iterator[AppResult]:
     """One record of each benchmark out of the two of v1.1 and v2.0: one of the timed run, one of the accuracy run."""
-    both: dict[str, dict[str, _Node]] = {}
+    both: dict[str, dict[str, Node]] = {}
     for item in items:
         benchmark, mode = item.get("benchmark_id").text(), item.get("mode").text()
         kind = "accuracy" if mode.startswith(("accuracy", "submission_accuracy")) else "performance"
@@ -265,12 +204,12 @@ def _flat(path: Path, items: list[_Node]) -> Iterator[AppResult]:
         )
 
 
-def _milliseconds(node: _Node) -> float | None:
+def _milliseconds(node: Node) -> float | None:
     value = node.number()
     return None if value is None else value / 1000
 
 
-def _flat_run(node: _Node | None, benchmark: str) -> Run | None:
+def _flat_run(node: Node | None, benchmark: str) -> Run | None:
     if node is None:
         return None
     samples = node.get("num_samples").integer()

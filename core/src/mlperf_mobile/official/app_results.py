@@ -63,6 +63,8 @@ class Run:
     token_based: bool = False
     """A language model: the score is tokens per second, and the latencies are 0."""
     tokens_per_s: float | None = None
+    busy_s: float | None = None
+    """All latencies together, as v3.0 and v3.1 give them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class AppResult:
     library: str = ""
     accelerator: str = ""
     accelerator_code: str = ""
+    accelerator_desc: str = ""
     framework: str = ""
     delegate: str = ""
     model_path: str = ""
@@ -107,6 +110,10 @@ class AppFile:
     app_build: tuple[tuple[str, str], ...] = ()
     unknown: tuple[str, ...] = ()
     """Keys that no known form has."""
+    problems: tuple[tuple[str, str], ...] = ()
+    """Keys, and what is wrong with their values."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """Every value of the file by its key, as text; empty in the flat form."""
 
 
 def metric_of(formatted: str, benchmark: str) -> str | None:

@@ -15,6 +15,8 @@ from mlperf_mobile.official.checks import (
     logs,
     own,
     pairing,
+    result_fields,
+    result_file,
     results,
     samples,
     trace,
@@ -78,6 +80,8 @@ def _ask(context: Context, registry: Registry) -> None:
     clock.check(context)
     pairing.check(context)
     results.check(context)
+    result_fields.check(context)
+    result_file.check(context)
     trace.check(context)
     answers.check(context)
     accuracy.check(context, registry)

@@ -38,6 +38,15 @@ def read(path: Path) -> Any:
     Raises:
         JsonError: It cannot be read, is larger than ``MAX_BYTES``, or is not JSON.
     """
+    return parse(path, text(path))
+
+
+def text(path: Path) -> str:
+    """The text of a JSON file.
+
+    Raises:
+        JsonError: It cannot be read, is empty, larger than ``MAX_BYTES``, or no text.
+    """
     try:
         if path.exists() and not path.is_file():  # a pipe would never end
             raise JsonError(path, "not a file")
@@ -50,9 +59,17 @@ def read(path: Path) -> Any:
     if not data.strip(b"\0 \r\n\t"):
         raise JsonError(path, "nothing in it")
     try:
-        text = data.decode(encoding_of(data))
+        return data.decode(encoding_of(data))
     except UnicodeError as error:
         raise JsonError(path, f"not text in UTF-8: {error}"[:200]) from error
+
+
+def parse(path: Path, text: str) -> Any:
+    """The content of a text that was read from ``path``.
+
+    Raises:
+        JsonError: It is not JSON.
+    """
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from mlperf_mobile.official import benchmarks, verdict
 from mlperf_mobile.official.app_results import AppFile, AppResult
 from mlperf_mobile.official.findings import Place, Report, Severity
+from mlperf_mobile.official.json_places import Places
 from mlperf_mobile.official.loadgen_logs import DetailLog, SummaryLog
 from mlperf_mobile.official.rounds import Round, Wanted
 from mlperf_mobile.official.submission import ACCURACY, PERFORMANCE, LogFolder, Submission, System
@@ -61,6 +62,11 @@ class FileOf:
     path: Path
     system: System
     content: AppFile
+    places: Places = field(default_factory=Places)
+
+    def place(self, key: str) -> Place:
+        """The key, and the line that it stands in."""
+        return Place(self.path, self.places.line(key), key=key)
 
 
 @dataclass(slots=True)
@@ -99,5 +105,6 @@ class Context:
         for file in self.files:
             for result in file.content.results:
                 name = benchmarks.canonical(result.benchmark_id, result.scenario) or result.benchmark_id
-                place = Place(file.path, key=f"{result.key} {result.benchmark_id}")
+                line = file.places.line(result.key)
+                place = Place(file.path, line, key=f"{result.key} {result.benchmark_id}")
                 yield file, result, (file.system, name, result.scenario), place

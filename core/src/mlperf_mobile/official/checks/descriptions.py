@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlperf_mobile.official import benchmarks, json_files
+from mlperf_mobile.official import benchmarks, json_files, json_places
 from mlperf_mobile.official.checks.context import Context
 from mlperf_mobile.official.findings import Place, Report, Severity
 from mlperf_mobile.official.submission import Described, part_of
@@ -60,7 +60,8 @@ def check(context: Context) -> None:
 
 def _read(described: Described, report: Report) -> dict[str, Any] | None:
     try:
-        data = json_files.read(described.path)
+        text = json_files.text(described.path)
+        data = json_files.parse(described.path, text)
     except json_files.JsonError as error:
         report.error("bad-json", Place(described.path, error.row, error.column), error.what)
         return None
@@ -68,6 +69,9 @@ def _read(described: Described, report: Report) -> dict[str, Any] | None:
         report.error("bad-json", Place(described.path), "not an object")
         return None
     report.passed["bad-json"] += 1
+    for problem in json_places.scan(text).problems:
+        rule = "bad-number" if "number" in problem.text else "duplicate-key"
+        report.error(rule, Place(described.path, problem.line, key=problem.key), problem.text)
     return data
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlperf_mobile.official import app_forms, app_results, benchmarks, json_files, verdict
+from mlperf_mobile.official import app_forms, app_results, benchmarks, json_files, json_places, verdict
 from mlperf_mobile.official.app_results import OFFLINE, AppResult, Run
 from mlperf_mobile.official.checks.context import Context, FileOf, LoggedRun
 from mlperf_mobile.official.findings import Place, Report, Severity
@@ -16,7 +16,8 @@ _DIGITS = {"flat": 7, "list": 7, "extended": 10}
 def read_file(described: Described, report: Report) -> FileOf | None:
     """A result file; what is wrong with it becomes a finding."""
     try:
-        data = json_files.read(described.path)
+        text = json_files.text(described.path)
+        data = json_files.parse(described.path, text)
     except json_files.JsonError as error:
         report.error("bad-json", Place(described.path, error.row, error.column), error.what)
         return None
@@ -26,14 +27,15 @@ def read_file(described: Described, report: Report) -> FileOf | None:
     try:
         content = app_forms.parse(described.path, data)
     except app_results.FormError as error:
-        report.error("result-form", Place(described.path, key=error.where), error.what)
+        line = json_places.scan(text).line(error.where)
+        report.error("result-form", Place(described.path, line, key=error.where), error.what)
         return None
     if not content.results:
         report.error("result-form", Place(described.path), "there are no results in it")
     if content.unknown:
         keys = ", ".join(content.unknown)
         report.warning("result-form", Place(described.path), f"keys that no known version of the app writes: {keys}")
-    return FileOf(described.path, described.system, content)
+    return FileOf(described.path, described.system, content, json_places.scan(text))
 
 
 def check(context: Context) -> None:
@@ -59,7 +61,10 @@ def check(context: Context) -> None:
     for key, run in (performance | accuracy).items():
         if key not in told:
             why = "no result file has this benchmark, so neither its score nor its accuracy can be compared"
-            report.skip("score-agrees", Place(run.folder.path), why)
+            if any(file.system == run.folder.system for file in context.files):
+                report.error("pair", Place(run.folder.path), "the result file lacks the benchmark of these logs")
+            else:
+                report.skip("score-agrees", Place(run.folder.path), why)
 
     _files_there(context)
 
