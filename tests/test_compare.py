@@ -277,8 +277,6 @@ class TestNoClaim:
             ({"performance": None}, "no performance run"),
             ({"performance": performance(0.0)}, "it has no score"),
             ({"performance": performance(-1.0)}, "it has no score"),
-            ({"performance": performance(float("nan"))}, "it has no score"),
-            ({"performance": performance(float("inf"))}, "it has no score"),
             ({"performance": performance() | {"latency_ns": {}}}, "it has no score"),
         ],
     )  # fmt: skip
@@ -290,9 +288,13 @@ class TestNoClaim:
         assert (told["ratio"], told["ratio_interval"]) == (None, None)
         assert told["refused"]
 
-    def test_an_accuracy_that_is_none(self, put, compare):
-        told = rows(compare, put("a"), put("b", accuracy=record()["accuracy"] | {"value": float("nan")}))
-        assert told["B"]["accuracy_difference"] is None
+    @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+    def test_a_number_that_is_not_finite_is_in_no_result(self, put, compare, number):
+        accuracy = record()["accuracy"] | {"value": number}
+        for name, change in (("b", {"performance": performance(number)}), ("c", {"accuracy": accuracy})):
+            with pytest.raises(MobileError) as refused:
+                compare(put("a" + name), put(name, **change))
+            assert refused.value.code == "result-damaged"
 
     def test_other_metrics(self, put, compare):
         told = record()["accuracy"] | {"metric": "top-5", "value": 0.9}
@@ -439,7 +441,7 @@ class TestForms:
         assert all(row["ratio"] == 1 for row in told.values())
 
     def test_json_is_json(self, put, compare):
-        _, out, _ = compare(put("a", performance=performance(float("nan"))), put("b", 2 * MS, count=8), "--json")
+        _, out, _ = compare(put("a", performance=performance(-1.0)), put("b", 2 * MS, count=8), "--json")
         told = json.loads(out, parse_constant=pytest.fail)
         assert told["schema"] == 1
         assert told["groups"][0]["baseline"] == "A"

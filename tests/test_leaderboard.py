@@ -153,7 +153,6 @@ class TestOwn:
             ({"functional_only": "a simulator"}, "functional only: a simulator"),
             ({"valid": False}, "INVALID"),
             ({"performance": None}, "no performance run"),
-            ({"p90": float("nan")}, "it has no score"),
             ({"p90": 0.0}, "it has no score"),
         ],
     )

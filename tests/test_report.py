@@ -235,8 +235,8 @@ class TestOneResult:
         rows = [{"t_s": float(n), "samples": 50 * n, "temperature.soc_celsius": 31.0 + n} for n in range(60)]
         (folder / "telemetry.jsonl").write_text('{"telemetry": 1}\n' + "".join(json.dumps(row) + "\n" for row in rows))
         text = page(folder).text
-        for words in ("THROTTLED. ", "cooling device cpu rose from 0 to 3", "31 → 72.5 → 70 °C", "0.012 J an inference",
-                      "on battery", "Temperature, °C", "Speed, samples/s"):  # fmt: skip
+        for words in ("THROTTLED. ", "cooling device cpu rose from 0 to 3", "31 → 72.5 → 70 °C",
+                      "0.012 J per inference", "on battery", "Temperature, °C", "Speed, samples/s"):  # fmt: skip
             assert words in text, words
 
 
@@ -368,11 +368,13 @@ class TestNothingIsLoaded:
 
         fixed = {"status": "completed", "schema": 1}
         told = spoil(record(
-            unverified={"quality": "x"}, telemetry={"evidence": ["x"], "trouble": "x", "temperature": {"sensor": "x"}},
+            unverified={"quality": "x"}, telemetry={"evidence": ["x"], "trouble": "x", "temperature":
+                {"sensor": "x", "first_celsius": 1.0, "max_celsius": 2.0, "last_celsius": 1.0}},
             error={"code": "x", "summary": "x", "exit_code": 7, "stderr_tail": "x"}, functional_only="x",
             session={"id": "x", "mode": "x", "resumed": True, "position": 1, "runs": 2},
         ))  # fmt: skip
         told["rules"] = [rule | {"scope": "result"} for rule in told["rules"]]
+        told["session"]["id"] = "x"  # the name of a file, and refused as anything else
         folders = [put(name, **(told | fixed | {"backend": name + EVIL})) for name in ("a", "b")]
         (folders[0] / "telemetry.jsonl").write_text("\n".join(
             json.dumps({"t_s": n, "samples": n, f"temperature.{'<b>'}_celsius": n}) for n in range(9)
@@ -390,13 +392,21 @@ class TestNothingIsLoaded:
 
     def test_deep_and_huge_values_are_cut(self, report, put):
         deep: object = "end"
-        for _ in range(300):
+        for _ in range(7):
             deep = {"k": [deep]}
         told = {"deep": deep, "long": "x" * 1_000_000, "many": {str(n): n for n in range(50_000)}}
-        numbers = {"numbers": list(range(100_000)), "big": 10**4000}
-        text = report(put("one", report=told, system=numbers), "--output", "-")
+        text = report(put("one", report=told, system={"numbers": list(range(100_000))}), "--output", "-")
         assert len(text) < 200_000
         assert "more rows" in text
+
+    @pytest.mark.parametrize("depth", [20, 300, 100_000])
+    def test_what_is_nested_too_deeply_is_no_result(self, report, put, depth):
+        folder = put("one", report={"deep": None})
+        text = (folder / "result.json").read_text()
+        (folder / "result.json").write_text(text.replace('"deep": null', f'"deep": {"[" * depth}{"]" * depth}'))
+        with pytest.raises(MobileError) as refused:
+            report(folder, "--output", "-")
+        assert refused.value.code == "result-damaged"
 
     @pytest.mark.parametrize(
         "number", ["NaN", "Infinity", "-Infinity", "1e308", "5e-324", "-1.0", "0.0", "1" + "0" * 400]

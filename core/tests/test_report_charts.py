@@ -16,6 +16,7 @@ from mlperf_mobile.report.html.axis import drawable, linear, logarithmic, spread
 from mlperf_mobile.report.html.chart import COLUMNS, HEIGHT, WIDTH, Chart
 from mlperf_mobile.report.html.reduce import envelope, extremes
 from mlperf_mobile.results.latencies import summary
+from mlperf_mobile.results.parts import TelemetryFacts
 from mlperf_mobile.telemetry import timeline
 
 MS = 1_000_000
@@ -236,14 +237,14 @@ class TestDevice:
             "temperature.soc_celsius": lambda n: 40.0 + n, "frequency.policy0_mhz": lambda n: 2000.0,
             "energy.rapl.package-0_joules": lambda n: 3.0 * n, "battery.BAT0_percent": lambda n: 80.0 - n / 30,
         })  # fmt: skip
-        figures = device.figures("k", self.recorded(tmp_path, rows), {})
+        figures = device.figures("k", self.recorded(tmp_path, rows), TelemetryFacts())
         titles = [re.search("<figcaption>(.*?)</figcaption>", text)[1] for text in figures]
         assert titles == ["Temperature, °C", "Frequency, MHz", "Power, W", "Speed, samples/s", "Battery level, %"]
         assert "rapl.package-0 from 3 to 3, at most 3" in figures[2]
         assert "answered samples from 10 to 10, at most 10" in figures[3]
 
     def test_evidence_of_throttling_is_marked(self, tmp_path):
-        told = {"throttling": {"events": [{"kind": "frequency-cap", "at_s": 12.0}]}}
+        told = TelemetryFacts.model_validate({"throttling": {"events": [{"kind": "frequency-cap", "at_s": 12.0}]}})
         (text, _) = device.figures(
             "k", self.recorded(tmp_path, self.rows(**{"temperature.soc_celsius": lambda n: 40.0})), told
         )
@@ -251,20 +252,20 @@ class TestDevice:
 
     def test_more_series_than_can_be_told_apart_are_counted(self, tmp_path):
         rows = self.rows(**{f"temperature.t{n}_celsius": lambda _, n=n: 30.0 + n for n in range(9)})
-        text = device.figures("k", self.recorded(tmp_path, rows), {})[0]
+        text = device.figures("k", self.recorded(tmp_path, rows), TelemetryFacts())[0]
         assert "4 lower series are left out" in text
         assert "t8" in text
         assert ">t0<" not in text
 
     def test_no_recording_is_no_chart(self, tmp_path):
-        assert device.figures("k", timeline.read(tmp_path / "none"), {}) == []
+        assert device.figures("k", timeline.read(tmp_path / "none"), TelemetryFacts()) == []
 
     @pytest.mark.parametrize("told", [
-        {}, {"throttled": "?", "temperature": 3, "energy": "x", "external_power": [], "throttling": [1]},
-        {"throttling": {"events": {"a": 1}}, "energy": [3, {"source": {}}], "temperature": {"sensor": None}},
-        {"throttling": {"events": [3, {"at_s": "x"}, {"at_s": math.nan}]}},
+        {}, {"throttling": {"events": []}}, {"energy": [{"source": "", "includes": "", "watts": -1e300}]},
+        {"throttling": {"events": [{"kind": "x"}, {"kind": "y", "at_s": 1e308}]}, "evidence": ["z"]},
     ])  # fmt: skip
     def test_strange_summaries_do_no_harm(self, tmp_path, told):
+        told = TelemetryFacts.model_validate(told)
         recorded = self.recorded(tmp_path, self.rows(**{"temperature.soc_celsius": lambda n: 1e17 * n}))
         assert len(device.figures("k", recorded, told)) == 2
         assert device.summary_rows(told)

@@ -16,7 +16,7 @@ from mlperf_mobile.errors import ExitCode, OutputError
 from mlperf_mobile.plan import DatasetRef, LoadPlan, ModelRef, Plan
 from mlperf_mobile.report.plans import plan_text
 from mlperf_mobile.report.terminal import result_panel
-from mlperf_mobile.results import store
+from mlperf_mobile.results import recompose, store
 from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
 
 PARTS = {
@@ -305,7 +305,6 @@ class TestPanel:
         ("part", "value"),
         [
             ("placement", {"operations": {"cpu": 1}}),
-            ("placement", {"surprise": 1}),
             ("performance", PARTS["performance"] | {"loadgen": {"note": "a load generator of its own"}}),
             ("performance", PARTS["performance"] | {"latency_ns": {}}),
             ("accuracy", PARTS["accuracy"] | {"duration_s": 0.0}),
@@ -335,3 +334,36 @@ def test_plan_text_tells_sources():
     assert "target top-1 0.7448" in text
     assert "at least 1 s" in text
     assert "accuracy run" not in plan_text(a_plan(mode=Mode.PERFORMANCE))
+
+
+class TestUnsoundParts:
+    """What a plugin reports and no result can hold fails the run, and costs nothing else that was measured."""
+
+    @pytest.mark.parametrize(
+        ("part", "value"),
+        [
+            ("report", {"npu": {"cycles": float("nan")}}),
+            ("report", ["not", "by", "accelerator"]),
+            ("placement", {"operations": {"npu": "many"}}),
+            ("system", {"sessions": 2**70}),
+            ("environment", {"driver": {"version": 3}}),
+            ("telemetry", {"energy": 3}),
+            ("backend", {"runtime": 3}),
+            ("backend", {"versions": {"sdk": 2}}),
+            ("model", {"bytes": -(2**70)}),
+        ],
+    )
+    def test_the_numbers_stay(self, part, value):
+        ending = recompose.Ending(Status.COMPLETED, None, "/results/x")
+        result = recompose.composed(a_plan(), PARTS | {part: value}, ending, {})
+        assert (result.status, result.error.code, result.valid) == (Status.FAILED, "plugin-broken", False)
+        assert result.performance.latency_ns["p90"] == 2e6
+        assert result.accuracy.value == 0.75
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), "fast", None])
+    def test_a_number_that_is_none_is_left_out(self, value):
+        ending = recompose.Ending(Status.COMPLETED, None, "/results/x")
+        parts = PARTS | {"performance": PARTS["performance"] | {"throughput": value}}
+        result = recompose.composed(a_plan(), parts, ending, {})
+        assert (result.status, result.error.code, result.performance) == (Status.FAILED, "plugin-broken", None)
+        assert result.accuracy.value == 0.75

@@ -168,8 +168,8 @@ def _add_latencies(entry: Entry, path: Path, expected: int, *, counted: bool) ->
 
 
 def _facts(result: Result) -> dict[str, Any]:
-    load = {key: value for key, value in result.load.items() if key not in ("seeds", "expected_latency_ns")}
-    system = {key: (result.system or {}).get(key) for key in ("batch", "sessions")}
+    load = result.load.model_dump(exclude={"seeds", "expected_latency_ns"})
+    system = {key: getattr(result.system, key, None) for key in ("batch", "sessions")}
     return {
         "model": result.model.name, "model.format": result.model.format, "model.sha256": result.model.sha256,
         "dataset": result.dataset, "performance_dataset": result.performance_dataset, "suite": result.suite,

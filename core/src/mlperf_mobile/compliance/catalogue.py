@@ -68,7 +68,7 @@ def _test01(plan: Plan, result: Result) -> Plan:
 
 
 def _test04(plan: Plan, result: Result) -> Plan:
-    held = (result.system or {}).get("performance_sample_count", 1)
+    held = (result.system.performance_sample_count if result.system else None) or 1
     index = SAME_INDEX if held > SAME_INDEX else 0
     return _again(plan, {"performance_issue_same": True, "performance_issue_same_index": index})
 

@@ -100,7 +100,7 @@ def _result(result: Result) -> dict[str, Any]:
             "framework": result.runtime or _UNKNOWN,
             "delegate": "",
             "model_path": result.model.path if "://" in result.model.path else Path(result.model.path).name,
-            "batch_size": int((result.system or {}).get("batch") or load.get("batch") or 1),
+            "batch_size": int((result.system.batch if result.system else None) or load.batch or 1),
             "extra_settings": _extra(result),
         },
         "backend_info": {
@@ -111,8 +111,8 @@ def _result(result: Result) -> dict[str, Any]:
         },
         "performance_run": _performance_run(result, performance) if performance else None,
         "accuracy_run": _accuracy_run(result, accuracy) if accuracy else None,
-        "min_duration": float(load.get("min_duration_s") or 0),
-        "min_samples": int(load.get("min_query_count") or 0),
+        "min_duration": float(load.min_duration_s or 0),
+        "min_samples": int(load.min_query_count or 0),
     }
 
 
@@ -130,6 +130,10 @@ def _extra(result: Result) -> list[dict[str, str]]:
 
 def _performance_run(result: Result, told: Performance) -> dict[str, Any]:
     offline = result.scenario == "offline"
+    what, number = ("throughput", told.throughput) if offline else ("p90", told.latency_ns.get("p90", 0.0))
+    if not number > 0 or not told.samples > 0:
+        summary = f"{result.run_id}: its {what} ({number:g}, {told.samples} samples) is no result"
+        raise OutputError("nothing-to-export", summary, "leave it out")
     if offline:
         latency90 = told.samples / told.throughput
         throughput = told.samples / latency90

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -101,11 +100,7 @@ class Maker:
             "error": None,
             "directory": "",
         }
-        origin = self._origin()
-        if "origin" in Result.model_fields:
-            fields["origin"] = origin
-        else:
-            fields["environment"]["origin"] = origin
+        fields["origin"] = self._origin()
         return Result.model_validate(fields)
 
     def _name(self) -> str:
@@ -334,9 +329,3 @@ def _digest(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
-
-
-def is_official(result: Result) -> bool:
-    """Whether a result was imported."""
-    told: Mapping[str, Any] = getattr(result, "origin", None) or result.environment.get("origin") or {}
-    return told.get("kind") == "official"

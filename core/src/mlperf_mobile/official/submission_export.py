@@ -106,7 +106,7 @@ def _describe_model(result: Result, staging: Path, header: Header) -> None:
     scenario = _SCENARIOS[result.scenario]
     folder = staging / "measurements" / header.device / _place(result)
     folder.mkdir(parents=True)
-    inputs = ", ".join(str(each) for each in (result.system or {}).get("inputs", ()))
+    inputs = ", ".join(result.system.inputs if result.system else ())
     write_json(
         folder / f"{header.device}_{result.backend}_{scenario}.json",
         {

@@ -95,19 +95,17 @@ def margin(one: Shown) -> float | None:
 
 
 def telemetry(one: Shown, *path: str) -> Any:
-    """What the recording says, where it says it."""
+    """A field of the recording's summary; None where there is none."""
     value: Any = one.result.telemetry
     for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
+        value = getattr(value, key, None)
     return value
 
 
-def joules(one: Shown) -> object:
-    """Energy of one inference by the first counter there is."""
-    counters = telemetry(one, "energy")
-    first = counters[0] if isinstance(counters, list) and counters else None
-    value = first.get("joules_per_inference") if isinstance(first, dict) else None
-    return value if isinstance(value, int | float) else None
+def joules(one: Shown) -> float | None:
+    """Energy of one inference in joules, by the first counter there is."""
+    counters = one.result.telemetry.energy if one.result.telemetry else []
+    return counters[0].joules_per_inference if counters else None
 
 
 COLUMNS: Sequence[Column] = (

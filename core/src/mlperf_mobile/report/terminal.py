@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from mlperf_mobile.reference import standing_of
 from mlperf_mobile.report.console import CleanConsole, text
 from mlperf_mobile.results import latencies
 from mlperf_mobile.results.model import Accuracy, Performance, Result
+from mlperf_mobile.results.parts import TelemetryFacts
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.sessions.repeat import Repeated
 from mlperf_mobile.statistics import Sample, advice
@@ -83,20 +84,21 @@ def _lines(result: Result) -> Iterable[tuple[str, str]]:
         yield "accuracy", accuracy_text(result.accuracy)
     if standing := standing_of(result):
         yield "stands", standing.sentence
-    for name, placement in _placements(result):
-        kernels = ", ".join(f"{count} {kernel}" for kernel, count in placement.get("kernels", {}).items())
-        ran = ", ".join(f"{count} on {place}" for place, count in placement.get("operations", {}).items())
-        yield "operations" + (f" ({name})" if name else ""), ran + (f" ({kernels})" if kernels else "")
+    placements = result.placements
+    for name, placement in placements.items():
+        kernels = ", ".join(f"{count} {kernel}" for kernel, count in placement.kernels.items())
+        ran = ", ".join(f"{count} on {place}" for place, count in placement.operations.items())
+        yield "operations" + (f" ({name})" if len(placements) > 1 else ""), ran + (f" ({kernels})" if kernels else "")
     for name, made in (result.compiled or {}).items():
-        if made.get("kept") or made.get("note"):
-            how = "found in the cache" if made.get("cached") else "compiled"
-            note = f"; {made['note']}" if made.get("note") else ""
-            yield "compiled", f"for {name}: {how} in {made.get('seconds', 0):.3f} s{note}"
-    if result.performance and "valid" in result.performance.loadgen:
-        told = result.performance.loadgen
-        verdict, reason = "VALID" if told["valid"] else "INVALID", told.get("reason")
-        yield "LoadGen", f"{verdict}{f': {reason}' if reason else ''}  [{told.get('version')}]"
-    yield from _device(result.telemetry or {})
+        if made.kept or made.note:
+            how = "found in the cache" if made.cached else "compiled"
+            yield "compiled", f"for {name}: {how} in {made.seconds:.3f} s{f'; {made.note}' if made.note else ''}"
+    if result.performance and result.performance.loadgen.valid is not None:
+        loadgen = result.performance.loadgen
+        reason = f": {loadgen.reason}" if loadgen.reason else ""
+        yield "LoadGen", f"{'VALID' if loadgen.valid else 'INVALID'}{reason}  [{loadgen.version}]"
+    if result.telemetry:
+        yield from _device(result.telemetry)
     if result.error:
         yield "error", f"{result.error.code}: {result.error.summary}"
         if result.error.code in ("worker-died", "worker-silent") and result.error.stderr_tail:
@@ -126,24 +128,17 @@ def _stability(result: Result) -> Iterable[tuple[str, str]]:
         yield f"advice: {told.name}", told.text
 
 
-def _device(telemetry: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def _device(telemetry: TelemetryFacts) -> Iterable[tuple[str, str]]:
     """What the device did during the timed run: heat, throttling, energy."""
-    if heat := telemetry.get("temperature"):
-        degrees = "  ".join(f"{key} {heat[f'{key}_celsius']:.1f} °C" for key in ("first", "max", "last"))
-        yield "temperature", f"{heat['sensor']}: {degrees}"
-    if telemetry.get("throttled"):
-        yield "THROTTLED", "; ".join(map(str, telemetry.get("evidence", ())))
-    for energy in telemetry.get("energy", ()):
-        each = energy.get("joules_per_inference")
-        told = f"{each * 1000:.3g} mJ an inference, " if each is not None else ""
-        yield "energy", f"{told}{energy['watts']:.3g} W by {energy['source']} ({energy['includes']})"
-
-
-def _placements(result: Result) -> list[tuple[str, dict[str, Any]]]:
-    """Where the operations run, by accelerator; its name is left out where there is one."""
-    told = result.placement or {}
-    several = told.get("accelerators")
-    return list(several.items()) if isinstance(several, dict) else [("", told)] if told else []
+    if heat := telemetry.temperature:
+        degrees = {"first": heat.first_celsius, "max": heat.max_celsius, "last": heat.last_celsius}
+        yield "temperature", f"{heat.sensor}: " + "  ".join(f"{key} {value:.1f} °C" for key, value in degrees.items())
+    if telemetry.throttled:
+        yield "THROTTLED", "; ".join(telemetry.evidence)
+    for energy in telemetry.energy:
+        joules = energy.joules_per_inference
+        per_inference = f"{joules * 1000:.3g} mJ per inference, " if joules is not None else ""
+        yield "energy", f"{per_inference}{energy.watts:.3g} W by {energy.source} ({energy.includes})"
 
 
 def _performance(performance: Performance) -> Iterable[tuple[str, str]]:
@@ -198,7 +193,10 @@ def _facts(result: Result) -> Table:
     told = {
         "run": result.run_id, "created": result.created, "model": f"{result.model.path} ({result.model.sha256})",
         **{f"seed {key}": value for key, value in result.seeds.items()},
-        **(result.system or {}), **_flat("compiled", result.compiled or {}), **_flat("report", result.report or {}),
+        **(result.system.model_dump(exclude_none=True) if result.system else {}),
+        **{key: value for name, made in (result.compiled or {}).items()
+           for key, value in _flat(f"compiled.{name}", made.model_dump()).items()},
+        **_flat("report", result.report or {}),
         **result.environment, **{f"version {k}": v for k, v in result.versions.items()},
     }  # fmt: skip
     for key, value in told.items():

@@ -121,8 +121,7 @@ def doubts(place: Path) -> list[str]:
 
 def imported(result: Result) -> bool:
     """Whether a result was made of official files, and has neither plan nor journal."""
-    told: Mapping[str, Any] = result.origin or {}
-    return told.get("kind") == "official"
+    return result.origin is not None and result.origin.kind == "official"
 
 
 def _quick(path: Path, expected: str | None) -> str | None:

@@ -7,12 +7,28 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from mlperf_mobile import performance_score
 from mlperf_mobile.config.settings import QualitySettings
 from mlperf_mobile.performance_score import PerformanceScore
 from mlperf_mobile.plan import Plan, SessionRef
+from mlperf_mobile.results.parts import (
+    CompiledFacts,
+    Flag,
+    Integer,
+    Json,
+    LoadFacts,
+    LoadGenFacts,
+    Number,
+    Origin,
+    Part,
+    PlacementFacts,
+    Scalar,
+    SeveralPlacements,
+    SystemFacts,
+    TelemetryFacts,
+)
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.results.submission import submission_rules
 
@@ -25,23 +41,19 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Performance(_Part):
+class Performance(Part):
     """What the timed run measured; times in nanoseconds unless named otherwise."""
 
-    latency_ns: dict[str, float]
-    throughput: float
+    latency_ns: dict[str, Number]
+    throughput: Number
     """Samples per second of the timed region."""
-    queries: int
-    samples: int
-    duration_s: float
-    expected_latency_ns: int | None = None
-    accelerators: dict[str, dict[str, float]] = Field(default_factory=dict)
+    queries: Integer
+    samples: Integer
+    duration_s: Number
+    expected_latency_ns: Integer | None = None
+    accelerators: dict[str, dict[str, Number]] = Field(default_factory=dict)
     """What each did: ``sessions``, ``samples``, ``throughput``, and how ``busy`` they were, as a share of the time."""
-    loadgen: dict[str, Any] = Field(default_factory=dict)
+    loadgen: LoadGenFacts = Field(default_factory=LoadGenFacts)
     latency_source: str | None = None
     """``load generator`` where the saved latencies are those it counted, ``live`` where they were taken around each
     call; None in results of earlier versions, which are live."""
@@ -49,61 +61,61 @@ class Performance(_Part):
     """The number by which the run is compared; None where its scenario reports none, or the run did not end."""
 
 
-class Repeated(_Part):
+class Repeated(Part):
     """What was answered once more after the timed run, and came out the same."""
 
-    responses: int
+    responses: Integer
     """How many; 0 where the scenario does not say which samples it answered first and last."""
-    variation: float = 0.0
+    variation: Number = 0.0
     """How far the backend says its outputs lie apart, as a share of the largest; 0 for bit-equal."""
 
 
-class Accuracy(_Part):
+class Accuracy(Part):
     """What the accuracy run found, beside the quality target; ``passed`` is None without a target."""
 
     metric: str
-    value: float
-    reference: float | None
-    target: float | None
-    passed: bool | None
-    samples: int
-    duration_s: float
-    details: dict[str, float] = Field(default_factory=dict)
+    value: Number
+    reference: Number | None
+    target: Number | None
+    passed: Flag | None
+    samples: Integer
+    duration_s: Number
+    details: dict[str, Number] = Field(default_factory=dict)
     source: str = ""
     """Where the reference comes from."""
     unverified: str = ""
     """Why the target has no reliable source, and therefore decides nothing."""
 
 
-class ModelFacts(_Part):
+class ModelFacts(Part):
     """The model file that was run."""
 
     name: str
     path: str
     format: str
     sha256: str | None = None
-    bytes: int | None = None
+    bytes: Integer | None = None
 
 
-class ErrorFacts(_Part):
+class ErrorFacts(Part):
     """Why a run failed."""
 
     code: str
     summary: str
     hint: str = ""
-    exit_code: int
+    exit_code: Integer
     stderr_tail: str = ""
 
 
-class Result(_Part):
+class Result(Part):
     """One run."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     run_id: str
     created: str
     status: Status
-    valid: bool
-    submittable: bool | None = None
+    valid: Flag
+    submittable: Flag | None = None
     """Whether the round's rules let it be submitted; None outside of the rounds."""
     task: str
     benchmark: str
@@ -122,7 +134,7 @@ class Result(_Part):
     scenario: str
     mode: str
     rule_set: str
-    load: dict[str, Any]
+    load: LoadFacts
     """What was asked for: counts, durations, percentile, samples in memory (None: as many as fit), seeds."""
     rules: list[RuleResult]
     session: SessionRef | None = None
@@ -131,21 +143,21 @@ class Result(_Part):
     accuracy: Accuracy | None
     repeated: Repeated | None = None
     """None where no timed run came to its end, or nobody looked."""
-    placement: dict[str, Any] | None
-    system: dict[str, Any] | None
-    compiled: dict[str, Any] | None = None
+    placement: SeveralPlacements | PlacementFacts | None
+    system: SystemFacts | None
+    compiled: dict[str, CompiledFacts] | None = None
     """By accelerator: whether it was compiled or kept from before, and what the compiler found out."""
-    origin: dict[str, Any] | None = None
+    origin: Origin | None = None
     """Where an imported result comes from; None for a run of this program."""
-    telemetry: dict[str, Any] | None = None
+    telemetry: TelemetryFacts | None = None
     """What the device did during the timed run."""
     logs: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of the files that the result is made of, by their paths in the folder."""
-    report: dict[str, Any] | None = None
+    report: dict[str, Json] | None = None
     """By accelerator: what the backend has to say about its runs, such as on-hardware durations."""
-    seeds: dict[str, int]
+    seeds: dict[str, Integer]
     versions: dict[str, str]
-    environment: dict[str, Any]
+    environment: dict[str, Scalar]
     unverified: dict[str, str] = Field(default_factory=dict)
     """Settings without a reliable source, and why."""
     error: ErrorFacts | None
@@ -167,6 +179,13 @@ class Result(_Part):
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-serialisable data."""
         return self.model_dump(mode="json", by_alias=True)
+
+    @property
+    def placements(self) -> dict[str, PlacementFacts]:
+        """Where the operations run, by accelerator; empty where nothing is known."""
+        if isinstance(self.placement, SeveralPlacements):
+            return self.placement.accelerators
+        return {self.accelerator: self.placement} if self.placement else {}
 
     @property
     def verdict(self) -> str:
@@ -245,7 +264,7 @@ def compose(
         scenario=plan.scenario,
         mode=plan.mode.value,
         rule_set=plan.rules,
-        load=plan.load.model_dump(mode="json"),
+        load=LoadFacts.model_validate(plan.load.model_dump(mode="json")),
         rules=rules,
         session=plan.session,
         performance=performance,

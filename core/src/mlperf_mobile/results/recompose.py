@@ -242,16 +242,41 @@ def partial(folder: Path, parts: dict[str, Any], timed: events.Progress | None) 
 
 
 def composed(plan: Plan, parts: dict[str, Any], ending: Ending, logs: dict[str, str]) -> Result:
-    """The result of ``parts``; where a plugin measured what no result can hold, the run failed and says so."""
+    """The result of ``parts``; where a plugin reported what no result can hold, the run failed and says so.
+
+    Only the parts that cannot be held are left out: a bad report never costs the numbers that were measured.
+    """
     left, environment = parts.get(LEFT_BEHIND), parts.get("environment") or {}
     if isinstance(left, list) and isinstance(environment, dict):
         parts = parts | {"environment": environment | {"processes.left_behind": ", ".join(map(str, left))}}
-    try:
-        return compose(plan, parts, ending.status, ending.error, ending.directory, logs, ending.program)
-    except ValidationError as wrong:
-        first = wrong.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        text = f"a plugin told what no result can hold: {wrong.title}.{where}: {first['msg']}"
-        error = ErrorFacts(code="plugin-broken", summary=text, hint="see events.jsonl", exit_code=ExitCode.BACKEND)
-        sound = {key: value for key, value in parts.items() if key not in ("performance", "accuracy")}
-        return compose(plan, sound, Status.FAILED, error, ending.directory, logs, ending.program)
+    status, error = ending.status, ending.error
+    while True:
+        try:
+            return compose(plan, parts, status, error, ending.directory, logs, ending.program)
+        except ValidationError as wrong:
+            unsound = _unsound(wrong) & parts.keys()
+            if not unsound:
+                raise
+            first = wrong.errors()[0]
+            where = ".".join((wrong.title, *map(str, first["loc"])))
+            text = f"a plugin reported what no result can hold: {where}: {first['msg']}"
+            status = Status.FAILED
+            error = ErrorFacts(code="plugin-broken", summary=text, hint="see events.jsonl", exit_code=ExitCode.BACKEND)
+            parts = {key: value for key, value in parts.items() if key not in unsound}
+
+
+def _unsound(wrong: ValidationError) -> set[str]:
+    """The parts that a result was refused for, by the model that refused it or the result's field."""
+    if wrong.title != "Result":
+        return {_PART_OF.get(wrong.title, "")}
+    fields = {str(error["loc"][0]) for error in wrong.errors()}
+    return fields | ({"backend"} if fields & {"runtime", "versions", "functional_only"} else set())
+
+
+_PART_OF = {
+    "Performance": "performance",
+    "RuleResult": "performance",
+    "Repeated": "repeated",
+    "Accuracy": "accuracy",
+    "ModelFacts": "model",
+}

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from mlperf_mobile.results.parts import Flag, Part, Scalar
 
 
-class RuleResult(BaseModel):
+class RuleResult(Part):
     """What was seen and what is required.
 
     A rule that is not met makes the result invalid, or in the scope ``submission`` a result that cannot be submitted.
     """
 
-    model_config = ConfigDict(extra="forbid")
     name: str
-    ok: bool
-    observed: float | int | str | bool | None
-    required: float | int | str | bool | None
+    ok: Flag
+    observed: Scalar
+    required: Scalar
     note: str = ""
     scope: Literal["result", "submission"] = "result"

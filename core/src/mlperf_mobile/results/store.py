@@ -242,7 +242,8 @@ def read_both(place: Path) -> tuple[Any, Result]:
     path = place
     try:
         path = place / RESULT if place.is_dir() else place
-        data = json.loads(read_regular(path, MOST_BYTES))
+        text = read_regular(path, MOST_BYTES)
+        data = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
         if isinstance(data, dict) and data.get("schema") != 1:
             found = data.get("schema")
             raise OutputError("result-schema", f"{path} has schema {found!r}, this is schema 1", "update mlperf-mobile")
@@ -257,6 +258,19 @@ def read_both(place: Path) -> tuple[Any, Result]:
         ) from error
     except (ValueError, RecursionError) as error:
         raise OutputError("result-damaged", f"{path} is not JSON: {error}", "the file is damaged") from error
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice[:80]!r} stands twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def read_plan(folder: Path) -> Plan:

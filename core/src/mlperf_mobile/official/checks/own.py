@@ -15,6 +15,7 @@ from mlperf_mobile.regular_files import read_regular
 from mlperf_mobile.results import store
 from mlperf_mobile.results.follows import Difference, Followed, follow, imported
 from mlperf_mobile.results.model import Result, Status
+from mlperf_mobile.results.parts import TelemetryFacts
 from mlperf_mobile.results.recompose import program
 from mlperf_mobile.telemetry import summary, timeline
 
@@ -119,9 +120,8 @@ def _digests(folder: Path, result: Result, digests: dict[str, str], report: Repo
 def _origin(folder: Path, result: Result, report: Report) -> None:
     """An imported result names the files that it was made of; where they are still there they must be the same."""
     place = Place(folder / store.RESULT, key="origin.files")
-    files = (result.origin or {}).get("files")
-    for name, expected in files.items() if isinstance(files, dict) else ():
-        found = store.digest(Path(str(name)))
+    for name, expected in result.origin.files.items() if result.origin else ():
+        found = store.digest(Path(name))
         if found is None:
             report.skip("own-origin", place, "it was imported, and a file that it came from is not here")
         else:
@@ -146,11 +146,13 @@ def _telemetry(folder: Path, result: Result, report: Report) -> None:
     if told is None:
         return
     if not path.is_file():
-        if told.get("rows"):
+        if told.rows:
             report.error("own-telemetry", Place(path), "there are no rows")
         return
-    found = json.loads(json.dumps(summary.of(timeline.read(path))))
-    wrong = [name for name in found if name in told and told[name] != found[name]]
+    found = TelemetryFacts.model_validate(json.loads(json.dumps(summary.of(timeline.read(path)))))
+    wrong = [
+        name for name in found.model_fields_set & told.model_fields_set if getattr(told, name) != getattr(found, name)
+    ]
     severity = Severity.ERROR if result.program == program() else Severity.WARNING  # others may sum up otherwise
     for name in wrong:
         report.add("own-telemetry", severity, Place(path, key=name), f"telemetry.{name} is not what the rows give")

@@ -17,6 +17,7 @@ from mlperf_mobile.official.loadgen_logs import DetailLog
 from mlperf_mobile.regular_files import open_regular
 from mlperf_mobile.results import latencies, store
 from mlperf_mobile.results.model import Performance, Result, Status
+from mlperf_mobile.results.parts import SystemFacts
 
 MAX_LATENCIES = 32 << 20
 """More saved latencies, which are 256 MB, are counted and not sorted."""
@@ -130,10 +131,11 @@ def _logged(folder: Path, log: DetailLog, result: Result, told: Performance, rep
         place = Place(folder / store.RESULT, key=f"performance.latency_ns.{name}")
         report.require("own-logs", near, place, f"{name} is {value} ns, LoadGen's log says {logged:.0f} ns")
     verdict_of_log = loadgen.verdict(values)
+    claimed = told.loadgen.model_dump(exclude_unset=True)
     for name, logged in verdict_of_log.items():
-        if name in told.loadgen and name != "errors" and told.loadgen[name] != logged:
+        if name in claimed and name != "errors" and claimed[name] != logged:
             place = Place(folder / store.RESULT, key=f"performance.loadgen.{name}")
-            report.error("own-logs", place, f"{name} is {told.loadgen[name]!r}, LoadGen's log says {logged!r}")
+            report.error("own-logs", place, f"{name} is {claimed[name]!r}, LoadGen's log says {logged!r}")
     if (target := told.latency_ns.get("target_percentile")) is not None:
         try:
             logged = loadgen.target_latency(folder / "performance")
@@ -151,8 +153,7 @@ def _logged(folder: Path, log: DetailLog, result: Result, told: Performance, rep
 
 def _settings(log: DetailLog, result: Result, report: Report) -> None:
     """What LoadGen was asked for is what the plan says."""
-    load, system = result.load, result.system or {}
-    for key, expected in _expected(result, load, system):
+    for key, expected in _expected(result, result.load.model_dump(), result.system or SystemFacts()):
         found = log.entries[key].value if key in log.entries else None
         if found is None or expected is None:
             continue
@@ -160,7 +161,7 @@ def _settings(log: DetailLog, result: Result, report: Report) -> None:
         report.require("own-logs", found == expected, Place(log.path, log.line(key)), wrong)
 
 
-def _expected(result: Result, load: dict[str, Any], system: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _expected(result: Result, load: dict[str, Any], system: SystemFacts) -> Iterator[tuple[str, Any]]:
     changed = load.get("loadgen") or {}
     yield "requested_test_mode", verdict.PERFORMANCE
     yield "requested_scenario", _SCENARIOS.get(result.scenario)
@@ -172,8 +173,8 @@ def _expected(result: Result, load: dict[str, Any], system: dict[str, Any]) -> I
         yield "requested_min_query_count", load.get("min_query_count")
     if _SCENARIOS.get(result.scenario) == verdict.SINGLE_STREAM:
         yield "requested_single_stream_target_latency_percentile", load.get("percentile")
-    yield "qsl_reported_total_count", system.get("samples_in_data_set")
-    yield "qsl_reported_performance_count", system.get("performance_sample_count")
+    yield "qsl_reported_total_count", system.samples_in_data_set
+    yield "qsl_reported_performance_count", system.performance_sample_count
 
 
 def _counts(log: DetailLog, saved: int, place: Place, report: Report) -> None:
@@ -192,11 +193,11 @@ def _rules(folder: Path, result: Result, told: Performance, report: Report) -> N
         observed, required = _number(rule.observed), _number(rule.required)
         expected: Any = None
         if rule.name == "min-duration":
-            expected = load.get("min_duration_s")
+            expected = load.min_duration_s
         elif rule.name == "min-query-count":
-            expected = load.get("min_query_count")
-        elif rule.name == "early-stopping" and 0.5 <= (_number(load.get("percentile")) or 0) < 1:
-            expected = early_stopping.min_queries(load["percentile"])
+            expected = load.min_query_count
+        elif rule.name == "early-stopping" and load.percentile >= 0.5:
+            expected = early_stopping.min_queries(load.percentile)
         elif rule.name == "quality-target" and result.accuracy is not None:
             expected = result.accuracy.target
         else:

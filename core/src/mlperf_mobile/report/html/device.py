@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from mlperf_mobile.report.html.axis import linear
 from mlperf_mobile.report.html.chart import COLUMNS, SERIES, Chart, figure
 from mlperf_mobile.report.html.markup import Markup, cut, number, shown, table
 from mlperf_mobile.report.html.reduce import extremes
+from mlperf_mobile.results.parts import TelemetryFacts
 from mlperf_mobile.telemetry.timeline import Series, Timeline
 
 _ROWS = 20
@@ -26,7 +26,7 @@ class _Line:
     series: Series
 
 
-def figures(key: str, timeline: Timeline, summary: dict[str, Any]) -> list[Markup]:
+def figures(key: str, timeline: Timeline, summary: TelemetryFacts) -> list[Markup]:
     """A chart for each kind of series that was recorded; none for an empty recording.
 
     Args:
@@ -84,13 +84,12 @@ def _rate(series: Series) -> Series:
     return found
 
 
-def _events(summary: dict[str, Any], start: float) -> list[tuple[float, str]]:
-    throttling = summary.get("throttling")
-    events = throttling.get("events") if isinstance(throttling, dict) else None
+def _events(summary: TelemetryFacts, start: float) -> list[tuple[float, str]]:
+    events = summary.throttling.events if summary.throttling else []
     return [
-        (float(event["at_s"]) - start, cut(str(event.get("kind", "throttled")), 24))
-        for event in (events if isinstance(events, list) else ())[:3]
-        if isinstance(event, dict) and isinstance(event.get("at_s"), int | float) and abs(event["at_s"]) < 1e9
+        (event.at_s - start, cut(event.kind, 24))
+        for event in events[:3]
+        if event.at_s is not None and abs(event.at_s) < 1e9
     ]
 
 
@@ -140,27 +139,22 @@ def _at(series: Series, time: float) -> object:
         return ""
 
 
-def summary_rows(summary: dict[str, Any]) -> list[tuple[str, object]]:
-    """The recording in words; anything may be missing, or be somebody else's."""
+def summary_rows(summary: TelemetryFacts) -> list[tuple[str, object]]:
+    """The recording in words."""
     rows: list[tuple[str, object]] = []
-    throttled = summary.get("throttled")
-    rows.append(("throttled", "not known: nothing here could have shown it" if throttled is None else shown(throttled)))
-    heat = summary.get("temperature")
-    if isinstance(heat, dict):
-        numbers = [shown(heat.get(f"{name}_celsius")) for name in ("first", "max", "last")]
-        rows.append(("hottest sensor", f"{shown(heat.get('sensor'))}: {' → '.join(numbers)} °C (first, highest, last)"))
-    energy = summary.get("energy")
-    for source in (energy if isinstance(energy, list) else ())[:20]:
-        if isinstance(source, dict):
-            told = f"{shown(source.get('joules_per_inference'))} J an inference, {shown(source.get('watts'))} W"
-            rows.append((f"energy by {shown(source.get('source'))}", f"{told}; {shown(source.get('includes'))}"))
-    power = summary.get("external_power")
-    rows.append(("external power", "connected" if power is True else "on battery" if power is False else "not known"))
-    if summary.get("battery_drop_percent") is not None:
-        rows.append(("battery", f"{shown(summary['battery_drop_percent'])} % less at the end"))
-    rows.append(
-        ("recorded", f"{shown(summary.get('rows'))} rows, one in {shown(summary.get('interval_s'))} s at first")
-    )
-    if summary.get("trouble"):
-        rows.append(("trouble", shown(summary["trouble"])))
+    unknown = "not known: nothing here could have shown it"
+    rows.append(("throttled", unknown if summary.throttled is None else shown(summary.throttled)))
+    if heat := summary.temperature:
+        degrees = " → ".join(shown(value) for value in (heat.first_celsius, heat.max_celsius, heat.last_celsius))
+        rows.append(("hottest sensor", f"{cut(heat.sensor)}: {degrees} °C (first, highest, last)"))
+    for source in summary.energy[:20]:
+        used = f"{shown(source.joules_per_inference)} J per inference, {shown(source.watts)} W"
+        rows.append((f"energy by {cut(source.source)}", f"{used}; {cut(source.includes)}"))
+    power = {True: "connected", False: "on battery", None: "not known"}[summary.external_power]
+    rows.append(("external power", power))
+    if summary.battery_drop_percent is not None:
+        rows.append(("battery", f"{shown(summary.battery_drop_percent)} % less at the end"))
+    rows.append(("recorded", f"{summary.rows} rows, one in {shown(summary.interval_s)} s at first"))
+    if summary.trouble:
+        rows.append(("trouble", cut(summary.trouble)))
     return rows

@@ -24,6 +24,7 @@ from mlperf_mobile.report.html.markup import (
 from mlperf_mobile.report.measures import MOST_LATENCIES, Shown, margin
 from mlperf_mobile.results import latencies
 from mlperf_mobile.results.model import Result
+from mlperf_mobile.results.parts import LoadGenFacts, TelemetryFacts
 from mlperf_mobile.statistics import advice
 from mlperf_mobile.telemetry import timeline
 
@@ -94,7 +95,7 @@ def facts_of(one: Shown) -> Markup:
     model = result.model
     size = f", {model.bytes:,} bytes" if model.bytes is not None else ""
     timed = f", timed on {result.performance_dataset}" if result.performance_dataset else ""
-    loadgen = result.performance.loadgen if result.performance else {}
+    loadgen = result.performance.loadgen if result.performance else LoadGenFacts()
     rows = facts([
         ("task", result.task if result.task == result.benchmark else f"{result.benchmark} ({result.task})"),
         ("suite", result.suite),
@@ -105,7 +106,7 @@ def facts_of(one: Shown) -> Markup:
         ("accelerator", result.accelerator),
         ("scenario", f"{result.scenario}, {result.mode}, {result.rule_set} rules"),
         ("session", _session(result)),
-        ("LoadGen", _loadgen(loadgen) if loadgen else None),
+        ("LoadGen", _loadgen(loadgen) if loadgen != LoadGenFacts() else None),
         ("created", result.created),
         ("run", element("code", cut(result.run_id))),
         ("folder", element("code", cut(one.entry.source))),
@@ -119,10 +120,10 @@ def _session(result: Result) -> str | None:
     return f"{result.session.mode}{', resumed' if result.session.resumed else ''}"
 
 
-def _loadgen(told: dict[str, Any]) -> str:
-    word = "VALID" if told.get("valid") is True else "INVALID" if told.get("valid") is False else "no verdict"
-    reason = f": {shown(told['reason'])}" if told.get("reason") else ""
-    return f"{word}{reason} (version {shown(told.get('version'))})"
+def _loadgen(facts: LoadGenFacts) -> str:
+    word = {True: "VALID", False: "INVALID", None: "no verdict"}[facts.valid]
+    reason = f": {cut(facts.reason)}" if facts.reason else ""
+    return f"{word}{reason} (version {shown(facts.version)})"
 
 
 def rules(one: Shown) -> Markup:
@@ -223,28 +224,21 @@ def accuracy(one: Shown) -> Markup:
 
 def recording(one: Shown) -> Markup | None:
     """What the device did during the timed run."""
-    told = one.result.telemetry or {}
-    charts = device.figures(one.key, timeline.read(one.folder / timeline.FILE), told)
-    if not told and not charts:
+    summary = one.result.telemetry
+    charts = device.figures(one.key, timeline.read(one.folder / timeline.FILE), summary or TelemetryFacts())
+    if summary is None and not charts:
         return None
     parts = []
-    if told.get("throttled") is True:
-        evidence = told.get("evidence")
-        words = "; ".join(shown(each) for each in evidence[:5]) if isinstance(evidence, list) else "no evidence is told"
+    if summary and summary.throttled:
+        words = "; ".join(summary.evidence[:5])
         parts.append(element("p", element("strong", "THROTTLED. "), cut(words), class_="banner bad"))
-    if told:
-        parts.append(facts(device.summary_rows(told)))
+    if summary:
+        parts.append(facts(device.summary_rows(summary)))
     parts.append(element("div", *charts, class_="charts"))
-    series = told.get("series")
-    if isinstance(series, dict) and series:
+    if summary and summary.series:
         names = ("first", "min", "mean", "max", "last")
         rows = [
-            (
-                cut(name, 80),
-                *(number(value if isinstance(value := numbers.get(key), int | float) else None) for key in names),
-            )
-            for name, numbers in series.items()
-            if isinstance(numbers, dict)
+            (cut(name, 80), *(number(numbers.get(key)) for key in names)) for name, numbers in summary.series.items()
         ]
         parts.append(details("All series", table("All series of the timed run", ("series", *names), rows)))
     return section("Device during the run", parts)
@@ -252,21 +246,14 @@ def recording(one: Shown) -> Markup | None:
 
 def placement(one: Shown) -> Markup | None:
     """Where the operations ran."""
-    told = one.result.placement or {}
-    several = told.get("accelerators")
-    found = several.items() if isinstance(several, dict) else [("", told)] if told else []
+    found = one.result.placements
     rows: list[tuple[object, ...]] = []
-    for name, one_of in found:
-        if not isinstance(one_of, dict):
-            continue
-        names = one_of.get("names")
-        operations = one_of.get("operations")
-        for place, count in operations.items() if isinstance(operations, dict) else ():
-            which = names.get(place) if isinstance(names, dict) else None
-            kernels = shown(one_of["kernels"]) if one_of.get("kernels") else ""
-            rows.append(
-                (f"{name}: {place}" if name else place, number(_float(count)), kernels, shown(which) if which else "")
-            )
+    for name, facts_of_one in found.items():
+        kernels = shown(facts_of_one.kernels) if facts_of_one.kernels else ""
+        for place, count in facts_of_one.operations.items():
+            which = facts_of_one.names.get(place)
+            where = f"{name}: {place}" if len(found) > 1 else place
+            rows.append((cut(where, 80), number(float(count)), kernels, shown(which) if which else ""))
     if not rows:
         return None
     return section(
@@ -282,11 +269,14 @@ def everything(one: Shown) -> Markup:
     """The rest: what the compiler and the backend said, what was asked for, tensors, environment, versions."""
     result = one.result
     groups = {
-        "Compilation": result.compiled, "Report of the backend": result.report, "What was asked for": result.load,
-        "System under test": result.system, "Environment": result.environment, "Versions": result.versions,
-        "Digests of the logs (SHA-256)": result.logs,
+        "Compilation": "compiled", "Report of the backend": "report", "Load of the plan": "load",
+        "System under test": "system", "Environment": "environment", "Versions": "versions",
+        "Digests of the logs (SHA-256)": "logs",
     }  # fmt: skip
-    tables = [table(title, ("name", "value"), _rows(flat(data))) for title, data in groups.items() if data]
+    every = result.model_dump(mode="json", include=set(groups.values()))
+    tables = [
+        table(title, ("name", "value"), _rows(flat(data))) for title, key in groups.items() if (data := every[key])
+    ]
     return details("Compilation, system, environment, versions", *tables, class_="more")
 
 

@@ -1,0 +1,180 @@
+"""The parts of a result that a worker, a plugin or an importer supplies: typed, finite, and bounded in depth."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+DEEPEST = 16
+"""Levels of nested lists and objects in what a plugin reports."""
+LARGEST = 2**64
+"""Seeds are unsigned 64-bit integers; no count or duration is larger."""
+
+
+def _bounded(value: JsonValue, depth: int = 0) -> JsonValue:
+    """The value, if every number in it is finite and every level can be shown."""
+    if depth > DEEPEST:
+        raise ValueError(f"nested more than {DEEPEST} levels deep")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number is not finite")
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise ValueError("an integer has more than 64 bits")
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            _bounded(each, depth + 1)
+    return value
+
+
+Json: TypeAlias = Annotated[JsonValue, AfterValidator(_bounded)]
+"""Plain JSON data of a plugin's own form."""
+Integer: TypeAlias = Annotated[int, Field(strict=True, ge=-LARGEST, le=LARGEST)]
+Number: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Flag: TypeAlias = Annotated[bool, Field(strict=True)]
+Scalar: TypeAlias = Flag | Integer | Number | str | None
+
+
+class Part(BaseModel):
+    """A part with these fields and no others."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class OpenPart(BaseModel):
+    """A part whose author may add to it; additions are JSON, and are shown as such."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Json]
+
+
+class PlacementFacts(Part):
+    """Where the operations of a loaded model run, by accelerator, kernel library and name."""
+
+    operations: dict[str, Integer] = Field(default_factory=dict)
+    kernels: dict[str, Integer] = Field(default_factory=dict)
+    names: dict[str, dict[str, Integer]] = Field(default_factory=dict)
+
+
+class SeveralPlacements(Part):
+    """The placements on several accelerators, by their names."""
+
+    accelerators: dict[str, PlacementFacts]
+
+
+class SystemFacts(OpenPart):
+    """The system under test: tensors as text, sessions, batch, samples."""
+
+    inputs: list[str] = Field(default_factory=list)
+    outputs: list[str] = Field(default_factory=list)
+    sessions: Integer | None = None
+    accelerators: dict[str, Integer] = Field(default_factory=dict)
+    """How many sessions work on each."""
+    batch: Integer | None = None
+    samples_in_data_set: Integer | None = None
+    performance_sample_count: Integer | None = None
+    load_s: dict[str, Number] = Field(default_factory=dict)
+    """Seconds that compiling and loading took."""
+
+
+class CompiledFacts(OpenPart):
+    """One compilation: whether it was found in the cache, how long it took, and what the compiler found out."""
+
+    path: str = ""
+    key: str | None = None
+    cached: Flag = False
+    kept: Flag = False
+    note: str = ""
+    facts: dict[str, Json] = Field(default_factory=dict)
+    seconds: Number = 0.0
+
+
+class LoadGenFacts(OpenPart):
+    """The load generator's own verdict, version and effective settings."""
+
+    version: str | None = None
+    valid: Flag | None = None
+    reason: str | None = None
+    errors: list[str] = Field(default_factory=list)
+
+
+class LoadFacts(OpenPart):
+    """The load that the plan asks for: counts, durations in seconds, percentile, samples in memory, seeds."""
+
+    min_query_count: Integer | None = None
+    min_duration_s: Number | None = None
+    max_duration_s: Number | None = None
+    percentile: Annotated[Number, Field(gt=0, lt=1)] = 0.9
+    performance_sample_count: Integer | None = None
+    expected_latency_ns: Integer | None = None
+    batch: Integer | None = None
+    seeds: dict[str, Integer] = Field(default_factory=dict)
+
+
+class Temperature(Part):
+    """The hottest sensor of the timed run, in degrees Celsius."""
+
+    sensor: str
+    first_celsius: Number
+    max_celsius: Number
+    last_celsius: Number
+
+
+class Energy(Part):
+    """What one source of energy measured during the timed run."""
+
+    source: str
+    includes: str
+    joules: Number | None = None
+    seconds: Number | None = None
+    watts: Number
+    inferences: Integer | None = None
+    joules_per_inference: Number | None = None
+
+
+class ThrottlingEvent(OpenPart):
+    """One sign of throttling; ``at_s`` counts from the beginning of the recording."""
+
+    kind: str
+    series: str = ""
+    at_s: Number | None = None
+
+
+class Throttling(OpenPart):
+    """What would have shown throttling, and what did."""
+
+    watched: list[str] = Field(default_factory=list)
+    events: list[ThrottlingEvent] = Field(default_factory=list)
+
+
+class TelemetryFacts(OpenPart):
+    """The recording of the timed run in a few numbers; see :func:`mlperf_mobile.telemetry.summary.of`."""
+
+    interval_s: Number | None = None
+    rows: Integer = 0
+    duration_s: Number | None = None
+    temperature: Temperature | None = None
+    battery_drop_percent: Number | None = None
+    external_power: Flag | None = None
+    energy: list[Energy] = Field(default_factory=list)
+    throttled: Flag | None = None
+    evidence: list[str] = Field(default_factory=list)
+    throttling: Throttling | None = None
+    series: dict[str, dict[str, Number]] = Field(default_factory=dict)
+    trouble: str | None = None
+
+
+class Origin(OpenPart):
+    """Where an imported result comes from."""
+
+    kind: str
+    round: str | None = None
+    division: str | None = None
+    submitter: str | None = None
+    device: str | None = None
+    benchmark_id: str | None = None
+    uuid: str | None = None
+    published_score: Number | None = None
+    throughput: str = ""
+    files: dict[str, str | None] = Field(default_factory=dict)
+    """SHA-256 of the files it was read from, by their paths."""
