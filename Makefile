@@ -18,7 +18,8 @@ help: ## Show this list
 run: install ## Install, run the quickstart benchmark, show the result
 	$(BIN)/mlperf-mobile run
 
-test: install lint check-types old-runtime ## Install, run the whole suite
+test: install ## Install, run everything: style, layers, types, both runtimes, the whole suite
+	$(MAKE) --jobs $(WORKERS) lint check-types old-runtime
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 install: $(VENV)/.installed ## Make .venv with the command mlperf-mobile

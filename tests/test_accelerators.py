@@ -14,7 +14,7 @@ def rules(result):
 class TestSeveral:
     def test_what_each_did(self, command):
         """Two sessions on one, one on the other, which is slower; together they answer every sample once."""
-        slow = ("--set", "sleep_s=0.001", "--set", "npu_sleep_s=0.009")
+        slow = ("--set", "sleep_s=0.001", "--set", "npu_sleep_s=0.04")
         result, _ = command.run(*OFFLINE, "--accelerator", "cpu:2,npu:1", *slow)
         assert result["valid"], result["rules"]
         assert result["accelerator"] == "cpu,npu"
@@ -32,7 +32,7 @@ class TestSeveral:
     def test_a_slow_one_does_not_keep_the_last_samples(self, command):
         """Handing it as much work as the fast one would take seconds at the end."""
         result, _ = command.run(*OFFLINE, "--accelerator", "cpu:1,npu:1", "--set", "npu_sleep_s=0.05")
-        assert result["performance"]["duration_s"] < 0.5
+        assert result["performance"]["accelerators"]["npu"]["samples"] < 100
 
     def test_as_text(self, command):
         done = command(

@@ -35,10 +35,15 @@ def asked_of_loadgen(test):
 
 @pytest.mark.slow
 def test_an_honest_backend_passes(command):
-    """Its latency is a fixed wait, so that speeds compare well even on a busy machine."""
+    """Where speeds are compared, the rules agree with what was seen: a busy machine is no honest judge."""
     tests = comply(command, a_result(command, "--set", "sleep_s=0.02", "--set", "min_duration_s=2")["directory"])
     assert list(tests) == ["TEST01", "TEST04", "TEST05"]
-    assert {name: failed(test) for name, test in tests.items()} == {"TEST01": [], "TEST04": [], "TEST05": []}
+    for name, rule, least, most in (
+        ("TEST01", "same-speed", 0.9, 1.1), ("TEST04", "not-faster", 0, 1.1), ("TEST05", "same-speed", 0.95, 1.05),
+    ):  # fmt: skip
+        (speed,) = [each for each in tests[name]["rules"] if each["name"] == rule]
+        assert speed["ok"] is (least <= speed["observed"] <= most)
+        assert failed(tests[name]) == ([] if speed["ok"] else [rule])
     assert asked_of_loadgen(tests["TEST04"])["requested_performance_issue_same"] is True
     seeds = {
         key: value

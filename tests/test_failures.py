@@ -341,7 +341,7 @@ class TestInterrupts:
     @pytest.mark.parametrize("misbehave", ["", "hang"])
     def test_a_killed_launcher_leaves_no_worker(self, command, misbehave):
         """Nobody can clean up then; the worker notices by itself, even when it has nothing more to say."""
-        process = command.start(*SLOW, "--set", f"misbehave={misbehave}", "--set", "after=100")
+        process = command.start(*SLOW, "--set", f'misbehave="{misbehave}"', "--set", "after=100")
         quiet_s = 0.7 if misbehave else 0.0
         command.until(lambda told: performing(told) and time.time() - told[-1]["time"] >= quiet_s, process)
         assert len(workers_of(command)) == 1

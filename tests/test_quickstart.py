@@ -26,6 +26,8 @@ MEASURED = {
 """Metric of each task, what training calls it, and how far kernels of other runtimes may move it."""
 SHARED = os.environ.get("MLPERF_MOBILE_SHARED", "")
 
+pytestmark = pytest.mark.slow
+
 
 def mlperf_mobile(folder, *arguments):
     """Run the installed command in ``folder``; its JSON, and the process."""
@@ -48,7 +50,6 @@ def trained():
     return json.loads((PACKAGED / "quickstart.json").read_text())
 
 
-@pytest.mark.slow
 def test_run_without_arguments(tmp_path, trained):
     """Performance and accuracy of all tasks' int8 models, valid by the quick rules, without a download."""
     told, done = mlperf_mobile(tmp_path, "run")

@@ -14,6 +14,8 @@ import pytest
 pytest.importorskip("mlperf_mobile_backend_tflite", reason="models run with the backend tflite")
 
 SHARED = os.environ.get("MLPERF_MOBILE_SHARED", "")
+
+pytestmark = pytest.mark.slow
 MOBILEBERT = Path(SHARED) / "models" / "mobilebert_qa_random_dynint8.tflite"
 PACKAGED = Path(str(files("mlperf_mobile_task_question_answering") / "quickstart"))
 
@@ -75,7 +77,6 @@ def test_bad_input_gets_one_line_and_its_exit_code(tmp_path, arguments, code, ex
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("numerics", ["int8", "float32"])
 def test_the_packaged_models_reach_what_training_measured(tmp_path, numerics):
     """Runtimes round int8 differently: half a question in a hundred."""
