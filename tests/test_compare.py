@@ -266,6 +266,49 @@ class TestGate:
         assert refused(a, b, "--table", "backends", "--fail-if-slower", "5%").code == "bad-flag"
 
 
+class TestOptions:
+    """A number is compared with all that it depends on in sight."""
+
+    def test_an_option_that_differs_is_warned_of(self, put, compare):
+        _, out, _ = compare(put("a", options={"backend.threads": 2}), put("b"))
+        assert "warning: option.backend.threads differs: 2 (A), default (B)" in out
+        assert "toy/cpu (backend.threads=2)" in out
+
+    def test_options_that_are_the_same_are_not(self, put, compare):
+        options = {"scenario.target_qps": 300, "batch": 8}
+        _, out, _ = compare(put("a", options=options), put("b", options=options))
+        assert "option." not in out
+
+    @pytest.mark.parametrize(("one", "other"), [(300, 3000), (True, 1), ("1", 1), ([1, 2], [2, 1])])
+    def test_values_are_told_apart(self, put, compare, one, other):
+        _, out, _ = compare(put("a", options={"scenario.x": one}), put("b", options={"scenario.x": other}), "--json")
+        names = [each["name"] for each in json.loads(out)["differences"]]
+        assert names == ["option.scenario.x"] if str(one) != str(other) else not names
+
+    def test_long_values_that_differ_at_their_end(self, put, compare):
+        long = "x" * 500
+        _, out, _ = compare(
+            put("a", options={"task.p": f"{long}a"}), put("b", options={"task.p": f"{long}b"}), "--json"
+        )
+        (difference,) = json.loads(out)["differences"]
+        assert len(difference["values"]) == 2
+
+    def test_runs_with_other_options_are_another_column(self, put, compare, tmp_path):
+        for name, threads, p90 in (("a", 1, 4), ("b", 2, 2), ("c", 2, 2)):
+            options = {"backend.threads": threads} if threads > 1 else {}
+            put(f"all/{name}", options=options, performance=performance(p90 * MS))
+        _, out, _ = compare(tmp_path / "all", "--table", "backends", "--json")
+        assert json.loads(out)["columns"] == ["toy/cpu", "toy/cpu (backend.threads=2)"]
+
+    def test_they_are_in_json_and_csv(self, put, compare):
+        first, second = put("a", options={"backend.threads": 2}), put("b")
+        _, out, _ = compare(first, second, "--json")
+        assert json.loads(out)["groups"][0]["rows"][0]["options"] == {"backend.threads": 2}
+        _, out, _ = compare(first, second, "--csv")
+        rows_ = list(csv.DictReader(io.StringIO(out)))
+        assert [row["options"] for row in rows_] == ["backend.threads=2", ""]
+
+
 class TestNoClaim:
     @pytest.mark.parametrize(
         ("change", "words"),

@@ -132,6 +132,8 @@ class Plan(CompilePlan):
     quality: QualitySettings | None
     task_options: dict[str, Any]
     scenario_options: dict[str, Any]
+    changed_options: dict[str, Any] = Field(default_factory=dict)
+    """Options and settings whose values are not their defaults, by name: ``{"backend.threads": 2, "batch": 8}``."""
     encoded_cache_mb: int
     telemetry_interval_s: float = 1.0
     unverified: dict[str, str]

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 CONFIDENCE = 0.95
+RATIO_CONFIDENCE = math.sqrt(CONFIDENCE)
+"""Of each of two independent intervals, so that both hold with ``CONFIDENCE``."""
 _BATCHES = 32
 _SMALLEST_BATCH = 16
 
@@ -80,7 +82,7 @@ class Sample:
         if size < _SMALLEST_BATCH:
             return len(self)
         limit = self.percentile(percentile)
-        over = [sum(x > limit for x in self._latencies[i * size : (i + 1) * size]) / size for i in range(_BATCHES)]
+        over = [sum(map(limit.__lt__, self._latencies[i * size : (i + 1) * size])) / size for i in range(_BATCHES)]
         share = math.fsum(over) / _BATCHES
         if not 0 < share < 1:
             return len(self)
@@ -136,8 +138,12 @@ def ratio_interval(base: Sample, other: Sample, percentile: float, confidence: f
     exchange for being the same on every call, fast, and free of suppositions. The bootstrap is neither: it
     draws latencies as if they were independent, and is at its worst for percentiles of values that come in ticks.
     """
-    first = base.interval(percentile, math.sqrt(confidence))
-    second = other.interval(percentile, math.sqrt(confidence))
+    each = math.sqrt(confidence)
+    return ratio_of(base.interval(percentile, each), other.interval(percentile, each), confidence)
+
+
+def ratio_of(first: Interval, second: Interval, confidence: float = CONFIDENCE) -> Interval:
+    """Of ``second / first``, two values that lie in these intervals with the root of ``confidence`` each."""
     low = second.low / first.high if math.isfinite(first.high) else 0.0
     high = second.high / first.low if first.low else math.inf
     return Interval(low, high, confidence)

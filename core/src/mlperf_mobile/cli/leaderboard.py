@@ -92,7 +92,7 @@ def _own(places: list[str]) -> tuple[list[Entry], list[str]]:
         return [], []
     from mlperf_mobile.compare.sources import read_all
 
-    entries, warnings = read_all(places)
+    entries, warnings = read_all(places, intervals=False)
     if any(entry.official for entry in entries):
         raise UsageError("bad-value", "--with takes results of your own", "official results are on the board already")
     return entries, warnings
@@ -122,7 +122,7 @@ def _row(place: Place) -> list[str]:
     if place.own:
         own = place.own
         accuracy = f"{own.metric} {own.accuracy:.4f}" if own.accuracy is not None else ""
-        cells = (number, own.text, f"> {own.label} (own, {own.state})", "", own.runs_on, accuracy, own.source)
+        cells = (number, own.text, f"> {own.label} (own, {own.state})", "", own.configuration, accuracy, own.source)
         return [clean(cell) for cell in cells]
     row = place.official
     assert row is not None
@@ -134,8 +134,8 @@ def _print_csv(found: list[Board]) -> None:
 
     head = (
         "benchmark", "scenario", "place", "own", "name", "round", "division", "category", "organisation", "device",
-        "soc", "framework", "accelerator", "runs_on", "published", "value", "accuracy", "state", "refused", "source",
-        "path",
+        "soc", "framework", "accelerator", "runs_on", "options", "published", "value", "accuracy", "state", "refused",
+        "source", "path",
     )  # fmt: skip
     records = [
         board | each

@@ -49,7 +49,7 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.report import tables
     from mlperf_mobile.report.measures import shown
 
-    entries, warnings = read_all(args.results)
+    entries, warnings = read_all(args.results, whole=True)
     results, warnings = shown(entries, warnings)
     if args.csv or args.markdown:
         text = f"{tables.csv(results) if args.csv else tables.markdown(results)}\n"

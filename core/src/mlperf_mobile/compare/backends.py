@@ -71,7 +71,7 @@ def backend_table(comparison: Comparison, baseline: str = "") -> BackendTable:
 
 def _column(row: Row) -> str:
     entry = row.entry
-    return "/".join(entry.official.name.split("/")[:2]) if entry.official else entry.runs_on
+    return "/".join(entry.official.name.split("/")[:2]) if entry.official else entry.configuration
 
 
 def _cells(group: Group, columns: Sequence[str]) -> dict[str, Cell]:

@@ -115,6 +115,7 @@ def _place_json(place: Place) -> dict[str, Any]:
 def _own_json(entry: Entry) -> dict[str, Any]:
     accuracy = f"{entry.metric} {entry.accuracy:.4f}" if entry.accuracy is not None else None
     return {
-        "name": entry.label, "runs_on": entry.runs_on, "value": entry.value, "state": entry.state,
+        "name": entry.label, "runs_on": entry.runs_on, "options": entry.options_text or None,
+        "value": entry.value, "state": entry.state,
         "accuracy": accuracy, "source": entry.source,
     }  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from mlperf_mobile.compare.differences import Difference, differences
 from mlperf_mobile.compare.entry import Entry
 from mlperf_mobile.errors import UsageError, did_you_mean
-from mlperf_mobile.statistics import Interval, ratio_interval
+from mlperf_mobile.statistics import Interval, ratio_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Row:
         entry = self.entry
         return {
             "label": entry.label, "source": entry.source, "model": entry.model, "runs_on": entry.runs_on,
+            "options": entry.options,
             "value": entry.value, "unit": entry.unit, "score": entry.score.name if entry.score else None,
             "state": entry.state, "refused": entry.refused or None, "ratio": self.ratio,
             "ratio_interval": self.interval.to_json() if self.interval else None,
@@ -160,9 +161,9 @@ def _grouped(entries: Sequence[Entry]) -> dict[tuple[str, str], list[Entry]]:
 
 def _row(baseline: Entry, entry: Entry) -> Row:
     ratio = entry.time_ratio(baseline) if _same_model(baseline, entry) else None
-    percentile, interval = entry.percentile, None
-    if ratio is not None and entry is not baseline and entry.sample and baseline.sample and percentile:
-        interval = ratio_interval(baseline.sample, entry.sample, percentile)
+    interval = None
+    if ratio is not None and entry is not baseline and entry.ratio_bounds and baseline.ratio_bounds:
+        interval = ratio_of(baseline.ratio_bounds, entry.ratio_bounds)
     difference = None
     if entry.accuracy is not None and baseline.accuracy is not None and entry.metric == baseline.metric:
         difference = entry.accuracy - baseline.accuracy
@@ -170,7 +171,7 @@ def _row(baseline: Entry, entry: Entry) -> Row:
         entry,
         ratio,
         interval,
-        entry.sample.interval(percentile) if entry.sample and percentile else None,
+        entry.interval,
         difference,
     )
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mlperf_mobile.compare.entry import Entry
+from mlperf_mobile.compare.entry import OPTION, Entry
 
 _CHANGES_BY_ITSELF = frozenset(
     f"environment.{name}" for name in ("cpu.load_1min", "cpu.mhz", "memory.available_bytes", "clock.resolution_s")
 )
+
+
+_LONGEST = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +48,16 @@ def differences(entries: Iterable[Entry]) -> list[Difference]:
             continue
         values: dict[str, list[str]] = {}
         for entry in ours:
-            values.setdefault(_text(entry.facts.get(name)), []).append(entry.label)
+            value = entry.facts.get(name, "default" if name.startswith(OPTION) else None)
+            values.setdefault(_text(value), []).append(entry.label)
         if len(values) > 1:
             found.append(Difference(name, tuple((value, tuple(who)) for value, who in values.items())))
     return found
 
 
 def _text(value: object) -> str:
+    """In at most some 80 characters; long texts that differ anywhere stay different."""
     text = "unknown" if value is None else str(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST - 24]}… (sha256 {hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]})"

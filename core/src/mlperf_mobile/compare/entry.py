@@ -12,10 +12,13 @@ from mlperf_mobile.performance_score import NANOSECONDS, PerformanceScore, ordin
 from mlperf_mobile.reference.table import Official, benchmark_of, benchmarks
 from mlperf_mobile.results import latencies
 from mlperf_mobile.results.model import Result
-from mlperf_mobile.statistics import Sample
+from mlperf_mobile.statistics import RATIO_CONFIDENCE, Interval, Sample
 
 _MOST_LATENCIES = 20_000_000
+OPTION = "option."
+"""Facts whose absence means the default."""
 _NEAR_SHARE, _NEAR_NS = 0.01, 10_000
+_SYSTEM = ("batch", "sessions", "inputs", "outputs", "samples_in_data_set", "performance_sample_count")
 
 
 @dataclass(slots=True)
@@ -29,6 +32,7 @@ class Entry:
     scenario: str
     model: str
     runs_on: str
+    """Backend and accelerator; of a published result, processor and accelerator."""
     score: PerformanceScore | None
     """None where the run has none."""
     refused: str
@@ -39,8 +43,18 @@ class Entry:
     facts: dict[str, Any]
     """What a difference is worth a warning of; nothing for a published result."""
     official: Official | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options and settings of the run that are not their defaults."""
+    options_text: str = ""
+    """Those that tell how it ran, and not on what: without those of task and data set."""
     result: Result | None = None
-    sample: Sample | None = None
+    """Kept for those who show more of it than its number."""
+    latencies: Path | None = None
+    """The file of latencies that the number is a percentile of; None where there is none that fits it."""
+    interval: Interval | None = None
+    """Of the percentile, in nanoseconds."""
+    ratio_bounds: Interval | None = None
+    """The same with the confidence that a ratio of two needs of each."""
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -85,6 +99,11 @@ class Entry:
         return theirs.speed_against(mine)
 
     @property
+    def configuration(self) -> str:
+        """Where and how it ran: ``tflite/cpu (backend.threads=2)``."""
+        return f"{self.runs_on} ({self.options_text})" if self.options_text else self.runs_on
+
+    @property
     def text(self) -> str:
         """The number in the users' unit."""
         if self.official:
@@ -102,8 +121,16 @@ def of_official(row: Official, label: str) -> Entry:
     )  # fmt: skip
 
 
-def of_result(result: Result, folder: Path, label: str) -> Entry:
-    """A result of ours, with its latencies where they are still beside it and fit it."""
+def of_result(result: Result, folder: Path, label: str, *, whole: bool = False, intervals: bool = True) -> Entry:
+    """A result of ours, with its intervals where the latencies are still beside it and fit it.
+
+    Args:
+        result: What was read.
+        folder: Where it was read from.
+        label: What it is called.
+        whole: Keep the result itself, and not only what comparing and ranking need.
+        intervals: Read the latencies.
+    """
     score = result.performance.score if result.performance else None
     accuracy = result.accuracy
     entry = Entry(
@@ -111,9 +138,10 @@ def of_result(result: Result, folder: Path, label: str) -> Entry:
         model=result.model.name, runs_on=f"{result.backend}/{result.accelerator}", score=score,
         refused=_refusal(result, score), state=_state(result), metric=accuracy.metric if accuracy else "",
         accuracy=accuracy.value if accuracy and math.isfinite(accuracy.value) else None,
-        facts=_facts(result), result=result,
+        facts=_facts(result), options=result.options, options_text=result.options_text("task.", "dataset."),
+        result=result if whole else None,
     )  # fmt: skip
-    if entry.percentile is not None and result.performance:
+    if intervals and entry.percentile is not None and result.performance:
         told = result.performance
         _add_latencies(entry, folder / latencies.FILE, told.samples, counted=told.latency_source == COUNTED)
     return entry
@@ -164,17 +192,24 @@ def _add_latencies(entry: Entry, path: Path, expected: int, *, counted: bool) ->
         name = ordinal(entry.percentile * 100)
         entry.warnings.append(f"no interval, the {name} percentile of {path.name} {told}")
     else:
-        entry.sample = sample
+        entry.latencies = path
+        entry.interval = sample.interval(entry.percentile)
+        entry.ratio_bounds = sample.interval(entry.percentile, RATIO_CONFIDENCE)
 
 
 def _facts(result: Result) -> dict[str, Any]:
     load = result.load.model_dump(exclude={"seeds", "expected_latency_ns"})
-    system = {key: getattr(result.system, key, None) for key in ("batch", "sessions")}
+    system = {key: getattr(result.system, key, None) for key in _SYSTEM}
     return {
         "model": result.model.name, "model.format": result.model.format, "model.sha256": result.model.sha256,
         "dataset": result.dataset, "performance_dataset": result.performance_dataset, "suite": result.suite,
         "backend": result.backend, "runtime": result.runtime, "accelerator": result.accelerator,
         "rules": result.rule_set,
+        **{f"{OPTION}{key}": value for key, value in result.options.items()},
+        "quality.target": result.accuracy.target if result.accuracy else None,
+        "session.mode": result.session.mode if result.session else None,
+        "session.cooldown_s": result.session.cooldown_s if result.session else None,
+        **{f"placement.{name}": dict(each.operations) for name, each in result.placements.items()},
         **{f"load.{key}": value for key, value in load.items()},
         **{f"seed.{key}": value for key, value in result.seeds.items()},
         **{f"system.{key}": value for key, value in system.items()},

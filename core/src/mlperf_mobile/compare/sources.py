@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from string import ascii_uppercase
@@ -13,17 +14,21 @@ from mlperf_mobile.compare.entry import Entry, of_official, of_result
 from mlperf_mobile.errors import MobileError, OutputError, UsageError
 from mlperf_mobile.reference.table import PREFIX, find
 from mlperf_mobile.results import store
+from mlperf_mobile.results.model import Result
 
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,31}")
-_MOST = 1000
+_MOST = 10_000
 
 
-def read_all(arguments: Sequence[str]) -> tuple[list[Entry], list[str]]:
+def read_all(arguments: Sequence[str], *, whole: bool = False, intervals: bool = True) -> tuple[list[Entry], list[str]]:
     """The entries of all arguments, and what had to be left out.
 
     Args:
         arguments: Each ``[LABEL=]PLACE``. Without a label they are called ``A``, ``B``, …, official results by round
             and system.
+
+        whole: Keep the results themselves, for who shows more than their numbers.
+        intervals: Read latencies, for intervals.
 
     Raises:
         UsageError: Two have the same label, or an official name is unknown.
@@ -31,13 +36,16 @@ def read_all(arguments: Sequence[str]) -> tuple[list[Entry], list[str]]:
     """
     entries: list[Entry] = []
     warnings: list[str] = []
+    entry = partial(of_result, whole=whole, intervals=intervals)
     seen: set[str] = set()
     letters = (label for label in _letters() if label not in _given(arguments))
     for argument in arguments:
         given, place = _split(argument)
         official = place.startswith(PREFIX)
         label = given or (_official_label(place) if official else next(letters))
-        found = _official(place, label) if official else _folder(_path(place), label, warnings)
+        found = (
+            _official(place, label) if official else _folder(_path(place), partial(entry, label=label), label, warnings)
+        )
         if label in seen and (given or not official):
             raise UsageError("same-label", f"two results are called {label!r}", "give each its own: LABEL=PLACE")
         seen.add(label)
@@ -79,14 +87,14 @@ def _official(place: str, label: str) -> list[Entry]:
     return [of_official(row, label) for row in find(place)]
 
 
-def _folder(place: Path, label: str, warnings: list[str]) -> list[Entry]:
+def _folder(place: Path, entry: Callable[[Result, Path], Entry], label: str, warnings: list[str]) -> list[Entry]:
     """One result, or all that lie in the folder or one folder below it; a damaged one among others is left out."""
     if not _is_collection(place):
-        return [of_result(store.read(place), place if place.is_dir() else place.parent, label)]
+        return [entry(store.read(place), place if place.is_dir() else place.parent)]
     entries, first = [], None
     for path in _results(place):
         try:
-            entries.append(of_result(store.read(path), path.parent, label))
+            entries.append(entry(store.read(path), path.parent))
         except MobileError as error:
             first = first or error
             warnings.append(f"{label}: left out: {error.summary}")

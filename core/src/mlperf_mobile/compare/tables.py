@@ -30,14 +30,16 @@ def backend_grid(table: BackendTable) -> Grid:
 def csv_rows(comparison: Comparison) -> Iterable[tuple[object, ...]]:
     """Head and rows with full digits, for other programs."""
     yield (
-        "benchmark", "scenario", "label", "source", "model", "runs_on", "value", "unit", "value_low", "value_high",
-        "ratio", "ratio_low", "ratio_high", "metric", "accuracy", "accuracy_difference", "state", "refused", "score",
+        "benchmark", "scenario", "label", "source", "model", "runs_on", "options", "value", "unit", "value_low",
+        "value_high", "ratio", "ratio_low", "ratio_high", "metric", "accuracy", "accuracy_difference", "state",
+        "refused", "score",
     )  # fmt: skip
     for group in comparison.groups:
         for row in group.rows:
             entry, told = row.entry, row.to_json()
             yield (
-                group.benchmark, group.scenario, entry.label, entry.source, entry.model, entry.runs_on, entry.value,
+                group.benchmark, group.scenario, entry.label, entry.source, entry.model, entry.runs_on,
+                entry.options_text, entry.value,
                 told["unit"], *_bounds(row.own_interval), row.ratio, *_bounds(row.interval), entry.metric,
                 entry.accuracy, row.accuracy_difference, entry.state, entry.refused, told["score"],
             )  # fmt: skip
@@ -68,7 +70,7 @@ def _row(row: Row, group: Group) -> tuple[str, ...]:
     own = row.own_interval
     return (
         entry.label,
-        entry.runs_on,
+        entry.configuration,
         entry.text,
         interval_text(Interval(own.low / 1e6, own.high / 1e6), 5) + " ms" if own else "",
         "baseline" if base else f"{row.ratio:.4f}" if row.ratio is not None else "no claim",

@@ -205,6 +205,23 @@ def plugin_options(kind: str, offer: Offer[Any], model: type[BaseModel] | None, 
     return layers.check(model, layer, prefix).model_dump(mode="json", exclude_none=True)
 
 
+def changed_options(kind: str, model: type[BaseModel] | None, layer: Layer) -> dict[str, Any]:
+    """The options of a plugin whose values are not the defaults, by dotted names that begin with ``kind``."""
+    if model is None:
+        return {}
+    checked = layers.check(model, layer, f"{kind}_options.")
+    return flat(checked.model_dump(mode="json", exclude_defaults=True), f"{kind}.")
+
+
+def flat(data: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Nested mappings as one, by dotted names."""
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        found |= flat(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
+    return found
+
+
 def options_model(kind: str, offer: Offer[Any]) -> type[BaseModel] | None:
     """The pydantic model of a plugin's options; importing it runs the plugin's code for the first time."""
     if offer.info.options is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlperf_mobile.config import layers
-from mlperf_mobile.config.asked import Asked, expand, options_model, plugin_options, under
+from mlperf_mobile.config.asked import Asked, changed_options, expand, flat, options_model, plugin_options, under
 from mlperf_mobile.config.choice import accelerators, choose
 from mlperf_mobile.config.document import Layer, Setting, read_resource
 from mlperf_mobile.config.selection import Benchmark, Request, select
@@ -20,6 +20,13 @@ from mlperf_mobile.plan import LoadPlan, Official, Plan
 from mlperf_mobile.registry import Offer, Registry
 from mlperf_mobile.resources.cache import Cache
 from mlperf_mobile.resources.resource import Resource
+
+_NAMED = (
+    "backend", "accelerator", "scenario", "mode", "rules", "model", "model_format", "dataset", "data_path",
+    "performance_dataset", "performance_data_path", "percentile", "performance_sample_count", "seeds", "quality",
+    "unverified", "cache", "encoded_cache_mb", "output", "silence_timeout_s", "compile_timeout_s",
+)  # fmt: skip
+"""Settings that a result has fields of their own for, or that no number depends on."""
 
 
 class Rest(NamedTuple):
@@ -135,6 +142,7 @@ class _Resolution:
             strict_placement=strict,
             quality=settings.quality,
             **{f"{kind}_options": told for kind, told in options.items()},
+            changed_options=self._changed(chosen),
             offered_by={kind: str(offer.source) for kind, offer in self.offers.items()},
             cache=self.asked.finder.cache.folder,
             encoded_cache_mb=settings.encoded_cache_mb,
@@ -142,6 +150,16 @@ class _Resolution:
             unverified=settings.unverified,
             sources={key: s.source for key, s in self.layer.items()} | sources,
         )
+
+    def _changed(self, accelerators: dict[str, int | None]) -> dict[str, Any]:
+        """What can change a number and is not as it would be by default; what a result names anyway is left out."""
+        named = {*_NAMED, *Counts.model_fields, *(f"{kind}_options" for kind in layers.OPTION_KINDS)}
+        settings = self.settings.model_dump(mode="json", exclude_defaults=True, exclude=named)
+        sessions = {f"sessions.{name}": count for name, count in accelerators.items() if count is not None}
+        plugins: dict[str, Any] = {}
+        for kind, model in self.option_models.items():
+            plugins |= changed_options(kind, model, self.layer)
+        return flat(settings, "") | sessions | plugins
 
     def output(self) -> Path:
         """The folder for results."""

@@ -78,6 +78,8 @@ def _lines(result: Result) -> Iterable[tuple[str, str]]:
     timed = f", timed on {result.performance_dataset}" if result.performance_dataset else ""
     yield "data set", result.dataset + timed
     yield "rules", result.rule_set
+    if result.options:
+        yield "options", result.options_text()
     if result.performance:
         yield from _performance(result.performance)
     if result.accuracy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from enum import StrEnum
@@ -136,6 +137,8 @@ class Result(Part):
     rule_set: str
     load: LoadFacts
     """What was asked for: counts, durations, percentile, samples in memory (None: as many as fit), seeds."""
+    options: dict[str, Json] = Field(default_factory=dict)
+    """Options and settings that are not their defaults, by name: ``backend.threads``, ``scenario.target_qps``."""
     rules: list[RuleResult]
     session: SessionRef | None = None
     """The session that the run was a part of."""
@@ -180,6 +183,15 @@ class Result(Part):
         """The result as JSON-serialisable data."""
         return self.model_dump(mode="json", by_alias=True)
 
+    def options_text(self, *without: str) -> str:
+        """The options that are not their defaults, as ``backend.threads=2, batch=8``; empty without any.
+
+        Args:
+            without: Leave out those whose names begin with one of these.
+        """
+        told = {name: value for name, value in sorted(self.options.items()) if not name.startswith(without)}
+        return ", ".join(f"{name}={_option(value)}" for name, value in told.items())
+
     @property
     def placements(self) -> dict[str, PlacementFacts]:
         """Where the operations run, by accelerator; empty where nothing is known."""
@@ -205,6 +217,10 @@ class Result(Part):
     def _wrong(self, scope: str) -> str:
         wrong = [rule for rule in self.rules if not rule.ok and rule.scope == scope]
         return ", ".join(f"{rule.name}: {_text(rule.observed)} of {_text(rule.required)}" for rule in wrong)
+
+
+def _option(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _text(value: object) -> str:
@@ -265,6 +281,7 @@ def compose(
         mode=plan.mode.value,
         rule_set=plan.rules,
         load=LoadFacts.model_validate(plan.load.model_dump(mode="json")),
+        options=plan.changed_options,
         rules=rules,
         session=plan.session,
         performance=performance,

@@ -25,7 +25,7 @@ from mlperf_mobile.report.measures import MOST_LATENCIES, Shown, margin
 from mlperf_mobile.results import latencies
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.parts import LoadGenFacts, TelemetryFacts
-from mlperf_mobile.statistics import advice
+from mlperf_mobile.statistics import Sample, advice
 from mlperf_mobile.telemetry import timeline
 
 _PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
@@ -105,6 +105,7 @@ def facts_of(one: Shown) -> Markup:
         ("backend", f"{result.backend}, {result.runtime or 'runtime unknown'}"),
         ("accelerator", result.accelerator),
         ("scenario", f"{result.scenario}, {result.mode}, {result.rule_set} rules"),
+        ("options", cut(result.options_text())),
         ("session", _session(result)),
         ("LoadGen", _loadgen(loadgen) if loadgen != LoadGenFacts() else None),
         ("created", result.created),
@@ -145,7 +146,8 @@ def rules(one: Shown) -> Markup:
 
 def speed(one: Shown) -> Markup:
     """Throughput, percentiles, charts, and what each accelerator did."""
-    result, sample = one.result, one.entry.sample
+    result = one.result
+    sample = Sample(latencies.read(one.entry.latencies)) if one.entry.latencies else None
     told = result.performance
     if told is None:
         return section("Speed", [element("p", "There was no timed run.")])
