@@ -97,7 +97,7 @@ class TestMisbehaviour:
         assert result["performance"]["loadgen"]["valid"]
         assert [(rule["name"], rule["ok"]) for rule in result["rules"]] == [
             ("min-duration", True), ("min-query-count", True), ("max-duration", True), ("early-stopping", True),
-            ("completed", False),
+            ("uninterrupted", True), ("completed", False),
         ]  # fmt: skip
         assert result["accuracy"] is None
 

@@ -14,6 +14,7 @@ from mlperf_mobile import events
 from mlperf_mobile.launch import endings
 from mlperf_mobile.launch.interrupts import Interrupts
 from mlperf_mobile.launch.process import GRACE_S, Exit, Worker, created
+from mlperf_mobile.launch.stops import Stops
 from mlperf_mobile.launch.worker_log import last_words
 from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.results import latencies, store
@@ -114,7 +115,13 @@ class Run:
 
     def _hear(self, pipe: BinaryIO, worker: Worker) -> bool:
         """Take in events until the worker closes its end or ends; False when it said nothing for too long."""
-        for line in _lines(pipe, self._left_s, lambda: worker.process.poll() is not None):
+        stops = Stops(worker.process.pid)
+
+        def is_over() -> bool:
+            stops.look()
+            return worker.process.poll() is not None
+
+        for line in _lines(pipe, self._left_s, is_over):
             worker.log.trim()
             if line is None:
                 if self._left_s() <= 0:
@@ -129,6 +136,10 @@ class Run:
                 continue  # not ours: a library wrote to a descriptor it does not own
             self._journal.write(line + b"\n", essential=not isinstance(event, events.Progress))
             self._take(event)
+        if "performance" in self.told.parts and stops.possible:
+            seen = events.Measured(part="stops", value=stops.told())
+            self.told.take(seen)
+            self._journal.write(events.encode(seen))
         return True
 
     def _left_s(self) -> float:

@@ -99,6 +99,8 @@ def _lines(result: Result) -> Iterable[tuple[str, str]]:
         loadgen = result.performance.loadgen
         reason = f": {loadgen.reason}" if loadgen.reason else ""
         yield "LoadGen", f"{'VALID' if loadgen.valid else 'INVALID'}{reason}  [{loadgen.version}]"
+    for warning in result.interruptions.warnings if result.interruptions else ():
+        yield "CAREFUL", warning
     if result.telemetry:
         yield from _device(result.telemetry)
     if result.error:

@@ -14,6 +14,8 @@ from mlperf_mobile import performance_score
 from mlperf_mobile.config.settings import QualitySettings
 from mlperf_mobile.performance_score import PerformanceScore
 from mlperf_mobile.plan import Plan, SessionRef
+from mlperf_mobile.results import interruptions
+from mlperf_mobile.results.interruptions import Interruptions
 from mlperf_mobile.results.parts import (
     CompiledFacts,
     Flag,
@@ -152,6 +154,8 @@ class Result(Part):
     """By accelerator: whether it was compiled or kept from before, and what the compiler found out."""
     origin: Origin | None = None
     """Where an imported result comes from; None for a run of this program."""
+    interruptions: Interruptions | None = None
+    """Whether the timed run stood still, or may have; None where that cannot be seen."""
     telemetry: TelemetryFacts | None = None
     """What the device did during the timed run."""
     logs: dict[str, str] = Field(default_factory=dict)
@@ -240,6 +244,9 @@ def compose(
     measured = dict(parts.get("performance") or {})
     rules = [RuleResult.model_validate(rule) for rule in measured.pop("rules", ())]
     performance = Performance.model_validate(measured) if measured else None
+    seen = interruptions.found(parts.get("interruptions"), parts.get("stops"))
+    if performance and seen:
+        rules.append(interruptions.rule(seen))
     accuracy = judged(parts["accuracy"], plan.quality, plan.unverified) if parts.get("accuracy") else None
     if accuracy and accuracy.passed is not None:
         rules.append(
@@ -290,6 +297,7 @@ def compose(
         placement=parts.get("placement"),
         system=parts.get("system"),
         compiled=parts.get("compiled"),
+        interruptions=seen if performance else None,
         telemetry=parts.get("telemetry"),
         logs=logs or {},
         report=parts.get("report"),

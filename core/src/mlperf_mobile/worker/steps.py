@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,9 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
             watch.save(latencies)
             phase = watch.phase("performance", load.min_query_count, lambda: len(latencies), load.min_duration_s)
             telemetry = Recorder(directory, plan.telemetry_interval_s, lambda: len(latencies), fleet.counters())
-            with phase, _quiet(), telemetry, blame("scenario", plan.scenario):
+            seen: dict[str, Any] = {}
+            attesting = watch.attesting(lambda: len(latencies), seen.update)
+            with phase, attesting, _quiet(), telemetry, blame("scenario", plan.scenario):
                 measured = scenario.run(system, load, latencies, directory / "performance")
             told = asdict(replace(measured, answered=()))
             del told["answered"]
@@ -94,6 +97,7 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
                 told["latency_source"] = LIVE
             told["accelerators"] = fleet.summed(told.pop("shares"), measured.duration_s)
             channel.measured("performance", told | {"expected_latency_ns": expected})
+            channel.measured("interruptions", seen)
             channel.measured("telemetry", telemetry.summary())
             fleet.report(channel)
             _answer_again(system, checks, measured.answered)

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mlperf_mobile import events
 from mlperf_mobile.errors import ExitCode, OutputError
 from mlperf_mobile.results.latencies import FILE, append, replace
 from mlperf_mobile.worker.channel import Channel
+from mlperf_mobile.worker.witness import Witness
 
 INTERVAL_S = 0.25
 
@@ -63,6 +65,8 @@ class Watch(threading.Thread):
         self._latencies: array[int] = array("q")
         self._saved = 0
         self._saving = threading.Lock()
+        self._witness: Witness | None = None
+        self._timed = ""
         self._done = threading.Event()
 
     @contextmanager
@@ -77,6 +81,24 @@ class Watch(threading.Thread):
             yield
         finally:
             self._meter = around
+            if self._witness and around and around.phase == self._timed:
+                self._witness.begin()  # the samples are encoded; what follows is timed
+
+    @contextmanager
+    def attesting(self, done: Callable[[], int], told: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+        """Look for interruptions of the phase that goes on now, and tell in the end what was seen.
+
+        Args:
+            done: How many samples are answered.
+            told: Called with what :meth:`Witness.told` says, unless the run fails.
+        """
+        self._timed = self._meter.phase if self._meter else ""
+        self._witness = witness = Witness(done)
+        try:
+            yield
+        finally:
+            self._witness = None
+        told(witness.told())
 
     def save(self, latencies_ns: array[int]) -> None:
         """Write these latencies to a file while they grow."""
@@ -124,6 +146,8 @@ class Watch(threading.Thread):
 
     def _tick(self) -> None:
         meter, latencies = self._meter, self._latencies
+        if witness := self._witness:
+            witness.look()
         with self._saving:
             if (count := len(latencies)) > self._saved:
                 append(self._directory / FILE, latencies[self._saved : count])

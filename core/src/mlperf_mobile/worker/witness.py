@@ -1,0 +1,141 @@
+"""What a worker sees of interruptions of its timed run: gaps, suspends, jumps of the clock, waiting for a processor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+GAP_S = 1.0
+"""Between two looks that come four times a second: a longer one is written down."""
+JUMP_S = 0.05
+"""Of the wall clock against the monotonic one; NTP slews by 0.0005 of the time that passes."""
+SUSPEND_S = 0.05
+_READ_S = 0.001
+"""Clocks that could not be read within this time of each other are not compared."""
+_BUSY = 0.1
+"""Of a gap: a process that used so much processor time in it was not frozen."""
+_MOST = 1000
+
+_TASKS = Path("/proc/self/task")
+
+Waiting = dict[str, tuple[int, int]]
+"""By thread: how long it ran, and how long it waited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Seconds by every clock, read one after the other."""
+
+    monotonic: float
+    wall: float
+    boot: float | None
+    """With the time that the machine was suspended; None where there is no such clock."""
+    processor: float
+    """Used by all threads of this process."""
+    reading: float
+    """How long it took to read them."""
+
+
+def read_clocks() -> Clocks:
+    """This machine's clocks."""
+    began = time.monotonic()
+    wall = time.time()
+    boot = time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else None
+    ended = time.monotonic()
+    return Clocks(began, wall, boot, time.process_time(), ended - began)
+
+
+def read_waiting(tasks: Path = _TASKS) -> Waiting:
+    """Nanoseconds that each thread of this process ran, and waited for a processor when it was ready to.
+
+    Empty where the kernel does not count that. Source: Linux, Documentation/scheduler/sched-stats.rst.
+    """
+    found = {}
+    with suppress(OSError):
+        for task in tasks.iterdir():
+            with suppress(OSError, ValueError, IndexError):  # a thread that has ended since
+                numbers = (task / "schedstat").read_text().split()
+                found[task.name] = int(numbers[0]), int(numbers[1])
+    return found
+
+
+def waiting_share(before: Waiting, after: Waiting) -> float | None:
+    """Of the time that the threads were ready to run: how much of it they waited; None where nothing is known."""
+    if not before or not after:
+        return None
+    changes = [[max(0, n - m) for n, m in zip(after[task], before.get(task, (0, 0)), strict=True)] for task in after]
+    ran, waited = (sum(change[n] for change in changes) for n in (0, 1))
+    return waited / (ran + waited) if ran + waited else 0.0
+
+
+@dataclass
+class Witness:
+    """Looks at the clocks from time to time, from a thread that is not timed.
+
+    Args:
+        done: How many samples are answered; the timed region begins when this begins to grow, and ends with it.
+        clocks: Reads the clocks.
+        waiting: Reads how long the threads ran and waited.
+    """
+
+    done: Callable[[], int]
+    clocks: Callable[[], Clocks] = read_clocks
+    waiting: Callable[[], Waiting] = read_waiting
+    gaps: list[list[float]] = field(default_factory=list)
+    suspends: list[list[float]] = field(default_factory=list)
+    jumps: list[list[float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """The timed region begins now, or later."""
+        self._count = self.done()
+        self._last = self._compared = self.clocks()
+        self._from = self._until = self._last.monotonic
+        self._waiting = self.waiting()
+
+    def look(self) -> None:
+        """Take a look; cheap, and without effect on anything else."""
+        now, count = self.clocks(), self.done()
+        last = self._last
+        if now.monotonic - last.monotonic > GAP_S:
+            used = now.processor - last.processor
+            idle = used < _BUSY * (now.monotonic - last.monotonic)
+            _note(self.gaps, last, now, float(idle))
+        if now.reading < _READ_S:
+            self._compare(now)
+        if count != self._count:
+            self._count, self._until = count, now.monotonic
+        self._last = now
+
+    def _compare(self, now: Clocks) -> None:
+        before = self._compared
+        passed = now.monotonic - before.monotonic
+        asleep = 0.0
+        if now.boot is not None and before.boot is not None:
+            asleep = now.boot - before.boot - passed
+            if asleep > SUSPEND_S:
+                _note(self.suspends, before, now, asleep)
+        jump = now.wall - before.wall - passed - (asleep if asleep > SUSPEND_S else 0.0)
+        if abs(jump) > max(JUMP_S, 0.0005 * passed):
+            _note(self.jumps, before, now, jump)
+        self._compared = now
+
+    def told(self) -> dict[str, Any]:
+        """What was seen, in seconds of the monotonic clock; ``[from, until, what]`` for each thing seen."""
+        self.look()
+        share = waiting_share(self._waiting, self.waiting())
+        return {
+            "from": self._from, "until": self._until, "gaps": self.gaps, "suspends": self.suspends,
+            "jumps": self.jumps, "waiting": share,
+        }  # fmt: skip
+
+
+def _note(found: list[list[float]], before: Clocks, now: Clocks, what: float) -> None:
+    if len(found) < _MOST:
+        found.append([before.monotonic, now.monotonic, what])

@@ -1,0 +1,50 @@
+"""A worker that is stopped in its timed run: the result says so, and does not count."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+
+
+def fields(pid):
+    """Of ``/proc/PID/stat``, from the state on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def state(pid):
+    return fields(pid)[0]
+
+
+def children(pid):
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found += [int(path.parent.name)] if fields(path.parent.name)[1] == str(pid) else []
+        except OSError:
+            continue  # it has ended
+    return found
+
+
+def test_a_worker_that_was_stopped(command):
+    """The kernel tells the launcher, however short the stop was."""
+    process = command.start("--quiet", "--mode", "performance", "--set", "min_duration_s=1.5")
+    command.until(lambda told: any(e["event"] == "progress" and e["phase"] == "performance" for e in told), process)
+    (worker,) = children(process.pid)
+    os.kill(worker, signal.SIGSTOP)
+    deadline = time.monotonic() + 20
+    while state(worker) != "T" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(worker, signal.SIGCONT)
+    out, _ = process.communicate(timeout=60)
+    (result,) = json.loads(out)["results"]
+    rules = {rule["name"]: rule for rule in result["rules"]}
+    assert (result["status"], result["valid"]) == ("completed", False)
+    assert (rules["uninterrupted"]["ok"], result["interruptions"]["stops"]) == (False, 1)
+    assert rules["min-duration"]["ok"]
