@@ -10,7 +10,9 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from mlperf_mobile.contracts import Tensors, TensorSpec
-from mlperf_mobile.errors import BackendError, UsageError
+from mlperf_mobile.errors import BackendError, ModelError, UsageError, did_you_mean
+
+Shapes = Mapping[str, tuple[int, ...]]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -50,6 +52,74 @@ def misfit(inputs: object, specs: Sequence[TensorSpec], model: str) -> BackendEr
 def batch_misfit(count: int, batch: int, model: str) -> BackendError:
     """The error of a call with no samples, or with more than ``batch``: ``batch-size``."""
     return BackendError("batch-size", f"{model} takes 1 to {batch} samples a call, not {count}", "change batch")
+
+
+class OpenShapes(ModelError):
+    """The error ``open-shape``: a model leaves sizes open, and nobody has said them.
+
+    Whoever catches it may say them, and compile or load again.
+
+    Args:
+        inputs: All inputs of the model, as the file describes them.
+        model: The model's name.
+    """
+
+    def __init__(self, inputs: Sequence[TensorSpec], model: str) -> None:
+        told = ", ".join(f"{spec.name} {spec}" for spec in inputs if spec.is_open)
+        names = "" if len(inputs) == 1 else f".{next((spec.name for spec in inputs if spec.is_open), 'NAME')}"
+        shape = next((str(spec).removeprefix(spec.dtype.name) for spec in inputs if spec.is_open), "[...]")
+        hint = f"give sizes for the question marks: --set input_shapes{names}={shape}"
+        super().__init__("open-shape", f"{model} leaves the size of its input open: {told}", hint)
+        self.inputs = tuple(inputs)
+
+
+def sized(inputs: Sequence[TensorSpec], asked: Shapes, model: str) -> tuple[TensorSpec, ...]:
+    """The inputs with the shapes that ``CompileRequest.input_shapes`` asks for.
+
+    Args:
+        inputs: All inputs of the model, as the file describes them.
+        asked: Shapes of one sample, by name.
+        model: The model's name.
+
+    Raises:
+        OpenShapes: ``open-shape``: an input that is not asked for is open.
+        ModelError: ``input-shapes``: there is no such input, or the model fixes another shape.
+    """
+    by_name = {spec.name: spec for spec in inputs}
+    for name, shape in asked.items():
+        if name not in by_name:
+            raise ModelError("input-shapes", f"{model} has no input {name!r}", did_you_mean(name, by_name))
+        spec = by_name[name]
+        fits = len(shape) == len(spec.shape) and all(
+            size > 0 and (size == there or there < 1 or axis in spec.open_axes)
+            for axis, (size, there) in enumerate(zip(shape, spec.shape, strict=True))
+        )
+        if not fits:
+            wanted = f"[{','.join(map(str, shape))}]"
+            summary = f"input {name} of {model} is {spec}, which {wanted} does not fit"
+            raise ModelError("input-shapes", summary, "input_shapes gives sizes to open dimensions alone")
+    found = tuple(replace(s, shape=asked[s.name], open_axes=()) if s.name in asked else s for s in inputs)
+    if any(spec.is_open for spec in found):
+        raise OpenShapes(found, model)
+    return found
+
+
+def fixed(inputs: Sequence[TensorSpec], asked: Shapes, model: str, label: str) -> None:
+    """For backends that cannot size inputs: refuse what is open, and what is asked for otherwise.
+
+    Args:
+        inputs: All inputs of the model, as the file describes them.
+        asked: Shapes of one sample, by name.
+        model: The model's name.
+        label: The backend: ``"backend acme"``.
+
+    Raises:
+        ModelError: ``open-shape`` or ``input-shapes``.
+    """
+    if told := ", ".join(f"{spec.name} {spec}" for spec in inputs if spec.is_open):
+        summary = f"{model} leaves the size of its input open: {told}; {label} takes fixed shapes only"
+        raise ModelError("open-shape", summary, "convert the model with fixed shapes, or choose another --backend")
+    sized(inputs, asked, model)
 
 
 def closed(model: str) -> BackendError:

@@ -61,6 +61,8 @@ class CompilePlan(Strict):
     accelerators: dict[str, int | None]
     """How many sessions on each; None for as many as the backend thinks right."""
     batch: int
+    input_shapes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    """Of one sample, for inputs that the model leaves open; ``*`` stands for the only input."""
     silence_timeout_s: float
     compile_timeout_s: float
     backend_options: dict[str, Any]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+from mlperf_mobile.backend_checks import sized
 from mlperf_mobile.contracts import Artifact, Placement, Probe, TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile.plugin import BackendInfo, Capability, Ref
@@ -17,6 +18,7 @@ from mlperf_mobile.testing.backend import BackendConformance
 SPEC = TensorSpec("x", (1, 4), np.dtype(np.float32))
 MODEL = b"double: y = x + x, in a format made up for these proofs"
 QUANTIZED = b"double: y = x + x, of int8"
+OPEN = b"double: y = x + x, of any length"
 
 
 class Options(BaseModel):
@@ -32,11 +34,15 @@ class Session:
     inputs = outputs = (SPEC,)
     closed = False
 
+    def __init__(self, inputs=None):
+        if inputs:
+            self.inputs = self.outputs = inputs
+
     def run(self, inputs):
         (x,) = inputs
         if self.closed:
             raise BackendError("closed", "the session is closed")
-        if x.shape != (1, 4) or x.dtype != np.float32:
+        if x.shape != self.inputs[0].shape or x.dtype != np.float32:
             raise BackendError("input", "wrong input")
         return (x + x,)
 
@@ -76,20 +82,26 @@ class Backend:
         return Probe(usable=True, accelerators=("cpu",), versions={"numpy": "2"}, runtime="numpy 2")
 
     def compile(self, request):
-        if not request.model.is_file() or request.model.read_bytes() not in (MODEL, QUANTIZED):
+        if not request.model.is_file() or request.model.read_bytes() not in (MODEL, QUANTIZED, OPEN):
             raise ModelError("model", "no such model")
         path = request.directory / "compiled"
         path.write_bytes(request.model.read_bytes())
-        return Artifact(path, request.accelerator, request.batch)
+        return Artifact(path, request.accelerator, request.batch, input_shapes=request.input_shapes)
 
     def load(self, artifact):
         if artifact.accelerator != "cpu":
             raise BackendError("accelerator", "there is no such accelerator")
         if artifact.path.read_bytes() == QUANTIZED:
             return self.quantized_session()
+        if artifact.path.read_bytes() == OPEN:
+            return self.session(self.sized(replace(SPEC, shape=(1, 1), open_axes=(1,)), artifact))
         if artifact.path.read_bytes() != MODEL:
             raise ModelError("model", "no such model")
-        return self.session()
+        told = self.sized(SPEC, artifact)
+        return self.session(told if told[0].shape != SPEC.shape else None)
+
+    def sized(self, spec, artifact):
+        return sized([spec], artifact.input_shapes, "the model")
 
 
 OFFER = BackendInfo(
@@ -116,6 +128,12 @@ class TestCorrect(BackendConformance):
     def model(self, tmp_path):
         path = tmp_path / "model.double"
         path.write_bytes(MODEL)
+        return path
+
+    @pytest.fixture
+    def open_model(self, tmp_path):
+        path = tmp_path / "open.double"
+        path.write_bytes(OPEN)
         return path
 
     @pytest.fixture
@@ -234,6 +252,19 @@ def whatever_it_holds(self, artifact):
     return self.session() if artifact.accelerator == "cpu" else Backend.load(self, artifact)
 
 
+def at_size_one(self, spec, artifact):
+    return sized([replace(spec, open_axes=())], artifact.input_shapes, "the model")
+
+
+def whatever_is_asked_for(self, spec, artifact):
+    told = sized([spec], artifact.input_shapes, "the model") if spec.open_axes else (spec,)
+    return told if spec.open_axes else tuple(replace(s, shape=artifact.input_shapes.get("x", s.shape)) for s in told)
+
+
+def told_and_ignored(self, spec, artifact):
+    return (spec,) if spec.open_axes else sized([spec], artifact.input_shapes, "the model")
+
+
 def placed(operations):
     return {"placement": lambda self: Placement(operations)}
 
@@ -281,6 +312,9 @@ DEFECTS = {
     "test_same_input_same_output": broken("Stateful", session={"run": with_state}),
     "test_inputs_are_left_alone": broken("InPlace", session={"run": in_place}),
     "test_wrong_input_is_refused": broken("Careless", session={"run": lambda self, inputs: (inputs[0] * 2,)}),
+    "test_open_inputs_are_told": broken("SizeOne", {"sized": at_size_one}),
+    "test_open_inputs_take_the_size_asked_for": broken("Ignorant", {"sized": told_and_ignored}),
+    "test_other_shapes_than_the_models_are_refused": broken("Pliant", {"sized": whatever_is_asked_for}),
     "test_sessions_are_independent": broken("OneBuffer", session={"run": through_a_shared_buffer}),
     "test_sessions_close_and_load_again": broken("Once", {"load": once_only}),
     "test_placement_accounts_for_every_operation": broken("Nowhere", session=placed({})),

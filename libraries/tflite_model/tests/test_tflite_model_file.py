@@ -15,7 +15,16 @@ from mlperf_mobile_tflite_model.model_file import check, check_data
 
 MODELS = Path(__file__).parents[3] / "plugins" / "backend_tflite" / "tests" / "models"
 FILES = sorted(MODELS.glob("*.tflite"))
-OPERATORS = {"mixed": 5, "two": 2, "dynamic": 3, "unread": 3, "constant": 2}
+OPERATORS = {
+    "mixed": 5,
+    "two": 2,
+    "dynamic": 3,
+    "unread": 3,
+    "constant": 2,
+    "open_two": 2,
+    "open_image": 2,
+    "fixed_image": 2,
+}
 NAME = Path("some.tflite")
 
 

@@ -27,6 +27,8 @@ def check_against_the_schema(path: Path) -> None:
     for tensor, other in zip(model.tensors, graph.tensors, strict=True):
         assert tensor.name == other.name.decode()
         assert tensor.shape == tuple([] if other.shape is None else other.shape)
+        signature = [] if other.shapeSignature is None else list(other.shapeSignature)
+        assert tensor.open_axes == tuple(axis for axis, size in enumerate(signature) if size == -1)
         if other.quantization is not None and other.quantization.scale is not None:
             assert tensor.scales == tuple(other.quantization.scale)
             assert tensor.zero_points == tuple(other.quantization.zeroPoint)

@@ -48,6 +48,10 @@ class TestNeuron(BackendConformance):
     def quantized_model(self, double: Path) -> Path:
         return double.with_name("double_int8.tflite")
 
+    @pytest.fixture
+    def open_model(self, double: Path) -> Path:
+        return double.with_name("open_row.tflite")
+
 
 class TestNeuronRuntime(BackendConformance):
     """With .dla files on the Neuron runtime."""
@@ -78,3 +82,7 @@ class TestNeuronStableDelegate(BackendConformance):
     @pytest.fixture
     def model(self, double: Path) -> Path:
         return double
+
+    @pytest.fixture
+    def open_model(self, double: Path) -> Path:
+        return double.with_name("open_row.tflite")

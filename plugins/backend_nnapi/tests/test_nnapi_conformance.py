@@ -39,6 +39,10 @@ class TestNNAPI(BackendConformance):
         return double
 
     @pytest.fixture
+    def open_model(self, double: Path) -> Path:
+        return double.with_name("open_row.tflite")
+
+    @pytest.fixture
     def quantized_model(self, double: Path, tmp_path: Path) -> Path:
         """The same model of int8 tensors: only their descriptions differ."""
         schema = pytest.importorskip("ai_edge_litert.schema_py_generated")

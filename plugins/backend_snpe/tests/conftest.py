@@ -65,9 +65,9 @@ def onnx() -> Any:
 def make_onnx(onnx: Any, tmp_path: Path) -> Make:
     """``make_onnx("add")``: a small ONNX model of a name.
 
-    ``add``: y = x + x on float32[1, 4]; ``open``: the same on float32[N, 4]; ``mixed``: y = (2x)², and the determinant
-    of 2x as a 2×2 matrix, which QNN cannot; ``quantized``: y = max(x, 0) on uint8 with scale 0.5 and zero points 10 and
-    20; ``doubled``: y = x + x likewise.
+    ``add``: y = x + x on float32[1, 4]; ``open``: the same on float32[N, 4]; ``wide``: on float32[N, M]; ``mixed``:
+    y = (2x)², and the determinant of 2x as a 2×2 matrix, which QNN cannot; ``quantized``: y = max(x, 0) on uint8 with
+    scale 0.5 and zero points 10 and 20; ``doubled``: y = x + x likewise.
     """
     helper, T = onnx.helper, onnx.TensorProto
 
@@ -76,10 +76,10 @@ def make_onnx(onnx: Any, tmp_path: Path) -> Make:
 
     def make(name: str) -> Path:
         constants: list[Any] = []
-        if name in {"add", "open"}:
-            size: int | str = 1 if name == "add" else "N"
+        if name in {"add", "open", "wide"}:
+            shape: list[int | str] = {"add": [1, 4], "open": ["N", 4], "wide": ["N", "M"]}[name]
             nodes = [helper.make_node("Add", ["x", "x"], ["y"], name="add")]
-            ends = [value("x", [size, 4])], [value("y", [size, 4])]
+            ends = [value("x", shape)], [value("y", shape)]
         elif name == "mixed":
             nodes = [
                 helper.make_node("Add", ["x", "x"], ["a"], name="add"),

@@ -28,6 +28,10 @@ class TestSnpeOnnx(BackendConformance):
     def quantized_model(self, simulator: Runtime, make_onnx: Callable[[str], Path]) -> Path:
         return make_onnx("doubled")
 
+    @pytest.fixture
+    def open_model(self, simulator: Runtime, make_onnx: Callable[[str], Path]) -> Path:
+        return make_onnx("wide")
+
 
 class TestSnpeTFLite(BackendConformance):
     plugin_module = "mlperf_mobile_backend_snpe.plugin"
@@ -43,6 +47,10 @@ class TestSnpeTFLite(BackendConformance):
     @pytest.fixture
     def quantized_model(self, compiler: None, quantized_tflite: Path) -> Path:
         return quantized_tflite
+
+    @pytest.fixture
+    def open_model(self, compiler: None, models: Path) -> Path:
+        return models / "open_row.tflite"
 
     @pytest.mark.xfail(reason="LiteRT's compiler takes .tflite models as they are: a batch is for .onnx models")
     def test_batches_are_answered_in_order(

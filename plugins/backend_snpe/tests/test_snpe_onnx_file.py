@@ -89,15 +89,15 @@ def test_quantization_is_read_from_the_nodes_at_the_ends(make_onnx: Make) -> Non
 
 def test_open_dimensions_are_the_samples(make_onnx: Make) -> None:
     path = make_onnx("open")
-    assert onnx_file.free_dimensions(onnx_file.read(path), path, 3) == {"N": 3}
+    assert onnx_file.free_dimensions(onnx_file.read(path), path, 3, {}) == {"N": 3}
     fixed = make_onnx("add")
-    assert onnx_file.free_dimensions(onnx_file.read(fixed), fixed, 1) == {}
+    assert onnx_file.free_dimensions(onnx_file.read(fixed), fixed, 1, {}) == {}
 
 
 def test_a_fixed_model_takes_no_batch(make_onnx: Make) -> None:
     path = make_onnx("add")
     with pytest.raises(ModelError) as raised:
-        onnx_file.free_dimensions(onnx_file.read(path), path, 3)
+        onnx_file.free_dimensions(onnx_file.read(path), path, 3, {})
     assert raised.value.code == "model-batch"
 
 
@@ -112,8 +112,8 @@ def test_other_open_dimensions_are_refused(onnx: Any, make_onnx: Make, change: s
         dimensions[1].Clear()
         dimensions[1].dim_param = "M"
     with pytest.raises(ModelError) as raised:
-        onnx_file.free_dimensions(model, path, 1)
-    assert raised.value.code == "model-shape"
+        onnx_file.free_dimensions(model, path, 1, {})
+    assert raised.value.code == {"second": "open-shape", "nameless": "model-shape"}[change]
 
 
 def test_a_model_that_is_too_large_is_not_read(onnx: Any, make_onnx: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,3 +26,7 @@ class TestTFLite(BackendConformance):
     @pytest.fixture
     def quantized_model(self, models: Path) -> Path:
         return models / "double_int8.tflite"
+
+    @pytest.fixture
+    def open_model(self, models: Path) -> Path:
+        return models / "open_row.tflite"

@@ -35,10 +35,13 @@ class Graph:
     def tensor(
         self, name: str, shape: Sequence[int], kind: int = F32, *,
         value: np.ndarray[Any, Any] | None = None, quantized: tuple[float, int] | None = None,
+        signature: Sequence[int] | None = None,
     ) -> int:  # fmt: skip
-        """Add a tensor, constant when it has a ``value``; returns its index."""
+        """Add a tensor, constant when it has a ``value``; the ``signature`` has -1 for what is open."""
         tensor = schema.TensorT()
         tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), kind, 0
+        if signature:
+            tensor.shapeSignature = list(signature)
         if quantized:
             tensor.quantization = schema.QuantizationParametersT()
             tensor.quantization.scale, tensor.quantization.zeroPoint = [quantized[0]], [quantized[1]]
@@ -268,9 +271,61 @@ def external() -> bytes:
     return pack(model).ljust(model.buffers[1].offset, b"\0") + np.array([1, 2, 3, 4], np.float32).tobytes()
 
 
+def open_row() -> Any:
+    """As ``add``, of any length: as converters write it, with 1 for what is open."""
+    g = Graph()
+    x, y = g.tensor("x", [1, 1], signature=[1, -1]), g.tensor("y", [1, 1], signature=[1, -1])
+    g.op("ADD", [x, x], [y], schema.AddOptionsT())
+    return g.model([x], [y])
+
+
+def open_batch() -> Any:
+    """As ``add``, for any number of samples."""
+    g = Graph()
+    x, y = g.tensor("x", [1, 4], signature=[-1, 4]), g.tensor("y", [1, 4], signature=[-1, 4])
+    g.op("ADD", [x, x], [y], schema.AddOptionsT())
+    return g.model([x], [y])
+
+
+def open_two() -> Any:
+    """As ``two``, with inputs of any length."""
+    g = Graph()
+    p, q = g.tensor("p", [1, 1], signature=[1, -1]), g.tensor("q", [1, 1], I32, signature=[1, -1])
+    total, count = g.tensor("total", [1, 1], signature=[1, -1]), g.tensor("count", [1, 1], I32, signature=[1, -1])
+    g.op("ADD", [p, p], [total], schema.AddOptionsT())
+    g.op("MUL", [q, q], [count], schema.MulOptionsT())
+    return g.model([p, q], [total, count])
+
+
+def image(side: int, signature: Sequence[int] | None = None) -> Any:
+    """A 3x3 convolution of a colour image, and the mean of each of its four channels."""
+    g, rng = Graph(), np.random.default_rng(7)
+    x = g.tensor("image", [1, side, side, 3], signature=signature)
+    maps = g.tensor("maps", [1, side, side, 4], signature=[*signature[:3], 4] if signature else None)
+    y = g.tensor("y", [1, 4])
+    weights = g.tensor("weights", [4, 3, 3, 3], value=rng.uniform(-1, 1, (4, 3, 3, 3)).astype(np.float32))
+    bias = g.tensor("bias", [4], value=np.zeros(4, np.float32))
+    options, mean = schema.Conv2DOptionsT(), schema.ReducerOptionsT()
+    options.strideH = options.strideW = 1
+    g.op("CONV_2D", [x, weights, bias], [maps], options)
+    g.op("MEAN", [maps, g.tensor("axes", [2], I32, value=np.array([1, 2], np.int32))], [y], mean)
+    return g.model([x], [y])
+
+
+def open_image() -> Any:
+    """``image`` of any height and width."""
+    return image(1, [1, -1, -1, 3])
+
+
+def fixed_image() -> Any:
+    """``image`` of 8x8 pixels."""
+    return image(8)
+
+
 ALL: tuple[Callable[[], Any], ...] = (
     add, double_int8, mixed, two, quantized, fixed_batch, folded_batch, crossed_batch, no_batch, dynamic,
     unshaped, unread, gather, constant, described, text, custom, external,
+    open_row, open_batch, open_two, open_image, fixed_image,
 )  # fmt: skip
 
 

@@ -42,7 +42,9 @@ def resolve_compilations(registry: Registry, request: Request) -> Compilations:
     plans: dict[tuple[object, ...], CompilePlan] = {}
     for each in wanted:
         plan = _plan(registry, request, each)
-        plans.setdefault((plan.model, str(plan.accelerators), plan.batch, str(plan.backend_options)), plan)
+        plans.setdefault(
+            (plan.model, str(plan.accelerators), plan.batch, str(plan.input_shapes), str(plan.backend_options)), plan
+        )
     cache = wanted[0].finder.cache
     needed = dict.fromkeys(resource for each in wanted for resource in each.finder.needed)
     chosen = [plan.model.path for plan in plans.values()]
@@ -64,6 +66,7 @@ def _plan(registry: Registry, request: Request, wanted: Wanted) -> CompilePlan:
         backend=backend.info.name,
         accelerators=accelerators(settings.accelerator, backend.info, source_of(layer, "accelerator")),
         batch=settings.batch,
+        input_shapes=settings.input_shapes,
         silence_timeout_s=settings.silence_timeout_s,
         compile_timeout_s=settings.compile_timeout_s,
         backend_options=plugin_options("backend", backend, options, layer),

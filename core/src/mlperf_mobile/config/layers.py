@@ -21,6 +21,9 @@ ENV_NOT_SETTINGS = frozenset({"BLOCK", "SHARED", "DEBUG"})
 SELECTION = frozenset({"tasks", "suite"})
 """Keys that choose what runs, rather than how; any layer above the suite may set them."""
 
+NAMED = frozenset({"input_shapes", "unverified"})
+"""Settings whose parts have names of any kind, with dots in them."""
+
 OPTION_KINDS = ("backend", "task", "dataset", "scenario")
 
 _CONVERSIONS = frozenset({"bool_type", "int_type", "float_type"})
@@ -118,7 +121,7 @@ def _check_nested(key: str, setting: Setting) -> None:
         fields = getattr(settings, model).model_fields
         if rest not in fields:
             raise UsageError("unknown-key", f"{setting.source}: unknown key {key}", did_you_mean(rest, fields))
-    elif rest and not head.endswith("_options") and head != "unverified":
+    elif rest and not head.endswith("_options") and head not in NAMED:
         raise UsageError("unknown-key", f"{setting.source}: {head} has no parts", f"write {head}: VALUE")
 
 
@@ -192,7 +195,7 @@ def nest(layer: Layer) -> dict[str, Any]:
     """Nested data out of dotted keys."""
     data: dict[str, Any] = {}
     for key, setting in layer.items():
-        *parents, last = key.split(".")
+        *parents, last = key.split(".", 1 if key.partition(".")[0] in NAMED else -1)
         place = data
         for parent in parents:
             place = place.setdefault(parent, {})

@@ -136,6 +136,7 @@ class _Resolution:
                 seeds=settings.seeds,
             ),
             batch=settings.batch,
+            input_shapes=settings.input_shapes,
             warmup_s=settings.warmup_s,
             silence_timeout_s=settings.silence_timeout_s,
             compile_timeout_s=settings.compile_timeout_s,

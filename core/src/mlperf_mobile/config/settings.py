@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+MAX_ELEMENTS = 1 << 28
+"""Of one input: a gigabyte of 32-bit numbers."""
+
+ONLY_INPUT = "*"
+"""Stands for the input of a model that has one."""
+
+
+def _not_too_large(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if math.prod(shape) > MAX_ELEMENTS:
+        raise ValueError(f"an input has {MAX_ELEMENTS} elements at most")
+    return shape
+
+
+def _of_the_only_input(value: object) -> object:
+    return {ONLY_INPUT: value} if isinstance(value, list | tuple) else value
+
+
+Size = Annotated[int, Field(strict=True, ge=1, le=MAX_ELEMENTS)]
+Shape = Annotated[tuple[Size, ...], Field(min_length=1, max_length=8), AfterValidator(_not_too_large)]
+InputShapes = Annotated[dict[str, Shape], BeforeValidator(_of_the_only_input)]
 
 Seed = Annotated[int, Field(ge=0, lt=2**64)]
 
@@ -111,6 +133,10 @@ class Settings(Strict):
     seeds: SeedSettings = SeedSettings()
     expected_latency_ns: int | None = Field(
         default=None, ge=1, description="LoadGen's expected latency, if below the one that the warm-up measures"
+    )
+    input_shapes: InputShapes = Field(
+        default_factory=dict,
+        description="shapes of one sample for inputs that the model leaves open: `[1,128,128,3]`, or by name",
     )
     batch: int = Field(default=1, ge=1, le=65536, description="samples a call, offline")
     warmup_s: float = Field(

@@ -28,7 +28,17 @@ from mlperf_mobile.contracts.scenario import (
     Share,
     SystemUnderTest,
 )
-from mlperf_mobile.contracts.task import Codec, Dataset, Fingerprinted, InfiniteOutputs, Metric, Recipe, Score, Task
+from mlperf_mobile.contracts.task import (
+    Codec,
+    Dataset,
+    Fingerprinted,
+    InfiniteOutputs,
+    Metric,
+    Recipe,
+    Score,
+    SizingTask,
+    Task,
+)
 from mlperf_mobile.contracts.tensors import Options, Tensors, TensorSpec
 
 __all__ = [
@@ -60,6 +70,7 @@ __all__ = [
     "Seeds",
     "Session",
     "Share",
+    "SizingTask",
     "SystemUnderTest",
     "Task",
     "TensorSpec",

@@ -58,6 +58,12 @@ class CompileRequest:
     """Other accelerators that the same run uses at the same time."""
     report: Callable[[str], None] = lambda step: None
     """May be told what the compiler is at: ``"quantising"``; shown as progress."""
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Shapes of one sample for inputs that the model leaves open, by name: ``{"image": (1, 128, 128, 3)}``.
+
+    :func:`mlperf_mobile.backend_checks.sized` checks them against the model. A backend puts them into its artifact, or
+    loads what it compiled for them; the session's inputs must have these shapes, and none may stay open.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class Artifact:
     batch: int = 1
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the compilation found out, as plain JSON data: ``{"soc": "SM8650", "operations": {"htp": 64}}``."""
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Those of the request, where :meth:`Backend.load` needs them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,3 +107,17 @@ class Task(Protocol):
         ...
 
     def metric(self, dataset: Dataset) -> Metric: ...
+
+
+@runtime_checkable
+class SizingTask(Task, Protocol):
+    """A task that knows sizes which a model may leave open."""
+
+    def input_shapes(self, inputs: Sequence[TensorSpec], dataset: Dataset) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of one sample for inputs that are open, by name, where the options or the data fix them.
+
+        Args:
+            inputs: All inputs of the model.
+            dataset: What the samples come from.
+        """
+        ...

@@ -34,6 +34,8 @@ class TensorSpec:
     zero_points: tuple[int, ...] = ()
     """As many as ``scales``."""
     axis: int = 0
+    open_axes: tuple[int, ...] = ()
+    """Of an input: axes whose size neither the model nor the request fixes, whatever ``shape`` has there."""
 
     @property
     def quantised(self) -> bool:
@@ -55,4 +57,13 @@ class TensorSpec:
         return scales.reshape(along), zero_points.reshape(along)
 
     def __str__(self) -> str:
-        return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"
+        sizes = ["?" if self._is_open(axis) else str(size) for axis, size in enumerate(self.shape)]
+        return f"{self.dtype.name}[{','.join(sizes)}]"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a size is still to be said: one that is open, other than the first, which counts samples."""
+        return any(map(self._is_open, range(len(self.shape))))
+
+    def _is_open(self, axis: int) -> bool:
+        return self.shape[axis] < 1 or (axis in self.open_axes and (axis > 0 or len(self.shape) == 1))

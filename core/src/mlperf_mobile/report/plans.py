@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlperf_mobile.config.resolve import Resolved
+from mlperf_mobile.config.settings import ONLY_INPUT
 from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.sessions.estimate import left
 from mlperf_mobile.sessions.session import Session
@@ -62,11 +63,18 @@ def plan_text(plan: Plan) -> str:
     return "\n".join(lines)
 
 
+def _input_shapes(plan: CompilePlan) -> list[tuple[str, object]]:
+    """By the keys that set them: one for all, or one an input."""
+    return [("input_shapes" if name == ONLY_INPUT else f"input_shapes.{name}", list(shape))
+            for name, shape in plan.input_shapes.items()]  # fmt: skip
+
+
 def _values(plan: Plan) -> list[tuple[str, object]]:
     data = plan.to_json()
     shown: list[tuple[str, object]] = [
         ("backend", plan.backend), ("accelerator", accelerators_text(plan)),
         *((key, data[key]) for key in ("scenario", "mode", "rules", "batch", "warmup_s")),
+        *_input_shapes(plan),
     ]  # fmt: skip
     for key, value in data["load"].items():
         if isinstance(value, dict):

@@ -54,6 +54,7 @@ class Entry(Noted):
     accelerator: str
     batch: int
     facts: dict[str, Any] = Field(default_factory=dict)
+    input_shapes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     bytes: int
     compile_s: float
     created: str
@@ -75,7 +76,8 @@ class Kept:
     def artifact(self) -> Artifact:
         assert self.entry is not None
         entry = self.entry
-        return Artifact(self.folder / _FILES / entry.path, entry.accelerator, entry.batch, entry.facts)
+        path = self.folder / _FILES / entry.path
+        return Artifact(path, entry.accelerator, entry.batch, entry.facts, entry.input_shapes)
 
     def damage(self) -> str:
         """What is wrong with it; nothing if it is whole.
@@ -190,6 +192,7 @@ class CompiledStore:
             accelerator=artifact.accelerator,
             batch=artifact.batch,
             facts=dict(artifact.facts),
+            input_shapes=dict(artifact.input_shapes),
             bytes=size,
             compile_s=round(seconds, 6),
             created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -11,7 +11,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from mlperf_mobile.backend_checks import outputs_apart, wrong_outputs
+from mlperf_mobile.backend_checks import OpenShapes, Shapes, outputs_apart, wrong_outputs
 from mlperf_mobile.contracts import (
     Artifact,
     Backend,
@@ -51,6 +51,11 @@ class BackendConformance(Conformance):
         return None
 
     @pytest.fixture
+    def open_model(self) -> Path | None:
+        """The same as ``model`` with an open second dimension, float32[1, ?], if there is one."""
+        return None
+
+    @pytest.fixture
     def backend(self, info: BackendInfo) -> Backend:
         """The backend with its default options; the tests are skipped where it cannot run."""
         backend = info.backend.load()({})
@@ -71,17 +76,22 @@ class BackendConformance(Conformance):
         return self.compile(backend, model, tmp_path / "compiled")
 
     @staticmethod
-    def compile(backend: Backend, model: Path, folder: Path, batch: int = 1) -> Artifact:
+    def compile(
+        backend: Backend, model: Path, folder: Path, batch: int = 1, input_shapes: Shapes | None = None
+    ) -> Artifact:
         """Compile ``model`` for the first accelerator that is there, into a new folder below ``folder``."""
         folder.mkdir(exist_ok=True)
         place = folder / str(len(list(folder.iterdir())))
         place.mkdir()
-        return backend.compile(CompileRequest(model, backend.probe().accelerators[0], batch, place))
+        accelerator = backend.probe().accelerators[0]
+        return backend.compile(CompileRequest(model, accelerator, batch, place, input_shapes=input_shapes or {}))
 
     @classmethod
-    def load(cls, backend: Backend, model: Path, folder: Path, batch: int = 1) -> Session:
+    def load(
+        cls, backend: Backend, model: Path, folder: Path, batch: int = 1, input_shapes: Shapes | None = None
+    ) -> Session:
         """Compile and load ``model`` on the first accelerator that is there."""
-        return backend.load(cls.compile(backend, model, folder, batch))
+        return backend.load(cls.compile(backend, model, folder, batch, input_shapes))
 
     @staticmethod
     def tensors(*values: float) -> Tensors:
@@ -243,6 +253,51 @@ class BackendConformance(Conformance):
             answer = session.run((stored,))[0].astype(np.int64)
             found = y.scale * (answer - y.zero_point)
             np.testing.assert_allclose(found, 2 * real, atol=1.01 * y.scale)
+
+    def test_open_inputs_are_told(self, backend: Backend, open_model: Path | None, tmp_path: Path) -> None:
+        """A model whose input is open is refused, or its session says that it is: nobody measures it at size 1."""
+        if open_model is None:
+            pytest.skip("no model with an open input is there to try")
+        try:
+            session = self.load(backend, open_model, tmp_path / "compiled")
+        except ModelError:
+            return
+        with session:
+            assert any(spec.is_open for spec in session.inputs)
+
+    def test_open_inputs_take_the_size_asked_for(
+        self, backend: Backend, open_model: Path | None, tmp_path: Path
+    ) -> None:
+        """Of a backend that says what is open: with ``input_shapes``, the session has the shape and computes it."""
+        if open_model is None:
+            pytest.skip("no model with an open input is there to try")
+        try:
+            with self.load(backend, open_model, tmp_path / "open") as session:
+                name = session.inputs[0].name
+        except OpenShapes as error:
+            name = error.inputs[0].name
+        except ModelError:
+            pytest.skip("the backend takes fixed shapes only")
+        for size in (6, 3):
+            with self.load(backend, open_model, tmp_path / "sized", 1, {name: (1, size)}) as session:
+                assert [(spec.shape, spec.is_open) for spec in session.inputs] == [((1, size), False)]
+                assert session.outputs[0].shape == (1, size)
+                x = self.tensors(*range(1, size + 1))
+                np.testing.assert_allclose(session.run(x)[0], x[0] + x[0], rtol=self.tolerance)
+
+    def test_other_shapes_than_the_models_are_refused(self, backend: Backend, model: Path, tmp_path: Path) -> None:
+        """``input_shapes`` changes nothing about a fixed input: it is refused, or the session says its real shape."""
+        with self.load(backend, model, tmp_path / "plain") as session:
+            name = session.inputs[0].name
+        for asked in ({name: (1, 5)}, {name: (4,)}, {"no such input": (1, 4)}):
+            try:
+                session = self.load(backend, model, tmp_path / "other", 1, asked)
+            except ModelError:
+                continue
+            with session:
+                assert session.inputs[0].shape == (1, 4)
+                x = self.tensors(1, 2, 3, 4)
+                np.testing.assert_allclose(session.run(x)[0], x[0] + x[0], rtol=self.tolerance)
 
     def test_sessions_are_independent(self, backend: Backend, model: Path, tmp_path: Path) -> None:
         """Two sessions work side by side in two threads."""

@@ -24,7 +24,8 @@ def main() -> int:
     from mlperf_mobile.plan import CompilePlan, Plan, read
     from mlperf_mobile.registry import Registry
     from mlperf_mobile.worker.channel import Channel
-    from mlperf_mobile.worker.prepare import open_backend, prepare
+    from mlperf_mobile.worker.prepare import open_backend
+    from mlperf_mobile.worker.shapes import compile_only
     from mlperf_mobile.worker.steps import run
     from mlperf_mobile.worker.watch import Watch
 
@@ -38,7 +39,7 @@ def main() -> int:
                 run(plan, channel, watch, args.directory)
             else:
                 with watch.phase("load"):
-                    prepare(open_backend(plan, Registry(), channel), plan.batch, channel, watch, args.directory)
+                    compile_only(open_backend(plan, Registry(), channel), channel, watch, args.directory)
         finally:
             watch.stop()  # it saves the last latencies, of a run that fails as well
         channel.send(events.Ended())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
+from mlperf_mobile.backend_checks import Shapes
 from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Placement, Probe, Session
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile.names import as_file_name
@@ -85,7 +87,7 @@ def open_backend(plan: CompilePlan, registry: Registry, channel: Channel) -> Ope
     return Opened(plan, offer, backend, probe, sha256)
 
 
-def prepare(opened: Opened, batch: int, channel: Channel, watch: Watch, directory: Path) -> Ready:
+def prepare(opened: Opened, batch: int, channel: Channel, watch: Watch, directory: Path, input_shapes: Shapes) -> Ready:
     """Compile for every accelerator of the plan, or take what is kept.
 
     Raises:
@@ -99,10 +101,11 @@ def prepare(opened: Opened, batch: int, channel: Channel, watch: Watch, director
     store, obtained, records = CompiledStore(plan.cache), {}, {}
     for accelerator in plan.accelerators:
         work = directory / WORK / as_file_name(accelerator)
+        shutil.rmtree(work, ignore_errors=True)  # of the compilation that told which inputs are open
         work.mkdir(parents=True)
         before = seconds["compile"]
         with watch.phase("compile", done=None), _timed(seconds, "compile"), blame("backend", plan.backend):
-            obtained[accelerator] = _compile(opened, batch, accelerator, store, work, channel)
+            obtained[accelerator] = _compile(opened, batch, accelerator, store, work, channel, input_shapes)
         told = _record(obtained[accelerator])
         records[accelerator] = told | {"seconds": round(seconds["compile"] - before, 6)}
         channel.measured("compiled", records)
@@ -111,7 +114,13 @@ def prepare(opened: Opened, batch: int, channel: Channel, watch: Watch, director
 
 
 def _compile(
-    opened: Opened, batch: int, accelerator: str, store: CompiledStore, work: Path, channel: Channel
+    opened: Opened,
+    batch: int,
+    accelerator: str,
+    store: CompiledStore,
+    work: Path,
+    channel: Channel,
+    input_shapes: Shapes,
 ) -> Obtained:
     plan, probe = opened.plan, opened.probe
 
@@ -125,6 +134,7 @@ def _compile(
                 format=plan.model.format,
                 beside=tuple(name for name in plan.accelerators if name != accelerator),
                 report=tell,
+                input_shapes=input_shapes,
             )
         )
 
@@ -146,7 +156,7 @@ def _compile(
         "options": plan.backend_options,
         "accelerator": accelerator,
         "batch": batch,
-    }
+    } | ({"input_shapes": {name: list(shape) for name, shape in input_shapes.items()}} if input_shapes else {})
     return store.obtain(made_of, plan.model.name, make, work, waiting)
 
 

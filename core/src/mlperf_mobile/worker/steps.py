@@ -23,13 +23,13 @@ from mlperf_mobile.registry import Registry, pick
 from mlperf_mobile.scenarios.offline import in_threads
 from mlperf_mobile.scoring import open_dataset
 from mlperf_mobile.telemetry.recorder import Recorder
-from mlperf_mobile.worker import accuracy, environment
+from mlperf_mobile.worker import accuracy, environment, shapes
 from mlperf_mobile.worker.blame import blame, blamed
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.encoded import EncodedStore
 from mlperf_mobile.worker.fleet import Fleet
 from mlperf_mobile.worker.outputs import Checks, checking
-from mlperf_mobile.worker.prepare import check_placement, open_backend, prepare
+from mlperf_mobile.worker.prepare import check_placement, open_backend
 from mlperf_mobile.worker.system import System
 from mlperf_mobile.worker.watch import Watch
 
@@ -61,9 +61,8 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
         with blame("task", plan.task):
             task = task_offer.info.task.load()(plan.task_options)
         batch = plan.batch if scenario.parallel else 1
-        ready = prepare(opened, batch, channel, watch, directory)
-        fleet = Fleet(ready, stack)
-        fleet.load(all_of_them=scenario.parallel)
+        ask = shapes.asking(task, plan.task, timed)
+        ready, fleet = shapes.load(opened, batch, channel, watch, directory, stack, ask, all_of_them=scenario.parallel)
         _place(plan, fleet, channel)
         with blame("task", plan.task):
             codec = task.bind(fleet.sessions[0].inputs, fleet.sessions[0].outputs)

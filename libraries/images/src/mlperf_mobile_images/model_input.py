@@ -99,6 +99,19 @@ class ImageInput:
         return (self._store(tensor) if self._store else tensor,)
 
 
+def size_of_samples(inputs: Sequence[TensorSpec], sample: object) -> dict[str, tuple[int, ...]]:
+    """The shape of a model's one image input, where it is that of the samples, by the input's name.
+
+    Args:
+        inputs: All inputs of the model; sizes may be open.
+        sample: One of samples that have one size, and are not resized.
+    """
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or not isinstance(sample, Image) or sample.pixels.ndim != 3:
+        return {}
+    height, width, channels = sample.pixels.shape
+    return {inputs[0].name: (1, height, width, channels if 3 in inputs[0].open_axes else inputs[0].shape[3])}
+
+
 def _as_it_is(pixels: Pixels, height: int, width: int, dtype: np.dtype[np.generic]) -> Values:
     return normalise(pixels, dtype)
 

@@ -45,6 +45,8 @@ class Tensor:
     quantized_dimension: int = 0
     data: npt.NDArray[Any] | None = None
     """Of a constant: read-only, of ``shape`` and ``dtype``. Sparse constants and those without dtype have none."""
+    open_axes: tuple[int, ...] = ()
+    """Axes whose size the file leaves open; ``shape`` has 1 there, or whatever the converter wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,11 @@ class _Reader:
         data = (
             None if dtype is None or is_sparse else self._constant(index, shape, dtype, buffers[table.number(2, "<I")])
         )
-        return Tensor(index, self._text(table, 3), shape, dtype, scales, zero_points, dimension, data)
+        signature = self._integers(table, 7)
+        open_axes = (
+            tuple(axis for axis, size in enumerate(signature) if size < 0) if len(signature) == len(shape) else ()
+        )
+        return Tensor(index, self._text(table, 3), shape, dtype, scales, zero_points, dimension, data, open_axes)
 
     def _quantization(
         self, index: int, table: Table | None, shape: tuple[int, ...]

@@ -67,7 +67,7 @@ class CBackend:
             "settings": [list(pair) for pair in choice.pairs],
             "settings_batch": choice.settings_batch,
         }
-        return Artifact(request.model, request.accelerator, request.batch, facts)
+        return Artifact(request.model, request.accelerator, request.batch, facts, request.input_shapes)
 
     def load(self, artifact: Artifact) -> CSession | CBatchSession:
         """Create the library's instance; a :class:`CBatchSession` for ``batch > 1``.
@@ -82,7 +82,7 @@ class CBackend:
             raise ModelError("model-missing", f"there is no {artifact.path}", "check the path of the model")
         options, library = self._options, self._library
         choice = self._choice(artifact.accelerator, artifact.batch)
-        inputs, outputs = shapes.of_model(artifact.path)
+        inputs, outputs = shapes.of_model(artifact.path, None if options.inputs else artifact.input_shapes)
         instance = Instance(library, artifact.path, choice, self._native_lib_path)
         try:
             ins = shapes.specs("input", instance.inputs, options.inputs, inputs, artifact.path.name)

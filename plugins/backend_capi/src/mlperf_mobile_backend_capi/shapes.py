@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlperf_mobile.backend_checks import Shapes
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import BackendError
 
@@ -73,19 +74,26 @@ def specs(
     return tuple(found)
 
 
-def of_model(path: Path) -> tuple[list[Described], list[Described]]:
+def of_model(path: Path, asked: Shapes | None = None) -> tuple[list[Described], list[Described]]:
     """Inputs and outputs of a .tflite file; nothing for other formats, or without the extra ``tflite``.
 
+    Args:
+        path: The model.
+        asked: ``CompileRequest.input_shapes``; None where an option describes the inputs, open ones included.
+
     Raises:
-        ModelError: The file is damaged.
+        ModelError: The file is damaged, or leaves the size of an input open.
     """
     if path.suffix.lower() != ".tflite":
         return [], []
     try:
+        from mlperf_mobile_tflite_model.fixed import check_fixed
         from mlperf_mobile_tflite_model.reader import read
     except ImportError:
         return [], []
     model = read(path)
+    if asked is not None:
+        check_fixed(model, asked, "backend capi")
 
     def described(index: int) -> Described:
         tensor = model.tensors[index]

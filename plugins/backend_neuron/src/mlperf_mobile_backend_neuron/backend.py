@@ -20,6 +20,7 @@ from mlperf_mobile_backend_neuron.probing import probe
 from mlperf_mobile_backend_neuron.runtime import Runtime
 from mlperf_mobile_backend_neuron.session import NeuronSession
 from mlperf_mobile_backend_neuron.stable_delegate import StableDelegateSession
+from mlperf_mobile_tflite_model.fixed import check_fixed
 from mlperf_mobile_tflite_model.reader import TFLiteModel, read
 
 
@@ -73,7 +74,8 @@ class NeuronBackend:
             return Artifact(request.model, request.accelerator, facts={"format": "dla"})
         model = read(request.model)
         if self._options.via == "stable-delegate":
-            return Artifact(request.model, request.accelerator)
+            return Artifact(request.model, request.accelerator, input_shapes=request.input_shapes)
+        check_fixed(model, request.input_shapes, "backend neuron")
         if litert_network.is_compiled(model):
             compiled, network = self._out_of_litert(model, request)
         elif self._options.compiler == "ncc-tflite":
@@ -100,7 +102,7 @@ class NeuronBackend:
         if self._options.via != "stable-delegate":
             summary = f"{artifact.path} is not compiled"
             raise ModelError("network-damaged", summary, "compile it first, with the same options")
-        return stable_delegate.open_model(artifact.path, artifact.accelerator, self._options)
+        return stable_delegate.open_model(artifact, self._options)
 
     @staticmethod
     def _check_accelerator(asked: str, there: str) -> None:

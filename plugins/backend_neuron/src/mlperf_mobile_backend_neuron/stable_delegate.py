@@ -12,10 +12,9 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from mlperf_mobile.contracts import Placement, Session, Tensors
+from mlperf_mobile.contracts import Artifact, Placement, Session, Tensors
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_neuron import libraries
 from mlperf_mobile_backend_neuron.options import NeuronOptions
@@ -184,7 +183,7 @@ class StableDelegateSession:
         raise BackendError("session-closed", "the session is closed", "load the model again")
 
 
-def open_model(model: Path, accelerator: str, options: NeuronOptions) -> StableDelegateSession:
+def open_model(artifact: Artifact, options: NeuronOptions) -> StableDelegateSession:
     """A session of a .tflite model on LiteRT, with the stable delegate applied.
 
     Raises:
@@ -198,11 +197,12 @@ def open_model(model: Path, accelerator: str, options: NeuronOptions) -> StableD
     loader = Loader(
         runtime=_with(found, library, settings(options)),
         options=TFLiteOptions(delegate=library.path),
-        model=model,
+        model=artifact.path,
         delegate=library.path,
         batch=1,
+        input_shapes=artifact.input_shapes,
     )
-    return StableDelegateSession(loader.session(), accelerator)
+    return StableDelegateSession(loader.session(), artifact.accelerator)
 
 
 def runtime() -> Runtime:

@@ -106,7 +106,7 @@ class NNAPIBackend:
             cache.mkdir(parents=True, exist_ok=True)
         request.report("asking the device")
         with ExitStack() as held:
-            network = self._network(request.model, request.accelerator, request.batch)
+            network = self._network(request.model, request.accelerator, request.batch, request.input_shapes)
             request.report("compiling")
             network.compile(held, cache)
         facts = network.facts()
@@ -128,11 +128,11 @@ class NNAPIBackend:
         """
         cache = artifact.path.parent / CACHE if self._options.driver_cache and artifact.facts.get("cached") else None
         with ExitStack() as held:
-            network = self._network(artifact.path, artifact.accelerator, artifact.batch)
+            network = self._network(artifact.path, artifact.accelerator, artifact.batch, artifact.input_shapes)
             return network.load(held, cache)
         raise AssertionError  # the stack swallows nothing
 
-    def _network(self, model: Path, name: str, batch: int) -> Network:
+    def _network(self, model: Path, name: str, batch: int, input_shapes: backend_checks.Shapes) -> Network:
         if batch != 1:
             summary = f"backend nnapi takes one sample a call, not {batch}"
             raise BackendError("batch-size", summary, "use batch 1; shards work side by side")
@@ -141,7 +141,7 @@ class NNAPIBackend:
             known = sorted({f"{accelerator(device)} ({device.name})" for device in self._devices})
             summary = f"NNAPI has no device for accelerator {name}"
             raise BackendError("no-accelerator", summary, f"there is {', '.join(known)}")
-        return Network.read(Target(self._driver, found[0], name, self._options), model)
+        return Network.read(Target(self._driver, found[0], name, self._options), model, input_shapes)
 
     def _runtime_level(self) -> int:
         """The feature level of the library itself; 0 where it does not tell, which was before level 5."""

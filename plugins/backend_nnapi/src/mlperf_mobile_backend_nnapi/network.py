@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from mlperf_mobile.backend_checks import Shapes
 from mlperf_mobile.contracts import Placement
 from mlperf_mobile_backend_nnapi.options import NNAPIOptions
 from mlperf_mobile_neural_networks.build import Model
@@ -27,6 +28,7 @@ from mlperf_mobile_neural_networks.parts import Part, divide, place_parts
 from mlperf_mobile_neural_networks.placement import check_supported
 from mlperf_mobile_neural_networks.session import NetworkSession
 from mlperf_mobile_neural_networks.split import Segment
+from mlperf_mobile_tflite_model.fixed import check_fixed
 from mlperf_mobile_tflite_model.reader import TFLiteModel, read
 
 OLDEST_LEVEL = 3
@@ -61,14 +63,15 @@ class Network:
     parts: tuple[Part, ...]
 
     @classmethod
-    def read(cls, target: Target, path: Path) -> Self:
+    def read(cls, target: Target, path: Path, input_shapes: Shapes) -> Self:
         """Check, lower, and with the option ``partial`` divide a model file.
 
         Raises:
-            ModelError: It is missing, damaged, or has operations that are not supported.
+            ModelError: It is missing, damaged, has open inputs, or has operations that are not supported.
             BackendError: The driver failed.
         """
         model, level = read(path), target.feature_level
+        check_fixed(model, input_shapes, "backend nnapi")
         if target.options.partial:
             return cls(target, model, divide(model, level, target.ask))
         whole = Segment(True, tuple(range(len(model.operators))), model.inputs, model.outputs)

@@ -56,6 +56,7 @@ class TFLiteBackend:
             request.accelerator,
             request.batch,
             {"beside": list(request.beside)} if request.beside else {},
+            request.input_shapes,
         )
 
     def load(self, artifact: Artifact) -> TFLiteSession | TFLiteBatchSession:
@@ -74,6 +75,7 @@ class TFLiteBackend:
             model=artifact.path,
             delegate=self._options.delegate if artifact.accelerator == "delegate" else None,
             batch=artifact.batch,
+            input_shapes=artifact.input_shapes,
         )
         return loader.session()
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mlperf_mobile.backend_checks import Shapes, sized
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_tflite.options import TFLiteOptions
 from mlperf_mobile_backend_tflite.placement import Partition, partitions, read_nodes
@@ -15,7 +16,7 @@ from mlperf_mobile_backend_tflite.runtime import Interpreter, Runtime, broken
 from mlperf_mobile_backend_tflite.session import Loaded, TFLiteBatchSession, TFLiteSession, specs
 from mlperf_mobile_tflite_model import model_file
 
-Shapes = list[tuple[int, ...]]
+Slots = list[tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +29,34 @@ class Loader:
     delegate: str | None
     """The external delegate's library, if one is to be applied."""
     batch: int
+    input_shapes: Shapes = field(default_factory=dict)
+    """Of one sample, for inputs that the model leaves open."""
 
     def session(self) -> TFLiteSession | TFLiteBatchSession:
         """The loaded model.
 
         Raises:
-            ModelError: The file is missing, damaged or refused by the runtime, or cannot take the batch.
+            ModelError: The file is missing, damaged or refused by the runtime, leaves the size of an input open, or
+                cannot take the batch.
             BackendError: The delegate or the runtime fails.
         """
         operators = model_file.check(self.model).operators
         interpreter = self._interpreter(xnnpack=self.options.xnnpack)
         details = interpreter.get_output_details()
-        specs([*interpreter.get_input_details(), *details], self.model.name)
+        self._check_inputs(interpreter)
+        specs(details, self.model.name)
         # XNNPACK is applied when tensors are allocated, so all partitions before that are the external delegate's.
         external = partitions(read_nodes(interpreter)) if self.delegate else frozenset()
         if self.batch == 1:
+            if self._resize(interpreter, 1) and external and not partitions(read_nodes(interpreter)):
+                external = self._partitions_after_resize()
             self._allocate(interpreter)
             return TFLiteSession(Loaded(interpreter, self.model.name, external, operators))
-        self._resize(interpreter)
+        self._resize(interpreter, self.batch)
         if external and not partitions(read_nodes(interpreter)):
             external = self._partitions_after_resize()
         self._allocate(interpreter)
-        self._check_slots(_shapes(details), _shapes(interpreter.get_output_details()))
+        self._check_slots(self._of_one_sample(details), _shapes(interpreter.get_output_details()))
         return TFLiteBatchSession(Loaded(interpreter, self.model.name, external, operators), self.batch)
 
     def _interpreter(self, *, xnnpack: bool) -> Interpreter:
@@ -76,14 +83,37 @@ class Loader:
             summary = f"output shapes of {self.model} show only in a run, and a run on zeros failed: {_text(error)}"
             raise ModelError("model-shape", summary, "convert the model with fixed shapes") from error
 
-    def _resize(self, interpreter: Interpreter) -> None:
-        """Give every input ``batch`` slots."""
+    def _check_inputs(self, interpreter: Interpreter) -> None:
+        """Refuse inputs whose size nobody says, and shapes that the model does not take."""
+        sized(
+            specs(interpreter.get_input_details(), self.model.name, from_file=True), self.input_shapes, self.model.name
+        )
+
+    def _resize(self, interpreter: Interpreter, batch: int) -> bool:
+        """Give every input the shape that was asked for, with ``batch`` slots; whether any had another one."""
+        resized = False
         for detail in interpreter.get_input_details():
-            shape = [int(n) for n in detail["shape"]]
-            if shape[:1] != [1]:
-                raise self._no_batch(f"input {detail['name']} has the shape {shape}, with no leading 1")
-            with self._told():
-                interpreter.resize_tensor_input(detail["index"], [self.batch, *shape[1:]])
+            there = [int(n) for n in detail["shape"]]
+            shape = list(self.input_shapes.get(detail["name"], there))
+            if batch > 1:
+                if shape[:1] != [1]:
+                    raise self._no_batch(f"input {detail['name']} has the shape {shape}, with no leading 1")
+                shape[0] = batch
+            if shape != there:
+                with self._told():
+                    interpreter.resize_tensor_input(detail["index"], shape, strict=batch == 1)
+                resized = True
+        return resized
+
+    def _of_one_sample(self, details: Sequence[dict[str, Any]]) -> Slots:
+        """The outputs' shapes for one sample: the file's, or with sized inputs those of an interpreter of its own."""
+        if not self.input_shapes:
+            return _shapes(details)
+        alone = self._interpreter(xnnpack=False)
+        self._resize(alone, 1)
+        with self._told():
+            alone.allocate_tensors()
+        return _shapes(alone.get_output_details())
 
     def _partitions_after_resize(self) -> frozenset[Partition]:
         """The external delegate's partitions of the resized model, seen without XNNPACK.
@@ -92,12 +122,12 @@ class Loader:
         XNNPACK: there is no moment in which its partitions could be told from XNNPACK's.
         """
         alone = self._interpreter(xnnpack=False)
-        self._resize(alone)
+        self._resize(alone, self.batch)
         with self._told():
             alone.allocate_tensors()
         return partitions(read_nodes(alone))
 
-    def _check_slots(self, before: Shapes, after: Shapes) -> None:
+    def _check_slots(self, before: Slots, after: Slots) -> None:
         """Every output must have got one slot a sample, and be otherwise as it was."""
         for one, many in zip(before, after, strict=True):
             told = one and 0 not in one  # by the file; a shape that only a run tells is empty there
@@ -131,7 +161,7 @@ class Loader:
         return ModelError("model-refused", summary, "use operations that this runtime has, or a newer runtime")
 
 
-def _shapes(details: Sequence[dict[str, Any]]) -> Shapes:
+def _shapes(details: Sequence[dict[str, Any]]) -> Slots:
     return [tuple(map(int, detail["shape"])) for detail in details]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -32,8 +32,13 @@ class Loaded:
     """Operations of the model, for a runtime that does not tell where they run."""
 
 
-def specs(details: Iterable[dict[str, Any]], model: str) -> tuple[TensorSpec, ...]:
+def specs(details: Iterable[dict[str, Any]], model: str, *, from_file: bool = False) -> tuple[TensorSpec, ...]:
     """Tensor specs from ``get_input_details`` or ``get_output_details``.
+
+    Args:
+        details: As the interpreter tells them.
+        model: The model's name.
+        from_file: Nothing has been sized yet: what the signature leaves open is open.
 
     Raises:
         ModelError: ``model-tensor``: a tensor holds strings or other things that are not numbers.
@@ -44,11 +49,20 @@ def specs(details: Iterable[dict[str, Any]], model: str) -> tuple[TensorSpec, ..
         if dtype.kind not in "biufc":
             summary = f"tensor {detail['name']} of {model} holds {dtype.name}, not numbers"
             raise ModelError("model-tensor", summary, "convert the model with numeric inputs and outputs")
-        spec = TensorSpec(detail["name"], tuple(map(int, detail["shape"])), dtype, **_quantisation(detail))
+        shape = tuple(map(int, detail["shape"]))
+        spec = TensorSpec(detail["name"], shape, dtype, **_quantisation(detail))
+        if from_file:
+            spec = replace(spec, open_axes=_open_axes(detail, shape))
         if spec.scales:
             check_quantisation(spec)
         found.append(spec)
     return tuple(found)
+
+
+def _open_axes(detail: dict[str, Any], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes that the signature leaves open; ``shape`` has 1 there, which is nobody's size."""
+    signature = tuple(map(int, detail["shape_signature"]))
+    return tuple(axis for axis, size in enumerate(signature) if size < 1) if len(signature) == len(shape) else ()
 
 
 def _quantisation(detail: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,8 @@ from mlperf_mobile.contracts import (
     real_values,
 )
 from mlperf_mobile.errors import ModelError
-from mlperf_mobile_images.model_input import ImageInput, describe
+from mlperf_mobile_images.image import Image
+from mlperf_mobile_images.model_input import ImageInput, describe, size_of_samples
 from mlperf_mobile_task_image_classification.metric import RESPONSE, Top1
 from mlperf_mobile_task_image_classification.options import TaskOptions
 from mlperf_mobile_task_image_classification.preprocess import classification_input
@@ -44,6 +45,11 @@ class ImageClassification:
             reason = f"label_offset {self._offset} leaves {classes} classes of {outputs[0]}"
             raise ModelError("model-output", reason, "set label_offset to what the model has")
         return _Codec(image, outputs[0], self._offset)
+
+    def input_shapes(self, inputs: Sequence[TensorSpec], dataset: Dataset) -> Mapping[str, tuple[int, ...]]:
+        """An open input has the size of images that are not resized; others can have any size."""
+        sample = dataset.sample(0)
+        return size_of_samples(inputs, sample) if isinstance(sample, Image) and sample.prepared else {}
 
     def metric(self, dataset: Dataset) -> Metric:
         """Top-1 against the labels of ``dataset``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,12 @@ class QuestionAnswering:
             _Scores(outputs[ends.index("end")], ends.index("end")),
             length,
         )
+
+    def input_shapes(self, inputs: Sequence[TensorSpec], dataset: Dataset) -> Mapping[str, tuple[int, ...]]:
+        """Open inputs have the length of the data set's windows, ``max_seq_length``."""
+        window = dataset.sample(0)
+        vectors = [spec for spec in inputs if len(spec.shape) == 2]
+        return {spec.name: (1, len(window.ids)) for spec in vectors} if isinstance(window, Window) else {}
 
     def metric(self, dataset: Dataset) -> Metric:
         """F1 and exact match against the references of ``dataset``."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from mlperf_mobile.contracts import Codec, Dataset, Metric, Options, Tensors, TensorSpec
 from mlperf_mobile.errors import ModelError
-from mlperf_mobile_images.model_input import ImageInput, Values, describe
+from mlperf_mobile_images.model_input import ImageInput, Values, describe, size_of_samples
 from mlperf_mobile_images.normalise import normalise
 from mlperf_mobile_images.resize import Pixels
+from mlperf_mobile_task_semantic_segmentation.ade20k import ADE20K
 from mlperf_mobile_task_semantic_segmentation.metric import MeanIoU
 from mlperf_mobile_task_semantic_segmentation.options import TaskOptions
 from mlperf_mobile_task_semantic_segmentation.outputs import Decode, reading
@@ -32,6 +33,10 @@ class SemanticSegmentation:
             reason = f"the model gives {describe(outputs)}, the task takes {expected}"
             raise ModelError("model-output", reason, "give a segmenter with --model, or choose the task that fits")
         return _Codec(image, decode)
+
+    def input_shapes(self, inputs: Sequence[TensorSpec], dataset: Dataset) -> Mapping[str, tuple[int, ...]]:
+        """An open input has the size that the data set prepares its images for."""
+        return size_of_samples(inputs, dataset.sample(0)) if isinstance(dataset, ADE20K) else {}
 
     def metric(self, dataset: Dataset) -> Metric:
         """MIoU against the annotations of ``dataset``."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from mlperf_mobile.contracts import Codec, Dataset, Metric, Options, Tensors, TensorSpec
 from mlperf_mobile.errors import DataError, ModelError
-from mlperf_mobile_images.model_input import ImageInput, Values, describe
+from mlperf_mobile_images.model_input import ImageInput, Values, describe, size_of_samples
 from mlperf_mobile_images.resize import Pixels, resize_bilinear
 from mlperf_mobile_task_super_resolution.greys import OUTPUT_TYPES, reading, storing
 from mlperf_mobile_task_super_resolution.metric import PSNR
@@ -25,6 +25,11 @@ class SuperResolution:
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
         """Check for one image in, [1, H, W, 3], and one out, [1, sH, sW, 3], for a whole number s from 2 on."""
         return _Codec(inputs, outputs, self._options)
+
+    def input_shapes(self, inputs: Sequence[TensorSpec], dataset: Dataset) -> Mapping[str, tuple[int, ...]]:
+        """An open input has the size of the pairs' images, which are never resized."""
+        sample = dataset.sample(0)
+        return size_of_samples(inputs, sample) if isinstance(sample, LowResolution) else {}
 
     def metric(self, dataset: Dataset) -> Metric:
         """PSNR against the high-resolution images of ``dataset``."""

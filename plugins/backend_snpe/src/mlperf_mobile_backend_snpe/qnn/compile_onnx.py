@@ -61,7 +61,7 @@ def _session(
 ) -> Any:
     """ONNX Runtime's session of the source model, which writes the compiled one."""
     path = request.directory / MODEL
-    fixed = onnx_file.free_dimensions(model, request.model, request.batch)
+    fixed = onnx_file.free_dimensions(model, request.model, request.batch, request.input_shapes)
     if options.profiling_level == "optrace":  # of a compilation, it would leave a file in the current folder
         options = options.model_copy(update={"profiling_level": "detailed"})
     provider = provider_options(options, runtime, request.accelerator, soc, file)

@@ -16,6 +16,7 @@ from mlperf_mobile_backend_snpe.qnn import dispatch, identity, litert, manifest,
 from mlperf_mobile_backend_snpe.qnn.runtime import Runtime
 from mlperf_mobile_backend_snpe.socs import Soc
 from mlperf_mobile_tflite_model import reader
+from mlperf_mobile_tflite_model.fixed import check_fixed
 
 MODEL, BINARY = "model.onnx", "model.bin"
 
@@ -28,6 +29,7 @@ def compile_tflite(request: CompileRequest, runtime: Runtime, options: SnpeOptio
         BackendError: The compiler is missing or failed.
     """
     source = reader.read(request.model)
+    check_fixed(source, request.input_shapes, "QNN's compiler for .tflite models")
     inputs, outputs = (_tensors(source, ends) for ends in (source.inputs, source.outputs))
     compiler = litert.find()
     request.report(f"compiling for {soc.name} with {compiler}")

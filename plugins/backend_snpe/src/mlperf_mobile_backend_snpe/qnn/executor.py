@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from mlperf_mobile.contracts import Artifact, CompileRequest, Device, Probe, Session
 from mlperf_mobile.errors import BackendError, ModelError
@@ -76,7 +77,8 @@ class QnnExecutor:
         soc = self._soc(request.accelerator)
         if form == "tflite":
             if request.accelerator == "cpu":
-                return Artifact(request.model, "cpu", request.batch, {"runtime": "LiteRT, through the backend tflite"})
+                facts = {"runtime": "LiteRT, through the backend tflite"}
+                return Artifact(request.model, "cpu", request.batch, facts, request.input_shapes)
             if request.accelerator not in _HTP:
                 summary = f"QNN's {request.accelerator} takes .onnx models, not .tflite"
                 raise ModelError("model-format", summary, "use the accelerator htp, or the backend tflite")
@@ -91,10 +93,10 @@ class QnnExecutor:
         if contexts := onnx_file.contexts(model, request.model):
             for each in contexts:
                 identity.check(each, request.model, found.versions["qnn"], soc)
-            facts = {"soc": contexts[0].soc, "qnn": contexts[0].build, "compiler": "", "operations": {}}
-            return Artifact(request.model, request.accelerator, request.batch, facts)
+            made: dict[str, Any] = {"soc": contexts[0].soc, "qnn": contexts[0].build, "compiler": "", "operations": {}}
+            return Artifact(request.model, request.accelerator, request.batch, made, request.input_shapes)
         if request.accelerator not in _HTP:
-            return Artifact(request.model, request.accelerator, request.batch)
+            return Artifact(request.model, request.accelerator, request.batch, input_shapes=request.input_shapes)
         soc = self._target(soc) if runtime.is_simulator_host() else soc
         return compile_onnx.compile_onnx(request, model, found, self._options, soc)
 

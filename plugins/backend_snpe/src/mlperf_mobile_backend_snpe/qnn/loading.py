@@ -35,7 +35,7 @@ def load(artifact: Artifact, runtime: Runtime, options: SnpeOptions, soc: Soc | 
     model = onnx_file.read(path)
     for found in onnx_file.contexts(model, path):
         identity.check(found, path, runtime.versions["qnn"], soc)
-    fixed = None if kept else onnx_file.free_dimensions(model, path, artifact.batch)
+    fixed = None if kept else onnx_file.free_dimensions(model, path, artifact.batch, artifact.input_shapes)
     quantized = onnx_file.quantization(model)
     file = profile.new_file(options)
     scratch = file.parent if file and not options.profiling_folder else None

@@ -6,13 +6,15 @@ Operators and attributes of context models: ``EPContext`` of ONNX Runtime's cont
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mlperf_mobile.backend_checks import Shapes, sized
+from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_snpe.qnn import identity
 from mlperf_mobile_backend_snpe.qnn.manifest import Tensor
@@ -63,31 +65,61 @@ def names(model: Any) -> dict[str, int]:
     return dict(Counter(node.op_type for node in model.graph.node if node.op_type != "Constant"))
 
 
-def free_dimensions(model: Any, path: Path, batch: int) -> dict[str, int]:
-    """The dimensions that the file leaves open, which are the samples: the first of every input.
+def free_dimensions(model: Any, path: Path, batch: int, asked: Shapes) -> dict[str, int]:
+    """The dimensions that the file leaves open, by their names, each with its size.
 
-    Returns:
-        Their names, each with ``batch``.
+    The first dimension of an input counts samples; the others have the size that was asked for, for this input or for
+    another one with a dimension of the same name.
 
     Raises:
-        ModelError: ``model-shape``: another dimension is open, or it has no name; ``model-batch``: an input has none,
-            and ``batch`` is more than 1.
+        OpenShapes: ``open-shape``: a dimension has no size.
+        ModelError: ``input-shapes``: what is asked for does not fit; ``model-shape``: an open dimension has no name;
+            ``model-batch``: an input has no open first dimension, and ``batch`` is more than 1.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
-    found: dict[str, int] = {}
-    for value in model.graph.input:
-        if value.name in constants:
-            continue
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    sizes: dict[str, int] = {}
+    for value in inputs:
+        dimensions = value.type.tensor_type.shape.dim
+        for axis, (dimension, size) in enumerate(zip(dimensions, asked.get(value.name, ()), strict=False)):
+            if not _is_fixed(dimension) and dimension.dim_param and sizes.setdefault(dimension.dim_param, size) != size:
+                summary = (
+                    f"dimension {axis} of input {value.name} of {path.name} has the size of {dimension.dim_param!r}"
+                )
+                reason = f"{summary}, and input_shapes asks for both {sizes[dimension.dim_param]} and {size}"
+                raise ModelError("input-shapes", reason, "give one size to dimensions of one name")
+    sized([_spec(value, sizes) for value in inputs], asked, path.name)
+    found = dict(sizes)
+    for value in inputs:
         for axis, dimension in enumerate(value.type.tensor_type.shape.dim):
-            if dimension.HasField("dim_value") and dimension.dim_value > 0:
+            if _is_fixed(dimension):
                 if batch > 1 and not axis:
                     raise no_batch(path, batch, f"input {value.name} takes {dimension.dim_value}")
                 continue
-            if axis or not dimension.dim_param:
-                summary = f"dimension {axis} of input {value.name} of {path} is open; QNN takes fixed shapes only"
-                raise ModelError("model-shape", summary, "export the model with fixed shapes")
-            found[dimension.dim_param] = batch
+            if not dimension.dim_param:
+                summary = f"dimension {axis} of input {value.name} of {path} is open and has no name"
+                raise ModelError("model-shape", summary, "export the model with fixed shapes, or name the dimension")
+            if not axis:
+                found[dimension.dim_param] = (
+                    batch if sizes.get(dimension.dim_param, 1) == 1 else sizes[dimension.dim_param]
+                )
     return found
+
+
+def _is_fixed(dimension: Any) -> bool:
+    return bool(dimension.HasField("dim_value") and dimension.dim_value > 0)
+
+
+def _spec(value: Any, sizes: Mapping[str, int]) -> TensorSpec:
+    """An input; ``sizes`` are those of named dimensions that are no longer open."""
+    kind = value.type.tensor_type
+    shape, left = [], []
+    for axis, dimension in enumerate(kind.shape.dim):
+        is_open = not _is_fixed(dimension) and dimension.dim_param not in sizes
+        shape.append(dimension.dim_value if _is_fixed(dimension) else sizes.get(dimension.dim_param, 1))
+        left += [axis] if is_open else []
+    dtype = np.dtype(_onnx().helper.tensor_dtype_to_np_dtype(kind.elem_type))
+    return TensorSpec(value.name, tuple(shape), dtype, open_axes=tuple(left))
 
 
 def no_batch(path: Path, batch: int, reason: str) -> ModelError:

@@ -1,0 +1,138 @@
+"""Loads a model with the shapes that the run asks for, and refuses one whose inputs stay open or come out otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
+
+from mlperf_mobile.backend_checks import OpenShapes, Shapes
+from mlperf_mobile.config.settings import ONLY_INPUT
+from mlperf_mobile.contracts import Dataset, SizingTask, Task, TensorSpec
+from mlperf_mobile.errors import BackendError, MobileError, ModelError, did_you_mean
+from mlperf_mobile.worker.blame import blame
+from mlperf_mobile.worker.channel import Channel
+from mlperf_mobile.worker.fleet import Fleet
+from mlperf_mobile.worker.prepare import Opened, Ready, prepare
+from mlperf_mobile.worker.watch import Watch
+
+T = TypeVar("T")
+Inputs = Sequence[TensorSpec]
+Ask = Callable[[Inputs], Shapes]
+"""Which shapes the task knows, for inputs that are open."""
+
+
+def asking(task: Task, name: str, dataset: Dataset) -> Ask:
+    """Ask ``task``, if it knows sizes at all."""
+
+    def ask(inputs: Inputs) -> Shapes:
+        with blame("task", name):
+            return task.input_shapes(inputs, dataset) if isinstance(task, SizingTask) else {}
+
+    return ask
+
+
+def load(
+    opened: Opened,
+    batch: int,
+    channel: Channel,
+    watch: Watch,
+    directory: Path,
+    stack: ExitStack,
+    ask: Ask,
+    *,
+    all_of_them: bool,
+) -> tuple[Ready, Fleet]:
+    """Compile the model and load its sessions; they close with the stack.
+
+    Raises:
+        ModelError: ``open-shape`` or ``input-shapes``; or the model is damaged, or cannot be compiled.
+        BackendError: ``shapes-ignored``: the sessions have other shapes; or the backend failed.
+    """
+
+    def attempt(asked: Shapes) -> tuple[Ready, Fleet]:
+        own = ExitStack()
+        try:
+            ready = prepare(opened, batch, channel, watch, directory, asked)
+            fleet = Fleet(ready, own)
+            fleet.load(all_of_them=all_of_them)
+            _check(fleet.sessions[0].inputs, asked, opened)
+        except BaseException:
+            own.close()
+            raise
+        stack.enter_context(own)
+        return ready, fleet
+
+    return _settled(opened, ask, attempt)
+
+
+def compile_only(opened: Opened, channel: Channel, watch: Watch, directory: Path) -> Ready:
+    """Compile the model.
+
+    Raises:
+        ModelError: As :func:`load`.
+        BackendError: The backend failed.
+    """
+    return _settled(
+        opened, lambda inputs: {}, lambda asked: prepare(opened, opened.plan.batch, channel, watch, directory, asked)
+    )
+
+
+class _Otherwise(MobileError):
+    """Sessions came out in other shapes than asked for; with the inputs known, one attempt more may help."""
+
+    def __init__(self, inputs: Inputs, error: MobileError) -> None:
+        super().__init__(error.code, error.summary, error.hint, error.exit_code)
+        self.inputs = inputs
+
+
+def _settled(opened: Opened, ask: Ask, attempt: Callable[[Shapes], T]) -> T:
+    """What ``attempt`` makes of the shapes of the plan, and of those that the task adds once the inputs are known."""
+    wanted = opened.plan.input_shapes
+    asked: Shapes = {name: shape for name, shape in wanted.items() if name != ONLY_INPUT}
+    try:
+        return attempt(asked)
+    except (OpenShapes, _Otherwise) as error:
+        more = _shapes(error.inputs, wanted, ask, opened)
+        if more == asked:
+            raise
+    return attempt(more)
+
+
+def _shapes(inputs: Inputs, wanted: Mapping[str, tuple[int, ...]], ask: Ask, opened: Opened) -> Shapes:
+    """The shapes of the plan by name, and the task's for what they leave open."""
+    model = opened.plan.model.name
+    if ONLY_INPUT in wanted:
+        if len(inputs) != 1:
+            names = ", ".join(spec.name for spec in inputs)
+            summary = f"{model} has {len(inputs)} inputs, and input_shapes gives one shape without a name"
+            raise ModelError("input-shapes", summary, f"--set input_shapes.NAME=[...] names one of {names}")
+        return {inputs[0].name: wanted[ONLY_INPUT]}
+    left = [spec for spec in inputs if spec.is_open and spec.name not in wanted]
+    told = ask(inputs) if left else {}
+    return dict(wanted) | {spec.name: tuple(told[spec.name]) for spec in left if spec.name in told}
+
+
+def _check(inputs: Inputs, asked: Shapes, opened: Opened) -> None:
+    """Hold sessions to the shapes, whatever their backend does about them."""
+    plan = opened.plan
+    if any(spec.is_open for spec in inputs):
+        raise OpenShapes(inputs, plan.model.name)
+    there = {spec.name: spec for spec in inputs}
+    for name, shape in asked.items():
+        if name not in there:
+            raise ModelError("input-shapes", f"{plan.model.name} has no input {name!r}", did_you_mean(name, there))
+        if there[name].shape != tuple(shape):
+            raise _ignored(there[name], shape, opened)
+    only = plan.input_shapes.get(ONLY_INPUT)
+    if only and (len(inputs) != 1 or inputs[0].shape != only):
+        raise _Otherwise(inputs, _ignored(inputs[0], only, opened))
+
+
+def _ignored(spec: TensorSpec, shape: tuple[int, ...], opened: Opened) -> BackendError:
+    summary = (
+        f"input {spec.name} of {opened.plan.model.name} is {spec} in backend {opened.plan.backend}, "
+        f"not of the shape [{','.join(map(str, shape))}] that input_shapes asks for"
+    )
+    return BackendError("shapes-ignored", summary, "the model or the backend fixes it: leave input_shapes out")
