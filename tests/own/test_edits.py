@@ -11,6 +11,7 @@ import pytest
 from mlperf_mobile.errors import OutputError
 from mlperf_mobile.official.checks.own import Checker
 from mlperf_mobile.official.findings import Report, Severity
+from mlperf_mobile.results import store
 from mlperf_mobile.results.follows import doubts
 
 KINDS = ("both", "performance", "accuracy", "offline", "failed", "crashed", "interrupted")
@@ -68,7 +69,7 @@ def edits(data, every=True):
 def noticed(folder):
     """The quick look at a folder, in one text; ``check`` reports the same and more."""
     try:
-        return " | ".join(doubts(folder))
+        return " | ".join(doubts(folder, *store.read_both(folder)))
     except OutputError as error:
         return error.summary
 

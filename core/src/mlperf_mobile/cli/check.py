@@ -37,6 +37,12 @@ def add(commands: Any) -> None:
     )
     command.add_argument("directory", metavar="DIR", type=Path, help="a submission, a part of one, or results")
     command.add_argument("--round", metavar="NAME", help="which round, as v3.1; found by the seeds otherwise")
+    command.add_argument(
+        "--signers",
+        metavar="FILE",
+        type=Path,
+        help="who may have signed results of this program, as ssh's allowed_signers",
+    )
     command.add_argument("--all", action="store_true", help="show all notes, and each rule that was not checked")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)
@@ -48,7 +54,7 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.registry import Registry
 
     with redirect_stdout(sys.stderr):  # plugins' code is imported, and standard output is for the report
-        report = check(args.directory, Registry(), args.round)
+        report = check(args.directory, Registry(), args.round, args.signers)
     if args.json:
         print(json.dumps(report.to_json(), indent=2))
     else:
@@ -84,6 +90,9 @@ def lines(report: Report, *, everything: bool = False) -> list[str]:
     if report.unchecked:
         shown += ["", "not checked"] if shown else ["not checked"]
         shown += _unchecked(report, everything=everything)
+    if report.signatures:
+        told = ", ".join(f"{len(folders)} {state}" for state, folders in report.signatures.items())
+        shown += ["", f"signatures: {told}"]
     counts = report.to_json()["counts"]
     round_ = f"round {report.round}; " if report.round else ""
     told = f"{counts['error']} errors, {counts['warning']} warnings, {counts['note']} notes"

@@ -38,9 +38,15 @@ def add(commands: Any) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command."""
-    from mlperf_mobile.results.store import read
+    from mlperf_mobile.results.follows import alone, doubts
+    from mlperf_mobile.results.store import read_both
 
-    found = [(path if path.is_dir() else path.parent, read(path)) for path in args.results]
+    read = [(path, *read_both(path)) for path in args.results]
+    found = [(path if path.is_dir() else path.parent, result) for path, _, result in read]
+    edited = {}
+    for (folder, result), (_, raw, _) in zip(found, read, strict=True):
+        texts = [] if alone(folder, result) else doubts(folder, raw, result)
+        edited[folder] = [f"it does not follow from its folder: {text}" for text in texts]
     if args.format == "app":
         if args.submitter or args.device:
             raise UsageError("bad-flag", "--submitter and --device belong to --format submission", "see --help")
@@ -51,13 +57,13 @@ def handle(args: argparse.Namespace) -> int:
         if not args.submitter or not args.device:
             raise UsageError("missing-flag", "a submission needs --submitter and --device", "see --help")
         written = write_submission(found, args.output, Header(args.submitter, args.device, args.division))
-    doubts = [f"{result.run_id}: {doubt}" for _, result in found for doubt in _doubts(result)]
+    notes = [f"{result.run_id}: {text}" for folder, result in found for text in (*edited[folder], *_doubts(result))]
     if args.json:
-        print(json.dumps({"schema": 1, "written": str(written), "results": len(found), "doubts": doubts}, indent=2))
+        print(json.dumps({"schema": 1, "written": str(written), "results": len(found), "doubts": notes}, indent=2))
         return ExitCode.OK
     print(f"{len(found)} results in {written}")
-    for doubt in doubts:
-        print(f"note: {doubt}")
+    for note in notes:
+        print(f"note: {note}")
     if args.format == "submission":
         print("fill in what is marked TO FILL IN, add code/ and calibration.md, then run 'mlperf-mobile check'")
     return ExitCode.OK

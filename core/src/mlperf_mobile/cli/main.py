@@ -15,7 +15,7 @@ from mlperf_mobile.printing import cleaned_output
 COMMANDS = {
     "run": "run", "audit": "audit", "comply": "comply",
     "score": "score", "show": "show", "report": "report", "compare": "compare", "leaderboard": "leaderboard",
-    "recover": "recover", "check": "check", "import": "import_results", "export": "export",
+    "recover": "recover", "check": "check", "sign": "sign", "import": "import_results", "export": "export",
     "fetch": "fetch", "compile": "compiling", "cache": "cache",
     "list-backends": "lists", "list-tasks": "lists", "list-datasets": "lists", "list-scenarios": "lists",
     "list-suites": "lists", "list-plugins": "lists",

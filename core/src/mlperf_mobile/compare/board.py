@@ -36,7 +36,7 @@ class Board:
     benchmark: Benchmark
     places: tuple[Place, ...]
     apart: tuple[Entry, ...] = field(default=())
-    """Results of ours that make no claim about speed, or report another kind of score."""
+    """Results of ours that make no claim about speed, were edited, or report another kind of score."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-serialisable data."""
@@ -52,6 +52,8 @@ class Board:
         """Why one of ours has no place here."""
         if entry.refused or entry.score is None:
             return entry.refused
+        if entry.doubt:
+            return entry.doubt
         return f"it reports the {entry.score.name}, the published results the {self.benchmark.score.name}"
 
 
@@ -82,7 +84,7 @@ def _board(benchmark: Benchmark, rows: Iterable[Official], mine: Sequence[Entry]
     apart: list[Entry] = []
     for entry in mine:
         alike = entry.score is not None and entry.score.kind == benchmark.score.kind
-        (placed if alike and not entry.refused else apart).append(entry)
+        (placed if alike and not entry.refused and not entry.doubt else apart).append(entry)
     places = [Place(None, row, None) for row in rows] + [Place(None, None, entry) for entry in placed]
     sign = -1 if benchmark.score.higher_is_better else 1
     places.sort(key=lambda place: (_open(place), sign * place.value))

@@ -56,6 +56,8 @@ class Entry:
     ratio_bounds: Interval | None = None
     """The same with the confidence that a ratio of two needs of each."""
     warnings: list[str] = field(default_factory=list)
+    doubt: str = ""
+    """Why the result does not follow from its folder; such a one has no place on a board."""
 
     @property
     def published_as(self) -> str:

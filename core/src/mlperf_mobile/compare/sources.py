@@ -14,6 +14,7 @@ from mlperf_mobile.compare.entry import Entry, of_official, of_result
 from mlperf_mobile.errors import MobileError, OutputError, UsageError
 from mlperf_mobile.reference.table import PREFIX, find
 from mlperf_mobile.results import store
+from mlperf_mobile.results.follows import alone, doubts
 from mlperf_mobile.results.model import Result
 
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,31}")
@@ -90,11 +91,11 @@ def _official(place: str, label: str) -> list[Entry]:
 def _folder(place: Path, entry: Callable[[Result, Path], Entry], label: str, warnings: list[str]) -> list[Entry]:
     """One result, or all that lie in the folder or one folder below it; a damaged one among others is left out."""
     if not _is_collection(place):
-        return [entry(store.read(place), place if place.is_dir() else place.parent)]
+        return [_entry(place, entry)]
     entries, first = [], None
     for path in _results(place):
         try:
-            entries.append(entry(store.read(path), path.parent))
+            entries.append(_entry(path, entry))
         except MobileError as error:
             first = first or error
             warnings.append(f"{label}: left out: {error.summary}")
@@ -103,6 +104,20 @@ def _folder(place: Path, entry: Callable[[Result, Path], Entry], label: str, war
             raise first
         raise OutputError("no-result", f"there is no result in {place}", "give a result folder, or a folder of them")
     return entries
+
+
+def _entry(place: Path, made: Callable[[Result, Path], Entry]) -> Entry:
+    """A result, with a warning where it does not follow from its folder."""
+    raw, result = store.read_both(place)
+    folder = place if place.is_dir() else place.parent
+    entry = made(result, folder)
+    if alone(folder, result):
+        entry.warnings.append("nothing lies beside the result that vouches for it")
+    elif found := doubts(folder, raw, result):
+        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+        entry.doubt = f"it does not follow from its folder: {found[0]}{more}"
+        entry.warnings.append(f"{entry.doubt}; see mlperf-mobile check")
+    return entry
 
 
 def _is_collection(place: Path) -> bool:

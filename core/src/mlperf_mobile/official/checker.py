@@ -27,17 +27,18 @@ from mlperf_mobile.official.submission import discover
 from mlperf_mobile.registry import Registry
 
 
-def check(root: Path, registry: Registry, round_name: str | None = None) -> Report:
+def check(root: Path, registry: Registry, round_name: str | None = None, signers: Path | None = None) -> Report:
     """Check what is in a folder.
 
     Args:
         root: A tree of a round, a part of it, a result file, or result folders of this program.
         registry: The installed plugins, whose suites say what each round asks for.
         round_name: Which round it is of; found by its seeds otherwise.
+        signers: Who may have signed results of this program; a file of ``ssh-keygen``'s allowed signers.
 
     Raises:
         DataError: The folder cannot be read.
-        UsageError: There is no such round.
+        UsageError: There is no such round, or no such file of signers.
     """
     report = Report(root)
     contexts = read_trees(root, registry, report, round_name)
@@ -46,7 +47,7 @@ def check(root: Path, registry: Registry, round_name: str | None = None) -> Repo
     names = [context.round.name for context in contexts if context.round]
     report.round = ", ".join(dict.fromkeys(names)) or None
     own_folders = [folder for context in contexts for folder in context.submission.own]
-    checker = own.Checker(registry)
+    checker = own.Checker(registry, signers)
     for folder in own_folders:
         checker.check(folder, report)
     if not any(not context.submission.empty for context in contexts):

@@ -72,6 +72,8 @@ class Report:
     unchecked: list[Unchecked] = field(default_factory=list)
     passed: Counter[str] = field(default_factory=Counter)
     """How often each rule was met."""
+    signatures: dict[str, list[str]] = field(default_factory=dict)
+    """Results of this program by their signatures: ``unsigned``, ``wrong``, ``by NAME``, or signed by one not known."""
     dropped: int = 0
 
     def add(self, rule: str, severity: Severity, place: Place, text: str) -> None:
@@ -135,6 +137,7 @@ class Report:
             ],
             "not_checked": [{"rule": u.rule, **self._place(u.place), "why": u.why} for u in self.unchecked],
             "passed": dict(sorted(self.passed.items())),
+            "signatures": self.signatures,
         }
 
     def _place(self, place: Place) -> dict[str, Any]:

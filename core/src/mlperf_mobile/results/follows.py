@@ -96,27 +96,33 @@ def _is_log(key: str, spared: Sequence[str]) -> bool:
     return key.startswith("logs") and key not in spared
 
 
-def doubts(place: Path) -> list[str]:
-    """Why the result in a folder, or in its ``result.json``, does not follow from what lies beside it; cheaply.
+def doubts(folder: Path, raw: Any, result: Result) -> list[str]:
+    """Why a result does not follow from what lies in its folder, as far as that can be said cheaply.
 
-    It reads the plan and the journal and hashes the small files, some milliseconds for a result: nothing is scored
-    again, and files of more than :data:`QUICK_BYTES` are only looked for. ``mlperf-mobile check`` does all of it.
+    It reads the plan and the journal and hashes the small files, some 2 ms for a result: nothing is scored again, and
+    files of more than :data:`QUICK_BYTES` are only looked for. ``mlperf-mobile check`` does all of it.
 
-    Raises:
-        OutputError: There is no result, or it is damaged.
+    Args:
+        folder: Where the result is.
+        raw: What stands in its file, as JSON; with ``result`` as :func:`store.read_both` gives them.
+        result: The same, as it was read.
     """
-    folder = place if place.is_dir() else place.parent
-    raw, result = store.read_both(place)
     if imported(result) and not (folder / store.PLAN).exists():
         return []
+    digests = {
+        name: digest for name in store.members(folder) if (digest := _quick(folder / name, result.logs.get(name)))
+    }
     try:
-        digests = {
-            name: digest for name in store.members(folder) if (digest := _quick(folder / name, result.logs.get(name)))
-        }
         followed = follow(folder, raw, result, digests)
     except MobileError as error:
         return [error.summary]
-    return [each.text for each in followed.differences if not each.doubt]
+    strange = [f"{store.EVENTS} holds what no run writes"] if followed.journal.strange else []
+    return [each.text for each in followed.differences if not each.doubt] + strange
+
+
+def alone(folder: Path, result: Result) -> bool:
+    """Whether neither plan nor journal lies beside a result of ours, so that nothing vouches for it."""
+    return not (imported(result) or (folder / store.PLAN).exists() or (folder / store.EVENTS).exists())
 
 
 def imported(result: Result) -> bool:

@@ -9,10 +9,10 @@ from typing import Any
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.official.checks import own_dates, own_sources
 from mlperf_mobile.official.checks.own_accuracy import Scorer
-from mlperf_mobile.official.findings import Place, Report, Severity
+from mlperf_mobile.official.findings import Place, Report, Severity, printable
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.regular_files import read_regular
-from mlperf_mobile.results import store
+from mlperf_mobile.results import signature, store
 from mlperf_mobile.results.follows import Difference, Followed, follow, imported
 from mlperf_mobile.results.model import Result, Status
 from mlperf_mobile.results.parts import TelemetryFacts
@@ -25,10 +25,12 @@ class Checker:
 
     Args:
         registry: The installed plugins, with whose data sets answers are scored again.
+        signers: Who may have signed results, if that is asked.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, signers: Path | None = None) -> None:
         self._scorer = Scorer(registry)
+        self._signers = signers
 
     def check(self, folder: Path, report: Report) -> None:
         """Check one result folder of this program."""
@@ -39,6 +41,7 @@ class Checker:
             report.error("own-result", Place(path), error.summary)
             return
         report.passed["own-result"] += 1
+        self._signature(folder, report)
         if not result.valid:
             report.error("valid", Place(path), f"the result is {result.verdict}")
         _verdict(result, Place(path), report)
@@ -57,6 +60,28 @@ class Checker:
         own_sources.check(folder, result, report)
         _telemetry(folder, result, report)
         self._scorer.check(folder, result, report)
+
+    def _signature(self, folder: Path, report: Report) -> None:
+        """Whether it is signed, and by whom; where signers are given, no signature is as bad as a wrong one."""
+        place = Place(folder / store.SIGNATURE)
+        if not signature.is_signed(folder):
+            state = "unsigned"
+            if self._signers:
+                report.error("unsigned", Place(folder / store.RESULT), "nobody signed the result")
+        elif self._signers:
+            name, wrong = signature.signer(folder, self._signers)
+            state = f"by {printable(name)}" if name else "wrong"
+            report.require("signature", bool(name), place, wrong)
+        else:
+            try:
+                wrong, state = signature.unbroken(folder), "signed; --signers says by whom"
+            except MobileError as error:
+                report.skip("signature", place, error.summary)
+                return
+            report.require("signature", not wrong, place, wrong)
+            state = "wrong" if wrong else state
+        name = folder.relative_to(report.root).as_posix() if folder.is_relative_to(report.root) else str(folder)
+        report.signatures.setdefault(state, []).append(printable(name))
 
 
 def _read(folder: Path, report: Report) -> tuple[Any, Result]:

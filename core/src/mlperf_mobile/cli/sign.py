@@ -1,0 +1,71 @@
+"""``mlperf-mobile sign RESULT … --key KEY``: say with an SSH key that a result is one's own, and whole."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from mlperf_mobile.errors import ExitCode, MobileError
+
+_EXAMPLES = """examples:
+  mlperf-mobile sign mlperf-mobile-results/RUN-ID --key ~/.ssh/id_ed25519
+  mlperf-mobile sign mlperf-mobile-results/* --key ~/.ssh/id_ed25519.pub    the key is with an agent
+  mlperf-mobile check mlperf-mobile-results --signers allowed_signers
+A result that 'mlperf-mobile check' finds edited is not signed. The signature is result.json.sig, beside the result.
+"""
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "sign",
+        help="sign results with an SSH key",
+        description="Sign results, as ssh-keygen -Y sign does; 'mlperf-mobile check --signers FILE' verifies them.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument("results", metavar="RESULT", nargs="+", type=Path, help="result folders")
+    command.add_argument(
+        "--key",
+        metavar="FILE",
+        type=Path,
+        required=True,
+        help="the private key, or the .pub of one that an agent has",
+    )
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(handler=handle)
+
+
+def handle(args: argparse.Namespace) -> int:
+    """Run the command: all results are checked before the first is signed."""
+    from mlperf_mobile.official.checks.own import Checker
+    from mlperf_mobile.registry import Registry
+    from mlperf_mobile.results import signature
+
+    folders = [path if path.is_dir() else path.parent for path in args.results]
+    with redirect_stdout(sys.stderr):  # plugins' code is imported, and standard output is for what was signed
+        checker = Checker(Registry())
+        for folder in folders:
+            _refuse(folder, checker)
+    signed = [str(signature.sign(folder, args.key.expanduser())) for folder in folders]
+    print(json.dumps({"schema": 1, "signed": signed}, indent=2) if args.json else "\n".join(signed))
+    return ExitCode.OK
+
+
+def _refuse(folder: Path, checker: Any) -> None:
+    """Raise for a result that is not what its folder says; one that is honestly invalid may be signed."""
+    from mlperf_mobile.official.findings import Report, Severity
+
+    report = Report(folder)
+    checker.check(folder, report)
+    wrong = [each for each in report.findings if each.severity is Severity.ERROR and each.rule != "valid"]
+    if wrong:
+        first = wrong[0]
+        summary = f"{folder} is not what its files say: {first.place.text(folder)}: {first.text}"
+        hint = "'mlperf-mobile check' shows all that is wrong"
+        raise MobileError("result-edited", summary, hint, ExitCode.NOT_VALID)
