@@ -27,7 +27,7 @@ KINDS = {
     "failed": {"mode": "performance", "backend_options.misbehave": "raise"},
     "crashed": {"mode": "performance", "backend_options.misbehave": "kill", "backend_options.sleep_s": 0.005,
                 "backend_options.after": 200, "min_duration_s": 60},
-    "interrupted": {"mode": "performance", "min_duration_s": 60},
+    "interrupted": {"mode": "performance", "backend_options.sleep_s": 0.005, "min_duration_s": 60},
 }  # fmt: skip
 
 

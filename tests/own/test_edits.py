@@ -84,8 +84,9 @@ def test_every_edit_of_the_result(kind, made, copied):
     for what, place, other in edits(data, every=kind == "both"):
         path.write_text(json.dumps(other))
         told = noticed(folder)
-        name = next(str(key) for key in reversed(place) if isinstance(key, str))
-        if name not in told and name.rsplit(".", 1)[-1] not in told:
+        names = [key for key in place if isinstance(key, str)]
+        damaged = "result.json: " in told  # the reader names the part of the result that it cannot be
+        if not any(name in told for name in (names if damaged else names[-1:])):
             missed.append((place, what, told))
     assert {place for place, _, _ in missed} == NO_FILE_CONTRADICTS, missed[:5]
 
@@ -200,7 +201,9 @@ def test_a_key_that_is_there_twice(made, copied, checker):
     folder = copied(made["both"])
     path = folder / "result.json"
     path.write_text(path.read_text().replace('"schema": 1,', '"schema": 1, "valid": false,', 1))
-    assert ("own-result", "result.json: valid", "the key is there twice") in errors(checker, folder)
+    ((rule, _, text),) = errors(checker, folder)
+    assert rule == "own-result"
+    assert "'valid' stands twice" in text
 
 
 def test_a_result_of_an_earlier_version_is_noted_and_still_compared(made, copied, checker):

@@ -186,8 +186,8 @@ def of_journal(folder: Path, plan: Plan, journal: Journal, ending: Ending, logs:
             parts |= partial(folder, parts, journal.timed)
         return composed(plan, parts, seen, logs)
     except _IMPOSSIBLE as error:
-        text = f"{folder / store.EVENTS}: no run measures this: {type(error).__name__}: {error}"[:300]
-        raise OutputError("result-damaged", text, "the file was changed by hand") from error
+        text = f"{folder}: no run has such {store.PLAN} and {store.EVENTS}: {type(error).__name__}: {error}"[:500]
+        raise OutputError("result-damaged", text, "a file was changed by hand") from error
 
 
 def _ending(journal: Journal, ending: Ending) -> Ending:

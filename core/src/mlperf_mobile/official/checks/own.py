@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.official.checks import own_dates, own_sources
 from mlperf_mobile.official.checks.own_accuracy import Scorer
 from mlperf_mobile.official.findings import Place, Report, Severity, printable
 from mlperf_mobile.registry import Registry
-from mlperf_mobile.regular_files import read_regular
 from mlperf_mobile.results import signature, store
 from mlperf_mobile.results.follows import Difference, Followed, follow, imported
 from mlperf_mobile.results.model import Result, Status
@@ -36,7 +34,7 @@ class Checker:
         """Check one result folder of this program."""
         path = folder / store.RESULT
         try:
-            raw, result = _read(folder, report)
+            raw, result = store.read_both(folder)
         except MobileError as error:
             report.error("own-result", Place(path), error.summary)
             return
@@ -82,24 +80,6 @@ class Checker:
             state = "wrong" if wrong else state
         name = folder.relative_to(report.root).as_posix() if folder.is_relative_to(report.root) else str(folder)
         report.signatures.setdefault(state, []).append(printable(name))
-
-
-def _read(folder: Path, report: Report) -> tuple[Any, Result]:
-    """The result twice: as it stands in the file, and as it is understood."""
-    raw, result = store.read_both(folder)
-    twice: list[str] = []
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice.extend(sorted({name for name in names if names.count(name) > 1}))
-        return found
-
-    json.loads(read_regular(folder / store.RESULT, store.MOST_BYTES), object_pairs_hook=once)
-    for name in twice:
-        report.error("own-result", Place(folder / store.RESULT, key=name), "the key is there twice")
-    return raw, result
 
 
 def _fields(folder: Path, followed: Followed, report: Report) -> None:
