@@ -198,14 +198,14 @@ def latency_source(details: Mapping[str, Any]) -> str:
     return str(details.get(_SOURCE, LIVE))
 
 
-def issued_s(details: Mapping[str, Any]) -> float:
-    """Seconds from LoadGen's start to the issue of the last query of a single-stream run, to six digits.
+def issued_s(details: Mapping[str, Any], queries: int) -> float:
+    """Seconds from LoadGen's start to the issue of the last of so many queries in single-stream, to six digits.
 
     LoadGen holds this against the minimum duration, and logs its rate: ``(queries - 1) / issued``
     (mlcommons/inference, loadgen/results.cc).
     """
     rate = float(details.get("result_qps_with_loadgen_overhead") or 0.0)
-    return (int(details["result_query_count"]) - 1) / rate if rate else 0.0
+    return (queries - 1) / rate if rate else 0.0
 
 
 def _issuing(issue: IssueQuery) -> IssueQuery:

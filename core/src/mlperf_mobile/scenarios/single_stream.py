@@ -40,7 +40,8 @@ class SingleStream:
                 first.append(Answered(0, tuple(indices), (responder.last(),)))
 
         details = loadgen.run(settings, library(system, load), issue, logs, latencies_ns)
-        queries, issued = len(latencies_ns), loadgen.issued_s(details)
+        queries = len(latencies_ns)
+        issued = loadgen.issued_s(details, queries)
         duration = issued + latencies_ns[-1] / 1e9
         stopped = any("Max test duration reached" in error for error in details["errors"])
         target_ns = loadgen.target_latency(logs)
