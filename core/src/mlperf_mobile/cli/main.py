@@ -11,6 +11,7 @@ from types import FrameType
 
 from mlperf_mobile.errors import ExitCode, MobileError
 from mlperf_mobile.printing import cleaned_output
+from mlperf_mobile.streams import standard
 
 COMMANDS = {
     "run": "run", "audit": "audit", "comply": "comply",
@@ -44,7 +45,7 @@ def parser(command: str = "") -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the process's exit code."""
-    with cleaned_output():
+    with standard(), cleaned_output():
         return _main(argv)
 
 
@@ -54,16 +55,9 @@ def _main(argv: list[str] | None) -> int:
         signal.signal(signal.SIGHUP, _terminate)
     given = sys.argv[1:] if argv is None else argv
     top = parser(next((word for word in given if not word.startswith("-")), ""))
-    args = top.parse_args(given)
-    if args.version:
-        from importlib.metadata import version
-
-        print(f"mlperf-mobile {version('mlperf-mobile')}")
-        return ExitCode.OK
-    if args.command is None:
-        top.print_help()
-        return ExitCode.USAGE
+    args = argparse.Namespace()
     try:
+        args = _parsed(top, given)
         code = int(args.handler(args))
         sys.stdout.flush()  # here, where a reader that has gone is no error
         return code
@@ -74,13 +68,38 @@ def _main(argv: list[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except Exception as error:  # noqa: BLE001  a defect, too, is told in one line
-        if args.debug or os.environ.get("MLPERF_MOBILE_DEBUG"):
+        if getattr(args, "debug", False) or os.environ.get("MLPERF_MOBILE_DEBUG"):
             import traceback
 
             traceback.print_exc()
         told = error if isinstance(error, MobileError) else _defect(error)
         _tell(told, args)
         return told.exit_code
+
+
+def _parsed(top: argparse.ArgumentParser, given: list[str]) -> argparse.Namespace:
+    try:
+        args = top.parse_args(given)
+    except SystemExit:
+        sys.stdout.flush()  # of --help; here, where a reader that has gone is no error
+        raise
+    if args.version:
+        args.handler = _version
+    elif args.command is None:
+        args.handler = lambda args: _help(top)
+    return args
+
+
+def _version(args: argparse.Namespace) -> int:
+    from importlib.metadata import version
+
+    print(f"mlperf-mobile {version('mlperf-mobile')}")
+    return ExitCode.OK
+
+
+def _help(top: argparse.ArgumentParser) -> int:
+    top.print_help()
+    return ExitCode.USAGE
 
 
 def _defect(error: Exception) -> MobileError:

@@ -60,7 +60,7 @@ class Worker:
             self.process = subprocess.Popen(  # noqa: S603  our own interpreter and module
                 [
                     sys.executable, "-P", "-m", "mlperf_mobile.worker",
-                    "--events-fd", str(write_fd), "--directory", str(folder),
+                    "--events-fd", str(write_fd), "--directory", str(folder), "--parent", str(os.getpid()),
                 ],
                 stdin=subprocess.PIPE, stdout=self.log.fd, stderr=self.log.fd, pass_fds=(write_fd,),
                 start_new_session=True, env=os.environ | {MARK: mark},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from array import array
 from collections.abc import Sequence
@@ -20,6 +21,26 @@ def append(path: Path, latencies_ns: array[int]) -> None:
         latencies_ns.byteswap()
     with path.open("ab") as file:
         latencies_ns.tofile(file)
+
+
+def write_at(path: Path, place: int, latencies_ns: array[int]) -> None:
+    """Write latencies behind the first ``place`` of a file; doing it again after an error does no harm.
+
+    Raises:
+        OSError: It cannot be written, or not whole.
+    """
+    if sys.byteorder == "big":
+        latencies_ns.byteswap()
+    start = place * latencies_ns.itemsize
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        os.ftruncate(fd, start)
+        data = memoryview(latencies_ns).cast("B") if latencies_ns else memoryview(b"")
+        while data:
+            written = os.pwrite(fd, data, start)
+            start, data = start + written, data[written:]
+    finally:
+        os.close(fd)
 
 
 def replace(path: Path, latencies_ns: array[int]) -> None:

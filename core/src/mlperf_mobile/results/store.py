@@ -115,6 +115,8 @@ class Folder:
             for each in self.path.iterdir():
                 if each.is_dir() and not each.is_symlink():
                     each.chmod(0o777 & ~mask)
+                elif each.name.startswith("."):
+                    each.unlink()  # what was being written when its writer ended
         for path in _regular_files(self.path):
             with suppress(OSError):
                 path.chmod(0o666 & ~mask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import sys
 from contextlib import suppress
@@ -11,6 +12,8 @@ from pathlib import Path
 from mlperf_mobile.errors import ExitCode
 
 MAX_PLAN = 16 << 20
+OUT_OF_THE_WAY = 64
+"""Descriptors from here on are ours: a library that closes its standard streams, or guesses, rarely closes these."""
 
 
 def main() -> int:
@@ -18,21 +21,33 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="mlperf_mobile.worker", description="Runs one plan and writes events.")
     parser.add_argument("--events-fd", type=int, required=True, help="file descriptor for events, JSON lines")
     parser.add_argument("--directory", type=Path, required=True, help="existing folder for logs")
+    parser.add_argument("--parent", type=int, help="end when this process, which is the parent, ends")
     args = parser.parse_args()
 
-    from mlperf_mobile import events
+    from mlperf_mobile import events, streams
     from mlperf_mobile.plan import CompilePlan, Plan, read
     from mlperf_mobile.registry import Registry
     from mlperf_mobile.worker.channel import Channel
+    from mlperf_mobile.worker.disk import full_disk
     from mlperf_mobile.worker.prepare import open_backend
     from mlperf_mobile.worker.shapes import compile_only
     from mlperf_mobile.worker.steps import run
+    from mlperf_mobile.worker.surroundings import die_with
     from mlperf_mobile.worker.watch import Watch
 
-    channel = Channel(args.events_fd)
+    streams.guard()
+    streams.heedless()
+    if args.parent:
+        die_with(args.parent)
+    me = os.getpid()
+    channel = Channel(fcntl.fcntl(args.events_fd, fcntl.F_DUPFD_CLOEXEC, OUT_OF_THE_WAY))
+    os.close(args.events_fd)
+    control = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, OUT_OF_THE_WAY)
     try:
-        plan: CompilePlan = read(_read_line(sys.stdin.fileno()))
-        watch = Watch(channel, sys.stdin.fileno(), args.directory)
+        plan: CompilePlan = read(_read_line(control))
+        os.close(0)
+        streams.guard()  # a library that reads standard input shall not take what is for us
+        watch = Watch(channel, control, args.directory)
         watch.start()
         try:
             if isinstance(plan, Plan):
@@ -41,11 +56,13 @@ def main() -> int:
                 with watch.phase("load"):
                     compile_only(open_backend(plan, Registry(), channel), channel, watch, args.directory)
         finally:
+            if os.getpid() != me:
+                os._exit(0)  # a child that a library forked, and forgot to end
             watch.stop()  # it saves the last latencies, of a run that fails as well
         channel.send(events.Ended())
         return ExitCode.OK
     except Exception as error:  # noqa: BLE001  nothing may leave a worker without being told
-        return channel.failed(error)
+        return channel.failed(full_disk(args.directory, error) or error)
 
 
 def _read_line(fd: int) -> bytes:

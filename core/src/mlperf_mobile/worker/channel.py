@@ -18,13 +18,21 @@ class Channel:
 
     def __init__(self, fd: int) -> None:
         os.set_inheritable(fd, False)
-        self._fd = fd
+        self._fd, self._pid = fd, os.getpid()
+        self._file = _identity(fd)
         self._lock = threading.Lock()
+        os.register_at_fork(after_in_child=self._forked)
 
     def send(self, event: events.Event) -> None:
-        """Write one event; when nobody listens any more, the run has no purpose and the process ends."""
+        """Write one event; when nobody listens any more, the run has no purpose and the process ends.
+
+        A child that a library forked has nothing to say: what it knows was told already, or will be by its parent.
+        """
+        if os.getpid() != self._pid:
+            return
         data = events.encode(event)
         with self._lock:
+            self._check()
             try:
                 while data:
                     data = data[os.write(self._fd, data) :]
@@ -33,9 +41,22 @@ class Channel:
 
     def is_heard(self) -> bool:
         """Whether anybody still has the other end open."""
+        self._check()
         poll = select.poll()
         poll.register(self._fd, 0)
         return not poll.poll(0)
+
+    def _check(self) -> None:
+        """End the process when a library has closed the channel: its number may be another file's by now."""
+        if _identity(self._fd) != self._file:
+            with suppress(OSError):
+                os.write(2, b"the channel to the launcher was closed by a library in this process\n")
+            os._exit(ExitCode.WORKER_DIED)
+
+    def _forked(self) -> None:
+        with suppress(OSError):
+            if _identity(self._fd) == self._file:
+                os.close(self._fd)
 
     def failed(self, error: BaseException) -> int:
         """Tell why the run cannot go on, and trace it on stderr; returns the exit code for it."""
@@ -52,6 +73,14 @@ class Channel:
 
     def measured(self, part: str, value: object) -> None:
         self.send(events.Measured(part=part, value=value))
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _told(error: BaseException) -> MobileError:

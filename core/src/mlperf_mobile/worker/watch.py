@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import threading
 import time
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlperf_mobile import events
+from mlperf_mobile.contracts.scenario import LIVE
 from mlperf_mobile.errors import ExitCode, OutputError
-from mlperf_mobile.results.latencies import FILE, append, replace
+from mlperf_mobile.results.latencies import FILE, replace, summary, write_at
+from mlperf_mobile.results.recompose import RESCUED
+from mlperf_mobile.results.store import WORKER_LOG
+from mlperf_mobile.streams import guard
 from mlperf_mobile.worker.channel import Channel
+from mlperf_mobile.worker.disk import full_disk
+from mlperf_mobile.worker.surroundings import Surroundings
 from mlperf_mobile.worker.witness import Witness
 
 INTERVAL_S = 0.25
@@ -62,12 +69,14 @@ class Watch(threading.Thread):
         super().__init__(name="watch", daemon=True)
         self._channel, self._control, self._directory = channel, control_fd, directory
         self._meter: Meter | None = None
+        self._performance: Meter | None = None
         self._latencies: array[int] = array("q")
         self._saved = 0
         self._saving = threading.Lock()
         self._witness: Witness | None = None
         self._timed = ""
         self._done = threading.Event()
+        self._surroundings = Surroundings()
 
     @contextmanager
     def phase(
@@ -75,12 +84,16 @@ class Watch(threading.Thread):
     ) -> Iterator[None]:
         """Announce a phase and report its progress; the phase around it goes on afterwards."""
         around = self._meter
+        self._recover_from_libraries()
         self._channel.phase(name)
         self._meter = Meter(name, total, done, min_s)
+        if name == "performance":
+            self._performance = self._meter
         try:
             yield
         finally:
             self._meter = around
+            self._recover_from_libraries()
             if self._witness and around and around.phase == self._timed:
                 self._witness.begin()  # the samples are encoded; what follows is timed
 
@@ -101,38 +114,82 @@ class Watch(threading.Thread):
         told(witness.told())
 
     def save(self, latencies_ns: array[int]) -> None:
-        """Write these latencies to a file while they grow."""
+        """Write these latencies to a file while they grow; it is made here, before a library can change its mode."""
         self._latencies, self._saved = latencies_ns, 0
+        with suppress(OSError):
+            write_at(self._directory / FILE, 0, self._latencies)
 
     def run(self) -> None:
         control = [self._control]
         while not self._done.is_set():
-            readable, _, _ = select.select(control, [], [], INTERVAL_S)
+            try:
+                readable, _, _ = select.select(control, [], [], INTERVAL_S)
+            except (OSError, ValueError):  # a library closed it
+                control = readable = []
+            guard(self._directory / WORKER_LOG)
             try:
                 self._tick()
             except OSError as error:
-                self._give_up(error)
+                if error.errno != errno.EBADF:  # a library closed the file while it was written: that is done again
+                    self._give_up(error)
             if not self._channel.is_heard():
                 os._exit(ExitCode.OK)  # whoever wanted to know is gone
             if readable:
-                told = os.read(self._control, 4096)
-                if b"cancel" in told:
-                    os._exit(ExitCode.INTERRUPTED)
-                if not told:
-                    control = []  # nobody will say anything any more
+                control = self._obey(control)
+
+    def _obey(self, control: list[int]) -> list[int]:
+        try:
+            told = os.read(self._control, 4096)
+        except OSError:
+            return []
+        if b"cancel" in told:
+            with suppress(OSError):
+                self._tick()
+            os._exit(ExitCode.INTERRUPTED)
+        return control if told else []  # nobody will say anything any more
+
+    def _recover_from_libraries(self) -> None:
+        """Undo what the code of plugins did to this process, where our files would suffer from it."""
+        guard(self._directory / WORKER_LOG)
+        self._surroundings.restore()
 
     def _give_up(self, error: OSError) -> None:
-        """End the run: what cannot be saved cannot become a result."""
-        summary = f"cannot save latencies in {self._directory}: {error.strerror}"
-        os._exit(
-            self._channel.failed(OutputError("output-unwritable", summary, "free some, or choose another --output"))
+        """End the run: its files cannot be written. What was measured goes into the journal, which has room for it."""
+        self.rescue()
+        lost = self._lost(error)
+        os._exit(self._channel.failed(full_disk(self._directory, error) or lost))
+
+    def _lost(self, error: OSError) -> OutputError:
+        reason = f"cannot save latencies in {self._directory}: {error.strerror}"
+        return OutputError("output-unwritable", reason, "choose another --output")
+
+    def rescue(self) -> None:
+        """Tell the numbers of latencies that could not be saved."""
+        meter, values = self._performance, self._latencies[:]
+        if len(values) <= self._saved or not meter:
+            return
+        seconds = max(time.monotonic() - meter.started, 1e-9)
+        self._channel.measured(
+            RESCUED,
+            {
+                "latency_ns": summary(values),
+                "throughput": len(values) / seconds,
+                "queries": len(values),
+                "samples": len(values),
+                "duration_s": seconds,
+                "latency_source": LIVE,
+            },
         )
 
     def stop(self) -> None:
         """End the thread and save what is left."""
         self._done.set()
         self.join()
-        self._tick()
+        try:
+            self._tick()
+        except OSError as error:
+            self.rescue()
+            raise self._lost(error) from error
 
     def replace(self) -> bool:
         """Save all latencies anew, after their values have changed; False when what was saved before has to stay."""
@@ -150,7 +207,7 @@ class Watch(threading.Thread):
             witness.look()
         with self._saving:
             if (count := len(latencies)) > self._saved:
-                append(self._directory / FILE, latencies[self._saved : count])
+                write_at(self._directory / FILE, self._saved, latencies[self._saved : count])
                 self._saved = count
         if meter and (progress := meter.progress()):
             self._channel.send(progress)

@@ -1,0 +1,99 @@
+"""Standard streams that are closed, full or broken: services and cron jobs start so, and libraries close them."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from mlperf_mobile.errors import OutputError
+
+
+def guard(log: Path | None = None) -> None:
+    """Open what is closed of the descriptors 0, 1 and 2, so that no other file gets these numbers.
+
+    Args:
+        log: Takes what is written to them; nothing is kept without one.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            _open(number, log if number else None)
+
+
+def _open(number: int, log: Path | None) -> None:
+    with suppress(OSError):
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT if log else os.O_RDWR
+        opened = os.open(log or os.devnull, flags | os.O_CLOEXEC, 0o666)
+        if opened != number:
+            os.dup2(opened, number)
+            os.close(opened)
+        os.set_inheritable(number, True)
+
+
+class _Heedless(io.FileIO):
+    """A file whose writer does not care whether it arrives."""
+
+    def write(self, data: object) -> int:
+        try:
+            return super().write(data)  # type: ignore[arg-type]  # a buffer, as the buffered writer gives it
+        except OSError:
+            return memoryview(data).nbytes  # type: ignore[arg-type]
+
+
+class _Strict(io.FileIO):
+    """A file whose failure is an error of its own kind; a reader that has gone is left to the command."""
+
+    def write(self, data: object) -> int:
+        try:
+            return super().write(data)  # type: ignore[arg-type]
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            with suppress(OSError):  # what is still in the buffer goes nowhere
+                nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+                os.dup2(nowhere, self.fileno())
+                os.close(nowhere)
+            summary = f"standard output cannot be written: {error.strerror}"
+            hint = "send it elsewhere; results of runs are stored all the same"
+            raise OutputError("output-lost", summary, hint) from None
+
+
+@contextmanager
+def standard() -> Iterator[None]:
+    """The streams of a command: errors go where they can, and output that cannot be written is an error.
+
+    Streams that somebody has put in the place of the interpreter's stay.
+    """
+    guard()
+    before = sys.stdin, sys.stdout, sys.stderr
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    if sys.stdout is None or sys.stdout is sys.__stdout__:
+        sys.stdout = _stream(_Strict(1, "w", closefd=False), sys.stdout)
+    if sys.stderr is None or sys.stderr is sys.__stderr__:
+        sys.stderr = _stream(_Heedless(2, "w", closefd=False), sys.stderr)
+    try:
+        yield
+    finally:
+        with suppress(OSError, OutputError):
+            sys.stdout.flush()
+        sys.stdin, sys.stdout, sys.stderr = before
+
+
+def heedless() -> None:
+    """Let no text that this process prints become an error: its log may lie on a disk that is full."""
+    sys.stdout = _stream(_Heedless(1, "w", closefd=False), sys.stdout)
+    sys.stderr = _stream(_Heedless(2, "w", closefd=False), sys.stderr)
+
+
+def _stream(raw: io.FileIO, like: TextIO | None) -> TextIO:
+    encoding = like.encoding if like else "utf-8"
+    errors = (like.errors if like else None) or "backslashreplace"
+    lines = raw.fileno() == 2 or raw.isatty()
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, errors=errors, line_buffering=lines)

@@ -1,0 +1,42 @@
+"""What a library may change of the process around it, and what our files would suffer from."""
+
+from __future__ import annotations
+
+import ctypes
+import locale
+import os
+import signal
+import sys
+from contextlib import suppress
+
+_PARENT_DEATH = 1
+"""``PR_SET_PDEATHSIG`` (linux/prctl.h)."""
+
+
+class Surroundings:
+    """The umask and the locale of this process as they were at first."""
+
+    def __init__(self) -> None:
+        self._umask = os.umask(0o077)
+        os.umask(self._umask)
+        self._locale = locale.setlocale(locale.LC_ALL)
+
+    def restore(self) -> None:
+        """Make them what they were: files have the user's modes, and numbers in LoadGen's logs have dots."""
+        os.umask(self._umask)
+        with suppress(locale.Error):
+            if locale.setlocale(locale.LC_ALL) != self._locale:
+                locale.setlocale(locale.LC_ALL, self._locale)
+
+
+def die_with(parent: int) -> None:
+    """End this process at once when its parent ends, even where no line of Python is run any more.
+
+    Where the system cannot, the watch notices within a moment.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)  # it ended before that
