@@ -133,7 +133,7 @@ def created(pid: int) -> float:
 
 def is_alive(pid: int, made: float) -> bool:
     """Whether a process that was made then still runs; another one may have got its number."""
-    return abs(created(pid) - made) <= 1
+    return made > 0 and abs(created(pid) - made) <= 1
 
 
 def end_group(pid: int, made: float) -> None:
