@@ -32,6 +32,7 @@ from mlperf_mobile.config.layers import from_assignments
 from mlperf_mobile.config.resolve import resolve
 from mlperf_mobile.config.selection import Request
 from mlperf_mobile.config.settings import Cooldown
+from mlperf_mobile.errors import OutputError
 from mlperf_mobile.launch import local
 from mlperf_mobile.launch.process import Exit
 from mlperf_mobile.plan import Plan
@@ -167,7 +168,7 @@ def attempt(place: Path, first: Plan | None, at: int, fault: str) -> tuple[int, 
         code = 99
         try:
             os.close(reading)
-            local.Worker = InstantWorker  # type: ignore[misc,assignment]
+            local.Worker = InstantWorker  # type: ignore[assignment,attr-defined]
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 1)
             os.dup2(nowhere, 2)
@@ -200,7 +201,7 @@ def _carry_out(place: Path, first: Plan | None) -> int:
             setattr(arguments, name, None)
         arguments.resume, arguments.repeat = kept[0], 1
         return int(command._resume(arguments))
-    except store.OutputError as error:
+    except OutputError as error:
         return int(error.exit_code)
 
 
