@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from mlperf_mobile import loadgen
 from mlperf_mobile.config.scoring import Scoring
-from mlperf_mobile.contracts import Dataset, Metric, Score
+from mlperf_mobile.contracts import Dataset, Metric, Score, Warned
 from mlperf_mobile.errors import DataError, MobileError, ModelError
 from mlperf_mobile.plan import DatasetRef
 from mlperf_mobile.registry import Registry, pick
+
+MAX_WARNINGS, MAX_WARNING = 20, 500
+"""Of a data set, and characters of one."""
 
 
 def score_log(path: Path, metric: Metric, sample_count: int) -> Score:
@@ -37,8 +42,8 @@ def score_log(path: Path, metric: Metric, sample_count: int) -> Score:
     return score
 
 
-def score(registry: Registry, scoring: Scoring, log: Path) -> Score:
-    """Score a log by what ``scoring`` names.
+def score(registry: Registry, scoring: Scoring, log: Path, warn: Callable[[str], None] = lambda text: None) -> Score:
+    """Score a log by what ``scoring`` names; ``warn`` gets what the data set warns of.
 
     Raises:
         DataError: The data set or the log is damaged, or they do not belong together.
@@ -46,12 +51,21 @@ def score(registry: Registry, scoring: Scoring, log: Path) -> Score:
     try:
         dataset = open_dataset(registry, scoring.dataset)
         task = pick("task", scoring.task, registry.tasks, registry).info.task.load()(scoring.task_options)
-        return score_log(log, task.metric(dataset), len(dataset))
+        metric = task.metric(dataset)
+        for text in warnings_of(dataset):
+            warn(text)
+        return score_log(log, metric, len(dataset))
     except (MobileError, MemoryError):
         raise
     except Exception as error:
         summary = f"task {scoring.task} failed: {type(error).__name__}: {error}"[:500]
         raise ModelError("task-failed", summary, "--debug shows where") from error
+
+
+def warnings_of(dataset: Dataset) -> list[str]:
+    """What the data set warns of; the first few, cut to a line's length."""
+    told = dataset.warnings if isinstance(dataset, Warned) else ()
+    return [str(text)[:MAX_WARNING] for text in islice(told, MAX_WARNINGS)]
 
 
 def open_dataset(registry: Registry, told: DatasetRef) -> Dataset:

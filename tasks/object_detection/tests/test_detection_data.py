@@ -26,7 +26,7 @@ F = np.float32
 DIGEST = "bf6e2103d6cbead28abb7d3fec372bc25d03a35b1647e83e090248eb08d0adae"
 
 
-def images(folder, *names, size=(8, 4)):
+def images(folder, *names, size=(100, 50)):
     for number, name in enumerate(names):
         Pillow.new("RGB", size, (number * 40,) * 3).save(folder / name, format="PNG")
     return folder
@@ -368,7 +368,7 @@ class TestCoco:
 
     def test_without_annotations_there_is_no_truth(self, tmp_path):
         data = Coco(images(tmp_path, "a.png"), {})
-        assert data.sample(0).pixels.shape == (4, 8, 3)
+        assert data.sample(0).pixels.shape == (50, 100, 3)
         with pytest.raises(DataError) as caught:
             data.truth(0)
         assert caught.value.code == "no-labels"

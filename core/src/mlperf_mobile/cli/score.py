@@ -56,6 +56,7 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.config.layers import load_environment
     from mlperf_mobile.config.scoring import resolve_scoring, scoring_of
     from mlperf_mobile.config.selection import Request
+    from mlperf_mobile.printing import clean
     from mlperf_mobile.registry import Registry
     from mlperf_mobile.report.terminal import accuracy_text
     from mlperf_mobile.resources.cache import missing_resources
@@ -73,12 +74,16 @@ def handle(args: argparse.Namespace) -> int:
         if scoring.missing:
             raise missing_resources(scoring.missing, scoring.cache.folder)
         started = time.perf_counter()
-        told = asdict(score(registry, scoring, log)) | {"duration_s": time.perf_counter() - started}
+        warnings: list[str] = []
+        told = asdict(score(registry, scoring, log, warnings.append)) | {"duration_s": time.perf_counter() - started}
     accuracy = judged(told, scoring.quality, scoring.unverified)
     if args.json:
         record = {"schema": 1, "log": str(log), "task": scoring.task, "dataset": scoring.dataset.name}
+        record |= {"warnings": warnings} if warnings else {}
         print(json.dumps(record | {"accuracy": accuracy.model_dump(mode="json")}, indent=2))
     else:
+        for warning in warnings:
+            print(f"mlperf-mobile: warning: {clean(warning)}", file=sys.stderr)
         print(accuracy_text(accuracy))
         print("\n".join(f"  {name}: {value:.6g}" for name, value in accuracy.details.items()))
     return ExitCode.NOT_VALID if accuracy.passed is False else ExitCode.OK

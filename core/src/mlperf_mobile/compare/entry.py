@@ -141,7 +141,7 @@ def of_result(result: Result, folder: Path, label: str, *, whole: bool = False, 
         refused=_refusal(result, score), state=_state(result), metric=accuracy.metric if accuracy else "",
         accuracy=accuracy.value if accuracy and math.isfinite(accuracy.value) else None,
         facts=_facts(result), options=result.options, options_text=result.options_text("task.", "dataset."),
-        result=result if whole else None,
+        warnings=list(result.warnings), result=result if whole else None,
     )  # fmt: skip
     if intervals and entry.percentile is not None and result.performance:
         told = result.performance

@@ -38,6 +38,7 @@ from mlperf_mobile.contracts.task import (
     Score,
     SizingTask,
     Task,
+    Warned,
 )
 from mlperf_mobile.contracts.tensors import Options, Tensors, TensorSpec
 
@@ -77,6 +78,7 @@ __all__ = [
     "Tensors",
     "TokenSession",
     "VaryingSession",
+    "Warned",
     "check_quantisation",
     "real_values",
     "stored_values",

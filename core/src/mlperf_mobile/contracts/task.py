@@ -38,6 +38,16 @@ class Fingerprinted(Protocol):
 
 
 @runtime_checkable
+class Warned(Protocol):
+    """A data set that may be read otherwise than its files were meant, and says so."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """A sentence each: what was assumed and what to do; read once the metric is there, shown in the result."""
+        ...
+
+
+@runtime_checkable
 class Recipe(Protocol):
     """A codec whose encoded samples may be kept on disk, when the data set is :class:`Fingerprinted`."""
 

@@ -77,6 +77,8 @@ def _lines(result: Result) -> Iterable[tuple[str, str]]:
         yield "FUNCTIONAL ONLY", f"its speed says nothing: {result.functional_only}"
     timed = f", timed on {result.performance_dataset}" if result.performance_dataset else ""
     yield "data set", result.dataset + timed
+    for warning in result.warnings:
+        yield "WARNING", warning
     yield "rules", result.rule_set
     if result.options:
         yield "options", result.options_text()

@@ -158,6 +158,8 @@ class Result(Part):
     """Whether the timed run stood still, or may have; None where that cannot be seen."""
     telemetry: TelemetryFacts | None = None
     """What the device did during the timed run."""
+    warnings: list[str] = Field(default_factory=list)
+    """What the data set warns of: how its files were read where they leave it open."""
     logs: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of the files that the result is made of, by their paths in the folder."""
     report: dict[str, Json] | None = None
@@ -299,6 +301,7 @@ def compose(
         compiled=parts.get("compiled"),
         interruptions=seen if performance else None,
         telemetry=parts.get("telemetry"),
+        warnings=parts.get("warnings") or [],
         logs=logs or {},
         report=parts.get("report"),
         seeds=plan.load.seeds.model_dump(),

@@ -21,7 +21,7 @@ from mlperf_mobile.errors import BackendError, UsageError
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry, pick
 from mlperf_mobile.scenarios.offline import in_threads
-from mlperf_mobile.scoring import open_dataset
+from mlperf_mobile.scoring import open_dataset, warnings_of
 from mlperf_mobile.telemetry.recorder import Recorder
 from mlperf_mobile.worker import accuracy, environment, shapes
 from mlperf_mobile.worker.blame import blame, blamed
@@ -67,6 +67,9 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
         with blame("task", plan.task):
             codec = task.bind(fleet.sessions[0].inputs, fleet.sessions[0].outputs)
             metric = task.metric(dataset) if plan.has_accuracy else None  # before the clock: labels may be missing
+        if metric:
+            with blame("dataset", plan.dataset.name):
+                channel.measured("warnings", warnings_of(dataset))
         in_memory = plan.load.performance_sample_count or _fit_in_memory(fleet.sessions[0].inputs)
         in_memory = min(in_memory, len(timed))
         channel.measured("system", {

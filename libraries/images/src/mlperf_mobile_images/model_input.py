@@ -36,6 +36,7 @@ class ImageInput:
         prepared: Makes them out of an image that already has the model's size.
         official: The benchmark's rule holds for uint8 and int8 in any case.
         ready: ``prepare`` and ``prepared`` make what the tensor stores, by rules of their own.
+        hint: What to do about prepared images of another size.
 
     Raises:
         ModelError: The model takes something else.
@@ -49,6 +50,7 @@ class ImageInput:
         *,
         official: bool = False,
         ready: bool = False,
+        hint: str = "choose a data set that fits the model, with --dataset",
     ) -> None:
         if len(inputs) != 1 or not _is_image(inputs[0]):
             expected = f"one image, [1,H,W,3] or [1,H,W,1] of {', '.join(INPUT_TYPES)}"
@@ -56,6 +58,7 @@ class ImageInput:
             raise ModelError("model-input", reason, "give another --model, or choose the task that fits the model")
         _, self.height, self.width, self.channels = inputs[0].shape
         self.dtype = inputs[0].dtype
+        self._hint = hint
         self._prepare, self._prepared = prepare, prepared or _as_it_is
         self._store = None if ready else storing(inputs[0], official=official)
         self._made = np.dtype(np.float32) if self._store else self.dtype
@@ -94,7 +97,7 @@ class ImageInput:
             values = self._prepared(pixels, self.height, self.width, self._made)
         else:
             reason = f"{sample.source} is {pixels.shape}, the model takes {shape}"
-            raise DataError("image-size", reason, "choose a data set that fits the model, with --dataset")
+            raise DataError("image-size", reason, self._hint)
         tensor = np.ascontiguousarray(values)[None]
         return (self._store(tensor) if self._store else tensor,)
 

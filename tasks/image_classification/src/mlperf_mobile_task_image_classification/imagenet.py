@@ -30,7 +30,10 @@ class ImageNet:
         folder = self._files[0].parent
         beside = next((folder / name for name in DEFAULT_LABELS if (folder / name).is_file()), None)
         labels = chosen.labels or beside
-        self._labels = read_labels(labels, [file.name for file in self._files], chosen.classes) if labels else None
+        self.warnings: list[str] = []
+        """That labels go by order where file names are numbered otherwise."""
+        names = [file.name for file in self._files]
+        self._labels = read_labels(labels, names, chosen.classes, self.warnings) if labels else None
 
     def __len__(self) -> int:
         return len(self._files)

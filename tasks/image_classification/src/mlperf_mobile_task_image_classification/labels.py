@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mlperf_mobile.errors import DataError
+from mlperf_mobile_images.order import misnumbered
 
 MAX_BYTES = 1 << 28
 
@@ -13,12 +14,15 @@ Line = tuple[int, str]
 """Its number in the file, from 1, and its text."""
 
 
-def read_labels(path: Path, names: Sequence[str], classes: int) -> list[int]:
+def read_labels(path: Path, names: Sequence[str], classes: int, warnings: list[str] | None = None) -> list[int]:
     """The class of each image in ``names``, which are sorted file names.
 
     The app's format has one number a line, for the images in order of their names; it may go on after the last image,
     so a subset has to be the first images. The other format has ``NAME CLASS`` a line, the name with or without its
     suffix, in any order; names of other images are passed over, and so are empty lines and those that begin with ``#``.
+
+    Where file names are numbered and the app's format gives an image the label of another number, as it does for a part
+    of a data set that is not its beginning, ``warnings`` gets a sentence about it.
 
     Raises:
         DataError: The file cannot be read, or does not fit the images; names file and line.
@@ -28,6 +32,10 @@ def read_labels(path: Path, names: Sequence[str], classes: int) -> list[int]:
     if not lines:
         raise DataError("labels", f"{path} has no labels", "give a label file")
     by_order = len(lines[0][1].split()) == 1
+    if by_order and warnings is not None and (wrong := misnumbered(names)):
+        place, number = wrong
+        told = f"{names[place]}, image {place + 1} by name, has label {place + 1} of {path}, not number {number}"
+        warnings.append(f"{told}: labels go by the order of names; write 'NAME CLASS' lines if they belong to numbers")
     return (_by_order if by_order else _by_name)(path, lines, names, classes)
 
 

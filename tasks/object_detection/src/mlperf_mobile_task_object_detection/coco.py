@@ -8,6 +8,7 @@ from pathlib import Path
 from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
 from mlperf_mobile_images.folder import file_fingerprint, image_files
+from mlperf_mobile_images.header import read_header, turned_images
 from mlperf_mobile_images.image import Image, read_image
 from mlperf_mobile_task_object_detection.coco_json import read_instances
 from mlperf_mobile_task_object_detection.coco_pbtxt import read_ground_truth
@@ -43,7 +44,7 @@ class Coco:
             if other != file.name:
                 reason = f"{self._folder}: {other} and {file.name} differ in their suffix alone"
                 raise DataError("image-names", reason, "keep one of them: annotations go by names without suffix")
-        annotations = chosen.annotations or _beside(self._folder)
+        self._annotations = annotations = chosen.annotations or _beside(self._folder)
         self._truths = self._matched(annotations, list(keys)) if annotations else None
 
     def __len__(self) -> int:
@@ -61,12 +62,33 @@ class Coco:
         """The objects in the image.
 
         Raises:
-            DataError: There are no annotations.
+            DataError: There are no annotations, or they are of an image of another size.
         """
         if self._truths is None:
             hint = "give them with --set annotations=FILE, or measure with --mode performance"
             raise DataError("no-labels", f"the images in {self._folder} have no annotations", hint)
-        return self._truths[index]
+        truth = self._truths[index]
+        if truth.coco and self._files[index].suffix.lower() != ".rgb8":
+            self._check_size(index, truth.coco.height, truth.coco.width)
+        return truth
+
+    @property
+    def warnings(self) -> list[str]:
+        """Of images that viewers turn and this data set, as the reference app, does not."""
+        told = turned_images(self._files) if self._truths is not None else ""
+        return [f"{told}; check that its boxes were drawn so"] if told else []
+
+    def _check_size(self, index: int, height: int, width: int) -> None:
+        """Boxes are in pixels of an image as large as the annotations say: of another size, they lie elsewhere."""
+        path = self._files[index]
+        header = read_header(path)
+        if (header.height, header.width) == (height, width):
+            return
+        reason = f"{path} is {header.width}x{header.height}, {self._annotations} says {width}x{height}"
+        hint = "give the images that were annotated, or annotations of these"
+        if header.turned and (header.width, header.height) == (height, width):
+            hint = "its EXIF orientation turns it in viewers alone: store it turned, or annotate the stored pixels"
+        raise DataError("annotation-size", reason, hint)
 
     def _matched(self, annotations: Path, keys: list[str]) -> list[Truth]:
         textual = annotations.suffix.lower() in (".pbtxt", ".textproto", ".txtpb")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from PIL import Image as Pillow
 from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
 from mlperf_mobile_images.folder import file_fingerprint, image_files
+from mlperf_mobile_images.header import Header, read_header, turned_images
 from mlperf_mobile_images.image import Image, read_image
+from mlperf_mobile_images.order import mispaired
 from mlperf_mobile_images.resize import Pixels
 from mlperf_mobile_task_semantic_segmentation.annotations import annotation_files, read_labels
 from mlperf_mobile_task_semantic_segmentation.options import ADE20KOptions
@@ -20,14 +23,16 @@ from mlperf_mobile_task_semantic_segmentation.preparation import fit_image, fit_
 
 Size = tuple[int, int]
 """Height and width."""
+OFFICIAL = 512
+"""The benchmark's height and width."""
 
 
 class ADE20K:
     """Images and annotations in the order of the images' names, read when they are asked for.
 
-    Those that are not of the benchmark's size are prepared as the reference app's script does it; annotations keep
-    ADE20K's own numbers, of which the first 31 are the benchmark's classes. Without annotations the set serves
-    performance runs only.
+    Those that are not of the chosen size are prepared as the reference app's script does it; annotations keep ADE20K's
+    own numbers, of which the first 31 are the benchmark's classes. Without annotations the set serves performance runs
+    only.
 
     Args:
         path: A folder with ``images`` and ``annotations`` in it, and with ``validation`` in both of them or not.
@@ -39,8 +44,9 @@ class ADE20K:
 
     def __init__(self, path: Path | None, options: Options) -> None:
         chosen = ADE20KOptions.model_validate(options)
-        self._size = chosen.size, chosen.size
         self._files = image_files(chosen.images or _part(path, "images") or path)
+        side = _common_side(self._files) if chosen.size is None else chosen.size
+        self._size: Size | None = (side, side) if side else None
         folder = chosen.annotations or _part(path, "annotations")
         self._annotations = annotation_files(folder, self._files) if folder else None
 
@@ -48,15 +54,15 @@ class ADE20K:
         return len(self._files)
 
     def sample(self, index: int) -> Image:
-        """The image, of the benchmark's size."""
+        """The image, of the chosen size."""
         path = self._files[index]
         image = read_image(path)
         pixels = image.pixels
         if pixels.ndim == 1:
-            return Image(pixels.reshape((*self._raw_size(path, pixels.size), 3)), str(path))
-        if pixels.shape[:2] == self._size:
-            return image
-        return Image(_through_jpeg(fit_image(pixels, self._size)), str(path))
+            return Image(pixels.reshape((*self._raw_size(path, pixels.size), 3)), str(path), prepared=True)
+        if self._size is None or pixels.shape[:2] == self._size:
+            return Image(pixels, str(path), prepared=True)
+        return Image(_through_jpeg(fit_image(pixels, self._size)), str(path), prepared=True)
 
     def fingerprint(self, index: int) -> bytes:
         """Of the image's file, and the size that it is prepared for."""
@@ -78,25 +84,49 @@ class ADE20K:
             (high, wide), (height, width) = labels.shape, size
             reason = f"{path} is {wide}x{high}, its image {self._files[index].name} is {width}x{height}"
             raise DataError("annotation-size", reason, "an annotation has one label for each pixel of its image")
-        return fit_labels(labels, self._size)
+        return fit_labels(labels, self._size) if self._size else labels
+
+    @property
+    def warnings(self) -> list[str]:
+        """Of pairs in order whose names have other numbers, and of images that viewers turn."""
+        found = []
+        if self._annotations is not None:
+            here, there = ([file.name for file in files] for files in (self._files, self._annotations))
+            in_order = self._files[0].stem != self._annotations[0].stem
+            if in_order and (place := mispaired(here, there)) is not None:
+                told = f"{here[place]} with {there[place]}"
+                found.append(f"images and annotations are paired in order, {told}: give them the same names")
+            if told := turned_images(self._files):
+                found.append(f"{told}; check that its annotation was made so")
+        return found
 
     def _image_size(self, path: Path) -> Size:
         """Height and width of an image, without decoding it."""
         if path.suffix.lower() == ".rgb8":
             return self._raw_size(path, path.stat().st_size if path.is_file() else 0)
-        try:
-            with Pillow.open(path, formats=("JPEG", "PNG")) as image:
-                return image.height, image.width
-        except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
-            pixels = read_image(path).pixels  # says what is wrong
-            return pixels.shape[0], pixels.shape[1]
+        header = read_header(path)
+        return header.height, header.width
 
     def _raw_size(self, path: Path, size: int) -> Size:
-        height, width = self._size
+        height, width = self._size or (0, 0)
         if size != 3 * height * width:
             reason = f"{path} has {size} bytes, an image of {width}x{height} has {3 * height * width}"
             raise DataError("image-size", reason, "--set size=N tells the size of .rgb8 images")
-        return self._size
+        return height, width
+
+
+def _common_side(files: Sequence[Path]) -> int:
+    """The side of the images if all are squares of one size; the benchmark's otherwise, which also ``.rgb8`` has."""
+    side = 0
+    for path in files:
+        try:
+            header = read_header(path) if path.suffix.lower() != ".rgb8" else Header(OFFICIAL, OFFICIAL)
+        except DataError:
+            return OFFICIAL  # what is damaged is told when it is read
+        if header.height != header.width or side not in (0, header.height):
+            return OFFICIAL
+        side = header.height
+    return side
 
 
 def _part(path: Path | None, name: str) -> Path | None:

@@ -42,9 +42,20 @@ class ADE20KOptions(_Options):
         description="folder of the annotations; by default annotations/validation or annotations in the folder of the "
         "data, if one is there",
     )
-    size: int = Field(
-        default=512, ge=8, le=4096, description="height and width that images and annotations are prepared for"
+    size: int | None = Field(
+        default=None,
+        ge=0,
+        le=4096,
+        description="height and width of the model, that images and annotations are prepared for; 0: taken as "
+        "they are; by default the images' own if all are squares of one size, else 512 as in MLPerf Mobile",
     )
+
+    @field_validator("size")
+    @classmethod
+    def _large_enough(cls, size: int | None) -> int | None:
+        if size is not None and 0 < size < 8:
+            raise ValueError("size is 8 at least, or 0")
+        return size
 
     @field_validator("images", "annotations")
     @classmethod

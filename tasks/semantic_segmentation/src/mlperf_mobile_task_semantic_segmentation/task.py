@@ -26,7 +26,7 @@ class SemanticSegmentation:
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
         """Check for one image in, and one output of labels or of scores, of the image's aspect ratio."""
-        image = ImageInput(inputs, _prepared, official=self._options.quantised_input == "official")
+        image = ImageInput(inputs, _prepared, official=self._options.quantised_input == "official", hint=_hint(inputs))
         decode = reading(outputs[0], background=self._options.background) if len(outputs) == 1 else None
         if decode is None or not _is_whole(outputs[0], image):
             expected = f"labels, [1,H,W] or [1,H,W,1], or scores, [1,H,W,C], of {image.height}x{image.width} or fewer"
@@ -41,6 +41,14 @@ class SemanticSegmentation:
     def metric(self, dataset: Dataset) -> Metric:
         """MIoU against the annotations of ``dataset``."""
         return MeanIoU(dataset, self._options.classes)
+
+
+def _hint(inputs: Sequence[TensorSpec]) -> str:
+    """What to do about images that are prepared for another size than the model's."""
+    height, width = inputs[0].shape[1:3] if inputs and len(inputs[0].shape) == 4 else (0, 0)
+    if height != width:
+        return "choose a data set that fits the model, with --dataset; --set size=0 takes images as they are"
+    return f"--set size={height} prepares images and annotations for the model"
 
 
 def _is_whole(output: TensorSpec, image: ImageInput) -> bool:

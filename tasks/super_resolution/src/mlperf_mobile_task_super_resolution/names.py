@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mlperf_mobile.errors import DataError
+from mlperf_mobile_images.order import mispaired
 
 RESOLUTION_WORDS = frozenset({"lr", "hr", "low", "high", "gt", "x2", "x3", "x4"})
 """Words of a file name that tell the resolution and not the image."""
@@ -29,6 +30,14 @@ def pair(low: Sequence[Path], high: Sequence[Path]) -> list[Path]:
         reason = f"{low[0].parent} has {len(low)} images, {high[0].parent} has {len(high)}"
         raise DataError("pairs", reason, "each low-resolution image needs one of high resolution")
     return list(high)
+
+
+def mispaired_files(low: Sequence[Path], high: Sequence[Path]) -> str:
+    """The first pair, made in order, whose names have different numbers; empty if names pair them, or tell nothing."""
+    if _image_name(low[0]) == _image_name(high[0]):
+        return ""
+    place = mispaired([path.name for path in low], [path.name for path in high])
+    return "" if place is None else f"{low[place].name} with {high[place].name}"
 
 
 def _by_name(low: Sequence[Path], high: Sequence[Path], key: Callable[[Path], str]) -> list[Path] | None:

@@ -7,13 +7,12 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image as Pillow
-
 from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
 from mlperf_mobile_images.folder import file_fingerprint, image_files
+from mlperf_mobile_images.header import read_header
 from mlperf_mobile_images.image import Image, read_image
-from mlperf_mobile_task_super_resolution.names import pair
+from mlperf_mobile_task_super_resolution.names import mispaired_files, pair
 from mlperf_mobile_task_super_resolution.options import PairsOptions
 
 LOW, HIGH = "lr", "hr"
@@ -48,6 +47,9 @@ class Pairs:
             high = high or (path / HIGH if (path / HIGH).is_dir() else None)
         self._low = image_files(low)
         self._high = pair(self._low, image_files(high)) if high else None
+        wrong = mispaired_files(self._low, self._high) if self._high else None
+        self.warnings = [f"images are paired in order, {wrong}: give them the same names"] if wrong else []
+        """That images are paired in order where their names have other numbers."""
 
     def __len__(self) -> int:
         return len(self._low)
@@ -110,12 +112,8 @@ class Pairs:
         if _is_raw(path):
             self._check_raw(path, _bytes(path))
             return self._raw_size
-        try:
-            with Pillow.open(path, formats=("JPEG", "PNG")) as image:
-                return image.height, image.width
-        except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
-            pixels = read_image(path).pixels  # says what is wrong
-            return pixels.shape[0], pixels.shape[1]
+        header = read_header(path)
+        return header.height, header.width
 
     def _check_raw(self, path: Path, size: int) -> None:
         height, width = self._raw_size

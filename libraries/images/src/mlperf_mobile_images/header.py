@@ -1,0 +1,78 @@
+"""What an image file says of itself before it is decoded: its size, and how it wants to be turned."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image as Pillow
+
+from mlperf_mobile.errors import DataError
+from mlperf_mobile_images.image import read_image
+
+ORIENTATION = 0x0112
+"""EXIF's tag: 1 upright, 2 to 4 mirrored or upside down, 5 to 8 on its side."""
+SHORT = 3
+"""The type of its value, uint16."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Height and width of the stored pixels; ``turned`` where the file asks viewers to turn or mirror them."""
+
+    height: int
+    width: int
+    turned: bool = False
+
+
+def read_header(path: Path) -> Header:
+    """The header of a ``.jpg``, ``.jpeg`` or ``.png`` file.
+
+    Raises:
+        DataError: It is no such image; names it.
+    """
+    try:
+        with Pillow.open(path, formats=("JPEG", "PNG")) as image:
+            turned = _orientation(image.info.get("exif", b"")) in range(2, 9)
+            return Header(image.height, image.width, turned)
+    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
+        pixels = read_image(path).pixels  # says what is wrong
+        return Header(pixels.shape[0], pixels.shape[1])
+
+
+def turned_images(files: Iterable[Path]) -> str:
+    """What to warn of where files ask viewers to turn them, of which the reference app knows nothing; empty for none.
+
+    Files that cannot be read are left to whoever reads them.
+    """
+    found = []
+    for path in files:
+        try:
+            if path.suffix.lower() != ".rgb8" and read_header(path).turned:
+                found.append(path)
+        except DataError:
+            continue
+    if not found:
+        return ""
+    told = f"{found[0]} and {len(found) - 1} more ask" if len(found) > 1 else f"{found[0]} asks"
+    return f"{told} viewers to turn the image (EXIF orientation), and it is used as it is stored"
+
+
+def _orientation(exif: bytes) -> int:
+    """The orientation in a block of EXIF, which may hold anything: 1 where there is none.
+
+    Source: EXIF 2.3, 4.5 and 4.6; TIFF 6.0, section 2: byte order, place of the first directory, entries of 12 bytes.
+    """
+    data = exif.removeprefix(b"Exif\0\0")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    if order is None:
+        return 1
+    try:
+        (start,) = struct.unpack_from(f"{order}I", data, 4)
+        (count,) = struct.unpack_from(f"{order}H", data, start)
+        entries = (struct.unpack_from(f"{order}HHIH", data, start + 2 + 12 * number) for number in range(count))
+        return next((value for tag, kind, _, value in entries if (tag, kind) == (ORIENTATION, SHORT)), 1)
+    except struct.error:
+        return 1
