@@ -38,6 +38,10 @@ class BackendOptions(BaseModel):
     compile_breaks: Literal["", "raise", "kill", "exit", "hold"] = ""
     npu_sleep_s: float = 0.0
     simulates: bool = False
+    disturbs: Path | None = None
+    """A file that it tampers with."""
+    disturbs_when: Literal["compile", "load", "run"] = "load"
+    disturbs_how: Literal["swap", "replace", "write"] = "swap"
     caches: bool = False
     """It recognises the last sample, and answers that one at once."""
 
@@ -52,6 +56,8 @@ class DatasetOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     count: int = 100
     bad_sample: int = -1
+    notes: Path | None = None
+    """A file that nobody reads."""
 
 
 class Vectors:
@@ -118,6 +124,8 @@ class ToySession:
         with self.lock:
             ToySession.calls += 1
             calls = ToySession.calls
+        if calls == self._options.after:
+            disturb(self._options, "run")
         if self._options.misbehave and calls > self._options.after:
             self._misbehave()
         known = self._options.caches and inputs[0].tobytes() == self._last
@@ -177,6 +185,24 @@ class ToySession:
         pass
 
 
+def disturb(options: BackendOptions, when: str) -> None:
+    """Put another file in the place of one, and move it back; or leave it there; or write the same bytes into it."""
+    path = options.disturbs
+    if path is None or options.disturbs_when != when:
+        return
+    if options.disturbs_how == "write":
+        before = path.stat()
+        path.write_bytes(path.read_bytes())
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return
+    aside, other = path.with_name("aside"), path.with_name("other")
+    other.write_bytes(path.read_bytes())
+    path.rename(aside)
+    other.rename(path)
+    if options.disturbs_how == "swap":
+        aside.replace(path)
+
+
 class ToyBackend:
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = BackendOptions.model_validate(options)
@@ -191,6 +217,7 @@ class ToyBackend:
         )  # fmt: skip
 
     def compile(self, request: CompileRequest) -> Artifact:
+        disturb(self._options, "compile")
         if not self._options.compiles:
             return Artifact(request.model, request.accelerator, request.batch)
         request.report("thinking")
@@ -210,6 +237,7 @@ class ToyBackend:
         return Artifact(path, request.accelerator, request.batch, {"steps": 1, "format": request.format})
 
     def load(self, artifact: Artifact) -> ToySession:
+        disturb(self._options, "load")
         try:
             factor = json.loads(artifact.path.read_text())["factor"]
         except (ValueError, KeyError) as error:

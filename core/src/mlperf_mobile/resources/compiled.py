@@ -28,6 +28,7 @@ from pydantic import Field
 from mlperf_mobile.contracts import Artifact
 from mlperf_mobile.errors import BackendError, DataError
 from mlperf_mobile.resources import tree
+from mlperf_mobile.resources.identity import Stamps, stamps
 from mlperf_mobile.resources.lock import held
 from mlperf_mobile.resources.record import Noted
 
@@ -107,6 +108,8 @@ class Obtained(NamedTuple):
     """It is in the store now; an interpreter's artifact is the model itself, and is not."""
     note: str
     """Why it was compiled anew, or could not be kept."""
+    stamps: Stamps
+    """Of the files in its folder, taken before they were checked."""
 
 
 def key_of(ingredients: Ingredients) -> str:
@@ -156,16 +159,16 @@ class CompiledStore:
             note = f"cannot be kept: {error.summary}"
         else:
             return obtained
-        return Obtained(make(otherwise), key, cached=False, kept=False, note=note)
+        return Obtained(make(otherwise), key, cached=False, kept=False, note=note, stamps=stamps(otherwise))
 
     def _obtain(self, key: str, made_of: Ingredients, model: str, make: Callable[[Path], Artifact]) -> Obtained:
         place, note = self.folder / key, ""
         if place.exists():
-            kept = _read(place)
+            kept, seen = _read(place), _seen(place)
             if not (wrong := kept.damage()):
                 with suppress(OSError):  # a cache that cannot be written can be used, too
                     os.utime(place / _ENTRY)
-                return Obtained(kept.artifact(), key, cached=True, kept=True, note="")
+                return Obtained(kept.artifact(), key, cached=True, kept=True, note="", stamps=seen)
             note = f"compiled anew, because what was kept is damaged: {wrong}"
             shutil.rmtree(place)
         self.sweep()
@@ -179,7 +182,8 @@ class CompiledStore:
             seconds = time.perf_counter() - started
             if not artifact.path.is_relative_to(files):
                 shutil.rmtree(partial)
-                return Obtained(artifact, key, cached=False, kept=False, note=note)
+                return Obtained(artifact, key, cached=False, kept=False, note=note, stamps={})
+            seen = stamps(files)
             sums, size = _sums(files)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
@@ -202,8 +206,9 @@ class CompiledStore:
             entry.write(partial / _ENTRY)
             partial.rename(place)
         except OSError as error:  # it is used where it is, and swept away once this process is gone
-            return Obtained(artifact, key, cached=False, kept=False, note=f"cannot be kept: {error}")
-        return Obtained(_read(place).artifact(), key, cached=False, kept=True, note=note)
+            return Obtained(artifact, key, cached=False, kept=False, note=f"cannot be kept: {error}", stamps=seen)
+        moved = {place / path.relative_to(partial): stamp for path, stamp in seen.items()}
+        return Obtained(_read(place).artifact(), key, cached=False, kept=True, note=note, stamps=moved)
 
     def all(self) -> list[Kept]:
         """Every compiled model, the most recently used first.
@@ -239,6 +244,14 @@ def _made(make: Callable[[Path], Artifact], files: Path) -> Artifact:
         raise BackendError(
             "compile-failed", f"the compiler failed: {error.strerror or error}", "look at worker.log"
         ) from error
+
+
+def _seen(place: Path) -> Stamps:
+    """Nothing where there is nothing; what is wrong with it is found out otherwise."""
+    try:
+        return stamps(place / _FILES)
+    except OSError:
+        return {}
 
 
 def _read(place: Path) -> Kept:

@@ -100,6 +100,16 @@ class ModelFacts(Part):
     bytes: Integer | None = None
 
 
+class FileFacts(Part):
+    """A file or folder that the run used, as it was before it was opened; it did not change until the run was over."""
+
+    path: str
+    sha256: str | None = None
+    """None for a folder, and for a file of more than 4 GiB."""
+    bytes: Integer
+    files: Integer
+
+
 class ErrorFacts(Part):
     """Why a run failed."""
 
@@ -146,6 +156,8 @@ class Result(Part):
     """The session that the run was a part of."""
     performance: Performance | None
     accuracy: Accuracy | None
+    files: dict[str, FileFacts] = Field(default_factory=dict)
+    """By the setting that names it: ``dataset``, ``dataset.options.annotations``, ``backend_options.library``."""
     repeated: Repeated | None = None
     """None where no timed run came to its end, or nobody looked."""
     placement: SeveralPlacements | PlacementFacts | None
@@ -295,6 +307,7 @@ def compose(
         session=plan.session,
         performance=performance,
         accuracy=accuracy,
+        files={key: FileFacts.model_validate(told) for key, told in (parts.get("files") or {}).items()},
         repeated=Repeated.model_validate(parts["repeated"]) if parts.get("repeated") else None,
         placement=parts.get("placement"),
         system=parts.get("system"),

@@ -33,6 +33,7 @@ def main() -> int:
     from mlperf_mobile.worker.shapes import compile_only
     from mlperf_mobile.worker.steps import run
     from mlperf_mobile.worker.surroundings import die_with
+    from mlperf_mobile.worker.used_files import UsedFiles
     from mlperf_mobile.worker.watch import Watch
 
     streams.guard()
@@ -54,7 +55,8 @@ def main() -> int:
                 run(plan, channel, watch, args.directory)
             else:
                 with watch.phase("load"):
-                    compile_only(open_backend(plan, Registry(), channel), channel, watch, args.directory)
+                    opened = open_backend(plan, Registry(), channel, UsedFiles(plan, args.directory.parent))
+                    compile_only(opened, channel, watch, args.directory)
         finally:
             if os.getpid() != me:
                 os._exit(0)  # a child that a library forked, and forgot to end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from mlperf_mobile.resources.compiled import CompiledStore, Obtained
 from mlperf_mobile.worker.blame import blame
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.environment import required_name
+from mlperf_mobile.worker.used_files import UsedFiles
 from mlperf_mobile.worker.watch import Watch
 
 WORK = "work"
@@ -38,12 +38,19 @@ class Ready:
     """By accelerator."""
     seconds: dict[str, float]
     """How long compiling and loading took."""
+    files: UsedFiles
 
     def sessions(self, accelerator: str, count: int, stack: ExitStack) -> list[Session]:
-        """Load ``count`` sessions; they close with the stack."""
+        """Load ``count`` sessions; they close with the stack.
+
+        Raises:
+            ModelError: ``model-changed``: what they loaded may not be what was hashed.
+        """
         artifact: Artifact = self.obtained[accelerator].artifact
         with _timed(self.seconds, "load"), blame("backend", self.plan.backend):
-            return [stack.enter_context(self.backend.load(artifact)) for _ in range(count)]
+            loaded = [stack.enter_context(self.backend.load(artifact)) for _ in range(count)]
+        self.files.check_model()
+        return loaded
 
     def share(self, accelerator: str) -> int:
         """How many sessions work on an accelerator when throughput is what counts."""
@@ -60,9 +67,10 @@ class Opened:
     probe: Probe
     sha256: str
     """Of the model file."""
+    files: UsedFiles
 
 
-def open_backend(plan: CompilePlan, registry: Registry, channel: Channel) -> Opened:
+def open_backend(plan: CompilePlan, registry: Registry, channel: Channel, files: UsedFiles) -> Opened:
     """Probe the backend, and check the model file.
 
     Raises:
@@ -70,7 +78,7 @@ def open_backend(plan: CompilePlan, registry: Registry, channel: Channel) -> Ope
         ModelError: The model is missing, or another one than it should be.
     """
     offer = pick("backend", plan.backend, registry.backends, registry)
-    sha256, size = check_model(plan)
+    sha256, size = check_model(plan, files)
     channel.measured("model", {"sha256": sha256, "bytes": size})
     with blame("backend", plan.backend):
         backend = offer.info.backend.load()(plan.backend_options)
@@ -84,7 +92,7 @@ def open_backend(plan: CompilePlan, registry: Registry, channel: Channel) -> Ope
                     "no-accelerator", f"backend {plan.backend} finds no {accelerator} here", f"found: {found}"
                 )
         channel.measured("backend", _told(plan, probe))
-    return Opened(plan, offer, backend, probe, sha256)
+    return Opened(plan, offer, backend, probe, sha256, files)
 
 
 def prepare(opened: Opened, batch: int, channel: Channel, watch: Watch, directory: Path, input_shapes: Shapes) -> Ready:
@@ -106,11 +114,12 @@ def prepare(opened: Opened, batch: int, channel: Channel, watch: Watch, director
         before = seconds["compile"]
         with watch.phase("compile", done=None), _timed(seconds, "compile"), blame("backend", plan.backend):
             obtained[accelerator] = _compile(opened, batch, accelerator, store, work, channel, input_shapes)
+        opened.files.model.also(obtained[accelerator].stamps)
         told = _record(obtained[accelerator])
         records[accelerator] = told | {"seconds": round(seconds["compile"] - before, 6)}
         channel.measured("compiled", records)
     channel.phase("load")
-    return Ready(plan, opened.backend, obtained, seconds)
+    return Ready(plan, opened.backend, obtained, seconds, opened.files)
 
 
 def _compile(
@@ -125,7 +134,7 @@ def _compile(
     plan, probe = opened.plan, opened.probe
 
     def make(folder: Path) -> Artifact:
-        return opened.backend.compile(
+        artifact = opened.backend.compile(
             CompileRequest(
                 model=plan.model.path,
                 accelerator=accelerator,
@@ -137,6 +146,8 @@ def _compile(
                 input_shapes=input_shapes,
             )
         )
+        opened.files.check_model()  # before it is kept under the digest of the model
+        return artifact
 
     def tell(step: str) -> None:
         channel.phase("compile", f"{accelerator}: {step}" if len(plan.accelerators) > 1 else str(step))
@@ -160,17 +171,15 @@ def _compile(
     return store.obtain(made_of, plan.model.name, make, work, waiting)
 
 
-def check_model(plan: CompilePlan) -> tuple[str, int]:
-    """SHA-256 and size of the model file; the SHA-256 is compared when the plan has one.
+def check_model(plan: CompilePlan, files: UsedFiles) -> tuple[str, int]:
+    """SHA-256 and size of the model file; the SHA-256 is compared when the plan has one, and the file is watched.
 
     Raises:
         ModelError: It cannot be read, or is another one.
     """
     path = plan.model.path
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        size = path.stat().st_size
+        digest, size = files.model.file(path)
     except OSError as error:
         raise ModelError("model-missing", f"cannot read {path}: {error.strerror}", "check --model") from error
     if plan.model.sha256 not in (None, digest):

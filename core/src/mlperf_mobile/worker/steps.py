@@ -31,6 +31,7 @@ from mlperf_mobile.worker.fleet import Fleet
 from mlperf_mobile.worker.outputs import Checks, checking
 from mlperf_mobile.worker.prepare import check_placement, open_backend
 from mlperf_mobile.worker.system import System
+from mlperf_mobile.worker.used_files import UsedFiles
 from mlperf_mobile.worker.watch import Watch
 
 MEMORY_FOR_SAMPLES = 500_000_000
@@ -55,7 +56,9 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
         if len(plan.accelerators) > 1 and not scenario.parallel:
             summary = f"scenario {plan.scenario} uses one accelerator, not {plan.accelerator}"
             raise UsageError("several-accelerators", summary, "choose one, or --scenario offline")
-        opened = open_backend(plan, registry, channel)
+        files = UsedFiles(plan, directory.parent)
+        channel.measured("files", files.facts)
+        opened = open_backend(plan, registry, channel, files)
         dataset = open_dataset(registry, plan.dataset)
         timed = open_dataset(registry, plan.performance_dataset) if plan.performance_dataset else dataset
         with blame("task", plan.task):
@@ -102,6 +105,7 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
             channel.measured("interruptions", seen)
             channel.measured("telemetry", telemetry.summary())
             fleet.report(channel)
+            files.check()  # before a backend is blamed for other answers
             _answer_again(system, checks, measured.answered)
             channel.measured("repeated", {"responses": checks.compared, "variation": checks.variation})
         if metric:
@@ -116,6 +120,7 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
                 )
             seconds = time.perf_counter() - started
             channel.measured("accuracy", asdict(score) | {"duration_s": seconds, "sessions": system.sessions})
+            files.check()
             if not plan.has_performance:
                 fleet.report(channel)
 

@@ -1,0 +1,108 @@
+"""Which bytes a run used: files are hashed once, and whoever touches one afterwards is noticed, even if he undoes it.
+
+A file is known by device, inode, size, and the times of its last modification and of its last change of status. Writing
+to it, putting another one in its place, and moving the first one back each change one of these; the last cannot be set
+by a program.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+Stamp = tuple[int, int, int, int, int]
+"""Device, inode, size, modification and status change in nanoseconds."""
+Stamps = Mapping[Path, Stamp]
+
+MOST_FILES = 200_000
+"""Of a folder that are looked at."""
+
+
+class Watched:
+    """Files as they were when they were hashed."""
+
+    def __init__(self) -> None:
+        self._stamps: dict[Path, Stamp] = {}
+
+    def file(self, path: Path) -> tuple[str, int]:
+        """SHA-256 and size of a file, which is watched from now on.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        with path.open("rb") as file:
+            stamp = _stamp(os.fstat(file.fileno()))
+            self._stamps[path] = stamp
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return digest, stamp[2]
+
+    def stamp(self, path: Path) -> int:
+        """Watch a file that is too large to hash; its size.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        self._stamps[path] = stamp = _stamp(path.stat())
+        return stamp[2]
+
+    def folder(self, path: Path, without: Path) -> tuple[int, int]:
+        """Bytes and number of the files in a folder, which are watched from now on; nothing is hashed.
+
+        Hidden files, and those below ``without``, are left out.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        found = stamps(path, without)
+        self._stamps |= found
+        return sum(stamp[2] for stamp in found.values()), len(found)
+
+    def also(self, found: Stamps) -> None:
+        """Watch files whose stamps were taken before they were checked."""
+        self._stamps |= found
+
+    def changed(self) -> Path | None:
+        """The first file that is not what it was; None if all are."""
+        for path, stamp in self._stamps.items():
+            try:
+                if _stamp(path.stat()) != stamp:
+                    return path
+            except OSError:
+                return path
+        return None
+
+
+def stamps(folder: Path, without: Path | None = None) -> dict[Path, Stamp]:
+    """The stamps of the files below a folder, as many as :data:`MOST_FILES`.
+
+    Args:
+        folder: Where they are.
+        without: A folder to leave out; hidden files and folders are left out with it.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    found: dict[Path, Stamp] = {}
+    for path in _files(folder, without):
+        if len(found) == MOST_FILES:
+            break
+        found[path] = _stamp(path.stat())
+    return found
+
+
+def _files(folder: Path, without: Path | None) -> Iterator[Path]:
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            path = Path(entry.path)
+            if without and (entry.name.startswith(".") or path == without):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(path, without)
+            elif entry.is_file():
+                yield path
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

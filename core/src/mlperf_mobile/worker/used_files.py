@@ -1,0 +1,102 @@
+"""The files that a run uses: hashed before anybody opens them, and looked at again once they were read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlperf_mobile.errors import BackendError, DataError, MobileError, ModelError
+from mlperf_mobile.plan import CompilePlan, DatasetRef, Plan
+from mlperf_mobile.resources.identity import Watched
+
+LARGEST = 4 << 30
+"""Bytes of a file that is hashed; of a larger one only its stamp is looked at."""
+
+_HINT = "leave the file alone while a run uses it, and run again"
+
+
+class UsedFiles:
+    """What the model, the backend's options, the data sets and the task's options name.
+
+    Args:
+        plan: Names them.
+        results: The folder for results, which may lie in a data folder and changes.
+    """
+
+    def __init__(self, plan: CompilePlan, results: Path) -> None:
+        self.model = Watched()
+        self._libraries, self._data = Watched(), Watched()
+        self.facts: dict[str, dict[str, Any]] = {}
+        """By the setting that names it: path, SHA-256 (None for a folder), bytes and files."""
+        for key, path in _named("backend_options", plan.backend_options):
+            if path.is_file():
+                self._look(self._libraries, key, path, results)
+        if isinstance(plan, Plan):
+            data = [("dataset", plan.dataset), ("performance_dataset", plan.performance_dataset)]
+            for key, path in (*_named("task_options", plan.task_options), *_of_data(data)):
+                self._look(self._data, key, path, results)
+
+    def _look(self, watched: Watched, key: str, path: Path, results: Path) -> None:
+        """Whoever opens it says better what is wrong with a file that cannot be read."""
+        sha256, count = None, 1
+        try:
+            if path.is_dir():
+                size, count = watched.folder(path, results)
+            elif path.stat().st_size > LARGEST:
+                size = watched.stamp(path)
+            else:
+                sha256, size = watched.file(path)
+        except OSError:
+            return
+        self.facts[key] = {"path": str(path), "sha256": sha256, "bytes": size, "files": count}
+
+    def check_model(self) -> None:
+        """Raises: ModelError: The model, or what was compiled of it, is another file, or was written to."""
+        _check(self.model, "model", ModelError)
+
+    def check(self) -> None:
+        """Look at every file once more.
+
+        Raises:
+            ModelError: See :meth:`check_model`.
+            BackendError: A file that a backend's option names has changed.
+            DataError: A file of the data, or one that a task's option names, has changed.
+        """
+        self.check_model()
+        _check(self._libraries, "library", BackendError)
+        _check(self._data, "data", DataError)
+
+
+def _check(watched: Watched, what: str, error: type[ModelError] | type[BackendError] | type[DataError]) -> None:
+    if path := watched.changed():
+        raise _changed(what, path, error)
+
+
+def _changed(what: str, path: Path, error: type[ModelError] | type[BackendError] | type[DataError]) -> MobileError:
+    return error(f"{what}-changed", f"{path} was changed or replaced after its checksum was taken", _HINT)
+
+
+def _of_data(data: list[tuple[str, DatasetRef | None]]) -> Iterator[tuple[str, Path]]:
+    for key, told in data:
+        if told is not None:
+            if told.path is not None:
+                yield key, told.path
+            yield from _named(f"{key}.options", told.options)
+
+
+def _named(key: str, value: object) -> Iterator[tuple[str, Path]]:
+    """The files and folders that are named by absolute paths, with the setting's name."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _named(f"{key}.{name}", inner)
+    elif isinstance(value, (list, tuple)):
+        for number, inner in enumerate(value):
+            yield from _named(f"{key}.{number}", inner)
+    elif isinstance(value, (str, Path)) and str(value).startswith("/") and "\0" not in str(value):
+        path = Path(value)
+        try:
+            if path.is_file() or path.is_dir():
+                yield key, path
+        except OSError:
+            return
