@@ -105,6 +105,14 @@ def test_a_folder(tmp_path):
     assert watched.changed() == tmp_path / "a/b/2.png"
 
 
+def test_what_is_forgotten(path):
+    watched = Watched()
+    watched.file(path)
+    watched.forget(path.parent)
+    path.unlink()
+    assert watched.changed() is None
+
+
 def test_all_of_a_compiled_model(tmp_path):
     """Hidden files are part of it."""
     (tmp_path / ".weights").write_bytes(b"abc")

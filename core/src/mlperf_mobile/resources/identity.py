@@ -63,6 +63,10 @@ class Watched:
         """Watch files whose stamps were taken before they were checked."""
         self._stamps |= found
 
+    def forget(self, folder: Path) -> None:
+        """Watch nothing below a folder any more."""
+        self._stamps = {path: stamp for path, stamp in self._stamps.items() if not path.is_relative_to(folder)}
+
     def changed(self) -> Path | None:
         """The first file that is not what it was; None if all are."""
         for path, stamp in self._stamps.items():

@@ -110,6 +110,7 @@ def prepare(opened: Opened, batch: int, channel: Channel, watch: Watch, director
     for accelerator in plan.accelerators:
         work = directory / WORK / as_file_name(accelerator)
         shutil.rmtree(work, ignore_errors=True)  # of the compilation that told which inputs are open
+        opened.files.model.forget(work)
         work.mkdir(parents=True)
         before = seconds["compile"]
         with watch.phase("compile", done=None), _timed(seconds, "compile"), blame("backend", plan.backend):
