@@ -105,10 +105,15 @@ def test_crash_and_exit(run: Any) -> None:
     assert run(NN_STAND_IN_FAIL="ANeuralNetworksCompilation_finish=exit").returncode == 3
 
 
-def test_hang(run: Any) -> None:
-    with pytest.raises(subprocess.TimeoutExpired) as caught:
-        run(NN_STAND_IN_FAIL="ANeuralNetworksExecution_compute=hang", timeout=2)
-    assert b"supported True" in (caught.value.stdout or b"")
+def test_hang(nnapi_library: Any) -> None:
+    command = [sys.executable, "-c", SCRIPT, str(nnapi_library.path)]
+    variables = {"NN_STAND_IN_FAIL": "ANeuralNetworksExecution_compute=hang"}
+    with subprocess.Popen(command, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "supported True\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.kill()
 
 
 def test_close_stdout(run: Any) -> None:

@@ -43,7 +43,7 @@ def run(build: Callable[..., Path], model: Callable[..., Path], tmp_path: Path) 
             command += ["--set", f"{key}={value}"]
         env = {key: value for key, value in os.environ.items() if not key.startswith("MLPERF_MOBILE_")}
         done = subprocess.run(
-            [*map(str, command)], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
+            [*map(str, command)], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=240, check=False
         )
         (result,) = json.loads(done.stdout)["results"]
         return result, done

@@ -170,7 +170,7 @@ class Command:
     def __init__(self, folder: Path, libraries: Path) -> None:
         self.folder, self.libraries = folder, libraries
 
-    def __call__(self, *arguments: object, timeout: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
+    def __call__(self, *arguments: object, timeout: float = 240, **env: str) -> subprocess.CompletedProcess[str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLPERF_MOBILE_", "PYTHON", "NN_STAND_IN_"))}
         clean |= {"LD_LIBRARY_PATH": str(self.libraries), "COLUMNS": "200", "TERM": "dumb"}
         clean |= {"XDG_CACHE_HOME": str(self.folder / "cache")}

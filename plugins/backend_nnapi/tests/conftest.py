@@ -96,7 +96,7 @@ class Command:
     def __init__(self, folder: Path, library: Path) -> None:
         self.folder, self.library = folder, library
 
-    def __call__(self, *arguments: object, timeout: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
+    def __call__(self, *arguments: object, timeout: float = 240, **env: str) -> subprocess.CompletedProcess[str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLPERF_MOBILE_", "PYTHON", "NN_STAND_IN_"))}
         clean |= {"XDG_CACHE_HOME": str(self.folder / "cache"), "COLUMNS": "200", "TERM": "dumb"}
         return subprocess.run(

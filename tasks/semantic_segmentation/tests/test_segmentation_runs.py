@@ -27,7 +27,7 @@ def run(folder, *arguments):
     program = Path(sys.executable).with_name("mlperf-mobile")
     command = [program, "run", "semantic_segmentation", *SHORT, "--json", "--quiet"]
     done = subprocess.run(
-        [*command, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120, check=False,
+        [*command, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=240, check=False,
         env=environment,
     )  # fmt: skip
     (result,) = json.loads(done.stdout)["results"]

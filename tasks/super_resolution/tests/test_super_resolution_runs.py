@@ -26,7 +26,7 @@ def run(folder, *arguments):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLPERF_MOBILE_")}
     command = [Path(sys.executable).with_name("mlperf-mobile"), "run", "super_resolution", *SHORT, "--json", "--quiet"]
     done = subprocess.run(
-        [*command, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120, check=False,
+        [*command, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=240, check=False,
         env=environment,
     )  # fmt: skip
     (result,) = json.loads(done.stdout)["results"]

@@ -35,7 +35,7 @@ class ScenarioConformance(Conformance):
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         done = subprocess.run(
             [sys.executable, "-m", "mlperf_mobile.testing.stand_in"],
-            input=json.dumps(request), capture_output=True, text=True, check=False, timeout=120, env=environment,
+            input=json.dumps(request), capture_output=True, text=True, check=False, timeout=240, env=environment,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
