@@ -30,7 +30,8 @@ def told(failed: events.Failed, last_words: str) -> ErrorFacts:
 
 def launcher_died(told: Journal, last_words: str) -> ErrorFacts:
     """Nobody judged its end: whoever would have is gone."""
-    during = f"in the phase {told.phase}" if told.phase else "before the run began"
+    phase = "performance" if told.timed and "performance" not in told.parts else told.phase
+    during = f"in the phase {phase}" if phase else "before the run began"
     return ErrorFacts(
         code="launcher-died",
         summary=f"the command was killed, or the machine went down, {during}",
