@@ -31,6 +31,8 @@ class Described:
     scale: float = 0.0
     zero_point: int = 0
     dtype: np.dtype[np.generic] | None = None
+    by_channel: tuple[tuple[float, ...], tuple[int, ...], int] = ((), (), 0)
+    """Scales, zero points, and the axis that they go along, of a tensor quantised by channel."""
 
 
 def parse(text: str) -> Described:
@@ -66,7 +68,7 @@ def specs(
     found = []
     for i, ((dtype, size), tensor) in enumerate(zip(told, described, strict=True)):
         name = tensor.name or f"{kind}{i}"
-        spec = TensorSpec(name, tensor.shape, dtype, tensor.scale, tensor.zero_point)
+        spec = TensorSpec(name, tensor.shape, dtype, tensor.scale, tensor.zero_point, *tensor.by_channel)
         if math.prod(tensor.shape) != size or tensor.dtype not in (None, dtype):
             known = TensorSpec(name, tensor.shape, tensor.dtype or dtype)
             raise _contradiction(f"{kind} {i} is {known} in {source}, and {size} times {dtype.name} in the library")
@@ -98,7 +100,10 @@ def of_model(path: Path, asked: Shapes | None = None) -> tuple[list[Described], 
     def described(index: int) -> Described:
         tensor = model.tensors[index]
         scale, zero = (tensor.scales[0], tensor.zero_points[0]) if len(tensor.scales) == 1 else (0.0, 0)
-        return Described(tensor.shape, tensor.name, scale, zero, tensor.dtype)
+        several = (
+            (tensor.scales, tensor.zero_points, tensor.quantized_dimension) if len(tensor.scales) > 1 else ((), (), 0)
+        )
+        return Described(tensor.shape, tensor.name, scale, zero, tensor.dtype, several)
 
     return [*map(described, model.inputs)], [*map(described, model.outputs)]
 
