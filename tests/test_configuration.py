@@ -150,7 +150,8 @@ class TestLayers:
         """In the file, in the environment, and in flags."""
         a_task(write_plugin)
         (command.folder / "run.yaml").write_text(
-            "backend: toy\nbatch: 2\ntasks:\n  product: {batch: 3, width: 6}\n  mine: {rules: quick}\n"
+            "backend: toy\nscenario: offline\nbatch: 2\ntasks:\n"
+            "  product: {batch: 3, width: 6}\n  mine: {rules: quick}\n"
         )
         env = {"MLPERF_MOBILE_TASKS__MINE__WARMUP_S": "0.25"}
         told, _ = command.json("run", "--config", "run.yaml", "--dry-run", "--set", "tasks.product.count=7", env=env)
@@ -163,7 +164,9 @@ class TestLayers:
 
     def test_tasks_on_the_command_line_replace_those_of_the_file(self, command, write_plugin):
         a_task(write_plugin)
-        (command.folder / "run.yaml").write_text("backend: toy\ntasks: {product: {batch: 3}, mine: {batch: 4}}\n")
+        (command.folder / "run.yaml").write_text(
+            "backend: toy\nscenario: offline\ntasks: {product: {batch: 3}, mine: {batch: 4}}\n"
+        )
         assert planned(command, "mine", "--config", "run.yaml")["batch"] == 4
 
     def test_the_only_task_of_a_data_set_need_not_be_named(self, command):

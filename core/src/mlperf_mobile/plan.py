@@ -136,6 +136,8 @@ class Plan(CompilePlan):
     scenario_options: dict[str, Any]
     changed_options: dict[str, Any] = Field(default_factory=dict)
     """Options and settings whose values are not their defaults, by name: ``{"backend.threads": 2, "batch": 8}``."""
+    notes: tuple[str, ...] = ()
+    """Settings of the user's that this run cannot honour, each with its source and the reason."""
     encoded_cache_mb: int
     telemetry_interval_s: float = 1.0
     unverified: dict[str, str]

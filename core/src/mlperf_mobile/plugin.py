@@ -138,6 +138,9 @@ class ScenarioInfo:
     settings: str
     """The scenario's YAML, as ``"package:resource"``: the counts and durations of each set of rules."""
     options: Ref[type[object]] | None = None
+    ignores: tuple[str, ...] = ()
+    """Settings that it makes nothing of: ``("percentile",)``. A user who sets one is told; what follows from
+    ``Scenario.parallel`` need not be named."""
     hook_api: tuple[int, int]
 
 

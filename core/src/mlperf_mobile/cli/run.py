@@ -89,10 +89,12 @@ def handle(args: argparse.Namespace) -> int:
         file=read_file(args.config) if args.config else {}, environment=load_environment(), flags=flags(args, _FLAGS)
     )
     with redirect_stdout(sys.stderr):  # planning imports plugins, and standard output is for results
-        resolved = resolve(registry, request)
+        resolved = resolve(registry, request, args.repeat)
     if not args.quiet:
         for problem in registry.problems:
             print(problem.line(), file=sys.stderr)
+        for note in dict.fromkeys(note for plan in resolved.plans for note in plan.notes):
+            print(f"mlperf-mobile: note: {note}", file=sys.stderr)
     if args.dry_run:
         return _show_plans(args, resolved)
     if resolved.missing:

@@ -55,6 +55,8 @@ class Wanted:
         self.registry, self.catalogue = registry, catalogue
         given = (request.file, request.environment, request.flags)
         own = [layer for each in given for layer in (each, *(under(each, prefix) for prefix in prefixes))]
+        self.own = {id(setting) for layer in own for setting in layer.values()}
+        """The settings of the user's, by identity, whatever their keys become."""
         self.of_suite = [without_selection(layer) for layer in suite_layers]
         self.above = [*self.of_suite, *(without_selection(layer) for layer in own)]
         self.peek = layers.merge([catalogue.defaults, *self.above])

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mlperf_mobile.config import layers
+from mlperf_mobile.config import effect, layers
 from mlperf_mobile.config.asked import Asked, changed_options, expand, flat, options_model, plugin_options, under
 from mlperf_mobile.config.choice import accelerators, choose
 from mlperf_mobile.config.document import Layer, Setting, read_resource
+from mlperf_mobile.config.effect import Idle
 from mlperf_mobile.config.selection import Benchmark, Request, select
 from mlperf_mobile.config.settings import Cooldown, Counts, Mode, SeedSettings, Settings
-from mlperf_mobile.errors import UsageError, did_you_mean
+from mlperf_mobile.errors import BackendError, UsageError, did_you_mean
 from mlperf_mobile.names import as_file_name
 from mlperf_mobile.plan import LoadPlan, Official, Plan
 from mlperf_mobile.registry import Offer, Registry
@@ -50,8 +52,13 @@ class Resolved:
     rest: Rest
 
 
-def resolve(registry: Registry, request: Request) -> Resolved:
+def resolve(registry: Registry, request: Request, repeat: int = 1) -> Resolved:
     """One plan for each benchmark asked for.
+
+    Args:
+        registry: What is installed.
+        request: What the user set.
+        repeat: How often each plan will run.
 
     Raises:
         UsageError: A name, key or value is wrong.
@@ -60,13 +67,16 @@ def resolve(registry: Registry, request: Request) -> Resolved:
     resolutions = [
         _Resolution(registry, each, benchmark) for each in _by_mode(request) for benchmark in select(registry, each)
     ]
-    plans = tuple(resolution.plan() for resolution in resolutions)
+    plans = [resolution.plan() for resolution in resolutions]
+    timed = repeat * sum(plan.has_performance for plan in plans)
+    found = effect.notes([list(resolution.idle(timed)) for resolution in resolutions])
+    plans = [plan.model_copy(update={"notes": told}) for plan, told in zip(plans, found, strict=True)]
     needed = list(dict.fromkeys(resource for each in resolutions for resource in each.asked.finder.needed))
     cache = resolutions[0].asked.finder.cache
     missing = tuple(resource for resource in needed if not cache.has(resource))
     first = resolutions[0]
     rest = Rest(first.settings.cooldown, first.settings.cooldown_s)
-    return Resolved(plans, first.output(), cache, tuple(needed), missing, mode_of(request), rest)
+    return Resolved(tuple(plans), first.output(), cache, tuple(needed), missing, mode_of(request), rest)
 
 
 def mode_of(request: Request) -> str:
@@ -101,16 +111,54 @@ class _Resolution:
         first = read_resource(self.scenario.info.settings, f"scenario {self.scenario.info.name}")
         self.layer, self.runs = asked.settings(self.option_models, first)
         self.settings = layers.check(Settings, self.layer)
+        self.ignores = self._ignores()
+        if "batch" in self.ignores:
+            self.settings = self.settings.model_copy(update={"batch": 1})
+
+    def idle(self, performance_runs: int) -> Iterator[Idle]:
+        """The settings of the user's that change nothing about the run."""
+        own = {key: setting for key, setting in self.layer.items() if id(setting) in self.asked.own}
+        return effect.idle(
+            own,
+            layers.check(Settings, self.layer),
+            accelerators(self.settings.accelerator, self.backend.info, source_of(self.layer, "accelerator")),
+            self.scenario.info.name,
+            self.ignores,
+            times_other_data=self.asked.performance_dataset is not None,
+            performance_runs=performance_runs,
+        )
+
+    def _ignores(self) -> dict[str, str]:
+        """What the scenario makes nothing of, and why; the scenario is loaded only where that could matter."""
+        info = self.scenario.info
+        found = dict.fromkeys(info.ignores, "it does not use it")
+        own = {key for key, setting in self.layer.items() if id(setting) in self.asked.own}
+        if own & {"accelerator", "backend_options.shards"} or self.settings.batch > 1:
+            found |= (
+                {}
+                if self._is_parallel()
+                else dict.fromkeys(("batch", effect.SESSIONS), "it answers one sample at a time")
+            )
+        return found
+
+    def _is_parallel(self) -> bool:
+        info, options = self.scenario.info, self._options("scenario")
+        try:
+            return bool(info.scenario.load()(options).parallel)
+        except Exception as error:
+            summary = f"scenario {info.name} cannot be loaded: {type(error).__name__}: {error}"
+            fix = f"update or reinstall {self.scenario.source.distribution}"
+            raise BackendError("plugin-broken", summary, fix) from error
+
+    def _options(self, kind: str) -> dict[str, Any]:
+        return plugin_options(kind, self.offers[kind], self.option_models[kind], self.layer)
 
     def plan(self) -> Plan:
         settings, name = self.settings, self.benchmark.name
         counts, sources = self._counts()
         chosen = accelerators(settings.accelerator, self.backend.info, source_of(self.layer, "accelerator"))
         strict = set(chosen) != {"cpu"} if settings.strict_placement is None else settings.strict_placement
-        options = {
-            kind: plugin_options(kind, offer, self.option_models[kind], self.layer)
-            for kind, offer in self.offers.items()
-        }
+        options = {kind: self._options(kind) for kind in self.offers}
         return Plan(
             schema=1,
             **identity(f"{name}-{self.scenario.info.name}"),

@@ -54,6 +54,7 @@ def plan_text(plan: Plan) -> str:
         target = f", target {plan.quality.metric} {plan.quality.target:.4f}" if plan.quality else ", no quality target"
         lines.append(f"  accuracy run: every sample of {plan.dataset.name}{target}")
         lines += [f"  unverified {key}: {why}" for key, why in plan.unverified.items()]
+    lines += [f"  note: {note}" for note in plan.notes]
     lines.append(f"  model: {plan.model.path}")
     if plan.dataset.path:
         lines.append(f"  data: {plan.dataset.path}")

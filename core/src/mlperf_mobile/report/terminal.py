@@ -109,6 +109,8 @@ def _lines(result: Result) -> Iterable[tuple[str, str]]:
         yield "error", f"{result.error.code}: {result.error.summary}"
         if result.error.code in ("worker-died", "worker-silent") and result.error.stderr_tail:
             yield "last words", "\n".join(result.error.stderr_tail.splitlines()[-5:])
+    for note in result.notes:
+        yield "note", note
     yield "folder", result.directory
 
 

@@ -179,6 +179,8 @@ class Result(Part):
     seeds: dict[str, Integer]
     versions: dict[str, str]
     environment: dict[str, Scalar]
+    notes: list[str] = Field(default_factory=list)
+    """Settings of the user's that the run could not honour, each with its source and the reason."""
     unverified: dict[str, str] = Field(default_factory=dict)
     """Settings without a reliable source, and why."""
     error: ErrorFacts | None
@@ -320,6 +322,7 @@ def compose(
         seeds=plan.load.seeds.model_dump(),
         versions=(parts.get("versions") or {}) | (backend.get("versions") or {}),
         environment=parts.get("environment") or {},
+        notes=list(plan.notes),
         unverified=plan.unverified,
         error=error,
         directory=directory,

@@ -1,0 +1,98 @@
+"""Settings of the user that a run cannot honour: refused, or reported in the plan and the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlperf_mobile.config.document import Setting
+from mlperf_mobile.config.settings import Mode, Settings
+from mlperf_mobile.errors import UsageError
+
+_TIMED = (
+    "rules", "min_query_count", "min_duration_s", "max_duration_s", "percentile", "expected_latency_ns", "warmup_s",
+    "telemetry_interval_s", "performance_dataset", "performance_data_path",
+)  # fmt: skip
+"""Settings of the timed run alone."""
+
+SESSIONS = "sessions"
+"""In ``ScenarioInfo.ignores``, the number of sessions on an accelerator: the 2 of ``cpu:2``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """A setting that changes nothing about one run."""
+
+    key: str
+    source: str
+    why: str
+    """``"in scenario single-stream: it answers one sample at a time"``."""
+    refused: bool
+    """Whoever sets it believes something about the number that is not so; others are left over from other runs."""
+
+    @property
+    def text(self) -> str:
+        return f"{self.source}: {self.key} has no effect {self.why}"
+
+
+def idle(
+    own: Mapping[str, Setting],
+    settings: Settings,
+    accelerators: Mapping[str, int | None],
+    scenario: str,
+    ignores: Mapping[str, str],
+    *,
+    times_other_data: bool,
+    performance_runs: int,
+) -> Iterator[Idle]:
+    """What changes nothing about a run.
+
+    Args:
+        own: What the user set, by full name.
+        settings: The run's.
+        accelerators: With the numbers of sessions that are asked for.
+        scenario: Its name.
+        ignores: What the scenario makes nothing of, and why.
+        times_other_data: There is a data set for the timed run alone.
+        performance_runs: How many there are in the session.
+    """
+    performance, accuracy = settings.mode is not Mode.ACCURACY, settings.mode is not Mode.PERFORMANCE
+    one = {"batch": settings.batch > 1, SESSIONS: any(accelerators.values()) and not accuracy}
+    for key, why in ignores.items():
+        name = "accelerator" if key == SESSIONS else key
+        if name in own and one.get(key, performance):
+            yield Idle(name, own[name].source, f"in scenario {scenario}: {why}", refused=True)
+    if not accuracy and SESSIONS in ignores and "backend_options.shards" in own:
+        why = f"in scenario {scenario}: {ignores[SESSIONS]}"
+        yield Idle("backend_options.shards", own["backend_options.shards"].source, why, refused=False)
+    for key in _TIMED if not performance else ():
+        if key in own and own[key].value is not None:
+            yield Idle(key, own[key].source, "in mode accuracy: nothing is timed", refused=False)
+    for key in own if not accuracy else ():
+        if key.partition(".")[0] == "quality" and own[key].value is not None:
+            yield Idle(key, own[key].source, "in mode performance: no accuracy is measured", refused=False)
+    if performance and accuracy and "performance_data_path" in own and not times_other_data:
+        why = "without performance_dataset: the timed run takes the data set's own samples"
+        yield Idle("performance_data_path", own["performance_data_path"].source, why, refused=True)
+    for key in ("cooldown", "cooldown_s") if performance_runs < 2 else ():
+        if key in own and own[key].value not in (None, 0):
+            yield Idle(key, own[key].source, "in a session of one performance run", refused=False)
+
+
+def notes(found: Sequence[Sequence[Idle]]) -> list[tuple[str, ...]]:
+    """What each run reports: settings that change nothing anywhere, and those that this run alone cannot honour.
+
+    Args:
+        found: For each run of a session.
+
+    Raises:
+        UsageError: ``no-effect``: no run can honour it.
+    """
+    settled = [{(each.key, each.source) for each in of_run} for of_run in found]
+    everywhere = set.intersection(*settled) if settled else set()
+    for each in found[0] if found else ():
+        if each.refused and (each.key, each.source) in everywhere:
+            raise UsageError("no-effect", each.text, "leave it out, or change what keeps it from having one")
+    return [
+        tuple(each.text for each in of_run if each.refused or (each.key, each.source) in everywhere) for of_run in found
+    ]
