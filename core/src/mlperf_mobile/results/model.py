@@ -204,11 +204,7 @@ class Result(Part):
         return self.model_dump(mode="json", by_alias=True)
 
     def options_text(self, *without: str) -> str:
-        """The options that are not their defaults, as ``backend.threads=2, batch=8``; empty without any.
-
-        Args:
-            without: Leave out those whose names begin with one of these.
-        """
+        """The options that are not their defaults, as ``batch=8``, but for names that begin with ``without``."""
         told = {name: value for name, value in sorted(self.options.items()) if not name.startswith(without)}
         return ", ".join(f"{name}={_option(value)}" for name, value in told.items())
 
