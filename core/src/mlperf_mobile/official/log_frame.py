@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import re
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -153,10 +154,11 @@ class Frame:
 
     def _load(self, value: Any) -> None:
         self._loading = True
-        if not isinstance(value, list) or any(type(each) is not int or not 0 <= each < 1 << 40 for each in value):
+        whole = isinstance(value, list) and {*map(type, value)} <= {int}
+        if not whole or (value and not 0 <= min(value) <= max(value) < 1 << 40):
             self._whole = False
             return
         self._count += len(value)
         if self._count <= MAX_SAMPLES:
             self._samples.update(value)
-            self._order.update(b"".join(each.to_bytes(5, "little") for each in value))
+            self._order.update(array("Q", value).tobytes())

@@ -20,6 +20,7 @@ QUICK_BYTES = 4 << 20
 """Larger files are not hashed by the quick look; LoadGen's logs and half a million latencies are smaller."""
 _NEWLY_DIGESTED = (store.PLAN, store.EVENTS, timeline.FILE)
 """Files of which earlier versions kept no digest."""
+_NOTHING: tuple[Any, ...] = (None, "", False, [], {})
 _SHOWN = 80
 
 
@@ -156,9 +157,9 @@ def _differences(told: Any, found: Any, key: str, *, strict: bool) -> Iterator[D
             if name in told and name in found:
                 yield from _differences(told[name], found[name], place, strict=strict)
             else:
-                yield Difference(
-                    place, told.get(name, _ABSENT), found.get(name, _ABSENT), not strict and name not in told
-                )
+                doubt = not strict and name not in told
+                if not (doubt and found[name] in _NOTHING):  # a field that the version did not have
+                    yield Difference(place, told.get(name, _ABSENT), found.get(name, _ABSENT), doubt)
     elif isinstance(told, list) and isinstance(found, list):
         for number, (one, other) in enumerate(zip_longest(told, found, fillvalue=_ABSENT)):
             yield from _differences(one, other, f"{key}[{number}]", strict=strict)

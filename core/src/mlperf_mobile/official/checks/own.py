@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from mlperf_mobile import loadgen
 from mlperf_mobile.errors import MobileError
+from mlperf_mobile.official import loadgen_logs
 from mlperf_mobile.official.checks import own_dates, own_sources
 from mlperf_mobile.official.checks.own_accuracy import Scorer
 from mlperf_mobile.official.findings import Place, Report, Severity, printable
+from mlperf_mobile.official.loadgen_logs import DetailLog
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.results import signature, store
 from mlperf_mobile.results.follows import Difference, Followed, follow, imported
@@ -46,7 +49,7 @@ class Checker:
         if imported(result) and not (folder / store.PLAN).exists():
             _origin(folder, result, report)
             return
-        digests = store.digests(folder)
+        digests, logs = store.digests(folder), _logs(folder, result, report)
         try:
             followed = follow(folder, raw, result, digests)
         except MobileError as error:
@@ -54,10 +57,10 @@ class Checker:
             _digests(folder, result, digests, report)
         else:
             _fields(folder, followed, report)
-            own_dates.check(folder, result, followed.journal, report)
-        own_sources.check(folder, result, report)
+            own_dates.check(folder, result, followed.journal, logs, report)
+        own_sources.check(folder, result, logs.get("performance"), report)
         _telemetry(folder, result, report)
-        self._scorer.check(folder, result, report)
+        self._scorer.check(folder, result, logs.get("accuracy"), report)
 
     def _signature(self, folder: Path, report: Report) -> None:
         """Whether it is signed, and by whom; where signers are given, no signature is as bad as a wrong one."""
@@ -80,6 +83,33 @@ class Checker:
             state = "wrong" if wrong else state
         name = folder.relative_to(report.root).as_posix() if folder.is_relative_to(report.root) else str(folder)
         report.signatures.setdefault(state, []).append(printable(name))
+
+
+def _logs(folder: Path, result: Result, report: Report) -> dict[str, DetailLog]:
+    """LoadGen's detail logs of the phases that have numbers."""
+    performance = result.performance if result.status is Status.COMPLETED else None
+    found = {}
+    for name, numbers in (("performance", performance), ("accuracy", result.accuracy)):
+        if numbers is not None and (log := _log(folder / name, report)) is not None:
+            found[name] = log
+    return found
+
+
+def _log(folder: Path, report: Report) -> DetailLog | None:
+    try:
+        paths = loadgen_logs.parts(folder, loadgen.DETAIL_LOG) if folder.is_dir() else []
+        log = loadgen_logs.read_detail(paths) if paths else None
+    except (MobileError, OSError) as error:
+        report.error("unreadable", Place(folder), str(error))
+        return None
+    if log is None or not log.records:
+        report.error("log-missing" if log is None else "log-empty", Place(folder), "there is no log of LoadGen")
+        return None
+    for line in (*log.damaged, *log.rewritten):
+        report.error("own-logs", Place(log.path, line), "LoadGen does not write this line")
+    for odd in log.odd:
+        report.error("own-logs", Place(log.path, odd.line), str(odd.value))
+    return log
 
 
 def _fields(folder: Path, followed: Followed, report: Report) -> None:

@@ -7,13 +7,12 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mlperf_mobile import loadgen
 from mlperf_mobile.contracts import Dataset, Task
 from mlperf_mobile.errors import MobileError
-from mlperf_mobile.official import loadgen_logs
 from mlperf_mobile.official.findings import Place, Report
+from mlperf_mobile.official.loadgen_logs import DetailLog
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry, pick
 from mlperf_mobile.results import store
@@ -38,8 +37,8 @@ class Scorer:
         self._registry = registry
         self._opened: OrderedDict[str, _Opened | str] = OrderedDict()
 
-    def check(self, folder: Path, result: Result, report: Report) -> None:
-        """Compare value, details and count of a result with its accuracy log."""
+    def check(self, folder: Path, result: Result, log: DetailLog | None, report: Report) -> None:
+        """Compare value, details and count of a result with its accuracy log, beside which LoadGen's ``log`` is."""
         told = result.accuracy
         if told is None:
             return
@@ -53,7 +52,7 @@ class Scorer:
             opened = error.summary
         if isinstance(opened, str):
             report.skip("accuracy-recomputed", place, f"the answers cannot be scored here: {opened}")
-            _coverage(folder, path, told, report)
+            _coverage(folder, path, told, log, report)
             return
         try:
             found = score_log(path, opened.task.metric(opened.dataset), len(opened.dataset))
@@ -100,10 +99,10 @@ def _close(told: float, found: float) -> bool:
     return math.isclose(told, found, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(told) and math.isnan(found))
 
 
-def _coverage(folder: Path, path: Path, told: Accuracy, report: Report) -> None:
+def _coverage(folder: Path, path: Path, told: Accuracy, log: DetailLog | None, report: Report) -> None:
     """Without the data set: every sample that LoadGen knew is answered once."""
     place = Place(path)
-    total = _total(folder) or told.samples
+    total = (log.integer("qsl_reported_total_count") if log else None) or told.samples
     wrong = f"{told.samples} samples were scored, LoadGen knew {total}"
     report.require("own-answers", told.samples == total, Place(folder / store.RESULT, key="accuracy.samples"), wrong)
     if not 0 < total <= _MOST_SAMPLES:
@@ -122,12 +121,3 @@ def _coverage(folder: Path, path: Path, told: Accuracy, report: Report) -> None:
         return
     answered = sum(seen)
     report.require("own-answers", answered == total, place, f"{answered} of {total} samples are answered")
-
-
-def _total(folder: Path) -> int | None:
-    """How many samples LoadGen was given, by its log."""
-    detail: Any = folder / "accuracy" / loadgen.DETAIL_LOG
-    try:
-        return loadgen_logs.read_detail([detail]).integer("qsl_reported_total_count")
-    except MobileError:
-        return None

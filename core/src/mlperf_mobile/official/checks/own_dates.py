@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlperf_mobile import loadgen
 from mlperf_mobile.official import verdict
 from mlperf_mobile.official.findings import Place, Report
-from mlperf_mobile.official.loadgen_logs import read_detail
+from mlperf_mobile.official.loadgen_logs import DetailLog
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.recompose import Journal
@@ -17,7 +17,7 @@ SLACK_S = 60.0
 """Clocks are set while runs are under way."""
 
 
-def check(folder: Path, result: Result, journal: Journal, report: Report) -> None:
+def check(folder: Path, result: Result, journal: Journal, logs: Mapping[str, DetailLog], report: Report) -> None:
     """Compare the run's name with the date of its plan, and this with the times in journal and logs."""
     path = folder / store.RESULT
     try:
@@ -36,18 +36,14 @@ def check(folder: Path, result: Result, journal: Journal, report: Report) -> Non
     if journal.first < created.timestamp() - SLACK_S:
         text = f"it was planned at {result.created}, and began before that, at {_text(journal.first)}"
         report.error("own-dates", Place(path, key="created"), text)
-    for mode in ("performance", "accuracy"):
-        log = folder / mode / loadgen.DETAIL_LOG
-        if not log.is_file():
-            continue
-        detail = read_detail([log])
+    for detail in logs.values():
         when = verdict.wall_clock(detail.text("test_datetime"))
         if when is None:
             continue
         told = when.replace(tzinfo=UTC).timestamp()
         ok = journal.first - SLACK_S <= told <= journal.last + SLACK_S
         text = f"the test began at {_text(told)}, the run lasted from {_text(journal.first)} to {_text(journal.last)}"
-        report.require("own-dates", ok, Place(log, detail.line("test_datetime")), text)
+        report.require("own-dates", ok, Place(detail.path, detail.line("test_datetime")), text)
 
 
 def _text(seconds: float) -> str:

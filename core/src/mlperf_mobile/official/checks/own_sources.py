@@ -11,7 +11,7 @@ import numpy as np
 
 from mlperf_mobile import early_stopping, loadgen
 from mlperf_mobile.errors import MobileError
-from mlperf_mobile.official import loadgen_logs, verdict
+from mlperf_mobile.official import verdict
 from mlperf_mobile.official.findings import Place, Report
 from mlperf_mobile.official.loadgen_logs import DetailLog
 from mlperf_mobile.regular_files import open_regular
@@ -32,7 +32,7 @@ _SCENARIOS = {"single-stream": "SingleStream", "sustained": "SingleStream", "off
 """LoadGen's names of the scenarios that come with the core."""
 
 
-def check(folder: Path, result: Result, report: Report) -> None:
+def check(folder: Path, result: Result, log: DetailLog | None, report: Report) -> None:
     """Hold the performance of a result to the files that it was measured into."""
     told = result.performance
     if told is None:
@@ -41,7 +41,6 @@ def check(folder: Path, result: Result, report: Report) -> None:
     if result.status is not Status.COMPLETED:
         return  # LoadGen wrote no numbers
     _rules(folder, result, told, report)
-    log = _log(folder / "performance", report)
     if log is None:
         return
     place = Place(folder / store.RESULT, key="performance")
@@ -104,21 +103,6 @@ def _percentiles(result: Result, told: Performance, values: Any, place: Place, r
         wrong = f"the run lasted {told.duration_s} s, and its latencies take {least:.3f} s"
         ok = told.duration_s >= least * 0.99
         report.require("own-latencies", ok, Place(place.path, key="performance.duration_s"), wrong)
-
-
-def _log(folder: Path, report: Report) -> DetailLog | None:
-    try:
-        paths = loadgen_logs.parts(folder, loadgen.DETAIL_LOG) if folder.is_dir() else []
-        log = loadgen_logs.read_detail(paths) if paths else None
-    except (MobileError, OSError) as error:
-        report.error("unreadable", Place(folder), str(error))
-        return None
-    if log is None or not log.records:
-        report.error("log-missing" if log is None else "log-empty", Place(folder), "there is no log of LoadGen")
-        return None
-    for line in (*log.damaged, *log.rewritten):
-        report.error("own-logs", Place(log.path, line), "LoadGen does not write this line")
-    return log
 
 
 def _logged(folder: Path, log: DetailLog, result: Result, told: Performance, report: Report) -> None:
