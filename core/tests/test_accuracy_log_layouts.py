@@ -35,11 +35,17 @@ def test_in_other_layouts(tmp_path):
     assert [i.line for i in spaced[:3]] == [3, 5, 7]
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [("},\n", "}\n"), ('"qsl_idx" : 8500', '"qsl_idx" : 08500'), ('01F4" }', '01F" }'),
-     ('"seq_id" : 500,', '"seq_id" : -,'), ('"qsl_idx" : 8500', '"qsl_idx" : "8500"'), ('"qsl_idx" : 8500', '"qsl_idx" : 1, "qsl_idx" : 2')],
-)  # fmt: skip
+DAMAGE = [
+    ("},\n", "}\n"),
+    ('"qsl_idx" : 8500', '"qsl_idx" : 08500'),
+    ('"qsl_idx" : 8500', '"qsl_idx" : "8500"'),
+    ('"qsl_idx" : 8500', '"qsl_idx" : 1, "qsl_idx" : 2'),
+    ('01F4" }', '01F" }'),
+    ('"seq_id" : 500,', '"seq_id" : -,'),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), DAMAGE)
 def test_damage_is_found_at_its_line(tmp_path, old, new):
     lines = [f"{line},\n" for line in LINES]
     assert old in lines[500]
