@@ -20,6 +20,7 @@ from mlperf_mobile.plan import CompilePlan, ModelRef, read
 from mlperf_mobile.plugin import Capability
 from mlperf_mobile.worker import shapes
 from mlperf_mobile.worker.prepare import Opened
+from mlperf_mobile.worker.used_files import UsedFiles
 
 F32 = np.dtype(np.float32)
 OPEN = TensorSpec("image", (1, 1, 1, 3), F32, open_axes=(0, 1, 2))
@@ -153,7 +154,8 @@ def load(tmp_path, backend, input_shapes=None, ask=lambda inputs: {}, how=shapes
     )  # fmt: skip
     info = SimpleNamespace(capabilities=frozenset({Capability.BATCH}))
     offer = SimpleNamespace(info=info, source=SimpleNamespace(distribution="mlperf-mobile"))
-    opened = Opened(read(plan.model_dump_json(by_alias=True).encode()), offer, backend, Probe(usable=True), "0")
+    plan = read(plan.model_dump_json(by_alias=True).encode())
+    opened = Opened(plan, offer, backend, Probe(usable=True), "0", UsedFiles(plan, tmp_path))
     with ExitStack() as stack:
         if how is shapes.compile_only:
             return how(opened, channel, Watch(), tmp_path)
