@@ -54,6 +54,7 @@ class Frame:
         self.generated: list[int] = []
         self.messages: list[str] = []
         self._pid: Any = None
+        self._tids: list[int] = []
         self._last_ms = -math.inf
         self._now: list[str] = []
         self._decoder = json.JSONDecoder(object_pairs_hook=self._pairs)
@@ -117,8 +118,18 @@ class Frame:
             self._pid = pid
         elif pid != self._pid:
             self._now.append(f"{key}: process id {str(pid)[:30]}, and {str(self._pid)[:30]} before")
+        self._thread(key, about["tid"])
         if key != "generic_message" and (key in self.sites or len(self.sites) < MAX_KEYS):
             self.sites[key] = (re.split(r"[/\\]", file[-200:])[-1], line)
+
+    def _thread(self, key: str, tid: int) -> None:
+        """One thread writes the log; when LoadGen starts a new one, the old one does not come back."""
+        if self._tids and tid == self._tids[-1]:
+            return
+        if tid in self._tids:
+            self._now.append(f"{key}: thread id {str(self._tids[-1])[:30]} before, and now {str(tid)[:30]} once more")
+        elif len(self._tids) < MAX_TEXTS:
+            self._tids.append(tid)
 
     def _time(self, key: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e18:

@@ -6,6 +6,7 @@ Source: mlcommons/inference, loadgen/test_settings_internal.cc and loadgen.cc; a
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from mlperf_mobile.official import verdict
@@ -60,6 +61,7 @@ _TIMED_OF = {
 }
 _SINCE_2 = ("get_sut_name_duration_ns",)
 _TIMED_SINCE_2 = ("early_stopping_met", "early_stopping_result", "result_query_count")
+_ENDS = "Ending naturally: Minimum query count and test duration met."
 _STARTS = {verdict.PERFORMANCE: "Starting performance mode", verdict.ACCURACY: "Starting accuracy mode"}
 
 
@@ -83,8 +85,13 @@ def check(run: LoggedRun, log: DetailLog, report: Report) -> None:
     if log.messages and started:
         wrong = f"a message says {log.messages[0]!r}, and the mode is {verdict.mode_of(log)}"
         report.require("settings-agree", log.messages[0] == started, run.place("generic_message"), wrong)
+    if verdict.mode_of(log) == verdict.PERFORMANCE and verdict.own_valid(log) and not log.errors:
+        last = log.messages[1:2]
+        wrong = f"LoadGen ends a valid run with {_ENDS!r}, this log with {(last or ('nothing',))[0]!r}"
+        report.require("settings-agree", last == (_ENDS,), run.place("generic_message"), wrong)
     if run.verdict:
         _flags(run, log, report)
+        _early_stopping(run, log, report)
 
 
 def _expected(log: DetailLog) -> Iterator[str]:
@@ -153,6 +160,8 @@ def _follows(log: DetailLog) -> Iterator[tuple[str, float | int | str, str]]:
             yield "effective_samples_per_query", needed, "requested counts and rate give"
         yield "effective_target_latency_percentile", 0.99, "offline it is"
         yield "effective_min_query_count", 1, "offline it is"
+        yield "result_query_count", 1, "offline it is"
+        yield "early_stopping_result", "", "offline it is empty:"
         yield "effective_target_duration_ms", 0, "offline it is"
     yield from _generated(log, scenario, duration, rate)
     if "effective_enforce_max_duration" in log.entries and log.flag("effective_enforce_max_duration") is not True:
@@ -166,7 +175,9 @@ def _generated(
     count = log.integer("generated_query_count")
     if count is None or not rate:
         return
-    yield "generated_query_duration", count / rate * 1e9, "generated_query_count and rate give"
+    latency = log.integer("requested_single_stream_expected_latency_ns")
+    exact = latency if scenario == SINGLE_STREAM else 10**9 if rate == 1 else None
+    yield "generated_query_duration", count * exact if exact else count / rate * 1e9, "count and rate of queries give"
     if scenario == OFFLINE:
         yield "generated_query_count", 1, "offline it is"
     elif scenario == SINGLE_STREAM and verdict.mode_of(log) == verdict.PERFORMANCE and duration_ms is not None:
@@ -192,5 +203,17 @@ def _flags(run: LoggedRun, log: DetailLog, report: Report) -> None:
             if run.verdict.estimated and abs(rule.observed - rule.required) <= 0.05 * rule.required:
                 ok = None
         if key and ok is not None and (told := log.flag(key)) is not None:
-            wrong = f"{key} is {str(told).lower()}, and {rule.observed:.10g} of {rule.required:.10g} says otherwise"
+            wrong = f"{key} is {str(told).lower()}, and {rule.observed} of {rule.required} says otherwise"
             report.require("verdict", told == ok, run.place(key), wrong)
+
+
+def _early_stopping(run: LoggedRun, log: DetailLog, report: Report) -> None:
+    """The estimates stand in a text and in keys of their own."""
+    text = log.text("early_stopping_result")
+    if text is None or verdict.scenario_of(log) != SINGLE_STREAM or "early_stopping_latency_ss" not in log.entries:
+        return
+    for key, percent in (("early_stopping_latency_ss", "90"), ("early_stopping_latency_ms", "99")):
+        told = re.search(rf"{percent}(?:\.0)?th percentile estimate: (\d{{1,18}})", text)
+        value, expected = log.integer(key), int(told[1]) if told else 0
+        wrong = f"{key} is {value}, and the text of early stopping says {expected or 'nothing of it'}"
+        report.require("numbers-agree", value == expected, run.place(key), wrong)
