@@ -39,7 +39,10 @@ SINGLE_STREAM = {
     "generated_query_count": 120001,
     "power_begin": "09-01-2023 14:05:21.000",
     "power_end": "09-01-2023 14:06:21.010",
-    "early_stopping_result": " * Processed at least 64 queries (60001).",
+    "early_stopping_result": (
+        " * Processed at least 64 queries (60001).  * Would discard 5831 highest latency queries."
+        "  * Early stopping 90th percentile estimate: 1100100  * Early stopping 99th percentile estimate: 1450000"
+    ),
     "early_stopping_latency_ss": 1100100,
     "result_validity": "VALID",
     "result_min_duration_met": True,
@@ -170,7 +173,11 @@ def detail(values, when, seeds=SEEDS, version="3.1 @ NA"):
     lines, now = [], 0.01
     begin = (datetime.strptime(values["power_begin"], "%m-%d-%Y %H:%M:%S.%f")
              - datetime.strptime(values["test_datetime"], "%Y-%m-%dT%H:%M:%SZ")).total_seconds() % 900  # fmt: skip
-    for key, value in values.items():
+    pairs = list(values.items())
+    if values.get("result_validity") == "VALID":
+        naturally = "Ending naturally: Minimum query count and test duration met."
+        pairs.insert([key for key, _ in pairs].index(RETRIES[0]), ("generic_message", naturally))
+    for key, value in pairs:
         if key == "generated_query_count":
             now = begin * 1000
         elif key == RETRIES[0]:
@@ -303,7 +310,11 @@ def app_file():
             "value": {
                 "android": {
                     "os_version": "14", "manufacturer": "ACME", "model_code": "P1", "model_name": "Phone 1",
-                    "board_code": "b", "proc_cpuinfo_soc_name": "soc", "props": [],
+                    "board_code": "b", "proc_cpuinfo_soc_name": "soc",
+                    "props": [
+                        {"type": "socName", "name": "ro.soc.model", "value": "A1"},
+                        {"type": "socManufacturer", "name": "ro.soc.manufacturer", "value": "ACME"},
+                    ],
                 },
                 "ios": None, "windows": None,
             },

@@ -109,12 +109,12 @@ def facts(top: Node) -> tuple[tuple[str, str], ...]:
     waiting: list[tuple[str, Any]] = [(top.key, top.value)]
     while waiting and len(found) < MAX_FACTS:
         key, value = waiting.pop()
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             waiting += [(f"{key}.{plain(name)}".lstrip("."), each) for name, each in value.items()]
-        elif isinstance(value, list):
+        elif isinstance(value, list) and value:
             waiting += [(f"{key}[{n}]", each) for n, each in enumerate(value[:MAX_RESULTS])]
         else:
-            found.append((key, "" if value is None else plain(value)))
+            found.append((key, "" if value is None or value in ([], {}) else plain(value)))
     return tuple(sorted(found))
 
 

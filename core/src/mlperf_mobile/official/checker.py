@@ -17,6 +17,7 @@ from mlperf_mobile.official.checks import (
     pairing,
     result_fields,
     result_file,
+    result_schema,
     results,
     samples,
     trace,
@@ -83,6 +84,7 @@ def _ask(context: Context, registry: Registry) -> None:
     results.check(context)
     result_fields.check(context)
     result_file.check(context)
+    result_schema.check(context)
     trace.check(context)
     answers.check(context)
     accuracy.check(context, registry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.official import benchmarks, json_files, json_places
@@ -15,7 +16,8 @@ TO_FILL_IN = "TO FILL IN"
 """How an exported description marks what only a human can know."""
 
 SYSTEM: Mapping[str, tuple[str, ...]] = {
-    "processor": ("processorname", "hostprocessormodelname", "soc", "processor", "systemname"),
+    "system": ("system", "systemname", "phonesummary", "socproductinformation", "phone", "device"),
+    "processor": ("processorname", "hostprocessormodelname", "soc", "processor"),
     "accelerator": ("accelerator", "acceleratortype", "acceleratortype1", "acceleratortype2", "acceleratormodelname"),
     "memory": ("dram", "memory", "hostmemorycapacity"),
     "operating system": ("osversion", "os", "operatingsystem"),
@@ -33,6 +35,9 @@ MEASUREMENT = (
 """The keys of a measurement file (mobile_open, rules/submissionRuleV3_0.adoc)."""
 
 _NOT_RETRAINED = re.compile(r"(no|none|n/?a|false|not? .*|we (don.t|do not) retrain.*)\.?$", re.IGNORECASE)
+_STATUS = re.compile(
+    r"(commercially )?available|research|preview|rdi|r&d( soc)?|soc (r&d|integration)|TO FILL IN.*", re.IGNORECASE
+)
 _TYPE = re.compile(r"(u|q)?int\W?\d+|fp\W?\d+|float|bit|no change", re.IGNORECASE)
 
 
@@ -83,6 +88,20 @@ def _system(described: Described, data: dict[str, Any], report: Report) -> None:
     for what, names in SYSTEM.items():
         ok = bool(keys.intersection(names)) or any(name in everything for name in names if len(name) > 4)
         report.require("system-keys", ok, place, f"it does not name the {what}", Severity.WARNING)
+    by_name = {benchmarks.squeezed(key.rpartition(".")[2]): (key, str(value)) for key, value in told.items()}
+    for name, expected in (
+        ("division", described.system.division), ("submitter", benchmarks.squeezed(described.system.submitter)),
+        ("numberofnodes", "1"), ("hostprocessorspernode", "1"),
+    ):  # fmt: skip
+        key, text = by_name.get(name, ("", ""))
+        if not key or not expected or TO_FILL_IN in text:
+            continue
+        ok = text == expected or (name == "submitter" and benchmarks.squeezed(text).startswith(expected))
+        wrong = f"{key} is {text[:60]!r}, and should be {expected!r}"
+        report.require("system-keys", ok, Place(place.path, key=key), wrong)
+    key, status = by_name.get("status", ("", ""))
+    wrong = f"{key} is {status[:40]!r}, and the rules know available, SoC R&D and SoC integration"
+    report.require("system-keys", not key or bool(_STATUS.fullmatch(status)), Place(place.path, key=key), wrong)
     _finished(told, place, report)
 
 
@@ -99,6 +118,13 @@ def _measurement(described: Described, data: dict[str, Any], report: Report) -> 
         ok = bool(_NOT_RETRAINED.match(retrained.strip()))
         wrong = f"{retrained[:60]!r}; the closed division allows no retraining"
         report.require("retraining", ok, Place(place.path, key="retraining"), wrong)
+    text = data.get("weight_transformations")
+    if isinstance(text, str) and re.fullmatch(r"code/[\w./+-]{1,200}", text.strip()) and described.system.tree:
+        branch = Path(described.system.tree, described.system.division, described.system.submitter)
+        if (branch / "code").is_dir() and ".." not in text:
+            wrong = f"{text[:80]} is not there"
+            key_place = Place(place.path, key="weight_transformations")
+            report.require("measurement-keys", (branch / text.strip()).exists(), key_place, wrong, Severity.WARNING)
     for key in ("input_data_types", "weight_data_types"):
         text = data.get(key)
         if isinstance(text, str) and text.strip() and TO_FILL_IN not in text:

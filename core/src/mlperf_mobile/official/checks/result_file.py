@@ -12,6 +12,8 @@ from mlperf_mobile.official.checks.result_fields import RULE, moment
 from mlperf_mobile.official.findings import Place, Report, Severity
 from mlperf_mobile.official.submission import Described
 
+_USUAL = ("backend_info.accelerator_name", "backend_settings.delegate")
+"""What they mostly have in common: one that differs from all others is worth a look."""
 _ZONES = timedelta(hours=26)
 _LONGEST = timedelta(days=1)
 _SHARED = (
@@ -82,14 +84,18 @@ def _dates(file: FileOf, context: Context) -> None:
                     ends.append(started + timedelta(seconds=run.duration_s or 0))
                 except OverflowError:
                     continue
-    for key in ("meta.creation_date", "build_info.build_date"):
+    for key in ("meta.creation_date", "meta.upload_date", "build_info.build_date"):
         text = _fact(file, key)
         when = moment(text)
         if when is None:
             report.require(RULE, not text, file.place(key), f"{key} is no time: {text[:40]!r}")
             continue
         report.require(RULE, when < now + _ZONES, file.place(key), f"{key} is {text}, which is in the future")
-        if key == "meta.creation_date" and ends:
+        if key == "meta.upload_date":
+            created = moment(file.content.created)
+            wrong = f"the file was uploaded at {text}, and made at {file.content.created}"
+            report.require(RULE, created is None or when >= created - _ZONES, file.place(key), wrong)
+        elif key == "meta.creation_date" and ends:
             wrong = f"the file is of {text}, and its last test ended at {max(ends).isoformat()}"
             ok = max(ends) - timedelta(seconds=5) <= when <= max(ends) + _LONGEST
             report.require(RULE, ok, file.place(key), wrong)
@@ -152,16 +158,18 @@ def _alike(file: FileOf, report: Report) -> None:
     start = "[0]." if file.content.form == "list" else ""
     for key, value in facts.items():
         if found := re.fullmatch(r"(results\[\d+\])\.(.+)", key.removeprefix("[0].")):
-            if found[2] in _SHARED:
+            if found[2] in (*_SHARED, *_USUAL):
                 shared[found[2]][found[1]] = value
             if "extra_settings" not in found[2] and "loadgen" not in found[2]:
                 keys[found[1]].add(_form(found[2]))
     for name, values in shared.items():
         usual, count = Counter(values.values()).most_common(1)[0]
         for where, value in values.items():
-            if value != usual and count > 1 and not _own_backend(facts.get(f"{start}{where}.benchmark_id", "")):
+            enough = count == len(values) - 1 > 1 if name in _USUAL else count > 1
+            if value != usual and enough and not _own_backend(facts.get(f"{start}{where}.benchmark_id", "")):
                 words = f"{name} is {value!r}, and {usual!r} in the other benchmarks"
-                report.error(RULE, file.place(f"{start}{where}.{name}"), words)
+                severity = Severity.WARNING if name in _USUAL else Severity.ERROR
+                report.add(RULE, severity, file.place(f"{start}{where}.{name}"), words)
     common = Counter(key for each in keys.values() for key in each)
     for where, each in keys.items():
         odd = sorted(key for key, n in common.items() if (key in each) == (n * 2 < len(keys)))

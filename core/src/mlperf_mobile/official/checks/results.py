@@ -182,6 +182,8 @@ def _target(context: Context, benchmark: str, run: Run, place: Place) -> None:
         report.error("accuracy-target", place, f"the accuracy is {accuracy.normalized}, and should be from 0 to 1")
         return
     written = app_results.accuracy_of_text(accuracy.formatted, benchmark)
+    if written is None and not benchmark.startswith(("stable_diffusion", "llm")):
+        report.error("accuracy-text", place, f"{accuracy.formatted[:40]!r} is no accuracy as the app writes it")
     if written and written.metric:
         near = abs(written.normalized - accuracy.normalized) <= _half_a_digit(accuracy) * 1.01
         wrong = f"the accuracy is {accuracy.normalized} and written as {accuracy.formatted!r}"
