@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile import performance_score
-from mlperf_mobile.official import benchmarks, verdict
+from mlperf_mobile.official import benchmarks, told_accuracy, verdict
 from mlperf_mobile.official.app_results import OFFLINE, AppResult, Run
 from mlperf_mobile.official.checks.context import Context, FileOf, LoggedRun
 from mlperf_mobile.official.loadgen_logs import DetailLog
@@ -56,6 +56,10 @@ class Maker:
         self.log: DetailLog | None = self.logged.detail if self.logged else None
         self.wanted = context.wanted(benchmark)
         self.round = context.round.name if context.round else None
+        no_accuracy = told is None or told.accuracy is None or told.accuracy.accuracy is None
+        self.padded = False
+        """Whether the app's score counts samples that only fill the last batch."""
+        self.beside = told_accuracy.of(accuracy) if accuracy and no_accuracy else None
 
     def make(self) -> Result:
         told, wanted = self.told, self.wanted
@@ -145,7 +149,7 @@ class Maker:
     def _performance(self) -> tuple[Performance | None, list[RuleResult]]:
         run = self.told.performance if self.told else None
         found, log = (self.logged.verdict if self.logged else None), self.log
-        throughput = run.throughput if run and run.throughput else found.score if found else None
+        throughput = self._throughput(run)
         if not throughput or throughput <= 0:
             return None, self._told_rules(run) if run else []
         latency = {
@@ -186,6 +190,20 @@ class Maker:
         percentile = _PERCENTILES.get(self.scenario)
         value = latency.get(f"p{percentile * 100:g}") if percentile else None
         return performance_score.latency(percentile, value) if percentile and value else None
+
+    def _throughput(self, run: Run | None) -> float | None:
+        """The published score; offline that of the samples that were asked for, without those that fill a batch."""
+        found = self.logged.verdict if self.logged else None
+        told = run.throughput if run and run.throughput else None
+        if self.scenario != OFFLINE or told is None or run is None:
+            return told or (found.score if found else None)
+        asked = found.samples if found else self.told.min_samples if self.told else None
+        padded = bool(asked and run.samples and run.samples > asked)
+        self.padded = padded
+        if not padded or not asked or not run.samples:
+            return told
+        rate = self.log.number("result_samples_per_second") if self.log else None
+        return rate or told * asked / run.samples
 
     def _loadgen(self, run: Run | None) -> dict[str, Any]:
         log, found = self.log, self.logged.verdict if self.logged else None
@@ -248,14 +266,15 @@ class Maker:
 
     def _accuracy(self) -> Accuracy | None:
         run = self.told.accuracy if self.told else None
-        if run is None or run.accuracy is None:
+        given = run.accuracy if run and run.accuracy else self.beside[0] if self.beside else None
+        if given is None:
             return None
         target: Target | None = self.wanted.target if self.wanted else None
-        metric = run.accuracy.metric or (target.metric if target else _UNKNOWN)
-        value = run.accuracy.normalized * 100 if metric == "PSNR" else run.accuracy.normalized
+        metric = given.metric or (target.metric if target else _UNKNOWN)
+        value = given.normalized * 100 if metric == "PSNR" else given.normalized
         same = target is not None and target.metric == metric
         log = self.answers.detail if self.answers else None
-        samples = run.samples or (log.integer("qsl_reported_total_count") if log else None) or 0
+        samples = (run.samples if run else None) or (log.integer("qsl_reported_total_count") if log else None) or 0
         return Accuracy(
             metric=metric,
             value=value,
@@ -263,7 +282,7 @@ class Maker:
             target=target.value if target and same else None,
             passed=value >= target.value if target and same and not target.doubt else None,
             samples=samples,
-            duration_s=run.duration_s or 0.0,
+            duration_s=(run.duration_s if run else None) or 0.0,
             source=target.source if target and same else "",
             unverified=target.doubt if target and same else "",
         )
@@ -308,6 +327,7 @@ class Maker:
         """Where it comes from, so that nobody takes it for a run of this program."""
         files = [self.file.path] if self.file else []
         files += [run.detail.path for run in (self.logged, self.answers) if run and run.detail]
+        files += [self.beside[1]] if self.beside else []
         score = self.told.performance.throughput if self.told and self.told.performance else None
         return {
             "kind": "official",
@@ -318,7 +338,11 @@ class Maker:
             "benchmark_id": self.told.benchmark_id if self.told else None,
             "uuid": (self.file.content.uuid or None) if self.file else None,
             "published_score": score,
-            "throughput": "1 / p90" if self.scenario == verdict.SINGLE_STREAM else "as published",
+            "throughput": "1 / p90"
+            if self.scenario == verdict.SINGLE_STREAM
+            else "of the samples asked for; published_score counts the padding of the last batch, too"
+            if self.padded
+            else "as published",
             "files": {str(path): _digest(path) for path in files},
         }
 

@@ -41,6 +41,7 @@ ALIASES: Mapping[str, str] = {
     "lugpufloat32": "natural_language_processing",
     "mobilebert": "natural_language_processing",
     "naturallanguageprocessing": "natural_language_processing",
+    "languageunderstanding": "natural_language_processing",
     "edsr": "super_resolution",
     "superresolution": "super_resolution",
     "stablediffusion": "stable_diffusion",
