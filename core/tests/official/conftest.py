@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -439,3 +440,70 @@ def official_results():
     if not folder.is_dir():
         pytest.skip("MLPERF_MOBILE_SHARED/official_results is not here")
     return folder
+
+
+def latencies():
+    """60,001 latencies in nanoseconds with the percentiles and the mean of ``SINGLE_STREAM``."""
+    count = SINGLE_STREAM["result_query_count"]
+    steps = {0: SINGLE_STREAM["result_min_latency_ns"], count - 1: SINGLE_STREAM["result_max_latency_ns"]}
+    for each in PERCENTILES:
+        steps[int(count * float(each) / 100)] = SINGLE_STREAM[f"result_{each}_percentile_latency_ns"]
+    places = sorted(steps)
+    found = [0] * count
+    for low, high in itertools.pairwise(places):
+        found[low:high] = [steps[low]] * (high - low)
+    found[-1] = steps[count - 1]
+    short = SINGLE_STREAM["result_mean_latency_ns"] * count - sum(found)
+    for low, high in itertools.pairwise(places):  # raise what lies between two percentiles, until the mean is right
+        room = high - low - 1
+        more = min(short // room, steps[high] - steps[low]) if room else 0
+        found[low + 1 : high] = [steps[low] + more] * room
+        short -= more * room
+    return found
+
+
+def trace():
+    """A trace log of LoadGen, with these latencies and an issue every 100.01 us after the answer before."""
+    lines, now = ['{"traceEvents":[\n'], 1_000_000.0
+    told = latencies()
+    pause = (60000 / SINGLE_STREAM["result_qps_with_loadgen_overhead"] * 1e9 - sum(told[:-1])) / 60000
+    for number, latency in enumerate(told):
+        about = f'"sample_seq":{number},"query_seq":{number},"sample_idx":{number % 300},"issue_start_ns":0'
+        start = f'{{"name":"Sample","cat":"default","ph":"b","pid":1,"id":{number},"ts":{now:.3f}'
+        lines.append(f'{start},"args":{{{about},"complete_ns":{latency}}}}},\n')
+        end = now + latency / 1000
+        lines.append(f'{{"name":"Sample","cat":"default","ph":"e", "pid":1,"id":{number},"ts":{end:.3f}}},\n')
+        now = end + pause / 1000
+    return "".join([*lines, '{"name":"LastTrace"}\n],\n"displayTimeUnit":"ns"\n}\n'])
+
+
+def answer_log(shift):
+    """50,000 classes, as the app logs them."""
+    classes = [(number * 7 + shift) % 1000 for number in range(50000)]
+    items = (
+        f'{{ "seq_id" : {n}, "qsl_idx" : {n}, "data" : "{each.to_bytes(4, "little").hex().upper()}" }}'
+        for n, each in enumerate(classes)
+    )
+    return "[\n" + ",\n".join(items) + "\n]\n"
+
+
+class Whole(Tree):
+    """A submission with all that the rules ask for: traces, answers, code, calibration and pictures, too."""
+
+    def write(self):
+        super().write()
+        (self.single / "mlperf_log_trace.json").write_text(trace())
+        for folder in (self.single, self.offline):
+            (folder / "mlperf_log_accuracy.json").write_text("[\n]\n")
+            (folder.with_name("log_accuracy") / "mlperf_log_accuracy.json").write_text(answer_log(3))
+        for name in ("code/mobilenetEdgeTPU/run.cc", "calibration.md", "results/phone/performance.jpg"):
+            path = self.submitter / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x")
+        return self
+
+
+@pytest.fixture(scope="module")
+def whole_submission(tmp_path_factory):
+    """One for all tests of a module, which leave it as it was."""
+    return Whole(tmp_path_factory.mktemp("whole") / "v3.1").write()

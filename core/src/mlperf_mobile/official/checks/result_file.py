@@ -138,7 +138,7 @@ def _build(file: FileOf, context: Context) -> None:
     report.require(RULE, build.get("dev_test_flag") != "True", file.place("build_info.dev_test_flag"), wrong)
     listed = {value for key, value in file.content.facts if key.startswith("build_info.backend_list[")}
     for result in file.content.results:
-        if listed and result.library:
+        if result.library and (listed or "build_info.backend_list" in dict(file.content.facts)):
             wrong = f"the app has {', '.join(sorted(listed))}, and {result.library} ran"
             ok = result.library.removesuffix(".so") in {each.removesuffix(".so") for each in listed}
             report.require(RULE, ok, file.place(f"{result.key}.backend_info.filename"), wrong)

@@ -136,6 +136,11 @@ def _props(file: FileOf, report: Report) -> None:
     if re.match(r"s5e\d", board) and chip:
         wrong = f"the board is {board[:40]}, the chip {chip[:40]}"
         report.require(RULE, board == chip, file.place("environment_info.value.android.board_code"), wrong)
+    for place_of in {key.rpartition(".")[0] for key, _ in file.content.facts if ".android.props[" in key}:
+        keys = {key.rpartition(".")[2] for key, _ in file.content.facts if key.startswith(f"{place_of}.")}
+        report.require(
+            RULE, keys == {"type", "name", "value"}, file.place(place_of), "a property has type, name and value"
+        )
     kinds = {"ro.soc.model": "socName", "ro.soc.manufacturer": "socManufacturer"}
     facts = dict(file.content.facts)
     named = 0

@@ -68,7 +68,7 @@ def check(run: LoggedRun, log: DetailLog, summary: SummaryLog, report: Report) -
         wrong = f"it lacks {', '.join(missing[:8])}"
         report.error("summary-agrees", Place(summary.path), f"{wrong}; LoadGen writes what stands in the detail log")
     for heading in _HEADINGS if verdict.mode_of(log) == verdict.PERFORMANCE else ():
-        ok = heading in summary.body
+        ok = heading in summary.body.splitlines()
         report.require("summary-agrees", ok, Place(summary.path), f"the heading {heading!r} is missing")
     _counts(log, summary, report)
     if run.verdict:
@@ -139,4 +139,5 @@ def _early_stopping(log: DetailLog, summary: SummaryLog, report: Report) -> None
     told = log.text("early_stopping_result")
     if told and len(told) < 500:
         ok = "".join(f"EarlyStoppingResult:{told}".split()) in "".join(summary.body.split())
+        ok = ok and "Early Stopping Result:" in summary.body.splitlines()
         report.require("summary-agrees", ok, Place(summary.path), "early stopping differs from the detail log")
