@@ -6,6 +6,7 @@ import importlib
 import os
 import shutil
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,24 +32,30 @@ KINDS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def registry():
-    """The installed plugins, and the stand-ins."""
+@contextmanager
+def with_stand_ins():
+    """The installed plugins, and the stand-ins; other tests of the session see nothing of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(STAND_INS)
         patch.setenv("PYTHONPATH", str(STAND_INS))
         for name in [name for name in os.environ if name.startswith("MLPERF_MOBILE_")]:
             patch.delenv(name)
         importlib.invalidate_caches()
-        yield Registry()
-        for name in [name for name in sys.modules if name.startswith("toy_")]:
-            del sys.modules[name]
+        try:
+            yield Registry()
+        finally:
+            for name in [name for name in sys.modules if name.startswith("toy_")]:
+                del sys.modules[name]
 
 
-@pytest.fixture(scope="session")
-def made(registry, tmp_path_factory):
-    """The folder of each kind."""
-    output = tmp_path_factory.mktemp("made")
+@pytest.fixture
+def registry():
+    with with_stand_ins() as registry:
+        yield registry
+
+
+def make(registry, output):
+    """A run of each kind: its folder."""
 
     def stop(event):
         if event.event == "progress" and event.phase == "performance":
@@ -64,6 +71,13 @@ def made(registry, tmp_path_factory):
         result = launch(plan, output, stop if kind == "interrupted" else lambda event: None)
         folders[kind] = Path(result.directory)
     return folders
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """The folder of each kind."""
+    with with_stand_ins() as registry:
+        return make(registry, tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ def test_every_file(made, copied):
         assert noticed(folder) == ""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def checker(registry):
     return Checker(registry)
 
