@@ -1,0 +1,117 @@
+"""Tests of what a backend makes of model files: damaged ones, compiled ones, and those that leave sizes open."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlperf_mobile.backend_checks import OpenShapes
+from mlperf_mobile.contracts import Artifact, Backend
+from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile.testing.backend_kit import BackendKit
+
+
+class ModelTests(BackendKit):
+    """Files in, artifacts out."""
+
+    def test_missing_model_is_a_model_error(self, backend: Backend, model: Path, tmp_path: Path) -> None:
+        """A path without a file is told as such."""
+        with pytest.raises(ModelError):
+            self.load(backend, tmp_path / f"absent{model.suffix}", tmp_path)
+
+    def test_damaged_model_is_a_model_error(self, backend: Backend, model: Path, tmp_path: Path) -> None:
+        """Rubbish and half a model are told as such, and crash nothing."""
+        folder = tmp_path / "work"
+        folder.mkdir()
+        for data in (b"", b"not a model", model.read_bytes()[: model.stat().st_size // 2]):
+            damaged = tmp_path / f"damaged{model.suffix}"
+            damaged.write_bytes(data)
+            with pytest.raises(ModelError):
+                self.load(backend, damaged, folder)
+
+    def test_accelerators_that_are_not_there_are_refused(self, backend: Backend, artifact: Artifact) -> None:
+        """Nothing else takes the place of an accelerator that nobody has."""
+        with pytest.raises(BackendError):
+            backend.load(Artifact(artifact.path, "no-such-accelerator", artifact.batch, artifact.facts))
+
+    def test_compiles_into_its_folder_only(self, backend: Backend, model: Path, tmp_path: Path) -> None:
+        """The artifact is the model itself, or in the folder it was asked to be in; nothing is left elsewhere."""
+        here = {path: path.stat().st_mtime_ns for path in (*Path.cwd().iterdir(), model)}
+        artifact = self.compile(backend, model, tmp_path / "compiled")
+        assert artifact.path == model or artifact.path.is_relative_to(tmp_path / "compiled" / "0")
+        assert artifact.path.exists()
+        assert {path: path.stat().st_mtime_ns for path in (*Path.cwd().iterdir(), model)} == here
+        assert (artifact.accelerator, artifact.batch) == (backend.probe().accelerators[0], 1)
+        json.dumps(dict(artifact.facts))
+
+    def test_artifacts_may_be_moved(self, backend: Backend, artifact: Artifact, model: Path, tmp_path: Path) -> None:
+        """The core keeps them under another name, and loads them in another process."""
+        if artifact.path == model:
+            pytest.skip("the backend compiles nothing")
+        (tmp_path / "compiled" / "0").rename(tmp_path / "kept")
+        path = tmp_path / "kept" / artifact.path.relative_to(tmp_path / "compiled" / "0")
+        with backend.load(Artifact(path, artifact.accelerator, artifact.batch, artifact.facts)) as session:
+            np.testing.assert_allclose(session.run(self.tensors(1, 2, 3, 4))[0], [[2, 4, 6, 8]], rtol=self.tolerance)
+
+    def test_damaged_artifacts_are_refused(
+        self, backend: Backend, artifact: Artifact, model: Path, tmp_path: Path
+    ) -> None:
+        """Half an artifact, or none of it, crashes nothing."""
+        if artifact.path == model:
+            pytest.skip("the backend compiles nothing")
+        for number, share in enumerate((0.0, 0.5)):
+            shutil.copytree(tmp_path / "compiled" / "0", tmp_path / f"damaged{number}")
+            path = tmp_path / f"damaged{number}" / artifact.path.relative_to(tmp_path / "compiled" / "0")
+            for file in [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]:
+                file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
+            with pytest.raises((BackendError, ModelError)):
+                backend.load(Artifact(path, artifact.accelerator, artifact.batch, artifact.facts))
+
+    def test_open_inputs_are_told(self, backend: Backend, open_model: Path | None, tmp_path: Path) -> None:
+        """A model whose input is open is refused, or its session says that it is: nobody measures it at size 1."""
+        if open_model is None:
+            pytest.skip("no model with an open input is there to try")
+        try:
+            session = self.load(backend, open_model, tmp_path / "compiled")
+        except ModelError:
+            return
+        with session:
+            assert any(spec.is_open for spec in session.inputs)
+
+    def test_open_inputs_take_the_size_asked_for(
+        self, backend: Backend, open_model: Path | None, tmp_path: Path
+    ) -> None:
+        """Of a backend that says what is open: with ``input_shapes``, the session has the shape and computes it."""
+        if open_model is None:
+            pytest.skip("no model with an open input is there to try")
+        try:
+            with self.load(backend, open_model, tmp_path / "open") as session:
+                name = session.inputs[0].name
+        except OpenShapes as error:
+            name = error.inputs[0].name
+        except ModelError:
+            pytest.skip("the backend takes fixed shapes only")
+        for size in (6, 3):
+            with self.load(backend, open_model, tmp_path / "sized", 1, {name: (1, size)}) as session:
+                assert [(spec.shape, spec.is_open) for spec in session.inputs] == [((1, size), False)]
+                assert session.outputs[0].shape == (1, size)
+                x = self.tensors(*range(1, size + 1))
+                np.testing.assert_allclose(session.run(x)[0], x[0] + x[0], rtol=self.tolerance)
+
+    def test_other_shapes_than_the_models_are_refused(self, backend: Backend, model: Path, tmp_path: Path) -> None:
+        """``input_shapes`` changes nothing about a fixed input: it is refused, or the session says its real shape."""
+        with self.load(backend, model, tmp_path / "plain") as session:
+            name = session.inputs[0].name
+        for asked in ({name: (1, 5)}, {name: (4,)}, {"no such input": (1, 4)}):
+            try:
+                session = self.load(backend, model, tmp_path / "other", 1, asked)
+            except ModelError:
+                continue
+            with session:
+                assert session.inputs[0].shape == (1, 4)
+                x = self.tensors(1, 2, 3, 4)
+                np.testing.assert_allclose(session.run(x)[0], x[0] + x[0], rtol=self.tolerance)

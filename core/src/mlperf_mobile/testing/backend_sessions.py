@@ -1,0 +1,156 @@
+"""Tests of a backend's sessions: right numbers, the same each time, in batches, side by side, and after closing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+
+from mlperf_mobile.backend_checks import outputs_apart, wrong_outputs
+from mlperf_mobile.contracts import Backend, BatchSession, ReportingSession, Session, Tensors, VaryingSession
+from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile.plugin import BackendInfo, Capability
+from mlperf_mobile.testing.backend_kit import BackendKit
+
+MANY = 64
+"""Runs: some faults come up only after a while."""
+
+
+class SessionTests(BackendKit):
+    """Tensors in, tensors out."""
+
+    def test_specs_describe_the_model(self, session: Session) -> None:
+        """Specs are those of one sample."""
+        for specs in (session.inputs, session.outputs):
+            assert [(spec.shape, spec.dtype) for spec in specs] == [((1, 4), np.dtype(np.float32))]
+
+    def test_computes_the_model(self, session: Session) -> None:
+        """The numbers are right, whatever came before."""
+        for values in ((1, -2, 0.5, 4), (0, 0, 0, 0), (8, 16, -32, 64)):
+            (x,) = self.tensors(*values)
+            np.testing.assert_allclose(session.run((x,))[0], x + x, rtol=self.tolerance)
+
+    def test_outputs_match_their_specs(self, session: Session) -> None:
+        """A tuple of arrays with the shapes and dtypes that the specs announce, finite, in every run."""
+        for n in range(MANY):
+            assert wrong_outputs(session.run(self.tensors(n, 2, 3, 4)), session.outputs) == ""
+
+    def test_same_input_same_output(self, session: Session) -> None:
+        """Nothing is left over from one run to the next; the bits are the same, or within what the session declares."""
+        variation = session.variation if isinstance(session, VaryingSession) else 0.0
+        seen: dict[int, Tensors] = {}
+        for n in (1, 2, 3, 3, 2, 1, 1, *range(MANY), 1, 3, 2):
+            outputs = tuple(y.copy() for y in session.run(self.tensors(n, n / 3, n / 7, 1e-3 * n)))
+            assert outputs_apart(seen.setdefault(n, outputs), outputs, session.outputs, variation) == ""
+
+    def test_variation_is_small(self, session: Session) -> None:
+        """A session that declares how far its outputs lie apart says so in a number above 0, at most 0.1."""
+        if not isinstance(session, VaryingSession):
+            pytest.skip("the backend gives the same bits every time")
+        assert 0 < session.variation <= 0.1
+
+    def test_inputs_are_left_alone(self, session: Session) -> None:
+        """A sample is used many times; a run must not change it."""
+        (x,) = self.tensors(1, 2, 3, 4)
+        session.run((x,))
+        np.testing.assert_array_equal(x, [[1, 2, 3, 4]])
+
+    def test_wrong_input_is_refused(self, session: Session) -> None:
+        """A tensor of another shape or dtype is an error, not a crash or a number."""
+        for wrong in (np.zeros((1, 5), np.float32), np.zeros((1, 4), np.int64)):
+            with pytest.raises((BackendError, ModelError)):
+                session.run((wrong,))
+
+    def test_reports_are_plain_data(self, session: Session) -> None:
+        """What a session has to tell about its runs fits into a result."""
+        if not isinstance(session, ReportingSession):
+            pytest.skip("the backend reports nothing")
+        session.run(self.tensors(1, 2, 3, 4))
+        told = session.report()
+        assert json.loads(json.dumps(dict(told), allow_nan=False)) == told
+
+    def test_closed_sessions_refuse_to_run(self, backend: Backend, model: Path, tmp_path: Path) -> None:
+        """They say so, instead of touching memory that is gone."""
+        with self.load(backend, model, tmp_path / "compiled") as session:
+            run = session.run
+            run(self.tensors(1, 2, 3, 4))
+        with pytest.raises(BackendError):
+            session.run(self.tensors(1, 2, 3, 4))
+
+    def test_quantized_tensors_tell_their_scale(
+        self, backend: Backend, info: BackendInfo, quantized_model: Path | None, tmp_path: Path
+    ) -> None:
+        """``Capability.QUANTIZED``: ``real = scale * (stored - zero_point)`` holds for inputs and outputs."""
+        if Capability.QUANTIZED not in info.capabilities or quantized_model is None:
+            pytest.skip("the backend takes no quantised models, or none is there to try")
+        with self.load(backend, quantized_model, tmp_path / "compiled") as session:
+            (x,), (y,) = session.inputs, session.outputs
+            assert x.dtype.itemsize == y.dtype.itemsize == 1
+            assert x.scale > 0 < y.scale
+            stored = np.array([[x.zero_point + n for n in (0, 3, 10, 20)]]).astype(x.dtype)
+            real = x.scale * (stored.astype(np.int64) - x.zero_point)
+            answer = session.run((stored,))[0].astype(np.int64)
+            found = y.scale * (answer - y.zero_point)
+            np.testing.assert_allclose(found, 2 * real, atol=1.01 * y.scale)
+
+    def test_sessions_are_independent(self, backend: Backend, model: Path, tmp_path: Path) -> None:
+        """Two sessions work side by side in two threads."""
+        wrong: list[str] = []
+
+        def work(session: Session, value: float) -> None:
+            for _ in range(50):
+                out = float(session.run(self.tensors(value, 0, 0, 0))[0][0, 0])
+                if abs(out - 2 * value) > 2 * value * self.tolerance:
+                    wrong.append(f"{out} instead of {2 * value}")
+
+        with self.load(backend, model, tmp_path) as one, self.load(backend, model, tmp_path) as two:
+            threads = [Thread(target=work, args=(one, 3.0)), Thread(target=work, args=(two, 50.0))]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert wrong == []
+
+    def test_sessions_close_and_load_again(self, backend: Backend, model: Path, tmp_path: Path) -> None:
+        """A closed session leaves nothing behind that stops the next one."""
+        for _ in range(3):
+            with self.load(backend, model, tmp_path) as session:
+                session.run(self.tensors(1, 2, 3, 4))
+
+    def test_placement_accounts_for_every_operation(self, session: Session, info: BackendInfo) -> None:
+        """The model has one operation; it runs somewhere that the backend offered."""
+        operations = session.placement().operations
+        assert sum(operations.values()) >= 1
+        assert set(operations) <= {*info.accelerators, "cpu"}
+
+    def test_batch_outputs_match_their_specs(
+        self, backend: Backend, info: BackendInfo, model: Path, tmp_path: Path
+    ) -> None:
+        """``Capability.BATCH``: every sample of a batch has outputs as the specs announce them."""
+        if Capability.BATCH not in info.capabilities:
+            pytest.skip("the backend does not offer batches")
+        with self.load(backend, model, tmp_path, batch=3) as session:
+            assert isinstance(session, BatchSession)
+            for n in range(MANY):
+                samples = [self.tensors(n, place, 3, 4) for place in range(3)]
+                # No answer is held when the next batch runs: it may be a view of the runtime's memory.
+                wrong = [wrong_outputs(outputs, session.outputs) for outputs in session.run_batch(samples)]
+                assert wrong == [""] * 3
+
+    def test_batches_are_answered_in_order(
+        self, backend: Backend, info: BackendInfo, model: Path, tmp_path: Path
+    ) -> None:
+        """``Capability.BATCH``: a full and a partial batch give each sample its own answer, and no padding."""
+        if Capability.BATCH not in info.capabilities:
+            pytest.skip("the backend does not offer batches")
+        with self.load(backend, model, tmp_path, batch=3) as session:
+            assert isinstance(session, BatchSession)
+            for count in (3, 2, 1, 3):
+                samples = [self.tensors(n, n + 1, n + 2, n + 3) for n in range(count)]
+                answers = [outputs[0].copy() for outputs in session.run_batch(samples)]
+                assert len(answers) == count
+                for (x,), y in zip(samples, answers, strict=True):
+                    np.testing.assert_allclose(y, x + x, rtol=self.tolerance)
