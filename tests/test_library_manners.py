@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
+
+from mlperf_mobile.launch.process import end_abandoned
 
 PLUGIN = """
     from mlperf_mobile.plugin import BackendInfo, Ref, hookimpl
@@ -128,6 +131,24 @@ def at_load():
     assert (done.returncode, result["valid"]) == (0, True), result["error"]
     pid = int((tmp_path / "pid").read_text())
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a daemon is found by its environment on Linux")
+def test_what_a_killed_command_left_running_ends_with_its_recovery():
+    """A process that shows the run's mark belongs to it; others are left alone."""
+    run = "20300101T000000-x-single-stream-0a1b2c3d"
+    marked, other = (
+        subprocess.Popen(["sleep", "60"], env={"_MLPERF_MOBILE_RUN": mark, "PATH": os.environ["PATH"]})
+        for mark in (run, run + "0")
+    )
+    try:
+        end_abandoned(2**22 + 1, 1.0, run)
+        assert not psutil.pid_exists(marked.pid)
+        assert other.poll() is None
+    finally:
+        for process in (marked, other):
+            process.kill()
+            process.wait()
 
 
 def test_umask_and_working_directory(rude):

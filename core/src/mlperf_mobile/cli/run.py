@@ -10,7 +10,7 @@ from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlperf_mobile.errors import ExitCode, MobileError, UsageError
+from mlperf_mobile.errors import ExitCode, MobileError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -118,10 +118,13 @@ def _carry_out(args: argparse.Namespace, session: Session, adopted: Sequence[Res
     try:
         for result in _run(args, session):
             results.append(result)  # noqa: PERF402  what came before an error is shown
-    except Unstored as unstored:
-        _show(args, [*results, unstored.result], session, unstored)
-        print(f"mlperf-mobile: {unstored.line()}", file=sys.stderr)
-        return unstored.exit_code
+    except OutputError as error:
+        results += [error.result] if isinstance(error, Unstored) else []
+        if not results:
+            raise
+        _show(args, results, session, error)
+        print(f"mlperf-mobile: {error.line()}", file=sys.stderr)
+        return error.exit_code
     final = {step.result for step in session.steps}
     results = [*(result for result in adopted if result.run_id in final), *results]  # the others were tried again
     if args.resume and not results:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from mlperf_mobile import events
@@ -44,7 +46,8 @@ def probe(name: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
             else:
                 return _unusable(f"its probe did not answer within {timeout_s:g} s", "look at its driver or SDK")
     finally:
-        process.kill()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)  # and what a driver has started
         process.wait()
     try:
         event = events.decode(bytes(told.splitlines()[-1]))

@@ -113,10 +113,10 @@ class Worker:
         for child in _children():
             if child.pid in self._ours or child.pid == self.process.pid:
                 continue
+            mark = _mark_of(child)
             try:
-                mark = child.environ().get(MARK)
                 foreign = os.getsid(child.pid) != os.getsid(0)
-            except (psutil.Error, OSError):
+            except OSError:
                 continue
             if mark == self._mark or (mark is None and foreign and self._reaps):
                 found.append(child)
@@ -136,17 +136,27 @@ def is_alive(pid: int, made: float) -> bool:
     return made > 0 and abs(created(pid) - made) <= 1
 
 
-def end_group(pid: int, made: float) -> None:
-    """End a worker whose launcher is gone, and its process group; another process of that number is left alone."""
+def end_abandoned(pid: int, made: float, mark: str) -> None:
+    """End what is left of a run whose launcher is gone: its worker, and everything that the worker had started.
+
+    Args:
+        pid: The worker's.
+        made: When it was made; another process of that number is left alone.
+        mark: The run's.
+    """
+    found = [process for process in psutil.process_iter() if _mark_of(process) == mark]
+    with suppress(psutil.Error, OSError):
+        if is_alive(pid, made):
+            process = psutil.Process(pid)
+            found += [process, *process.children(recursive=True)]
+    _end_all(found)
+
+
+def _mark_of(process: psutil.Process) -> str | None:
     try:
-        if not is_alive(pid, made) or os.getpgid(pid) != pid:
-            return
-        process = psutil.Process(pid)
-        strays = process.children(recursive=True)
-        os.killpg(pid, signal.SIGKILL)
+        return process.environ().get(MARK)
     except (psutil.Error, OSError):
-        return
-    _end_all([process, *strays])
+        return None
 
 
 def _children() -> list[psutil.Process]:

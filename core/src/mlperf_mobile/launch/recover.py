@@ -11,7 +11,7 @@ from mlperf_mobile import loadgen
 from mlperf_mobile.errors import ExitCode, OutputError
 from mlperf_mobile.launch import endings
 from mlperf_mobile.launch.local import close
-from mlperf_mobile.launch.process import end_group, is_alive
+from mlperf_mobile.launch.process import end_abandoned, is_alive
 from mlperf_mobile.launch.worker_log import last_words
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.results import store
@@ -47,7 +47,7 @@ def recover(hidden: Path) -> Result | None:
         if told.started:
             if not folder.journal.locked and is_alive(told.started.launcher, told.started.launcher_created):
                 raise OutputError("run-alive", f"{hidden} is the run of process {told.started.launcher}", "wait for it")
-            end_group(told.started.pid, told.started.created)
+            end_abandoned(told.started.pid, told.started.created, plan.run_id)
         folder.journal.end_torn_line()
         status, error = _verdict(plan, told, hidden)
         return close(folder, plan, told, Ending(status, error, str(folder.final), program()))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlperf_mobile import events
 from mlperf_mobile.config.settings import Cooldown
-from mlperf_mobile.errors import MobileError
+from mlperf_mobile.errors import MobileError, OutputError
 from mlperf_mobile.launch.local import launch
 from mlperf_mobile.plan import Plan, SessionRef
 from mlperf_mobile.results import store
@@ -79,8 +79,14 @@ class Sitting:
                     raise
             rested = rested or step.plan.has_performance
             step.result = Path(result.directory).name
-            self._ended(place, STATES[result.status])
+            step.state, unsaved = STATES[result.status], None
+            try:
+                self._save()
+            except OutputError as error:
+                unsaved = error
             yield result
+            if unsaved:  # the result is stored, and shown; the record will find it
+                raise unsaved
             if result.status is Status.INTERRUPTED:
                 return
             if result.status is Status.COMPLETED:
@@ -121,10 +127,6 @@ class Sitting:
         step.state = State.PENDING
         self._save()  # before it begins, so that its folder can be found by whoever resumes the session
         return step.plan
-
-    def _ended(self, place: int, state: State) -> None:
-        self.session.steps[place].state = state
-        self._save()
 
     def _save(self) -> None:
         if self.keep:
