@@ -18,6 +18,7 @@ from mlperf_mobile.results import store
 from mlperf_mobile.results.journal import JournalFile
 from mlperf_mobile.results.latencies import read, write_at
 from mlperf_mobile.results.model import Status
+from mlperf_mobile.results.recompose import Ending, read_journal, recompose
 
 KINDS = ("both", "performance", "accuracy", "offline", "failed", "crashed", "interrupted")
 ENDED = ("both", "performance", "accuracy", "offline")
@@ -46,6 +47,8 @@ def test_a_launcher_that_was_killed(kind, made, cut_short, tmp_path, capsys):
     final = tmp_path / made[kind].name
     assert found is not None
     assert (store.read(final), hidden.exists()) == (found, False)
+    assert not read_journal(final / store.EVENTS).strange
+    assert recompose(final, Ending(Status.INTERRUPTED, None, "nowhere")) == found
     for name in NUMBERS:
         if name != "rules" or kind in ENDED:
             assert getattr(found, name) == getattr(before, name), name
@@ -142,6 +145,18 @@ def test_a_journal_on_a_full_disk(tmp_path, monkeypatch):
     journal.sync()
     assert (tmp_path / "j").read_bytes() == b"first\nsecond\n"
     journal.close()
+
+
+@pytest.mark.parametrize("torn", [b"", b"x", b"x" * 200_000])
+def test_a_torn_line_is_dropped(tmp_path, torn):
+    path = tmp_path / "j"
+    for whole in (b"", b"first\n", b"first\nsecond\n"):
+        path.write_bytes(whole + torn)
+        journal = JournalFile.adopt(path)
+        journal.drop_torn_line()
+        journal.write(b"last\n")
+        journal.close()
+        assert path.read_bytes() == whole + b"last\n"
 
 
 def test_latencies_are_written_again_after_an_error(tmp_path):

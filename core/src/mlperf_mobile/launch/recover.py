@@ -48,7 +48,8 @@ def recover(hidden: Path) -> Result | None:
             if not folder.journal.locked and is_alive(told.started.launcher, told.started.launcher_created):
                 raise OutputError("run-alive", f"{hidden} is the run of process {told.started.launcher}", "wait for it")
             end_abandoned(told.started.pid, told.started.created, plan.run_id)
-        folder.journal.end_torn_line()
+        with store.telling(hidden):
+            folder.journal.drop_torn_line()
         status, error = _verdict(plan, told, hidden)
         return close(folder, plan, told, Ending(status, error, str(folder.final), program()))
     finally:

@@ -15,6 +15,7 @@ from mlperf_mobile.errors import OutputError
 
 RESERVE = 1 << 18
 """Bytes that are set aside at a time, behind what is written: a disk that fills up leaves room for what is measured."""
+_CHUNK = 1 << 16
 _KEEP_SIZE = 1
 """``FALLOC_FL_KEEP_SIZE`` (linux/falloc.h)."""
 
@@ -108,10 +109,18 @@ class JournalFile:
             if error.errno != errno.EINVAL:  # not a file, as in /dev/null
                 self.trouble = error
 
-    def end_torn_line(self) -> None:
-        """Put an end to a line that was being written when its launcher died."""
-        if self._size and os.pread(self._fd, 1, self._size - 1) != b"\n":
-            self.write(b"\n")
+    def drop_torn_line(self) -> None:
+        """Remove what was written of a line when its launcher died: it was never whole, so it never counted."""
+        end = self._size
+        while end > 0:
+            start = max(0, end - _CHUNK)
+            if (found := os.pread(self._fd, end - start, start).rfind(b"\n")) >= 0:
+                end = start + found + 1
+                break
+            end = start
+        if end < self._size:
+            os.ftruncate(self._fd, end)
+            self._size = end
 
     def close(self) -> None:
         """Give up the run."""
