@@ -10,6 +10,7 @@ from mlperf_mobile.errors import MobileError
 from mlperf_mobile.official import loadgen_logs
 from mlperf_mobile.official.checks import own_dates, own_sources
 from mlperf_mobile.official.checks.own_accuracy import Scorer
+from mlperf_mobile.official.checks.own_plan import Planner
 from mlperf_mobile.official.findings import Place, Report, Severity, printable
 from mlperf_mobile.official.loadgen_logs import DetailLog
 from mlperf_mobile.registry import Registry
@@ -30,7 +31,7 @@ class Checker:
     """
 
     def __init__(self, registry: Registry, signers: Path | None = None) -> None:
-        self._scorer = Scorer(registry)
+        self._scorer, self._planner = Scorer(registry), Planner(registry)
         self._signers = signers
 
     def check(self, folder: Path, report: Report) -> None:
@@ -60,6 +61,7 @@ class Checker:
             own_dates.check(folder, result, followed.journal, logs, report)
         own_sources.check(folder, result, logs.get("performance"), report)
         _telemetry(folder, result, report)
+        self._planner.check(folder, report)
         self._scorer.check(folder, result, logs.get("accuracy"), report)
 
     def _signature(self, folder: Path, report: Report) -> None:

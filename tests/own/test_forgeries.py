@@ -1,0 +1,126 @@
+"""Edits of plan or journal, with result and digests renewed to fit: logs and other sources contradict them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mlperf_mobile.official.checks.own import Checker
+from mlperf_mobile.official.findings import Report, Severity
+from mlperf_mobile.results.model import Status
+from mlperf_mobile.results.recompose import Ending, recompose
+
+
+def renew(folder):
+    """Write the result that plan, journal and files give, with fresh digests: no field and no digest is wrong then."""
+    result = recompose(folder, Ending(Status.INTERRUPTED, None, ""))
+    (folder / "result.json").write_text(json.dumps(result.to_json()))
+
+
+def part(name, *place, value):
+    """Change a value of a part that the worker measured."""
+
+    def spoil(folder):
+        path = folder / "events.jsonl"
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        (event,) = [line for line in lines if line.get("part") == name]
+        change(event["value"], place, value)
+        path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
+
+    return spoil
+
+
+def plan(*place, value):
+    """Change a value of the plan."""
+
+    def spoil(folder):
+        data = json.loads((folder / "plan.json").read_text())
+        change(data, place, value)
+        (folder / "plan.json").write_text(json.dumps(data))
+
+    return spoil
+
+
+def change(data, place, value):
+    for key in place[:-1]:
+        data = data[key]
+    old = data[place[-1]]
+    data[place[-1]] = value(old) if callable(value) else value
+    assert data[place[-1]] != old
+
+
+def text(name, old, new, count=1):
+    """Change a text in a file, once or (-1) wherever it is."""
+
+    def spoil(folder):
+        path = folder / name
+        whole = path.read_text()
+        assert old in whole
+        path.write_text(whole.replace(old, new, count))
+
+    return spoil
+
+
+DETAIL = "performance/mlperf_log_detail.txt"
+P90, SEED = '"result_90.00_percentile_latency_ns", "value": ', '"effective_qsl_rng_seed", "value": '
+TIME, INDEX = '"t_s": ', '"qsl_idx" : '
+FORGED = {
+    "p50": ("own-logs", part("performance", "latency_ns", "p50", value=lambda ns: ns * 0.9)),
+    "p90": ("own-logs", part("performance", "latency_ns", "p90", value=lambda ns: ns * 0.9)),
+    "p99.9": ("own-logs", part("performance", "latency_ns", "p99_9", value=lambda ns: ns * 0.9)),
+    "the mean": ("own-logs", part("performance", "latency_ns", "mean", value=lambda ns: ns * 0.9)),
+    "the target percentile": ("own-logs", part("performance", "latency_ns", "target_percentile", value=1.0)),
+    "throughput": ("own-latencies", part("performance", "throughput", value=lambda rate: rate * 2)),
+    "samples": ("own-latencies", part("performance", "samples", value=lambda count: count + 1)),
+    "duration": ("own-latencies", part("performance", "duration_s", value=lambda seconds: seconds / 2)),
+    "LoadGen's verdict": ("own-logs", part("performance", "loadgen", "valid", value=lambda valid: not valid)),
+    "LoadGen's version": ("own-logs", part("performance", "loadgen", "version", value="9.9")),
+    "a rule": ("own-verdict", part("performance", "rules", 0, "ok", value=lambda ok: not ok)),
+    "a rule's requirement": ("own-verdict", part("performance", "rules", 0, "required", value=0.001)),
+    "telemetry": ("own-telemetry", part("telemetry", "rows", value=lambda rows: rows + 1)),
+    "accuracy": ("accuracy-recomputed", part("accuracy", "value", value=0.5)),
+    "scored samples": ("accuracy-recomputed", part("accuracy", "samples", value=99)),
+    "samples of the data set": ("own-logs", part("system", "samples_in_data_set", value=1000)),
+    "a seed": ("own-logs", plan("load", "seeds", "qsl", value=5)),
+    "the least duration": ("own-logs", plan("load", "min_duration_s", value=0.01)),
+    "the least count": ("own-logs", plan("load", "min_query_count", value=1)),
+    "the percentile": ("own-logs", plan("load", "percentile", value=0.5)),
+    "the target": ("own-plan", plan("quality", "reference", value=0.5)),
+    "the model's name": ("own-plan", plan("model", "name", value="mobilenet")),
+    "the data set": ("own-plan", plan("dataset", "name", value="imagenet")),
+    "the date": ("own-dates", plan("created", value="2031-01-01T00:00:00+00:00")),
+    "the run's name": ("own-dates", plan("run_id", value="20310101T000000-product-single-stream-0a1b2c3d")),
+    "rows": ("own-telemetry", text("telemetry.jsonl", TIME, TIME + "1", -1)),
+    "an interval": ("own-telemetry", text("telemetry.jsonl", '"interval_s": 0', '"interval_s": 1')),
+    "latencies": ("own-latencies", lambda folder: (folder / "latencies.bin").write_bytes(bytes(8))),
+    "the p90 of a log": ("own-logs", text(DETAIL, P90, P90 + "1")),
+    "the seed of a log": ("own-logs", text(DETAIL, SEED, SEED + "1")),
+    "a log's date": ("own-dates", text(DETAIL, '"test_datetime", "value": "2', '"test_datetime", "value": "3')),
+    "an answer": ("accuracy-recomputed", text("accuracy/mlperf_log_accuracy.json", INDEX + "5,", INDEX + "6,")),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def checker(registry):
+    return Checker(registry)
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_forgery_that_fits_is_contradicted_by_a_source(name, made, copied, checker):
+    rule, spoil = FORGED[name]
+    folder = copied(made["both"])
+    spoil(folder)
+    renew(folder)
+    report = Report(folder)
+    checker.check(folder, report)
+    errors = {f.rule for f in report.findings if f.severity is Severity.ERROR}
+    assert rule in errors, report.findings
+    assert "own-fields" not in errors
+
+
+def test_renewing_alone_changes_nothing(made, copied, checker):
+    folder = copied(made["both"])
+    before = json.loads((folder / "result.json").read_text())
+    renew(folder)
+    assert json.loads((folder / "result.json").read_text()) == before
