@@ -79,7 +79,8 @@ def lines(report: Report, *, everything: bool = False) -> list[str]:
             if everything or seen[finding.rule] <= MAX_SHOWN:
                 place = finding.place
                 where = ":".join(str(part) for part in (place.line, place.column) if part is not None)
-                where = f"line {where}" if where else Place(Path(), key=place.key).text()[3:]
+                named = Place(Path(), key=place.key).text()[3:] if place.key else ""
+                where = ": ".join(part for part in (f"line {where}" if where else "", named) if part)
                 start = f"{finding.severity.value:<8}{finding.rule}: "
                 shown.append(f"  {start}{f'{where}: ' if where else ''}{finding.text}")
         shown += [

@@ -69,5 +69,5 @@ def handle(args: argparse.Namespace) -> int:
     print(table(("RESULT", "SCORE", "P90 MS", "ACCURACY", "VERDICT"), rows))
     print(f"{len(told)} results in {args.output}")
     for finding in wrong:
-        print(f"left out: {finding.place.text(report.root)}: {finding.text}", file=sys.stderr)
+        print(f"error: {finding.place.text(report.root)}: {finding.text}", file=sys.stderr)
     return ExitCode.OK

@@ -47,7 +47,7 @@ class Offline:
             samples=samples,
             duration_s=duration,
             rules=(
-                rules.min_duration(duration, load, details.get("result_min_duration_met")),
+                rules.min_duration(duration, load, details.get("result_min_duration_met"), ran_out=True),
                 rules.min_query_count(samples, load, logged=details.get("result_min_queries_met")),
                 rules.max_duration(duration, load, 0.0),
             ),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter_ns
+from typing import Any
 
 from mlperf_mobile import loadgen, performance_score, rules
 from mlperf_mobile.contracts import Answered, Load, Measurement, Options, SystemUnderTest
@@ -52,7 +54,7 @@ class SingleStream:
             samples=queries,
             duration_s=duration,
             rules=(
-                rules.min_duration(issued, load, details.get("result_min_duration_met")),
+                rules.min_duration(issued, load, details.get("result_min_duration_met"), ran_out(details, queries)),
                 rules.min_query_count(queries, load, stopped, details.get("result_min_queries_met")),
                 rules.max_duration(duration, load, max(latencies_ns) / 1e9),
                 rules.enough_for_percentile(queries, load, details.get("early_stopping_met")),
@@ -62,6 +64,12 @@ class SingleStream:
             score=performance_score.latency(load.percentile, target_ns),
             answered=(*first, Answered(0, tuple(asked), (responder.last(),))),
         )
+
+
+def ran_out(details: Mapping[str, Any], queries: int) -> bool:
+    """Whether a run used up every query that LoadGen had prepared."""
+    made = details.get("generated_query_count")
+    return isinstance(made, int) and queries >= made
 
 
 def expected_latency(load: Load) -> int:
