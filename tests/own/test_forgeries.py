@@ -50,14 +50,14 @@ def change(data, place, value):
     assert data[place[-1]] != old
 
 
-def text(name, old, new, count=1):
-    """Change a text in a file, once or (-1) wherever it is."""
+def text(name, old, new):
+    """Change a text in a file, once."""
 
     def spoil(folder):
         path = folder / name
         whole = path.read_text()
         assert old in whole
-        path.write_text(whole.replace(old, new, count))
+        path.write_text(whole.replace(old, new, 1))
 
     return spoil
 
@@ -91,7 +91,7 @@ FORGED = {
     "the data set": ("own-plan", plan("dataset", "name", value="imagenet")),
     "the date": ("own-dates", plan("created", value="2031-01-01T00:00:00+00:00")),
     "the run's name": ("own-dates", plan("run_id", value="20310101T000000-product-single-stream-0a1b2c3d")),
-    "rows": ("own-telemetry", text("telemetry.jsonl", TIME, TIME + "1", -1)),
+    "rows": ("own-telemetry", text("telemetry.jsonl", TIME, TIME + "1")),
     "an interval": ("own-telemetry", text("telemetry.jsonl", '"interval_s": 0', '"interval_s": 1')),
     "latencies": ("own-latencies", lambda folder: (folder / "latencies.bin").write_bytes(bytes(8))),
     "the p90 of a log": ("own-logs", text(DETAIL, P90, P90 + "1")),
