@@ -77,7 +77,9 @@ def test_rules_are_those_of_the_log(tmp_path, scenario, duration, count, longest
 @pytest.mark.parametrize("count", [100, 1000, 20_000])
 def test_latencies_are_those_that_loadgen_counted(tmp_path, scenario, count):
     """All percentiles, to the nanosecond, from several sessions, too; the trace leaves nothing behind."""
-    measured, values, details = run(scenario, tmp_path, Late(sessions=2), min_query_count=count)
+    measured, values, details = run(
+        scenario, tmp_path, Late(sessions=2), min_query_count=count, expected_latency_ns=2_000_000
+    )
     assert (measured.latency_source, len(values)) == (COUNTED, measured.samples)
     found = summary(values)
     for share in ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90"):
@@ -103,6 +105,12 @@ def test_offline_the_score_is_the_one_logged(tmp_path):
 
 
 class TestWithoutATrace:
+    @pytest.mark.parametrize(("nanoseconds", "source"), [(799_000, LIVE), (801_000, COUNTED)])
+    def test_an_offline_run_that_a_trace_would_slow_down(self, tmp_path, nanoseconds, source):
+        """On two sessions, a sample is answered in half the time; below 400 µs nothing is formatted beside them."""
+        measured, values, _ = run(Offline, tmp_path, Late(sessions=2), expected_latency_ns=nanoseconds)
+        assert (measured.latency_source, len(values)) == (source, measured.samples)
+
     def test_a_disk_that_has_no_room(self, tmp_path, monkeypatch):
         """A trace of 700 queries takes up to half a megabyte, and as much again has to be free."""
         monkeypatch.setattr(loadgen_trace.shutil, "disk_usage", lambda _: Space(1, 1, 700 * 800))
