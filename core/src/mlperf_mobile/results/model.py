@@ -179,8 +179,7 @@ class Result(Part):
     seeds: dict[str, Integer]
     versions: dict[str, str]
     environment: dict[str, Scalar]
-    notes: list[str] = Field(default_factory=list)
-    """Settings of the user's that the run could not honour, each with its source and the reason."""
+    notes: list[str] = Field(default_factory=list)  # settings of the user's that the run could not honour, and why
     unverified: dict[str, str] = Field(default_factory=dict)
     """Settings without a reliable source, and why."""
     error: ErrorFacts | None
