@@ -101,7 +101,7 @@ FORGED = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def checker(registry):
     return Checker(registry)
 
