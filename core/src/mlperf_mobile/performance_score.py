@@ -96,6 +96,18 @@ def throughput(samples_per_s: float) -> PerformanceScore:
     return PerformanceScore("throughput", float(samples_per_s), SAMPLES_PER_SECOND, higher_is_better=True)
 
 
+def earlier(p90_ns: float | None, samples_per_s: float) -> PerformanceScore | None:
+    """The score of a result that was stored without one: the 90th percentile, else the throughput.
+
+    Returns:
+        None where that is not a number over zero.
+    """
+    value = samples_per_s if p90_ns is None else p90_ns
+    if not (math.isfinite(value) and value > 0):
+        return None
+    return throughput(value) if p90_ns is None else latency(0.9, value)
+
+
 def ordinal(number: float) -> str:
     """``90th``, ``99.9th``, ``1st``."""
     text = f"{number:.10g}"

@@ -8,19 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mlperf_mobile import performance_score
 from mlperf_mobile.official import benchmarks, told_accuracy, verdict
 from mlperf_mobile.official.app_results import OFFLINE, AppResult, Run
 from mlperf_mobile.official.checks.context import Context, FileOf, LoggedRun
 from mlperf_mobile.official.loadgen_logs import DetailLog
 from mlperf_mobile.official.rounds import SEEDS, Target
 from mlperf_mobile.official.submission import System
-from mlperf_mobile.performance_score import PerformanceScore
 from mlperf_mobile.results.model import Accuracy, ModelFacts, Performance, Result, Status
 from mlperf_mobile.results.rule import RuleResult
 
 _SCENARIOS = {OFFLINE: "offline", verdict.SINGLE_STREAM: "single-stream"}
-_PERCENTILES = {verdict.SINGLE_STREAM: 0.9, "MultiStream": 0.99}
 _UNKNOWN = "unknown"
 _LATENCIES = {
     "p50": "50.00_percentile",
@@ -179,17 +176,9 @@ class Maker:
             samples=samples,
             duration_s=duration,
             loadgen=told,
-            score=self._score(throughput, latency),
+            score=verdict.score_of(self.scenario, throughput, latency),
         )
         return performance, rules
-
-    def _score(self, throughput: float, latency: dict[str, float]) -> PerformanceScore | None:
-        """What LoadGen's scenario is scored by (mlcommons/inference, loadgen/results.cc)."""
-        if self.scenario == OFFLINE:
-            return performance_score.throughput(throughput)
-        percentile = _PERCENTILES.get(self.scenario)
-        value = latency.get(f"p{percentile * 100:g}") if percentile else None
-        return performance_score.latency(percentile, value) if percentile and value else None
 
     def _throughput(self, run: Run | None) -> float | None:
         """The published score; offline that of the samples that were asked for, without those that fill a batch."""

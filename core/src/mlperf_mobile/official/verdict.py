@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
-from mlperf_mobile import early_stopping
+from mlperf_mobile import early_stopping, performance_score
 from mlperf_mobile.official.loadgen_logs import DetailLog
+from mlperf_mobile.performance_score import PerformanceScore
 
 PERFORMANCE = "PerformanceOnly"
 ACCURACY = "AccuracyOnly"
@@ -227,3 +228,18 @@ def _early_stopping(log: DetailLog, p90: float | None) -> Iterator[str]:
     found = re.search(r"Processed at least \d+ queries \((\d+)\)", text)
     if found and queries is not None and int(found[1][:18]) != queries:
         yield f"early stopping saw {found[1]} queries, the log says {queries}"
+
+
+def score_of(scenario: str, samples_per_s: float, latency_ns: Mapping[str, float]) -> PerformanceScore | None:
+    """What LoadGen scores a scenario by (mlcommons/inference, loadgen/results.cc); None without that number.
+
+    Args:
+        scenario: By LoadGen's name.
+        samples_per_s: The throughput.
+        latency_ns: Percentiles by name: ``p90``.
+    """
+    if scenario == OFFLINE:
+        return performance_score.throughput(samples_per_s)
+    percentile = {SINGLE_STREAM: 0.9, "MultiStream": 0.99}.get(scenario)
+    value = latency_ns.get(f"p{percentile * 100:g}") if percentile else None
+    return performance_score.latency(percentile, value) if percentile and value else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
@@ -193,9 +192,9 @@ class Result(Part):
         told = self.performance
         if told and "score" not in told.model_fields_set and self.status is Status.COMPLETED:
             one_query = told.queries == 1 and told.samples > 1
-            value = told.throughput if one_query else told.latency_ns.get("p90", math.nan)
-            if math.isfinite(value) and value > 0:
-                told.score = performance_score.throughput(value) if one_query else performance_score.latency(0.9, value)
+            told.score = performance_score.earlier(
+                None if one_query else told.latency_ns.get("p90", 0.0), told.throughput
+            )
         return self
 
     def to_json(self) -> dict[str, Any]:
