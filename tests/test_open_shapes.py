@@ -56,6 +56,8 @@ def test_a_run_of_the_size_asked_for(command, asked):
     told, _ = command.json(*asked, env={"MLPERF_MOBILE_INPUT_SHAPES": "[1, 8, 6, 3]"})
     (result,) = told["results"]
     assert (result["error"], result["system"]["inputs"]) == (None, ["float32[1,8,6,3]"])
+    assert "float32[1,8,6,3]" in command("show", result["directory"]).stdout
+    assert "float32[1,8,6,3]" in command("report", result["directory"], "--csv").stdout
 
 
 def test_a_dry_run_shows_it_and_its_source(inside, asked):

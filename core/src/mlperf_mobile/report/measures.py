@@ -128,6 +128,7 @@ COLUMNS: Sequence[Column] = (
     Column("backend", "backend", lambda one: one.result.backend),
     Column("runtime", "its runtime, with version", lambda one: one.result.runtime),
     Column("accelerator", "accelerators", lambda one: one.result.accelerator),
+    Column("inputs", "types and shapes that ran", lambda one: ", ".join(s.inputs) if (s := one.result.system) else ""),
     Column("options", "options and settings that are not their defaults", lambda one: one.result.options_text()),
     *(Column(f"latency_{name}_ns", f"latency, {name.replace('p99_9', 'p99.9')}, in nanoseconds", _latency(name))
       for name in _LATENCIES),

@@ -79,6 +79,8 @@ def _lines(result: Result) -> Iterable[tuple[str, str]]:
     yield "data set", result.dataset + timed
     for warning in result.warnings:
         yield "WARNING", warning
+    if result.system and result.system.inputs:
+        yield "inputs", ", ".join(result.system.inputs)
     yield "rules", result.rule_set
     if result.options:
         yield "options", result.options_text()

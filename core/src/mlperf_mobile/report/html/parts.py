@@ -105,6 +105,7 @@ def facts_of(one: Shown) -> Markup:
         ("backend", f"{result.backend}, {result.runtime or 'runtime unknown'}"),
         ("accelerator", result.accelerator),
         ("scenario", f"{result.scenario}, {result.mode}, {result.rule_set} rules"),
+        ("inputs", cut(", ".join(result.system.inputs) if result.system else "")),
         ("options", cut(result.options_text())),
         ("session", _session(result)),
         ("LoadGen", _loadgen(loadgen) if loadgen != LoadGenFacts() else None),
