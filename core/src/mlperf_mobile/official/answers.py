@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ def read(paths: Sequence[Path]) -> Answers:
                 sizes[len(item.data)] = item.line
             highest = max(highest, item.index)
             key = (item.index & (1 << 40) - 1).to_bytes(5, "little")
-            order.update(key)
+            order.update((item.index & (1 << 64) - 1).to_bytes(8, sys.byteorder))
             content.update(key + len(item.data).to_bytes(5, "little") + item.data)
             count += 1
     except MobileError as error:

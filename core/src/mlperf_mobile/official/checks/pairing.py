@@ -52,7 +52,8 @@ def _complete(context: Context, system: System, runs: list[LoggedRun]) -> None:
     missing = sorted(set(context.round.benchmarks) - there)
     if missing and system.division != "open":
         place = Place(context.submission.root)
-        context.report.note("benchmarks", place, f"{system}: {context.round.name} has also {', '.join(missing)}")
+        wrong = f"{system} lacks {', '.join(missing)}, which {context.round.name} asks for"
+        context.report.add("benchmarks", context.absent(system), place, wrong)
 
 
 def _one_run(context: Context, system: System, runs: list[LoggedRun]) -> None:
