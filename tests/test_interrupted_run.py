@@ -38,11 +38,11 @@ def test_a_worker_that_was_stopped(command):
     command.until(lambda told: any(e["event"] == "progress" and e["phase"] == "performance" for e in told), process)
     (worker,) = children(process.pid)
     os.kill(worker, signal.SIGSTOP)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 200
     while state(worker) != "T" and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(worker, signal.SIGCONT)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=200)
     (result,) = json.loads(out)["results"]
     rules = {rule["name"]: rule for rule in result["rules"]}
     assert (result["status"], result["valid"]) == ("completed", False)

@@ -51,7 +51,7 @@ def test_a_session_whose_command_ends_in_the_timed_run(command, number):
     )  # fmt: skip
     command.until(lambda told: any(e["event"] == "progress" and e["phase"] == "performance" for e in told), process)
     process.send_signal(number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=200)
     (session,) = command.results.glob("*.session.json")
     for _ in range(2):
         told, done = command.json("run", "--resume", session, "--quiet")

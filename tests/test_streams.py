@@ -25,7 +25,7 @@ RUN = "run product --backend toy --mode performance --set min_duration_s=0.1 --s
 def test_a_run(command, streams, exit_code):
     done = subprocess.run(
         f"{COMMAND} {RUN} {streams}", shell=True, cwd=command.folder, env=command.environment(),
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     (name,) = command.leftovers()
     stored = json.loads((command.results / name / "result.json").read_text())
