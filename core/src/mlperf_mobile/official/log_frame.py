@@ -123,8 +123,13 @@ class Frame:
             self.sites[key] = (re.split(r"[/\\]", file[-200:])[-1], line)
 
     def _thread(self, key: str, tid: int) -> None:
-        """One thread writes the log; when LoadGen starts a new one, the old one does not come back."""
+        """One thread writes the log; when LoadGen starts a new one, the old one does not come back.
+
+        Except for the logger's own counters at the end: the thread that stops the logger writes them.
+        """
         if self._tids and tid == self._tids[-1]:
+            return
+        if tid in self._tids and key.startswith("logger_"):
             return
         if tid in self._tids:
             self._now.append(f"{key}: thread id {str(self._tids[-1])[:30]} before, and now {str(tid)[:30]} once more")
