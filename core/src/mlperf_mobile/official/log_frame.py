@@ -125,11 +125,9 @@ class Frame:
     def _thread(self, key: str, tid: int) -> None:
         """One thread writes the log; when LoadGen starts a new one, the old one does not come back.
 
-        Except for the logger's own counters at the end: the thread that stops the logger writes them.
+        Messages are another matter: a thread that completes samples writes its own.
         """
-        if self._tids and tid == self._tids[-1]:
-            return
-        if tid in self._tids and key.startswith("logger_"):
+        if "generic_message" in key or (self._tids and tid == self._tids[-1]):
             return
         if tid in self._tids:
             self._now.append(f"{key}: thread id {str(self._tids[-1])[:30]} before, and now {str(tid)[:30]} once more")
