@@ -233,3 +233,16 @@ class TestStrange:
     @pytest.mark.parametrize("told", [None, {}, {"stopped": [[1]], "gaps": []}, {"stopped": 1, "gaps": []}])
     def test_nor_without_the_launchers_word(self, told):
         assert found(Machine().timed(), told) is None
+
+
+def test_a_report_shows_the_warnings():
+    """A jump of the clock and a starved worker stand above the numbers, in words."""
+    from types import SimpleNamespace
+
+    from mlperf_mobile.report.html import parts
+
+    seen = Interruptions(waiting=0.4, clock_jumps_s=[-3.0])
+    result = SimpleNamespace(functional_only="", error=None, interruptions=seen)
+    text = str(parts.warnings(SimpleNamespace(result=result)))
+    assert "40%" in text
+    assert "-3.000 s" in text
