@@ -69,9 +69,12 @@ class _Reader:
             self._move(self._at + 1)
         else:
             while True:
-                while found := _WRITTEN.match(self._text, self._at):
-                    self._line, self._at = self._line + len(found[1]), found.end()
-                    yield Item(self._line, int(found[2]), int(found[3]), bytes.fromhex(found[4]))
+                text, at, line = self._text, self._at, self._line
+                while found := _WRITTEN.match(text, at):
+                    ended, seq_id, index, data = found.groups()
+                    at, line = found.end(), line + len(ended)
+                    yield Item(line, int(seq_id), int(index), bytes.fromhex(data))
+                self._at, self._line = at, line
                 yield self._item()
                 mark = self._next()
                 if mark not in (",", "]"):

@@ -62,7 +62,8 @@ class Checker:
         own_sources.check(folder, result, logs.get("performance"), report)
         _telemetry(folder, result, report)
         self._planner.check(folder, report)
-        self._scorer.check(folder, result, logs.get("accuracy"), report)
+        answers = digests.get(f"accuracy/{loadgen.ACCURACY_LOG}")
+        self._scorer.check(folder, result, logs.get("accuracy"), answers, report)
 
     def _signature(self, folder: Path, report: Report) -> None:
         """Whether it is signed, and by whom; where signers are given, no signature is as bad as a wrong one."""

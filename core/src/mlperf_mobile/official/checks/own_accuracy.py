@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_mobile import loadgen
-from mlperf_mobile.contracts import Dataset, Task
+from mlperf_mobile.contracts import Dataset, Score, Task
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.official.findings import Place, Report
 from mlperf_mobile.official.loadgen_logs import DetailLog
@@ -21,11 +21,13 @@ from mlperf_mobile.scoring import open_dataset, score_log
 
 _KEPT = 4
 """Data sets that stay open: results of one session use few."""
+_KEPT_SCORES = 64
 _MOST_SAMPLES = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
+    key: str
     dataset: Dataset
     task: Task
 
@@ -36,9 +38,19 @@ class Scorer:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._opened: OrderedDict[str, _Opened | str] = OrderedDict()
+        self._scores: OrderedDict[tuple[str, str], Score] = OrderedDict()
+        """By data set and digest of the log: runs of one model with the same seeds write the same log."""
 
-    def check(self, folder: Path, result: Result, log: DetailLog | None, report: Report) -> None:
-        """Compare value, details and count of a result with its accuracy log, beside which LoadGen's ``log`` is."""
+    def check(self, folder: Path, result: Result, log: DetailLog | None, digest: str | None, report: Report) -> None:
+        """Compare value, details and count of a result with its accuracy log.
+
+        Args:
+            folder: Of the result.
+            result: What it says.
+            log: LoadGen's detail log of the same phase.
+            digest: Of the accuracy log.
+            report: Takes the findings.
+        """
         told = result.accuracy
         if told is None:
             return
@@ -55,7 +67,7 @@ class Scorer:
             _coverage(folder, path, told, log, report)
             return
         try:
-            found = score_log(path, opened.task.metric(opened.dataset), len(opened.dataset))
+            found = self._scored(opened, path, digest)
         except MobileError as error:
             report.error("accuracy-recomputed", Place(path), error.summary)
             return
@@ -74,21 +86,29 @@ class Scorer:
             if name in told.details and not _close(told.details[name], value):
                 report.error("accuracy-recomputed", key, f"{name} is {told.details[name]}, the answers give {value}")
 
+    def _scored(self, opened: _Opened, path: Path, digest: str | None) -> Score:
+        key = (opened.key, digest or "")
+        if digest is None or key not in self._scores:
+            self._scores[key] = score_log(path, opened.task.metric(opened.dataset), len(opened.dataset))
+            if len(self._scores) > _KEPT_SCORES:
+                self._scores.popitem(last=False)
+        return self._scores[key]
+
     def _open(self, plan: Plan) -> _Opened | str:
         """Task and data set of a plan, or why they cannot be had."""
         key = json.dumps([plan.task, plan.dataset.model_dump(mode="json"), plan.task_options], default=str)
         if key not in self._opened:
-            self._opened[key] = self._load(plan)
+            self._opened[key] = self._load(plan, key)
             if len(self._opened) > _KEPT:
                 self._opened.popitem(last=False)
         self._opened.move_to_end(key)
         return self._opened[key]
 
-    def _load(self, plan: Plan) -> _Opened | str:
+    def _load(self, plan: Plan, key: str) -> _Opened | str:
         try:
             dataset = open_dataset(self._registry, plan.dataset)
             offer = pick("task", plan.task, self._registry.tasks, self._registry)
-            return _Opened(dataset, offer.info.task.load()(plan.task_options))
+            return _Opened(key, dataset, offer.info.task.load()(plan.task_options))
         except MobileError as error:
             return error.summary
         except Exception as error:  # noqa: BLE001  a plugin's task may do anything
