@@ -83,9 +83,11 @@ def _settings(file: FileOf, result: AppResult, report: Report) -> None:
         wrong = f"a {kind} has no {name}"
         report.require(RULE, value is None, file.place(f"{result.key}.{kind}.{name}"), wrong)
     _accelerator(file, result, report)
+    early = file.content.app_version.startswith(("1.", "2.", "3.0"))  # which wrote 0
     batch, place = result.batch, file.place(f"{result.key}.backend_settings.batch_size")
     if batch is not None and scenario != OFFLINE:
-        report.require(RULE, batch in (0, 1), place, f"a batch of {batch}, and single-stream has one sample a query")
+        wrong = f"a batch of {batch}, and single-stream has one sample a query"
+        report.require(RULE, batch == 1 or (batch == 0 and early), place, wrong)
     elif batch and result.min_samples and result.performance and result.performance.samples:
         expected = math.ceil(result.min_samples / batch) * batch
         wrong = f"{result.performance.samples} samples, and batches of {batch} make {expected} of {result.min_samples}"

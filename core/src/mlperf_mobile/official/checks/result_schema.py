@@ -42,7 +42,7 @@ _FILLED = re.compile(
     r"|environment_info\.value\.android\.(os_version|manufacturer|model_code|model_name|board_code"
     r"|proc_cpuinfo_soc_name|props\[\d+\]\.\w+)"
     r"|results\[\d+\]\.(benchmark_\w+|loadgen_scenario|backend_info\.\w+|\w+_run\.start_datetime"
-    r"|backend_settings\.(accelerator_code|accelerator_desc|framework|model_path|extra_settings\[\d+\]\.id)"
+    r"|backend_settings\.(accelerator_code|accelerator_desc|framework|model_path|extra_settings\[\d+\]\.(id|value))"
     r"|accuracy_run\.accuracy\.formatted|\w+_run\.dataset\.(name|type))"
 )
 _SETTING = {"id", "name", "value", "value_name"}
