@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -11,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.errors import MobileError
+from mlperf_mobile.regular_files import open_regular
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.recompose import Ending, Journal, of_journal, program, read_journal
 from mlperf_mobile.telemetry import timeline
 
-QUICK_BYTES = 4 << 20
-"""Larger files are not hashed by the quick look; LoadGen's logs and half a million latencies are smaller."""
+QUICK_BYTES = 1 << 20
+"""Larger files are not hashed by the quick look; most of LoadGen's logs and 100,000 latencies are smaller."""
 _NEWLY_DIGESTED = (store.PLAN, store.EVENTS, timeline.FILE)
 """Files of which earlier versions kept no digest."""
 _NOTHING: tuple[Any, ...] = (None, "", False, [], {})
@@ -133,11 +136,12 @@ def imported(result: Result) -> bool:
 
 def _quick(path: Path, expected: str | None) -> str | None:
     try:
-        if expected is not None and path.stat().st_size > QUICK_BYTES:
-            return expected
+        with open_regular(path) as file:
+            if expected is not None and os.fstat(file.fileno()).st_size > QUICK_BYTES:
+                return expected
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
-    return store.digest(path)
 
 
 def _differences(told: Any, found: Any, key: str, *, strict: bool) -> Iterator[Difference]:

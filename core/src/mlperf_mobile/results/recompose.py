@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from io import BufferedReader
 from pathlib import Path
@@ -89,6 +90,7 @@ class Journal:
         return not self.parts.keys().isdisjoint(("performance", "accuracy", RESCUED))
 
 
+@cache
 def program() -> str:
     """What this is, and its version."""
     return f"mlperf-mobile {version('mlperf-mobile')}"
