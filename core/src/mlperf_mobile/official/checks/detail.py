@@ -145,8 +145,9 @@ def _follows(log: DetailLog) -> Iterator[tuple[str, float | int | str, str]]:
     duration, rate = log.number("effective_min_duration_ms"), log.number("effective_target_qps")
     if scenario == SINGLE_STREAM:
         yield "effective_samples_per_query", 1, "in single-stream it is"
-        if latency := log.number("requested_single_stream_expected_latency_ns"):
-            yield "effective_target_qps", 1e9 / latency, "the expected latency gives"
+        latency = log.number("requested_single_stream_expected_latency_ns")
+        if latency is not None:
+            yield "effective_target_qps", 1e9 / latency if latency else 0.0, "the expected latency gives"
         if (percentile := log.number("requested_single_stream_target_latency_percentile")) is not None:
             yield "effective_target_latency_percentile", percentile, "requested was"
         if duration is not None:
