@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 CONFIDENCE = 0.95
 RATIO_CONFIDENCE = math.sqrt(CONFIDENCE)
@@ -68,6 +68,7 @@ class Sample:
         if self.ordered[0] <= 0:
             raise ValueError(f"a latency of {self.ordered[0]} ns")
         self._latencies = latencies_ns
+        self._independent: dict[float, int] = {}
 
     def __len__(self) -> int:
         return len(self.ordered)
@@ -78,6 +79,11 @@ class Sample:
 
     def independent(self, percentile: float) -> int:
         """How many independent latencies would tell as much about the percentile; at most all of them."""
+        if percentile not in self._independent:
+            self._independent[percentile] = self._counted(percentile)
+        return self._independent[percentile]
+
+    def _counted(self, percentile: float) -> int:
         size = len(self) // _BATCHES
         if size < _SMALLEST_BATCH:
             return len(self)
@@ -108,6 +114,7 @@ class Sample:
         return mean, math.sqrt(math.fsum((x - mean) ** 2 for x in self.ordered) / max(count - 1, 1))
 
 
+@lru_cache(maxsize=4096)  # runs of the same length, compared with each other
 def ranks(count: int, percentile: float, confidence: float = CONFIDENCE) -> tuple[int | None, int | None]:
     """The places, from 1, of the order statistics that hold a percentile between them.
 

@@ -13,7 +13,7 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from mlperf_mobile import performance_score
@@ -139,6 +139,7 @@ def _first_score(benchmark: str, scenario: str) -> PerformanceScore:
     return next(row.score for row in official() if (row.benchmark, row.scenario) == (benchmark, scenario))
 
 
+@lru_cache(maxsize=1024)
 def benchmark_of(model: str, scenario: str) -> Benchmark | None:
     """The benchmark that a run of this model in this scenario may be compared with."""
     return next((b for b in benchmarks() if b.scenario == scenario and b.runs(model)), None)
