@@ -93,7 +93,8 @@ def heedless() -> None:
 
 
 def _stream(raw: io.FileIO, like: TextIO | None) -> TextIO:
+    """A text stream to ``raw``; a character that the locale's encoding lacks never becomes an error."""
     encoding = like.encoding if like else "utf-8"
-    errors = (like.errors if like else None) or "backslashreplace"
+    errors = "backslashreplace" if raw.fileno() == 2 else "replace"
     lines = raw.fileno() == 2 or raw.isatty()
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, errors=errors, line_buffering=lines)
