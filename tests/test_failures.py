@@ -48,9 +48,9 @@ def workers_of(command):
 MISBEHAVIOURS = {
     "kill": ("worker-died", 7, "killed by SIGKILL"),
     "segfault": ("worker-died", 7, "killed by SIGSEGV"),
-    "exit": ("worker-died", 7, "it exited with 3 without a word"),
+    "exit": ("worker-died", 7, "it exited with 3 without reporting an error"),
     "raise": ("backend-failed", 5, "RuntimeError: the toy broke"),
-    "hang": ("worker-silent", 8, "said nothing for 5 s"),
+    "hang": ("worker-silent", 8, "sent nothing for 5 s"),
 }
 
 

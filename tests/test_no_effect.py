@@ -43,7 +43,7 @@ def error(inside, *arguments, **more):
          "--set percentile=0.95: percentile has no effect in scenario offline: it does not use it"),
         (["--set", "performance_data_path=."],
          "--set performance_data_path=.: performance_data_path has no effect without performance_dataset: the timed "
-         "run takes the data set's own samples"),
+         "run uses the samples of dataset"),
     ],
 )  # fmt: skip
 def test_what_misleads_is_refused_with_its_source(inside, arguments, summary):

@@ -13,11 +13,14 @@ PLAN = SimpleNamespace(backend="acme")
 CASES = {
     "a signal of somebody else's": (Exit(-9, False, False, ()), "killed by SIGKILL"),
     "a crash": (Exit(-11, False, False, ()), "killed by SIGSEGV"),
-    "memory": (Exit(-9, False, True, ()), "killed by SIGKILL; the kernel killed a process because memory ran out"),
+    "memory": (
+        Exit(-9, False, True, ()),
+        "killed by SIGKILL; the kernel killed a process because the system ran out of memory",
+    ),
     "a real-time signal": (Exit(-35, False, False, ()), "killed by signal 35"),
-    "an exit": (Exit(3, False, False, ()), "it exited with 3 without a word"),
-    "our own signal": (Exit(-9, True, False, ()), "it closed its channel, and nothing more can be heard of it"),
-    "it noticed itself": (Exit(7, False, False, ()), "it closed its channel, and nothing more can be heard of it"),
+    "an exit": (Exit(3, False, False, ()), "it exited with 3 without reporting an error"),
+    "our own signal": (Exit(-9, True, False, ()), "it closed its event channel"),
+    "it noticed itself": (Exit(7, False, False, ()), "it closed its event channel"),
 }
 
 

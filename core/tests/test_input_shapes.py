@@ -52,7 +52,7 @@ class TestSpecs:
             sized([FIXED, MASK], {}, "m.tflite")
         assert error.value.line() == (
             "error[open-shape]: m.tflite leaves the size of its input open: mask float32[1,?]; "
-            "give sizes for the question marks: --set input_shapes.mask=[1,?]"
+            "give a size for each question mark: --set input_shapes.mask=[1,?]"
         )
         assert error.value.inputs == (FIXED, MASK)
 
@@ -67,7 +67,7 @@ class TestSpecs:
 
     def test_a_backend_of_fixed_shapes_refuses_open_ones_whatever_is_asked_for(self):
         for asked in ({}, {"image": (1, 8, 8, 3)}):
-            with pytest.raises(ModelError, match="backend acme takes fixed shapes only") as error:
+            with pytest.raises(ModelError, match="backend acme supports fixed shapes only") as error:
                 fixed([OPEN], asked, "m", "backend acme")
             assert error.value.code == "open-shape"
             assert not isinstance(error.value, OpenShapes)  # nothing that anybody could say would help
@@ -255,7 +255,7 @@ class TestBackendsThatDoNotHeedIt:
     def test_size_one_for_what_is_open(self, tmp_path, asked):
         error = refusal(tmp_path, Backend(TensorSpec("image", (1, 1, 1, 3), F32), **IGNORE), asked)
         assert (error.code, error.exit_code) == ("shapes-ignored", 5)
-        assert "float32[1,1,1,3] in backend acme, not of the shape [1,8,8,3]" in error.summary
+        assert "float32[1,1,1,3] in backend acme, not [1,8,8,3]" in error.summary
 
     def test_names_that_are_ignored(self, tmp_path):
         error = refusal(tmp_path, Backend(FIXED, **IGNORE), {"other": SHAPE})

@@ -135,15 +135,15 @@ WRONG = {
     "transposed": (lambda self, y, x: (y[0].T,), "output y is float32[4,1], not an array of float32[1,4]"),
     "dtype": (lambda self, y, x: (y[0].astype(np.float64),), "output y is float64[1,4], not an array of float32[1,4]"),
     "byte order": (lambda self, y, x: (y[0].astype(">f4"),), "output y is >f4[1,4], not an array of float32[1,4]"),
-    "too few": (lambda self, y, x: (), "it gives 0 output tensors, not 1"),
-    "too many": (lambda self, y, x: y + y, "it gives 2 output tensors, not 1"),
-    "bare array": (lambda self, y, x: y[0], "it gives float32[1,4], not a tuple of 1 arrays"),
-    "None": (lambda self, y, x: None, "it gives NoneType, not a tuple of 1 arrays"),
-    "dictionary": (lambda self, y, x: {"y": y[0]}, "it gives dict, not a tuple of 1 arrays"),
+    "too few": (lambda self, y, x: (), "it returns 0 output tensors, not 1"),
+    "too many": (lambda self, y, x: y + y, "it returns 2 output tensors, not 1"),
+    "bare array": (lambda self, y, x: y[0], "it returns float32[1,4], not a tuple of 1 arrays"),
+    "None": (lambda self, y, x: None, "it returns NoneType, not a tuple of 1 arrays"),
+    "dictionary": (lambda self, y, x: {"y": y[0]}, "it returns dict, not a tuple of 1 arrays"),
     "lists": (lambda self, y, x: [y[0].tolist()], "output y is list, not an array of float32[1,4]"),
     "scalar": (lambda self, y, x: (y[0][0, 0],), "output y is float32, not an array of float32[1,4]"),
-    "NaN": (nan, "output y holds NaN in 1 of 4 numbers"),
-    "infinity": (infinity, "output y holds an infinite number in 1 of 4 places"),
+    "NaN": (nan, "output y has NaN in 1 of 4 numbers"),
+    "infinity": (infinity, "output y has an infinite number in 1 of 4 places"),
 }
 
 
@@ -241,12 +241,12 @@ def one_buffer(self, answers):
 
 
 BATCHES = {
-    "padded": (lambda self, a: [*a, a[-1]], "wrong-outputs", "it gives 4 for a batch of 3 samples"),
-    "short": (lambda self, a: a[:-1], "wrong-outputs", "it gives 2 for a batch of 3 samples"),
-    "stacked": (lambda self, a: np.stack([y for (y,) in a]), "wrong-outputs", "it gives ndarray for a batch of 3"),
+    "padded": (lambda self, a: [*a, a[-1]], "wrong-outputs", "it returns 4 for a batch of 3 samples"),
+    "short": (lambda self, a: a[:-1], "wrong-outputs", "it returns 2 for a batch of 3 samples"),
+    "stacked": (lambda self, a: np.stack([y for (y,) in a]), "wrong-outputs", "it returns ndarray for a batch of 3"),
     "NaN": (lambda self, a: [*a[:-1], (a[-1][0] * np.float32("nan"),)], "wrong-outputs", "NaN in 4 of 4 numbers"),
-    "reversed": (lambda self, a: a[::-1], "outputs-changed", "is not answered the same every time"),
-    "one buffer": (one_buffer, "outputs-changed", "is not answered the same every time"),
+    "reversed": (lambda self, a: a[::-1], "outputs-changed", "differ between calls"),
+    "one buffer": (one_buffer, "outputs-changed", "differ between calls"),
 }
 
 
@@ -292,7 +292,7 @@ class TestTheSameEveryTime:
         assert ("warm-up" if since == 0 else "after") in caught.value.summary
 
     def test_inputs_that_are_overwritten(self, tmp_path):
-        with pytest.raises(BackendError, match="not answered the same every time"):
+        with pytest.raises(BackendError, match=r"outputs for sample .* differ between calls"):
             measured([type("InPlace", (Session,), {"spoil": in_place})()], tmp_path)
 
     def test_of_one_session_among_several(self, tmp_path):
@@ -312,7 +312,7 @@ class TestTheSameEveryTime:
             measured([type("Rote", (Session,), {"spoil": by_rote, "since": WARM_UP})()], tmp_path)
         assert caught.value.code == "outputs-changed"
         ones = np.ones(4, np.float32).tobytes().hex()
-        assert f"and was answered with 16 bytes {ones} in the timed run" in caught.value.summary
+        assert f"but was 16 bytes {ones} in the timed run" in caught.value.summary
 
     def test_views_that_the_next_run_overwrites_are_fine(self, tmp_path):
         """As the contract has it: they hold until the next run."""
@@ -347,7 +347,7 @@ class TestTheSameEveryTime:
         driven = system([session])
         checks = Checks(driven, "acme", ["cpu"])
         steps._warm_up(driven, 0.0, checks)
-        with pytest.raises(BackendError, match="not answered the same every time"):
+        with pytest.raises(BackendError, match=r"outputs for sample .* differ between calls"):
             steps._answer_again(driven, checks, ())
         assert checks.compared == 0
 
@@ -376,7 +376,7 @@ class TestVariation:
 
     @pytest.mark.parametrize(("variation", "noise"), [(0.01, 0.02), (0.0, 1e-6), (0.1, 0.2)])
     def test_beyond_it(self, tmp_path, variation, noise):
-        with pytest.raises(BackendError, match="not answered the same every time") as caught:
+        with pytest.raises(BackendError, match=r"outputs for sample .* differ between calls") as caught:
             measured([self.session(variation, noise)], tmp_path)
         assert caught.value.code == "outputs-changed"
 

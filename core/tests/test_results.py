@@ -131,18 +131,19 @@ class TestCompose:
 
 class TestFolder:
     def test_a_result_gets_its_name_when_it_is_whole(self, tmp_path):
-        folder = store.Folder(tmp_path / "new" / "results", a_plan())
+        folder = store.Folder.create(tmp_path / "new" / "results", a_plan())
         assert folder.path.name.startswith(".")
         assert json.loads((folder.path / store.PLAN).read_text())["run_id"] == a_plan().run_id
         (folder.path / "work").mkdir()
         (folder.path / "work" / "compiled.bin").touch()
+        folder.tidy()
         folder.commit(a_result())
         assert [path.name for path in folder.final.parent.iterdir()] == [a_plan().run_id]
-        assert sorted(path.name for path in folder.final.iterdir()) == ["plan.json", "result.json"]
+        assert sorted(path.name for path in folder.final.iterdir()) == [store.EVENTS, store.PLAN, store.RESULT]
         assert store.read(folder.final) == store.read(folder.final / "result.json") == a_result()
 
     def test_a_discarded_folder_is_gone(self, tmp_path):
-        folder = store.Folder(tmp_path, a_plan())
+        folder = store.Folder.create(tmp_path, a_plan())
         (folder.path / "deep").mkdir()
         folder.discard()
         assert list(tmp_path.iterdir()) == []
@@ -151,7 +152,7 @@ class TestFolder:
     def test_places_that_cannot_be_written(self, tmp_path, place):
         (tmp_path / "file").write_text("mine")
         with pytest.raises(OutputError) as caught:
-            store.Folder(tmp_path / place, a_plan())
+            store.Folder.create(tmp_path / place, a_plan())
         assert (caught.value.code, caught.value.exit_code) == ("output-unwritable", ExitCode.OUTPUT)
         assert "--output" in caught.value.hint
         assert (tmp_path / "file").read_text() == "mine"
@@ -163,20 +164,20 @@ class TestFolder:
 
         monkeypatch.setattr(os, "fsync", fail)
         with pytest.raises(OutputError) as caught:
-            store.Folder(tmp_path, a_plan())
+            store.Folder.create(tmp_path, a_plan())
         assert caught.value.code == "disk-full"
         assert list(tmp_path.iterdir()) == []
 
     def test_too_little_space_to_begin_with(self, tmp_path, monkeypatch):
         monkeypatch.setattr(store, "NEEDED_BYTES", 1 << 62)
         with pytest.raises(OutputError) as caught:
-            store.Folder(tmp_path, a_plan())
+            store.Folder.create(tmp_path, a_plan())
         assert caught.value.code == "disk-full"
         assert list(tmp_path.iterdir()) == []
 
     def test_full_when_the_result_is_written(self, tmp_path, monkeypatch):
         """Half of it fits; there is no result, and nothing that looks like one."""
-        folder = store.Folder(tmp_path, a_plan())
+        folder = store.Folder.create(tmp_path, a_plan())
 
         def half(data, file, **more):
             file.write(json.dumps(data)[:500])
@@ -186,7 +187,7 @@ class TestFolder:
         with pytest.raises(OutputError) as caught:
             folder.commit(a_result())
         assert caught.value.code == "disk-full"
-        assert [path.name for path in folder.path.iterdir()] == [store.PLAN]
+        assert sorted(path.name for path in folder.path.iterdir()) == [store.EVENTS, store.PLAN]
         assert not folder.final.exists()
 
     def test_an_old_file_survives_a_failed_write(self, tmp_path):
@@ -200,7 +201,7 @@ class TestFolder:
     @pytest.mark.parametrize("name", ["modèle", "模型"])
     def test_names_in_any_script(self, tmp_path, name):
         plan = a_plan(model=ModelRef(name=name, path=f"/{name}.toy", format="toy"))
-        folder = store.Folder(tmp_path, plan)
+        folder = store.Folder.create(tmp_path, plan)
         folder.commit(compose(plan, dict(PARTS), Status.COMPLETED, None, str(folder.final)))
         assert store.read(folder.final).model.path == f"/{name}.toy"
 

@@ -232,3 +232,9 @@ def test_a_key_that_an_agent_has(made, copied, keys, signers, tmp_path, monkeypa
     finally:
         os.kill(agent, signal.SIGTERM)
     assert signature.signer(folder, signers()) == (NAME, "")
+
+
+def test_a_folder_without_a_result_is_named(told, keys, tmp_path):
+    with pytest.raises(MobileError) as caught:
+        told(sign, "sign", tmp_path, "--key", keys / "lab")
+    assert caught.value.code == "no-result" and str(tmp_path) in caught.value.summary

@@ -68,7 +68,7 @@ class OpenShapes(ModelError):
         told = ", ".join(f"{spec.name} {spec}" for spec in inputs if spec.is_open)
         names = "" if len(inputs) == 1 else f".{next((spec.name for spec in inputs if spec.is_open), 'NAME')}"
         shape = next((str(spec).removeprefix(spec.dtype.name) for spec in inputs if spec.is_open), "[...]")
-        hint = f"give sizes for the question marks: --set input_shapes{names}={shape}"
+        hint = f"give a size for each question mark: --set input_shapes{names}={shape}"
         super().__init__("open-shape", f"{model} leaves the size of its input open: {told}", hint)
         self.inputs = tuple(inputs)
 
@@ -97,7 +97,7 @@ def sized(inputs: Sequence[TensorSpec], asked: Shapes, model: str) -> tuple[Tens
         if not fits:
             wanted = f"[{','.join(map(str, shape))}]"
             summary = f"input {name} of {model} is {spec}, which {wanted} does not fit"
-            raise ModelError("input-shapes", summary, "input_shapes gives sizes to open dimensions alone")
+            raise ModelError("input-shapes", summary, "input_shapes can only set open dimensions")
     found = tuple(replace(s, shape=asked[s.name], open_axes=()) if s.name in asked else s for s in inputs)
     if any(spec.is_open for spec in found):
         raise OpenShapes(found, model)
@@ -117,7 +117,7 @@ def fixed(inputs: Sequence[TensorSpec], asked: Shapes, model: str, label: str) -
         ModelError: ``open-shape`` or ``input-shapes``.
     """
     if told := ", ".join(f"{spec.name} {spec}" for spec in inputs if spec.is_open):
-        summary = f"{model} leaves the size of its input open: {told}; {label} takes fixed shapes only"
+        summary = f"{model} leaves the size of its input open: {told}; {label} supports fixed shapes only"
         raise ModelError("open-shape", summary, "convert the model with fixed shapes, or choose another --backend")
     sized(inputs, asked, model)
 
@@ -153,14 +153,14 @@ def wrong_outputs(outputs: object, specs: Sequence[TensorSpec], *, infinite: boo
         infinite: Whether the task takes infinite numbers.
     """
     if not isinstance(outputs, (tuple, list)):
-        return f"it gives {_kind(outputs)}, not a tuple of {len(specs)} arrays"
+        return f"it returns {_kind(outputs)}, not a tuple of {len(specs)} arrays"
     if len(outputs) != len(specs):
-        return f"it gives {len(outputs)} output tensors, not {len(specs)}"
+        return f"it returns {len(outputs)} output tensors, not {len(specs)}"
     for spec, tensor in zip(specs, outputs, strict=True):
         if not isinstance(tensor, np.ndarray) or tensor.shape != spec.shape or tensor.dtype != spec.dtype:
             return f"output {spec.name} is {_kind(tensor)}, not an array of {spec}"
         if found := _not_finite(tensor, infinite=infinite):
-            return f"output {spec.name} holds {found}"
+            return f"output {spec.name} has {found}"
     return ""
 
 

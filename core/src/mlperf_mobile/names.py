@@ -36,7 +36,7 @@ def checked(name: str) -> str:
         ValueError: It could not be the name of a file.
     """
     if not is_file_name(name):
-        raise ValueError(f"{name[:80]!r} cannot be the name of a file: {RULE}")
+        raise ValueError(f"{name[:80]!r} cannot be a file name: {RULE}")
     return name
 
 

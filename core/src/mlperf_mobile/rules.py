@@ -16,7 +16,7 @@ def min_duration(observed_s: float, load: Load, logged: bool | None = None, ran_
         ran_out: Whether all queries that LoadGen had prepared were used up.
     """
     ok = round(observed_s * 1000) >= round(load.min_duration_s * 1000) if logged is None else logged
-    note = "seconds; LoadGen ran out of queries, a lower expected_latency_ns makes it prepare more"
+    note = "seconds; LoadGen ran out of queries; lower expected_latency_ns to prepare more"
     return Rule(
         "min-duration", ok, round(observed_s, 3), load.min_duration_s, note if ran_out and not ok else "seconds"
     )
@@ -33,15 +33,15 @@ def min_query_count(observed: int, load: Load, stopped_at_max: bool = False, log
     """
     met = observed >= load.min_query_count if logged is None else logged
     waived = not met and stopped_at_max
-    note = "waived: stopped at the maximum duration, which LoadGen's log calls not met" if waived else ""
+    note = "waived: stopped at the maximum duration; not met by LoadGen's log" if waived else ""
     return Rule("min-query-count", met or waived, observed, load.min_query_count, note)
 
 
 def max_duration(observed_s: float, load: Load, last_query_s: float) -> Rule:
-    """The clock is looked at between queries, so the last one may end after the limit, by its own length at most."""
+    """The clock is checked between queries, so the last one may end after the limit, by its own length at most."""
     ok = load.max_duration_s == 0 or observed_s <= load.max_duration_s + 2 * last_query_s
     required = load.max_duration_s or "no limit"
-    return Rule("max-duration", ok, round(observed_s, 3), required, "seconds, and the query under way")
+    return Rule("max-duration", ok, round(observed_s, 3), required, "seconds; a query already issued may finish")
 
 
 def enough_for_percentile(observed: int, load: Load, logged: bool | None = None) -> Rule:

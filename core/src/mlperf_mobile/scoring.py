@@ -37,8 +37,8 @@ def score_log(path: Path, metric: Metric, sample_count: int) -> Score:
         raise DataError("accuracy-log", f"{path}: answers {answered} of {sample_count} samples", hint)
     score = metric.score()
     if not math.isfinite(score.value):
-        summary = f"{path}: the metric {score.metric} is {score.value}, which is no score"
-        raise ModelError("score-not-finite", summary, "look for NaN in what the model or the backend computes")
+        summary = f"{path}: the metric {score.metric} is {score.value}, not a finite number"
+        raise ModelError("score-not-finite", summary, "look for NaN in the outputs of the model or the backend")
     return score
 
 

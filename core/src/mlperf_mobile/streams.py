@@ -60,7 +60,7 @@ class _Strict(io.FileIO):
                 os.dup2(nowhere, self.fileno())
                 os.close(nowhere)
             summary = f"standard output cannot be written: {error.strerror}"
-            hint = "send it elsewhere; results of runs are stored all the same"
+            hint = "redirect it elsewhere; results are stored nevertheless"
             raise OutputError("output-lost", summary, hint) from None
 
 

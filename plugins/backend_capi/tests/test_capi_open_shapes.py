@@ -17,7 +17,7 @@ def test_open_inputs_are_refused(asked: dict[str, tuple[int, ...]]) -> None:
     pytest.importorskip("mlperf_mobile_tflite_model")
     if not MODEL.exists():
         pytest.skip("the models of backend_tflite's tests are not here")
-    with pytest.raises(ModelError, match=r"x float32\[1,\?\]; backend capi takes fixed shapes only") as error:
+    with pytest.raises(ModelError, match=r"x float32\[1,\?\]; backend capi supports fixed shapes only") as error:
         of_model(MODEL, asked)
     assert error.value.code == "open-shape"
     assert len(of_model(MODEL, None)[0]) == 1

@@ -74,7 +74,7 @@ MISBEHAVIOURS = {  # results by number, as each stand-in has names of its own
     "NeuronModel_restoreFromCompiledNetwork=crash": ("worker-died", "SIGSEGV"),
     "NeuronExecution_compute@20=crash": ("worker-died", "SIGSEGV"),
     "NeuronExecution_compute@20=exit": ("worker-died", "the worker died"),  # how, is a race with the other threads
-    "NeuronExecution_compute@20=hang": ("worker-silent", "said nothing"),
+    "NeuronExecution_compute@20=hang": ("worker-silent", "sent nothing"),
     "NeuronExecution_compute@20=15": ("device-lost", "DEAD_OBJECT"),
     "NeuronCompilation_createForDevices=10": ("device-busy", "UNAVAILABLE_DEVICE"),
 }

@@ -37,7 +37,7 @@ MISBEHAVIOURS = {
     "Compilation_finish=hang": ("compile-timeout", "2 s"),
     "Execution_burstCompute@20=crash": ("worker-died", "SIGSEGV"),
     "Execution_burstCompute@20=exit": ("worker-died", "the worker died"),  # how, is a race with Python's own end
-    "Execution_burstCompute@20=hang": ("worker-silent", "said nothing"),
+    "Execution_burstCompute@20=hang": ("worker-silent", "sent nothing"),
     "Execution_burstCompute@20=DEAD_OBJECT": ("device-lost", "DEAD_OBJECT"),
     "Compilation_createForDevices=UNAVAILABLE_DEVICE": ("device-busy", "UNAVAILABLE_DEVICE"),
 }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlperf_mobile.sessions.run import Listen
 
 _EPILOG = """The rules of MLPerf Mobile: at most 5 tries, 5 minutes between them; the audit passes as soon as one try
-reaches 95 % of the claim. Every try leaves a result of its own.
+reaches 95 % of the claim. Every try writes a result of its own.
 """
 
 
@@ -26,15 +26,15 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     command = commands.add_parser(
         "audit",
-        help="measure a result again, and hold it to its claim",
-        description="Measure a result again on this device, and tell whether its claim holds.",
+        help="measure a result again, and compare it with its claim",
+        description="Measure a result again on this device, to see whether its claim holds.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     command.add_argument("result", type=Path, help="the folder of a performance run, with its plan.json")
-    command.add_argument("--tries", type=int, default=5, help="at most so many (default: 5)")
-    command.add_argument("--cooldown-s", type=float, default=300.0, help="seconds between them (default: 300)")
+    command.add_argument("--tries", type=int, default=5, help="at most this many runs (default: 5)")
+    command.add_argument("--cooldown-s", type=float, default=300.0, help="seconds between runs (default: 300)")
     command.add_argument("--output", metavar="DIR", type=Path, help="folder for results; that of the result by default")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument("--quiet", action="store_true", help="no progress")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   mlperf-mobile cache list                        compiled models, the most recently used first
   mlperf-mobile cache verify                      read all of them, and compare checksums
-  mlperf-mobile cache prune --days 30             remove what no run has used for so long, and what is damaged
-  mlperf-mobile cache prune --megabytes 500       the most recently used ones stay, as far as they fit
+  mlperf-mobile cache prune --days 30             remove what has not been used for 30 days, and what is damaged
+  mlperf-mobile cache prune --megabytes 500       keep the most recently used ones, up to this size
   mlperf-mobile cache prune --all
 Downloads are looked after by 'mlperf-mobile fetch'; encoded samples look after themselves.
 """
@@ -29,18 +29,18 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     command = commands.add_parser(
         "cache",
-        help="compiled models that are kept: list, verify, prune",
-        description="Look after the compiled models that are kept.",
+        help="list, verify or prune cached compiled models",
+        description="Manage the cache of compiled models.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     command.add_argument("action", choices=("list", "verify", "prune"))
-    command.add_argument("--cache", metavar="DIR", help="the folder of the cache; as in runs by default")
-    command.add_argument("--days", type=float, help="prune: what has not been used for so many days")
-    command.add_argument("--megabytes", type=float, help="prune: until no more than this is left")
+    command.add_argument("--cache", metavar="DIR", help="the cache folder; by default the same as for runs")
+    command.add_argument("--days", type=float, help="prune: what has not been used for this many days")
+    command.add_argument("--megabytes", type=float, help="prune: down to this size")
     command.add_argument("--all", action="store_true", help="prune: everything")
-    command.add_argument("--dry-run", action="store_true", help="prune: only tell what would go")
+    command.add_argument("--dry-run", action="store_true", help="prune: only show what would be removed")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)
 

@@ -1,4 +1,4 @@
-"""``mlperf-mobile check DIR``: is a submission, or a result, what it says it is?"""
+"""``mlperf-mobile check DIR``: checks submissions and results."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ _EXAMPLES = """examples:
   mlperf-mobile check closed/ACME/results/phone     a part of a submission, a log folder, or a result file
   mlperf-mobile check mlperf-mobile-results         results of this program: were they edited?
   mlperf-mobile check DIR --round v5.0 --json
-exit code: 0 without errors, 1 with
+The exit code is 1 if there are errors, or nothing to check.
 """
 MAX_SHOWN = 5
-"""Findings of one rule that are shown of a file; --all shows every one."""
+"""Findings shown per file and rule; --all shows all of them."""
 
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
     command = commands.add_parser(
         "check",
-        help="check a submission, or results, against the rules",
-        description="Check logs, result files and descriptions: nothing is taken for granted that can be recomputed.",
+        help="check a submission or results against the rules",
+        description="Check logs, result files and descriptions. Everything that can be recomputed is recomputed.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     command.add_argument("directory", metavar="DIR", type=Path, help="a submission, a part of one, or results")
-    command.add_argument("--round", metavar="NAME", help="which round, as v3.1; found by the seeds otherwise")
+    command.add_argument("--round", metavar="NAME", help="the round, such as v3.1; by default from the seeds")
     command.add_argument(
         "--signers",
         metavar="FILE",
         type=Path,
-        help="who may have signed results of this program, as ssh's allowed_signers",
+        help="the allowed signers of results, in the format of ssh-keygen",
     )
-    command.add_argument("--all", action="store_true", help="show all notes, and each rule that was not checked")
+    command.add_argument("--all", action="store_true", help="show all notes, and all checks that were not possible")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)
 

@@ -22,8 +22,8 @@ _EXAMPLES = """examples:
   mlperf-mobile compare results/mine official:v4.0/SD8G3 official:v5.0/SD8Elite/object_detection
   mlperf-mobile compare results/before results/after --fail-if-slower 5%
   mlperf-mobile compare mlperf-mobile-results --table backends --markdown
-A time ratio is the time for one sample divided by the baseline's: over 1 is slower, offline as well.
-Official results are called ROUND/SYSTEM/BENCHMARK, as 'mlperf-mobile leaderboard' shows them.
+A time ratio is the time for one sample divided by the baseline's: above 1 is slower, in offline too.
+Official results are named ROUND/SYSTEM/BENCHMARK; 'mlperf-mobile leaderboard' lists them.
 """
 _DIFFERENCES_SHOWN = 25
 
@@ -32,8 +32,8 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     command = commands.add_parser(
         "compare",
-        help="results side by side, with ratios and how sure they are",
-        description="Compare results of the same benchmark and scenario with the first of them.",
+        help="results side by side, with ratios and confidence intervals",
+        description="Compare results with the first one of the same benchmark and scenario.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -42,14 +42,16 @@ def add(commands: Any) -> None:
         "results", metavar="[LABEL=]RESULT", nargs="+",
         help="a result folder, a folder of them, a result.json, or official:ROUND/SYSTEM[/BENCHMARK]",
     )  # fmt: skip
-    command.add_argument("--baseline", metavar="LABEL", default="", help="what the others are compared with")
-    command.add_argument("--table", choices=("backends",), help="backends: a row a benchmark, a column a backend")
+    command.add_argument("--baseline", metavar="LABEL", default="", help="the result that the others are compared with")
+    command.add_argument(
+        "--table", choices=("backends",), help="backends: one row per benchmark, one column per backend"
+    )
     command.add_argument(
         "--fail-if-slower", metavar="5%", dest="limit",
-        help="exit code 1 if a result is slower than the baseline by more than so much, and surely slower: "
-        "the interval of the ratio is above 1, or there is none; also if one makes no claim about speed",
+        help="exit code 1 if a result is slower than the baseline by more than this, and the confidence interval of "
+        "the ratio, if there is one, is above 1; also if a result makes no claim about speed",
     )  # fmt: skip
-    command.add_argument("--strict", action="store_true", help="with --fail-if-slower: whatever the interval says")
+    command.add_argument("--strict", action="store_true", help="with --fail-if-slower: ignore the confidence interval")
     form = command.add_mutually_exclusive_group()
     for name, text in (("json", "JSON"), ("markdown", "Markdown"), ("csv", "CSV, with full digits")):
         form.add_argument(f"--{name}", action="store_true", help=f"print {text}")

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """examples:
   mlperf-mobile compile --model my.tflite --backend snpe --accelerator htp --set soc_model=SM8750
-  mlperf-mobile compile image_classification --backend neuron     the model that a run of the task would take
+  mlperf-mobile compile image_classification --backend neuron     the model that a run of the task would use
   mlperf-mobile compile --suite v4.0 --backend snpe               every model of a round
-  mlperf-mobile compile --model my.onnx --backend snpe --export built/    and a copy of what was made
+  mlperf-mobile compile --model my.onnx --backend snpe --export built/    and copy the compiled model
 """
 
 _FLAGS = ("suite", "backend", "accelerator", "model")
@@ -30,19 +30,19 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "compile",
         help="compile models ahead of time",
-        description="Compile models for an accelerator; a run that needs the same finds it in the cache.",
+        description="Compile models for an accelerator. Later runs take them from the cache.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     command.add_argument("tasks", nargs="*", metavar="TASK", help="the models of these tasks or benchmarks")
     command.add_argument("--suite", help="the models of this suite")
-    command.add_argument("--backend", help="which backend compiles")
-    command.add_argument("--accelerator", help="for which of its accelerators")
+    command.add_argument("--backend", help="the backend that compiles")
+    command.add_argument("--accelerator", help="the accelerator to compile for")
     command.add_argument("--model", metavar="NAME|PATH", help="a model file, or with a TASK one of its models by name")
     command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any other setting or option")
     command.add_argument("--config", metavar="FILE", type=Path, help="a run file in YAML")
-    command.add_argument("--export", metavar="DIR", type=Path, help="copy what was made into this folder")
+    command.add_argument("--export", metavar="DIR", type=Path, help="copy compiled models to this folder")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument("--quiet", action="store_true", help="no progress")
     command.set_defaults(handler=handle)

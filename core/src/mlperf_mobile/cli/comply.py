@@ -22,8 +22,8 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "comply",
         help="compliance tests on a result",
-        description="Measure a result again in ways that tricks do not survive: TEST01, TEST04, TEST05 of MLPerf.",
-        epilog="The result has performance and accuracy (--mode both). Each test takes as long as its timed run.",
+        description="Run MLPerf's compliance tests TEST01, TEST04 and TEST05 on a result.",
+        epilog="The result needs performance and accuracy (--mode both). Each test takes as long as the timed run.",
         allow_abbrev=False,
     )
     command.add_argument("result", type=Path, help="the folder of a result with performance and accuracy")

@@ -15,8 +15,8 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     command = commands.add_parser(
         "doctor",
-        help="what is installed, what is missing, and what this machine is like",
-        description="Check the installation: load every backend in a process of its own, and look at the machine.",
+        help="what is installed, what is missing, and facts about this machine",
+        description="Check the installation: load every backend in its own process, and show facts about the machine.",
         allow_abbrev=False,
     )
     command.add_argument("--json", action="store_true", help="print JSON")

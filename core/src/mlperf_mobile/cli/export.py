@@ -21,17 +21,17 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "export",
         help="write results as the app's result file, or as a submission",
-        description="Write results in the official formats; 'mlperf-mobile check' reads them again.",
+        description="Write results in the official formats. 'mlperf-mobile check' can check them.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     command.add_argument("results", metavar="RESULT", nargs="+", type=Path, help="result folders of one device")
-    command.add_argument("--format", choices=("app", "submission"), required=True, help="what to write")
+    command.add_argument("--format", choices=("app", "submission"), required=True, help="the format")
     command.add_argument("--output", metavar="PATH", type=Path, required=True, help="the file, or the folder")
-    command.add_argument("--submitter", help="submission: the organisation, as a folder's name")
-    command.add_argument("--device", help="submission: the device, as a folder's name")
-    command.add_argument("--division", choices=("closed", "open"), default="closed", help="submission: which division")
+    command.add_argument("--submitter", help="submission: the organisation, as a folder name")
+    command.add_argument("--device", help="submission: the device, as a folder name")
+    command.add_argument("--division", choices=("closed", "open"), default="closed", help="submission: the division")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)
 
@@ -46,7 +46,7 @@ def handle(args: argparse.Namespace) -> int:
     edited = {}
     for (folder, result), (_, raw, _) in zip(found, read, strict=True):
         texts = [] if alone(folder, result) else doubts(folder, raw, result)
-        edited[folder] = [f"it does not follow from its folder: {text}" for text in texts]
+        edited[folder] = [f"it does not match its folder: {text}" for text in texts]
     if args.format == "app":
         if args.submitter or args.device:
             raise UsageError("bad-flag", "--submitter and --device belong to --format submission", "see --help")

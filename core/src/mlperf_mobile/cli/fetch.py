@@ -21,7 +21,7 @@ Wanted: TypeAlias = "dict[Resource, str]"
 _EXAMPLES = """examples:
   mlperf-mobile fetch --suite v4.0                            what a round needs, both models and data
   mlperf-mobile fetch image_classification --model mobilenet_v4_int8 --dataset imagenet_tiny
-  mlperf-mobile fetch question_answering                      everything that the task knows
+  mlperf-mobile fetch question_answering                      everything that the task offers
   mlperf-mobile fetch --suite v4.0 --dry-run                  what is there, and what would be downloaded
   mlperf-mobile fetch --suite v4.0 --verify                   read everything again, and compare checksums
 """
@@ -32,7 +32,7 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "fetch",
         help="download models and data",
-        description="Download models and data into the cache; what is interrupted resumes when it is asked for again.",
+        description="Download models and data into the cache. Interrupted downloads resume when fetched again.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
     command.add_argument("--mode", help="what this mode needs: performance, accuracy or both")
     command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any other setting: cache=DIR")
     command.add_argument("--workers", type=int, default=4, help="how many downloads at a time (default: 4)")
-    command.add_argument("--verify", action="store_true", help="check what is there against its checksums")
+    command.add_argument("--verify", action="store_true", help="verify the checksums of files that are there")
     command.add_argument("--dry-run", action="store_true", help="show what is there, and what would be downloaded")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument("--quiet", action="store_true", help="no progress")

@@ -29,9 +29,9 @@ def add(commands: Any) -> None:
         allow_abbrev=False,
     )
     command.add_argument("source", metavar="DIR|FILE", type=Path, help="a result file, a submission, or a part of one")
-    command.add_argument("--round", metavar="NAME", help="which round, as v3.1; found by the seeds otherwise")
+    command.add_argument("--round", metavar="NAME", help="the round, such as v3.1; by default from the seeds")
     command.add_argument(
-        "--output", metavar="DIR", type=Path, default=Path("mlperf-mobile-results"), help="where the folders go"
+        "--output", metavar="DIR", type=Path, default=Path("mlperf-mobile-results"), help="folder for results"
     )
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)

@@ -20,7 +20,7 @@ _EXAMPLES = """examples:
   mlperf-mobile leaderboard --task image_classification
   mlperf-mobile leaderboard --benchmark image_classification_v2 --round v4.0 --round v5.0
   mlperf-mobile leaderboard --with mlperf-mobile-results/RUN
-Results of one's own stand among published ones of the same model only, and are not verified by MLCommons.
+Your own results are ranked only among published ones of the same model, and are not verified by MLCommons.
 """
 _SOURCE = "published results: github.com/mlcommons, repositories mobile_submission_1.1 and mobile_results_v2.0 to v5.0"
 
@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     command = commands.add_parser(
         "leaderboard",
-        help="published results in order, with one's own among them",
+        help="published results, ranked, with your own among them",
         description="Show the published results of MLPerf Mobile, the fastest first.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
     command.add_argument("--round", metavar="ROUND", action="append", default=[], help="only this round; repeatable")
     command.add_argument(
         "--with", metavar="[LABEL=]RESULT", dest="own", action="append", default=[],
-        help="a result folder, a folder of them, or a result.json, to place among them; repeatable",
+        help="a result folder, a folder of them, or a result.json, to rank among them; repeatable",
     )  # fmt: skip
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")

@@ -30,9 +30,7 @@ def add(commands: Any) -> None:
         command = commands.add_parser(name, help=what, description=f"List {what}.", allow_abbrev=False)
         command.add_argument("--json", action="store_true", help="print JSON")
         if name == "list-backends":
-            command.add_argument(
-                "--probe", action="store_true", help="really load each backend, in a process of its own"
-            )
+            command.add_argument("--probe", action="store_true", help="load each backend, in a process of its own")
         command.set_defaults(handler=handler)
 
 

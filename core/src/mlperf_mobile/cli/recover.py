@@ -1,4 +1,4 @@
-"""``mlperf-mobile recover``: makes results of runs that were cut short, or found no room for their results."""
+"""``mlperf-mobile recover``: creates the results of interrupted runs, and of runs that ran out of disk space."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from mlperf_mobile.errors import ExitCode, MobileError, OutputError
 
-_EPILOG = """A run's folder has the hidden name .RUN-ID.partial until its result is written. What its worker measured is
-in it, whatever became of the command: it was killed, the disk filled up, the machine lost power. Folders that a
-command still works on are left alone. Recovering twice changes nothing.
+_EPILOG = """Until a run's result is written, its folder has the hidden name .RUN-ID.partial. It holds everything that
+was measured, even if the command was killed, the disk filled up, or the machine lost power. Folders that another
+command is still using are skipped. Recovering twice changes nothing.
 """
 
 
@@ -20,21 +20,21 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     command = commands.add_parser(
         "recover",
-        help="make results of runs that were cut short",
-        description="Make the result of a run whose command was killed, or had no room to write it.",
+        help="create the results of interrupted runs",
+        description="Create the result of a run whose command was killed, or ran out of disk space.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     command.add_argument(
-        "folder", type=Path, nargs="+", metavar="FOLDER", help="a hidden run folder, or a folder for results"
+        "folder", type=Path, nargs="+", metavar="FOLDER", help="the hidden folder of a run, or a folder of results"
     )
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)
 
 
 def handle(args: argparse.Namespace) -> int:
-    """Run the command; the exit code tells whether everything was recovered, not whether the numbers count."""
+    """Run the command; the exit code says whether everything was recovered, not whether the results are valid."""
     from mlperf_mobile.report.terminal import print_result
     from mlperf_mobile.results.model import Result
 
@@ -59,7 +59,7 @@ def handle(args: argparse.Namespace) -> int:
 
 
 def _recover(folder: Path) -> list[Any]:
-    """What recovering one argument gives: results, and errors."""
+    """The results and errors of one argument."""
     from mlperf_mobile.launch.recover import recover, recover_all
     from mlperf_mobile.results import store
 
@@ -75,7 +75,9 @@ def _recover(folder: Path) -> list[Any]:
         if store.partial(folder).is_dir():
             return [found] if (found := recover(store.partial(folder))) else []
         if not folder.is_dir():
-            raise OutputError("no-result", f"there is no folder {folder}", "name a run's folder, or one for results")
+            raise OutputError(
+                "no-result", f"there is no folder {folder}", "give the folder of a run, or a folder of results"
+            )
         return list(recover_all(folder))
     except OutputError as error:
         return [error]

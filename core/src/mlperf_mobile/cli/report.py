@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     command = commands.add_parser(
         "report",
-        help="results as one page, or as a table",
+        help="results as an HTML page or a table",
         description="Show results side by side, with charts, on a page that needs no network.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -35,11 +35,11 @@ def add(commands: Any) -> None:
         help="a result folder, a folder of them, a result.json, or official:ROUND/SYSTEM[/BENCHMARK] to compare with",
     )  # fmt: skip
     command.add_argument(
-        "--output", metavar="FILE", help=f"where to write to, '-' for standard output (default: {_PAGE}; tables: '-')"
+        "--output", metavar="FILE", help=f"where to write, '-' for standard output (default: {_PAGE}; tables: '-')"
     )
     form = command.add_mutually_exclusive_group()
-    form.add_argument("--csv", action="store_true", help="CSV with full digits, one row a result")
-    form.add_argument("--markdown", action="store_true", help="a Markdown table, one row a result")
+    form.add_argument("--csv", action="store_true", help="CSV with full digits, one row per result")
+    form.add_argument("--markdown", action="store_true", help="a Markdown table, one row per result")
     command.set_defaults(handler=handle)
 
 

@@ -26,12 +26,12 @@ MOST_REPEATS = 100
 
 _EXAMPLES = """examples:
   mlperf-mobile run                                     the quickstart: every task, about a minute
-  mlperf-mobile run image_classification --rules normal  by the counts and durations of the benchmark
+  mlperf-mobile run image_classification --rules normal  with the counts and durations of the benchmark
   mlperf-mobile run image_classification --model my.tflite --dataset imagenet --data-path DIR
   mlperf-mobile run --scenario offline --set threads=1 --set shards=4
   mlperf-mobile run --suite v4.0 --dry-run               what a round of MLPerf Mobile would run, and what is missing
   mlperf-mobile run --suite v4.0 --mode submission       all performance runs, then all accuracy runs, with cool-down
-  mlperf-mobile run --config run.yaml --dry-run          what would run, and which place set each value
+  mlperf-mobile run --config run.yaml --dry-run          what would run, and where each value comes from
 """
 
 
@@ -48,10 +48,10 @@ def add(commands: Any) -> None:
     command.add_argument(
         "tasks", nargs="*", metavar="TASK", help="tasks, or benchmarks of the suite; by default the suite 'quickstart'"
     )
-    command.add_argument("--suite", help="take models, data sets and rules of this suite")
+    command.add_argument("--suite", help="use the models, data sets and rules of this suite")
     command.add_argument("--backend", help="which backend runs the model")
     command.add_argument("--accelerator", help="which of the backend's accelerators")
-    command.add_argument("--scenario", help="single-stream or offline, or an installed one")
+    command.add_argument("--scenario", help="single-stream, offline, sustained, or one of a plugin")
     command.add_argument("--mode", help="performance, accuracy, both or submission")
     command.add_argument("--rules", help="normal, quick or rapid")
     command.add_argument("--model", metavar="NAME|PATH", help="a model of the task by name, or a model file")
@@ -61,12 +61,12 @@ def add(commands: Any) -> None:
     command.add_argument("--config", metavar="FILE", type=Path, help="a run file in YAML")
     command.add_argument("--output", metavar="DIR", help="folder for results (default: mlperf-mobile-results)")
     command.add_argument(
-        "--repeat", metavar="N", type=int, default=1, help="run everything N times, and tell the spread"
+        "--repeat", metavar="N", type=int, default=1, help="run everything N times, and show the spread"
     )
     command.add_argument(
-        "--resume", metavar="FILE", type=Path, help="go on with a session that was interrupted: its .session.json"
+        "--resume", metavar="FILE", type=Path, help="resume an interrupted session, given its .session.json"
     )
-    command.add_argument("--dry-run", action="store_true", help="show the plans and where each value came from")
+    command.add_argument("--dry-run", action="store_true", help="show the plans, and where each value comes from")
     command.add_argument("--json", action="store_true", help="print results (or plans) as JSON")
     command.add_argument("--quiet", action="store_true", help="no progress")
     command.set_defaults(handler=handle)
@@ -162,7 +162,9 @@ def _resume(args: argparse.Namespace) -> int:
 
     given = [name for name in (*_FLAGS, "config") if getattr(args, name) is not None]
     if args.tasks or args.set or given or args.dry_run or args.repeat != 1:
-        raise UsageError("resume", "a session is resumed as it was begun", "give nothing besides --resume FILE")
+        raise UsageError(
+            "resume", "a session is resumed with its own settings", "give no other arguments with --resume FILE"
+        )
     with read(args.resume).owned():
         session = read(args.resume)  # as it is now that nobody else changes it
         session.interruptions += 1

@@ -23,8 +23,8 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     command = commands.add_parser(
         "score",
-        help="compute the accuracy anew from a LoadGen accuracy log",
-        description="Score an accuracy log by the data set alone: neither the model nor the device is needed.",
+        help="compute the accuracy again from a LoadGen accuracy log",
+        description="Score an accuracy log with its data set. Neither the model nor the device is needed.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -36,12 +36,12 @@ def add(commands: Any) -> None:
         help="a result folder, or a folder with mlperf_log_accuracy.json, or this file",
     )
     command.add_argument(
-        "--task", dest="tasks", action="append", help="the task, or the benchmark of a suite, whose answers these are"
+        "--task", dest="tasks", action="append", help="the task, or the benchmark of a suite, that the log is of"
     )
-    command.add_argument("--suite", help="take data set and quality target of this suite")
-    command.add_argument("--dataset", metavar="NAME", help="the data set that was answered")
+    command.add_argument("--suite", help="use the data set and quality target of this suite")
+    command.add_argument("--dataset", metavar="NAME", help="the data set of the accuracy run")
     command.add_argument("--data-path", metavar="DIR", help="where the data set is")
-    command.add_argument("--model", metavar="NAME", help="a model of the task by name, whose quality target holds")
+    command.add_argument("--model", metavar="NAME", help="a model of the task by name, for its quality target")
     command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="options of task and data set")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)

@@ -1,4 +1,4 @@
-"""``mlperf-mobile sign RESULT … --key KEY``: say with an SSH key that a result is one's own, and whole."""
+"""``mlperf-mobile sign RESULT … --key KEY``: signs results with an SSH key."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from mlperf_mobile.errors import ExitCode, MobileError
+from mlperf_mobile.errors import ExitCode, MobileError, OutputError
 
 _EXAMPLES = """examples:
   mlperf-mobile sign mlperf-mobile-results/RUN-ID --key ~/.ssh/id_ed25519
-  mlperf-mobile sign mlperf-mobile-results/* --key ~/.ssh/id_ed25519.pub    the key is with an agent
+  mlperf-mobile sign mlperf-mobile-results/* --key ~/.ssh/id_ed25519.pub    a key in the SSH agent
   mlperf-mobile check mlperf-mobile-results --signers allowed_signers
-A result that 'mlperf-mobile check' finds edited is not signed. The signature is result.json.sig, beside the result.
+A result in which 'mlperf-mobile check' finds edits is not signed. The signature is written to result.json.sig.
 """
 
 
@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "sign",
         help="sign results with an SSH key",
-        description="Sign results, as ssh-keygen -Y sign does; 'mlperf-mobile check --signers FILE' verifies them.",
+        description="Sign results with ssh-keygen -Y sign. 'mlperf-mobile check --signers FILE' verifies them.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
         metavar="FILE",
         type=Path,
         required=True,
-        help="the private key, or the .pub of one that an agent has",
+        help="the private key, or the .pub file of a key in the SSH agent",
     )
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)
@@ -48,7 +48,7 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.results import signature
 
     folders = [path if path.is_dir() else path.parent for path in args.results]
-    with redirect_stdout(sys.stderr):  # plugins' code is imported, and standard output is for what was signed
+    with redirect_stdout(sys.stderr):  # plugin code may print, and standard output is for the signatures
         checker = Checker(Registry())
         for folder in folders:
             _refuse(folder, checker)
@@ -58,14 +58,17 @@ def handle(args: argparse.Namespace) -> int:
 
 
 def _refuse(folder: Path, checker: Any) -> None:
-    """Raise for a result that is not what its folder says; one that is honestly invalid may be signed."""
+    """Raise for a result that does not match its folder; an invalid result may be signed."""
     from mlperf_mobile.official.findings import Report, Severity
+    from mlperf_mobile.results import store
 
+    if not (folder / store.RESULT).is_file():
+        raise OutputError("no-result", f"there is no {store.RESULT} in {folder}", "give a result folder")
     report = Report(folder)
     checker.check(folder, report)
     wrong = [each for each in report.findings if each.severity is Severity.ERROR and each.rule != "valid"]
     if wrong:
         first = wrong[0]
-        summary = f"{folder} is not what its files say: {first.place.text(folder)}: {first.text}"
-        hint = "'mlperf-mobile check' shows all that is wrong"
+        summary = f"{folder} does not match its files: {first.place.text(folder)}: {first.text}"
+        hint = "'mlperf-mobile check' shows all findings"
         raise MobileError("result-edited", summary, hint, ExitCode.NOT_VALID)

@@ -54,7 +54,7 @@ class Board:
             return entry.refused
         if entry.doubt:
             return entry.doubt
-        return f"it reports the {entry.score.name}, the published results the {self.benchmark.score.name}"
+        return f"its score is the {entry.score.name}, that of the published results the {self.benchmark.score.name}"
 
 
 def boards(rounds: Sequence[str], chosen: Iterable[Benchmark] | None = None, own: Iterable[Entry] = ()) -> list[Board]:

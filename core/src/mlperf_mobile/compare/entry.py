@@ -57,7 +57,7 @@ class Entry:
     """The same with the confidence that a ratio of two needs of each."""
     warnings: list[str] = field(default_factory=list)
     doubt: str = ""
-    """Why the result does not follow from its folder; such a one has no place on a board."""
+    """Why the result does not match its folder; such a result is not ranked."""
 
     @property
     def published_as(self) -> str:

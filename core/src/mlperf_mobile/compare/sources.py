@@ -107,15 +107,15 @@ def _folder(place: Path, entry: Callable[[Result, Path], Entry], label: str, war
 
 
 def _entry(place: Path, made: Callable[[Result, Path], Entry]) -> Entry:
-    """A result, with a warning where it does not follow from its folder."""
+    """A result, with a warning if it does not match its folder."""
     raw, result = store.read_both(place)
     folder = place if place.is_dir() else place.parent
     entry = made(result, folder)
     if alone(folder, result):
-        entry.warnings.append("nothing lies beside the result that vouches for it")
+        entry.warnings.append("its folder has no plan and journal to check it against")
     elif found := doubts(folder, raw, result):
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-        entry.doubt = f"it does not follow from its folder: {found[0]}{more}"
+        entry.doubt = f"it does not match its folder: {found[0]}{more}"
         entry.warnings.append(f"{entry.doubt}; see mlperf-mobile check")
     return entry
 

@@ -104,13 +104,13 @@ def read_value(key: str, text: str, source: str) -> Layer:
         layer = _layer(_flatten(node, source, ""), source)
     except UsageError as error:  # a column of the line that was made here says nothing
         problem = re.sub(rf"^{re.escape(source)}:\d+:\d+", lambda _: source, error.summary)
-        raise UsageError(error.code, problem, "quote the value if it is text; see docs/running.md") from error
+        raise UsageError(error.code, problem, "quote the value if it is a string; see docs/running.md") from error
     return {key + name.removeprefix("value"): Setting(setting.value, source) for name, setting in layer.items()}
 
 
 def _compose(data: bytes, label: str) -> yaml.Node | None:
     if len(data) > MAX_BYTES:
-        raise UsageError("run-file", f"{label} is larger than {MAX_BYTES} bytes", "a run file is a page of settings")
+        raise UsageError("run-file", f"{label} is larger than {MAX_BYTES} bytes", "leave settings out")
     try:
         return _Loader(data).get_single_node()
     except yaml.MarkedYAMLError as error:
@@ -178,7 +178,7 @@ def _items(mapping: yaml.MappingNode, label: str, prefix: str = "") -> Iterator[
     for key, value in mapping.value:
         place = _place(label, key)
         if not isinstance(key, yaml.ScalarNode):
-            raise UsageError("yaml-syntax", f"{place}: a key must be a word", "see docs/running.md")
+            raise UsageError("yaml-syntax", f"{place}: a key must be a string", "see docs/running.md")
         if key.value in seen:
             raise _twice(prefix + key.value, place)
         seen.add(key.value)
@@ -196,7 +196,9 @@ def _construct(node: yaml.Node, label: str) -> Any:
             return {key: _construct(value, label) for key, _, value in _items(node, label)}
         raise ValueError(f"the tag {node.tag!r:.80} does not fit here")
     except ValueError as error:
-        raise UsageError("yaml-syntax", f"{_place(label, node)}: {error}", "quote the value if it is text") from error
+        raise UsageError(
+            "yaml-syntax", f"{_place(label, node)}: {error}", "quote the value if it is a string"
+        ) from error
 
 
 def _layer(settings: Iterator[tuple[str, Setting]], label: str) -> Layer:
@@ -210,9 +212,7 @@ def _layer(settings: Iterator[tuple[str, Setting]], label: str) -> Layer:
         layer[key] = setting
         parents |= above
         if len(layer) > MAX_SETTINGS:
-            raise UsageError(
-                "run-file", f"{label} has more than {MAX_SETTINGS} settings", "a run file is a page of settings"
-            )
+            raise UsageError("run-file", f"{label} has more than {MAX_SETTINGS} settings", "leave settings out")
     return layer
 
 

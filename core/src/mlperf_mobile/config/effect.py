@@ -1,4 +1,4 @@
-"""Settings of the user that a run cannot honour: refused, or reported in the plan and the result."""
+"""User settings that have no effect on a run: refused, or reported in the plan and the result."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def idle(
         if key.partition(".")[0] == "quality" and own[key].value is not None:
             yield Idle(key, own[key].source, "in mode performance: no accuracy is measured", refused=False)
     if performance and accuracy and "performance_data_path" in own and not times_other_data:
-        why = "without performance_dataset: the timed run takes the data set's own samples"
+        why = "without performance_dataset: the timed run uses the samples of dataset"
         yield Idle("performance_data_path", own["performance_data_path"].source, why, refused=True)
     for key in ("cooldown", "cooldown_s") if performance_runs < 2 else ():
         if key in own and own[key].value not in (None, 0):
@@ -92,7 +92,7 @@ def notes(found: Sequence[Sequence[Idle]]) -> list[tuple[str, ...]]:
     everywhere = set.intersection(*settled) if settled else set()
     for each in found[0] if found else ():
         if each.refused and (each.key, each.source) in everywhere:
-            raise UsageError("no-effect", each.text, "leave it out, or change what keeps it from having one")
+            raise UsageError("no-effect", each.text, "leave it out, or change the settings that make it ineffective")
     return [
         tuple(each.text for each in of_run if each.refused or (each.key, each.source) in everywhere) for of_run in found
     ]

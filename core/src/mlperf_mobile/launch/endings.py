@@ -1,4 +1,4 @@
-"""Why a run did not complete, in words: whose fault it is, and what to do about it."""
+"""Why a run did not complete: the cause, and what to do about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlperf_mobile.results.recompose import Journal
 
 
 def interrupted() -> ErrorFacts:
-    """The user, or the system that stops its services."""
+    """Stopped by the user, or by a system that stops its services."""
     return ErrorFacts(code="interrupted", summary="stopped by the user", exit_code=ExitCode.INTERRUPTED)
 
 
@@ -29,53 +29,55 @@ def told(failed: events.Failed, last_words: str) -> ErrorFacts:
 
 
 def launcher_died(told: Journal, last_words: str) -> ErrorFacts:
-    """Nobody judged its end: whoever would have is gone."""
+    """The launcher died before it recorded how the run ended."""
     phase = "performance" if told.timed and "performance" not in told.parts else told.phase
     during = f"in the phase {phase}" if phase else "before the run began"
     return ErrorFacts(
         code="launcher-died",
         summary=f"the command was killed, or the machine went down, {during}",
-        hint="run it again, or go on with its session: mlperf-mobile run --resume FILE",
+        hint="run it again, or resume its session: mlperf-mobile run --resume FILE",
         exit_code=ExitCode.INTERRUPTED,
         stderr_tail=last_words,
     )
 
 
 def too_slow_to_compile(plan: CompilePlan, last_words: str) -> ErrorFacts:
-    """It compiled for longer than it may."""
+    """Compiling exceeded its time limit."""
     return ErrorFacts(
         code="compile-timeout",
         summary=f"compiling took longer than {plan.compile_timeout_s:g} s and was stopped",
-        hint="it may need more: --set compile_timeout_s=SECONDS; worker.log has the compiler's words",
+        hint="allow more time with --set compile_timeout_s=SECONDS; worker.log has the compiler's output",
         exit_code=ExitCode.BACKEND,
         stderr_tail=last_words,
     )
 
 
 def silent(plan: CompilePlan, last_words: str) -> ErrorFacts:
-    """It said nothing for longer than it may."""
+    """The worker exceeded the limit for silence."""
     return ErrorFacts(
         code="worker-silent",
-        summary=f"the worker said nothing for {plan.silence_timeout_s:g} s and was stopped",
-        hint="look at worker.log; a slow driver may need more: --set silence_timeout_s=SECONDS",
+        summary=f"the worker sent nothing for {plan.silence_timeout_s:g} s and was stopped",
+        hint="see worker.log; for a slow driver, allow more time with --set silence_timeout_s=SECONDS",
         exit_code=ExitCode.WORKER_SILENT,
         stderr_tail=last_words,
     )
 
 
 def died(plan: CompilePlan, end: Exit, last_words: str) -> ErrorFacts:
-    """It ended without a word, or can say nothing any more."""
-    hint = f"the backend {plan.backend} or a library it uses crashed; worker.log has its last words"
+    """The worker ended without an error event, or closed its channel."""
+    hint = f"the backend {plan.backend} or a library it uses crashed; see worker.log"
     if end.killed or end.returncode == ExitCode.WORKER_DIED:
-        cause = "it closed its channel, and nothing more can be heard of it"
-        hint = f"the backend {plan.backend} or a library it uses closes file descriptors that are not its own"
+        cause = "it closed its event channel"
+        hint = f"the backend {plan.backend} or a library it uses closes file descriptors that it did not open"
     elif end.returncode >= 0:
-        cause = f"it exited with {end.returncode} without a word"
+        cause = f"it exited with {end.returncode} without reporting an error"
     else:
         cause = f"killed by {_signal(-end.returncode)}"
         if end.returncode == -signal.SIGKILL and end.out_of_memory:
-            cause += "; the kernel killed a process because memory ran out"
-            hint = "the run needs more memory than there is: lower performance_sample_count, or close other programs"
+            cause += "; the kernel killed a process because the system ran out of memory"
+            hint = (
+                "the run needs more memory than is available: lower performance_sample_count, or close other programs"
+            )
     return ErrorFacts(
         code="worker-died",
         summary=f"the worker died: {cause}",

@@ -1,4 +1,4 @@
-"""Makes results of what killed launchers and full disks left behind; runs that somebody works on are left alone."""
+"""Creates results from folders that killed launchers and full disks left behind; runs in progress are skipped."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from mlperf_mobile.results.recompose import Ending, Journal, program, read_journ
 
 
 def left_over(output: Path) -> list[Path]:
-    """The hidden folders of runs in a folder of results, owned or not, the oldest first."""
+    """The hidden run folders in a folder of results, locked or not, oldest first."""
     return _hidden(output, store.PARTIAL)
 
 
 def recover(hidden: Path) -> Result | None:
-    """Make the result of a run that nobody works on any more, and give its folder its name.
+    """Create the result of a run that no process owns any more, and rename its folder.
 
     Args:
         hidden: The run's folder under its hidden name.
@@ -46,7 +46,9 @@ def recover(hidden: Path) -> Result | None:
         told = read_journal(hidden / store.EVENTS)
         if told.started:
             if not folder.journal.locked and is_alive(told.started.launcher, told.started.launcher_created):
-                raise OutputError("run-alive", f"{hidden} is the run of process {told.started.launcher}", "wait for it")
+                raise OutputError(
+                    "run-alive", f"process {told.started.launcher} is still working on {hidden}", "wait for it"
+                )
             end_abandoned(told.started.pid, told.started.created, plan.run_id)
         with store.telling(hidden):
             folder.journal.drop_torn_line()
@@ -57,7 +59,7 @@ def recover(hidden: Path) -> Result | None:
 
 
 def _verdict(plan: Plan, told: Journal, folder: Path) -> tuple[Status, ErrorFacts | None]:
-    """How a run ended that nobody judged, by its worker's words and LoadGen's logs."""
+    """How a run without recorded end has ended, by the worker's events and LoadGen's logs."""
     words = last_words(folder)
     if told.failure:
         return Status.FAILED, endings.told(told.failure, words)
@@ -68,7 +70,7 @@ def _verdict(plan: Plan, told: Journal, folder: Path) -> tuple[Status, ErrorFact
 
 
 def recover_all(output: Path) -> Iterator[Result | OutputError]:
-    """Recover every run in a folder of results that nobody works on; what cannot be recovered is told, and left."""
+    """Recover every run in a folder of results that no process owns; errors are reported, and the folder is kept."""
     for hidden in left_over(output):
         try:
             result = recover(hidden)
@@ -90,7 +92,7 @@ def _hidden(output: Path, suffix: str) -> list[Path]:
 
 
 def sweep(starting: Path) -> None:
-    """Remove the folder of a run that never began, unless it is about to."""
+    """Remove the folder of a run that never began, unless it is just starting."""
     with suppress(OSError, OutputError):
         if not starting.is_dir():
             return
@@ -105,7 +107,7 @@ def sweep(starting: Path) -> None:
 
 
 def _torn_log(plan: Plan, folder: Path) -> ErrorFacts | None:
-    """Whether LoadGen's logs are whole: a machine that loses power may have lost what had been written to them."""
+    """Whether LoadGen's logs are complete: a power loss may have lost data that was written to them."""
     wanted = [("performance", "result_validity")] if plan.has_performance else []
     wanted += [("accuracy", "loadgen_version")] if plan.has_accuracy else []
     for name, key in wanted:
@@ -119,8 +121,8 @@ def _torn_log(plan: Plan, folder: Path) -> ErrorFacts | None:
         if key not in details:
             return ErrorFacts(
                 code="log-incomplete",
-                summary=f"{log} is not whole: it was not on the disk yet when the machine went down",
-                hint="run it again; the numbers that were told are kept",
+                summary=f"{log} is incomplete: it was not flushed to disk before the machine went down",
+                hint="run it again; the numbers reported so far are kept",
                 exit_code=ExitCode.OUTPUT,
             )
     return None

@@ -104,7 +104,7 @@ def _lines(result: Result) -> Iterable[tuple[str, str]]:
         reason = f": {loadgen.reason}" if loadgen.reason else ""
         yield "LoadGen", f"{'VALID' if loadgen.valid else 'INVALID'}{reason}  [{loadgen.version}]"
     for warning in result.interruptions.warnings if result.interruptions else ():
-        yield "CAREFUL", warning
+        yield "WARNING", warning
     if result.telemetry:
         yield from _device(result.telemetry)
     if result.error:

@@ -42,10 +42,10 @@ class Difference:
     def text(self) -> str:
         """In words."""
         if self.told is _ABSENT:
-            return f"{self.key} is not there, the folder gives {_text(self.found)}"
+            return f"{self.key} is missing; by its folder it is {_text(self.found)}"
         if self.found is _ABSENT:
-            return f"{self.key} is {_text(self.told)}, the folder gives no such thing"
-        return f"{self.key} is {_text(self.told)}, the folder gives {_text(self.found)}"
+            return f"{self.key} is {_text(self.told)}, but does not exist by its folder"
+        return f"{self.key} is {_text(self.told)}; by its folder it is {_text(self.found)}"
 
 
 class _Absent:
@@ -120,7 +120,7 @@ def doubts(folder: Path, raw: Any, result: Result) -> list[str]:
         followed = follow(folder, raw, result, digests)
     except MobileError as error:
         return [error.summary]
-    strange = [f"{store.EVENTS} holds what no run writes"] if followed.journal.strange else []
+    strange = [f"{store.EVENTS} has entries that no run writes"] if followed.journal.strange else []
     return [each.text for each in followed.differences if not each.doubt] + strange
 
 

@@ -1,4 +1,4 @@
-"""Whether a timed run went on without a stop: what worker and launcher saw, put together, and the rule about it.
+"""Whether a timed run was paused: the observations of worker and launcher combined, and the rule about it.
 
 A gap alone proves nothing, for a busy machine makes gaps, too. A stop is what the kernel told the launcher. A suspend
 is a difference between the clock that goes on in it and the one that does not. A frozen container is a gap of launcher
@@ -13,44 +13,46 @@ from mlperf_mobile.results.rule import RuleResult
 
 RULE = "uninterrupted"
 STARVED = 0.05
-"""Of the time that its threads were ready to run: a worker that waited longer for a processor is called starved."""
+"""Share of the time that its threads were ready to run; a worker that waited longer for a CPU is starved."""
 _MOST = 2000
 _SHORTEST_S = 0.05
-"""Said of a stop that was too short to be measured."""
+"""Stands for a stop that was too short to be measured."""
 
 _Seen = list[list[FiniteFloat]]
 
 
 class Interruptions(BaseModel):
-    """What interrupted the timed run, or may have changed its numbers; in seconds."""
+    """Pauses of the timed run, and events that may have changed its numbers; in seconds."""
 
     model_config = ConfigDict(extra="forbid")
     stopped_s: FiniteFloat = Field(default=0.0, ge=0)
-    """Stopped by a signal or a debugger; an estimate, for the launcher asks twice a second."""
+    """Stopped by a signal or a debugger; an estimate, because the launcher polls twice a second."""
     stops: int = Field(default=0, ge=0)
     suspended_s: FiniteFloat = Field(default=0.0, ge=0)
-    """The machine slept."""
+    """The machine was suspended."""
     frozen_s: FiniteFloat = Field(default=0.0, ge=0)
-    """Launcher and worker stood still together."""
+    """Launcher and worker were paused at the same time."""
     clock_jumps_s: list[FiniteFloat] = Field(default_factory=list)
-    """The wall clock was set; LoadGen takes its times from it."""
+    """Jumps of the wall clock, by which LoadGen measures."""
     waiting: FiniteFloat | None = Field(default=None, ge=0, le=1)
-    """Share of the time that its threads were ready to run in which they waited for a processor; None if unknown."""
+    """Share of the time that its threads were ready to run in which they waited for a CPU; None if unknown."""
 
     @property
     def total_s(self) -> float:
-        """Seconds in which the run stood still."""
+        """Seconds in which the run was paused."""
         return self.stopped_s + self.suspended_s + self.frozen_s
 
     @property
     def warnings(self) -> list[str]:
-        """What makes no run invalid, and numbers doubtful."""
+        """Observations that make numbers doubtful but no run invalid."""
         told = []
         if self.waiting is not None and self.waiting >= STARVED:
-            told.append(f"starved: its threads waited for a processor {self.waiting:.0%} of the time they could run")
+            told.append(
+                f"starved: the worker's threads waited for a CPU in {self.waiting:.0%} of the time they were runnable"
+            )
         if self.clock_jumps_s:
             sizes = ", ".join(f"{jump:+.3f} s" for jump in self.clock_jumps_s[:5])
-            told.append(f"the wall clock jumped by {sizes}, and LoadGen takes its times from it")
+            told.append(f"the wall clock jumped by {sizes}; LoadGen measures by it")
         return told
 
 
@@ -69,7 +71,7 @@ class _Launcher(BaseModel):
 
 
 def found(worker: object, launcher: object) -> Interruptions | None:
-    """What both saw of the timed region; None where one of them saw nothing that can be used.
+    """What both observed of the timed region; None if one of them has no usable observations.
 
     Args:
         worker: ``from`` and ``until`` of the timed region, and ``[from, until, what]`` of gaps, suspends and jumps.
@@ -104,15 +106,15 @@ def _common(one: list[float], other: list[float]) -> float:
 
 
 def _estimate(stop: list[float]) -> float:
-    """How long a stop took that left no gap: it began and ended within half a second of when that was seen."""
+    """The length of a stop that left no gap: it began and ended within half a second of being seen."""
     return max(_SHORTEST_S, stop[1] - stop[0] - 0.5)
 
 
 def rule(seen: Interruptions) -> RuleResult:
-    """The timed region was neither stopped nor suspended; starvation and jumps of the clock are remarks."""
+    """The timed region was neither stopped nor suspended; starvation and clock jumps are only noted."""
     parts = {"stopped": seen.stopped_s, "suspended": seen.suspended_s, "frozen": seen.frozen_s}
     told = [f"{what} {seconds:g} s" for what, seconds in parts.items() if seconds]
     if seen.stops:
         told.append("stopped once" if seen.stops == 1 else f"stopped {seen.stops} times")
-    note = "; ".join(["seconds that the timed run stood still", *told, *seen.warnings])
+    note = "; ".join(["seconds that the timed run was paused", *told, *seen.warnings])
     return RuleResult(name=RULE, ok=seen.total_s == 0, observed=round(seen.total_s, 3), required=0, note=note)

@@ -63,8 +63,8 @@ class JournalFile:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         try:
             if (taken := lock(fd)) is False:
-                hint = "wait until it is over; a run is only recovered when its command is gone"
-                raise OutputError("run-alive", f"{path.parent} is the run of a command that still works on it", hint)
+                hint = "wait until it has ended; a run can be recovered only when its command is gone"
+                raise OutputError("run-alive", f"another command is still working on {path.parent}", hint)
             journal = cls(fd)
             journal.locked = bool(taken)
         except BaseException:

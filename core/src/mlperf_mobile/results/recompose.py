@@ -188,7 +188,9 @@ def of_journal(folder: Path, plan: Plan, journal: Journal, ending: Ending, logs:
             parts |= partial(folder, parts, journal.timed)
         return composed(plan, parts, seen, logs)
     except _IMPOSSIBLE as error:
-        text = f"{folder}: no run has such {store.PLAN} and {store.EVENTS}: {type(error).__name__}: {error}"[:500]
+        text = f"{folder}: {store.PLAN} and {store.EVENTS} are not those of a run: {type(error).__name__}: {error}"[
+            :500
+        ]
         raise OutputError("result-damaged", text, "a file was changed by hand") from error
 
 
@@ -261,7 +263,7 @@ def composed(plan: Plan, parts: dict[str, Any], ending: Ending, logs: dict[str, 
                 raise
             first = wrong.errors()[0]
             where = ".".join((wrong.title, *map(str, first["loc"])))
-            text = f"a plugin reported what no result can hold: {where}: {first['msg']}"
+            text = f"a plugin reported an invalid value: {where}: {first['msg']}"
             status = Status.FAILED
             error = ErrorFacts(code="plugin-broken", summary=text, hint="see events.jsonl", exit_code=ExitCode.BACKEND)
             parts = {key: value for key, value in parts.items() if key not in unsound}

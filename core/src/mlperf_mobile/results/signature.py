@@ -40,7 +40,9 @@ def sign(folder: Path, key: Path) -> Path:
     if os.path.lexists(path):
         raise OutputError("output-exists", f"{path} is already there", "remove it to sign the result again")
     if not key.is_file():
-        raise UsageError("no-key", f"{key} is no file", "--key names an SSH key: ~/.ssh/id_ed25519, or its .pub")
+        raise UsageError(
+            "no-key", f"{key} is not a file", "give an SSH key with --key, such as ~/.ssh/id_ed25519 or its .pub file"
+        )
     data = _result(folder)
     done = _run(["sign", "-f", str(key.absolute()), "-n", NAMESPACE], data, seconds=None)
     if done.returncode or not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
@@ -78,13 +80,13 @@ def signer(folder: Path, signers: Path) -> tuple[str, str]:
         UsageError: There is no such file, or no ``ssh-keygen``.
     """
     if not signers.is_file():
-        raise UsageError("no-signers", f"{signers} is no file", "--signers names a file of allowed signers")
+        raise UsageError("no-signers", f"{signers} is not a file", "give a file of allowed signers with --signers")
     if why := _unreadable(folder):
         return "", why
     file = ["-f", str(signers.absolute()), "-s", str(_path(folder))]
     found = _run(["find-principals", *file], b"")
     if found.returncode:
-        return "", unbroken(folder) or f"its key is not that of an allowed signer: {_said(found)}"
+        return "", unbroken(folder) or f"not by the key of an allowed signer: {_said(found)}"
     why = "no allowed signer is named"
     for line in found.stdout.decode(errors="replace").splitlines()[:_MOST_NAMES]:
         name = line.split(",")[0].strip()
@@ -119,14 +121,14 @@ def _run(arguments: list[str], data: bytes, seconds: float | None = _SECONDS) ->
     program = shutil.which("ssh-keygen")
     if program is None:
         hint = "install OpenSSH's client, 8.2 or later"
-        raise UsageError("ssh-keygen-missing", "there is no ssh-keygen on PATH; it makes and checks signatures", hint)
+        raise UsageError("ssh-keygen-missing", "there is no ssh-keygen on PATH, which is needed for signatures", hint)
     try:
         return subprocess.run(  # noqa: S603  no shell; names are absolute paths or follow their option
             [program, "-Y", *arguments], input=data, capture_output=True, check=False, timeout=seconds,
             env=os.environ | {"LC_ALL": "C"},
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
-        summary = f"ssh-keygen does not answer: {error}"
+        summary = f"ssh-keygen does not respond: {error}"
         raise MobileError("ssh-keygen-failed", summary, "check the installation of OpenSSH", ExitCode.OUTPUT) from error
 
 

@@ -1,4 +1,4 @@
-"""The folder of a run: made under a hidden name, filled, and renamed only when its result is whole."""
+"""The folder of a run: created under a hidden name, and renamed only when its result is complete."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Unstored(OutputError):
     """A result that could not be written; everything that it is made of is kept in the run's hidden folder."""
 
     def __init__(self, error: OutputError, result: Result, folder: Path) -> None:
-        hint = f"what was measured is kept: make room, then mlperf-mobile recover {shlex.quote(str(folder))}"
+        hint = f"what was measured is kept: free disk space, then run mlperf-mobile recover {shlex.quote(str(folder))}"
         super().__init__(error.code, error.summary, hint)
         self.result = result
 
@@ -183,7 +183,7 @@ def telling(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise OutputError(
-                "disk-full", f"no space left for {path}", "free some, or choose another --output"
+                "disk-full", f"no space left for {path}", "free disk space, or choose another --output"
             ) from error
         reason = error.strerror or str(error)
         raise OutputError("output-unwritable", f"cannot write {path}: {reason}", "choose another --output") from error
@@ -267,12 +267,12 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice[:80]!r} stands twice in one object")
+        raise ValueError(f"duplicate key {twice[:80]!r}")
     return found
 
 
 def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def read_plan(folder: Path) -> Plan:

@@ -119,8 +119,8 @@ class Session(_Part):
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             if lock(fd) is False:
                 os.close(fd)
-                hint = "wait until it is over; it can be resumed once its command is gone"
-                raise OutputError("session-busy", f"another process carries out {self.path}", hint)
+                hint = "wait until it has ended; it can be resumed once its command is gone"
+                raise OutputError("session-busy", f"another command is working on {self.path}", hint)
             with suppress(FileNotFoundError):  # removed by whoever had it, between opening and locking
                 if os.path.samestat(path.stat(), os.fstat(fd)):
                     return fd

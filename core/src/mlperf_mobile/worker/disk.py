@@ -1,4 +1,4 @@
-"""Whether a run failed because its files found no room: then that is the reason, whatever was noticed first."""
+"""Whether a run failed because of a full disk; that is then its error, whatever failed first."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WRITING = ("log-incomplete", "output-unwritable", "accuracy-log", "accuracy-log
 
 
 def full_disk(folder: Path, error: BaseException) -> OutputError | None:
-    """The error to tell when the disk is full; None when it is not, or has nothing to do with ``error``.
+    """The error if the disk is full; None if it is not, or if ``error`` has another cause.
 
     Args:
         folder: The run's.
@@ -28,9 +28,11 @@ def full_disk(folder: Path, error: BaseException) -> OutputError | None:
         cause = error.__cause__.errno
     suspicious = isinstance(error, MobileError) and error.code in _WRITING
     if cause in _FULL or (suspicious and (_too_large(folder) or _is_full(folder))):
-        why = "a file reached the limit of this process (ulimit -f)" if _too_large(folder) else "no space left"
+        why = "a file reached the size limit of this process (ulimit -f)" if _too_large(folder) else "no space left"
         return OutputError(
-            "disk-full", f"{why} for {folder}; LoadGen's logs are not whole", "free some, or choose another --output"
+            "disk-full",
+            f"{why} for {folder}; LoadGen's logs are incomplete",
+            "free disk space, or choose another --output",
         )
     return None
 

@@ -1,4 +1,4 @@
-"""Untimed checks of what sessions answer: as their specs announce, the same every time, and as in the timed run."""
+"""Untimed checks of a session's outputs: they match its specs, and are the same every time, as in the timed run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mlperf_mobile.errors import BackendError
 from mlperf_mobile.worker.system import System
 
 OTHER_SLOT = 1e-2
-"""Relative: a sample may be computed by another kernel in another place of a batch, in half precision."""
+"""Relative: another place in a batch may use another kernel, in half precision."""
 MOST_VARIATION = 0.1
 SHOWN = 16
 """Bytes of a response that an error shows."""
 
-_HINT = "the backend breaks its contract: tell its vendor; the conformance kit shows it too"
+_HINT = "this is a defect of the backend; report it to its vendor. The conformance kit shows it too"
 
 
 class Checks:
@@ -34,14 +34,14 @@ class Checks:
         self._system, self._backend, self._accelerators = system, backend, accelerators
         self.variation = max(self._variation(session) for session in range(system.sessions))
         self.compared = 0
-        """Responses of the timed run that were given once more."""
+        """Responses of the timed run that came out the same again."""
 
     def first(self, session: int, samples: Sequence[int]) -> None:
-        """The first call of a session gives what its specs announce."""
+        """The outputs of a session's first call match its specs."""
         self._call(session, self._batch(samples), "at the first call")
 
     def repeat(self, session: int, samples: Sequence[int], when: str) -> None:
-        """Each sample has its own answer, whatever was inferred before it and wherever it stands in the batch.
+        """A sample's outputs do not depend on earlier inferences or on its place in the batch.
 
         To and fro: a sample follows another one and itself, in an odd and in an even call.
         """
@@ -53,7 +53,7 @@ class Checks:
         self._agree(session, calls, when)
 
     def again(self, answered: Sequence[Answered]) -> None:
-        """What the timed run answered is answered once more, the last call first, and must come out the same."""
+        """Run the samples of the timed run's answers again, the last call first; the responses must be the same."""
         for session in sorted({each.session for each in answered}):
             mine = [each for each in answered if each.session == session]
             given = [(each.indices, each.responses) for each in (*reversed(mine), *mine)]
@@ -64,10 +64,10 @@ class Checks:
             self.compared += sum(len(each.indices) for each in mine)
 
     def _same(self, session: int, index: int, timed: bytes, now: bytes) -> None:
-        """Bit-equal; of a backend that says that its numbers vary, responses must have the same length."""
+        """Bit-equal; for a backend that declares a variation, only the response lengths must be the same."""
         if now == timed or (self._variation(session) and len(now) == len(timed)):
             return
-        what = f"sample {index} is answered with {_shown(now)}, and was answered with {_shown(timed)} in the timed run"
+        what = f"the response to sample {index} is {_shown(now)}, but was {_shown(timed)} in the timed run"
         raise self._error("outputs-changed", session, what, "after it")
 
     def _agree(self, session: int, calls: Sequence[Sequence[int]], when: str) -> list[list[Tensors]]:
@@ -81,7 +81,7 @@ class Checks:
                 for place, before in seen.setdefault(index, {}).items():
                     limit = variation if place == slot else max(variation, OTHER_SLOT)
                     if apart := outputs_apart(before, outputs, specs, limit):
-                        what = f"sample {index} is not answered the same every time: {apart}"
+                        what = f"the outputs for sample {index} differ between calls: {apart}"
                         raise self._error("outputs-changed", session, what, when)
                 seen[index].setdefault(slot, outputs)
         return found
@@ -93,7 +93,7 @@ class Checks:
             answers = self._system.infer(piece, session)
             if not isinstance(answers, (tuple, list)) or len(answers) != len(piece):
                 told = len(answers) if isinstance(answers, (tuple, list)) else type(answers).__name__
-                what = f"it gives {told} for a batch of {len(piece)} samples, not one answer each"
+                what = f"it returns {told} for a batch of {len(piece)} samples, not one output per sample"
                 raise self._error("wrong-outputs", session, what, when)
             for outputs in answers:
                 if wrong := wrong_outputs(outputs, self._system.specs, infinite=infinite):
@@ -107,7 +107,7 @@ class Checks:
         return (list(samples) * math.ceil(batch / len(samples)))[:batch]
 
     def _variation(self, session: int) -> float:
-        """What the session says of its numbers.
+        """The variation that the session declares.
 
         Raises:
             BackendError: It is no number from 0 to 0.1.
@@ -115,8 +115,8 @@ class Checks:
         one = self._system.session(session)
         told: object = one.variation if isinstance(one, VaryingSession) else 0.0
         if not isinstance(told, (int, float)) or not 0.0 <= told <= MOST_VARIATION:
-            summary = f"backend {self._backend} declares a variation of {told!r}: it is from 0 to {MOST_VARIATION}"
-            raise BackendError("plugin-broken", summary, "tell its vendor")
+            summary = f"backend {self._backend} declares a variation of {told!r}; the range is 0 to {MOST_VARIATION}"
+            raise BackendError("plugin-broken", summary, "report it to its vendor")
         return float(told)
 
     def _error(self, code: str, session: int, what: str, when: str) -> BackendError:
@@ -137,7 +137,7 @@ def checking(codec: Codec, specs: Sequence[TensorSpec], backend: str) -> Callabl
 
 
 def takes_infinity(codec: object) -> bool:
-    """Whether the task takes infinite outputs."""
+    """Whether the task allows infinite outputs."""
     return isinstance(codec, InfiniteOutputs) and bool(codec.takes_infinity)
 
 

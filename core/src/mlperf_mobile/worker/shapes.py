@@ -1,4 +1,4 @@
-"""Loads a model with the shapes that the run asks for, and refuses one whose inputs stay open or come out otherwise."""
+"""Loads a model with the requested shapes, and refuses one whose inputs stay open or get other shapes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def compile_only(opened: Opened, channel: Channel, watch: Watch, directory: Path
 
 
 class _Otherwise(MobileError):
-    """Sessions came out in other shapes than asked for; with the inputs known, one attempt more may help."""
+    """Sessions have other shapes than requested; now that the inputs are known, another attempt may help."""
 
     def __init__(self, inputs: Inputs, error: MobileError) -> None:
         super().__init__(error.code, error.summary, error.hint, error.exit_code)
@@ -106,8 +106,8 @@ def _shapes(inputs: Inputs, wanted: Mapping[str, tuple[int, ...]], ask: Ask, ope
     if ONLY_INPUT in wanted:
         if len(inputs) != 1:
             names = ", ".join(spec.name for spec in inputs)
-            summary = f"{model} has {len(inputs)} inputs, and input_shapes gives one shape without a name"
-            raise ModelError("input-shapes", summary, f"--set input_shapes.NAME=[...] names one of {names}")
+            summary = f"{model} has {len(inputs)} inputs, but input_shapes is a single shape without a name"
+            raise ModelError("input-shapes", summary, f"use --set input_shapes.NAME=[...] with one of {names}")
         return {inputs[0].name: wanted[ONLY_INPUT]}
     left = [spec for spec in inputs if spec.is_open and spec.name not in wanted]
     told = ask(inputs) if left else {}
@@ -115,7 +115,7 @@ def _shapes(inputs: Inputs, wanted: Mapping[str, tuple[int, ...]], ask: Ask, ope
 
 
 def _check(inputs: Inputs, asked: Shapes, opened: Opened) -> None:
-    """Hold sessions to the shapes, whatever their backend does about them."""
+    """Check the sessions' shapes, whatever their backend does."""
     plan = opened.plan
     if any(spec.is_open for spec in inputs):
         raise OpenShapes(inputs, plan.model.name)
@@ -133,6 +133,6 @@ def _check(inputs: Inputs, asked: Shapes, opened: Opened) -> None:
 def _ignored(spec: TensorSpec, shape: tuple[int, ...], opened: Opened) -> BackendError:
     summary = (
         f"input {spec.name} of {opened.plan.model.name} is {spec} in backend {opened.plan.backend}, "
-        f"not of the shape [{','.join(map(str, shape))}] that input_shapes asks for"
+        f"not [{','.join(map(str, shape))}] as set by input_shapes"
     )
-    return BackendError("shapes-ignored", summary, "the model or the backend fixes it: leave input_shapes out")
+    return BackendError("shapes-ignored", summary, "the model or the backend fixes the shape: leave input_shapes out")

@@ -201,7 +201,7 @@ def _answer_again(system: System, checks: Checks, answered: Sequence[Answered]) 
 def _in_a_callback(plan: Plan, error: BaseException) -> BaseException:
     """The error that LoadGen's callbacks raised, with the plugin named whose it is."""
     if isinstance(error, loadgen.WrongCount):
-        return BackendError("wrong-outputs", f"backend {plan.backend}: {error}", "tell its vendor")
+        return BackendError("wrong-outputs", f"backend {plan.backend}: {error}", "report it to its vendor")
     return blamed("scenario", plan.scenario, error)
 
 

@@ -1,4 +1,4 @@
-"""The files that a run uses: hashed before anybody opens them, and looked at again once they were read."""
+"""The files that a run uses: hashed before they are opened, and checked for changes after they were read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlperf_mobile.resources.identity import Watched
 LARGEST = 4 << 30
 """Bytes of a file that is hashed; of a larger one only its stamp is looked at."""
 
-_HINT = "leave the file alone while a run uses it, and run again"
+_HINT = "do not change the file while a run uses it, and run again"
 
 
 class UsedFiles:
@@ -38,7 +38,7 @@ class UsedFiles:
                 self._look(self._data, key, path, results)
 
     def _look(self, watched: Watched, key: str, path: Path, results: Path) -> None:
-        """Whoever opens it says better what is wrong with a file that cannot be read."""
+        """Errors in reading a file are left to the code that opens it."""
         sha256, count = None, 1
         try:
             if path.is_dir():
@@ -56,7 +56,7 @@ class UsedFiles:
         _check(self.model, "model", ModelError)
 
     def check(self) -> None:
-        """Look at every file once more.
+        """Check every file again.
 
         Raises:
             ModelError: See :meth:`check_model`.

@@ -59,7 +59,7 @@ def warnings(one: Shown) -> Markup:
         why = f"Its answers are real; its speed says nothing: {cut(result.functional_only)}"
         parts.append(element("p", element("strong", "FUNCTIONAL ONLY. "), why, class_="banner care"))
     doubts = result.interruptions.warnings if result.interruptions else []
-    parts += [element("p", element("strong", "CAREFUL. "), cut(text), class_="banner care") for text in doubts]
+    parts += [element("p", element("strong", "WARNING. "), cut(text), class_="banner care") for text in doubts]
     if result.error:
         code = element("strong", f"{cut(result.error.code)}: ")
         parts.append(element("p", code, cut(result.error.summary), class_="banner bad"))
