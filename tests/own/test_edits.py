@@ -203,7 +203,7 @@ def test_a_key_that_is_there_twice(made, copied, checker):
     path.write_text(path.read_text().replace('"schema": 1,', '"schema": 1, "valid": false,', 1))
     ((rule, _, text),) = errors(checker, folder)
     assert rule == "own-result"
-    assert "'valid' stands twice" in text
+    assert "duplicate key 'valid'" in text
 
 
 def test_a_result_of_an_earlier_version_is_noted_and_still_compared(made, copied, checker):

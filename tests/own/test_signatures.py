@@ -161,7 +161,7 @@ def test_a_result_that_was_changed_after_signing(signed, signers, told):
 
 def test_an_unsigned_result_where_signers_are_given(made, copied, signers, told):
     report, code = told(check, "check", copied(made["both"]), "--signers", signers())
-    assert (code, rules(report)) == (1, {"unsigned": "nobody signed the result"})
+    assert (code, rules(report)) == (1, {"unsigned": "the result is not signed"})
 
 
 def test_several_names_and_wildcards(signed, signers):

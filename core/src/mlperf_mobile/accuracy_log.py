@@ -153,7 +153,7 @@ def _text(paths: Sequence[Path]) -> Iterator[str]:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key that stands twice")
+        raise ValueError("duplicate key")
     return found
 
 
@@ -161,8 +161,8 @@ def _checked(value: dict[str, Any], line: int) -> Item:
     """An item; anything but two whole numbers and hexadecimal digits is refused."""
     seq_id, index, text = value.get("seq_id", 0), value["qsl_idx"], value["data"]
     if type(seq_id) is not int or type(index) is not int:
-        raise ValueError("no index")
+        raise ValueError("invalid index")
     data = bytes.fromhex(text)
     if len(text) != 2 * len(data):  # spaces between the digits
-        raise ValueError("no hexadecimal digits")
+        raise ValueError("not hexadecimal digits")
     return Item(line, seq_id, index, data)

@@ -380,7 +380,7 @@ def test_a_log_of_answers_in_parts(names, tree, answered, registry):
 def test_answers_that_say_something_else(tree, answered, registry):
     replace(answered, "41000000", "42000000")
     (text,) = of_rule(check(tree.root, registry))
-    assert "the answers give 0.5" in text
+    assert "the accuracy log gives 0.5" in text
 
 
 @pytest.mark.parametrize("spoil", [lambda raw: raw[:150], lambda raw: raw.replace(b'"qsl_idx" : 3', b'"qsl_idx" : 2')])
@@ -396,4 +396,4 @@ def test_an_app_that_logs_no_answers(tree, answered, registry):
     )
     report = check(tree.root, registry)
     (told,) = [each.why for each in report.unchecked if each.place.path == answered]
-    assert told == "the app logs no answers of this benchmark"
+    assert told == "the app logs no responses of this benchmark"

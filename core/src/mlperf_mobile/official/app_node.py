@@ -63,12 +63,12 @@ class Node:
         if isinstance(value, str):
             return self._of_text(value)
         if isinstance(value, bool):
-            self._problem("true or false, where a number belongs")
+            self._problem("a boolean instead of a number")
             return None
         if not isinstance(value, int | float):
             raise self.wrong("a number")
         if not abs(value) < 2**64:  # NaN is not, either
-            self._problem(f"{str(value)[:20]} is no finite number of 64 bits")
+            self._problem(f"{str(value)[:20]} is not a finite 64-bit number")
             return None
         if value < 0:
             self._problem(f"{value:.10g} is below zero")
@@ -81,10 +81,10 @@ class Node:
                 float(value)
             except ValueError:
                 raise self.wrong("a number") from None
-            self._problem(f"{value[:30]!r} is no number as the app writes it")
+            self._problem(f"{value[:30]!r} is not a number as the app writes it")
             return None
         if not self.key.startswith("["):
-            self._problem(f"{value!r} is a text, where a number belongs")
+            self._problem(f"{value!r} is a string instead of a number")
             return None
         return float(value)
 

@@ -67,7 +67,7 @@ def scan(text: str) -> Places:
         if string is not None and level and not level.is_list and level.name is None:
             level.name = _text(string)
             if level.name in level.seen and len(problems) < MAX_PROBLEMS:
-                problems.append(Problem(level.child(), line, "the key stands twice; readers take one or the other"))
+                problems.append(Problem(level.child(), line, "duplicate key; which value a reader takes is undefined"))
             level.seen.add(level.name)
             lines.setdefault(level.child(), line)
         elif mark in ("{", "["):
@@ -97,10 +97,10 @@ def _wrong(word: str) -> str:
     if word in ("true", "false", "null"):
         return ""
     if word in ("NaN", "Infinity", "-Infinity"):
-        return f"{word} is no number of JSON"
+        return f"{word} is not a JSON number"
     try:
         if len(word) > 40 or not math.isfinite(float(word)) or abs(float(word)) >= 2**64:
-            return f"the number {word[:20]}{'…' if len(word) > 20 else ''} is larger than 64 bits hold"
+            return f"the number {word[:20]}{'…' if len(word) > 20 else ''} does not fit into 64 bits"
     except (ValueError, OverflowError):
-        return f"{word[:20]!r} is no number"
+        return f"{word[:20]!r} is not a number"
     return ""

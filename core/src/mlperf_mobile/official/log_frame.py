@@ -71,7 +71,7 @@ class Frame:
     def see(self, key: str, data: dict[str, Any], about: dict[str, Any]) -> None:
         """Note what is unusual about a record; ``end`` says its line."""
         if len(data) != len(_RECORD) or set(data) != _RECORD or set(about) != _ABOUT:
-            self._now.append(f"{key}: the record has other keys than LoadGen writes")
+            self._now.append(f"{key}: the record does not have the keys that LoadGen writes")
         elif data["namespace"] != "mlperf::logging" or data["event_type"] != "POINT_IN_TIME":
             self._now.append(f"{key}: namespace or event type is not LoadGen's")
         else:
@@ -102,7 +102,7 @@ class Frame:
     def _pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            self._now.append("a key stands twice in a record")
+            self._now.append("a record has a duplicate key")
         return found
 
     def _metadata(self, key: str, about: Mapping[str, Any]) -> None:
@@ -117,7 +117,7 @@ class Frame:
         if self._pid is None:
             self._pid = pid
         elif pid != self._pid:
-            self._now.append(f"{key}: process id {str(pid)[:30]}, and {str(self._pid)[:30]} before")
+            self._now.append(f"{key}: process id {str(pid)[:30]}, but {str(self._pid)[:30]} before")
         self._thread(key, about["tid"])
         if key != "generic_message" and (key in self.sites or len(self.sites) < MAX_KEYS):
             self.sites[key] = (re.split(r"[/\\]", file[-200:])[-1], line)
@@ -136,7 +136,7 @@ class Frame:
 
     def _time(self, key: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e18:
-            self._now.append(f"{key}: time_ms is no time")
+            self._now.append(f"{key}: time_ms is not a time")
             return
         if value < self._last_ms:
             self._now.append(f"{key}: written at {value:.10g} ms, after a record of {self._last_ms:.10g} ms")
@@ -148,17 +148,17 @@ class Frame:
     def _value(self, key: str, value: Any) -> None:
         if isinstance(value, bool) or value is None:
             if value is None or not _FLAG.fullmatch(key):
-                self._now.append(f"{key} is {value}, and LoadGen writes no such value there")
+                self._now.append(f"{key} is {value}, which LoadGen does not write there")
         elif isinstance(value, int | float):
             if not -1 < value < 1 << 64:
-                self._now.append(f"{key} is {str(value)[:30]}: negative, infinite or larger than 64 bits hold")
+                self._now.append(f"{key} is {str(value)[:30]}: negative, infinite or larger than 64 bits")
             elif _FLAG.fullmatch(key):
-                self._now.append(f"{key} is {value}, and LoadGen writes true or false there")
+                self._now.append(f"{key} is {value}, but LoadGen writes true or false there")
             elif key == "generated_query_count" and isinstance(value, int) and len(self.generated) < MAX_KEYS:
                 self.generated.append(value)
         elif isinstance(value, str):
             if _NUMBER.fullmatch(key) or _FLAG.fullmatch(key):
-                self._now.append(f"{key} is the text {value[:30]!r}")
+                self._now.append(f"{key} is the string {value[:30]!r}")
             elif key == "generic_message" and len(self.messages) < MAX_TEXTS:
                 self.messages.append(value[:200])
         elif key == "loaded_qsl_set":

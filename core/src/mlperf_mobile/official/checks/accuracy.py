@@ -45,11 +45,17 @@ def check(context: Context, registry: Registry) -> None:
         if value is None:
             continue
         if claimed is None:
-            context.report.note(RULE, place, f"the answers give {value:.6g} ({wanted.dataset}); no result file says it")
+            context.report.note(
+                RULE,
+                place,
+                f"the accuracy log gives {value:.6g} ({wanted.dataset}); there is no result file to compare with",
+            )
             continue
         scale = 100.0 if wanted.target and wanted.target.metric == "PSNR" else 1.0
         ok = abs(value / scale - claimed.normalized) <= TOLERANCE
-        wrong = f"the answers give {value:.6g}, the result file says {claimed.formatted!r} ({claimed.normalized})"
+        wrong = (
+            f"the accuracy log gives {value:.6g}, but the result file says {claimed.formatted!r} ({claimed.normalized})"
+        )
         context.report.require(RULE, ok, place, wrong)
 
 
@@ -74,9 +80,9 @@ def _not_possible(paths: list[Path], wanted: Wanted | None) -> str:
         return f"the accuracy log cannot be read: {error.strerror}"
     lines = [line for line in start.splitlines() if b'"data"' in line]
     if not lines:
-        return "there is no answer in the accuracy log"
+        return "the accuracy log has no responses"
     if not re.search(rb'"data"\s*:\s*"[^"]', start):
-        return "the app logs no answers of this benchmark"
+        return "the app logs no responses of this benchmark"
     return ""
 
 
@@ -96,15 +102,15 @@ def _score(
         report.skip(RULE, place, f"data set {wanted.dataset}: {error.summary}")
         return None
     if scoring.missing:
-        report.skip(RULE, place, f"data set {wanted.dataset} is not on this machine; mlperf-mobile fetch gets it")
+        report.skip(RULE, place, f"data set {wanted.dataset} is not on this machine; get it with mlperf-mobile fetch")
         return None
     try:
         with _joined(paths) as log:
             return float(score(registry, scoring, log).value)
     except MobileError as error:
-        report.error(RULE, place, f"the answers cannot be scored: {error.summary}")
+        report.error(RULE, place, f"the responses cannot be scored: {error.summary}")
     except (OSError, MemoryError) as error:
-        report.skip(RULE, place, f"the answers cannot be scored: {error}")
+        report.skip(RULE, place, f"the responses cannot be scored: {error}")
     return None
 
 

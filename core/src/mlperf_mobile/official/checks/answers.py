@@ -28,7 +28,7 @@ def check(context: Context) -> None:
             continue
         if not paths:
             severity = context.absent(run.folder.system)
-            text = "there is no accuracy log, so the accuracy cannot be computed anew"
+            text = "there is no accuracy log, so the accuracy cannot be recomputed"
             context.report.add(RULE, severity, Place(run.folder.path), text)
             continue
         found = answers.read(paths)
@@ -52,38 +52,40 @@ def _none(paths: list[Path], report: Report) -> None:
     found = answers.read(paths)
     if found.damage and not found.truncated:
         report.error(RULE, Place(paths[0]), found.damage.removeprefix(f"{paths[0]}:"))
-    wrong = f"{found.count} answers in the accuracy log of a performance run, which logs none"
+    wrong = f"{found.count} responses in the accuracy log of a performance run, which should have none"
     report.require(RULE, not found.count, Place(paths[0]), wrong)
 
 
 def _whole(found: Answers, path: Path, report: Report) -> bool:
     place = Place(path)
     if found.truncated:
-        report.warning(RULE, place, "the log was cut by MLCommons' truncate_accuracy_log.py, and cannot be checked")
+        report.warning(
+            RULE, place, "the log was truncated by MLCommons' truncate_accuracy_log.py and cannot be checked"
+        )
         return False
     if found.damage:
         line, _, what = found.damage.removeprefix(f"{path}:").partition(": ")
         number = int(line) if line.isascii() and line.isdigit() else None
         report.error(RULE, Place(path, number), what if number else found.damage)
         return False
-    report.require(RULE, found.count > 0, place, "there is no answer in it")
+    report.require(RULE, found.count > 0, place, "it has no responses")
     return found.count > 0
 
 
 def _samples(run: LoggedRun, found: Answers, path: Path, report: Report) -> None:
     log = run.detail
     total = log.integer("qsl_reported_total_count") if log else None
-    wrong = "a sample is answered twice, or has an index that no data set has"
+    wrong = "a sample has two responses, or an index beyond any data set"
     report.require(RULE, found.repeated is None, Place(path, found.repeated), wrong)
     wrong = "seq_id is not the number of the item"
     report.require(RULE, found.misnumbered is None, Place(path, found.misnumbered), wrong)
     if total is None or log is None:
         report.skip(RULE, Place(path), "the detail log does not say how many samples there are")
         return
-    wrong = f"{found.count} answers, and the detail log says {total} samples"
+    wrong = f"{found.count} responses, but the detail log says {total} samples"
     report.require(RULE, found.count == total, Place(path), wrong)
     missing = total - found.distinct
-    wrong = f"{abs(missing)} samples {'are not answered' if missing > 0 else 'too many are answered'}"
+    wrong = f"{abs(missing)} {'samples have no response' if missing > 0 else 'responses too many'}"
     report.require(RULE, missing == 0 and found.highest < total, Place(path), wrong)
     _order(log, found, path, report)
 
@@ -93,7 +95,7 @@ def _order(log: DetailLog, found: Answers, path: Path, report: Report) -> None:
     if verdict.scenario_of(log) != verdict.OFFLINE or log.loaded is None or not log.loaded.whole:
         return
     if (log.text("loadgen_version") or "").startswith(("1.", "2.", "3.", "4.")):  # later versions shuffle
-        wrong = "the samples stand in another order than loaded_qsl_set of the detail log has"
+        wrong = "the order of the samples differs from loaded_qsl_set in the detail log"
         report.require(RULE, found.order == log.loaded.order, Place(path), wrong)
 
 
@@ -103,17 +105,17 @@ def _sizes(run: LoggedRun, found: Answers, path: Path, report: Report) -> None:
     app = run.detail is not None and run.detail.text("qsl_name") in benchmarks.DATASETS
     if task == "object_detection" and app:
         ok = all(size % benchmarks.DETECTION_BYTES == 0 for size in found.sizes)
-        wrong = f"an answer is no list of detections of {benchmarks.DETECTION_BYTES} bytes"
+        wrong = f"a response is not a list of detections of {benchmarks.DETECTION_BYTES} bytes each"
         report.require(RULE, ok, place, wrong)
-        report.require(RULE, max(found.sizes) > 0, Place(path), "all answers are empty")
+        report.require(RULE, max(found.sizes) > 0, Place(path), "all responses are empty")
     elif task is not None and task in benchmarks.RECORD_BYTES and app:
         expected = benchmarks.RECORD_BYTES[task]
         wrong = (
-            f"answers of {', '.join(str(s) for s in found.sizes[:5])} bytes; the app logs {expected} for each sample"
+            f"responses of {', '.join(str(s) for s in found.sizes[:5])} bytes; the app logs {expected} for each sample"
         )
         report.require(RULE, found.sizes == (expected,), place, wrong)
     if max(found.sizes) and found.count >= FEWEST:
-        report.require(RULE, not found.constant, Place(path), "all answers are the same")
+        report.require(RULE, not found.constant, Place(path), "all responses are the same")
 
 
 def _copied(run: LoggedRun, found: Answers, path: Path, seen: dict[str, LoggedRun], report: Report) -> None:
@@ -127,5 +129,5 @@ def _copied(run: LoggedRun, found: Answers, path: Path, seen: dict[str, LoggedRu
     if run.folder.system == first.folder.system and mine == other and run.scenario != first.scenario:
         return
     alike = mine == other and run.folder.system.submitter == first.folder.system.submitter
-    text = f"the answers are those of {first.benchmark} of {first.folder.system}, byte for byte"
+    text = f"the responses equal those of {first.benchmark} of {first.folder.system}, byte for byte"
     report.add("copied-log", Severity.WARNING if alike else Severity.ERROR, Place(path), text)

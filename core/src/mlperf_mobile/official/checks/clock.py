@@ -45,9 +45,9 @@ def _one(run: LoggedRun, log: DetailLog, report: Report) -> None:
         when = verdict.wall_clock(text)
         if when is None:
             if text is not None:
-                report.error(RULE, run.place(key), f"{key} is no time: {text[:40]!r}")
+                report.error(RULE, run.place(key), f"{key} is not a time: {text[:40]!r}")
             continue
-        wrong = f"{key} is {text}, which is {'in the future' if when > FIRST else 'before there was MLPerf Mobile'}"
+        wrong = f"{key} is {text}, which is {'in the future' if when > FIRST else 'before MLPerf Mobile existed'}"
         report.require(RULE, FIRST < when < today + _ZONES, run.place(key), wrong)
     began, ended = verdict.wall_clock(log.text("power_begin")), verdict.wall_clock(log.text("power_end"))
     if began is None or ended is None:
@@ -58,11 +58,11 @@ def _one(run: LoggedRun, log: DetailLog, report: Report) -> None:
     if made is None or written is None:
         return
     spent = (written - made) / 1000
-    wrong = f"{window:.3f} s lie between power_begin and power_end, and {spent:.3f} s between the records of them"
+    wrong = f"power_begin and power_end are {window:.3f} s apart, but their records {spent:.3f} s"
     report.require(RULE, -0.1 <= spent - window <= _LATE_S, run.place("power_end"), wrong)
     offset = _offset_s(log)
     if offset is not None:
-        wrong = "power_begin does not fit test_datetime and the time that passed between them, in any time zone"
+        wrong = "power_begin does not match test_datetime plus the time between them in any time zone"
         report.require(RULE, -0.1 <= offset % _QUARTER_S <= 1.2, run.place("power_begin"), wrong)
 
 
@@ -84,7 +84,7 @@ def _zones(system: System, runs: list[LoggedRun], report: Report) -> None:
             seen.setdefault(int(offset // _QUARTER_S), run)
     if len(seen) > 1:
         hours = " and ".join(f"{each / 4:g} h" for each in sorted(seen))
-        wrong = f"{system}: test_datetime and power_begin are {hours} apart; a device stays in one time zone"
+        wrong = f"{system}: test_datetime and power_begin differ by {hours}; a device stays in one time zone"
         report.error(RULE, list(seen.values())[1].place("test_datetime"), wrong)
 
 
@@ -98,7 +98,7 @@ def _order(system: System, runs: list[LoggedRun], report: Report) -> None:
     timed.sort(key=lambda each: each[0])
     for (first, lasted, before), (second, _, run) in pairwise(timed):
         gap = (second - first).total_seconds() + 1.0 - lasted  # both are cut off to whole seconds
-        text = f"{system}: {run.benchmark} ({run.mode}) began at {second.isoformat()}, before {before.benchmark}"
-        wrong = f"{text} ({before.mode}) of {first.isoformat()} was over, which took {lasted:.1f} s"
+        text = f"{system}: {run.benchmark} ({run.mode}) began at {second.isoformat()}, before the end of"
+        wrong = f"{text} {before.benchmark} ({before.mode}), which began at {first.isoformat()} and took {lasted:.1f} s"
         place = Place(run.detail.path, run.detail.line("test_datetime")) if run.detail else Place(run.folder.path)
         report.require(RULE, gap >= -_FLUSH_S, place, wrong)

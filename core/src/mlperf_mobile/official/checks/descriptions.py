@@ -57,7 +57,7 @@ def check(context: Context) -> None:
     for division, submitter in sorted(submitters):
         name = " ".join(part for part in (division, submitter) if part) or "the logs"
         if not division or part_of(report.root) != "all":
-            report.skip("system-file", place, f"{name}: only results were given, so no descriptions were looked for")
+            report.skip("system-file", place, f"{name}: only results were given, so descriptions were not checked")
             continue
         known = [d for d in submission.systems if (d.system.division, d.system.submitter) == (division, submitter)]
         report.require("system-file", bool(known), place, f"{name} has no description of a system in systems/")
@@ -97,10 +97,10 @@ def _system(described: Described, data: dict[str, Any], report: Report) -> None:
         if not key or not expected or TO_FILL_IN in text:
             continue
         ok = text == expected or (name == "submitter" and benchmarks.squeezed(text).startswith(expected))
-        wrong = f"{key} is {text[:60]!r}, and should be {expected!r}"
+        wrong = f"{key} is {text[:60]!r}, but should be {expected!r}"
         report.require("system-keys", ok, Place(place.path, key=key), wrong)
     key, status = by_name.get("status", ("", ""))
-    wrong = f"{key} is {status[:40]!r}, and the rules know available, SoC R&D and SoC integration"
+    wrong = f"{key} is {status[:40]!r}; the rules allow available, SoC R&D and SoC integration"
     report.require("system-keys", not key or bool(_STATUS.fullmatch(status)), Place(place.path, key=key), wrong)
     _finished(told, place, report)
 
@@ -109,7 +109,7 @@ def _measurement(described: Described, data: dict[str, Any], report: Report) -> 
     place = Place(described.path)
     for key in MEASUREMENT:
         ok = isinstance(data.get(key), str) and bool(data[key].strip())
-        report.require("measurement-keys", ok, Place(place.path, key=key), f"{key} is missing, empty or no text")
+        report.require("measurement-keys", ok, Place(place.path, key=key), f"{key} is missing, empty or not a string")
     unknown = sorted(set(data) - set(MEASUREMENT))
     wrong = f"keys that no measurement file has: {', '.join(unknown[:5])}"
     report.require("measurement-keys", not unknown, place, wrong, Severity.WARNING)
@@ -122,14 +122,14 @@ def _measurement(described: Described, data: dict[str, Any], report: Report) -> 
     if isinstance(text, str) and re.fullmatch(r"code/[\w./+-]{1,200}", text.strip()) and described.system.tree:
         branch = Path(described.system.tree, described.system.division, described.system.submitter)
         if (branch / "code").is_dir() and ".." not in text:
-            wrong = f"{text[:80]} is not there"
+            wrong = f"{text[:80]} does not exist"
             key_place = Place(place.path, key="weight_transformations")
             report.require("measurement-keys", (branch / text.strip()).exists(), key_place, wrong, Severity.WARNING)
     for key in ("input_data_types", "weight_data_types"):
         text = data.get(key)
         if isinstance(text, str) and text.strip() and TO_FILL_IN not in text:
             ok = bool(_TYPE.search(text))
-            wrong = f"{text[:60]!r} names no data type"
+            wrong = f"{text[:60]!r} is not a data type"
             report.require("measurement-keys", ok, Place(place.path, key=key), wrong, Severity.WARNING)
     _finished(dict(_flat(data)), place, report)
 

@@ -68,14 +68,14 @@ _STARTS = {verdict.PERFORMANCE: "Starting performance mode", verdict.ACCURACY: "
 def check(run: LoggedRun, log: DetailLog, report: Report) -> None:
     """Check one detail log by itself."""
     for odd in log.odd:
-        report.error("log-record", Place(log.path, odd.line), f"not as LoadGen writes it: {odd.value}")
+        report.error("log-record", Place(log.path, odd.line), f"LoadGen does not write this: {odd.value}")
     missing = [key for key in _expected(log) if key not in log.entries and not (key == "loadgen_file_sha1" and log.odd)]
-    wrong = f"LoadGen writes also {', '.join(missing[:8])}{' and more' if len(missing) > 8 else ''}"
+    wrong = f"missing keys of LoadGen: {', '.join(missing[:8])}{' and more' if len(missing) > 8 else ''}"
     report.require("log-keys", not missing, Place(log.path), wrong)
     for name, value in FIXED.items():
         for key in (f"requested_{name}", f"effective_{name}"):
             if key in log.entries:
-                wrong = f"{key} is {log.entries[key].value}, and {value} in a run of the benchmark"
+                wrong = f"{key} is {log.entries[key].value}, but is {value} in a run of the benchmark"
                 report.require("setting", _equal(log.entries[key].value, value), run.place(key), wrong)
     for key, expected, why in _follows(log):
         found = log.entries[key].value if key in log.entries else None
@@ -83,7 +83,7 @@ def check(run: LoggedRun, log: DetailLog, report: Report) -> None:
         report.require("settings-agree", None if found is None else _equal(found, expected), run.place(key), wrong)
     started = _STARTS.get(verdict.mode_of(log) or "")
     if log.messages and started:
-        wrong = f"a message says {log.messages[0]!r}, and the mode is {verdict.mode_of(log)}"
+        wrong = f"a message says {log.messages[0]!r}, but the mode is {verdict.mode_of(log)}"
         report.require("settings-agree", log.messages[0] == started, run.place("generic_message"), wrong)
     if verdict.mode_of(log) == verdict.PERFORMANCE and verdict.own_valid(log) and not log.errors:
         last = log.messages[1:2]
@@ -190,7 +190,7 @@ def _generated(
         total = log.integer("qsl_reported_total_count")
         if total is not None and log.generated and sum(log.generated) != total:
             last = total - sum(log.generated[:-1])
-            yield "generated_query_count", last, f"all {total} samples are issued once, which leaves"
+            yield "generated_query_count", last, f"each of the {total} samples is issued once, which gives"
 
 
 def _flags(run: LoggedRun, log: DetailLog, report: Report) -> None:
@@ -204,7 +204,7 @@ def _flags(run: LoggedRun, log: DetailLog, report: Report) -> None:
             if run.verdict.estimated and abs(rule.observed - rule.required) <= 0.05 * rule.required:
                 ok = None
         if key and ok is not None and (told := log.flag(key)) is not None:
-            wrong = f"{key} is {str(told).lower()}, and {rule.observed} of {rule.required} says otherwise"
+            wrong = f"{key} is {str(told).lower()}, but the run has {rule.observed} of {rule.required}"
             report.require("verdict", told == ok, run.place(key), wrong)
 
 
@@ -216,5 +216,5 @@ def _early_stopping(run: LoggedRun, log: DetailLog, report: Report) -> None:
     for key, percent in (("early_stopping_latency_ss", "90"), ("early_stopping_latency_ms", "99")):
         told = re.search(rf"{percent}(?:\.0)?th percentile estimate: (\d{{1,18}})", text)
         value, expected = log.integer(key), int(told[1]) if told else 0
-        wrong = f"{key} is {value}, and the text of early stopping says {expected or 'nothing of it'}"
+        wrong = f"{key} is {value}, but the early stopping text says {expected or 'nothing about it'}"
         report.require("numbers-agree", value == expected, run.place(key), wrong)

@@ -62,7 +62,7 @@ def _named(report: Report, devices: set[str], names: set[str], rule: str, form: 
         best = max((like(device, name) for name in names), default=0.0)
         wrong = f"there is no {form.format(device or '<device>')}"
         if best:
-            wrong += f"; {', '.join(sorted(name for name in names if like(device, name)))} is named otherwise"
+            wrong += f"; {', '.join(sorted(name for name in names if like(device, name)))} has another name"
         report.require(rule, best == 1.0, place, wrong, Severity.WARNING if best else Severity.ERROR)
 
 
@@ -85,7 +85,7 @@ def _twins(report: Report, systems: list[Described]) -> None:
             continue
         first = seen.setdefault(json.dumps(data, sort_keys=True), each)
         if first is not each:
-            report.error("system-file", Place(each.path), f"it says word for word what {first.path.name} says")
+            report.error("system-file", Place(each.path), f"it is a copy of {first.path.name}")
 
 
 def _file_names(report: Report, measured: list[Described]) -> None:
@@ -93,11 +93,11 @@ def _file_names(report: Report, measured: list[Described]) -> None:
     for each in measured:
         scenario = benchmarks.SCENARIOS.get(benchmarks.squeezed(each.path.parent.name))
         named = [name for name in benchmarks.SCENARIOS.values() if name.lower() in each.path.stem.lower()]
-        wrong = f"the file is named for {', '.join(named)}, and its folder for {scenario}"
+        wrong = f"the file name says {', '.join(named)}, its folder {scenario}"
         report.require("measurement-file", not named or scenario is None or scenario in named, Place(each.path), wrong)
         if part := _benchmark_folder(each.path):
             known = benchmarks.canonical(part) is not None
-            report.require("unknown-benchmark", known, Place(each.path), f"no benchmark is called {part!r}")
+            report.require("unknown-benchmark", known, Place(each.path), f"there is no benchmark {part!r}")
 
 
 def _benchmark_folder(path: Path) -> str:
@@ -140,7 +140,7 @@ def _measured_runs(context: Context, division: str, submitter: str, measured: li
         if not names:
             continue  # reported as a whole
         ok = any((benchmark, scenario) in there[name] for name in names)
-        wrong = f"measurements/{device or names[0]} has no file of {benchmark} ({scenario}) that says how it was made"
+        wrong = f"measurements/{device or names[0]} has no description of {benchmark} ({scenario})"
         context.report.require("measurement-file", ok, Place(context.submission.root), wrong)
 
 
@@ -150,17 +150,15 @@ def _delivered(context: Context, division: str, submitter: str, devices: set[str
     found = deliverables.of(root, division, submitter)
     place = Place(root)
     if not found.some:
-        text = (
-            f"{division} {submitter}: neither code/ nor a write-up of the calibration nor pictures of the app's screens"
-        )
+        text = f"{division} {submitter}: no code/, no calibration write-up, no screenshots of the app"
         report.warning("deliverables", place, f"{text}; this is an excerpt of a submission")
         return
-    report.require("deliverables", found.code, place, f"{division} {submitter} has no code/, or nothing in it")
-    wrong = f"{division} {submitter} has no calibration.md, or nothing in it"
+    report.require("deliverables", found.code, place, f"{division} {submitter} has no code/, or it is empty")
+    wrong = f"{division} {submitter} has no calibration.md, or it is empty"
     report.require("deliverables", found.calibration, place, wrong)
     for device in sorted(devices):
         ok = device in found.pictures or (not device and bool(found.pictures))
-        wrong = f"{division} {submitter} {device} has no pictures of the app's screens with the results"
+        wrong = f"{division} {submitter} {device} has no screenshots of the results in the app"
         report.require("deliverables", ok, place, wrong)
 
 

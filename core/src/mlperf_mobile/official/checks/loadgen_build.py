@@ -51,14 +51,14 @@ def _sources(run: LoggedRun, log: DetailLog, report: Report) -> None:
     text = log.text("loadgen_version") or ""
     version, _, commit = (part.strip() for part in text.partition(" @ "))
     known = bool(re.fullmatch(r"\d+\.\d+(\.\d+)?", version))
-    wrong = f"LoadGen {text!r} is no released version"
+    wrong = f"LoadGen {text!r} is not a released version"
     report.require("loadgen-version", known, run.place("loadgen_version"), wrong, Severity.WARNING)
     digest = log.text("loadgen_file_sha1")
     if not digest or version not in SOURCES:
         why = "the log does not list LoadGen's sources" if not digest else f"no sources of LoadGen {version} are known"
         report.skip("loadgen-sources", run.place("loadgen_file_sha1"), why)
     else:
-        wrong = f"LoadGen {version} was built from other sources than in all published results"
+        wrong = f"LoadGen {version} was built from sources that no published result has"
         report.require("loadgen-sources", digest in SOURCES[version], run.place("loadgen_file_sha1"), wrong)
     status = log.text("loadgen_git_status_message")
     if status is not None:
@@ -66,7 +66,7 @@ def _sources(run: LoggedRun, log: DetailLog, report: Report) -> None:
         report.require("loadgen-sources", status in ("", "NA"), run.place("loadgen_git_status_message"), wrong)
     message = log.text("loadgen_git_log_message")
     if message is not None and commit:
-        wrong = f"the version is of commit {commit!r}, the git log begins with {message[:12]!r}"
+        wrong = f"the version names commit {commit!r}, but the git log begins with {message[:12]!r}"
         report.require("loadgen-version", message.startswith(commit), run.place("loadgen_git_log_message"), wrong)
 
 
@@ -74,12 +74,12 @@ def _dates(run: LoggedRun, log: DetailLog, report: Report) -> None:
     found = {key: _time(log.text(key)) for key in _BUILD}
     for key, when in found.items():
         if when is None and log.text(key) is not None:
-            report.error("loadgen-build", run.place(key), f"{key} is no time: {(log.text(key) or '')[:40]!r}")
+            report.error("loadgen-build", run.place(key), f"{key} is not a time: {(log.text(key) or '')[:40]!r}")
     local, utc = found["loadgen_build_date_local"], found["loadgen_build_date_utc"]
     if local and utc:
         apart = (local - utc).total_seconds()
         ok = abs(apart) < 15 * 3600 and abs((apart + 450) % 900 - 450) < 2
-        wrong = f"local and UTC time of the build are {apart:.0f} s apart, which is no time zone"
+        wrong = f"local and UTC time of the build are {apart:.0f} s apart, which is not a time zone offset"
         report.require("loadgen-build", ok, run.place("loadgen_build_date_utc"), wrong)
     tested = verdict.wall_clock(log.text("test_datetime"))
     if utc and tested:
@@ -87,7 +87,7 @@ def _dates(run: LoggedRun, log: DetailLog, report: Report) -> None:
         report.require("loadgen-build", utc < tested + _ZONES, run.place("loadgen_build_date_utc"), wrong)
     committed = _time(log.text("loadgen_git_commit_date"))
     if committed is None and log.text("loadgen_git_commit_date") not in ("NA", None):
-        report.error("loadgen-build", run.place("loadgen_git_commit_date"), "the date of the commit is no time")
+        report.error("loadgen-build", run.place("loadgen_git_commit_date"), "the commit date is not a time")
     if committed and utc:
         wrong = f"LoadGen was built at {utc.isoformat()}, before its commit at {committed.isoformat()}"
         report.require("loadgen-build", committed < utc + _ZONES, run.place("loadgen_git_commit_date"), wrong)
@@ -110,7 +110,7 @@ def _same(key: str, system: System, runs: list[LoggedRun], report: Report, sever
     rule = {"loadgen_version": "loadgen-version", "sut_name": "sut-name"}.get(key, "loadgen-build")
     for text, run in told:
         if text != usual:
-            words = f"{key} is {text[:80]!r}, and {usual[:80]!r} in other tests of {system}"
+            words = f"{key} is {text[:80]!r}, but {usual[:80]!r} in other tests of {system}"
             report.add(rule, severity, run.place(key), words)
 
 
@@ -125,5 +125,5 @@ def _sites(context: Context) -> None:
             known = usual[run.detail.text("loadgen_version") or "", key]  # type: ignore[union-attr]
             first, count = known.most_common(1)[0]
             if site != first and count > known[site]:
-                words = f"{key} was written by {site[0]}:{site[1]}, in other logs by {first[0]}:{first[1]}"
+                words = f"{key} was written by {site[0]}:{site[1]}, but in other logs by {first[0]}:{first[1]}"
                 context.report.error("log-record", run.place(key), words)

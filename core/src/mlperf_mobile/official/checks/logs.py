@@ -47,16 +47,16 @@ def _detail(folder: LogFolder, report: Report) -> DetailLog | None:
         report.error("unreadable", Place(paths[0]), error.summary)
         return None
     if not log.records:
-        report.error("log-empty", Place(log.path), "not one record of LoadGen in it")
+        report.error("log-empty", Place(log.path), "it has no LoadGen records")
         return None
     if log.damaged:
         lines = ", ".join(str(line) for line in log.damaged[:5])
         more = " and more" if len(log.damaged) > 5 else ""
-        report.error("log-damaged", Place(log.path, log.damaged[0]), f"no records of LoadGen: lines {lines}{more}")
+        report.error("log-damaged", Place(log.path, log.damaged[0]), f"not LoadGen records: lines {lines}{more}")
     else:
         report.passed["log-damaged"] += 1
     if log.rewritten:
-        text = "a setting or a number of the result is told twice, and differently"
+        text = "a setting or number of the result occurs twice, with different values"
         report.error("log-rewritten", Place(log.path, log.rewritten[0]), text)
     if log.encoding != "utf-8":
         report.warning("log-encoding", Place(log.path), f"written in {log.encoding}; LoadGen writes ASCII")
@@ -78,7 +78,7 @@ def _summary(folder: LogFolder, report: Report) -> SummaryLog | None:
     except DataError as error:
         report.error("unreadable", Place(paths[0]), error.summary)
         return None
-    report.require("summary-cut-short", log.ended, Place(log.path), "the summary ends before LoadGen's last words")
+    report.require("summary-cut-short", log.ended, Place(log.path), "the summary ends before LoadGen's last line")
     return log
 
 
@@ -86,13 +86,13 @@ def check(context: Context) -> None:
     """Check the logs of every run."""
     for run in context.runs:
         if run.detail is None:
-            context.report.skip("valid", Place(run.folder.path), "there is no detail log that can be read")
+            context.report.skip("valid", Place(run.folder.path), "there is no readable detail log")
             continue
         _place_agrees(run, run.detail, context.report)
         _errors(run.detail, context.report)
         detail.check(run, run.detail, context.report)
         if run.summary is None:
-            context.report.skip("summary-agrees", Place(run.folder.path), "there is no summary that can be read")
+            context.report.skip("summary-agrees", Place(run.folder.path), "there is no readable summary")
         else:
             summary.check(run, run.detail, run.summary, context.report)
         _seeds(run, run.detail, context)
@@ -103,14 +103,14 @@ def check(context: Context) -> None:
 
 def _place_agrees(run: LoggedRun, log: DetailLog, report: Report) -> None:
     if not benchmarks.canonical(run.folder.name):
-        report.warning("unknown-benchmark", Place(run.folder.path), f"no benchmark is called {run.folder.name!r}")
+        report.warning("unknown-benchmark", Place(run.folder.path), f"there is no benchmark {run.folder.name!r}")
     mode, told = verdict.mode_of(log), verdict.scenario_of(log)
     known = mode in (verdict.PERFORMANCE, verdict.ACCURACY)
     ok = known and run.folder.mode in (run.mode, None)
     wrong = f"the folder says {run.folder.mode or 'nothing'}, the log {mode or 'nothing'}"
     report.require("mode", ok, run.place("effective_test_mode"), wrong)
     if run.mode == PERFORMANCE and told not in (SINGLE_STREAM, OFFLINE):
-        report.error("scenario", run.place("effective_scenario"), f"{told} is no scenario of MLPerf Mobile")
+        report.error("scenario", run.place("effective_scenario"), f"{told} is not a scenario of MLPerf Mobile")
     if run.folder.scenario and run.mode == PERFORMANCE:
         wrong = f"the folder says {run.folder.scenario}, the log {told}"
         report.require("scenario", run.folder.scenario == told, run.place("effective_scenario"), wrong)
@@ -138,7 +138,7 @@ def _settings(run: LoggedRun, log: DetailLog, context: Context) -> None:
     memory, count = benchmarks.MEMORY.get(run.benchmark), log.integer("effective_performance_sample_count")
     place = run.place("effective_performance_sample_count")
     if memory is None or count is None:
-        report.skip("performance-sample-count", place, "no number is known for this benchmark, or none in the log")
+        report.skip("performance-sample-count", place, "the count is unknown for this benchmark, or missing in the log")
     else:
         wrong = f"{count} samples in memory; the rules say {memory.rules}, the app takes {memory.app}"
         report.require("performance-sample-count", count >= memory.rules, place, wrong)
@@ -172,7 +172,7 @@ def _settings(run: LoggedRun, log: DetailLog, context: Context) -> None:
         value = log.number(key)
         ok = None if value is None or least is None else value >= least
         enough = got is not None and least is not None and got >= least
-        text = f"{value or 0:.0f}{unit} was asked for, the rules say {least or 0:.0f}{unit}"
+        text = f"{value or 0:.0f}{unit} was requested, the rules require {least or 0:.0f}{unit}"
         text += f"; the run reached {got:.0f}{unit}" if got is not None else ""
         report.require(f"{rule}-setting", ok, run.place(key), text, Severity.WARNING if enough else Severity.ERROR)
 
@@ -182,7 +182,7 @@ def _not_exhausted(run: LoggedRun, log: DetailLog, report: Report) -> None:
     made, answered = log.integer("generated_query_count"), run.verdict.queries if run.verdict else None
     if made is None or answered is None or (run.verdict and run.verdict.estimated):
         return
-    wrong = f"all of the {made} queries that LoadGen had made were used up; lower the expected latency"
+    wrong = f"all {made} queries that LoadGen had generated were used; lower the expected latency"
     ok = answered < made or answered <= (log.integer("effective_min_query_count") or 0)
     report.require("queries-left", ok, run.place("generated_query_count"), wrong, Severity.WARNING)
 
@@ -193,7 +193,7 @@ def _verdict(run: LoggedRun, log: DetailLog, report: Report) -> None:
         report.skip("valid", run.place("effective_test_mode"), "the log does not say that it is of a performance run")
         return
     for text in found.contradictions:
-        report.error("numbers-agree", Place(log.path), f"numbers that cannot be true together: {text}")
+        report.error("numbers-agree", Place(log.path), f"contradictory numbers: {text}")
     if not found.contradictions:
         report.passed["numbers-agree"] += 1
     own, place = verdict.own_valid(log), run.place("result_validity")

@@ -54,7 +54,7 @@ class Checker:
         try:
             followed = follow(folder, raw, result, digests)
         except MobileError as error:
-            report.error("own-fields", Place(path), f"the result cannot be composed again: {error.summary}")
+            report.error("own-fields", Place(path), f"the result cannot be derived from its folder: {error.summary}")
             _digests(folder, result, digests, report)
         else:
             _fields(folder, followed, report)
@@ -71,7 +71,7 @@ class Checker:
         if not signature.is_signed(folder):
             state = "unsigned"
             if self._signers:
-                report.error("unsigned", Place(folder / store.RESULT), "nobody signed the result")
+                report.error("unsigned", Place(folder / store.RESULT), "the result is not signed")
         elif self._signers:
             name, wrong = signature.signer(folder, self._signers)
             state = f"by {printable(name)}" if name else "wrong"
@@ -106,7 +106,7 @@ def _log(folder: Path, report: Report) -> DetailLog | None:
         report.error("unreadable", Place(folder), str(error))
         return None
     if log is None or not log.records:
-        report.error("log-missing" if log is None else "log-empty", Place(folder), "there is no log of LoadGen")
+        report.error("log-missing" if log is None else "log-empty", Place(folder), "there is no LoadGen log")
         return None
     for line in (*log.damaged, *log.rewritten):
         report.error("own-logs", Place(log.path, line), "LoadGen does not write this line")
@@ -130,7 +130,7 @@ def _fields(folder: Path, followed: Followed, report: Report) -> None:
     for line in followed.journal.strange:
         report.error("own-journal", Place(folder / store.EVENTS, line or None), "no run writes this line")
     if not followed.vouched:
-        text = "it is of an earlier version, which kept no digest of plan and journal: nothing vouches for these"
+        text = "it is from an earlier version, which stored no digests of plan and journal"
         report.note("own-vouched", Place(path), text)
 
 
@@ -142,16 +142,16 @@ def _digested(difference: Difference) -> str:
 
 def _of_file(difference: Difference, name: str) -> str:
     if not isinstance(difference.told, str):
-        return f"{name} was not there when the result was made, or its digest was removed"
+        return f"{name} was added after the result was written, or its digest was removed"
     if not isinstance(difference.found, str):
         return f"{name} is missing or cannot be read"
-    return f"{name} is not the file that the result was made of"
+    return f"{name} has changed since the result was written"
 
 
 def _digests(folder: Path, result: Result, digests: dict[str, str], report: Report) -> None:
     """What the digests alone say, where the result cannot be composed again."""
     for name, digest in result.logs.items():
-        wrong = "is missing or cannot be read" if name not in digests else "is not the file that the result was made of"
+        wrong = "is missing or cannot be read" if name not in digests else "has changed since the result was written"
         report.require("own-digests", digests.get(name) == digest, Place(folder / name), f"{name} {wrong}")
 
 
@@ -161,19 +161,19 @@ def _origin(folder: Path, result: Result, report: Report) -> None:
     for name, expected in result.origin.files.items() if result.origin else ():
         found = store.digest(Path(name))
         if found is None:
-            report.skip("own-origin", place, "it was imported, and a file that it came from is not here")
+            report.skip("own-origin", place, "it was imported, and one of its source files is missing")
         else:
-            report.require("own-origin", found == expected, place, f"{name} is not the file that was imported")
-    report.skip("own-fields", place, "it was imported; check the files that it came from")
+            report.require("own-origin", found == expected, place, f"{name} has changed since it was imported")
+    report.skip("own-fields", place, "it was imported; check its source files")
 
 
 def _verdict(result: Result, place: Place, report: Report) -> None:
     """The verdict follows from the rules."""
     expected = all(rule.ok for rule in result.rules if rule.scope == "result")
-    wrong = f"valid is {result.valid}, and the rules say {expected}"
+    wrong = f"valid is {result.valid}, but by the rules it is {expected}"
     report.require("own-verdict", result.valid == expected, Place(place.path, key="valid"), wrong)
     if result.submittable and not all(rule.ok for rule in result.rules):
-        report.error("own-verdict", Place(place.path, key="submittable"), "submittable, and a rule is not met")
+        report.error("own-verdict", Place(place.path, key="submittable"), "submittable, but a rule is not met")
     if result.valid and result.status is not Status.COMPLETED:
         report.error("own-verdict", Place(place.path, key="status"), f"valid, but {result.status.value}")
 
@@ -185,7 +185,7 @@ def _telemetry(folder: Path, result: Result, report: Report) -> None:
         return
     if not path.is_file():
         if told.rows:
-            report.error("own-telemetry", Place(path), "there are no rows")
+            report.error("own-telemetry", Place(path), "it has no readings")
         return
     found = TelemetryFacts.model_validate(json.loads(json.dumps(summary.of(timeline.read(path)))))
     wrong = [
@@ -193,6 +193,6 @@ def _telemetry(folder: Path, result: Result, report: Report) -> None:
     ]
     severity = Severity.ERROR if result.program == program() else Severity.WARNING  # others may sum up otherwise
     for name in wrong:
-        report.add("own-telemetry", severity, Place(path, key=name), f"telemetry.{name} is not what the rows give")
+        report.add("own-telemetry", severity, Place(path, key=name), f"telemetry.{name} does not match the readings")
     if not wrong:
         report.passed["own-telemetry"] += 1

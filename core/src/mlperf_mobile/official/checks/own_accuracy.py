@@ -63,7 +63,7 @@ class Scorer:
         except MobileError as error:
             opened = error.summary
         if isinstance(opened, str):
-            report.skip("accuracy-recomputed", place, f"the answers cannot be scored here: {opened}")
+            report.skip("accuracy-recomputed", place, f"the accuracy log cannot be scored here: {opened}")
             _coverage(folder, path, told, log, report)
             return
         try:
@@ -72,19 +72,21 @@ class Scorer:
             report.error("accuracy-recomputed", Place(path), error.summary)
             return
         except Exception as error:  # noqa: BLE001  a plugin's metric may do anything
-            text = f"the answers cannot be scored here: {type(error).__name__}: {error}"[:300]
+            text = f"the accuracy log cannot be scored here: {type(error).__name__}: {error}"[:300]
             report.skip("accuracy-recomputed", place, text)
             return
-        wrong = f"the accuracy is {told.value} {told.metric}, the answers give {found.value} {found.metric}"
+        wrong = f"the accuracy is {told.value} {told.metric}, but {found.value} {found.metric} by the accuracy log"
         same = told.metric == found.metric and _close(told.value, found.value)
         report.require("accuracy-recomputed", same, place, wrong)
-        wrong = f"{told.samples} samples, the answers are of {found.samples}"
+        wrong = f"{told.samples} samples, but {found.samples} in the accuracy log"
         key = Place(place.path, key="accuracy.samples")
         report.require("accuracy-recomputed", told.samples == found.samples, key, wrong)
         for name, value in found.details.items():
             key = Place(place.path, key=f"accuracy.details.{name}")
             if name in told.details and not _close(told.details[name], value):
-                report.error("accuracy-recomputed", key, f"{name} is {told.details[name]}, the answers give {value}")
+                report.error(
+                    "accuracy-recomputed", key, f"{name} is {told.details[name]}, but {value} by the accuracy log"
+                )
 
     def _scored(self, opened: _Opened, path: Path, digest: str | None) -> Score:
         key = (opened.key, digest or "")
@@ -123,16 +125,16 @@ def _coverage(folder: Path, path: Path, told: Accuracy, log: DetailLog | None, r
     """Without the data set: every sample that LoadGen knew is answered once."""
     place = Place(path)
     total = (log.integer("qsl_reported_total_count") if log else None) or told.samples
-    wrong = f"{told.samples} samples were scored, LoadGen knew {total}"
+    wrong = f"{told.samples} samples were scored, but LoadGen had {total}"
     report.require("own-answers", told.samples == total, Place(folder / store.RESULT, key="accuracy.samples"), wrong)
     if not 0 < total <= _MOST_SAMPLES:
-        report.error("own-answers", place, f"{total} samples cannot be")
+        report.error("own-answers", place, f"{total} is not a possible sample count")
         return
     seen = bytearray(total)
     try:
         for index, _ in loadgen.read_responses(path):
             if not 0 <= index < total or seen[index]:
-                why = "is answered twice" if 0 <= index < total else f"is not one of the {total} samples"
+                why = "has two responses" if 0 <= index < total else f"is not one of the {total} samples"
                 report.error("own-answers", place, f"sample {index} {why}")
                 return
             seen[index] = 1
@@ -140,4 +142,4 @@ def _coverage(folder: Path, path: Path, told: Accuracy, log: DetailLog | None, r
         report.error("own-answers", place, error.summary)
         return
     answered = sum(seen)
-    report.require("own-answers", answered == total, place, f"{answered} of {total} samples are answered")
+    report.require("own-answers", answered == total, place, f"{answered} of {total} samples have responses")

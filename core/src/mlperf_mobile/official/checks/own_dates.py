@@ -23,18 +23,18 @@ def check(folder: Path, result: Result, journal: Journal, logs: Mapping[str, Det
     try:
         created = datetime.fromisoformat(result.created)
     except ValueError:
-        report.error("own-dates", Place(path, key="created"), f"{result.created!r} is no date")
+        report.error("own-dates", Place(path, key="created"), f"{result.created!r} is not a date")
         return
     created = created if created.tzinfo else created.replace(tzinfo=UTC)
     named = f"{created.astimezone(UTC):%Y%m%dT%H%M%S}"
-    wrong = f"a run that was planned at {result.created} is called {named}-…"
+    wrong = f"the name of a run planned at {result.created} begins with {named}-"
     report.require("own-dates", result.run_id.startswith(f"{named}-"), Place(path, key="run_id"), wrong)
     if folder.resolve().name != result.run_id:
         report.warning("own-dates", Place(folder), f"the folder of {result.run_id} has another name")
     if journal.first is None or journal.last is None:
         return
     if journal.first < created.timestamp() - SLACK_S:
-        text = f"it was planned at {result.created}, and began before that, at {_text(journal.first)}"
+        text = f"it was planned at {result.created}, but had begun before, at {_text(journal.first)}"
         report.error("own-dates", Place(path, key="created"), text)
     for detail in logs.values():
         when = verdict.wall_clock(detail.text("test_datetime"))
@@ -42,7 +42,9 @@ def check(folder: Path, result: Result, journal: Journal, logs: Mapping[str, Det
             continue
         told = when.replace(tzinfo=UTC).timestamp()
         ok = journal.first - SLACK_S <= told <= journal.last + SLACK_S
-        text = f"the test began at {_text(told)}, the run lasted from {_text(journal.first)} to {_text(journal.last)}"
+        text = (
+            f"the test began at {_text(told)}, but the run lasted from {_text(journal.first)} to {_text(journal.last)}"
+        )
         report.require("own-dates", ok, Place(detail.path, detail.line("test_datetime")), text)
 
 

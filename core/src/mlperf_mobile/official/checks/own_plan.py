@@ -38,10 +38,10 @@ class Planner:
             return  # said already
         here = self._plan(plan)
         if isinstance(here, str):
-            report.skip("own-plan", place, f"it cannot be planned again here: {here}")
+            report.skip("own-plan", place, f"the plan cannot be derived here: {here}")
             return
         if here.offered_by != plan.offered_by:
-            report.skip("own-plan", place, "it was made with other versions of the plugins")
+            report.skip("own-plan", place, "it was made with other plugin versions")
             return
         told, found = plan.to_json(), here.to_json()
         wrong = [
@@ -51,7 +51,7 @@ class Planner:
         ]
         wrong += [("official", told["official"], found["official"])] * (told["official"] != found["official"])
         for key, mine, theirs in wrong:
-            text = f"{key} is {mine}, and {plan.sources.get(key, 'the suite')} says {theirs}"
+            text = f"{key} is {mine}, but {plan.sources.get(key, 'the suite')} sets {theirs}"
             report.error("own-plan", Place(place.path, key=key), text)
         if not wrong:
             report.passed["own-plan"] += 1

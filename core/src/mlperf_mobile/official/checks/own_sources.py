@@ -46,7 +46,7 @@ def check(folder: Path, result: Result, log: DetailLog | None, report: Report) -
         return
     place = Place(folder / store.RESULT, key="performance")
     for text in verdict.recompute(log).contradictions:
-        report.error("numbers-agree", Place(log.path), f"numbers that cannot be true together: {text}")
+        report.error("numbers-agree", Place(log.path), f"contradictory numbers: {text}")
     _logged(folder, log, result, told, report)
     _settings(log, result, report)
     duration = verdict.recompute(log).duration_s
@@ -70,9 +70,9 @@ def _latencies(folder: Path, result: Result, told: Performance, report: Report) 
         report.error("own-latencies", Place(path), f"cannot be read: {error.strerror}")
         return None
     if size % 8 and result.status is Status.COMPLETED:
-        report.error("own-latencies", Place(path), "its last value is torn")
+        report.error("own-latencies", Place(path), "its last value is incomplete")
     count = size // 8
-    wrong = f"{told.samples} samples, and {count} latencies were saved"
+    wrong = f"{told.samples} samples, but {count} saved latencies"
     report.require("own-latencies", told.samples == count, place, wrong)
     if values is None:
         report.skip("own-latencies", Place(path), f"it has more than {MAX_LATENCIES} latencies")
@@ -82,7 +82,7 @@ def _latencies(folder: Path, result: Result, told: Performance, report: Report) 
         _percentiles(result, told, values, place, report)
     if told.duration_s > 0:
         ok = math.isclose(told.throughput, told.samples / told.duration_s, rel_tol=1e-3)
-        text = f"{told.samples} samples in {told.duration_s} s are not {told.throughput} samples/s"
+        text = f"{told.samples} samples in {told.duration_s} s do not give {told.throughput} samples/s"
         if result.status is Status.COMPLETED:
             report.require("own-latencies", ok, Place(place.path, key="performance.throughput"), text)
     return count
@@ -104,7 +104,7 @@ def _percentiles(result: Result, told: Performance, values: Any, place: Place, r
             report.require("own-latencies", ok, Place(place.path, key=f"performance.latency_ns.{name}"), wrong)
     if result.status is Status.COMPLETED:  # one after the other, or side by side
         least = (total if _SCENARIOS.get(result.scenario) == verdict.SINGLE_STREAM else int(values[-1])) / 1e9
-        wrong = f"the run lasted {told.duration_s} s, and its latencies take {least:.3f} s"
+        wrong = f"the run lasted {told.duration_s} s, but its latencies take {least:.3f} s"
         ok = told.duration_s >= least * 0.99
         report.require("own-latencies", ok, Place(place.path, key="performance.duration_s"), wrong)
 
@@ -145,7 +145,7 @@ def _settings(log: DetailLog, result: Result, report: Report) -> None:
         found = log.entries[key].value if key in log.entries else None
         if found is None or expected is None:
             continue
-        wrong = f"{key} is {found!r} in LoadGen's log, and {expected!r} in the result"
+        wrong = f"{key} is {found!r} in LoadGen's log, but {expected!r} in the result"
         report.require("own-logs", found == expected, Place(log.path, log.line(key)), wrong)
 
 
@@ -169,7 +169,7 @@ def _counts(log: DetailLog, saved: int, place: Place, report: Report) -> None:
     """As many latencies as LoadGen counted queries, or samples."""
     found = verdict.recompute(log)
     if found.samples is not None and not found.estimated:
-        wrong = f"{saved} latencies were saved, LoadGen's log has {found.samples} samples"
+        wrong = f"{saved} latencies were saved, but LoadGen's log has {found.samples} samples"
         report.require("own-logs", saved == found.samples, place, wrong)
 
 
@@ -190,11 +190,11 @@ def _rules(folder: Path, result: Result, told: Performance, report: Report) -> N
             expected = result.accuracy.target
         else:
             continue
-        wrong = f"{rule.required} is required, and {expected} was planned"
+        wrong = f"{rule.required} is required, but {expected} was planned"
         report.require("own-verdict", expected is None or required == expected, place, wrong)
         if observed is not None and required is not None and not rule.note.startswith("waived"):
             met = observed >= required * (1 - _PRINTED)
-            text = f"{rule.observed} of {rule.required} is told to be {'met' if rule.ok else 'not met'}"
+            text = f"{rule.observed} of {rule.required} is called {'met' if rule.ok else 'not met'}"
             report.require("own-verdict", met == rule.ok, place, text)
         if rule.name == "min-duration" and observed is not None:
             ok = math.isclose(observed, told.duration_s, abs_tol=0.001)

@@ -25,7 +25,7 @@ def check(context: Context) -> None:
     ):
         for key, run in mine.items():
             wrong = f"{run.benchmark} ({run.scenario}) has no {name} run of {run.folder.system}"
-            wrong = f"no {name} run was looked for beside this one" if alone else wrong
+            wrong = f"the matching {name} run was not looked for" if alone else wrong
             report.require("pair", None if alone else key in other, Place(run.folder.path), wrong)
     seen: dict[tuple[object, str | None], LoggedRun] = {}
     by_system: dict[System, list[LoggedRun]] = defaultdict(list)
@@ -52,7 +52,7 @@ def _complete(context: Context, system: System, runs: list[LoggedRun]) -> None:
     missing = sorted(set(context.round.benchmarks) - there)
     if missing and system.division != "open":
         place = Place(context.submission.root)
-        wrong = f"{system} lacks {', '.join(missing)}, which {context.round.name} asks for"
+        wrong = f"{system} lacks {', '.join(missing)}, which {context.round.name} requires"
         context.report.add("benchmarks", context.absent(system), place, wrong)
 
 
@@ -70,7 +70,7 @@ def _one_run(context: Context, system: System, runs: list[LoggedRun]) -> None:
             gap = timedelta(seconds=round((began - ended).total_seconds()))
             wrong = f"{system}: {run.benchmark} began {gap} after the end of the test before it; all {mode} numbers"
             ok = gap <= LONGEST_BREAK[mode]
-            context.report.require("same-run", ok, run.place("test_datetime"), f"{wrong} must be of one run")
+            context.report.require("same-run", ok, run.place("test_datetime"), f"{wrong} must come from one run")
 
 
 def _copies(context: Context) -> None:
@@ -84,6 +84,6 @@ def _copies(context: Context) -> None:
         first = seen.setdefault(name, run)
         if first.folder.system != run.folder.system or first.benchmark != run.benchmark:
             other = f"{first.benchmark} of {first.folder.system}"
-            text = f"this {run.mode} run of {run.benchmark} is that of {other}, once more"
+            text = f"this {run.mode} run of {run.benchmark} is a copy of that of {other}"
             severity = Severity.ERROR if run.mode == PERFORMANCE else Severity.WARNING
             context.report.add("copied-log", severity, run.place("test_datetime"), text)

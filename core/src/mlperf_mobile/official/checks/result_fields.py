@@ -63,16 +63,16 @@ def _settings(file: FileOf, result: AppResult, report: Report) -> None:
     """What the benchmark's own names say."""
     task, scenario = benchmarks.task_of(benchmarks.canonical(result.benchmark_id) or ""), result.scenario
     if scenario not in benchmarks.SCENARIOS.values():
-        report.error(RULE, file.place(f"{result.key}.loadgen_scenario"), f"{scenario!r} is no scenario of LoadGen")
+        report.error(RULE, file.place(f"{result.key}.loadgen_scenario"), f"{scenario!r} is not a scenario of LoadGen")
     offline = "offline" in result.benchmark_id.lower()
-    wrong = f"the benchmark is {result.benchmark_id}, the scenario {scenario}"
+    wrong = f"the benchmark is {result.benchmark_id}, but the scenario {scenario}"
     report.require(RULE, offline == (scenario == OFFLINE), file.place(f"{result.key}.loadgen_scenario"), wrong)
     if file.content.form == "flat":
         return
     title = benchmarks.squeezed(result.name)
     named = next((known for word, known in _NAMES.items() if word in title), None)
     if task is not None:
-        wrong = f"the benchmark is {result.benchmark_id}, its name {result.name!r}"
+        wrong = f"the benchmark is {result.benchmark_id}, but its name {result.name!r}"
         ok = named == task and ("offline" in title) == offline and bool(_TITLE.fullmatch(title))
         report.require(RULE, ok, file.place(f"{result.key}.benchmark_name"), wrong)
     for run, name in ((result.performance, "accuracy"), (result.accuracy, "throughput")):
@@ -86,11 +86,11 @@ def _settings(file: FileOf, result: AppResult, report: Report) -> None:
     early = file.content.app_version.startswith(("1.", "2.", "3.0"))  # which wrote 0
     batch, place = result.batch, file.place(f"{result.key}.backend_settings.batch_size")
     if batch is not None and scenario != OFFLINE:
-        wrong = f"a batch of {batch}, and single-stream has one sample a query"
+        wrong = f"the batch is {batch}, but single-stream has one sample per query"
         report.require(RULE, batch == 1 or (batch == 0 and early), place, wrong)
     elif batch and result.min_samples and result.performance and result.performance.samples:
         expected = math.ceil(result.min_samples / batch) * batch
-        wrong = f"{result.performance.samples} samples, and batches of {batch} make {expected} of {result.min_samples}"
+        wrong = f"{result.performance.samples} samples, but batches of {batch} for {result.min_samples} make {expected}"
         report.require(RULE, result.performance.samples in (expected, result.min_samples), place, wrong)
 
 
@@ -100,12 +100,12 @@ def _accelerator(file: FileOf, result: AppResult, report: Report) -> None:
     reported, described = result.accelerator, result.accelerator_desc
     if described and reported:
         a, b = (set(re.findall(r"[a-z0-9]+", text.lower())) for text in (described, reported))
-        wrong = f"the accelerator is {described!r} in the settings, and the backend says {reported!r}"
+        wrong = f"the accelerator is {described!r} in the settings, but the backend says {reported!r}"
         report.require(RULE, a <= b or b <= a, file.place(f"{result.key}.backend_info.accelerator_name"), wrong)
     word = benchmarks.squeezed(code.replace(" ", "_").rpartition("_")[2])
     if code and delegate and word:
         said = benchmarks.squeezed(delegate + reported + described)
-        wrong = f"the accelerator is {code!r}, the delegate {delegate!r} and the backend says {reported!r}"
+        wrong = f"the accelerator is {code!r}, the delegate {delegate!r}, but the backend says {reported!r}"
         report.require(RULE, word in said, file.place(f"{result.key}.backend_settings.accelerator_code"), wrong)
 
 
@@ -117,7 +117,7 @@ def _dataset(
         return
     key = f"{result.key}.{name}.dataset"
     kind = benchmarks.TYPES.get(run.data_type)
-    wrong = f"the data set is of type {run.data_type!r}, and the benchmark {result.benchmark_id}"
+    wrong = f"the data set is of type {run.data_type!r}, but the benchmark is {result.benchmark_id}"
     report.require(RULE, kind == task, file.place(f"{key}.type"), wrong)
     if not app:
         return
@@ -131,7 +131,9 @@ def _dataset(
             report.require(RULE, not truth, place, "a performance run has no ground truth")
     elif file.content.form == "extended" and task != "stable_diffusion":
         ok = any(word in benchmarks.squeezed(truth) for word in _WORDS[task])
-        report.require(RULE, ok, place, f"the ground truth is {truth[:80]!r}, which is not of {result.benchmark_id}")
+        report.require(
+            RULE, ok, place, f"the ground truth is {truth[:80]!r}, which is not that of {result.benchmark_id}"
+        )
 
 
 def _asked(file: FileOf, result: AppResult, log: DetailLog, report: Report) -> None:
@@ -140,10 +142,10 @@ def _asked(file: FileOf, result: AppResult, log: DetailLog, report: Report) -> N
         return
     count, least_ms = log.integer("requested_min_query_count"), log.number("requested_min_duration_ms")
     if result.min_samples is not None and count is not None:
-        wrong = f"min_samples is {result.min_samples}, and LoadGen was asked for {count}"
+        wrong = f"min_samples is {result.min_samples}, but {count} was requested from LoadGen"
         report.require(RULE, result.min_samples == count, file.place(f"{result.key}.min_samples"), wrong)
     if result.min_duration_s is not None and least_ms is not None:
-        wrong = f"min_duration is {result.min_duration_s} s, and LoadGen was asked for {least_ms / 1000} s"
+        wrong = f"min_duration is {result.min_duration_s} s, but {least_ms / 1000} s was requested from LoadGen"
         ok = abs(result.min_duration_s * 1000 - least_ms) < 1
         report.require(RULE, ok, file.place(f"{result.key}.min_duration"), wrong)
 
@@ -155,7 +157,7 @@ def _times(file: FileOf, result: AppResult, run: Run, log: DetailLog, name: str,
     if told is not None and file.content.form == "extended" and lasted:
         after = 0.05 if result.scenario == OFFLINE or name == "accuracy_run" else 0.2
         least, most = (lasted - 0.01, lasted + after) if app else (window - 0.1, lasted + 60)
-        wrong = f"measured_duration is {told:.3f} s, and by the log the test took {lasted:.3f} s"
+        wrong = f"measured_duration is {told:.3f} s, but the test took {lasted:.3f} s by the log"
         report.require(RULE, least <= told <= most, place, wrong)
     mean, busy = log.number("result_mean_latency_ns"), run.busy_s
     if file.content.form != "extended" and name == "performance_run":
@@ -164,7 +166,7 @@ def _times(file: FileOf, result: AppResult, run: Run, log: DetailLog, name: str,
         place = file.place(f"{result.key}.{name}.loadgen_info.duration")
     if busy is not None and mean and run.samples:
         total = mean * (run.samples if result.scenario != OFFLINE else 1) / 1e9
-        wrong = f"the queries took {busy:.3f} s, and {run.samples} of {mean:.0f} ns take {total:.3f} s"
+        wrong = f"the queries took {busy:.3f} s, but {run.samples} of {mean:.0f} ns take {total:.3f} s"
         report.require(RULE, math.isclose(busy, total, rel_tol=1e-3, abs_tol=0.01), place, wrong)
     _started(file, result, run, log, name, report, app=app)
 
@@ -177,12 +179,12 @@ def _started(
     place = file.place(f"{result.key}.{name}.start_datetime")
     started, tested = moment(run.started), verdict.wall_clock(log.text("test_datetime"))
     if started is None:
-        report.error(RULE, place, f"start_datetime is no time: {run.started[:40]!r}")
+        report.error(RULE, place, f"start_datetime is not a time: {run.started[:40]!r}")
     elif tested is not None and app:
         apart = (started - tested).total_seconds()
         if file.content.form == "list":  # marked as UTC, and LoadGen's as well, which is local
             apart = (apart + _QUARTER_S / 2) % _QUARTER_S - _QUARTER_S / 2
-        wrong = f"it began at {started.isoformat()}, and by the log at {tested.isoformat()}"
+        wrong = f"it began at {started.isoformat()}, but at {tested.isoformat()} by the log"
         report.require(RULE, -15 <= apart <= 2, place, wrong)
 
 
@@ -206,14 +208,14 @@ def _samples(
             ok = (found.samples or 0) <= run.samples <= (found.samples or 0) + (result.batch or 0)
         else:
             ok = abs(run.samples - (found.samples or 0)) <= (5 if found.estimated else 0)
-        wrong = f"measured_samples is {run.samples}, the log says {found.samples}"
+        wrong = f"measured_samples is {run.samples}, but the log says {found.samples}"
         report.require(RULE, ok, place, wrong)
     elif name == "accuracy_run" and total is not None and file.content.form == "extended":
         whole = run.samples == total
         batch = result.batch or 1
         if result.scenario == OFFLINE and batch > 1 and app:  # the app counts the padding of each of its batches
             whole = run.samples >= total and (run.samples % batch == 0 or run.samples == total)
-        report.require(RULE, whole, place, f"measured_samples is {run.samples}, the log says {total} samples")
+        report.require(RULE, whole, place, f"measured_samples is {run.samples}, but the log says {total} samples")
 
 
 def moment(text: str | None) -> datetime | None:

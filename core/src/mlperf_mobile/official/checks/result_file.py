@@ -63,13 +63,15 @@ def _problems(file: FileOf, report: Report) -> None:
 def _meta(file: FileOf, uuids: dict[str, FileOf], report: Report) -> None:
     name = file.content.uuid
     ok = bool(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", name, re.IGNORECASE))
-    report.require(RULE, ok, file.place("meta.uuid"), f"{name[:60]!r} is no UUID", Severity.WARNING)
+    report.require(RULE, ok, file.place("meta.uuid"), f"{name[:60]!r} is not a UUID", Severity.WARNING)
     first = uuids.setdefault(name, file) if name else file
     if first is not file:
-        report.error("copied-log", file.place("meta.uuid"), f"the same run of the app as {first.path.parent.name}'s")
+        report.error(
+            "copied-log", file.place("meta.uuid"), f"the run of the app is the same as that of {first.path.parent.name}"
+        )
     in_name = re.search(r"_([0-9a-f-]{36})\.json$", file.path.name)
     if in_name:
-        report.require(RULE, in_name[1] == name, file.place("meta.uuid"), f"the file is named for {in_name[1]}")
+        report.require(RULE, in_name[1] == name, file.place("meta.uuid"), f"the file name has {in_name[1]}")
 
 
 def _dates(file: FileOf, context: Context) -> None:
@@ -88,19 +90,19 @@ def _dates(file: FileOf, context: Context) -> None:
         text = _fact(file, key)
         when = moment(text)
         if when is None:
-            report.require(RULE, not text, file.place(key), f"{key} is no time: {text[:40]!r}")
+            report.require(RULE, not text, file.place(key), f"{key} is not a time: {text[:40]!r}")
             continue
         report.require(RULE, when < now + _ZONES, file.place(key), f"{key} is {text}, which is in the future")
         if key == "meta.upload_date":
             created = moment(file.content.created)
-            wrong = f"the file was uploaded at {text}, and made at {file.content.created}"
+            wrong = f"the file was uploaded at {text}, but created at {file.content.created}"
             report.require(RULE, created is None or when >= created - _ZONES, file.place(key), wrong)
         elif key == "meta.creation_date" and ends:
-            wrong = f"the file is of {text}, and its last test ended at {max(ends).isoformat()}"
+            wrong = f"the file was created at {text}, but its last test ended at {max(ends).isoformat()}"
             ok = max(ends) - timedelta(seconds=5) <= when <= max(ends) + _LONGEST
             report.require(RULE, ok, file.place(key), wrong)
         elif ends:
-            wrong = f"the app was built at {text}, and its first test ended at {min(ends).isoformat()}"
+            wrong = f"the app was built at {text}, but its first test ended at {min(ends).isoformat()}"
             report.require(RULE, when < min(ends) + _ZONES, file.place(key), wrong)
     _loadgen_date(file, context)
 
@@ -120,26 +122,28 @@ def _build(file: FileOf, context: Context) -> None:
     report, build = context.report, dict(file.content.app_build)
     version = file.content.app_version
     ok = bool(re.fullmatch(r"\d{1,3}\.\d{1,3}(\.\d{1,5})?([+-].*)?", version))
-    report.require(RULE, ok, file.place("build_info.version"), f"{version!r} is no version of the app")
+    report.require(RULE, ok, file.place("build_info.version"), f"{version!r} is not a version of the app")
     if ok and context.round and _of_app(file, context):
         named = "v" + ".".join(version.split(".")[:2])
-        wrong = f"the app is {version}, the round {context.round.name}"
+        wrong = f"the app is {version}, but the round {context.round.name}"
         known = named in (context.round.name, _EARLIER.get(context.round.name))
         report.require(RULE, known, file.place("build_info.version"), wrong)
         branch = re.search(r"submission-(v\d+\.\d+)", build.get("git_branch", ""))
-        wrong = f"the app was built from the branch {build.get('git_branch')}, the round is {context.round.name}"
+        wrong = f"the app was built from the branch {build.get('git_branch')}, but the round is {context.round.name}"
         ok = branch is None or branch[1] == context.round.name
         report.require(RULE, ok, file.place("build_info.git_branch"), wrong)
     commit = build.get("git_commit", "")
     if _of_app(file, context):
         ok = bool(re.fullmatch(r"[0-9a-f]{7,40}", commit)) or not (commit or build.get("git_branch"))
-        report.require(RULE, ok, file.place("build_info.git_commit"), f"{commit[:60]!r} is no commit", Severity.WARNING)
-    wrong = "a developer's build, in which checks are off"
+        report.require(
+            RULE, ok, file.place("build_info.git_commit"), f"{commit[:60]!r} is not a commit", Severity.WARNING
+        )
+    wrong = "a developer build, in which checks are disabled"
     report.require(RULE, build.get("dev_test_flag") != "True", file.place("build_info.dev_test_flag"), wrong)
     listed = {value for key, value in file.content.facts if key.startswith("build_info.backend_list[")}
     for result in file.content.results:
         if result.library and (listed or "build_info.backend_list" in dict(file.content.facts)):
-            wrong = f"the app has {', '.join(sorted(listed))}, and {result.library} ran"
+            wrong = f"the app has {', '.join(sorted(listed))}, but {result.library} ran"
             ok = result.library.removesuffix(".so") in {each.removesuffix(".so") for each in listed}
             report.require(RULE, ok, file.place(f"{result.key}.backend_info.filename"), wrong)
 
@@ -167,13 +171,13 @@ def _alike(file: FileOf, report: Report) -> None:
         for where, value in values.items():
             enough = count == len(values) - 1 > 1 if name in _USUAL else count > 1
             if value != usual and enough and not _own_backend(facts.get(f"{start}{where}.benchmark_id", "")):
-                words = f"{name} is {value!r}, and {usual!r} in the other benchmarks"
+                words = f"{name} is {value!r}, but {usual!r} in the other benchmarks"
                 severity = Severity.WARNING if name in _USUAL else Severity.ERROR
                 report.add(RULE, severity, file.place(f"{start}{where}.{name}"), words)
     common = Counter(key for each in keys.values() for key in each)
     for where, each in keys.items():
         odd = sorted(key for key, n in common.items() if (key in each) == (n * 2 < len(keys)))
-        wrong = f"unlike the other benchmarks it has, or lacks, {', '.join(odd[:5])}"
+        wrong = f"its keys differ from the other benchmarks: {', '.join(odd[:5])}"
         report.require(RULE, not odd, file.place(f"{start}{where}"), wrong)
 
 
@@ -199,10 +203,10 @@ def _models(file: FileOf, report: Report) -> None:
             report.require(RULE, bool(path) or task is None, place, "it does not say which model ran")
             continue
         first = seen.setdefault(path, task)
-        report.require(RULE, first == task, place, f"the model {path[:80]!r} is that of {first}, too")
+        report.require(RULE, first == task, place, f"the model {path[:80]!r} is also that of {first}")
         suffix = path.rstrip("]").rpartition(".")[2]
         if count > 2 and task != "stable_diffusion":
-            wrong = f"the model is of the format {suffix[:20]!r}, the others are {usual!r}"
+            wrong = f"the model has the format {suffix[:20]!r}, but the others {usual!r}"
             report.require(RULE, suffix == usual, place, wrong, Severity.WARNING)
 
 
@@ -211,11 +215,11 @@ def _device(file: FileOf, context: Context) -> None:
     report, platform = context.report, file.content.platform
     if platform:
         known = ("android", "ios", "windows", "linux", "darwin", "macos", "unknown")
-        wrong = f"{platform!r} is no platform of the app"
+        wrong = f"{platform!r} is not a platform of the app"
         report.require(RULE, platform in known, file.place("environment_info.platform"), wrong)
     values = {k.split(".")[2] for k, v in file.content.facts if k.startswith("environment_info.value.") and v}
     if values and platform in ("android", "ios", "windows"):
-        wrong = f"the platform is {platform}, and the facts are of {', '.join(sorted(values))}"
+        wrong = f"the platform is {platform}, but the device facts are of {', '.join(sorted(values))}"
         report.require(RULE, values == {platform}, file.place("environment_info.platform"), wrong)
     described = _description(file, context)
     if described is None:
@@ -245,16 +249,16 @@ def _described(file: FileOf, described: Described, text: str, report: Report) ->
         return
     maker = benchmarks.squeezed((told.get("manufacturer") or "").split(" ")[0].split(",")[0])
     if maker and maker != "unknown":
-        wrong = f"the app ran on a device of {told['manufacturer']!r}, and {described.path.name} does not name it"
+        wrong = f"the app ran on a device of {told['manufacturer']!r}, which {described.path.name} does not mention"
         report.require(RULE, maker in words, file.place(f"{key}.manufacturer"), wrong, Severity.WARNING)
     chip = (told.get("ro.soc.model") or "").lower()
     if chip in SOCS:
         plain = words.replace("plus", "").replace("+", "")
-        wrong = f"the app found the chip {chip}, and {described.path.name} does not describe it"
+        wrong = f"the app found the chip {chip}, which {described.path.name} does not mention"
         report.require(RULE, SOCS[chip] in plain, place, wrong)
     build, android = _BUILD_NAME.search(told.get("os_version") or ""), re.search(r"[Aa]ndroid (\d{1,2})", text)
     if build and android and build[1] in _ANDROID:
-        wrong = f"the app found Android {_ANDROID[build[1]]} ({build[0]}…), {described.path.name} says {android[0]}"
+        wrong = f"the app found Android {_ANDROID[build[1]]} ({build[0]}…), but {described.path.name} says {android[0]}"
         report.require(RULE, int(android[1]) == _ANDROID[build[1]], file.place(f"{key}.os_version"), wrong)
 
 

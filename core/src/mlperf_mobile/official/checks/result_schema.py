@@ -83,7 +83,7 @@ def _keys(file: FileOf, report: Report) -> None:
     if not missing:
         report.passed[RULE] += 1
     for key in missing[:50]:
-        report.error(RULE, file.place(key), "the app writes this key, and it is missing")
+        report.error(RULE, file.place(key), "a key of the app is missing")
     for key, value in facts.items():
         if not value and _FILLED.fullmatch(key):
             report.error(RULE, file.place(key), "the app never leaves this empty")
@@ -114,14 +114,14 @@ def _settings(file: FileOf, report: Report) -> None:
     for result in file.content.results:
         place = file.place(f"{result.key}.backend_settings.extra_settings")
         ids = [name for name, _ in result.settings]
-        report.require(RULE, len(set(ids)) == len(ids), place, "a setting stands twice")
+        report.require(RULE, len(set(ids)) == len(ids), place, "a setting occurs twice")
         for name in _COMMON:
             common[name].append((dict(result.settings).get(name, ""), result.key))
     for name, values in common.items():
         usual, count = Counter(value for value, _ in values).most_common(1)[0] if values else ("", 0)
         for value, key in values:
             if value != usual and count > 1:
-                words = f"{name} is {value!r}, and {usual!r} in the other benchmarks"
+                words = f"{name} is {value!r}, but {usual!r} in the other benchmarks"
                 report.error(RULE, file.place(f"{key}.backend_settings.extra_settings"), words)
 
 
@@ -132,9 +132,9 @@ def _props(file: FileOf, report: Report) -> None:
     place = file.place("environment_info.value.android.props")
     if re.match(r"(sm|s5e|mt|sdm)\d", chip):
         ok = bool(re.fullmatch(r"(sm|s5e|mt|sdm)\d{4}[a-z]{0,2}", chip)) and not chip.endswith("x")
-        report.require(RULE, ok, place, f"{chip[:40]!r} is no number of a chip")
+        report.require(RULE, ok, place, f"{chip[:40]!r} is not a chip number")
     if re.match(r"s5e\d", board) and chip:
-        wrong = f"the board is {board[:40]}, the chip {chip[:40]}"
+        wrong = f"the board is {board[:40]}, but the chip {chip[:40]}"
         report.require(RULE, board == chip, file.place("environment_info.value.android.board_code"), wrong)
     for place_of in {key.rpartition(".")[0] for key, _ in file.content.facts if ".android.props[" in key}:
         keys = {key.rpartition(".")[2] for key, _ in file.content.facts if key.startswith(f"{place_of}.")}

@@ -22,7 +22,7 @@ def read_file(described: Described, report: Report) -> FileOf | None:
         report.error("bad-json", Place(described.path, error.row, error.column), error.what)
         return None
     if not app_forms.looks_like(data):
-        report.warning("result-form", Place(described.path), "this is no result file of the app, and was left out")
+        report.warning("result-form", Place(described.path), "not a result file of the app; ignored")
         return None
     try:
         content = app_forms.parse(described.path, data)
@@ -46,7 +46,7 @@ def check(context: Context) -> None:
     for file, result, key, place in context.results():
         told.add(key)
         if not benchmarks.canonical(result.benchmark_id):
-            report.warning("unknown-benchmark", place, f"no benchmark is called {result.benchmark_id!r}")
+            report.warning("unknown-benchmark", place, f"there is no benchmark {result.benchmark_id!r}")
         if result.performance is None:
             report.error("pair", place, "there is no performance run in the result file")
         else:
@@ -119,7 +119,7 @@ def _wasted(result: AppResult, run: Run, place: Place, report: Report) -> None:
     asked = result.min_samples
     if result.scenario == OFFLINE and asked and run.samples and run.samples > asked:
         share = (run.samples / asked - 1) * 100
-        text = f"the score counts {run.samples - asked} samples that only fill the last batch: {share:.2f} % too much"
+        text = f"the score counts {run.samples - asked} samples that only pad the last batch: {share:.2f} % too much"
         report.warning("padded-samples", place, text)
 
 
@@ -179,27 +179,27 @@ def _target(context: Context, benchmark: str, run: Run, place: Place) -> None:
     if accuracy is None:
         return
     if not 0 <= accuracy.normalized <= 1:
-        report.error("accuracy-target", place, f"the accuracy is {accuracy.normalized}, and should be from 0 to 1")
+        report.error("accuracy-target", place, f"the accuracy is {accuracy.normalized}, but must be from 0 to 1")
         return
     written = app_results.accuracy_of_text(accuracy.formatted, benchmark)
     if written is None and not benchmark.startswith(("stable_diffusion", "llm")):
-        report.error("accuracy-text", place, f"{accuracy.formatted[:40]!r} is no accuracy as the app writes it")
+        report.error("accuracy-text", place, f"{accuracy.formatted[:40]!r} is not an accuracy as the app writes it")
     if written and written.metric:
         near = abs(written.normalized - accuracy.normalized) <= _half_a_digit(accuracy) * 1.01
-        wrong = f"the accuracy is {accuracy.normalized} and written as {accuracy.formatted!r}"
+        wrong = f"the accuracy is {accuracy.normalized}, but its text {accuracy.formatted!r}"
         report.require("accuracy-text", near, place, wrong)
     wanted = context.wanted(benchmark)
     target = wanted.target if wanted else None
     if target is None:
         round_ = context.round.name if context.round else "the round, which is not known,"
-        report.skip("accuracy-target", place, f"{round_} as installed here has no target for {benchmark}")
+        report.skip("accuracy-target", place, f"the installed suite {round_} has no target for {benchmark}")
         return
     _judge(accuracy, target, place, report)
 
 
 def _judge(accuracy: app_results.Accuracy, target: Target, place: Place, report: Report) -> None:
     if accuracy.metric is not None and accuracy.metric != target.metric:
-        report.error("accuracy-target", place, f"the accuracy is {accuracy.formatted!r}, and should be {target.metric}")
+        report.error("accuracy-target", place, f"the accuracy is {accuracy.formatted!r}, but should be {target.metric}")
         return
     if accuracy.metric is None:
         report.skip("accuracy-target", place, f"the accuracy {accuracy.formatted!r} does not name its metric")

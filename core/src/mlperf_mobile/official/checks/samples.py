@@ -27,10 +27,10 @@ def _total(run: LoggedRun, log: DetailLog, report: Report) -> None:
         report.skip(RULE, place, "the size of this benchmark's data set is not known, or not in the log")
     elif verdict.mode_of(log) == verdict.ACCURACY:
         words = " or ".join(str(each) for each in known.accuracy)
-        wrong = f"{total} samples in the accuracy run, and {words} in the data set of {run.benchmark}"
+        wrong = f"{total} samples in the accuracy run, but {words} in the data set of {run.benchmark}"
         report.require(RULE, total in known.accuracy, place, wrong, severity)
     elif log.text("qsl_name") in benchmarks.DATASETS:  # of the app; others have libraries of their own
-        wrong = f"{total} samples in the performance run, and {known.performance} in the app's data set"
+        wrong = f"{total} samples in the performance run, but {known.performance} in the app's data set"
         report.require(RULE, total == known.performance, place, wrong, severity)
 
 
@@ -42,20 +42,20 @@ def _loaded(run: LoggedRun, log: DetailLog, report: Report) -> None:
         return
     place = Place(log.path, loaded.line)
     if not loaded.whole:
-        report.error(RULE, place, "loaded_qsl_set is no list of sample indices")
+        report.error(RULE, place, "loaded_qsl_set is not a list of sample indices")
         return
-    wrong = f"loaded_qsl_set names {loaded.count - loaded.distinct} samples twice"
+    wrong = f"loaded_qsl_set lists {loaded.count - loaded.distinct} samples twice"
     report.require(RULE, loaded.count == loaded.distinct, place, wrong)
     if total is None:
         return
-    wrong = f"loaded_qsl_set names sample {loaded.highest}, and there are {total}"
+    wrong = f"loaded_qsl_set lists sample {loaded.highest}, but there are {total}"
     report.require(RULE, loaded.highest < total, place, wrong)
     if verdict.mode_of(log) == verdict.ACCURACY:
         expected: int | None = total
     else:
         expected = None if memory is None else min(total, memory)
     if expected is not None:
-        wrong = f"{loaded.distinct} samples were loaded, and {expected} should have been"
+        wrong = f"{loaded.distinct} samples were loaded instead of {expected}"
         report.require(RULE, loaded.distinct == expected, place, wrong)
 
 
@@ -72,5 +72,5 @@ def _name(run: LoggedRun, log: DetailLog, context: Context) -> None:
         wrong = f"the library {name[:60]!r} is not one of the app's"
         report.require(RULE, False if others else None, run.place("qsl_name"), wrong)
         return
-    wrong = f"the samples are of {name!r}, which is the data set of {known}, and the benchmark is {run.benchmark}"
+    wrong = f"the samples are of {name!r}, which is the data set of {known}, but the benchmark is {run.benchmark}"
     report.require(RULE, known == task, run.place("qsl_name"), wrong)

@@ -1,4 +1,4 @@
-"""Does the summary log say line for line what the detail log says?"""
+"""Compares each line of the summary log with the detail log."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def check(run: LoggedRun, log: DetailLog, summary: SummaryLog, report: Report) -
     missing = []
     if verdict.mode_of(log) == verdict.ACCURACY:
         ok = summary.text("Result is") is None
-        report.require("summary-agrees", ok, Place(summary.path), "it has a verdict, and the detail log is of accuracy")
+        report.require(
+            "summary-agrees", ok, Place(summary.path), "it has a verdict, but the detail log is of an accuracy run"
+        )
     for name, expected, digits in _expected(log):
         text, place = summary.text(name), Place(summary.path, summary.line(name))
         if text is None:
@@ -66,7 +68,9 @@ def check(run: LoggedRun, log: DetailLog, summary: SummaryLog, report: Report) -
             report.require("summary-agrees", equal, place, wrong)
     if missing:
         wrong = f"it lacks {', '.join(missing[:8])}"
-        report.error("summary-agrees", Place(summary.path), f"{wrong}; LoadGen writes what stands in the detail log")
+        report.error(
+            "summary-agrees", Place(summary.path), f"{wrong}; LoadGen writes everything that is in the detail log"
+        )
     for heading in _HEADINGS if verdict.mode_of(log) == verdict.PERFORMANCE else ():
         ok = heading in summary.body.splitlines()
         report.require("summary-agrees", ok, Place(summary.path), f"the heading {heading!r} is missing")
@@ -130,7 +134,7 @@ def _counts(log: DetailLog, summary: SummaryLog, report: Report) -> None:
             report.require("summary-agrees", told == found, Place(summary.path, line), wrong)
     number = log.integer("num_errors")
     if number is not None:
-        wrong = f"num_errors is {number}, and {len(log.errors)} errors are logged"
+        wrong = f"num_errors is {number}, but {len(log.errors)} errors are logged"
         report.require("numbers-agree", number == len(log.errors), Place(log.path, log.line("num_errors")), wrong)
 
 

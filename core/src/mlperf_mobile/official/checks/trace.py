@@ -1,4 +1,4 @@
-"""Do the latencies of the single samples, where the trace log has them, give the numbers of detail and summary log?"""
+"""Compares the individual latencies in the trace log with the numbers in detail and summary log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def check(context: Context) -> None:
         try:
             paths = loadgen_logs.parts(run.folder.path, TRACE_LOG)
             if not paths:
-                text = "there is no trace log, so percentiles that were changed in all other files would not be seen"
+                text = (
+                    "there is no trace log, so percentiles that were changed in all other files would not be detected"
+                )
                 context.report.warning(RULE, Place(run.folder.path), text)
                 continue
             trace = trace_log.read(paths)
@@ -39,22 +41,22 @@ def check(context: Context) -> None:
 
 def _compare(run: LoggedRun, log: DetailLog, trace: Trace, place: Place, report: Report) -> None:
     whole = trace.begun and trace.ended
-    report.require(RULE, whole, place, "the trace lacks LoadGen's first or last words")
+    report.require(RULE, whole, place, "the trace lacks LoadGen's first or last line")
     latencies = trace.latencies_ns
     if not latencies:
         report.error(RULE, place, "there is no sample in the trace")
         return
-    wrong = "samples are missing in it, or in another order than they were issued"
+    wrong = "samples are missing in it, or not in the order of issue"
     report.require(RULE, trace.misnumbered is None, Place(place.path, trace.misnumbered), wrong)
-    wrong = "begin and end of a sample are not as far apart as its latency says"
+    wrong = "the time from begin to end of a sample differs from its latency"
     report.require(RULE, trace.uneven is None, Place(place.path, trace.uneven), wrong)
     total = log.integer("qsl_reported_total_count")
     if total is not None:
-        wrong = f"sample {trace.highest} was issued, and there are {total}"
+        wrong = f"sample {trace.highest} was issued, but there are {total}"
         report.require(RULE, trace.highest < total, place, wrong)
     samples = run.verdict.samples if run.verdict else None
     exact = samples is not None and run.verdict is not None and not run.verdict.estimated
-    wrong = f"{len(latencies)} samples in the trace, {samples} in the detail log"
+    wrong = f"{len(latencies)} samples in the trace, but {samples} in the detail log"
     report.require(RULE, len(latencies) == samples if exact else None, place, wrong)
     ordered = sorted(latencies)
     found = {key: trace_log.percentile(ordered, share) for key, share in _PERCENTILES.items()}
@@ -62,7 +64,7 @@ def _compare(run: LoggedRun, log: DetailLog, trace: Trace, place: Place, report:
     found["result_mean_latency_ns"] = sum(ordered) // len(ordered)
     for key, value in found.items():
         told = log.number(key)
-        wrong = f"{key} is {told or 0:.0f}, and the samples of {place.path.name} give {value}"
+        wrong = f"{key} is {told or 0:.0f}, but {value} by the latencies in {place.path.name}"
         report.require(RULE, None if told is None else abs(told - value) <= 1, run.place(key), wrong)
     rate = log.number("result_qps_with_loadgen_overhead")
     if verdict.scenario_of(log) != OFFLINE and rate and len(latencies) > 1:
