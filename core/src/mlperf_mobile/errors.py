@@ -54,6 +54,20 @@ class MobileError(Exception):
         return {"code": self.code, "summary": self.summary, "hint": self.hint, "exit_code": int(self.exit_code)}
 
 
+NOT_FOREIGN = (MobileError, MemoryError, KeyboardInterrupt)
+"""Exceptions that pass through a plugin's code without being its fault. Everything else is, ``BaseException`` included:
+a panic of a library in Rust derives from it, and so does ``SystemExit``."""
+
+
+def described(error: BaseException) -> str:
+    """An exception of anybody's as one line: its type, and its text if it has one."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001  the text is the plugin's code, too
+        text = "its text cannot be had"
+    return f"{type(error).__name__}: {text}"[:500]
+
+
 class UsageError(MobileError):
     """The command line, a run file or an environment variable asks for something that cannot be."""
 

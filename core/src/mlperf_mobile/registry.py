@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 import pluggy
 
-from mlperf_mobile.errors import UsageError, did_you_mean
+from mlperf_mobile.errors import UsageError, described, did_you_mean
 from mlperf_mobile.plugin import (
     HOOK_API,
     PROJECT,
@@ -157,8 +157,10 @@ class Registry:
         try:
             with redirect_stdout(sys.stderr):
                 plugin = entry.load()
-        except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything while it is imported
-            self._leave_out("import-failed", source, _reason(error), block)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  a plugin may raise anything while it is imported
+            self._leave_out("import-failed", source, described(error)[:300], block)
             return
         try:
             self._manager.register(plugin, name=name)
@@ -167,10 +169,10 @@ class Registry:
             self._manager.unregister(name=name)
             hook = re.search(r"hook '(\w+)'", str(error))
             known = hook is not None and hasattr(HookSpecs, hook[1])
-            self._leave_out("hook-signature" if known else "unknown-hook", source, _reason(error), block)
+            self._leave_out("hook-signature" if known else "unknown-hook", source, described(error)[:300], block)
             return
         except Exception as error:  # noqa: BLE001  registering reads every attribute of a foreign object
-            self._leave_out("import-failed", source, _reason(error), block)
+            self._leave_out("import-failed", source, described(error)[:300], block)
             return
         self._sources[name] = source
 
@@ -201,9 +203,11 @@ class Registry:
                 if not isinstance(item, item_type):
                     raise TypeError(f"expected {item_type.__name__}, got {item!r:.100}")
                 _check_fields(item)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  one vendor's bug leaves the others listed
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  one vendor's bug leaves the others listed
             fix = f"update or uninstall it, or set MLPERF_MOBILE_BLOCK={source.plugin}"
-            self._leave_out("hook-failed", source, _reason(error), fix)
+            self._leave_out("hook-failed", source, described(error)[:300], fix)
             return []
         return cast("list[ItemT]", items)
 
@@ -266,8 +270,3 @@ def _check_fields(item: Any) -> None:
         }.get(kind.partition("[type")[0], True)
         if not ok or (field.name == "accelerators" and not value):
             raise TypeError(f"{type(item).__name__}.{field.name} should be {kind}, and is {value!r:.100}")
-
-
-def _reason(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:300]

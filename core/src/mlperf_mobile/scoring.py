@@ -10,7 +10,7 @@ from pathlib import Path
 from mlperf_mobile import loadgen
 from mlperf_mobile.config.scoring import Scoring
 from mlperf_mobile.contracts import Dataset, Metric, Score, Warned
-from mlperf_mobile.errors import DataError, MobileError, ModelError
+from mlperf_mobile.errors import NOT_FOREIGN, DataError, ModelError, described
 from mlperf_mobile.plan import DatasetRef
 from mlperf_mobile.registry import Registry, pick
 
@@ -55,10 +55,10 @@ def score(registry: Registry, scoring: Scoring, log: Path, warn: Callable[[str],
         for text in warnings_of(dataset):
             warn(text)
         return score_log(log, metric, len(dataset))
-    except (MobileError, MemoryError):
+    except NOT_FOREIGN:
         raise
-    except Exception as error:
-        summary = f"task {scoring.task} failed: {type(error).__name__}: {error}"[:500]
+    except BaseException as error:
+        summary = f"task {scoring.task} failed: {described(error)}"
         raise ModelError("task-failed", summary, "--debug shows where") from error
 
 
@@ -78,10 +78,10 @@ def open_dataset(registry: Registry, told: DatasetRef) -> Dataset:
     try:
         dataset = offer.info.dataset.load()(told.path, told.options)
         total = len(dataset)
-    except (MobileError, MemoryError):
+    except NOT_FOREIGN:
         raise
-    except Exception as error:
-        summary = f"dataset {told.name} failed: {type(error).__name__}: {error}"[:500]
+    except BaseException as error:
+        summary = f"dataset {told.name} failed: {described(error)}"
         raise DataError("dataset-failed", summary, "worker.log in the result folder has the details") from error
     if not total:
         raise DataError("data-empty", f"data set {told.name} has no samples", "check --data-path")

@@ -14,7 +14,7 @@ from mlperf_mobile.config.catalogue import Catalogue, DataEntry, Finder
 from mlperf_mobile.config.document import Layer, Setting, read_resource
 from mlperf_mobile.config.selection import Benchmark, Request
 from mlperf_mobile.config.settings import Mode, Settings
-from mlperf_mobile.errors import BackendError, DataError, UsageError, did_you_mean
+from mlperf_mobile.errors import BackendError, DataError, UsageError, described, did_you_mean
 from mlperf_mobile.plan import DatasetRef
 from mlperf_mobile.plugin import DatasetInfo
 from mlperf_mobile.registry import Info, Offer, Registry, pick
@@ -230,8 +230,10 @@ def options_model(kind: str, offer: Offer[Any]) -> type[BaseModel] | None:
         return None
     try:
         return cast("type[BaseModel]", offer.info.options.load())
-    except Exception as error:
-        summary = f"{kind} {offer.info.name} cannot be loaded: {type(error).__name__}: {error}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        summary = f"{kind} {offer.info.name} cannot be loaded: {described(error)}"
         raise BackendError("plugin-broken", summary, f"update or reinstall {offer.source.distribution}") from error
 
 

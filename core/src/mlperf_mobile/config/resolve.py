@@ -16,7 +16,7 @@ from mlperf_mobile.config.document import Layer, Setting, read_resource
 from mlperf_mobile.config.effect import Idle
 from mlperf_mobile.config.selection import Benchmark, Request, select
 from mlperf_mobile.config.settings import Cooldown, Counts, Mode, SeedSettings, Settings
-from mlperf_mobile.errors import BackendError, UsageError, did_you_mean
+from mlperf_mobile.errors import BackendError, UsageError, described, did_you_mean
 from mlperf_mobile.names import as_file_name
 from mlperf_mobile.plan import LoadPlan, Official, Plan
 from mlperf_mobile.registry import Offer, Registry
@@ -145,8 +145,10 @@ class _Resolution:
         info, options = self.scenario.info, self._options("scenario")
         try:
             return bool(info.scenario.load()(options).parallel)
-        except Exception as error:
-            summary = f"scenario {info.name} cannot be loaded: {type(error).__name__}: {error}"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            summary = f"scenario {info.name} cannot be loaded: {described(error)}"
             fix = f"update or reinstall {self.scenario.source.distribution}"
             raise BackendError("plugin-broken", summary, fix) from error
 

@@ -63,7 +63,9 @@ def main() -> int:
             watch.stop()  # it saves the last latencies, of a run that fails as well
         channel.send(events.Ended())
         return ExitCode.OK
-    except Exception as error:  # noqa: BLE001  nothing may leave a worker without being told
+    except KeyboardInterrupt:  # a signal that somebody else sent
+        raise
+    except BaseException as error:  # noqa: BLE001  nothing may leave a worker without being told
         return channel.failed(full_disk(args.directory, error) or error)
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mlperf_mobile.errors import BackendError, DataError, MobileError, ModelError
+from mlperf_mobile.errors import NOT_FOREIGN, BackendError, DataError, MobileError, ModelError, described
 
 
 @contextmanager
 def blame(kind: str, name: str) -> Iterator[None]:
-    """Turn exceptions other than our own into errors of the plugin ``name``."""
+    """Turn exceptions of any type, other than our own, into errors of the plugin ``name``."""
     try:
         yield
-    except Exception as error:
-        if (told := blamed(kind, name, error)) is error:
-            raise
-        raise told from error
+    except NOT_FOREIGN:
+        raise
+    except BaseException as error:
+        raise blamed(kind, name, error) from error
 
 
 def blamed(kind: str, name: str, error: BaseException) -> BaseException:
@@ -24,7 +24,7 @@ def blamed(kind: str, name: str, error: BaseException) -> BaseException:
     if isinstance(error, (MobileError, MemoryError)):
         return error
     error_type = {"backend": BackendError, "dataset": DataError, "task": ModelError}.get(kind, BackendError)
-    summary = f"{kind} {name} failed: {type(error).__name__}: {error}"[:500]
+    summary = f"{kind} {name} failed: {described(error)}"
     told = error_type(f"{kind}-failed", summary, "worker.log in the result folder has the details")
     told.__cause__ = error
     return told

@@ -10,7 +10,7 @@ import traceback
 from contextlib import suppress
 
 from mlperf_mobile import events
-from mlperf_mobile.errors import ExitCode, MobileError
+from mlperf_mobile.errors import ExitCode, MobileError, described
 
 
 class Channel:
@@ -89,5 +89,4 @@ def _told(error: BaseException) -> MobileError:
     if isinstance(error, MemoryError):
         summary, hint = "the run needs more memory than there is", "lower performance_sample_count"
         return MobileError("out-of-memory", summary, hint, ExitCode.INTERNAL)
-    summary = f"{type(error).__name__}: {error}"[:500]
-    return MobileError("internal", summary, "see worker.log in the result folder", ExitCode.INTERNAL)
+    return MobileError("internal", described(error), "see worker.log in the result folder", ExitCode.INTERNAL)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from mlperf_mobile.backend_checks import Shapes
 from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Placement, Probe, Session
-from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile.errors import BackendError, MobileError, ModelError
 from mlperf_mobile.names import as_file_name
 from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.plugin import BackendInfo, Capability
@@ -48,13 +49,31 @@ class Ready:
         """
         artifact: Artifact = self.obtained[accelerator].artifact
         with _timed(self.seconds, "load"), blame("backend", self.plan.backend):
-            loaded = [stack.enter_context(self.backend.load(artifact)) for _ in range(count)]
+            loaded = []
+            for _ in range(count):
+                loaded.append(session := self.backend.load(artifact).__enter__())
+                stack.push(_closing(session, self.plan.backend))
         self.files.check_model()
         return loaded
 
     def share(self, accelerator: str) -> int:
         """How many sessions work on an accelerator when throughput is what counts."""
         return self.plan.accelerators[accelerator] or self.backend.shards
+
+
+def _closing(session: Session, backend: str) -> Callable[[object, BaseException | None, object], None]:
+    """Close a session; what it raises is its backend's, and hides no earlier error."""
+
+    def close(kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            with blame("backend", backend):
+                session.__exit__(kind, error, trace)
+        except MobileError:
+            if error is None:
+                raise
+            traceback.print_exc()
+
+    return close
 
 
 @dataclass(frozen=True, slots=True)

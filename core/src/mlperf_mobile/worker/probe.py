@@ -9,6 +9,7 @@ import traceback
 from dataclasses import asdict
 
 from mlperf_mobile import events
+from mlperf_mobile.errors import described
 from mlperf_mobile.registry import Registry, pick
 from mlperf_mobile.worker.channel import Channel
 
@@ -34,11 +35,11 @@ def main() -> None:
             "devices": [asdict(device) for device in found.devices],
             "functional_only": dict(found.functional_only),
         }
-    except Exception as error:  # noqa: BLE001  a plugin's probe may raise anything, although it should not
+    except BaseException as error:  # noqa: BLE001  a plugin's probe may raise anything, although it should not
         traceback.print_exc()
         answer = {
             "usable": False,
-            "reason": f"its probe raised {type(error).__name__}: {error}",
+            "reason": f"its probe raised {described(error)}",
             "fix": "tell its vendor",
         }
     channel.send(events.Measured(part="probe", value=answer))

@@ -17,7 +17,7 @@ from mlperf_mobile.contracts import (
     Tensors,
     TensorSpec,
 )
-from mlperf_mobile.errors import BackendError, DataError, MobileError, ModelError
+from mlperf_mobile.errors import NOT_FOREIGN, BackendError, DataError, ModelError, described
 from mlperf_mobile.worker.encoded import EncodedStore, encoded_key
 from mlperf_mobile.worker.watch import Watch
 
@@ -85,14 +85,14 @@ class System:
             if self.batch == 1:
                 return [session.run(*samples)]
             return _as_batch_session(session).run_batch(samples)
-        except Exception as error:
+        except BaseException as error:
             raise _blamed(error, self.codec.decode, self.specs) from error
 
     def decode(self, outputs: Tensors) -> bytes:
         """The response for one sample's outputs."""
         try:
             return self.codec.decode(outputs)
-        except Exception as error:
+        except BaseException as error:
             raise _blamed(error, self.codec.decode, self.specs) from error
 
     def hold(self, index: int) -> None:
@@ -112,24 +112,24 @@ class System:
             return None
         try:
             return encoded_key(dataset.fingerprint(index), codec.recipe)
-        except (MobileError, MemoryError):
+        except NOT_FOREIGN:
             raise
-        except Exception as error:
-            raise DataError("dataset-failed", f"sample {index} cannot be read: {_told(error)}", _HINT) from error
+        except BaseException as error:
+            raise DataError("dataset-failed", f"sample {index} cannot be read: {described(error)}", _HINT) from error
 
     def _encode(self, index: int) -> Tensors:
         try:
             sample = self._dataset.sample(index)
-        except (MobileError, MemoryError):
+        except NOT_FOREIGN:
             raise
-        except Exception as error:
-            raise DataError("dataset-failed", f"sample {index} cannot be read: {_told(error)}", _HINT) from error
+        except BaseException as error:
+            raise DataError("dataset-failed", f"sample {index} cannot be read: {described(error)}", _HINT) from error
         try:
             return self.codec.encode(sample)
-        except (MobileError, MemoryError):
+        except NOT_FOREIGN:
             raise
-        except Exception as error:
-            raise ModelError("task-failed", f"sample {index} cannot be encoded: {_told(error)}", _HINT) from error
+        except BaseException as error:
+            raise ModelError("task-failed", f"sample {index} cannot be encoded: {described(error)}", _HINT) from error
 
     def load_samples(self, indices: Sequence[int]) -> None:
         with (
@@ -146,16 +146,17 @@ class System:
 
 def _as_batch_session(session: Session) -> BatchSession:
     if not isinstance(session, BatchSession):
-        raise TypeError("a backend with the capability 'batch' loaded a session without run_batch")
+        summary = "a backend with the capability 'batch' loaded a session without run_batch"
+        raise BackendError("plugin-broken", summary, "tell its vendor, or leave batch at 1")
     return session
 
 
-def _blamed(error: Exception, decode: Decode, specs: Sequence[TensorSpec]) -> Exception:
+def _blamed(error: BaseException, decode: Decode, specs: Sequence[TensorSpec]) -> BaseException:
     """The error with the plugin named in whose code it came up; a ``try`` costs the timed region nothing.
 
     A decoder that fails on outputs that are not what the session announces is not to blame.
     """
-    if isinstance(error, (MobileError, MemoryError)):
+    if isinstance(error, NOT_FOREIGN):
         return error
     trace, code = error.__traceback__, getattr(decode, "__code__", None)
     while trace:
@@ -163,13 +164,9 @@ def _blamed(error: Exception, decode: Decode, specs: Sequence[TensorSpec]) -> Ex
             given = trace.tb_frame.f_locals.get(code.co_varnames[hasattr(decode, "__self__")])
             if wrong := wrong_outputs(given, specs, infinite=True):
                 return BackendError("wrong-outputs", f"the outputs cannot be decoded: {wrong}", _HINT)
-            return ModelError("task-failed", f"the outputs cannot be decoded: {_told(error)}", _HINT)
+            return ModelError("task-failed", f"the outputs cannot be decoded: {described(error)}", _HINT)
         trace = trace.tb_next
-    return BackendError("backend-failed", f"inference failed: {_told(error)}", _HINT)
-
-
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:500]
+    return BackendError("backend-failed", f"inference failed: {described(error)}", _HINT)
 
 
 Decode = Callable[[Tensors], bytes]
@@ -183,7 +180,7 @@ def _single(session: Session, decode: Decode, samples: Samples) -> Callable[[int
     def answer(index: int) -> bytes:
         try:
             return decode(run(samples[index]))
-        except Exception as error:
+        except BaseException as error:
             raise _blamed(error, decode, specs) from error
 
     return answer
@@ -198,7 +195,7 @@ def _one_by_one(
         run = runs[session]
         try:
             return [decode(run(samples[index])) for index in indices]
-        except Exception as error:
+        except BaseException as error:
             raise _blamed(error, decode, specs) from error
 
     return answer_batch
@@ -215,7 +212,7 @@ def _batched(
             for start in range(0, len(indices), batch):
                 ready = [samples[index] for index in indices[start : start + batch]]
                 responses += [decode(outputs) for outputs in run_batch(ready)]
-        except Exception as error:
+        except BaseException as error:
             raise _blamed(error, decode, specs) from error
         return responses
 
