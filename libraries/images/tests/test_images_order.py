@@ -97,5 +97,5 @@ def test_what_is_no_image_is_named(tmp_path: Path) -> None:
 def test_turned_images_are_told(tmp_path: Path) -> None:
     files = [photograph(tmp_path / f"{number}.jpg", number) for number in (1, 3, 6)]
     assert turned_images(files[:1]) == ""
-    assert f"{files[1]} asks viewers to turn" in turned_images(files[:2])
-    assert f"{files[1]} and 1 more ask" in turned_images(files)
+    assert f"{files[1]} has an EXIF orientation" in turned_images(files[:2])
+    assert f"{files[1]} and 1 more have" in turned_images(files)

@@ -390,7 +390,7 @@ class TestCoco:
         images(tmp_path, "a.png", "b.png")
         for name, text in (("x.json", json.dumps(instances(names=("c.jpg",)))), ("x.pbtxt", OFFICIAL)):
             (tmp_path / name).write_text(text)
-            with pytest.raises(DataError, match=r"has nothing of the images in .* of a\.png for one"):
+            with pytest.raises(DataError, match=r"has none of the images in .*, such as a\.png"):
                 Coco(tmp_path, {"annotations": tmp_path / name})
 
     def test_an_image_that_json_does_not_list(self, tmp_path):

@@ -58,7 +58,7 @@ def test_turned_photographs_annotated_as_stored_are_warned_of(tmp_path: Path, or
     MeanAveragePrecision(data, 91)
     assert isinstance(data, Warned)
     (warning,) = warnings_of(data)
-    assert "b.jpg asks viewers to turn the image" in warning
+    assert "b.jpg has an EXIF orientation" in warning
 
 
 def test_upright_photographs_of_the_right_size(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ class TestPostProcessed:
 
     def test_orders_that_cannot_be_told_are_asked_for(self):
         outputs = [spec(SHAPES[part]) for part in ("scores", "boxes", "count", "classes")]
-        with pytest.raises(ModelError, match="cannot be told") as caught:
+        with pytest.raises(ModelError, match="cannot be identified") as caught:
             bind(outputs)
         assert "output_order" in caught.value.hint
 

@@ -94,4 +94,4 @@ def test_turned_images_are_warned_of(tmp_path: Path) -> None:
     exif[0x0112] = 3
     Pillow.new("RGB", (16, 16)).save(tmp_path / "images" / "b.png", exif=exif)
     (warning,) = warnings_of(data)
-    assert "b.png asks viewers to turn" in warning
+    assert "b.png has an EXIF orientation" in warning

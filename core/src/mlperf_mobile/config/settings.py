@@ -101,7 +101,7 @@ class Settings(Strict):
 
     backend: str | None = Field(default=None, description="which backend runs the model")
     accelerator: str | None = Field(
-        default=None, description="which of the backend's accelerators; offline several side by side, as `cpu:2,npu`"
+        default=None, description="which of the backend's accelerators; in offline also several, such as `cpu:2,npu`"
     )
     scenario: str = Field(default="single-stream", description="how queries are issued")
     mode: Mode = Field(
@@ -119,55 +119,65 @@ class Settings(Strict):
     performance_data_path: Path | None = Field(default=None, description="the folder of the performance data set")
     cache: Path | None = Field(default=None, description="folder for downloads, compiled models and encoded samples")
     encoded_cache_mb: int = Field(
-        default=4096, ge=0, le=10**7, description="megabytes of encoded samples kept between runs, 0: none"
+        default=4096, ge=0, le=10**7, description="megabytes of encoded samples cached between runs; 0: none"
     )
-    output: Path = Field(default=Path("mlperf-mobile-results"), description="the folder that results go into")
+    output: Path = Field(default=Path("mlperf-mobile-results"), description="folder for results")
 
-    min_query_count: int | None = Field(default=None, ge=1, le=10**8, description="queries (offline: samples)")
-    min_duration_s: float | None = Field(default=None, ge=0, le=86400, description="seconds at least")
-    max_duration_s: float | None = Field(default=None, ge=0, le=86400, description="seconds at most, 0: no limit")
-    percentile: float = Field(default=0.90, ge=0.5, lt=1, description="of the latency that single-stream reports")
+    min_query_count: int | None = Field(
+        default=None, ge=1, le=10**8, description="minimum number of queries (offline: samples)"
+    )
+    min_duration_s: float | None = Field(default=None, ge=0, le=86400, description="minimum duration in seconds")
+    max_duration_s: float | None = Field(
+        default=None, ge=0, le=86400, description="maximum duration in seconds; 0: no limit"
+    )
+    percentile: float = Field(
+        default=0.90, ge=0.5, lt=1, description="percentile of the latency that single-stream reports"
+    )
     performance_sample_count: int | None = Field(
         default=None, ge=1, le=10**8, description="samples in memory; by default as many as fit into 500 MB"
     )
     seeds: SeedSettings = SeedSettings()
     expected_latency_ns: int | None = Field(
-        default=None, ge=1, description="LoadGen's expected latency, if below the one that the warm-up measures"
+        default=None, ge=1, description="LoadGen's expected latency, if lower than the one measured in the warm-up"
     )
     input_shapes: InputShapes = Field(
         default_factory=dict,
         description="shapes of one sample for inputs that the model leaves open: `[1,128,128,3]`, or by name",
     )
-    batch: int = Field(default=1, ge=1, le=65536, description="samples a call, offline")
+    batch: int = Field(default=1, ge=1, le=65536, description="samples per call, in offline")
     warmup_s: float = Field(
         default=0.5, ge=0, le=600, description="seconds of untimed inference before the clock starts"
     )
     telemetry_interval_s: float = Field(
-        default=1.0, ge=0, le=3600, description="seconds between readings of the device during the timed run, 0: none"
+        default=1.0, ge=0, le=3600, description="seconds between readings of the device during the timed run; 0: none"
     )
     strict_placement: bool | None = Field(
         default=None, description="fail when operations fall back to the CPU; by default for all accelerators but cpu"
     )
     silence_timeout_s: float = Field(
-        default=300, gt=0, le=86400, description="stop a run that says nothing for so long"
+        default=300, gt=0, le=86400, description="stop a run whose worker sends nothing for this many seconds"
     )
     cooldown: Cooldown = Field(
         default=Cooldown.FIXED,
-        description="fixed: rest `cooldown_s` before each further performance run; baseline: until temperatures and "
+        description="fixed: wait `cooldown_s` before each further performance run; baseline: until temperatures and "
         "frequencies are what they were at first, `cooldown_s` at most",
     )
     cooldown_s: float | None = Field(
         default=None, ge=0, le=86400, description="seconds between performance runs; 300 in a submission, else 0"
     )
     compile_timeout_s: float = Field(
-        default=3600, gt=0, le=604800, description="stop a run that compiles its model for so long"
+        default=3600,
+        gt=0,
+        le=604800,
+        description="stop a run whose model takes longer than this many seconds to compile",
     )
     quality: QualitySettings | None = Field(
         default=None, description="`metric`, `reference`, `ratio` and `source` of the quality target"
     )
 
     unverified: dict[str, str] = Field(
-        default_factory=dict, description="settings without a reliable source, and why; such a target never gates"
+        default_factory=dict,
+        description="settings without a reliable source, with the reason; such a target is not enforced",
     )
 
     backend_options: dict[str, Any] = Field(default_factory=dict, description="options of the backend")

@@ -43,7 +43,7 @@ def read_header(path: Path) -> Header:
 
 
 def turned_images(files: Iterable[Path]) -> str:
-    """What to warn of where files ask viewers to turn them, of which the reference app knows nothing; empty for none.
+    """A warning about files with an EXIF orientation, which the reference app ignores; empty if there are none.
 
     Files that cannot be read are left to whoever reads them.
     """
@@ -56,8 +56,8 @@ def turned_images(files: Iterable[Path]) -> str:
             continue
     if not found:
         return ""
-    told = f"{found[0]} and {len(found) - 1} more ask" if len(found) > 1 else f"{found[0]} asks"
-    return f"{told} viewers to turn the image (EXIF orientation), and it is used as it is stored"
+    told = f"{found[0]} and {len(found) - 1} more have" if len(found) > 1 else f"{found[0]} has"
+    return f"{told} an EXIF orientation, but images are used as stored, without rotation"
 
 
 def _orientation(exif: bytes) -> int:

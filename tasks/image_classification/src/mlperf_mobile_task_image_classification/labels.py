@@ -35,7 +35,9 @@ def read_labels(path: Path, names: Sequence[str], classes: int, warnings: list[s
     if by_order and warnings is not None and (wrong := misnumbered(names)):
         place, number = wrong
         told = f"{names[place]}, image {place + 1} by name, has label {place + 1} of {path}, not number {number}"
-        warnings.append(f"{told}: labels go by the order of names; write 'NAME CLASS' lines if they belong to numbers")
+        warnings.append(
+            f"{told}: labels are assigned in name order; if they belong to the numbers, write 'NAME CLASS' lines"
+        )
     return (_by_order if by_order else _by_name)(path, lines, names, classes)
 
 
@@ -91,7 +93,7 @@ def _images_by_word(names: Iterable[str]) -> dict[str, list[str]]:
 def _class(path: Path, number: int, word: str, classes: int) -> int:
     digits = word if len(word) <= 9 else ""
     if not (digits.isascii() and digits.isdigit()):
-        hint = "one class number a line, or 'NAME CLASS' on all lines; classes are 0, 1, 2, …"
+        hint = "one class number per line, or 'NAME CLASS' on every line; classes are 0, 1, 2, …"
         raise DataError("labels", f"{path}:{number}: {word[:40]!r} is not a class number", hint)
     if int(digits) >= classes:
         reason = f"{path}:{number}: label {digits} is out of range, classes are 0 to {classes - 1}"

@@ -42,7 +42,7 @@ class Coco:
         for file in self._files:
             other = keys.setdefault(image_key(file.name), file.name)
             if other != file.name:
-                reason = f"{self._folder}: {other} and {file.name} differ in their suffix alone"
+                reason = f"{self._folder}: {other} and {file.name} differ only in their suffix"
                 raise DataError("image-names", reason, "keep one of them: annotations go by names without suffix")
         self._annotations = annotations = chosen.annotations or _beside(self._folder)
         self._truths = self._matched(annotations, list(keys)) if annotations else None
@@ -76,7 +76,7 @@ class Coco:
     def warnings(self) -> list[str]:
         """Of images that viewers turn and this data set, as the reference app, does not."""
         told = turned_images(self._files) if self._truths is not None else ""
-        return [f"{told}; check that its boxes were drawn so"] if told else []
+        return [f"{told}; check that its boxes fit the stored image"] if told else []
 
     def _check_size(self, index: int, height: int, width: int) -> None:
         """Boxes are in pixels of an image as large as the annotations say: of another size, they lie elsewhere."""
@@ -85,9 +85,9 @@ class Coco:
         if (header.height, header.width) == (height, width):
             return
         reason = f"{path} is {header.width}x{header.height}, {self._annotations} says {width}x{height}"
-        hint = "give the images that were annotated, or annotations of these"
+        hint = "give the images that were annotated, or the annotations of these images"
         if header.turned and (header.width, header.height) == (height, width):
-            hint = "its EXIF orientation turns it in viewers alone: store it turned, or annotate the stored pixels"
+            hint = "viewers rotate it by its EXIF orientation: store the rotated image, or annotate the stored pixels"
         raise DataError("annotation-size", reason, hint)
 
     def _matched(self, annotations: Path, keys: list[str]) -> list[Truth]:
@@ -95,7 +95,7 @@ class Coco:
         known: Mapping[str, Truth] = (read_ground_truth if textual else read_instances)(annotations)
         absent = [file.name for key, file in zip(keys, self._files, strict=True) if key not in known]
         if len(absent) == len(keys):
-            reason = f"{annotations} has nothing of the images in {self._folder}, of {absent[0]} for one"
+            reason = f"{annotations} has none of the images in {self._folder}, such as {absent[0]}"
             raise DataError("annotations", reason, "give the annotations of these images")
         if absent and not textual:
             reason = f"{annotations} does not list {absent[0]}, nor {len(absent) - 1} more of the images"

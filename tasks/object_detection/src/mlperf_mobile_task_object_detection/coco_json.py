@@ -59,7 +59,7 @@ def read_instances(path: Path) -> dict[str, Truth]:
         if image.id in images:
             raise DataError("annotations", f"{place}: there is another image with id {image.id}", _HINT)
         if (key := image_key(image.name)) in keys:
-            reason = f"{place}: {image.name} and {keys[key]} differ in folder or suffix alone"
+            reason = f"{place}: {image.name} and {keys[key]} differ only in folder or suffix"
             raise DataError("image-names", reason, "give images names of their own")
         images[image.id], keys[key] = image, image.name
     categories = {

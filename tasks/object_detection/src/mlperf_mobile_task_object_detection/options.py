@@ -33,7 +33,7 @@ class TaskOptions(_Options):
     )
     output_order: tuple[Part, ...] | None = Field(
         default=None,
-        description="what the model's outputs hold, in order, where it cannot be told: "
+        description="the model's outputs, in order, if they cannot be identified: "
         "[boxes, classes, scores, count] or [boxes, scores]",
     )
     score_activation: Literal["sigmoid", "softmax", "none"] = Field(

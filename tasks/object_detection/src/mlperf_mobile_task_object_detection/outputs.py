@@ -90,7 +90,7 @@ def find_outputs(outputs: Sequence[TensorSpec], order: Sequence[Part] | None) ->
     if order is not None:
         if len(order) == len(outputs) and _fit(outputs, order):
             return _with_scales(outputs, order)
-        reason = f"the model gives {describe(outputs)}, which cannot be {', '.join(order)}"
+        reason = f"the model's outputs are {describe(outputs)}, which cannot be {', '.join(order)}"
         raise ModelError("model-output", reason, "correct output_order, or leave it out")
     parts = {len(each): each for each in (POST_PROCESSED, RAW)}.get(len(outputs), ())
     fitting = [each for each in permutations(parts) if parts and _fit(outputs, each)]
@@ -104,8 +104,8 @@ def find_outputs(outputs: Sequence[TensorSpec], order: Sequence[Part] | None) ->
     if len(fitting) > 1 and parts in fitting:
         fitting = [parts]
     if len(fitting) > 1:
-        hint = f"say what they are, in order: --set 'output_order=[{', '.join(fitting[0])}]', or another order"
-        raise ModelError("model-output", f"which output is which cannot be told: {describe(outputs)}", hint)
+        hint = f"name them in order: --set 'output_order=[{', '.join(fitting[0])}]', or another order"
+        raise ModelError("model-output", f"the outputs cannot be identified: {describe(outputs)}", hint)
     return _with_scales(outputs, fitting[0])
 
 
@@ -132,7 +132,7 @@ def _with_scales(outputs: Sequence[TensorSpec], order: Sequence[Part]) -> Places
     """The places of the parts in this order, in which boxes and scores are real numbers."""
     for spec, part in zip(outputs, order, strict=True):
         if part in ("boxes", "scores") and spec.dtype.kind in "iu" and not spec.quantised:
-            hint = "convert the model with the scales of its outputs, or say which they are with output_order"
+            hint = "convert the model with the scales of its outputs, or name the outputs with output_order"
             raise ModelError("model-output", f"output {spec.name} {spec} has no scale, and should hold {part}", hint)
     return {part: place for place, part in enumerate(order)}
 

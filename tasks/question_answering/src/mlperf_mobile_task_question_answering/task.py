@@ -64,7 +64,7 @@ class _Encoder:
         self._inputs = [_Whole(role, spec) for role, spec in zip(roles, specs, strict=True)]
         ids = self._inputs[roles.index("ids")]
         if size and not ids.holds(size - 1):
-            reason = f"the input {ids.told} cannot hold token {size - 1}, and the vocabulary has {size}"
+            reason = f"the input {ids.told} cannot hold token {size - 1} of the vocabulary"
             raise ModelError("model-input", reason, "export the model with wider token inputs")
         tensors = " ".join(each.recipe for each in self._inputs)
         self.recipe = f"question_answering 1: {tensors} [1,{length}] below {size}"

@@ -59,7 +59,7 @@ def find_outputs(outputs: Sequence[TensorSpec], length: int, order: str) -> tupl
     for spec in outputs:
         check_quantisation(spec)
         if spec.dtype.kind in "iu" and not spec.quantised:
-            reason = f"the output {spec.name} {spec} is quantised, and has no scale"
+            reason = f"the output {spec.name} {spec} is quantised but has no scale"
             raise ModelError("model-output", reason, "convert the model with the scales of its outputs")
     return _order([spec.name for spec in outputs], OUTPUTS, _output, order)
 

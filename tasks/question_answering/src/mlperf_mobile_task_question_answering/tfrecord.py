@@ -46,7 +46,7 @@ def unpack(path: Path) -> memoryview:
     except OSError as error:
         raise DataError("data-missing", f"cannot read {path}: {error.strerror}", "check --data-path") from error
     except zlib.error as error:
-        hint = "the app's TFRecord files are compressed with ZLIB; replace it, or write it anew"
+        hint = "the app's TFRecord files are compressed with ZLIB; replace it, or write it again"
         raise DataError("data-damaged", f"{path} cannot be unpacked: {error}", hint) from error
     if not stream.eof:
         raise DataError("data-damaged", f"{path} ends in the middle, after {len(data)} bytes", "replace the file")

@@ -95,9 +95,9 @@ class ADE20K:
             in_order = self._files[0].stem != self._annotations[0].stem
             if in_order and (place := mispaired(here, there)) is not None:
                 told = f"{here[place]} with {there[place]}"
-                found.append(f"images and annotations are paired in order, {told}: give them the same names")
+                found.append(f"images and annotations are paired in order, such as {told}; give them the same names")
             if told := turned_images(self._files):
-                found.append(f"{told}; check that its annotation was made so")
+                found.append(f"{told}; check that its annotation fits the stored image")
         return found
 
     def _image_size(self, path: Path) -> Size:

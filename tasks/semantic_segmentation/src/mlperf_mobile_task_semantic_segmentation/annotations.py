@@ -62,7 +62,7 @@ def _check_header(path: Path, head: bytes) -> None:
         raise DataError("annotation-too-large", reason, "scale it down")
     if depth != 8 or kind not in (GREY, PALETTE):
         reason = f"{path} is a PNG image of {depth}-bit {KINDS.get(kind, 'unknown')}"
-        hint = "an annotation holds one label a pixel, as 8-bit grey values or palette indices"
+        hint = "an annotation has one label per pixel, as 8-bit grey values or palette indices"
         raise DataError("annotation-kind", reason, hint)
 
 
@@ -70,7 +70,7 @@ def _read_square(path: Path) -> Pixels:
     size = path.stat().st_size
     side = math.isqrt(size)
     if not 0 < size <= MAX_PIXELS or side * side != size:
-        reason = f"{path} has {size} bytes, which are no square of labels"
+        reason = f"{path} has {size} bytes, which do not form a square of labels"
         raise DataError("annotation-size", reason, "give annotations as PNG files")
     return np.fromfile(path, np.uint8).reshape(side, side)
 

@@ -63,7 +63,7 @@ class MeanIoU:
         found = _of_size(np.frombuffer(response, np.uint8), truth.shape)
         if found is None:
             (height, width), size = truth.shape, len(response)
-            reason = f"the response to sample {index} has {size} bytes, which is no label map for {width}x{height}"
+            reason = f"the response to sample {index} has {size} bytes, which is not a label map for {width}x{height}"
             raise DataError("response", reason, "the log belongs to another task, data set or model")
         pairs = truth.astype(np.uint16)
         pairs <<= 8
@@ -96,7 +96,7 @@ class MeanIoU:
         truth = self._dataset.truth(index)
         if not isinstance(truth, np.ndarray) or truth.dtype != np.uint8 or truth.ndim != 2 or not truth.size:
             told = f"{truth.dtype}{list(truth.shape)}" if isinstance(truth, np.ndarray) else repr(truth)[:40]
-            reason = f"the truth of sample {index} is {told}, not one label a pixel"
+            reason = f"the truth of sample {index} is {told}, not one label per pixel"
             raise DataError("label", reason, "choose a data set that fits the task, with --dataset")
         return truth
 

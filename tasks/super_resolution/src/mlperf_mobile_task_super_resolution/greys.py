@@ -97,7 +97,7 @@ def _channels(spec: TensorSpec, code: str) -> list[TensorSpec]:
 
 def _check_told(spec: TensorSpec, ends: Range, code: str) -> None:
     if spec.dtype.itemsize > 1 and not all(_tells(each, ends) for each in _channels(spec, code)):
-        scale = f"the scale {spec.scale:g}, which tells" if spec.quantised else "no scale, and without one there are"
+        scale = f"the scale {spec.scale:g}, which gives" if spec.quantised else "no scale, and therefore"
         reason = f"tensor {spec.name} {spec} has {scale} no grey values"
         raise ModelError(code, reason, "convert the model with float32, uint8 or int8 images")
 

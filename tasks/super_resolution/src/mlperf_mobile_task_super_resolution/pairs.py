@@ -48,7 +48,7 @@ class Pairs:
         self._low = image_files(low)
         self._high = pair(self._low, image_files(high)) if high else None
         wrong = mispaired_files(self._low, self._high) if self._high else None
-        self.warnings = [f"images are paired in order, {wrong}: give them the same names"] if wrong else []
+        self.warnings = [f"images are paired in order, such as {wrong}; give them the same names"] if wrong else []
         """That images are paired in order where their names have other numbers."""
 
     def __len__(self) -> int:
