@@ -1,4 +1,4 @@
-"""The latency of every sample as LoadGen counts it, out of LoadGen's trace.
+"""The latency of every sample as LoadGen measures it, from LoadGen's trace.
 
 LoadGen takes a query's latency between its own readings of the clock, before it calls the system and after the system
 calls back. Only its trace has them one by one (mlcommons/inference, loadgen/loadgen.cc, ``SampleComplete``).
@@ -23,11 +23,11 @@ FILE = "mlperf_log_trace.json"
 BYTES_A_SAMPLE = 800
 """At most: 650 in single-stream, some 250 offline (measured)."""
 FASTEST_OFFLINE_NS = 400_000
-"""Of one sample: LoadGen formats a trace in 4 µs a sample, beside sessions that use every processor."""
+"""Per sample: LoadGen formats a trace in 4 µs per sample, next to sessions that use every CPU."""
 _LATENCY = re.compile(rb'"complete_ns":(-?\d{1,18})[,}]')
 _CHUNK = 4 << 20
 _LONGEST = 4096
-"""Of an event: so much of a chunk is looked at again with the next one."""
+"""Of an event; this much of a chunk is searched again together with the next one."""
 
 
 def read(path: Path) -> array[int]:
@@ -54,7 +54,7 @@ def _take(values: array[int], data: bytes) -> None:
 
 
 def fits(settings: Any, folder: Path) -> bool:
-    """Whether a trace disturbs nothing: the disk takes it, and as much again, and it needs no processor that is missed.
+    """Whether a trace is harmless: there is disk space for twice its size, and it takes no CPU time from sessions.
 
     In single-stream it is formatted while the timed thread works. Offline it may take 1 % of one processor: runs of
     more than 2,500 samples a second have none.
@@ -81,7 +81,7 @@ def fits(settings: Any, folder: Path) -> bool:
 
 
 def replace(latencies_ns: array[int], path: Path, logged: Mapping[str, float]) -> bool:
-    """Put the trace's latencies in the place of those taken beside LoadGen, and empty the trace, which is large.
+    """Replace the live latencies by those of the trace, and empty the trace, which is large.
 
     Args:
         latencies_ns: As many latencies as samples were answered.

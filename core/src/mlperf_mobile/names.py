@@ -1,4 +1,4 @@
-"""Names of runs, benchmarks and devices where they become names of files: a name is never a path."""
+"""Names of runs, benchmarks and devices that are used as file names: a name is never a path."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _OTHER = re.compile(r"[^A-Za-z0-9._+-]")
 
 
 def is_file_name(name: str) -> bool:
-    """Whether a name can be that of a file or folder, in any folder and on any system."""
+    """Whether a name is valid for a file or folder, in any folder and on any system."""
     return _PLAIN.fullmatch(name) is not None
 
 
 def as_file_name(name: str) -> str:
-    """The name of a file for something called ``name``; names that differ stay different.
+    """A file name for ``name``; different names give different file names.
 
     A name that is one already stays as it is; every other gets a digest of itself.
     """

@@ -1,4 +1,4 @@
-"""A timed run's score: the one number that stands for it, its unit, and which way is better."""
+"""A timed run's score: the number by which runs are compared, its unit, and its direction."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PerformanceScore:
 
     @property
     def cost(self) -> float:
-        """The lower, the better: the value, or its inverse where higher is better.
+        """Lower is better: the value, or its inverse if higher is better.
 
         Raises:
             ValueError: The value is zero.

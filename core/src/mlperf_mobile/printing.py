@@ -1,4 +1,4 @@
-"""The way of every text to a terminal: nothing that a result, a file or a plugin says can move its cursor."""
+"""Removes control characters from everything printed, so that no result, file or plugin can control a terminal."""
 
 from __future__ import annotations
 

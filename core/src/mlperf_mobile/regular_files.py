@@ -1,4 +1,4 @@
-"""Opens files of somebody else's: a pipe, a device or a folder in their place is refused, for it might never end."""
+"""Opens untrusted files: a pipe, a device or a folder is refused, because reading it might never end."""
 
 from __future__ import annotations
 

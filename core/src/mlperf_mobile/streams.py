@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full or broken: services and cron jobs start so, and libraries close them."""
+"""Handles standard streams that are closed, full or broken, as in services and cron jobs, or closed by libraries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlperf_mobile.errors import OutputError
 
 
 def guard(log: Path | None = None) -> None:
-    """Open what is closed of the descriptors 0, 1 and 2, so that no other file gets these numbers.
+    """Open those of the descriptors 0, 1 and 2 that are closed, so that no other file gets these numbers.
 
     Args:
         log: Takes what is written to them; nothing is kept without one.
@@ -37,7 +37,7 @@ def _open(number: int, log: Path | None) -> None:
 
 
 class _Heedless(io.FileIO):
-    """A file whose writer does not care whether it arrives."""
+    """A file whose write errors are ignored."""
 
     def write(self, data: object) -> int:
         try:
@@ -47,7 +47,7 @@ class _Heedless(io.FileIO):
 
 
 class _Strict(io.FileIO):
-    """A file whose failure is an error of its own kind; a reader that has gone is left to the command."""
+    """A file whose write errors are ``output-lost``; a closed pipe is left to the command."""
 
     def write(self, data: object) -> int:
         try:
@@ -87,7 +87,7 @@ def standard() -> Iterator[None]:
 
 
 def heedless() -> None:
-    """Let no text that this process prints become an error: its log may lie on a disk that is full."""
+    """Ignore write errors of standard streams: the worker's log may be on a full disk."""
     sys.stdout = _stream(_Heedless(1, "w", closefd=False), sys.stdout)
     sys.stderr = _stream(_Heedless(2, "w", closefd=False), sys.stderr)
 

@@ -21,14 +21,14 @@ SESSIONS = "sessions"
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """A setting that changes nothing about one run."""
+    """A setting that has no effect on one run."""
 
     key: str
     source: str
     why: str
     """``"in scenario single-stream: it answers one sample at a time"``."""
     refused: bool
-    """Whoever sets it believes something about the number that is not so; others are left over from other runs."""
+    """Such a setting would mislead about the number; others are merely left over from other runs."""
 
     @property
     def text(self) -> str:
@@ -45,7 +45,7 @@ def idle(
     times_other_data: bool,
     performance_runs: int,
 ) -> Iterator[Idle]:
-    """What changes nothing about a run.
+    """The settings that have no effect on a run.
 
     Args:
         own: What the user set, by full name.
@@ -80,7 +80,7 @@ def idle(
 
 
 def notes(found: Sequence[Sequence[Idle]]) -> list[tuple[str, ...]]:
-    """What each run reports: settings that change nothing anywhere, and those that this run alone cannot honour.
+    """What each run reports: settings without effect on any run, and refused ones that other runs use.
 
     Args:
         found: For each run of a session.

@@ -1,4 +1,4 @@
-"""Between what quantised tensors store and the real values it stands for: ``real = scale * (stored - zero_point)``.
+"""Conversion between the stored and the real values of quantised tensors: ``real = scale * (stored - zero_point)``.
 
 Source: TensorFlow Lite, 8-bit quantisation specification; by tensor, or by channel along one axis.
 """
@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 
 
 def check_quantisation(spec: TensorSpec) -> None:
-    """Refuse scales that no tensor can have.
+    """Refuse invalid scales.
 
     Raises:
         ModelError: ``model-tensor``: a scale is no positive number, or there are not as many as channels.
@@ -38,7 +38,7 @@ def check_quantisation(spec: TensorSpec) -> None:
 
 
 def real_values(spec: TensorSpec) -> Callable[[Array], Floats]:
-    """A function of a whole tensor to its real values, as a new float32 array of the same shape.
+    """A function from a whole tensor to its real values, a new float32 array of the same shape.
 
     Raises:
         ModelError: See :func:`check_quantisation`.
@@ -59,7 +59,7 @@ def real_values(spec: TensorSpec) -> Callable[[Array], Floats]:
 
 
 def stored_values(spec: TensorSpec) -> Callable[[Array], Array]:
-    """A function of real values to those stored: the nearest ones, of two the even one, clipped to the type's range.
+    """A function from real values to stored ones: rounded to nearest, ties to even, clipped to the type's range.
 
     Takes any shape that broadcasts with the tensor's; floats that are not quantised become the tensor's type.
 

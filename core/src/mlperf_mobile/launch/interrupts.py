@@ -1,4 +1,4 @@
-"""What stops a run from outside: the first signal interrupts it, further ones do not disturb what is to be stored."""
+"""Signals that stop a run: the first one interrupts it, later ones do not disturb storing the result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Interrupts:
             signal.raise_signal(self._late)
 
     def hold(self) -> None:
-        """Raise nothing from here on."""
+        """Raise no further ``KeyboardInterrupt``."""
         self._held = True
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""The worker as a process of this machine: its start, its log, and its end with everything that it started."""
+"""The worker as a local process: starting it, its log, and ending it with all processes that it started."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ import psutil
 from mlperf_mobile.launch.worker_log import WorkerLog
 
 GRACE_S = 0.5
-"""How long a worker that is done, or was cancelled, may take to end by itself."""
+"""How long a finished or cancelled worker may take to exit."""
 MARK = "_MLPERF_MOBILE_RUN"
-"""A variable in the environment of a worker and of what it starts: which run a stray process belongs to."""
+"""An environment variable of a worker and its children; it tells which run a stray process belongs to."""
 _SUBREAPER = (36, 37)
 """``PR_SET_CHILD_SUBREAPER`` and ``PR_GET_CHILD_SUBREAPER`` (linux/prctl.h)."""
 
@@ -31,15 +31,15 @@ class Exit:
 
     returncode: int
     killed: bool
-    """It had not ended by itself, and was killed here."""
+    """It did not exit by itself and was killed by the launcher."""
     out_of_memory: bool
-    """The kernel's out-of-memory killer ended some process meanwhile."""
+    """The kernel's out-of-memory killer ended some process in the meantime."""
     left_behind: tuple[str, ...]
-    """What it had started and could not be ended, by name and number."""
+    """Processes that it had started and that could not be ended, by name and process id."""
 
 
 class Worker:
-    """A running worker; :meth:`end` has to be called."""
+    """A running worker; :meth:`end` must be called."""
 
     def __init__(self, folder: Path, mark: str) -> None:
         """Start it.
@@ -75,19 +75,19 @@ class Worker:
         """Its events come from here; to be closed by whoever reads them."""
 
     def tell(self, line: bytes) -> None:
-        """Write to its standard input; when it is gone, its end says why."""
+        """Write to its standard input; if it has died, its exit tells why."""
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):
             self.process.stdin.write(line)
             self.process.stdin.flush()
 
     def wait(self, seconds: float) -> None:
-        """Give it so long to end by itself."""
+        """Wait this long for it to exit."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(seconds)
 
     def end(self) -> Exit:
-        """See to it that the process, and all that it started, is gone."""
+        """End the process, and all processes that it started."""
         killed = self.process.poll() is None
         strays = _descendants(self.process.pid)
         with suppress(ProcessLookupError, PermissionError):
@@ -105,7 +105,7 @@ class Worker:
         return Exit(self.process.returncode, killed, oom, tuple(map(_named, left)))
 
     def _adopted(self) -> list[psutil.Process]:
-        """Processes that became ours when the ones that had started them ended.
+        """Orphans that were reparented to this process.
 
         What other threads of this process have started is in its session, or has another run's mark.
         """
@@ -124,7 +124,7 @@ class Worker:
 
 
 def created(pid: int) -> float:
-    """When a process was made, in seconds since the epoch; 0 when there is no such process."""
+    """When a process was created, in seconds since the epoch; 0 if there is no such process."""
     try:
         return float(psutil.Process(pid).create_time())
     except psutil.Error:
@@ -132,12 +132,12 @@ def created(pid: int) -> float:
 
 
 def is_alive(pid: int, made: float) -> bool:
-    """Whether a process that was made then still runs; another one may have got its number."""
+    """Whether a process created at that time is still running; its id may have been reused."""
     return made > 0 and abs(created(pid) - made) <= 1
 
 
 def end_abandoned(pid: int, made: float, mark: str) -> None:
-    """End what is left of a run whose launcher is gone: its worker, and everything that the worker had started.
+    """End the processes left behind by a run whose launcher is gone: the worker, and all that it started.
 
     Args:
         pid: The worker's.
@@ -174,7 +174,7 @@ def _descendants(pid: int) -> list[psutil.Process]:
 
 
 def _end_all(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
-    """Kill them; those that are still there."""
+    """Kill them; returns those that are still running."""
     found = list(dict.fromkeys(processes))
     for process in found:
         with suppress(psutil.Error):
@@ -191,7 +191,7 @@ def _named(process: psutil.Process) -> str:
 
 
 def _become_subreaper() -> bool:
-    """Let orphans of this process's children become its own; False where that was so already, or cannot be."""
+    """Make this process a subreaper; False if it was one already, or if that is not possible."""
     if not sys.platform.startswith("linux"):
         return False
     before = ctypes.c_int(0)
@@ -208,7 +208,7 @@ def _prctl(option: int, value: object) -> int:
 
 
 def _oom_kills() -> int:
-    """How many processes the kernel has ended because memory ran out (proc(5), vmstat); 0 where it does not say."""
+    """How many processes the kernel has killed because memory ran out (proc(5), vmstat); 0 if unknown."""
     try:
         found = re.search(r"^oom_kill (\d{1,18})$", Path("/proc/vmstat").read_text(), re.MULTILINE)
     except OSError:

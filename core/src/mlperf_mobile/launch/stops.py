@@ -1,4 +1,4 @@
-"""What a launcher sees of a worker that is stopped, and of itself: the kernel says so, nothing is guessed from gaps."""
+"""Stops of the worker, as the kernel reports them, and gaps in the launcher's own activity."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 _GAP_S = 1.5
-"""Between two looks that come twice a second at least: a longer one is written down."""
+"""Between two polls, of which there are at least two a second; a longer gap is recorded."""
 _BUSY = 0.1
 _MOST = 1000
 
 
 def _changed(pid: int) -> int | None:
-    """The next stop or continuation of a child that was not asked for yet, as ``si_code``; None when there is none.
+    """The next unread stop or continuation of a child, as ``si_code``; None if there is none.
 
     Stops and continuations are kept by the kernel until somebody asks, so none is missed (POSIX, ``waitid``). The end
     of the child is not asked for, and stays for whoever waits for it.
@@ -27,7 +27,7 @@ def _changed(pid: int) -> int | None:
 
 
 class Stops:
-    """Asked from time to time; keeps when the child was stopped.
+    """Polled from time to time; records when the child was stopped.
 
     Args:
         pid: Of the child.
@@ -37,7 +37,7 @@ class Stops:
     """
 
     possible = hasattr(os, "waitid")
-    """Whether this system tells."""
+    """Whether this system reports stops."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Stops:
         self._gaps: list[list[float]] = []
 
     def look(self) -> None:
-        """Ask the kernel, and note a gap since the last look in which this process did nothing."""
+        """Poll the kernel, and record a gap since the last poll in which this process did nothing."""
         now, used = self._clock(), self._used()
         if now - self._last > _GAP_S and used - self._last_used < _BUSY * (now - self._last):
             _note(self._gaps, self._last, now)

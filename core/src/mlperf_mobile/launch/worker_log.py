@@ -1,4 +1,4 @@
-"""``worker.log``: what the worker and its libraries print; however much it is, its beginning and its end are kept."""
+"""``worker.log``: the output of the worker and its libraries; of a large one, the beginning and the end are kept."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mlperf_mobile.results.store import WORKER_LOG
 
 HEAD_BYTES = TAIL_BYTES = 1 << 20
 LAST_WORDS_BYTES = 4096
-"""What an error quotes of it."""
+"""How much of it an error quotes."""
 _SLACK = 4096
-"""What it may have beyond them: the line that says what is missing is no reason to cut again."""
+"""Slack beyond them, so that the line about the omission causes no further cut."""
 _PUNCH = 0x01 | 0x02
 """``FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE`` (linux/falloc.h)."""
 
 
 class WorkerLog:
-    """A file that the worker appends to. It is a file, not a pipe: nobody who prints has to wait for a reader."""
+    """A file that the worker appends to. A pipe could block whoever prints until it is read."""
 
     def __init__(self, folder: Path) -> None:
         """Make it.
@@ -35,7 +35,7 @@ class WorkerLog:
         self._left_out = 0
 
     def trim(self) -> None:
-        """Give the middle's room back to the disk while the worker goes on printing; the end stays where it is."""
+        """Free the disk space of the middle while the worker keeps printing; the end stays in place."""
         with suppress(OSError):
             end = os.fstat(self.fd).st_size - TAIL_BYTES
             if end - self._freed < TAIL_BYTES:
@@ -46,7 +46,7 @@ class WorkerLog:
                 self._cut()
 
     def close(self) -> None:
-        """Leave the beginning, a line that says what is missing, and the end. Nobody prints any more."""
+        """Keep the beginning, a line about the omission, and the end; called when the worker has ended."""
         with suppress(OSError):
             self._cut()
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What an accuracy log holds, without the data set: how many answers, of which samples, of what size."""
+"""The contents of an accuracy log without the data set: how many responses, of which samples, of what size."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Answers:
     distinct: int
     """Sample indices."""
     repeated: int | None
-    """The line of the first sample that was answered before."""
+    """The line of the first sample with a second response."""
     highest: int
     misnumbered: int | None
     """The line of the first item whose ``seq_id`` is not its place."""
     sizes: tuple[int, ...]
-    """All sizes of answers, in bytes; of more than 1000 the first."""
+    """All response sizes, in bytes; at most the first 1000."""
     odd_line: int | None
-    """The line of the first answer that is of another size than the first one."""
+    """The line of the first response whose size differs from that of the first one."""
     constant: bool
-    """Whether all answers are the same bytes."""
+    """Whether all responses are the same bytes."""
     order: str
     """A digest of the indices in their order, as :class:`mlperf_mobile.official.log_frame.Loaded` has one."""
     digest: str
@@ -41,11 +41,11 @@ class Answers:
     damage: str
     """Why the log could not be read to its end; empty for a whole one."""
     truncated: bool
-    """Cut as MLCommons' own tool cuts logs that are too large to be published."""
+    """Truncated as by MLCommons' tool for logs that are too large to be published."""
 
 
 def read(paths: Sequence[Path]) -> Answers:
-    """Read a log to its end, or as far as it is whole."""
+    """Read a log to its end, or as far as it is intact."""
     seen, order, content = _Bits(), hashlib.sha256(), hashlib.sha256()
     sizes: dict[int, int] = {}
     repeated = misnumbered = odd = None
@@ -88,14 +88,14 @@ def read(paths: Sequence[Path]) -> Answers:
 
 
 class _Bits:
-    """A set of sample indices in an eighth of a byte each."""
+    """A set of sample indices, as a bitmap."""
 
     def __init__(self) -> None:
         self._bits = bytearray()
         self.count = 0
 
     def add(self, index: int) -> bool:
-        """Whether it was new; indices that no data set has are never new."""
+        """Whether it was new; indices beyond any data set are never new."""
         if not 0 <= index < MAX_SAMPLES:
             return False
         place, bit = divmod(index, 8)

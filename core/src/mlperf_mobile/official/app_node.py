@@ -1,4 +1,4 @@
-"""One value of a result file, with the key that leads to it: read strictly, and what is wrong with it kept."""
+"""One value of a result file, with its key: parsed strictly; problems are recorded."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Node:
         return json_files.clean(self.value[:2000])
 
     def number(self) -> float | None:
-        """A finite number over or at zero; anything else that claims to be one is a problem, and means none.
+        """A finite number of zero or more; anything else in its place is a problem and counts as missing.
 
         ``N/A`` means that there is none. Forms of text have ``Infinity`` for the rate of a run that was not timed.
         """
@@ -104,7 +104,7 @@ class Node:
 
 
 def facts(top: Node) -> tuple[tuple[str, str], ...]:
-    """Every text, number and flag of the file by its key, so that they can be compared with one another."""
+    """Every string, number and boolean of the file by its key, for comparisons."""
     found: list[tuple[str, str]] = []
     waiting: list[tuple[str, Any]] = [(top.key, top.value)]
     while waiting and len(found) < MAX_FACTS:
@@ -119,5 +119,5 @@ def facts(top: Node) -> tuple[tuple[str, str], ...]:
 
 
 def plain(value: object) -> str:
-    """A value as a short text that can be written."""
+    """A value as short printable text."""
     return json_files.clean(str(value)[:200])

@@ -1,4 +1,4 @@
-"""What a submission has beside results and descriptions: code, the write-up of the calibration, pictures of the app.
+"""Further parts of a submission: code, the calibration write-up, screenshots of the app.
 
 Source: mobile_open, rules/submissionRuleV3_0.adoc, "Vendor Submission Directory Structure".
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 _CALIBRATION = re.compile(r"calibration(\.\w{1,5})?", re.IGNORECASE)
 _PICTURE = re.compile(r".*\.(jpe?g|png|pdf|webp|bmp|gif)|(performance|accuracy)_results?\.txt", re.IGNORECASE)
-"""Pictures of the app's screens; devices without a screen have what the app printed."""
+"""Screenshots of the app; for devices without a screen, the app's output."""
 MAX_ENTRIES = 5000
 
 

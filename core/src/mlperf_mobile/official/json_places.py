@@ -1,4 +1,4 @@
-"""Where each key of a JSON file stands, and what is in it that readers understand differently or not at all."""
+"""The position of each key of a JSON file, and contents that readers interpret differently or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TOKEN = re.compile(r'[ \t\r\n]*(?:([{}\[\],:])|("(?:[^"\\]|\\.)*")|([^\s{}\[\],
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A key twice, or a number that is none."""
+    """A duplicate key, or an invalid number."""
 
     key: str
     line: int

@@ -1,4 +1,4 @@
-"""What LoadGen writes around every value of a detail log, and the values that stand in it more than once."""
+"""The frame of LoadGen's records in a detail log, and values that occur in it more than once."""
 
 from __future__ import annotations
 

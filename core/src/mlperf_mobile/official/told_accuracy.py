@@ -1,4 +1,4 @@
-"""Accuracies that stand in a text beside the logs, where a submission has no result file of the app.
+"""Accuracies from text files next to the logs, for submissions without a result file of the app.
 
 Devices without a screen run the app's program from a command line, whose output is kept as ``accuracy_results.txt`` of
 the device; others score their logs with scripts, which write ``accuracy.txt`` beside the accuracy log.

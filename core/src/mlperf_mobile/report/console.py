@@ -1,4 +1,4 @@
-"""Rich's console for texts of unknown origin: it takes nothing for markup, and draws no control characters."""
+"""Rich's console for untrusted text: nothing is interpreted as markup, and control characters are not printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which bytes a run used: files are hashed once, and whoever touches one afterwards is noticed, even if he undoes it.
+"""The identity of the files that a run used: hashed once, and watched for later changes, even undone ones.
 
 A file is known by device, inode, size, and the times of its last modification and of its last change of status. Writing
 to it, putting another one in its place, and moving the first one back each change one of these; the last cannot be set
@@ -21,7 +21,7 @@ MOST_FILES = 200_000
 
 
 class Watched:
-    """Files as they were when they were hashed."""
+    """Files with their state at the time of hashing."""
 
     def __init__(self) -> None:
         self._stamps: dict[Path, Stamp] = {}
@@ -68,7 +68,7 @@ class Watched:
         self._stamps = {path: stamp for path, stamp in self._stamps.items() if not path.is_relative_to(folder)}
 
     def changed(self) -> Path | None:
-        """The first file that is not what it was; None if all are."""
+        """The first file that has changed; None if none has."""
         for path, stamp in self._stamps.items():
             try:
                 if _stamp(path.stat()) != stamp:

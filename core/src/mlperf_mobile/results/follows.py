@@ -1,4 +1,4 @@
-"""Whether a result follows from its folder: every field beside the one that plan, journal and files give."""
+"""Compares every field of a result with the one derived from its plan, journal and files."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from mlperf_mobile.results.recompose import Ending, Journal, of_journal, program
 from mlperf_mobile.telemetry import timeline
 
 QUICK_BYTES = 1 << 20
-"""Larger files are not hashed by the quick look; most of LoadGen's logs and 100,000 latencies are smaller."""
+"""Larger files are not hashed by the fast check; most of LoadGen's logs and 100,000 latencies are smaller."""
 _NEWLY_DIGESTED = (store.PLAN, store.EVENTS, timeline.FILE)
-"""Files of which earlier versions kept no digest."""
+"""Files for which earlier versions stored no digest."""
 _NOTHING: tuple[Any, ...] = (None, "", False, [], {})
 _SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field that is not what the folder gives."""
+    """One field that differs from the one derived from the folder."""
 
     key: str
     """``performance.latency_ns.p90``, ``rules[min-duration].ok``, ``logs[latencies.bin]``."""
@@ -57,7 +57,7 @@ _ABSENT = _Absent()
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A result, and what its folder has to say about it."""
+    """A result, and its comparison with its folder."""
 
     result: Result
     journal: Journal
@@ -70,7 +70,7 @@ class Followed:
 
 
 def follow(folder: Path, raw: Any, result: Result, digests: Mapping[str, str]) -> Followed:
-    """Compose the result of a folder again, and compare every field.
+    """Derive the result of a folder again, and compare every field.
 
     Args:
         folder: Of the run.
@@ -101,7 +101,7 @@ def _is_log(key: str, spared: Sequence[str]) -> bool:
 
 
 def doubts(folder: Path, raw: Any, result: Result) -> list[str]:
-    """Why a result does not follow from what lies in its folder, as far as that can be said cheaply.
+    """How a result differs from its folder, by the checks that are fast.
 
     It reads the plan and the journal and hashes the small files, some 2 ms for a result: nothing is scored again, and
     files of more than :data:`QUICK_BYTES` are only looked for. ``mlperf-mobile check`` does all of it.
@@ -125,12 +125,12 @@ def doubts(folder: Path, raw: Any, result: Result) -> list[str]:
 
 
 def alone(folder: Path, result: Result) -> bool:
-    """Whether neither plan nor journal lies beside a result of ours, so that nothing vouches for it."""
+    """Whether a result of ours has neither plan nor journal in its folder, so that it cannot be checked."""
     return not (imported(result) or (folder / store.PLAN).exists() or (folder / store.EVENTS).exists())
 
 
 def imported(result: Result) -> bool:
-    """Whether a result was made of official files, and has neither plan nor journal."""
+    """Whether a result was imported, and has neither plan nor journal."""
     return result.origin is not None and result.origin.kind == "official"
 
 

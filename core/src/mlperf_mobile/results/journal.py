@@ -1,4 +1,4 @@
-"""A run's journal, ``events.jsonl``: who holds its lock owns the run, and what is measured finds room in it."""
+"""A run's journal, ``events.jsonl``: its lock marks the run's owner, and its disk space is reserved in advance."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Self
 from mlperf_mobile.errors import OutputError
 
 RESERVE = 1 << 18
-"""Bytes that are set aside at a time, behind what is written: a disk that fills up leaves room for what is measured."""
+"""Bytes of disk space reserved at a time, so that measurements can still be written when the disk fills up."""
 _CHUNK = 1 << 16
 _KEEP_SIZE = 1
 """``FALLOC_FL_KEEP_SIZE`` (linux/falloc.h)."""
 
 
 class JournalFile:
-    """Appends whole lines. What the disk refuses waits in memory, and is tried again with the next line."""
+    """Appends whole lines. Lines that cannot be written are kept in memory, and retried with the next one."""
 
     def __init__(self, fd: int) -> None:
         """Take over an open file, its lock held; see :meth:`create` and :meth:`adopt`."""
@@ -30,7 +30,7 @@ class JournalFile:
         self._size = os.fstat(fd).st_size
         self._reserved = 0
         self.locked = True
-        """False where the file system knows no locks."""
+        """False if the file system has no locks."""
         self.trouble: OSError | None = None
         """Why lines wait, or progress is left out; None while all is well."""
 
@@ -54,7 +54,7 @@ class JournalFile:
 
     @classmethod
     def adopt(cls, path: Path) -> Self:
-        """The journal of a run that nobody owns any more.
+        """The journal of a run that no process owns any more.
 
         Raises:
             OutputError: ``run-alive``: somebody owns it.
@@ -87,7 +87,7 @@ class JournalFile:
             self._reserve()
 
     def flush(self) -> bool:
-        """Write what waits; whether nothing waits any more."""
+        """Write pending lines; returns whether all were written."""
         try:
             while self._waiting:
                 written = os.write(self._fd, self._waiting)
@@ -99,7 +99,7 @@ class JournalFile:
         return True
 
     def sync(self) -> None:
-        """Bring everything to the disk, and give back the room that is left over; what fails is in ``trouble``."""
+        """Flush everything to disk, and free the unused reserve; errors are in ``trouble``."""
         if not self.flush():
             return
         try:
@@ -110,7 +110,7 @@ class JournalFile:
                 self.trouble = error
 
     def drop_torn_line(self) -> None:
-        """Remove what was written of a line when its launcher died: it was never whole, so it never counted."""
+        """Remove a partial last line that was being written when the launcher died."""
         end = self._size
         while end > 0:
             start = max(0, end - _CHUNK)
@@ -123,12 +123,12 @@ class JournalFile:
             self._size = end
 
     def close(self) -> None:
-        """Give up the run."""
+        """Release the run."""
         with suppress(OSError):
             os.close(self._fd)
 
     def _reserve(self) -> None:
-        """Set room aside behind the end; where the file system cannot, there is none."""
+        """Reserve disk space behind the end, if the file system supports it."""
         if not sys.platform.startswith("linux"):
             return
         allocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None)

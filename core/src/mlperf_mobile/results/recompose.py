@@ -1,4 +1,4 @@
-"""A result composed from its folder alone: from the plan, the journal, and what a run that was cut short left."""
+"""Composes a result from its folder alone: the plan, the journal, and the files of an interrupted run."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
 from mlperf_mobile.telemetry import summary, timeline
 
 MOST_PARTS = 64 << 20
-"""Bytes of all measured parts; more is no journal of ours."""
+"""Bytes of all measured parts; a larger journal is not ours."""
 
 _IMPOSSIBLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What composing raises when the parts in a journal are others than a worker's."""
+"""Exceptions raised by composing if the parts in a journal are not those of a worker."""
 RESCUED = "rescued"
 """A part: the numbers of a timed run whose latencies could not be saved."""
 LEFT_BEHIND = "left_behind"
-"""A part: what the worker had started and could not be ended."""
+"""A part: processes that the worker had started and that could not be ended."""
 _MOST_STRANGE = 100
 _HEAD = 96
-"""In so many bytes of a line of ours is its kind."""
+"""A line of ours has its kind within this many bytes."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Ending:
 
 @dataclass(slots=True)
 class Journal:
-    """What stands in a run's journal."""
+    """The content of a run's journal."""
 
     parts: dict[str, Any] = field(default_factory=dict)
     failure: events.Failed | None = None
@@ -60,9 +60,9 @@ class Journal:
     started: events.Started | None = None
     """Who worked on the run; earlier versions did not say."""
     ended: bool = False
-    """The worker said that it was done."""
+    """The worker reported that it was done."""
     concluded: events.Concluded | None = None
-    """The launcher's last word; earlier versions wrote none."""
+    """The launcher's record of the end; earlier versions wrote none."""
     first: float | None = None
     """Time of the first and of the last event that was read whole, in seconds since 1970."""
     last: float | None = None
@@ -70,7 +70,7 @@ class Journal:
     """Lines that no run writes; the first of them."""
 
     def take(self, event: events.Event) -> None:
-        """Note one more event; what was measured twice is what was said last."""
+        """Add an event; of a part that was measured twice, the last one counts."""
         self.first = event.time if self.first is None else min(self.first, event.time)
         self.last = event.time if self.last is None else max(self.last, event.time)
         if isinstance(event, events.Measured):
@@ -86,7 +86,7 @@ class Journal:
 
     @property
     def has_numbers(self) -> bool:
-        """Whether it told anything that would have to be measured again."""
+        """Whether it has anything that would have to be measured again."""
         return not self.parts.keys().isdisjoint(("performance", "accuracy", RESCUED))
 
 
@@ -162,7 +162,7 @@ def _take(journal: Journal, line: bytes, number: int) -> None:
 
 
 def recompose(folder: Path, ending: Ending) -> Result:
-    """The result of a folder, made again from everything in it but its ``result.json``.
+    """The result of a folder, derived from everything in it except ``result.json``.
 
     Args:
         folder: Of the run.
@@ -176,7 +176,7 @@ def recompose(folder: Path, ending: Ending) -> Result:
 
 
 def of_journal(folder: Path, plan: Plan, journal: Journal, ending: Ending, logs: dict[str, str]) -> Result:
-    """The result of a plan and a journal that were read already; see :func:`recompose`.
+    """The result of a plan and a journal that have been read; see :func:`recompose`.
 
     Raises:
         OutputError: No run measures what the journal says.
@@ -195,7 +195,7 @@ def of_journal(folder: Path, plan: Plan, journal: Journal, ending: Ending, logs:
 
 
 def _ending(journal: Journal, ending: Ending) -> Ending:
-    """The launcher's word where there is one, else what the worker's words amount to, else ``ending``."""
+    """The end recorded by the launcher, else the one implied by the worker's events, else ``ending``."""
     if told := journal.concluded:
         try:
             error = ErrorFacts.model_validate(told.error) if told.error is not None else None
@@ -217,7 +217,7 @@ def _ending(journal: Journal, ending: Ending) -> Ending:
 
 
 def partial(folder: Path, parts: dict[str, Any], timed: events.Progress | None) -> dict[str, Any]:
-    """The parts of a timed run that did not end, by its latencies; the rule ``completed`` fails them.
+    """The parts of an interrupted timed run, from its latencies; they fail the rule ``completed``.
 
     Where not even its progress is known, its duration is the sum of its latencies.
     """
@@ -246,7 +246,7 @@ def partial(folder: Path, parts: dict[str, Any], timed: events.Progress | None) 
 
 
 def composed(plan: Plan, parts: dict[str, Any], ending: Ending, logs: dict[str, str]) -> Result:
-    """The result of ``parts``; where a plugin reported what no result can hold, the run failed and says so.
+    """The result of ``parts``; if a plugin reported an invalid value, the run has failed with that error.
 
     Only the parts that cannot be held are left out: a bad report never costs the numbers that were measured.
     """

@@ -1,4 +1,4 @@
-"""Signatures of results, as ``ssh-keygen -Y`` makes and checks them: with the SSH keys that people have already.
+"""Signatures of results with existing SSH keys, made and verified by ``ssh-keygen -Y``.
 
 A signature is of ``result.json``, whose digests are of the other files. Source of the format: OpenSSH, PROTOCOL.sshsig;
 of the file of signers: ssh-keygen(1), ALLOWED SIGNERS.
@@ -16,7 +16,7 @@ from mlperf_mobile.regular_files import read_regular
 from mlperf_mobile.results import store
 
 NAMESPACE = "mlperf-mobile-result"
-"""What the signature is for; a signature of the same key for something else does not count."""
+"""The namespace of signatures; a signature by the same key for another purpose does not count."""
 MOST_BYTES = 64 << 10
 _MOST_NAMES = 16
 _SECONDS = 30
@@ -53,12 +53,12 @@ def sign(folder: Path, key: Path) -> Path:
 
 
 def is_signed(folder: Path) -> bool:
-    """Whether there is a signature beside the result, of whatever worth."""
+    """Whether the result has a signature, valid or not."""
     return os.path.lexists(folder / store.SIGNATURE)
 
 
 def unbroken(folder: Path) -> str:
-    """Why the signature of a result is broken, whoever signed; empty when it is not.
+    """Why the signature of a result is broken, regardless of the signer; empty if it is intact.
 
     Raises:
         UsageError: There is no ``ssh-keygen``.
@@ -70,7 +70,7 @@ def unbroken(folder: Path) -> str:
 
 
 def signer(folder: Path, signers: Path) -> tuple[str, str]:
-    """Who of the allowed signers signed a result, or an empty text and why nobody did.
+    """The allowed signer of a result, or an empty string and the reason why there is none.
 
     Args:
         folder: Of the result.
@@ -133,7 +133,7 @@ def _run(arguments: list[str], data: bytes, seconds: float | None = _SECONDS) ->
 
 
 def _said(done: subprocess.CompletedProcess[bytes]) -> str:
-    """What ssh-keygen said, in one line."""
+    """The output of ssh-keygen, in one line."""
     text = (done.stderr + b"\n" + done.stdout).decode(errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip() and line[:7] != "Signing"]
     return "; ".join(lines)[:300] or f"it ended with {done.returncode}"

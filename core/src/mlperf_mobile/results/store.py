@@ -29,18 +29,18 @@ EVENTS = "events.jsonl"
 WORKER_LOG = "worker.log"
 SIGNATURE = "result.json.sig"
 WORK = "work"
-"""What the backend compiles and cannot be kept; removed when the run is over."""
+"""Compiled files that cannot be cached; removed at the end of the run."""
 _NOT_DIGESTED = (RESULT, SIGNATURE, WORKER_LOG)
 MOST_BYTES = 64 << 20
-"""Of a result or a plan; more is none of ours."""
+"""Of a result or a plan; a larger file is not ours."""
 PARTIAL = ".partial"
 STARTING = ".starting"
 NEEDED_BYTES = 16 << 20
-"""Free space without which a run is not started."""
+"""Free space that a run needs to start."""
 
 
 class Unstored(OutputError):
-    """A result that could not be written; everything that it is made of is kept in the run's hidden folder."""
+    """A result that could not be written; all of its data is kept in the run's hidden folder."""
 
     def __init__(self, error: OutputError, result: Result, folder: Path) -> None:
         hint = f"what was measured is kept: free disk space, then run mlperf-mobile recover {shlex.quote(str(folder))}"
@@ -49,7 +49,7 @@ class Unstored(OutputError):
 
 
 class Folder:
-    """A run's folder while it is being filled; its journal's lock says who owns it."""
+    """A run's folder while the run is in progress; the lock on its journal marks the owner."""
 
     def __init__(self, final: Path, path: Path, journal: JournalFile) -> None:
         self.final, self.path, self.journal = final, path, journal
@@ -94,7 +94,7 @@ class Folder:
 
     @classmethod
     def adopt(cls, path: Path) -> Self:
-        """Own a hidden folder whose launcher is gone.
+        """Take over a hidden folder whose launcher is gone.
 
         Raises:
             OutputError: ``run-alive``: its launcher is not gone. Or it cannot be opened.
@@ -145,7 +145,7 @@ class Folder:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def close(self) -> None:
-        """Own it no longer."""
+        """Release the folder."""
         self.journal.close()
 
 
@@ -177,7 +177,7 @@ def _regular_files(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def telling(path: Path) -> Iterator[None]:
-    """Turn what can go wrong with writing under ``path`` into errors that say so."""
+    """Turn failures of writing under ``path`` into errors for the user."""
     try:
         yield
     except OSError as error:
@@ -190,7 +190,7 @@ def telling(path: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file atomically: it is complete, or not there."""
     with writing(path) as file:
         json.dump(data, file, indent=2, ensure_ascii=False)
         file.write("\n")

@@ -1,4 +1,4 @@
-"""Brings a session's record to what its results say: whoever kept the record may have died at any moment."""
+"""Updates a session's record from its results, because the command may have died at any moment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATES = {
 
 
 def settle(session: Session) -> list[Result]:
-    """Look for the result of every run that the record calls pending; what was cut short becomes a result.
+    """Look for the result of every pending run; interrupted runs are recovered.
 
     The session has to be owned. Its record is changed, and not written.
 
@@ -37,7 +37,7 @@ def settle(session: Session) -> list[Result]:
 
 
 def _found(session: Session, step: Step) -> Result | None:
-    """The result of the last try of a run; None when there is nothing of it."""
+    """The result of the last attempt of a run; None if there is none."""
     final = session.output / step.plan.run_id
     hidden = store.partial(final)
     try:

@@ -20,7 +20,7 @@ from mlperf_mobile.worker.watch import Watch
 T = TypeVar("T")
 Inputs = Sequence[TensorSpec]
 Ask = Callable[[Inputs], Shapes]
-"""Which shapes the task knows, for inputs that are open."""
+"""The shapes that the task supplies for open inputs."""
 
 
 def asking(task: Task, name: str, dataset: Dataset) -> Ask:
@@ -88,7 +88,7 @@ class _Otherwise(MobileError):
 
 
 def _settled(opened: Opened, ask: Ask, attempt: Callable[[Shapes], T]) -> T:
-    """What ``attempt`` makes of the shapes of the plan, and of those that the task adds once the inputs are known."""
+    """The outcome of ``attempt`` with the plan's shapes, and with the task's once the inputs are known."""
     wanted = opened.plan.input_shapes
     asked: Shapes = {name: shape for name, shape in wanted.items() if name != ONLY_INPUT}
     try:

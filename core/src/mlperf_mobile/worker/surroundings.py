@@ -1,4 +1,4 @@
-"""What a library may change of the process around it, and what our files would suffer from."""
+"""Process state that a library may change, and that would affect our files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Surroundings:
         self._locale = locale.setlocale(locale.LC_ALL)
 
     def restore(self) -> None:
-        """Make them what they were: files have the user's modes, and numbers in LoadGen's logs have dots."""
+        """Restore them: files get the user's modes, and numbers in LoadGen's logs a decimal point."""
         os.umask(self._umask)
         with suppress(locale.Error):
             if locale.setlocale(locale.LC_ALL) != self._locale:
@@ -30,7 +30,7 @@ class Surroundings:
 
 
 def die_with(parent: int) -> None:
-    """End this process at once when its parent ends, even where no line of Python is run any more.
+    """End this process at once when its parent dies, even while no Python code runs.
 
     Where the system cannot, the watch notices within a moment.
     """

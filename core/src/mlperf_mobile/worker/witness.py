@@ -1,4 +1,4 @@
-"""What a worker sees of interruptions of its timed run: gaps, suspends, jumps of the clock, waiting for a processor."""
+"""Interruptions of the timed run as seen by the worker: gaps, suspends, clock jumps, waiting for a CPU."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 GAP_S = 1.0
-"""Between two looks that come four times a second: a longer one is written down."""
+"""Between two samples of the clocks, four times a second; a longer gap is recorded."""
 JUMP_S = 0.05
 """Of the wall clock against the monotonic one; NTP slews by 0.0005 of the time that passes."""
 SUSPEND_S = 0.05
 _READ_S = 0.001
 """Clocks that could not be read within this time of each other are not compared."""
 _BUSY = 0.1
-"""Of a gap: a process that used so much processor time in it was not frozen."""
+"""Of a gap; a process that used this much CPU time in it was not frozen."""
 _MOST = 1000
 
 _TASKS = Path("/proc/self/task")
@@ -74,7 +74,7 @@ def waiting_share(before: Waiting, after: Waiting) -> float | None:
 
 @dataclass
 class Witness:
-    """Looks at the clocks from time to time, from a thread that is not timed.
+    """Samples the clocks from time to time, in a thread that is not timed.
 
     Args:
         done: How many samples are answered; the timed region begins when this begins to grow, and ends with it.
@@ -100,7 +100,7 @@ class Witness:
         self._waiting = self.waiting()
 
     def look(self) -> None:
-        """Take a look; cheap, and without effect on anything else."""
+        """Sample the clocks; cheap, and without side effects."""
         now, count = self.clocks(), self.done()
         last = self._last
         if now.monotonic - last.monotonic > GAP_S:
@@ -127,7 +127,7 @@ class Witness:
         self._compared = now
 
     def told(self) -> dict[str, Any]:
-        """What was seen, in seconds of the monotonic clock; ``[from, until, what]`` for each thing seen."""
+        """The observations, in seconds of the monotonic clock: ``[from, until, what]`` each."""
         self.look()
         share = waiting_share(self._waiting, self.waiting())
         return {

@@ -1,4 +1,4 @@
-"""What an image file says of itself before it is decoded: its size, and how it wants to be turned."""
+"""The header of an image file, read without decoding it: size and EXIF orientation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the numbers in file names agree with the places that files have in order."""
+"""Whether the numbers in file names agree with the order of the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How prepared images get into a model's integer input: by the benchmark's own rule, or by the tensor's scales.
+"""Stores prepared images in a model's integer input: by the benchmark's rule, or by the tensor's scales.
 
 The benchmark's rule, for uint8 and int8, is that of the reference app: ``x`` and ``x - 128``, whatever scale and zero
 point are (TensorFlow Lite, tools/evaluation/stages/image_preprocessing_stage.cc). It spreads the image over the whole

@@ -1,4 +1,4 @@
-"""For backends that take fixed shapes only: refuses models whose inputs are open."""
+"""Refuses models with open inputs, for backends that support fixed shapes only."""
 
 from __future__ import annotations
 

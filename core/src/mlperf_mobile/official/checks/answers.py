@@ -1,4 +1,4 @@
-"""Is the accuracy log whole, with one answer of the right size for each sample, and is it nobody else's?"""
+"""Checks that an accuracy log is complete, has one response of the right size per sample, and is not a copy."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _parts(run: LoggedRun, report: Report) -> list[Path]:
 
 
 def _none(paths: list[Path], report: Report) -> None:
-    """A performance run logs no answers, unless it was asked to."""
+    """A performance run logs no responses, unless configured to."""
     if not paths:
         return
     found = answers.read(paths)
@@ -100,7 +100,7 @@ def _order(log: DetailLog, found: Answers, path: Path, report: Report) -> None:
 
 
 def _sizes(run: LoggedRun, found: Answers, path: Path, report: Report) -> None:
-    """The app's answers have a fixed size, or consist of whole detections."""
+    """The app's responses have a fixed size, or consist of whole detections."""
     task, place = benchmarks.task_of(run.benchmark), Place(path, found.odd_line)
     app = run.detail is not None and run.detail.text("qsl_name") in benchmarks.DATASETS
     if task == "object_detection" and app:
@@ -119,7 +119,7 @@ def _sizes(run: LoggedRun, found: Answers, path: Path, report: Report) -> None:
 
 
 def _copied(run: LoggedRun, found: Answers, path: Path, seen: dict[str, LoggedRun], report: Report) -> None:
-    """The same answers once more; one model on like accelerators may give them, another model or vendor may not."""
+    """The same responses twice; possible for one model on similar accelerators, not for another model or vendor."""
     if not found.count or not found.sizes or not max(found.sizes):
         return
     first = seen.setdefault(found.digest, run)

@@ -1,4 +1,4 @@
-"""Do the times of a test fit one another, the other tests of its device, and today?"""
+"""Compares the times of a test with one another, with other tests of its device, and with today."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a detail log hold everything that LoadGen writes, with the settings of a benchmark run, and does each follow?
+"""Checks that a detail log has all keys of LoadGen, and the settings of a benchmark run with their consequences.
 
 Source: mlcommons/inference, loadgen/test_settings_internal.cc and loadgen.cc; all public logs of v1.1 to v5.0 agree.
 """
@@ -25,7 +25,7 @@ FIXED = {
     "performance_issue_same": False,
     "performance_issue_same_index": 0,
 }
-"""Settings that a benchmark run leaves alone; each stands in the log as requested and as effective."""
+"""Settings that no benchmark run changes; the log has each as requested and as effective."""
 
 _BOTH = (
     "scenario", "test_mode", "min_duration_ms", "max_duration_ms", "min_query_count",
@@ -172,7 +172,7 @@ def _follows(log: DetailLog) -> Iterator[tuple[str, float | int | str, str]]:
 def _generated(
     log: DetailLog, scenario: str | None, duration_ms: float | None, rate: float | None
 ) -> Iterator[tuple[str, float | int | str, str]]:
-    """The queries that LoadGen made before the test: as many as twice the duration needs, or the samples there are."""
+    """The queries that LoadGen generated before the test: enough for twice the duration, or all samples."""
     count = log.integer("generated_query_count")
     if count is None or not rate:
         return
@@ -194,7 +194,7 @@ def _generated(
 
 
 def _flags(run: LoggedRun, log: DetailLog, report: Report) -> None:
-    """LoadGen's words about its single rules."""
+    """LoadGen's verdicts on its individual rules."""
     assert run.verdict
     words = {"min-duration": "result_min_duration_met", "early-stopping": "early_stopping_met"}
     for rule in run.verdict.rules:
@@ -209,7 +209,7 @@ def _flags(run: LoggedRun, log: DetailLog, report: Report) -> None:
 
 
 def _early_stopping(run: LoggedRun, log: DetailLog, report: Report) -> None:
-    """The estimates stand in a text and in keys of their own."""
+    """The estimates are in a text and in keys of their own."""
     text = log.text("early_stopping_result")
     if text is None or verdict.scenario_of(log) != SINGLE_STREAM or "early_stopping_latency_ss" not in log.entries:
         return

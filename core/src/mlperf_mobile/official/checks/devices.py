@@ -1,4 +1,4 @@
-"""Has each device its own description and its own measurement files, and is nothing there of another device's?"""
+"""Checks that each device has a description and measurement files of its own, not those of another device."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _of(described: list[Described], division: str, submitter: str) -> list[Descr
 
 
 def like(device: str, name: str) -> float:
-    """How much two names of a device are alike: 1 without regard to capitals and marks, 0 for different ones."""
+    """The similarity of two device names: 1 if equal but for case and punctuation, 0 if different."""
     a, b = benchmarks.squeezed(device), benchmarks.squeezed(name)
     if not device or a == b:
         return 1.0
@@ -145,7 +145,7 @@ def _measured_runs(context: Context, division: str, submitter: str, measured: li
 
 
 def _delivered(context: Context, division: str, submitter: str, devices: set[str]) -> None:
-    """Code, calibration and pictures; where there is nothing of all that, the tree is an excerpt."""
+    """Code, calibration and screenshots; a tree with none of them is an excerpt."""
     report, root = context.report, context.submission.root
     found = deliverables.of(root, division, submitter)
     place = Place(root)

@@ -1,4 +1,4 @@
-"""Which LoadGen was it: released, unmodified, built before the test, and the same one for all tests of a device?"""
+"""Checks that LoadGen is released, unmodified, built before the test, and the same for all tests of a device."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _same(key: str, system: System, runs: list[LoggedRun], report: Report, sever
 
 
 def _sites(context: Context) -> None:
-    """One LoadGen writes each key at one line of its sources."""
+    """A given LoadGen writes each key from one source line."""
     usual: dict[tuple[str, str], Counter[tuple[str, int]]] = defaultdict(Counter)
     for run in context.runs:
         for key, site in run.detail.sites.items() if run.detail else ():

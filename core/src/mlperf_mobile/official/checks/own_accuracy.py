@@ -1,4 +1,4 @@
-"""The accuracy of a result of ours by its answers: each sample once and, where the data set is here, the same score."""
+"""The accuracy of a result of ours: one response per sample and, if the data set is here, the same score."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mlperf_mobile.results.model import Accuracy, Result
 from mlperf_mobile.scoring import open_dataset, score_log
 
 _KEPT = 4
-"""Data sets that stay open: results of one session use few."""
+"""Data sets that are kept open; results of one session use few."""
 _KEPT_SCORES = 64
 _MOST_SAMPLES = 100_000_000
 
@@ -33,7 +33,7 @@ class _Opened:
 
 
 class Scorer:
-    """Scores answers again; data sets that several results share are opened once."""
+    """Scores accuracy logs again; data sets that several results share are opened once."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -97,7 +97,7 @@ class Scorer:
         return self._scores[key]
 
     def _open(self, plan: Plan) -> _Opened | str:
-        """Task and data set of a plan, or why they cannot be had."""
+        """Task and data set of a plan, or why they are not available."""
         key = json.dumps([plan.task, plan.dataset.model_dump(mode="json"), plan.task_options], default=str)
         if key not in self._opened:
             self._opened[key] = self._load(plan, key)

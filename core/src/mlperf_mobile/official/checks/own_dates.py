@@ -1,4 +1,4 @@
-"""The dates of a result of ours: its name, its plan, the journal and LoadGen's logs speak of one afternoon."""
+"""The dates of a result of ours: its name, its plan, the journal and LoadGen's logs agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan of a result of ours by what is installed: what it says to come from suite, task or scenario, does."""
+"""The plan of a result of ours: values attributed to suite, task or scenario are those of the installed ones."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _KEPT = 32
 _ABSENT = object()
 _CHOICES = ("model", "dataset", "scenario", "mode", "rules")
 _INSTALLED = ("defaults", "task ", "suite ", "scenario ", "model ", "data ")
-"""What a source begins with that is no choice of the user's."""
+"""Prefixes of sources that are not the user's choice."""
 
 
 class Planner:
-    """Plans again what plans name; those that several results share are made once."""
+    """Derives plans again; one that several results share is derived once."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -57,7 +57,7 @@ class Planner:
             report.passed["own-plan"] += 1
 
     def _plan(self, plan: Plan) -> Plan | str:
-        """The same plan as it is made here, or why it cannot be."""
+        """The same plan as derived here, or why that is not possible."""
         data = plan.dataset.path if "data_path" in plan.sources else None
         key = (
             plan.benchmark, plan.suite, plan.backend, plan.accelerator, plan.scenario, plan.mode, plan.rules,
@@ -91,7 +91,7 @@ class Planner:
 
 
 def _chosen(plan: Plan, key: str) -> bool:
-    """Whether the user chose this, and not what is installed."""
+    """Whether the value comes from the user, and not from what is installed."""
     return not plan.sources.get(key, "defaults").startswith(_INSTALLED)
 
 

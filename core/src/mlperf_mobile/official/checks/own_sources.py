@@ -1,4 +1,4 @@
-"""The numbers of a result of ours by their sources: LoadGen's logs, the saved latencies, the plan's load."""
+"""The numbers of a result of ours against their sources: LoadGen's logs, the saved latencies, the plan's load."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SCENARIOS = {"single-stream": "SingleStream", "sustained": "SingleStream", "off
 
 
 def check(folder: Path, result: Result, log: DetailLog | None, report: Report) -> None:
-    """Hold the performance of a result to the files that it was measured into."""
+    """Compare the performance of a result with the measured data in its files."""
     told = result.performance
     if told is None:
         return
@@ -140,7 +140,7 @@ def _logged(folder: Path, log: DetailLog, result: Result, told: Performance, rep
 
 
 def _settings(log: DetailLog, result: Result, report: Report) -> None:
-    """What LoadGen was asked for is what the plan says."""
+    """LoadGen's requested settings equal the plan's."""
     for key, expected in _expected(result, result.load.model_dump(), result.system or SystemFacts()):
         found = log.entries[key].value if key in log.entries else None
         if found is None or expected is None:
@@ -174,7 +174,7 @@ def _counts(log: DetailLog, saved: int, place: Place, report: Report) -> None:
 
 
 def _rules(folder: Path, result: Result, told: Performance, report: Report) -> None:
-    """Rules of the core by what the result itself says: observed, required, and whether the one meets the other."""
+    """The core's rules against the result itself: observed, required, and whether the rule is met."""
     load = result.load
     for rule in result.rules:
         place = Place(folder / store.RESULT, key=f"rules[{rule.name}]")

@@ -1,4 +1,4 @@
-"""Does every field of a benchmark in the app's result file fit its logs, its scenario and its benchmark?"""
+"""Compares the fields of a benchmark in the app's result file with its logs, scenario and benchmark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do the parts of a result file fit one another: its dates, its build, its device, and what all benchmarks share?"""
+"""Compares the parts of a result file with one another: dates, build, device, and what all benchmarks share."""
 
 from __future__ import annotations
 

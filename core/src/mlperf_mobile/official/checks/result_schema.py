@@ -1,4 +1,4 @@
-"""Has a result file all the keys that the app writes, and something in those that must say something?
+"""Checks that a result file has all keys of the app, and that required ones are not empty.
 
 Source: mobile_app_open, tools/extended_result_schema.json, of which every key is required.
 """

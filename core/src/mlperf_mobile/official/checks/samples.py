@@ -1,4 +1,4 @@
-"""Were all samples of the round's data set in the library, and were they loaded as LoadGen loads them?"""
+"""Checks that the QSL had all samples of the round's data set, and that they were loaded as by LoadGen."""
 
 from __future__ import annotations
 
