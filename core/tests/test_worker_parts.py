@@ -295,17 +295,3 @@ class TestHearing:
         heard = self.hear(*[b"x" * 60_000] * 10, b"\n", b"after\n")
         assert heard[-1] == b"after"
         assert all(len(line) <= 65536 for line in heard)
-
-
-@pytest.mark.parametrize(
-    ("code", "cause"),
-    [
-        (-9, "killed by SIGKILL"),
-        (-11, "killed by SIGSEGV"),
-        (3, "it exited with 3"),
-        (0, "it exited with 0"),
-        (-250, "signal 250"),
-    ],
-)
-def test_causes_of_death(code, cause):
-    assert cause in local._cause(code)
