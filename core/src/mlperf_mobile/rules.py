@@ -41,7 +41,7 @@ def max_duration(observed_s: float, load: Load, last_query_s: float) -> Rule:
     """The clock is checked between queries, so the last one may end after the limit, by its own length at most."""
     ok = load.max_duration_s == 0 or observed_s <= load.max_duration_s + 2 * last_query_s
     required = load.max_duration_s or "no limit"
-    return Rule("max-duration", ok, round(observed_s, 3), required, "seconds; a query already issued may finish")
+    return Rule("max-duration", ok, round(observed_s, 3), required, "seconds, and the query under way")
 
 
 def enough_for_percentile(observed: int, load: Load, logged: bool | None = None) -> Rule:
