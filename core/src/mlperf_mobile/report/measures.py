@@ -147,7 +147,7 @@ COLUMNS: Sequence[Column] = (
     Column("joules_per_inference", "energy of one inference, by the first counter there is", joules),
     Column("official_place", "place among the published results, from the fastest",
            lambda one: one.standing.place if one.standing else None),
-    Column("official_of", "so many published results", lambda one: one.standing.of if one.standing else None),
+    Column("official_of", "the number of published results", lambda one: one.standing.of if one.standing else None),
     Column("official", "between which published results it is",
            lambda one: one.standing.sentence if one.standing else None),
     Column("error", "why it failed", lambda one: one.result.error.code if one.result.error else None),
