@@ -93,8 +93,12 @@ def test_the_score_is_that_of_the_file(official_results, registry):
             told = {r["benchmark_id"]: r["performance_run"]["throughput"]["value"] for r in data["results"]}
         results, _ = read(path.parent if path.parent.name != "results" else path, registry)
         for result in results:
-            origin = getattr(result, "origin", None) or result.environment["origin"]
-            assert result.performance.throughput == told[origin["benchmark_id"]]
+            published = told[result.origin.benchmark_id]
+            assert result.origin.published_score == published
+            if result.scenario == "offline":  # the app counts the padding of the last batch, too
+                assert published * 0.98 < result.performance.throughput <= published * (1 + 1e-9)
+            else:
+                assert result.performance.throughput == published
             if result.scenario == "single-stream" and isinstance(data, dict):
                 assert result.performance.throughput == 1 / (result.performance.latency_ns["p90"] / 1e9)
             seen += 1

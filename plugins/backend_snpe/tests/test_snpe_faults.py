@@ -90,11 +90,11 @@ def test_a_provider_that_does_not_load_is_told(
     assert "provider.so" in raised.value.summary
 
 
-def test_a_folder_of_libraries_that_is_not_there_is_told(simulator: Runtime) -> None:
-    probe = SnpeBackend({"qnn_libraries": "/nonexistent"}).probe()
+def test_a_folder_of_libraries_that_is_not_there_is_told(simulator: Runtime, tmp_path: Path) -> None:
+    probe = SnpeBackend({"qnn_libraries": str(tmp_path / "none")}).probe()
     assert not probe.usable or "qnn" not in probe.versions
     with pytest.raises(BackendError) as raised:
-        runtime.load("/nonexistent")
+        runtime.load(str(tmp_path / "none"))
     assert raised.value.code == "no-libraries"
 
 
