@@ -47,7 +47,7 @@ def test_a_session_whose_command_ends_in_the_timed_run(command, number):
     """The numbers up to then stay, as a result of their own, and the session is carried out to its end."""
     process = command.start(
         "--repeat", "2", "--mode", "performance", "--set", "sleep_s=0.002", "--set", "min_query_count=64",
-        "--set", "warmup_s=0", "--output", command.results,
+        "--set", "min_duration_s=2", "--set", "warmup_s=0", "--output", command.results,
     )  # fmt: skip
     command.until(lambda told: any(e["event"] == "progress" and e["phase"] == "performance" for e in told), process)
     process.send_signal(number)
