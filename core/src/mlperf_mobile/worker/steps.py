@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from mlperf_mobile import loadgen
-from mlperf_mobile.contracts import COUNTED, LIVE, Answered, Load, Seeds, TensorSpec
+from mlperf_mobile import events, loadgen
+from mlperf_mobile.contracts import COUNTED, LIVE, Answered, Load, Measurement, Seeds, TensorSpec
 from mlperf_mobile.errors import BackendError, UsageError
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry, pick
@@ -96,8 +96,7 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
             attesting = watch.attesting(lambda: len(latencies), seen.update)
             with phase, attesting, _quiet(), telemetry, blame("scenario", plan.scenario):
                 measured = scenario.run(system, load, latencies, directory / "performance")
-            told = asdict(replace(measured, answered=()))
-            del told["answered"]
+            told = _told(plan.scenario, measured)
             if measured.latency_source == COUNTED and not watch.replace():
                 told["latency_source"] = LIVE
             told["accelerators"] = fleet.summed(told.pop("shares"), measured.duration_s)
@@ -123,6 +122,24 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
             files.check()
             if not plan.has_performance:
                 fleet.report(channel)
+
+
+def _told(scenario: str, measured: Measurement) -> dict[str, Any]:
+    """A scenario's measurement as JSON data.
+
+    Raises:
+        BackendError: ``scenario-failed``: it is no measurement.
+    """
+    with blame("scenario", scenario):
+        if not isinstance(measured, Measurement):
+            raise TypeError(f"run returned {type(measured).__name__}, not a Measurement")
+        told = asdict(replace(measured, answered=()))
+        del told["answered"]
+        for name in ("queries", "samples", "duration_s"):
+            if told[name] <= 0:
+                raise ValueError(f"Measurement.{name} is {told[name]}, not a positive number")
+        events.encode(events.Measured(part="performance", value=told))
+    return told
 
 
 def _place(plan: Plan, fleet: Fleet, channel: Channel) -> None:
