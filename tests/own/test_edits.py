@@ -220,6 +220,13 @@ def test_a_result_of_an_earlier_version_is_noted_and_still_compared(made, copied
     checker.check(folder, report)
     assert not errors(checker, folder)
     assert "own-vouched" in {f.rule for f in report.findings if f.severity is Severity.NOTE}
+    data["rules"][0]["note"] = "as another version said it"
+    path.write_text(json.dumps(data))
+    assert not errors(checker, folder)
+    data["rules"][0]["ok"] = False
+    path.write_text(json.dumps(data))
+    assert errors(checker, folder)
+    data["rules"][0]["ok"] = True
     data["model"]["name"] = "another"
     path.write_text(json.dumps(data))
     assert any("model.name" in where for _, where, _ in errors(checker, folder))

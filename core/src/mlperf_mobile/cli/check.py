@@ -96,11 +96,15 @@ def lines(report: Report, *, everything: bool = False) -> list[str]:
         shown += ["", f"signatures: {told}"]
     counts = report.to_json()["counts"]
     round_ = f"round {report.round}; " if report.round else ""
-    told = f"{counts['error']} errors, {counts['warning']} warnings, {counts['note']} notes"
+    told = ", ".join(_counted(counts[name], name) for name in ("error", "warning", "note"))
     rest = f"{counts['passed']} checks passed, {counts['not_checked']} not possible"
     verdict = "no errors" if report.clean else "NOT CLEAN"
     shown += ["", f"{round_}{told}; {rest}: {verdict}"]
     return shown[1:] if shown[0] == "" else shown
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 def _unchecked(report: Report, *, everything: bool) -> list[str]:

@@ -80,6 +80,10 @@ def _performance(name: str) -> Callable[[Shown], object]:
     return lambda one: getattr(one.result.performance, name, None)
 
 
+def _score(name: str) -> Callable[[Shown], object]:
+    return lambda one: getattr(one.result.performance.score, name, None) if one.result.performance else None
+
+
 def _accuracy(name: str) -> Callable[[Shown], object]:
     return lambda one: getattr(one.result.accuracy, name, None)
 
@@ -130,6 +134,9 @@ COLUMNS: Sequence[Column] = (
     Column("accelerator", "accelerators", lambda one: one.result.accelerator),
     Column("inputs", "types and shapes that ran", lambda one: ", ".join(s.inputs) if (s := one.result.system) else ""),
     Column("options", "options and settings that are not their defaults", lambda one: one.result.options_text()),
+    Column("score", "the score that the scenario reports, in its unit", _score("value")),
+    Column("score_unit", "unit of the score", _score("unit")),
+    Column("score_name", "what the score is", _score("name")),
     *(Column(f"latency_{name}_ns", f"latency, {name.replace('p99_9', 'p99.9')}, in nanoseconds", _latency(name))
       for name in _LATENCIES),
     Column("throughput", "samples per second of the timed region", _performance("throughput")),

@@ -88,7 +88,7 @@ def follow(folder: Path, raw: Any, result: Result, digests: Mapping[str, str]) -
     found = [] if json.dumps(raw) == json.dumps(composed) else [*_differences(raw, composed, "", strict=same)]
     if journal.concluded is None and result.program:
         found.append(Difference("program", result.program, _ABSENT))
-    if any(each.doubt and each.key.startswith("rules") for each in found):
+    if any(each.doubt and each.key.startswith("rules") and not each.key.endswith(".note") for each in found):
         found = [Difference(e.key, e.told, e.found, True) if e.key in ("valid", "submittable") else e for e in found]
     older = journal.concluded is None and result.logs  # an earlier version kept fewer digests, but never none
     spared = [f"logs[{name}]" for name in _NEWLY_DIGESTED] if older else []
@@ -168,7 +168,7 @@ def _differences(told: Any, found: Any, key: str, *, strict: bool) -> Iterator[D
         for number, (one, other) in enumerate(zip_longest(told, found, fillvalue=_ABSENT)):
             yield from _differences(one, other, f"{key}[{number}]", strict=strict)
     elif not _same(told, found):
-        yield Difference(key, told, found)
+        yield Difference(key, told, found, not strict and key.endswith(".note"))  # another version's words
 
 
 def _rules(told: list[Any], found: list[Any], *, strict: bool) -> Iterator[Difference]:
