@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard core/pyproject.toml libraries/*/pyproject.toml plugins/*/pyproject.toml tasks/*/pyproject.toml))
 OLD_MEMBERS := core libraries/images libraries/tflite_model plugins/backend_tflite tasks/image_classification
 PROJECTS := $(addsuffix /pyproject.toml,$(MEMBERS))
-WORKERS ?= 2
+WORKERS ?= 3
 PIP_FLAGS := --disable-pip-version-check --no-input --quiet
 
 .PHONY: run test install lint check-types unit properties old-runtime wheels lock clean help

@@ -19,8 +19,11 @@ settings.register_profile("random", deadline=None, suppress_health_check=[Health
 settings.register_profile("repeatable", settings.get_profile("random"), derandomize=True, database=None)
 settings.load_profile("repeatable")
 
-# A shell without job control starts background jobs with interrupts ignored, which commands under test would inherit.
+# A shell without job control starts background jobs with interrupts ignored, and `nohup` with hang-ups ignored, which
+# commands under test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 USERS_OWN = re.compile(r"(MLPERF_MOBILE|XDG|LC|NN_STAND_IN|SNPE)_.*|LANG(UAGE)?|TERM|COLUMNS|LINES|(NO|FORCE)_COLOR")
 KEPT = "MLPERF_MOBILE_SHARED"
@@ -39,11 +42,12 @@ def pytest_make_parametrize_id(val, argname):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Tests that start processes are slow: told by their fixtures."""
+    """Tests that start processes are slow, by their fixtures; the longest begin first, and none is left at the end."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & START_PROCESSES and "inside" not in fixtures:
             item.add_marker("slow")
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)

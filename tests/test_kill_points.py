@@ -42,6 +42,7 @@ def test_a_loss_would_be_seen(kill_points, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
 def test_a_session_whose_command_ends_in_the_timed_run(command, number):
     """The numbers up to then stay, as a result of their own, and the session is carried out to its end."""

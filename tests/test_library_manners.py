@@ -87,7 +87,7 @@ def test_closing_the_channel(rude):
     code = "def misdeed(count):\n    if count == 150: os.closerange(60, 200)\n"
     result, done = rude(code, "--set", "min_duration_s=30")
     assert (done.returncode, result["error"]["code"]) == (7, "worker-died")
-    assert "closed its channel" in result["error"]["summary"]
+    assert "closed its event channel" in result["error"]["summary"]
     assert result["performance"]["samples"] > 0
 
 
@@ -101,7 +101,7 @@ def misdeed(count):
 """
     result, done = rude(code, "--set", "min_duration_s=30")
     assert (done.returncode, "SIGKILL" in result["error"]["summary"]) == (7, False)
-    assert "closed its channel" in result["error"]["summary"]
+    assert "closed its event channel" in result["error"]["summary"]
 
 
 def test_a_child_that_goes_on_as_if_it_were_the_worker(rude):

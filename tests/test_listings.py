@@ -187,7 +187,7 @@ class TestProbe:
             "raising": "its probe raised OSError: [bold]no driver[/]",
             "crashing": "loading it crashed the process",
             "exiting": "loading it crashed the process",
-            "leaving": "loading it crashed the process",
+            "leaving": "its probe raised SystemExit: 1",
             "lying": "its probe raised AttributeError",
             "noisy": "its probe raised OSError",
             "nowhere": "its probe raised ModuleNotFoundError",

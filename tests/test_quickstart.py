@@ -50,6 +50,7 @@ def trained():
     return json.loads((PACKAGED / "quickstart.json").read_text())
 
 
+@pytest.mark.long
 def test_run_without_arguments(tmp_path, trained):
     """Performance and accuracy of all tasks' int8 models, valid by the quick rules, without a download."""
     told, done = mlperf_mobile(tmp_path, "run")

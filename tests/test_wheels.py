@@ -17,7 +17,7 @@ MEMBERS = sorted(
     for pattern in ("core", "libraries/*", "plugins/*", "tasks/*")
     for file in ROOT.glob(f"{pattern}/pyproject.toml")
 )
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

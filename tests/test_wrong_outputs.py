@@ -13,9 +13,9 @@ LOAD = ("--set", "warmup_s=0", "--set", f"min_query_count={QUERIES}", "--set", "
 @pytest.mark.parametrize(
     ("spoils", "code", "told"),
     [
-        ("nan", "wrong-outputs", "backend toy: output x holds NaN in 4 of 4 numbers"),
+        ("nan", "wrong-outputs", "backend toy: output x has NaN in 4 of 4 numbers"),
         ("shape", "wrong-outputs", "backend toy: output x is float32[4], not an array of float32[1,4]"),
-        ("previous", "outputs-changed", "backend toy: sample "),
+        ("previous", "outputs-changed", "backend toy: the outputs for sample "),
     ],
 )
 def test_in_the_timed_run(command, spoils, code, told):

@@ -14,6 +14,7 @@ PROOFS = Path(__file__).parent / "kit_proofs"
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["backend", "task", "dataset", "scenario"])
 def test_every_test_of_the_kit_catches_its_defect(kind, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(PROOFS))

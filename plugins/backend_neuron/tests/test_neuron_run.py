@@ -22,6 +22,7 @@ def test_a_run_on_the_npu(command, some_clothes):
     assert result["accuracy"]["value"] == pytest.approx(reference["accuracy"]["value"], abs=0.01)
 
 
+@pytest.mark.long
 def test_compiled_once(command):
     """The second run takes the network from the cache, and a damaged one is compiled again."""
     for _ in range(2):
