@@ -284,14 +284,15 @@ def test_a_second_session_is_refused(load) -> None:
         pass
 
 
-def test_of_two_threads_one_gets_the_library(load) -> None:
+def test_of_several_threads_one_gets_the_library(load, model) -> None:
     got: list[object] = []
+    path = model()  # before the threads, which would write the file while others read it
     lock = threading.Barrier(4)
 
     def work() -> None:
         lock.wait()
         try:
-            got.append(load())
+            got.append(load(path))
         except BackendError as error:
             got.append(error.code)
 
