@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from mlperf_mobile import events
 from mlperf_mobile.cli import main as command
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.results import store
@@ -164,3 +165,10 @@ def test_the_fuzzer_changes_what_it_is_given(fuzzer: Any) -> None:
     changed = [fuzzer.mutated(RECORD, chance) for _ in range(50)]
     assert sum(each != RECORD for each in changed) > 40
     assert RECORD["schema"] == 1
+
+
+@pytest.mark.parametrize("when", ["1e18", "-1e18", "-1", "253402300800", "1e999"])
+def test_an_event_of_no_date_is_none_of_a_run(when: str) -> None:
+    with pytest.raises(ValueError, match="time"):
+        events.decode(f'{{"event":"ended","time":{when}}}'.encode())
+    assert events.decode(b'{"event":"ended","time":253402300799}').time == 253_402_300_799

@@ -7,13 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+LATEST = 253_402_300_799
+"""The last second of the year 9999, the last that a date can be of."""
 MAX_LINE = 16 << 20
 """Bytes of one event, at most; a longer line is not one of ours."""
 
 
 class _Event(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
-    time: float = Field(default_factory=time.time)
+    time: float = Field(default_factory=time.time, ge=0, le=LATEST, allow_inf_nan=False)
+    """Seconds since 1970, UTC."""
 
 
 class Phase(_Event):
