@@ -172,3 +172,10 @@ def test_an_event_of_no_date_is_none_of_a_run(when: str) -> None:
     with pytest.raises(ValueError, match="time"):
         events.decode(f'{{"event":"ended","time":{when}}}'.encode())
     assert events.decode(b'{"event":"ended","time":253402300799}').time == 253_402_300_799
+
+
+def test_half_of_a_surrogate_pair_is_written_as_json_can(tmp_path: Path) -> None:
+    store.write_json(tmp_path / "a.json", {"µ": "\ud800"})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"µ": "\ud800"}
+    store.write_json(tmp_path / "b.json", {"µ": "深度"})
+    assert (tmp_path / "b.json").read_text(encoding="utf-8") == '{\n  "µ": "深度"\n}\n'

@@ -191,9 +191,13 @@ def telling(path: Path) -> Iterator[None]:
 
 def write_json(path: Path, data: Any) -> None:
     """Write a file atomically: it is complete, or not there."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which only JSON's escapes can hold
+        text = json.dumps(data, indent=2)
     with writing(path) as file:
-        json.dump(data, file, indent=2, ensure_ascii=False)
-        file.write("\n")
+        file.write(text + "\n")
 
 
 def digests(folder: Path) -> dict[str, str]:

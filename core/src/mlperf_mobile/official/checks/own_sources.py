@@ -156,7 +156,7 @@ def _expected(result: Result, load: dict[str, Any], system: SystemFacts) -> Iter
     for name in ("min", "max"):
         seconds = load.get(f"{name}_duration_s")
         if isinstance(seconds, int | float) and f"{name}_duration_ms" not in changed and result.scenario in _SCENARIOS:
-            yield f"requested_{name}_duration_ms", round(seconds * 1000)
+            yield f"requested_{name}_duration_ms", round(min(seconds, 1e300) * 1000)
     if "min_query_count" not in changed and result.scenario in _SCENARIOS:
         yield "requested_min_query_count", load.get("min_query_count")
     if _SCENARIOS.get(result.scenario) == verdict.SINGLE_STREAM:
