@@ -191,13 +191,18 @@ def telling(path: Path) -> Iterator[None]:
 
 def write_json(path: Path, data: Any) -> None:
     """Write a file atomically: it is complete, or not there."""
-    text = json.dumps(data, indent=2, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which only JSON's escapes can hold
-        text = json.dumps(data, indent=2)
     with writing(path) as file:
-        file.write(text + "\n")
+        json.dump(data, file, indent=2, ensure_ascii=_needs_escapes(data))
+        file.write("\n")
+
+
+def _needs_escapes(data: Any) -> bool:
+    """Whether a text holds half of a surrogate pair, which only JSON's escapes can write."""
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def digests(folder: Path) -> dict[str, str]:
