@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,17 +39,6 @@ class OneTruth:
         return self._labels
 
 
-def milliseconds(work: Callable[[], object], rounds: int) -> float:
-    """The median time of one call; its result is dropped outside of it, as LoadGen's loop does."""
-    times = []
-    for _ in range(rounds + 1):
-        started = time.perf_counter()
-        result = work()
-        times.append(1e3 * (time.perf_counter() - started))
-        del result
-    return harness.median(times[1:])
-
-
 def pieces(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """An annotation like those of photographs: some thirty pieces of ragged outline, and ignored rows below."""
     y, x = np.mgrid[:SIDE, :SIDE]
@@ -69,7 +57,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
 
     def tell(what: str, work: Callable[[], object]) -> None:
-        print(f"{what:52} {milliseconds(work, rounds):8.2f} ms")
+        print(f"{what:52} {harness.milliseconds(work, rounds):8.2f} ms")
 
     rng = np.random.default_rng(0)
     image = TensorSpec("image", (1, SIDE, SIDE, 3), np.dtype(np.uint8))

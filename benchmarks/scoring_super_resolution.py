@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 
 import harness
 import numpy as np
@@ -37,17 +35,6 @@ class OneTruth:
         return self._image
 
 
-def milliseconds(work: Callable[[], object], rounds: int) -> float:
-    """The median time of one call; its result is dropped outside of it, as LoadGen's loop does."""
-    times = []
-    for _ in range(rounds + 1):
-        started = time.perf_counter()
-        result = work()
-        times.append(1e3 * (time.perf_counter() - started))
-        del result
-    return harness.median(times[1:])
-
-
 def main() -> None:
     """Print milliseconds: reading the output once, decoding it by type, and scoring the response."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -57,20 +44,20 @@ def main() -> None:
     truth = rng.integers(0, 256, SHAPE[1:], dtype=np.uint8)
     real = truth[None] + rng.normal(0, 5, SHAPE).astype(np.float32)
     print(f"output {WIDTH}x{HEIGHT}, {real.nbytes / 1e6:.1f} MB as float32; response {truth.nbytes / 1e6:.1f} MB")
-    print(f"{'numpy reads float32 once':32} {milliseconds(real.max, args.rounds):8.2f} ms")
-    print(f"{'numpy copies the response once':32} {milliseconds(truth.tobytes, args.rounds):8.2f} ms")
+    print(f"{'numpy reads float32 once':32} {harness.milliseconds(real.max, args.rounds):8.2f} ms")
+    print(f"{'numpy copies the response once':32} {harness.milliseconds(truth.tobytes, args.rounds):8.2f} ms")
     low = TensorSpec("low", (1, HEIGHT // 2, WIDTH // 2, 3), np.dtype(np.float32))
     for name, scale, zero_point in OUTPUTS:
         codec = SuperResolution({}).bind([low], [TensorSpec("high", SHAPE, np.dtype(name), scale, zero_point)])
         outputs = (np.clip(real, *((-128, 127) if name == "int8" else (0, 255))).astype(name),)
-        spent = milliseconds(lambda codec=codec, outputs=outputs: codec.decode(outputs), args.rounds)  # type: ignore[misc]
+        spent = harness.milliseconds(lambda codec=codec, outputs=outputs: codec.decode(outputs), args.rounds)  # type: ignore[misc]
         print(f"{f'decode {name}, scale {scale}':32} {spent:8.2f} ms")
     image = np.clip(real[0], 0, 255).astype(np.uint8)
     rounds = max(3, args.rounds // 10)
-    print(f"{'squared error':32} {milliseconds(lambda: squared_error(image, truth), rounds):8.2f} ms")
-    print(f"{'SSIM':32} {milliseconds(lambda: ssim(image, truth), rounds):8.2f} ms")
+    print(f"{'squared error':32} {harness.milliseconds(lambda: squared_error(image, truth), rounds):8.2f} ms")
+    print(f"{'SSIM':32} {harness.milliseconds(lambda: ssim(image, truth), rounds):8.2f} ms")
     metric, response = PSNR(OneTruth(Image(truth, "truth"))), image.tobytes()
-    print(f"{'score one response':32} {milliseconds(lambda: metric.update(0, response), rounds):8.2f} ms")
+    print(f"{'score one response':32} {harness.milliseconds(lambda: metric.update(0, response), rounds):8.2f} ms")
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ from scenes import CLASSES, SIDE, Scene, compose, read_idx, stream, write_folder
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile_images.image import Image
+from mlperf_mobile_images.packaged import folder_digest
 from mlperf_mobile_task_object_detection.anchors import ssd_anchors
 from mlperf_mobile_task_object_detection.coco import Coco
-from mlperf_mobile_task_object_detection.fashion_scenes import folder_digest
 from mlperf_mobile_task_object_detection.options import TaskOptions
 from mlperf_mobile_task_object_detection.task import ObjectDetection
 

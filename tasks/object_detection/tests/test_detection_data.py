@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
 from pathlib import Path
 
@@ -17,13 +16,12 @@ from mlperf_mobile.errors import DataError
 from mlperf_mobile_task_object_detection.coco import Coco
 from mlperf_mobile_task_object_detection.coco_json import read_instances
 from mlperf_mobile_task_object_detection.coco_pbtxt import read_ground_truth
-from mlperf_mobile_task_object_detection.fashion_scenes import FashionScenes, folder_digest
+from mlperf_mobile_task_object_detection.fashion_scenes import FashionScenes
 from mlperf_mobile_task_object_detection.files import image_key
 from mlperf_mobile_task_object_detection.metric import MeanAveragePrecision
 from mlperf_mobile_task_object_detection.options import CocoOptions
 
 F = np.float32
-DIGEST = "bf6e2103d6cbead28abb7d3fec372bc25d03a35b1647e83e090248eb08d0adae"
 
 
 def images(folder, *names, size=(100, 50)):
@@ -470,14 +468,3 @@ class TestFashionScenes:
         monkeypatch.setattr("mlperf_mobile_task_object_detection.fashion_scenes.SHA256", "0" * 64)
         with pytest.raises(DataError, match="sha256"):
             FashionScenes(None, {})
-
-    def test_the_digest_is_that_of_sha256sum(self, tmp_path):
-        """As ``sha256sum * | sha256sum`` prints it for these two files."""
-        (tmp_path / "a").write_bytes(b"")
-        (tmp_path / "b").write_bytes(b"abc")
-        assert folder_digest(tmp_path) == DIGEST
-
-    def test_a_file_that_cannot_be_read(self, tmp_path):
-        os.symlink("nowhere", tmp_path / "a")
-        with pytest.raises(DataError, match="cannot read"):
-            folder_digest(tmp_path)

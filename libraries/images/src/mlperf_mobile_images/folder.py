@@ -47,16 +47,19 @@ def file_fingerprint(path: Path) -> bytes:
     return digest.digest()
 
 
-class ImageFolder:
-    """Images without labels, for performance runs.
+class ImageFiles:
+    """The images of a folder in the order of their names, each read when it is needed: what data sets build on.
 
     Args:
-        path: The folder.
-        options: None.
+        folder: Where the images are.
+
+    Raises:
+        DataError: There is no such folder, or no image is in it.
     """
 
-    def __init__(self, path: Path | None, options: Options) -> None:
-        self._files = image_files(path)
+    def __init__(self, folder: Path | None) -> None:
+        self._files = image_files(folder)
+        self._folder = self._files[0].parent
 
     def __len__(self) -> int:
         return len(self._files)
@@ -68,6 +71,23 @@ class ImageFolder:
     def fingerprint(self, index: int) -> bytes:
         """Of the image's file."""
         return file_fingerprint(self._files[index])
+
+    def unlabelled(self, missing: str, remedy: str) -> DataError:
+        """The error of a truth that is not there: these images have no ``missing``, and ``remedy`` gives them some."""
+        hint = f"{remedy}, or measure with --mode performance"
+        return DataError("no-labels", f"the images in {self._folder} have no {missing}", hint)
+
+
+class ImageFolder(ImageFiles):
+    """Images without labels, for performance runs.
+
+    Args:
+        path: The folder.
+        options: None.
+    """
+
+    def __init__(self, path: Path | None, options: Options) -> None:
+        super().__init__(path)
 
     def truth(self, index: int) -> object:
         """Nothing is known about these images.

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image as Pillow
 
 from mlperf_mobile.errors import DataError
-from mlperf_mobile_images.image import read_image
+from mlperf_mobile_images.image import PILLOWS_ERRORS, is_raw, read_image
 
 ORIENTATION = 0x0112
 """EXIF's tag: 1 upright, 2 to 4 mirrored or upside down, 5 to 8 on its side."""
@@ -37,7 +37,7 @@ def read_header(path: Path) -> Header:
         with Pillow.open(path, formats=("JPEG", "PNG")) as image:
             turned = _orientation(image.info.get("exif", b"")) in range(2, 9)
             return Header(image.height, image.width, turned)
-    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
+    except PILLOWS_ERRORS:
         pixels = read_image(path).pixels  # says what is wrong
         return Header(pixels.shape[0], pixels.shape[1])
 
@@ -50,7 +50,7 @@ def turned_images(files: Iterable[Path]) -> str:
     found = []
     for path in files:
         try:
-            if path.suffix.lower() != ".rgb8" and read_header(path).turned:
+            if not is_raw(path) and read_header(path).turned:
                 found.append(path)
         except DataError:
             continue

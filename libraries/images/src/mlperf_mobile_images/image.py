@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,14 @@ SUFFIXES = frozenset({".rgb8", ".jpg", ".jpeg", ".png"})
 MAX_PIXELS = 64_000_000
 """Of one image; larger ones are refused before they are decoded."""
 MAX_RAW_BYTES = 3 * MAX_PIXELS
+PILLOWS_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    Pillow.DecompressionBombError,
+    Pillow.DecompressionBombWarning,  # raised where warnings are errors
+)
+"""What Pillow raises for files that it cannot decode."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +62,8 @@ def read_image(path: Path) -> Image:
     Raises:
         DataError: The file is missing, damaged, too large, or not an image; names it.
     """
-    try:
-        if path.suffix.lower() == ".rgb8":
+    with decoding(path):
+        if is_raw(path):
             if path.stat().st_size > MAX_RAW_BYTES:
                 raise DataError("image-too-large", f"{path} has more than {MAX_RAW_BYTES} bytes", "scale it down")
             return Image(np.fromfile(path, np.uint8), str(path), prepared=True)
@@ -64,18 +74,32 @@ def read_image(path: Path) -> Image:
                     "image-too-large", f"{path} is {size} pixels, {MAX_PIXELS} are allowed", "scale it down"
                 )
             return Image(_three_channels(image), str(path))
+
+
+def is_raw(path: Path) -> bool:
+    """Whether a file is a raw image, ``.rgb8``, by its suffix."""
+    return path.suffix.lower() == ".rgb8"
+
+
+@contextmanager
+def decoding(path: Path, kind: str = "image") -> Iterator[None]:
+    """Report whatever Pillow raises in this block as a DataError about ``path``.
+
+    Args:
+        path: The file that is being read.
+        kind: What it holds; the errors' codes are ``KIND-missing`` and ``KIND-damaged``.
+
+    Raises:
+        DataError: The file is missing, or cannot be decoded.
+    """
+    try:
+        yield
     except FileNotFoundError as error:
-        raise DataError("image-missing", f"{path} does not exist", "check the data set's folder") from error
+        raise DataError(f"{kind}-missing", f"{path} does not exist", "check the data set's folder") from error
     except UnidentifiedImageError as error:
-        raise DataError("image-damaged", f"{path} is neither a JPEG nor a PNG image", "replace the file") from error
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        Pillow.DecompressionBombError,
-        Pillow.DecompressionBombWarning,  # raised where warnings are errors
-    ) as error:
-        raise DataError("image-damaged", f"cannot decode {path}: {error}", "replace the file") from error
+        raise DataError(f"{kind}-damaged", f"{path} is neither a JPEG nor a PNG image", "replace the file") from error
+    except PILLOWS_ERRORS as error:
+        raise DataError(f"{kind}-damaged", f"cannot decode {path}: {error}", "replace the file") from error
 
 
 def _three_channels(image: Pillow.Image) -> npt.NDArray[np.uint8]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
-from mlperf_mobile_images.folder import file_fingerprint, image_files
+from mlperf_mobile_images.folder import ImageFiles
 from mlperf_mobile_images.header import read_header, turned_images
-from mlperf_mobile_images.image import Image, read_image
+from mlperf_mobile_images.image import is_raw
 from mlperf_mobile_task_object_detection.coco_json import read_instances
 from mlperf_mobile_task_object_detection.coco_pbtxt import read_ground_truth
 from mlperf_mobile_task_object_detection.files import image_key
@@ -19,7 +19,7 @@ from mlperf_mobile_task_object_detection.truth import NOTHING, Truth
 DEFAULT_ANNOTATIONS = ("instances_val2017.json", "instances.json", "coco_val_full.pbtxt", "coco_val.pbtxt")
 
 
-class Coco:
+class Coco(ImageFiles):
     """Images in the order of their file names, read when they are asked for.
 
     Without annotations the set serves performance runs only. Annotations of images that are not in the folder are
@@ -36,8 +36,7 @@ class Coco:
 
     def __init__(self, path: Path | None, options: Options) -> None:
         chosen = CocoOptions.model_validate(options)
-        self._files = image_files(path)
-        self._folder = self._files[0].parent
+        super().__init__(path)
         keys: dict[str, str] = {}
         for file in self._files:
             other = keys.setdefault(image_key(file.name), file.name)
@@ -47,17 +46,6 @@ class Coco:
         self._annotations = annotations = chosen.annotations or _beside(self._folder)
         self._truths = self._matched(annotations, list(keys)) if annotations else None
 
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def sample(self, index: int) -> Image:
-        """The decoded image."""
-        return read_image(self._files[index])
-
-    def fingerprint(self, index: int) -> bytes:
-        """Of the image's file."""
-        return file_fingerprint(self._files[index])
-
     def truth(self, index: int) -> Truth:
         """The objects in the image.
 
@@ -65,10 +53,9 @@ class Coco:
             DataError: There are no annotations, or they are of an image of another size.
         """
         if self._truths is None:
-            hint = "give them with --set annotations=FILE, or measure with --mode performance"
-            raise DataError("no-labels", f"the images in {self._folder} have no annotations", hint)
+            raise self.unlabelled("annotations", "give them with --set annotations=FILE")
         truth = self._truths[index]
-        if truth.coco and self._files[index].suffix.lower() != ".rgb8":
+        if truth.coco and not is_raw(self._files[index]):
             self._check_size(index, truth.coco.height, truth.coco.width)
         return truth
 

@@ -12,22 +12,21 @@ from PIL import Image as Pillow
 
 from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
-from mlperf_mobile_images.folder import file_fingerprint, image_files
+from mlperf_mobile_images.folder import ImageFiles, file_fingerprint
 from mlperf_mobile_images.header import Header, read_header, turned_images
-from mlperf_mobile_images.image import Image, read_image
+from mlperf_mobile_images.image import Image, is_raw, read_image
 from mlperf_mobile_images.order import mispaired
+from mlperf_mobile_images.raw import RawSize, Size
 from mlperf_mobile_images.resize import Pixels
 from mlperf_mobile_task_semantic_segmentation.annotations import annotation_files, read_labels
 from mlperf_mobile_task_semantic_segmentation.options import ADE20KOptions
 from mlperf_mobile_task_semantic_segmentation.preparation import fit_image, fit_labels
 
-Size = tuple[int, int]
-"""Height and width."""
 OFFICIAL = 512
 """The benchmark's height and width."""
 
 
-class ADE20K:
+class ADE20K(ImageFiles):
     """Images and annotations in the order of the images' names, read when they are asked for.
 
     Those that are not of the chosen size are prepared as the reference app's script does it; annotations keep ADE20K's
@@ -44,25 +43,20 @@ class ADE20K:
 
     def __init__(self, path: Path | None, options: Options) -> None:
         chosen = ADE20KOptions.model_validate(options)
-        self._files = image_files(chosen.images or _part(path, "images") or path)
+        super().__init__(chosen.images or _part(path, "images") or path)
         side = _common_side(self._files) if chosen.size is None else chosen.size
         self._size: Size | None = (side, side) if side else None
+        self._raw = RawSize(side, side, "--set size=N tells the size of .rgb8 images")
         folder = chosen.annotations or _part(path, "annotations")
         self._annotations = annotation_files(folder, self._files) if folder else None
-
-    def __len__(self) -> int:
-        return len(self._files)
 
     def sample(self, index: int) -> Image:
         """The image, of the chosen size."""
         path = self._files[index]
-        image = read_image(path)
-        pixels = image.pixels
-        if pixels.ndim == 1:
-            return Image(pixels.reshape((*self._raw_size(path, pixels.size), 3)), str(path), prepared=True)
-        if self._size is None or pixels.shape[:2] == self._size:
-            return Image(pixels, str(path), prepared=True)
-        return Image(_through_jpeg(fit_image(pixels, self._size)), str(path), prepared=True)
+        pixels = self._raw.shaped(read_image(path)).pixels
+        if self._size and pixels.shape[:2] != self._size:
+            pixels = _through_jpeg(fit_image(pixels, self._size))
+        return Image(pixels, str(path), prepared=True)
 
     def fingerprint(self, index: int) -> bytes:
         """Of the image's file, and the size that it is prepared for."""
@@ -75,11 +69,10 @@ class ADE20K:
             DataError: There are no annotations, or this one cannot be read or is not of its image's size.
         """
         if self._annotations is None:
-            hint = "give them with --set annotations=DIR, or measure with --mode performance"
-            raise DataError("no-labels", f"the images in {self._files[0].parent} have no annotations", hint)
+            raise self.unlabelled("annotations", "give them with --set annotations=DIR")
         path = self._annotations[index]
         labels = read_labels(path)
-        size = self._image_size(self._files[index])
+        size = self._raw.image_size(self._files[index])
         if labels.shape != size:
             (high, wide), (height, width) = labels.shape, size
             reason = f"{path} is {wide}x{high}, its image {self._files[index].name} is {width}x{height}"
@@ -100,27 +93,13 @@ class ADE20K:
                 found.append(f"{told}; check that its annotation fits the stored image")
         return found
 
-    def _image_size(self, path: Path) -> Size:
-        """Height and width of an image, without decoding it."""
-        if path.suffix.lower() == ".rgb8":
-            return self._raw_size(path, path.stat().st_size if path.is_file() else 0)
-        header = read_header(path)
-        return header.height, header.width
-
-    def _raw_size(self, path: Path, size: int) -> Size:
-        height, width = self._size or (0, 0)
-        if size != 3 * height * width:
-            reason = f"{path} has {size} bytes, an image of {width}x{height} has {3 * height * width}"
-            raise DataError("image-size", reason, "--set size=N tells the size of .rgb8 images")
-        return height, width
-
 
 def _common_side(files: Sequence[Path]) -> int:
     """The side of the images if all are squares of one size; the benchmark's otherwise, which also ``.rgb8`` has."""
     side = 0
     for path in files:
         try:
-            header = read_header(path) if path.suffix.lower() != ".rgb8" else Header(OFFICIAL, OFFICIAL)
+            header = Header(OFFICIAL, OFFICIAL) if is_raw(path) else read_header(path)
         except DataError:
             return OFFICIAL  # what is damaged is told when it is read
         if header.height != header.width or side not in (0, header.height):

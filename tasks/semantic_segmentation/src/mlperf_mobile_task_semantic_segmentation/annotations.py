@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 
 from mlperf_mobile.errors import DataError
 from mlperf_mobile_images.folder import image_files
-from mlperf_mobile_images.image import MAX_PIXELS
+from mlperf_mobile_images.image import MAX_PIXELS, decoding
 from mlperf_mobile_images.resize import Pixels
 
 HEADER = struct.Struct(">8s4x4sIIBB")
@@ -34,23 +34,13 @@ def read_labels(path: Path) -> Pixels:
     Raises:
         DataError: The file is missing, damaged, too large, or of another kind, whose values would not be labels.
     """
-    try:
+    with decoding(path, "annotation"):
         if path.suffix.lower() == ".raw":
             return _read_square(path)
         with path.open("rb") as file:
             _check_header(path, file.read(HEADER.size))
         with Pillow.open(path, formats=("PNG",)) as image:
             return np.asarray(image)
-    except FileNotFoundError as error:
-        raise DataError("annotation-missing", f"{path} does not exist", "check the data set's folder") from error
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        Pillow.DecompressionBombError,
-        Pillow.DecompressionBombWarning,  # raised where warnings are errors
-    ) as error:
-        raise DataError("annotation-damaged", f"cannot decode {path}: {error}", "replace the file") from error
 
 
 def _check_header(path: Path, head: bytes) -> None:

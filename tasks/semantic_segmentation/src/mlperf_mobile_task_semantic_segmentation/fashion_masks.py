@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from importlib.resources import files
 from pathlib import Path
 
 from mlperf_mobile.contracts import Options
-from mlperf_mobile.errors import DataError
+from mlperf_mobile_images.packaged import packaged_folder
 from mlperf_mobile_task_semantic_segmentation.ade20k import ADE20K
 
 SHA256 = "8589cea251bef3c5a7a1ac7c5fd3598690ac65d1fa01a6918c8a3ddeee7990fb"
-"""Of the packaged folder, see :func:`folder_digest`."""
+"""Of the packaged folder, see :func:`mlperf_mobile_images.packaged.folder_digest`."""
 SIDE = 128
 
 
@@ -26,22 +24,5 @@ class FashionMasks(ADE20K):
     classes = 10
 
     def __init__(self, path: Path | None, options: Options) -> None:
-        folder = path or Path(str(files("mlperf_mobile_task_semantic_segmentation").joinpath("quickstart", "scenes")))
+        folder = path or packaged_folder("mlperf_mobile_task_semantic_segmentation", "quickstart/scenes", SHA256)
         super().__init__(folder, {"size": SIDE})
-        if path is None and folder_digest(folder) != SHA256:
-            reason = f"{folder} is not what was packaged: its sha256 differs"
-            raise DataError("data-damaged", reason, "reinstall the package")
-
-
-def folder_digest(folder: Path) -> str:
-    """SHA-256 of the lines ``sha256  folder/name`` of the files in a folder's folders, sorted by name.
-
-    Raises:
-        DataError: A file cannot be read.
-    """
-    try:
-        names = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*"))
-        lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
-    except OSError as error:
-        raise DataError("data-damaged", f"cannot read {folder}: {error.strerror}", "reinstall the package") from error
-    return hashlib.sha256("".join(lines).encode()).hexdigest()

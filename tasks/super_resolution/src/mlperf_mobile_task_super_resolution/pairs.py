@@ -9,17 +9,14 @@ from pathlib import Path
 
 from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
-from mlperf_mobile_images.folder import file_fingerprint, image_files
-from mlperf_mobile_images.header import read_header
-from mlperf_mobile_images.image import Image, read_image
+from mlperf_mobile_images.folder import ImageFiles, file_fingerprint, image_files
+from mlperf_mobile_images.image import Image, is_raw, read_image
+from mlperf_mobile_images.raw import RawSize, Size, file_bytes
 from mlperf_mobile_task_super_resolution.names import mispaired_files, pair
 from mlperf_mobile_task_super_resolution.options import PairsOptions
 
 LOW, HIGH = "lr", "hr"
 """The folders' names, as the reference app's data set has them."""
-
-Size = tuple[int, int]
-"""Height and width."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +27,7 @@ class LowResolution(Image):
     """Height and width of the image's high-resolution partner, where there is one."""
 
 
-class Pairs:
+class Pairs(ImageFiles):
     """Image pairs, read when they are asked for; without high-resolution images, for performance runs only.
 
     Args:
@@ -40,19 +37,17 @@ class Pairs:
 
     def __init__(self, path: Path | None, options: Options) -> None:
         chosen = PairsOptions.model_validate(options)
-        self._raw_size = chosen.height, chosen.width
+        hint = "--set width=W and --set height=H tell the size of .rgb8 images"
+        self._raw = RawSize(chosen.height, chosen.width, hint)
         low, high = path, chosen.high
         if path and (path / LOW).is_dir():
             low = path / LOW
             high = high or (path / HIGH if (path / HIGH).is_dir() else None)
-        self._low = image_files(low)
-        self._high = pair(self._low, image_files(high)) if high else None
-        wrong = mispaired_files(self._low, self._high) if self._high else None
+        super().__init__(low)
+        self._high = pair(self._files, image_files(high)) if high else None
+        wrong = mispaired_files(self._files, self._high) if self._high else None
         self.warnings = [f"images are paired in order, such as {wrong}; give them the same names"] if wrong else []
         """That images are paired in order where their names have other numbers."""
-
-    def __len__(self) -> int:
-        return len(self._low)
 
     def sample(self, index: int) -> LowResolution:
         """The low-resolution image.
@@ -60,18 +55,15 @@ class Pairs:
         Raises:
             DataError: It cannot be read, or its partner is not a whole number of times as large.
         """
-        path = self._low[index]
-        image = read_image(path)
-        if image.pixels.ndim == 1:
-            self._check_raw(path, image.pixels.size)
-        pixels = image.pixels.reshape(*self._raw_size, 3) if image.pixels.ndim == 1 else image.pixels
+        path = self._files[index]
+        pixels = self._raw.shaped(read_image(path)).pixels
         high = self._high_size(index, (pixels.shape[0], pixels.shape[1])) if self._high else None
         return LowResolution(pixels, str(path), prepared=True, high=high)
 
     def fingerprint(self, index: int) -> bytes:
         """Of the low-resolution image's file, and of its size where only the options tell it."""
-        path = self._low[index]
-        size = self._raw_size if _is_raw(path) else ()
+        path = self._files[index]
+        size = (self._raw.height, self._raw.width) if is_raw(path) else ()
         return hashlib.sha256(file_fingerprint(path) + repr(size).encode()).digest()
 
     def truth(self, index: int) -> Image:
@@ -81,53 +73,29 @@ class Pairs:
             DataError: There are no high-resolution images, or this one cannot be read.
         """
         if self._high is None:
-            hint = f"put them into a folder {HIGH} beside {LOW}, give --set high=DIR, or use --mode performance"
-            raise DataError("no-labels", f"the images in {self._low[0].parent} have no high-resolution images", hint)
+            remedy = f"put them into a folder {HIGH} beside {LOW}, or give --set high=DIR"
+            raise self.unlabelled("high-resolution images", remedy)
         path = self._high[index]
         image = read_image(path)
         if image.pixels.ndim == 3:
             return image
-        size = self._high_size(index, self._size(self._low[index]))
+        size = self._high_size(index, self._raw.image_size(self._files[index]))
         return Image(image.pixels.reshape(*size, 3), str(path))
 
     def _high_size(self, index: int, low: Size) -> Size:
         """Height and width of a pair's larger image, which are a multiple of the smaller one's."""
         assert self._high is not None
         path = self._high[index]
-        if _is_raw(path):
-            factor = math.isqrt(_bytes(path) // (3 * low[0] * low[1]))
+        if is_raw(path):
+            count = file_bytes(path)
+            factor = math.isqrt(count // (3 * low[0] * low[1]))
             size = factor * low[0], factor * low[1]
-            told, fits = f"has {_bytes(path)} bytes", 3 * size[0] * size[1] == _bytes(path)
+            told, fits = f"has {count} bytes", 3 * size[0] * size[1] == count
         else:
-            size = self._size(path)
+            size = self._raw.image_size(path)
             factor = size[0] // low[0]
             told, fits = f"is {size[1]}x{size[0]}", size == (factor * low[0], factor * low[1])
         if not fits or factor < 2:
-            reason = f"{path} {told}, {self._low[index]} is {low[1]}x{low[0]}"
+            reason = f"{path} {told}, {self._files[index]} is {low[1]}x{low[0]}"
             raise DataError("pair-sizes", reason, "a pair's larger image is 2, 3, … times as high and as wide")
         return size
-
-    def _size(self, path: Path) -> Size:
-        """Height and width of an image, without decoding it."""
-        if _is_raw(path):
-            self._check_raw(path, _bytes(path))
-            return self._raw_size
-        header = read_header(path)
-        return header.height, header.width
-
-    def _check_raw(self, path: Path, size: int) -> None:
-        height, width = self._raw_size
-        if size != 3 * height * width:
-            reason = f"{path} has {size} bytes, an image of {width}x{height} has {3 * height * width}"
-            raise DataError("image-size", reason, "--set width=W and --set height=H tell the size of .rgb8 images")
-
-
-def _is_raw(path: Path) -> bool:
-    return path.suffix.lower() == ".rgb8"
-
-
-def _bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise DataError("image-missing", f"cannot read {path}: {error.strerror}", "check the folder") from error

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from importlib.resources import files
 from pathlib import Path
 
 from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
-from mlperf_mobile_images.folder import image_files
-from mlperf_mobile_task_super_resolution.pairs import HIGH, LOW, Pairs
+from mlperf_mobile_images.packaged import packaged_folder
+from mlperf_mobile_task_super_resolution.pairs import Pairs
 
 SHA256 = "95079bdd559cda497fa7c128f3e95850b9a750c7cda47736308639b901c5fe29"
-"""Of the lines ``SUM  hr/NAME`` and ``SUM  lr/NAME`` for all files, by folder and name; SUM is a file's sha256."""
+"""Of the packaged folder, see :func:`mlperf_mobile_images.packaged.folder_digest`."""
 
 
 class PhotoPairs(Pairs):
@@ -24,17 +22,7 @@ class PhotoPairs(Pairs):
     """
 
     def __init__(self, path: Path | None, options: Options) -> None:
-        folder = path or Path(str(files("mlperf_mobile_task_super_resolution").joinpath("quickstart", "pairs")))
+        folder = path or packaged_folder("mlperf_mobile_task_super_resolution", "quickstart/pairs", SHA256)
         if not folder.is_dir():
             raise DataError("data-missing", f"{folder} is not a folder", "check --data-path")
-        if path is None and _digest(folder) != SHA256:
-            raise DataError(
-                "data-damaged", f"{folder} does not hold the images that were packaged", "reinstall the package"
-            )
         super().__init__(folder, {})
-
-
-def _digest(folder: Path) -> str:
-    images = [file for part in (HIGH, LOW) for file in image_files(folder / part)]
-    lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.parent.name}/{file.name}\n" for file in images]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
