@@ -37,8 +37,10 @@ lint: install ## Style, and the rules between layers
 	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/lint-imports
 
+CHECKED ?= $(addsuffix /src,$(MEMBERS)) tools benchmarks
+
 check-types: install ## mypy --strict
-	MYPYPATH=$$(echo $(addsuffix /src,$(MEMBERS)) | tr ' ' ':') $(BIN)/mypy $(addsuffix /src,$(MEMBERS)) tools benchmarks
+	MYPYPATH=$$(echo $(addsuffix /src,$(MEMBERS)) | tr ' ' ':') $(BIN)/mypy $(CHECKED)
 
 unit: install ## The fast tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not slow'
@@ -66,7 +68,7 @@ LOCK := --python-version 3.11 --generate-hashes --no-emit-index-url --no-header 
 lock: ## Pin anew (needs uv): newest versions that the ranges in the packages allow
 	$(PYTHON) tools/requirements.py --extra testing --extra litert --extra qnn --group dev \
 		| uv pip compile - $(LOCK) --universal -c requirements/limits.txt -o requirements/main.txt
-	$(PYTHON) tools/requirements.py --extra testing --extra tflite-runtime --group test $(addprefix --member ,$(OLD_MEMBERS)) \
+	$(PYTHON) tools/requirements.py --extra testing --extra tflite-runtime --without ai-edge-litert --group test $(addprefix --member ,$(OLD_MEMBERS)) \
 		| uv pip compile - $(LOCK) -o requirements/tflite-runtime.txt
 
 clean: ## Remove environments and caches

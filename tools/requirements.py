@@ -39,8 +39,10 @@ def main() -> int:
     parser.add_argument("--extra", action="append", default=[], help="an optional dependency to include")
     parser.add_argument("--group", action="append", default=[], help="a dependency group of the workspace to include")
     parser.add_argument("--member", action="append", help="a folder of the workspace; by default all of them")
+    parser.add_argument("--without", action="append", default=[], help="a distribution to leave out")
     args = parser.parse_args()
     found = of_members(args.member or MEMBERS, frozenset(args.extra)).union(*map(of_group, args.group))
+    found = {requirement for requirement in found if not requirement.startswith(tuple(args.without))}
     sys.stdout.write("\n".join(sorted(found)) + "\n")
     return 0
 
