@@ -19,6 +19,7 @@ import numpy as np
 
 from mlperf_mobile.contracts import Artifact
 from mlperf_mobile_backend_capi.backend import CBackend
+from mlperf_mobile_backend_capi.options import COptions
 
 VENDOR = Path(__file__).parents[1] / "plugins" / "backend_capi" / "tests" / "test_vendor.c"
 
@@ -89,7 +90,9 @@ def compare(loop: Path, library: Path, model: Path, shape: str, queries: int, ro
     run_loop = ctypes.CDLL(str(loop)).loop
     run_loop.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
     theirs, mine = [], []
-    with CBackend({"library": library, "inputs": shape}).load(Artifact(model, "npu")) as session:
+    with CBackend(COptions.model_validate({"library": library, "inputs": shape})).load(
+        Artifact(model, "npu")
+    ) as session:
         sample = (np.ones(session.inputs[0].shape, session.inputs[0].dtype),)
         latencies = array("q", bytes(8 * queries))
         pointer, address = session._instance.pointer, latencies.buffer_info()[0]

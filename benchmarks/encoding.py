@@ -25,6 +25,7 @@ from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.worker.system import System, cores
 from mlperf_mobile_images.resize import aspect_preserving_size
 from mlperf_mobile_task_image_classification.imagenet import ImageNet
+from mlperf_mobile_task_image_classification.options import ImageNetOptions, TaskOptions
 from mlperf_mobile_task_image_classification.preprocess import resize_target
 from mlperf_mobile_task_image_classification.task import ImageClassification
 
@@ -109,8 +110,8 @@ class NoSession:
 def encode(folder: Path, held: int, side: int) -> dict[str, float]:
     """Encode every image of the folder, ``held`` at a time in memory (0: the set is opened, and nothing encoded)."""
     spec = TensorSpec("image", (1, side, side, 3), np.dtype(np.float32))
-    codec = ImageClassification({}).bind([spec], [TensorSpec("logits", (1, 1000), np.dtype(np.float32))])
-    dataset = ImageNet(folder, {})
+    codec = ImageClassification(TaskOptions()).bind([spec], [TensorSpec("logits", (1, 1000), np.dtype(np.float32))])
+    dataset = ImageNet(folder, ImageNetOptions())
     with harness.quiet_watch() as watch:
         system = System([NoSession()], 1, codec, dataset, watch)  # type: ignore[list-item]
         started, used = time.perf_counter(), os.times()

@@ -25,6 +25,7 @@ from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.system import System
 from mlperf_mobile.worker.watch import Watch
 from mlperf_mobile_backend_tflite.backend import TFLiteBackend
+from mlperf_mobile_backend_tflite.options import TFLiteOptions
 
 SAMPLES = 16
 
@@ -68,7 +69,7 @@ class FirstNumber:
 
 def sessions(model: Path, count: int) -> list[Session]:
     """``count`` sessions of the model on the CPU, one thread each, with the backend's defaults."""
-    backend = TFLiteBackend({"threads": 1})
+    backend = TFLiteBackend(TFLiteOptions.model_validate({"threads": 1}))
     return [backend.load(Artifact(model, "cpu")) for _ in range(count)]
 
 
@@ -96,7 +97,7 @@ def framework_single_stream(model: Path, seconds: float, expected_ns: int) -> di
         latencies: array[int] = array("q")
         watch.save(latencies)
         with watch.phase("performance", 1, lambda: len(latencies), seconds):
-            told = SingleStream({}).run(system, load(seconds, 64, expected_ns), latencies, Path(logs))
+            told = SingleStream(None).run(system, load(seconds, 64, expected_ns), latencies, Path(logs))
         return dict(told.latency_ns)
 
 
@@ -108,7 +109,7 @@ def framework_offline(model: Path, count: int, shards: int, expected_ns: int) ->
         latencies: array[int] = array("q")
         watch.save(latencies)
         with watch.phase("performance", count, lambda: len(latencies)):
-            return Offline({}).run(system, load(0.0, count, expected_ns), latencies, Path(logs)).throughput
+            return Offline(None).run(system, load(0.0, count, expected_ns), latencies, Path(logs)).throughput
 
 
 class BareLoop:

@@ -17,6 +17,7 @@ import overhead
 
 from mlperf_mobile.contracts import Artifact, CompileRequest
 from mlperf_mobile_backend_neuron.backend import NeuronBackend
+from mlperf_mobile_backend_neuron.options import NeuronOptions
 from mlperf_mobile_neural_networks_stand_in import build, build_timed_loop
 
 DOUBLE = Path(__file__).parents[1] / "plugins" / "backend_neuron" / "tests" / "double.tflite"
@@ -48,7 +49,9 @@ def main() -> None:
 
 def session(way: str, adapter: str, runtime: str, queries: int) -> dict[str, float]:
     """Nanoseconds of a query: the mean of all in a row, and percentiles of as many that are timed one by one."""
-    backend = NeuronBackend({"adapter": adapter, "runtime": runtime, "tensors_from": str(DOUBLE)})
+    backend = NeuronBackend(
+        NeuronOptions.model_validate({"adapter": adapter, "runtime": runtime, "tensors_from": str(DOUBLE)})
+    )
     with tempfile.TemporaryDirectory() as name:
         artifact = backend.compile(CompileRequest(DOUBLE, "npu", 1, Path(name)))
         if way == "runtime":

@@ -18,6 +18,7 @@ import overhead
 
 from mlperf_mobile.contracts import CompileRequest
 from mlperf_mobile_backend_nnapi.backend import NNAPIBackend
+from mlperf_mobile_backend_nnapi.options import NNAPIOptions
 from mlperf_mobile_neural_networks_stand_in import build, build_timed_loop
 
 DOUBLE = Path(__file__).parents[1] / "plugins" / "backend_nnapi" / "tests" / "double.tflite"
@@ -56,7 +57,7 @@ def main() -> None:
 
 def session(library: str, options: dict[str, Any], queries: int) -> dict[str, float]:
     """Nanoseconds of a query: the mean of all in a row, and percentiles of as many that are timed one by one."""
-    backend = NNAPIBackend({"library": library, **options})
+    backend = NNAPIBackend(NNAPIOptions.model_validate({"library": library, **options}))
     with tempfile.TemporaryDirectory() as folder:
         loaded = backend.load(backend.compile(CompileRequest(DOUBLE, "npu", 1, Path(folder))))
     return overhead.timed(loaded, queries)

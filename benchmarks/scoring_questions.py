@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from mlperf_mobile_task_question_answering.metric import F1
+from mlperf_mobile_task_question_answering.options import SquadOptions
 from mlperf_mobile_task_question_answering.squad import Squad
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), args.questions, np.random.default_rng(0))
-        dataset, opening = timed(lambda: Squad(Path(folder), {}))
+        dataset, opening = timed(lambda: Squad(Path(folder), SquadOptions()))
     metric, checking = timed(lambda: F1(dataset))
     responses, _ = timed(lambda: make_responses(dataset))
     _, finding = timed(lambda: update(metric, responses))

@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile_task_semantic_segmentation.ade20k import ADE20K
 from mlperf_mobile_task_semantic_segmentation.metric import MeanIoU
+from mlperf_mobile_task_semantic_segmentation.options import ADE20KOptions, TaskOptions
 from mlperf_mobile_task_semantic_segmentation.task import SemanticSegmentation
 
 SIDE, LABELS = 512, 32
@@ -63,13 +64,13 @@ def main() -> None:
     image = TensorSpec("image", (1, SIDE, SIDE, 3), np.dtype(np.uint8))
     for dtype in ("int32", "int64", "uint8", "float32"):
         spec = TensorSpec("labels", (1, SIDE, SIDE), np.dtype(dtype))
-        codec = SemanticSegmentation({}).bind([image], [spec])
+        codec = SemanticSegmentation(TaskOptions()).bind([image], [spec])
         outputs = (rng.integers(0, LABELS, spec.shape).astype(dtype),)
         tell(f"decode labels, {dtype}", lambda codec=codec, outputs=outputs: codec.decode(outputs))  # type: ignore[misc]
     for classes in (LABELS, 21):
         for dtype in TYPES:
             spec = TensorSpec("scores", (1, SIDE, SIDE, classes), np.dtype(dtype))
-            codec = SemanticSegmentation({}).bind([image], [spec])
+            codec = SemanticSegmentation(TaskOptions()).bind([image], [spec])
             values = rng.normal(60, 15, spec.shape).clip(0, 120).astype(dtype)
             tell(f"{dtype}[1,512,512,{classes}]: numpy reads it once (max)", values.max)
             tell(f"{dtype}[1,512,512,{classes}]: numpy's argmax", lambda values=values: values.argmax(-1))  # type: ignore[misc]
@@ -84,7 +85,7 @@ def main() -> None:
             (folder / part).mkdir()
         Pillow.new("RGB", (SIDE, SIDE)).save(folder / "images" / "a.jpg")
         Pillow.fromarray(truth).save(folder / "annotations" / "a.png")
-        data = ADE20K(folder, {})
+        data = ADE20K(folder, ADE20KOptions())
         tell("read an annotation", lambda: data.truth(0))
         read = MeanIoU(data)
         tell("score a response, annotation read from its file", lambda: read.update(0, found))

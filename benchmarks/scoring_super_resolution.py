@@ -10,6 +10,7 @@ import numpy as np
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile_images.image import Image
 from mlperf_mobile_task_super_resolution.metric import PSNR, squared_error
+from mlperf_mobile_task_super_resolution.options import TaskOptions
 from mlperf_mobile_task_super_resolution.ssim import ssim
 from mlperf_mobile_task_super_resolution.task import SuperResolution
 
@@ -48,7 +49,9 @@ def main() -> None:
     print(f"{'numpy copies the response once':32} {harness.milliseconds(truth.tobytes, args.rounds):8.2f} ms")
     low = TensorSpec("low", (1, HEIGHT // 2, WIDTH // 2, 3), np.dtype(np.float32))
     for name, scale, zero_point in OUTPUTS:
-        codec = SuperResolution({}).bind([low], [TensorSpec("high", SHAPE, np.dtype(name), scale, zero_point)])
+        codec = SuperResolution(TaskOptions()).bind(
+            [low], [TensorSpec("high", SHAPE, np.dtype(name), scale, zero_point)]
+        )
         outputs = (np.clip(real, *((-128, 127) if name == "int8" else (0, 255))).astype(name),)
         spent = harness.milliseconds(lambda codec=codec, outputs=outputs: codec.decode(outputs), args.rounds)  # type: ignore[misc]
         print(f"{f'decode {name}, scale {scale}':32} {spent:8.2f} ms")

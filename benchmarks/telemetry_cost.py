@@ -24,6 +24,7 @@ from mlperf_mobile.telemetry.recorder import Recorder
 from mlperf_mobile.telemetry.sources import open_all
 from mlperf_mobile.worker.system import System
 from mlperf_mobile_backend_tflite.backend import TFLiteBackend
+from mlperf_mobile_backend_tflite.options import TFLiteOptions
 
 
 def main() -> None:
@@ -88,7 +89,7 @@ def row_cost(root: Path) -> float:
 
 def compare(model: Path, root: Path, args: argparse.Namespace) -> None:
     """One model: pairs of runs, the first of them by turns without and with; one pair before them does not count."""
-    session = TFLiteBackend({"threads": args.threads}).load(Artifact(model, "cpu"))
+    session = TFLiteBackend(TFLiteOptions.model_validate({"threads": args.threads})).load(Artifact(model, "cpu"))
     expected, pairs = best_ns(session), []
     for number in range(args.pairs + 1):
         kinds = (False, True) if number % 2 else (True, False)
@@ -124,7 +125,7 @@ def once(session: Session, root: Path, interval: float, seconds: float, expected
         telemetry = Recorder(Path(folder), interval, lambda: len(latencies), root=root) if interval else nullcontext()
         with telemetry:
             load = harness.load(seconds, 64, expected_ns)
-            told = SingleStream({}).run(system, load, latencies, Path(folder))
+            told = SingleStream(None).run(system, load, latencies, Path(folder))
         if interval:
             rows = len(timeline.read(Path(folder) / timeline.FILE).answered)
             assert rows >= seconds / interval, f"{rows} rows only"

@@ -93,21 +93,21 @@ PLUGIN = """
         yield BackendInfo(
             name="rival", summary="takes the same models", vendor="nobody", backend=Ref("toy_parts:ToyBackend"),
             accelerators={accelerators}, model_formats={formats}, options=Ref("toy_parts:BackendOptions"),
-            hook_api=(1, 0),
+            hook_api=(2, 0),
         )
 
     @hookimpl
     def mlperf_mobile_tasks():
         yield TaskInfo(
             name="forms", summary="a model in several formats", task=Ref("toy_parts:Product"),
-            settings="rival_parts:task.yaml", hook_api=(1, 0),
+            settings="rival_parts:task.yaml", hook_api=(2, 0),
         )
 
     @hookimpl
     def mlperf_mobile_datasets():
         yield DatasetInfo(
             name="numbers", summary="vectors", dataset=Ref("toy_parts:Vectors"), tasks=("forms",), needs_path=False,
-            hook_api=(1, 0),
+            hook_api=(2, 0),
         )
 """
 

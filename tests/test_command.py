@@ -144,7 +144,7 @@ class TestErrors:
             @hookimpl
             def mlperf_mobile_backends():
                 yield BackendInfo(name="odd", summary="", vendor="", backend=Ref("x:y"), model_formats=("toy",),
-                                  options=Ref("json:JSONDecoder"), hook_api=(1, 0))
+                                  options=Ref("json:JSONDecoder"), hook_api=(2, 0))
             """,
         )
         told, done = command.json("run", "product", "--backend", "odd")

@@ -16,16 +16,16 @@ MINE = """
     @hookimpl
     def mlperf_mobile_tasks():
         yield TaskInfo(name="mine", summary="a test", task=Ref("toy_parts:Product"), settings="mine_parts:task.yaml",
-                       options=Ref("toy_parts:TaskOptions"), hook_api=(1, 0))
+                       options=Ref("toy_parts:TaskOptions"), hook_api=(2, 0))
 
     @hookimpl
     def mlperf_mobile_datasets():
         yield DatasetInfo(name="mine-data", summary="a test", dataset=Ref("toy_parts:Vectors"), tasks=("mine",),
-                          options=Ref("toy_parts:DatasetOptions"), hook_api=(1, 0))
+                          options=Ref("toy_parts:DatasetOptions"), hook_api=(2, 0))
 
     @hookimpl
     def mlperf_mobile_suites():
-        yield SuiteInfo(suite="minis", task="mine", summary="", settings="mine_parts:suite.yaml", hook_api=(1, 0))
+        yield SuiteInfo(suite="minis", task="mine", summary="", settings="mine_parts:suite.yaml", hook_api=(2, 0))
 """
 TASK = """\
     model: good
@@ -342,7 +342,7 @@ class TestBackends:
         @hookimpl
         def mlperf_mobile_backends():
             yield BackendInfo(name="acme", summary="", vendor="", backend=Ref("x:y"), model_formats=("{form}",),
-                              needs=({needs}), options={options}, hook_api=(1, 0))
+                              needs=({needs}), options={options}, hook_api=(2, 0))
     """
     NEED = "Need(what='the SDK of Acme', fix='get it from acme.example', modules=('acme_sdk_absent',)),"
 

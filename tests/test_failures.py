@@ -172,17 +172,17 @@ PLUGIN = """
     @hookimpl
     def mlperf_mobile_backends():
         yield BackendInfo(name="odd", summary="", vendor="", backend=Ref("odd_parts:B"), model_formats=("toy",),
-                          accelerators=("cpu", "npu"), hook_api=(1, 0))
+                          accelerators=("cpu", "npu"), hook_api=(2, 0))
 
     @hookimpl
     def mlperf_mobile_tasks():
         yield TaskInfo(name="odd", summary="", task=Ref("odd_parts:T"), settings="toy_parts:product.yaml",
-                       hook_api=(1, 0))
+                       hook_api=(2, 0))
 
     @hookimpl
     def mlperf_mobile_datasets():
         yield DatasetInfo(name="odd-data", summary="", dataset=Ref("odd_parts:D"), tasks=("odd", "product"),
-                          needs_path=False, hook_api=(1, 0))
+                          needs_path=False, hook_api=(2, 0))
 
     @hookimpl
     def mlperf_mobile_environment():

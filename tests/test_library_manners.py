@@ -20,7 +20,7 @@ PLUGIN = """
     @hookimpl
     def mlperf_mobile_backends():
         yield BackendInfo(name="rude", summary="", vendor="", backend=Ref("rude_parts:B"), model_formats=("toy",),
-                          accelerators=("cpu",), options=Ref("toy_parts:BackendOptions"), hook_api=(1, 0))
+                          accelerators=("cpu",), options=Ref("toy_parts:BackendOptions"), hook_api=(2, 0))
 """
 PARTS = """
 import ctypes, os, signal, sys, time

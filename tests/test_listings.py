@@ -28,7 +28,7 @@ BACKEND = """
     @hookimpl
     def mlperf_mobile_backends():
         yield BackendInfo(name={name!r}, summary="a test", vendor="v", backend=Ref({ref!r}), model_formats=("x",),
-                          hook_api=(1, 0){more})
+                          hook_api=(2, 0){more})
 """
 
 
@@ -122,7 +122,7 @@ def test_broken_plugins_leave_json_whole_and_the_others_listed(command, write_pl
     write_plugin("raises", hook.format("tasks()", "raise RuntimeError('[bold]no[/] tasks')"))
     write_plugin("typo", hook.format("backend()", "return []"))
     write_plugin("ahead", hook.format("backends(device)", "return []"))
-    write_plugin("future", BACKEND.format(name="soon", ref="x:y", more="").replace("(1, 0)", "(2, 0)"))
+    write_plugin("future", BACKEND.format(name="soon", ref="x:y", more="").replace("(2, 0)", "(3, 0)"))
     write_plugin("unnamed", BACKEND.format(name="two words", ref="x:y", more=""))
     write_plugin("rival", BACKEND.format(name="toy", ref="x:y", more=""), version="3.0")
     told, done = command.json("list-backends")

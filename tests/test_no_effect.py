@@ -132,14 +132,14 @@ def plans_of_two(inside):
         def mlperf_mobile_tasks():
             yield TaskInfo(
                 name="mine", summary="as product", task=Ref("toy_parts:Product"), settings="mine_settings:task.yaml",
-                options=Ref("toy_parts:TaskOptions"), hook_api=(1, 0),
+                options=Ref("toy_parts:TaskOptions"), hook_api=(2, 0),
             )
 
         @hookimpl
         def mlperf_mobile_datasets():
             yield DatasetInfo(
                 name="mine_vectors", summary="as vectors", dataset=Ref("toy_parts:Vectors"), tasks=("mine",),
-                needs_path=False, options=Ref("toy_parts:DatasetOptions"), hook_api=(1, 0),
+                needs_path=False, options=Ref("toy_parts:DatasetOptions"), hook_api=(2, 0),
             )
         """,
         files={"mine_settings/__init__.py": "", "mine_settings/task.yaml": "dataset: mine_vectors\n"},
@@ -162,7 +162,7 @@ def test_what_a_suite_sets_is_never_refused(inside):
         def mlperf_mobile_suites():
             yield SuiteInfo(
                 suite="batches", summary="", task="product", benchmark="b", settings="batch_settings:suite.yaml",
-                hook_api=(1, 0),
+                hook_api=(2, 0),
             )
         """,
         files={"batch_settings/__init__.py": "", "batch_settings/suite.yaml": "batch: 8\n"},

@@ -293,7 +293,7 @@ def test_a_backend_that_is_slow_at_first(command, write_plugin):
         @hookimpl
         def mlperf_mobile_backends():
             yield BackendInfo(name="cold", summary="", vendor="", backend=Ref("cold_parts:B"), model_formats=("toy",),
-                              hook_api=(1, 0))
+                              hook_api=(2, 0))
     """
     parts = """
         import time
@@ -323,12 +323,12 @@ def test_several_tasks(command, write_plugin):
         @hookimpl
         def mlperf_mobile_tasks():
             yield TaskInfo(name="mine", summary="a test", task=Ref("toy_parts:Product"),
-                           settings="mine_parts:task.yaml", hook_api=(1, 0))
+                           settings="mine_parts:task.yaml", hook_api=(2, 0))
 
         @hookimpl
         def mlperf_mobile_datasets():
             yield DatasetInfo(name="mine-data", summary="a test", dataset=Ref("toy_parts:Vectors"), tasks=("mine",),
-                              needs_path=False, hook_api=(1, 0))
+                              needs_path=False, hook_api=(2, 0))
     """
     task = f"model: m\ndataset: mine-data\nmodels:\n  m: {{file: m.toy, format: toy, sha256: {'a' * 64}}}\n"
     write_plugin(

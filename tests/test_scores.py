@@ -24,7 +24,7 @@ PLUGIN = """
     def mlperf_mobile_scenarios():
         for name in ("bursts", "arrivals", "scoreless"):
             yield ScenarioInfo(name=name, summary="a test", scenario=Ref(f"load_parts:{name.title()}"),
-                               settings=f"load_parts:{name}.yaml", hook_api=(1, 0))
+                               settings=f"load_parts:{name}.yaml", hook_api=(2, 0))
 """
 PARTS = '''
     """LoadGen's MultiStream, scored by the 99th percentile, and its Server, scored by queries per second."""

@@ -19,20 +19,20 @@ TASKS = """
     def mlperf_mobile_tasks():
         yield TaskInfo(
             name="twin", summary="the same once more", task=Ref("toy_parts:Product"), settings="twin_parts:task.yaml",
-            options=Ref("toy_parts:TaskOptions"), hook_api=(1, 0),
+            options=Ref("toy_parts:TaskOptions"), hook_api=(2, 0),
         )
 
     @hookimpl
     def mlperf_mobile_datasets():
         yield DatasetInfo(
             name="numbers", summary="vectors", dataset=Ref("toy_parts:Vectors"), tasks=("twin",), needs_path=False,
-            options=Ref("toy_parts:DatasetOptions"), hook_api=(1, 0),
+            options=Ref("toy_parts:DatasetOptions"), hook_api=(2, 0),
         )
 
     @hookimpl
     def mlperf_mobile_suites():
-        yield SuiteInfo(suite="r1", summary="made up for tests", settings="twin_parts:round.yaml", hook_api=(1, 0))
-        yield SuiteInfo(suite="r1", task="twin", summary="", settings="twin_parts:twin.yaml", hook_api=(1, 0))
+        yield SuiteInfo(suite="r1", summary="made up for tests", settings="twin_parts:round.yaml", hook_api=(2, 0))
+        yield SuiteInfo(suite="r1", task="twin", summary="", settings="twin_parts:twin.yaml", hook_api=(2, 0))
 """
 FILES = {
     "twin_parts/__init__.py": "",

@@ -17,19 +17,19 @@ PLUGIN = """
     @hookimpl
     def mlperf_mobile_tasks():
         yield TaskInfo(name="mine", summary="a test", task=Ref("toy_parts:Product"), settings="mine_parts:task.yaml",
-                       options=Ref("toy_parts:TaskOptions"), hook_api=(1, 0))
+                       options=Ref("toy_parts:TaskOptions"), hook_api=(2, 0))
 
     @hookimpl
     def mlperf_mobile_datasets():
         yield DatasetInfo(name="rows", summary="a test", dataset=Ref("toy_parts:Vectors"), tasks=("mine",),
-                          needs_path=False, options=Ref("toy_parts:DatasetOptions"), hook_api=(1, 0))
+                          needs_path=False, options=Ref("toy_parts:DatasetOptions"), hook_api=(2, 0))
 
     @hookimpl
     def mlperf_mobile_suites():
-        yield SuiteInfo(suite="r1", summary="round one", settings="mine_parts:rounds.yaml#r1", hook_api=(1, 0))
+        yield SuiteInfo(suite="r1", summary="round one", settings="mine_parts:rounds.yaml#r1", hook_api=(2, 0))
         for name in ("first", "second"):
             yield SuiteInfo(suite="r1", task="mine", benchmark=name, summary=name,
-                            settings=f"mine_parts:suites.yaml#{name}", hook_api=(1, 0))
+                            settings=f"mine_parts:suites.yaml#{name}", hook_api=(2, 0))
 """
 MODEL = b'{"factor": 2}\n'
 TASK = """\

@@ -4,51 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mlperf_mobile.backend_checks import batch_misfit, closed, misfit, of_one_sample, options
+from mlperf_mobile.backend_checks import batch_misfit, closed, misfit, of_one_sample
 from mlperf_mobile.contracts import TensorSpec
-from mlperf_mobile.errors import UsageError
 
 FLOAT = np.dtype(np.float32)
 SPECS = (TensorSpec("x", (1, 2), FLOAT), TensorSpec("q", (1, 3), np.dtype(np.int8), 0.5, 3))
 X, Q = np.zeros((1, 2), np.float32), np.zeros((1, 3), np.int8)
-
-
-class Inner(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    level: int = Field(0, le=3)
-
-
-class Options(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    threads: int = 1
-    inner: Inner = Inner()
-
-    @model_validator(mode="after")
-    def _fits(self) -> Options:
-        if self.threads == 13:
-            raise ValueError("13 threads are too many")
-        return self
-
-
-def test_options_that_fit():
-    assert options(Options, {"threads": 2}, "backend acme") == Options(threads=2)
-
-
-@pytest.mark.parametrize(
-    ("given", "summary"),
-    [
-        ({"thread": 1}, "backend acme: thread: Extra inputs are not permitted"),
-        ({"inner": {"level": 4}}, "backend acme: inner.level: Input should be less than or equal to 3"),
-        ({"threads": 13}, "backend acme: 13 threads are too many"),
-    ],
-)
-def test_options_that_do_not(given, summary):
-    with pytest.raises(UsageError) as caught:
-        options(Options, given, "backend acme")
-    assert (caught.value.code, caught.value.summary) == ("bad-options", summary)
-    assert caught.value.hint
 
 
 @pytest.mark.parametrize("sample", [(X, Q), [X, Q], (X[:, ::-1], Q)])

@@ -336,7 +336,7 @@ class TestTheSameEveryTime:
 
         driven = Noting([Session()], 1, Data(), Data(), Silent())
         load = Load(QUERIES, 0.0, 0.0, 0.9, SAMPLES, Seeds(4, 5, 6), 1000)
-        told = SingleStream({}).run(driven, load, array("q"), tmp_path)
+        told = SingleStream(None).run(driven, load, array("q"), tmp_path)
         expected = [(2 * (np.arange(4, dtype=np.float32) + 10 * asked[place])).tobytes() for place in (0, -1)]
         assert [each.indices for each in told.answered] == [(asked[0],), (asked[-1],)]
         assert [each.responses for each in told.answered] == [(expected[0],), (expected[1],)]

@@ -18,7 +18,7 @@ from mlperf_mobile.plugin import (
 )
 
 def backend(name, **more):
-    fields = dict(summary="a test", vendor="v", backend=Ref("nowhere:B"), model_formats=("x",), hook_api=(1, 0))
+    fields = dict(summary="a test", vendor="v", backend=Ref("nowhere:B"), model_formats=("x",), hook_api=(2, 0))
     return BackendInfo(name=name, **(fields | more))
 """
 
@@ -219,17 +219,18 @@ def test_optional_hooks_are_no_problem(site):
 @pytest.mark.parametrize(
     ("value", "told", "fix"),
     [
-        ("(0, 9)", "hook API 0.9, the core speaks 1.1", "pip install -U bad"),
-        ("(2, 0)", "hook API 2.0, the core speaks 1.1", "pip install -U mlperf-mobile"),
-        ("(1, 2)", "hook API 1.2, the core speaks 1.1", "pip install -U mlperf-mobile"),
-        ("(1,)", "hook API 1,", "pip install"),
-        ("(1, 0, 0)", "hook API 1.0.0", "pip install"),
+        ("(0, 9)", "hook API 0.9, the core speaks 2.0", "pip install -U bad"),
+        ("(3, 0)", "hook API 3.0, the core speaks 2.0", "pip install -U mlperf-mobile"),
+        ("(2, 1)", "hook API 2.1, the core speaks 2.0", "pip install -U mlperf-mobile"),
+        ("(1, 1)", "hook API 1.1, the core speaks 2.0", "pip install -U bad"),
+        ("(2,)", "hook API 2,", "pip install"),
+        ("(2, 0, 0)", "hook API 2.0.0", "pip install"),
         ("None", "hook API None", "pip install -U bad"),
-        ("'1.0'", "hook API '1.0'", "pip install -U bad"),
-        ("('1', '0')", "hook API 1.0, the core speaks 1.1", "pip install -U bad"),
+        ("'2.0'", "hook API '2.0'", "pip install -U bad"),
+        ("('2', '0')", "hook API 2.0, the core speaks 2.0", "pip install -U bad"),
         ("(None, None)", "hook API None.None", "pip install -U bad"),
-        ("(1, '0')", "hook API 1.0", "pip install -U bad"),
-        ("1.0", "hook API 1.0", "pip install -U bad"),
+        ("(2, '0')", "hook API 2.0", "pip install -U bad"),
+        ("2.0", "hook API 2.0", "pip install -U bad"),
     ],
 )
 def test_hook_api(site, value, told, fix):
@@ -265,8 +266,8 @@ def test_bad_names_of_suites(site):
     code = """
     @hookimpl
     def mlperf_mobile_suites():
-        yield SuiteInfo(suite="my suite", task="t", summary="", settings="x:y", hook_api=(1, 0))
-        yield SuiteInfo(suite="suite", task="t", summary="", settings="x:y", hook_api=(1, 0))
+        yield SuiteInfo(suite="my suite", task="t", summary="", settings="x:y", hook_api=(2, 0))
+        yield SuiteInfo(suite="suite", task="t", summary="", settings="x:y", hook_api=(2, 0))
     """
     site.install("suites", code)
     registry = site.registry()
@@ -307,7 +308,7 @@ def test_the_same_name_in_two_kinds_is_no_duplicate(site):
 
     @hookimpl
     def mlperf_mobile_datasets():
-        yield DatasetInfo(name="same", summary="", dataset=Ref("x:y"), tasks=("t",), hook_api=(1, 0))
+        yield DatasetInfo(name="same", summary="", dataset=Ref("x:y"), tasks=("t",), hook_api=(2, 0))
     """
     site.install("one", code)
     registry = site.registry()
@@ -373,11 +374,11 @@ def test_every_kind_is_gathered(site):
     code = """
     @hookimpl
     def mlperf_mobile_tasks():
-        return [TaskInfo(name="t", summary="", task=Ref("x:y"), settings="x:y", hook_api=(1, 0))]
+        return [TaskInfo(name="t", summary="", task=Ref("x:y"), settings="x:y", hook_api=(2, 0))]
 
     @hookimpl
     def mlperf_mobile_scenarios():
-        return [ScenarioInfo(name="s", summary="", scenario=Ref("x:y"), settings="x:y", hook_api=(1, 0))]
+        return [ScenarioInfo(name="s", summary="", scenario=Ref("x:y"), settings="x:y", hook_api=(2, 0))]
     """
     site.install("many", code)
     registry = site.registry()

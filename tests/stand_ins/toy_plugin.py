@@ -18,7 +18,7 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
         model_formats=("toy", "bin"),
         capabilities=frozenset({Capability.BATCH}),
         options=Ref("toy_parts:BackendOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
 
 
@@ -30,7 +30,7 @@ def mlperf_mobile_tasks() -> Iterable[TaskInfo]:
         task=Ref("toy_parts:Product"),
         settings="toy_parts:product.yaml",
         options=Ref("toy_parts:TaskOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
 
 
@@ -43,13 +43,13 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
         tasks=("product",),
         needs_path=False,
         options=Ref("toy_parts:DatasetOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
 
 
 @hookimpl
 def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
-    yield SuiteInfo(suite="toys", task="product", summary="", settings="toy_parts:suite.yaml", hook_api=(1, 0))
+    yield SuiteInfo(suite="toys", task="product", summary="", settings="toy_parts:suite.yaml", hook_api=(2, 0))
 
 
 @hookimpl

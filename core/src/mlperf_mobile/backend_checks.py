@@ -1,40 +1,17 @@
-"""What every backend checks of what it is given, and what is checked of what it gives: options, samples, outputs."""
+"""What every backend checks of what it is given, and what is checked of what it gives: samples, shapes, outputs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
 
 from mlperf_mobile.contracts import Tensors, TensorSpec
-from mlperf_mobile.errors import BackendError, ModelError, UsageError, did_you_mean
+from mlperf_mobile.errors import BackendError, ModelError, did_you_mean
 
 Shapes = Mapping[str, tuple[int, ...]]
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
-def options(model: type[ModelT], given: Mapping[str, Any], label: str) -> ModelT:
-    """The options as their model has them.
-
-    Args:
-        model: The pydantic model of the options.
-        given: As ``Backend.__init__`` gets them.
-        label: Whose they are: ``"backend acme"``.
-
-    Raises:
-        UsageError: ``bad-options``; names the option.
-    """
-    try:
-        return model.model_validate(dict(given))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(map(str, first["loc"]))
-        text = f"{label}: {name}{': ' if name else ''}{first['msg'].removeprefix('Value error, ')}"
-        raise UsageError("bad-options", text, "check backend_options") from error
 
 
 def misfit(inputs: object, specs: Sequence[TensorSpec], model: str) -> BackendError | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PROJECT = "mlperf_mobile"
 """The entry-point group, and the prefix of every hook."""
 
-HOOK_API = (1, 1)
+HOOK_API = (2, 0)
 """(major, minor): major moves when a hook or a contract changes meaning, minor when one is added."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -11,6 +11,7 @@ from mlperf_mobile import loadgen
 from mlperf_mobile.config.scoring import Scoring
 from mlperf_mobile.contracts import Dataset, Metric, Score, Warned
 from mlperf_mobile.errors import NOT_FOREIGN, DataError, ModelError, described
+from mlperf_mobile.options import validated
 from mlperf_mobile.plan import DatasetRef
 from mlperf_mobile.registry import Registry, pick
 
@@ -50,7 +51,8 @@ def score(registry: Registry, scoring: Scoring, log: Path, warn: Callable[[str],
     """
     try:
         dataset = open_dataset(registry, scoring.dataset)
-        task = pick("task", scoring.task, registry.tasks, registry).info.task.load()(scoring.task_options)
+        offer = pick("task", scoring.task, registry.tasks, registry)
+        task = offer.info.task.load()(validated("task", offer, scoring.task_options))
         metric = task.metric(dataset)
         for text in warnings_of(dataset):
             warn(text)
@@ -76,7 +78,7 @@ def open_dataset(registry: Registry, told: DatasetRef) -> Dataset:
     """
     offer = pick("dataset", told.offer, registry.datasets, registry)
     try:
-        dataset = offer.info.dataset.load()(told.path, told.options)
+        dataset = offer.info.dataset.load()(told.path, validated("dataset", offer, told.options))
         total = len(dataset)
     except NOT_FOREIGN:
         raise

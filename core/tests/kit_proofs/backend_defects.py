@@ -112,7 +112,7 @@ OFFER = BackendInfo(
     model_formats=("double",),
     capabilities=frozenset({Capability.BATCH, Capability.QUANTIZED}),
     options=Ref("backend_defects:Options"),
-    hook_api=(1, 0),
+    hook_api=(2, 0),
 )
 
 
@@ -277,7 +277,7 @@ def padded(self, samples):
 DEFECTS = {
     "test_plugin_module_is_light": broken("Heavy", module="numpy"),
     "test_hook_api_is_a_literal": broken("Constant", module="mlperf_mobile.registry"),
-    "test_offer_speaks_this_core": broken("Newer", hook_api=(2, 0)),
+    "test_offer_speaks_this_core": broken("Newer", hook_api=(3, 0)),
     "test_offer_tells_what_it_is": broken("Silent", summary=""),
     "test_unknown_options_are_refused": broken("Lax", options=Ref("backend_defects:Anything")),
     "test_every_test_is_the_kits_own": type(

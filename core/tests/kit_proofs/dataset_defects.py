@@ -47,7 +47,7 @@ OFFER = DatasetInfo(
     dataset=Ref("dataset_defects:Lines"),
     tasks=("count",),
     options=Ref("dataset_defects:Options"),
-    hook_api=(1, 0),
+    hook_api=(2, 0),
 )
 
 

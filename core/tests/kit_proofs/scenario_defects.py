@@ -24,7 +24,7 @@ OFFER = ScenarioInfo(
     summary="the built-in one, broken",
     scenario=Ref("mlperf_mobile.scenarios.single_stream:SingleStream"),
     settings="mlperf_mobile.scenarios:single_stream.yaml",
-    hook_api=(1, 0),
+    hook_api=(2, 0),
 )
 
 
@@ -149,7 +149,7 @@ class Littering(SingleStream):
 DEFECTS = {
     "test_plugin_module_is_light": broken(name="Heavy", module="numpy"),
     "test_hook_api_is_a_literal": broken(name="Constant", module="mlperf_mobile.registry"),
-    "test_offer_speaks_this_core": broken(name="Newer", hook_api=(2, 0)),
+    "test_offer_speaks_this_core": broken(name="Newer", hook_api=(3, 0)),
     "test_offer_tells_what_it_is": broken(name="Lines", summary="two\nlines"),
     "test_unknown_options_are_refused": broken(name="Lax", options=Ref("scenario_defects:Options")),
     "test_every_test_is_the_kits_own": type("TestOverride", (TestCorrect,), {"test_never_pads": lambda self: None}),

@@ -80,7 +80,7 @@ OFFER = TaskInfo(
     task=Ref("task_defects:Task"),
     settings="kit_settings:good.yaml",
     options=Ref("task_defects:Options"),
-    hook_api=(1, 0),
+    hook_api=(2, 0),
 )
 SPEC = TensorSpec("x", (1, 2), np.dtype(np.float32))
 
@@ -148,7 +148,7 @@ def update_in_order(self, index, response):
 DEFECTS = {
     "test_plugin_module_is_light": broken("Heavy", module="numpy"),
     "test_hook_api_is_a_literal": broken("Constant", module="mlperf_mobile.registry"),
-    "test_offer_speaks_this_core": broken("Newer", hook_api=(1, 99)),
+    "test_offer_speaks_this_core": broken("Newer", hook_api=(2, 99)),
     "test_offer_tells_what_it_is": broken("Wordy", name="two words"),
     "test_unknown_options_are_refused": broken("Lax", options=Ref("task_defects:Anything")),
     "test_every_test_is_the_kits_own": type(

@@ -8,6 +8,7 @@ import pytest
 from mlperf_mobile.contracts import Artifact
 from mlperf_mobile.testing.c_library import compile_c
 from mlperf_mobile_backend_capi.backend import CBackend
+from mlperf_mobile_backend_capi.options import COptions
 from mlperf_mobile_backend_capi.session import CBatchSession, CSession
 
 HERE = Path(__file__).parent
@@ -56,6 +57,6 @@ def load(library: Path, model: Callable[..., Path]) -> Callable[..., CSession | 
     ) -> CSession | CBatchSession:
         own = dict(options.pop("custom_settings", {})) | ({"defect": defect} if defect else {})  # type: ignore[call-overload]
         told = {"library": library, "custom_settings": own, "device_model": "a phone", "device_manufacturer": "us"}
-        return CBackend(told | options).load(Artifact(path or model(), accelerator, batch))
+        return CBackend(COptions.model_validate(told | options)).load(Artifact(path or model(), accelerator, batch))
 
     return load

@@ -13,14 +13,14 @@ from mlperf_mobile.errors import BackendError
 from mlperf_mobile.plugin import BackendInfo
 from mlperf_mobile.testing.backend import BackendConformance
 from mlperf_mobile_backend_capi import plugin
-from mlperf_mobile_backend_capi.backend import CBackend
+from mlperf_mobile_backend_capi.options import COptions
 
 
 class Kit(BackendConformance):
     plugin_module = "mlperf_mobile_backend_capi.plugin"
     tolerance = 0.0
     definitions: tuple[str, ...] = ()
-    options: ClassVar[dict[str, object]] = {}
+    settings: ClassVar[dict[str, object]] = {}
 
     @pytest.fixture
     def info(self) -> BackendInfo:
@@ -33,8 +33,8 @@ class Kit(BackendConformance):
         return path
 
     @pytest.fixture
-    def backend(self, build: Callable[..., Path]) -> Backend:
-        return CBackend({"library": build(*self.definitions), **self.options})
+    def options(self, build: Callable[..., Path]) -> COptions:
+        return COptions.model_validate({"library": build(*self.definitions), **self.settings})
 
     @pytest.mark.xfail(reason="these libraries hold one model at a time, as in the app", raises=BackendError)
     def test_sessions_are_independent(self, backend: Backend, model: Path, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ class TestCAPI(Kit):
 
 class TestCAPIWithBuffersAndConversion(Kit):
     definitions = ("WITH_BUFFERS", "WITH_CONVERSION")
-    options: ClassVar[dict[str, object]] = {"inputs": "1x4@0.5,10", "outputs": "1x4@0.5,20"}
+    settings: ClassVar[dict[str, object]] = {"inputs": "1x4@0.5,10", "outputs": "1x4@0.5,20"}
 
     @pytest.fixture
     def quantized_model(self, tmp_path: Path) -> Path:

@@ -11,12 +11,13 @@ from mlperf_mobile.contracts import Artifact, CompileRequest
 from mlperf_mobile.errors import BackendError, UsageError
 from mlperf_mobile_backend_capi import device, library
 from mlperf_mobile_backend_capi.backend import CBackend
+from mlperf_mobile_backend_capi.options import COptions
 
 PHONE = {"device_model": "a phone", "device_manufacturer": "us"}
 
 
 def probe(library: Path, **options: object):
-    return CBackend({"library": library, **PHONE, **options}).probe()
+    return CBackend(COptions.model_validate({"library": library, **PHONE, **options})).probe()
 
 
 # ------------------------------------------------------------------------------- the four cases of matches_hardware
@@ -51,7 +52,7 @@ def test_case_4_it_is_not_and_the_library_says_why(library: Path) -> None:
 
 @pytest.mark.parametrize("model", ["case 2", "case 3", "case 4"])
 def test_nothing_is_loaded_on_a_device_that_is_not_supported(library: Path, model: str, tmp_path: Path) -> None:
-    backend = CBackend({"library": library, "device_model": model})
+    backend = CBackend(COptions.model_validate({"library": library, "device_model": model}))
     with pytest.raises(BackendError, check=lambda error: error.code == "capi-device"):
         backend.compile(CompileRequest(tmp_path / "m.bin", "npu"))
     (tmp_path / "m.bin").touch()
@@ -109,13 +110,13 @@ def test_a_file_of_settings_that_cannot_be_read(
 ) -> None:
     if content is not None:
         (tmp_path / "own.pbtxt").write_bytes(content)
-    backend = CBackend({"library": library, **PHONE, "settings": tmp_path / "own.pbtxt"})
+    backend = CBackend(COptions.model_validate({"library": library, **PHONE, "settings": tmp_path / "own.pbtxt"}))
     with pytest.raises((UsageError, BackendError), match=says, check=lambda error: error.code == "capi-settings"):
         backend.compile(CompileRequest(tmp_path / "m.bin", "npu"))
 
 
 def test_compiling_gives_the_model_and_what_the_library_will_be_told(library: Path, tmp_path: Path) -> None:
-    backend = CBackend({"library": library, **PHONE, "benchmark": "image_classification_v2"})
+    backend = CBackend(COptions.model_validate({"library": library, **PHONE, "benchmark": "image_classification_v2"}))
     artifact = backend.compile(CompileRequest(tmp_path / "m.bin", "npu", batch=4))
     assert (artifact.path, artifact.accelerator, artifact.batch) == (tmp_path / "m.bin", "npu", 4)
     assert artifact.facts == {
@@ -130,7 +131,7 @@ def test_compiling_gives_the_model_and_what_the_library_will_be_told(library: Pa
 
 
 def test_an_accelerator_that_the_benchmark_has_not(library: Path, tmp_path: Path) -> None:
-    backend = CBackend({"library": library, **PHONE, "benchmark": "image_classification_v2"})
+    backend = CBackend(COptions.model_validate({"library": library, **PHONE, "benchmark": "image_classification_v2"}))
     for accelerator, says in (("cpu", "has no delegate for cpu"), ("vpu", "has no accelerator 'vpu'")):
         with pytest.raises(BackendError, match=says, check=lambda error: error.code == "no-accelerator"):
             backend.compile(CompileRequest(tmp_path / "m.bin", accelerator))
@@ -140,7 +141,7 @@ def test_an_accelerator_that_the_benchmark_has_not(library: Path, tmp_path: Path
 
 
 def test_without_a_library() -> None:
-    found = CBackend({}).probe()
+    found = CBackend(COptions()).probe()
     assert (found.usable, found.reason) == (False, "no library is named")
     assert "library=" in found.fix
 
@@ -163,7 +164,9 @@ def test_a_library_for_another_processor(library: Path, tmp_path: Path) -> None:
     data[18] = 183 if platform.machine() != "aarch64" else 62
     (tmp_path / "phone.so").write_bytes(data)
     with pytest.raises(BackendError, match="for another processor") as error:
-        CBackend({"library": tmp_path / "phone.so"}).compile(CompileRequest(tmp_path / "m.bin", "npu"))
+        CBackend(COptions.model_validate({"library": tmp_path / "phone.so"})).compile(
+            CompileRequest(tmp_path / "m.bin", "npu")
+        )
     assert error.value.code == "capi-architecture"
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from mlperf_mobile.errors import UsageError
 from mlperf_mobile.plugin import BackendInfo, Capability
 from mlperf_mobile_backend_capi import plugin
 from mlperf_mobile_backend_capi.backend import CBackend
@@ -44,7 +43,7 @@ def test_listing_the_offer_imports_nothing_heavy() -> None:
 
 
 def test_one_library_takes_one_model_at_a_time() -> None:
-    assert CBackend({}).shards == 1
+    assert CBackend(COptions()).shards == 1
 
 
 def test_every_option_is_described() -> None:
@@ -65,19 +64,17 @@ def test_one_shape_needs_no_list() -> None:
     [
         ({"library": 5}, "library"),
         ({"library": "x.so", "benchmark": ""}, "benchmark"),
-        ({"library": "x.so", "inputs": ["1x"]}, "inputs: '1x' is no shape"),
-        ({"library": "x.so", "outputs": "0x4"}, "outputs: '0x4' is no shape"),
+        ({"library": "x.so", "inputs": ["1x"]}, "'1x' is no shape"),
+        ({"library": "x.so", "outputs": "0x4"}, "'0x4' is no shape"),
         ({"library": "x.so", "custom_settings": {"a": [1]}}, "custom_settings"),
-        ({"library": "x.so", "custom_settings": {"a\0": "1"}}, "custom_settings: holds a NUL"),
-        ({"library": "x.so", "custom_settings": {"a": "\0"}}, "custom_settings: holds a NUL"),
-        ({"library": "x\0.so"}, "library: holds a NUL"),
-        ({"library": "x.so", "native_lib_path": "\0"}, "native_lib_path: holds a NUL"),
+        ({"library": "x.so", "custom_settings": {"a\0": "1"}}, "holds a NUL"),
+        ({"library": "x.so", "custom_settings": {"a": "\0"}}, "holds a NUL"),
+        ({"library": "x\0.so"}, "holds a NUL"),
+        ({"library": "x.so", "native_lib_path": "\0"}, "holds a NUL"),
         ({"benchmark": "x"}, "benchmark is given without library"),
         ({"libary": "x.so"}, "libary"),
     ],
 )
 def test_wrong_values_are_named(wrong: dict[str, object], says: str) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match=says):
         COptions.model_validate(wrong)
-    with pytest.raises(UsageError, match=says, check=lambda error: error.code == "bad-options"):
-        CBackend(wrong)

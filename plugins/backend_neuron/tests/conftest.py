@@ -17,6 +17,7 @@ from mlperf_mobile.testing.c_library import compile_c
 from mlperf_mobile_backend_neuron import compiled as store
 from mlperf_mobile_backend_neuron import soc
 from mlperf_mobile_backend_neuron.backend import NeuronBackend
+from mlperf_mobile_backend_neuron.options import NeuronOptions
 from mlperf_mobile_neural_networks_stand_in import build
 
 Backends = Callable[..., NeuronBackend]
@@ -84,7 +85,7 @@ def dla(libraries: Path, double: Path, tmp_path: Path) -> Path:
     """A .dla file of ``y = x + x``: a network that the stand-in stored."""
     file = tmp_path / "files" / "net.dla"
     file.parent.mkdir()
-    adapter = NeuronBackend({"adapter": str(libraries / "libneuron_adapter.so")})
+    adapter = NeuronBackend(NeuronOptions.model_validate({"adapter": str(libraries / "libneuron_adapter.so")}))
     artifact = adapter.compile(CompileRequest(double, "npu", directory=file.parent))
     shutil.copy(artifact.path.parent / store.NETWORK, file)
     return file
@@ -111,7 +112,7 @@ def backend(libraries: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             told = f"{symbol}={RESULTS.index(result)}" if name == "FAIL" and result in RESULTS else str(value)
             monkeypatch.setenv(f"NN_STAND_IN_{name}", told)
         places = {"adapter": str(own / "libneuron_adapter.so"), "runtime": str(own / "libneuron_runtime.so")}
-        made_of = NeuronBackend(places | settings)
+        made_of = NeuronBackend(NeuronOptions.model_validate(places | settings))
         made_of.probe()  # loads them
         return made_of
 

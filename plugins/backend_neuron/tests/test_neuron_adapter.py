@@ -9,6 +9,7 @@ import pytest
 
 from mlperf_mobile_backend_neuron.adapter import accelerator_of
 from mlperf_mobile_backend_neuron.backend import NeuronBackend
+from mlperf_mobile_backend_neuron.options import NeuronOptions
 from mlperf_mobile_backend_neuron.plugin import mlperf_mobile_environment
 from mlperf_mobile_neural_networks.devices import DriverDevice
 
@@ -52,7 +53,7 @@ def test_a_stand_in_of_either_library_is_told(libraries, tmp_path):
     adapter, name = tmp_path / "libneuron_adapter.so", b"neural_networks_stand_in\0"
     adapter.write_bytes((libraries / adapter.name).read_bytes().replace(name, name.swapcase()))  # passes for MediaTek's
     for runtime, told in ((libraries / "libneuron_runtime.so", True), (tmp_path / "none.so", False)):
-        probe = NeuronBackend({"adapter": str(adapter), "runtime": str(runtime)}).probe()
+        probe = NeuronBackend(NeuronOptions.model_validate({"adapter": str(adapter), "runtime": str(runtime)})).probe()
         assert probe.usable
         assert probe.runtime == f"Neuron adapter {probe.versions['neuron_adapter']}"
         assert ("npu" in probe.functional_only) is told

@@ -13,6 +13,7 @@ import pytest
 
 from mlperf_mobile.contracts import Artifact, Session
 from mlperf_mobile.errors import MobileError
+from mlperf_mobile_backend_tflite.options import TFLiteOptions
 
 pytest.importorskip("ai_edge_litert.aot")
 tflite = pytest.importorskip("mlperf_mobile_backend_tflite.backend")
@@ -53,7 +54,7 @@ def sample(session: Session, seed: int) -> tuple[np.ndarray, ...]:
 
 def agree(ours: Session, model: Path, step: float) -> None:
     """Outputs are within ``step`` of LiteRT's: of the range of floats, or in steps of quantised ones."""
-    with tflite.TFLiteBackend({"threads": 1}).load(Artifact(model, "cpu")) as theirs:
+    with tflite.TFLiteBackend(TFLiteOptions.model_validate({"threads": 1})).load(Artifact(model, "cpu")) as theirs:
         assert [(spec.shape, spec.dtype) for spec in ours.inputs] == [(s.shape, s.dtype) for s in theirs.inputs]
         assert ours.outputs[0].scale == pytest.approx(theirs.outputs[0].scale)
         for seed in range(3):

@@ -10,6 +10,7 @@ import pytest
 
 from mlperf_mobile.errors import MobileError, ModelError
 from mlperf_mobile_backend_neuron.backend import NeuronBackend
+from mlperf_mobile_backend_neuron.options import NeuronOptions
 
 TENSORS = {"inputs": ["x=float32[1,4]"], "outputs": ["y=float32[1,4]"]}
 
@@ -151,7 +152,9 @@ def test_compiled_by_the_program(libraries, load, double, tmp_path, monkeypatch)
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
     runtime = str(libraries / "libneuron_runtime.so")
-    backend = NeuronBackend({"compiler": "ncc-tflite", "soc": "mt6989", "runtime": runtime})
+    backend = NeuronBackend(
+        NeuronOptions.model_validate({"compiler": "ncc-tflite", "soc": "mt6989", "runtime": runtime})
+    )
     doubles(load(backend, double))
 
 

@@ -15,6 +15,7 @@ from mlperf_mobile.errors import MobileError
 from mlperf_mobile.testing.c_library import compile_c
 from mlperf_mobile_backend_neuron import libraries as where
 from mlperf_mobile_backend_neuron.backend import NeuronBackend
+from mlperf_mobile_backend_neuron.options import NeuronOptions
 from mlperf_mobile_backend_neuron.plugin import mlperf_mobile_backends
 from mlperf_mobile_backend_neuron.soc import Soc
 
@@ -56,7 +57,7 @@ class TestBroken:
     """Each is told by a probe, with a remedy, and raised by everything else."""
 
     def told(self, library: str | Path, double: Path, code: str) -> str:
-        backend = NeuronBackend({"adapter": str(library)})
+        backend = NeuronBackend(NeuronOptions.model_validate({"adapter": str(library)}))
         probe = backend.probe()
         assert not probe.usable
         assert probe.fix
@@ -104,14 +105,14 @@ class TestBroken:
 def test_a_broken_adapter_is_told_though_the_runtime_works(folder, libraries):
     (folder / "libneuron_adapter.so").write_bytes(b"no library")
     shutil.copy(libraries / "libneuron_runtime.so", folder)
-    probe = NeuronBackend({}).probe()
+    probe = NeuronBackend(NeuronOptions()).probe()
     assert not probe.usable
     assert "libneuron_adapter.so cannot be loaded" in probe.reason
 
 
 def test_a_runtime_alone_is_enough(folder, libraries):
     shutil.copy(libraries / "libneuron_runtime.so", folder)
-    probe = NeuronBackend({}).probe()
+    probe = NeuronBackend(NeuronOptions()).probe()
     assert probe.usable
     assert probe.accelerators == ("npu",)
     assert set(probe.versions) == {"neuron_runtime"}
@@ -120,6 +121,6 @@ def test_a_runtime_alone_is_enough(folder, libraries):
 def test_models_are_told_that_there_is_no_adapter(folder, libraries, double, tmp_path):
     shutil.copy(libraries / "libneuron_runtime.so", folder)
     with pytest.raises(MobileError) as caught:
-        NeuronBackend({}).load(Artifact(double, "npu"))
+        NeuronBackend(NeuronOptions()).load(Artifact(double, "npu"))
     assert caught.value.code == "network-damaged"
     assert "not compiled" in caught.value.summary

@@ -15,6 +15,7 @@ import pytest
 
 from mlperf_mobile.contracts import Artifact, TensorSpec
 from mlperf_mobile.errors import MobileError
+from mlperf_mobile_backend_tflite.options import TFLiteOptions
 from mlperf_mobile_tflite_model.reader import read
 
 tflite = pytest.importorskip("mlperf_mobile_backend_tflite.backend")
@@ -46,7 +47,7 @@ def agree(backend: Callable, load: Callable, model: Path, steps: int, share: flo
     rng = np.random.default_rng(0)
     with (
         load(backend(), model) as ours,
-        tflite.TFLiteBackend({"threads": 1}).load(Artifact(model, "cpu")) as theirs,
+        tflite.TFLiteBackend(TFLiteOptions.model_validate({"threads": 1})).load(Artifact(model, "cpu")) as theirs,
     ):
         for mine, wanted in ((ours.inputs, theirs.inputs), (ours.outputs, theirs.outputs)):
             assert [(s.name, s.shape, s.dtype, s.zero_point) for s in mine] == [

@@ -7,6 +7,7 @@ import pytest
 
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile_backend_neuron.backend import NeuronBackend
+from mlperf_mobile_backend_neuron.options import NeuronOptions
 from mlperf_mobile_backend_neuron.stable_delegate import StableDelegate
 
 pytest.importorskip("ai_edge_litert.interpreter")
@@ -15,7 +16,7 @@ pytest.importorskip("ai_edge_litert.interpreter")
 @pytest.fixture
 def backend(stable_delegate):
     defaults = {"via": "stable-delegate", "stable_delegate": str(stable_delegate)}
-    return lambda **options: NeuronBackend(defaults | options)
+    return lambda **options: NeuronBackend(NeuronOptions.model_validate(defaults | options))
 
 
 def test_it_runs_on_the_npu(backend, load, double):
@@ -78,16 +79,28 @@ def refused(backend, load, model, code):
 
 def test_another_interface(load, double, tmp_path, build_delegate):
     library = build_delegate(tmp_path, '-DABI_VERSION="2.0.0"')
-    refused(NeuronBackend({"via": "stable-delegate", "stable_delegate": str(library)}), load, double, "library-too-old")
+    refused(
+        NeuronBackend(NeuronOptions.model_validate({"via": "stable-delegate", "stable_delegate": str(library)})),
+        load,
+        double,
+        "library-too-old",
+    )
 
 
 def test_no_stable_delegate(load, double, libraries):
     library = str(libraries / "libneuron_adapter.so")
-    refused(NeuronBackend({"via": "stable-delegate", "stable_delegate": library}), load, double, "library-symbol")
+    refused(
+        NeuronBackend(NeuronOptions.model_validate({"via": "stable-delegate", "stable_delegate": library})),
+        load,
+        double,
+        "library-symbol",
+    )
 
 
 def test_no_library(load, double):
-    backend = NeuronBackend({"via": "stable-delegate", "stable_delegate": "libno-such-delegate.so"})
+    backend = NeuronBackend(
+        NeuronOptions.model_validate({"via": "stable-delegate", "stable_delegate": "libno-such-delegate.so"})
+    )
     refused(backend, load, double, "library-missing")
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from mlperf_mobile.contracts import CompileRequest
 from mlperf_mobile_backend_nnapi.backend import NNAPIBackend
+from mlperf_mobile_backend_nnapi.options import NNAPIOptions
 from mlperf_mobile_neural_networks.session import NetworkSession
 from mlperf_mobile_neural_networks_stand_in import build
 
@@ -58,7 +59,7 @@ def backend(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> B
         shutil.copyfile(library, own)
         for name in [name for name in settings if name.isupper()]:
             monkeypatch.setenv(f"NN_STAND_IN_{name}", str(settings.pop(name)))
-        made_of = NNAPIBackend({"library": str(own)} | settings)
+        made_of = NNAPIBackend(NNAPIOptions.model_validate({"library": str(own)} | settings))
         made_of.probe()  # loads it
         for name in [name for name in os.environ if name.startswith("NN_STAND_IN_")]:
             monkeypatch.delenv(name)

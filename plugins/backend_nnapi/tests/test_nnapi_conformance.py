@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from mlperf_mobile.contracts import Options
-from mlperf_mobile.plugin import BackendInfo, Ref
+from mlperf_mobile.plugin import BackendInfo
 from mlperf_mobile.testing.backend import BackendConformance
 from mlperf_mobile_backend_nnapi import plugin
-from mlperf_mobile_backend_nnapi.backend import NNAPIBackend
-
-
-@dataclass(frozen=True, slots=True)
-class OnStandIn(Ref[Callable[[Options], NNAPIBackend]]):
-    """The backend, with the stand-in for its default library."""
-
-    library: Path
-
-    def load(self) -> Callable[[Options], NNAPIBackend]:
-        return lambda options: NNAPIBackend({"library": str(self.library), **options})
+from mlperf_mobile_backend_nnapi.options import NNAPIOptions
 
 
 class TestNNAPI(BackendConformance):
@@ -30,9 +17,13 @@ class TestNNAPI(BackendConformance):
     tolerance = 1e-6
 
     @pytest.fixture
-    def info(self, library: Path) -> BackendInfo:
-        info = next(iter(plugin.mlperf_mobile_backends()))
-        return replace(info, backend=OnStandIn(info.backend.path, library))
+    def info(self) -> BackendInfo:
+        return next(iter(plugin.mlperf_mobile_backends()))
+
+    @pytest.fixture
+    def options(self, library: Path) -> NNAPIOptions:
+        """With the stand-in for its default library."""
+        return NNAPIOptions.model_validate({"library": str(library)})
 
     @pytest.fixture
     def model(self, double: Path) -> Path:

@@ -14,6 +14,7 @@ import pytest
 from mlperf_mobile.contracts import Artifact
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile_backend_nnapi.backend import NNAPIBackend
+from mlperf_mobile_backend_nnapi.options import NNAPIOptions
 
 FAULTS = {  # at a call: code, and what the summary says; the meanings are those of NeuralNetworks.h
     "Model_create=OUT_OF_MEMORY": ("device-memory", "Model_create gave OUT_OF_MEMORY"),
@@ -89,7 +90,7 @@ class TestLibrary:
     """Each is told by a probe, with a remedy, and raised by everything else."""
 
     def told(self, library: str | Path, double: Path, code: str) -> str:
-        backend = NNAPIBackend({"library": str(library)})
+        backend = NNAPIBackend(NNAPIOptions.model_validate({"library": str(library)}))
         probe = backend.probe()
         assert not probe.usable
         assert probe.fix

@@ -12,6 +12,7 @@ import pytest
 
 from mlperf_mobile.contracts import Artifact, CompileRequest, Session
 from mlperf_mobile_backend_snpe.backend import SnpeBackend
+from mlperf_mobile_backend_snpe.options import SnpeOptions
 from mlperf_mobile_backend_snpe.qnn import runtime
 
 HERE = Path(__file__).parent
@@ -122,7 +123,7 @@ def compile_model(tmp_path: Path) -> Compile:
     ) -> tuple[SnpeBackend, Artifact]:
         folder = tmp_path / f"compiled-{next(count)}"
         folder.mkdir()
-        backend = SnpeBackend(options)
+        backend = SnpeBackend(SnpeOptions.model_validate(options))
         return backend, backend.compile(CompileRequest(model, accelerator, batch, folder))
 
     return compile_

@@ -9,6 +9,7 @@ import pytest
 from mlperf_mobile.contracts import Artifact, CompileRequest, Device, Probe
 from mlperf_mobile_backend_snpe.backend import SnpeBackend
 from mlperf_mobile_backend_snpe.native.backend import NativeExecutor
+from mlperf_mobile_backend_snpe.options import SnpeOptions
 from mlperf_mobile_backend_snpe.qnn.executor import QnnExecutor
 
 QNN = Probe(
@@ -27,7 +28,7 @@ NO_SNPE = Probe(False, versions={"snpe": "1.0"}, reason="no libSNPE.so", fix="in
 def probe(monkeypatch: pytest.MonkeyPatch, qnn: Probe, native: Probe) -> Probe:
     monkeypatch.setattr(QnnExecutor, "probe", lambda _: qnn)
     monkeypatch.setattr(NativeExecutor, "probe", lambda _: native)
-    return SnpeBackend({}).probe()
+    return SnpeBackend(SnpeOptions()).probe()
 
 
 def test_both_stacks_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +73,7 @@ def test_formats_find_their_stack(monkeypatch: pytest.MonkeyPatch, name: str, fo
     artifact = Artifact(Path("x"), "cpu")
     for executor, told in ((QnnExecutor, "qnn"), (NativeExecutor, "native")):
         monkeypatch.setattr(executor, "compile", lambda _, request, told=told: (told, artifact))
-    found = SnpeBackend({}).compile(CompileRequest(Path(name), "cpu", format=form))
+    found = SnpeBackend(SnpeOptions()).compile(CompileRequest(Path(name), "cpu", format=form))
     assert found == (stack, artifact)
 
 
@@ -80,4 +81,4 @@ def test_formats_find_their_stack(monkeypatch: pytest.MonkeyPatch, name: str, fo
 def test_compiled_models_find_their_stack(monkeypatch: pytest.MonkeyPatch, name: str, stack: str) -> None:
     for executor, told in ((QnnExecutor, "qnn"), (NativeExecutor, "native")):
         monkeypatch.setattr(executor, "load", lambda _, artifact, told=told: told)
-    assert SnpeBackend({}).load(Artifact(Path(name), "cpu")) == stack
+    assert SnpeBackend(SnpeOptions()).load(Artifact(Path(name), "cpu")) == stack

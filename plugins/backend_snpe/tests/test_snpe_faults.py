@@ -26,7 +26,7 @@ Without = Callable[..., None]
 @pytest.mark.parametrize("package", ["onnxruntime", "onnxruntime_qnn"])
 def test_without_a_package_the_probe_says_what_to_install(without: Without, package: str) -> None:
     without(package)
-    probe = SnpeBackend({}).probe()
+    probe = SnpeBackend(SnpeOptions()).probe()
     if not probe.usable:  # SNPE may be installed
         assert package in probe.reason
         assert "mlperf-mobile-backend-snpe[qnn]" in probe.fix
@@ -54,7 +54,7 @@ def test_a_missing_package_is_an_error_of_the_compiler(without: Without, tmp_pat
     without("onnxruntime_qnn")
     (tmp_path / "m.onnx").write_bytes(b"x")
     with pytest.raises(BackendError) as raised:
-        SnpeBackend({}).compile(CompileRequest(tmp_path / "m.onnx", "htp-simulator", 1, tmp_path))
+        SnpeBackend(SnpeOptions()).compile(CompileRequest(tmp_path / "m.onnx", "htp-simulator", 1, tmp_path))
     assert raised.value.code == "no-runtime"
 
 
@@ -91,7 +91,7 @@ def test_a_provider_that_does_not_load_is_told(
 
 
 def test_a_folder_of_libraries_that_is_not_there_is_told(simulator: Runtime, tmp_path: Path) -> None:
-    probe = SnpeBackend({"qnn_libraries": str(tmp_path / "none")}).probe()
+    probe = SnpeBackend(SnpeOptions.model_validate({"qnn_libraries": str(tmp_path / "none")})).probe()
     assert not probe.usable or "qnn" not in probe.versions
     with pytest.raises(BackendError) as raised:
         runtime.load(str(tmp_path / "none"))
@@ -103,7 +103,7 @@ def test_a_probe_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
         raise SystemError("C++ says no")
 
     monkeypatch.setattr(runtime, "load", explode)
-    probe = SnpeBackend({}).probe()
+    probe = SnpeBackend(SnpeOptions()).probe()
     assert probe.usable or "C++ says no" in probe.reason
 
 
@@ -165,7 +165,7 @@ def test_the_dsp_is_told_where_its_libraries_are(
 def test_a_device_is_no_simulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     board = device(monkeypatch, tmp_path, "fastrpc-cdsp")
     monkeypatch.setattr(runtime, "load", lambda _: board)
-    probe = SnpeBackend({}).probe()
+    probe = SnpeBackend(SnpeOptions()).probe()
     assert probe.accelerators[0] == "htp"
     assert "htp" not in executor.FUNCTIONAL_ONLY
     assert "htp-simulator" not in probe.functional_only
@@ -191,7 +191,7 @@ def test_a_device_takes_only_binaries_of_its_own_soc(
     tensor = Tensor(name="x", compiled="x", shape=(1,), dtype="float32")
     onnx_file.write_context(tmp_path / "model.onnx", tmp_path / "model.bin", [tensor], [tensor], "2.51.0.2")
     with pytest.raises(BackendError) as raised:
-        SnpeBackend({"soc_model": "SM8650"}).load(Artifact(tmp_path / "model.onnx", "htp"))
+        SnpeBackend(SnpeOptions.model_validate({"soc_model": "SM8650"})).load(Artifact(tmp_path / "model.onnx", "htp"))
     assert raised.value.code == "context-soc"
     assert "not for SM8750" in raised.value.summary
 
@@ -203,5 +203,5 @@ def test_a_device_of_unknown_soc_asks_for_its_name(
     monkeypatch.setattr(runtime, "load", lambda _: board)
     monkeypatch.setattr(executor.socs, "SYSFS", ())
     with pytest.raises((BackendError, ModelError)) as raised:
-        SnpeBackend({}).compile(CompileRequest(models / "add.tflite", "htp", 1, tmp_path))
+        SnpeBackend(SnpeOptions()).compile(CompileRequest(models / "add.tflite", "htp", 1, tmp_path))
     assert raised.value.code == "unknown-soc"

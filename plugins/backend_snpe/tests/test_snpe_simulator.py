@@ -16,6 +16,7 @@ import pytest
 from mlperf_mobile.contracts import Artifact, BatchSession, CompileRequest, ReportingSession, Session, TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_snpe.backend import SnpeBackend
+from mlperf_mobile_backend_snpe.options import SnpeOptions
 from mlperf_mobile_backend_snpe.qnn import runtime
 from mlperf_mobile_backend_snpe.qnn.runtime import Runtime
 
@@ -29,7 +30,7 @@ def spec(name: str, shape: tuple[int, ...], dtype: str, scale: float = 0.0, zero
 
 
 def test_the_probe_names_the_simulator_as_one(simulator: Runtime) -> None:
-    probe = SnpeBackend({"soc_model": "SM8650"}).probe()
+    probe = SnpeBackend(SnpeOptions.model_validate({"soc_model": "SM8650"})).probe()
     assert probe.usable
     assert probe.accelerators == ("htp-simulator", "cpu")
     assert "CPU" in probe.functional_only["htp-simulator"]
@@ -237,7 +238,7 @@ def test_a_context_binary_that_does_not_fit_is_refused(
 def test_a_model_compiled_for_another_soc_is_refused(compiler: None, models: Path, compile_model: Compile) -> None:
     _, artifact = compile_model(models / "add.tflite", soc_model="SM8650")
     with pytest.raises(BackendError) as raised:
-        SnpeBackend({"soc_model": "SM8750"}).load(artifact)
+        SnpeBackend(SnpeOptions.model_validate({"soc_model": "SM8750"})).load(artifact)
     assert raised.value.code == "context-soc"
     assert "soc_model=SM8650" in raised.value.hint
 
@@ -390,5 +391,7 @@ def test_what_is_no_sample_is_refused(simulator: Runtime, make_onnx: Make, load:
 
 def test_progress_is_told(simulator: Runtime, make_onnx: Make, tmp_path: Path) -> None:
     told: list[str] = []
-    SnpeBackend({}).compile(CompileRequest(make_onnx("add"), "htp-simulator", 1, tmp_path, report=told.append))
+    SnpeBackend(SnpeOptions()).compile(
+        CompileRequest(make_onnx("add"), "htp-simulator", 1, tmp_path, report=told.append)
+    )
     assert told == [f"compiling for SM8750 with {runtime.load()}"]

@@ -11,6 +11,7 @@ from mlperf_mobile.contracts import Artifact
 from mlperf_mobile.testing.c_library import compile_c
 from mlperf_mobile_backend_tflite import runtime
 from mlperf_mobile_backend_tflite.backend import TFLiteBackend
+from mlperf_mobile_backend_tflite.options import TFLiteOptions
 from mlperf_mobile_backend_tflite.session import TFLiteBatchSession, TFLiteSession
 
 HERE = Path(__file__).parent
@@ -51,7 +52,7 @@ def load(models: Path) -> Load:
         model: str | Path, batch: int = 1, accelerator: str = "cpu", **options: object
     ) -> TFLiteSession | TFLiteBatchSession:
         path = models / f"{model}.tflite" if isinstance(model, str) else model
-        backend = TFLiteBackend(options)
+        backend = TFLiteBackend(TFLiteOptions.model_validate(options))
         return backend.load(Artifact(path, accelerator, batch))
 
     return load

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mlperf_mobile.contracts import Artifact, TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_tflite.backend import TFLiteBackend
+from mlperf_mobile_backend_tflite.options import TFLiteOptions
 
 ROW = np.array([[1, -2, 0.5, 4]], np.float32)
 
@@ -36,7 +37,7 @@ def test_as_many_answers_as_samples(load, count: int) -> None:
 def test_samples_do_not_mix(batch: int, data: st.DataObject) -> None:
     """Any sequence of part-filled batches: what an earlier call left in a slot never shows."""
     path = Path(__file__).parent / "models" / "two.tflite"
-    with TFLiteBackend({}).load(Artifact(path, "cpu", batch)) as session:
+    with TFLiteBackend(TFLiteOptions()).load(Artifact(path, "cpu", batch)) as session:
         for count in data.draw(st.lists(st.integers(1, batch), min_size=1, max_size=4)):
             numbers = data.draw(st.lists(st.integers(-1000, 1000), min_size=count, max_size=count))
             samples = [(np.full((1, 3), n, np.float32), np.full((1, 2), n, np.int32)) for n in numbers]

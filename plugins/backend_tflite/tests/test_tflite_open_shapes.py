@@ -11,12 +11,13 @@ from mlperf_mobile.backend_checks import OpenShapes
 from mlperf_mobile.contracts import Artifact, CompileRequest, TensorSpec
 from mlperf_mobile.errors import ModelError
 from mlperf_mobile_backend_tflite.backend import TFLiteBackend
+from mlperf_mobile_backend_tflite.options import TFLiteOptions
 
 PIXELS = np.random.default_rng(1).uniform(-1, 1, (1, 8, 8, 3)).astype(np.float32)
 
 
 def sized(models: Path, name: str, batch: int = 1, accelerator: str = "cpu", options=None, **shapes):
-    backend = TFLiteBackend(options or {})
+    backend = TFLiteBackend(TFLiteOptions.model_validate(options or {}))
     return backend.load(
         backend.compile(CompileRequest(models / f"{name}.tflite", accelerator, batch, input_shapes=shapes))
     )
@@ -129,4 +130,4 @@ def test_with_a_delegate(models: Path, delegate: str, dynamic: str) -> None:
 
 def test_an_artifact_without_shapes_is_refused_too(models: Path) -> None:
     with pytest.raises(OpenShapes):
-        TFLiteBackend({}).load(Artifact(models / "open_row.tflite", "cpu", 1))
+        TFLiteBackend(TFLiteOptions()).load(Artifact(models / "open_row.tflite", "cpu", 1))

@@ -24,7 +24,7 @@ def test_the_offer() -> None:
     assert (info.name, info.vendor, info.model_formats) == ("tflite", "Google", ("tflite",))
     assert info.accelerators == ("cpu", "delegate")
     assert info.capabilities == {Capability.BATCH, Capability.QUANTIZED}
-    assert info.hook_api == (1, 0)
+    assert info.hook_api == (2, 0)
     assert info.backend.load() is TFLiteBackend
     assert info.options is not None
     assert info.options.load() is TFLiteOptions
@@ -53,7 +53,7 @@ def test_listing_the_offer_imports_nothing_heavy() -> None:
 
 def test_compiling_gives_the_model_itself(tmp_path: Path) -> None:
     request = CompileRequest(tmp_path / "m.tflite", "cpu", batch=4, directory=tmp_path)
-    assert TFLiteBackend({}).compile(request) == Artifact(tmp_path / "m.tflite", "cpu", 4)
+    assert TFLiteBackend(TFLiteOptions()).compile(request) == Artifact(tmp_path / "m.tflite", "cpu", 4)
 
 
 def test_only_a_batch_makes_a_batch_session(load) -> None:

@@ -12,6 +12,7 @@ from mlperf_mobile.contracts import Artifact
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_tflite import runtime
 from mlperf_mobile_backend_tflite.backend import TFLiteBackend
+from mlperf_mobile_backend_tflite.options import TFLiteOptions
 from mlperf_mobile_backend_tflite.probe_model import ADD
 
 
@@ -48,7 +49,7 @@ class Wrong:
 
 
 def test_the_installed_runtime_is_found_and_works() -> None:
-    probe = TFLiteBackend({}).probe()
+    probe = TFLiteBackend(TFLiteOptions()).probe()
     name, distribution = (
         ("litert", "ai-edge-litert") if runtime.load().name == "litert" else ("tflite-runtime", "tflite-runtime")
     )
@@ -77,7 +78,7 @@ def test_litert_comes_first(monkeypatch) -> None:
 def test_no_runtime_at_all(monkeypatch) -> None:
     for module, _ in runtime.KNOWN.values():
         monkeypatch.setitem(sys.modules, module, None)
-    probe = TFLiteBackend({}).probe()
+    probe = TFLiteBackend(TFLiteOptions()).probe()
     assert not probe.usable
     assert "ai_edge_litert" in probe.reason
     assert "tflite_runtime" in probe.reason
@@ -90,7 +91,7 @@ def test_no_runtime_at_all(monkeypatch) -> None:
 @pytest.mark.parametrize(("name", "distribution"), [("litert", "ai-edge-litert"), ("tflite-runtime", "tflite-runtime")])
 def test_the_wanted_runtime_is_missing(monkeypatch, name: str, distribution: str) -> None:
     monkeypatch.setitem(sys.modules, runtime.KNOWN[name][0], None)
-    probe = TFLiteBackend({"runtime": name}).probe()
+    probe = TFLiteBackend(TFLiteOptions.model_validate({"runtime": name})).probe()
     assert not probe.usable
     assert name in probe.reason
     assert probe.fix == f"pip install {distribution}"
@@ -99,19 +100,19 @@ def test_the_wanted_runtime_is_missing(monkeypatch, name: str, distribution: str
 def test_a_runtime_compiled_for_another_numpy(monkeypatch, models: Path) -> None:
     fake(monkeypatch, Broken, "tflite-runtime")
     monkeypatch.setattr(np, "__version__", "2.4.6")
-    probe = TFLiteBackend({}).probe()
+    probe = TFLiteBackend(TFLiteOptions()).probe()
     assert not probe.usable
     assert "numpy 2.4.6" in probe.reason
     assert probe.fix.startswith("pip install 'numpy<2'")
     assert probe.runtime == "tflite-runtime unknown"
     with pytest.raises(BackendError, match=r"numpy 2\.4\.6") as error:
-        TFLiteBackend({}).load(Artifact(models / "add.tflite", "cpu"))
+        TFLiteBackend(TFLiteOptions()).load(Artifact(models / "add.tflite", "cpu"))
     assert error.value.code == "runtime-broken"
 
 
 def test_a_runtime_that_fails_otherwise(monkeypatch) -> None:
     fake(monkeypatch, Broken)
-    probe = TFLiteBackend({}).probe()
+    probe = TFLiteBackend(TFLiteOptions()).probe()
     assert not probe.usable
     assert "SystemError: returned a result" in probe.reason
     assert probe.fix
@@ -119,14 +120,14 @@ def test_a_runtime_that_fails_otherwise(monkeypatch) -> None:
 
 def test_a_runtime_that_computes_wrongly(monkeypatch) -> None:
     fake(monkeypatch, Wrong)
-    probe = TFLiteBackend({}).probe()
+    probe = TFLiteBackend(TFLiteOptions()).probe()
     assert not probe.usable
     assert "1 + 1 gave [[3.0, 3.0, 3.0, 3.0]]" in probe.reason
 
 
 def test_a_probe_never_raises(monkeypatch) -> None:
     monkeypatch.setattr(runtime, "load", lambda _: 1 / 0)
-    probe = TFLiteBackend({}).probe()
+    probe = TFLiteBackend(TFLiteOptions()).probe()
     assert not probe.usable
     assert "ZeroDivisionError" in probe.reason
 
@@ -135,14 +136,14 @@ def test_a_probe_never_raises(monkeypatch) -> None:
 
 
 def test_a_delegate_that_loads_is_an_accelerator(delegate: str) -> None:
-    probe = TFLiteBackend({"delegate": delegate}).probe()
+    probe = TFLiteBackend(TFLiteOptions.model_validate({"delegate": delegate})).probe()
     assert probe.usable
     assert probe.accelerators == ("cpu", "delegate")
 
 
 @pytest.mark.parametrize("library", ["/nowhere/libdelegate.so", "libthere-is-no-such-delegate.so"])
 def test_a_delegate_that_does_not_exist(library: str, models: Path) -> None:
-    backend = TFLiteBackend({"delegate": library})
+    backend = TFLiteBackend(TFLiteOptions.model_validate({"delegate": library}))
     probe = backend.probe()
     assert not probe.usable
     assert library in probe.reason
@@ -154,7 +155,9 @@ def test_a_delegate_that_does_not_exist(library: str, models: Path) -> None:
 def test_a_library_that_is_no_delegate(models: Path) -> None:
     library = sys.modules["numpy.random._generator"].__file__
     with pytest.raises(BackendError, match="is no TensorFlow Lite delegate") as error:
-        TFLiteBackend({"delegate": library}).load(Artifact(models / "add.tflite", "delegate"))
+        TFLiteBackend(TFLiteOptions.model_validate({"delegate": library})).load(
+            Artifact(models / "add.tflite", "delegate")
+        )
     assert error.value.code == "delegate-failed"
 
 
@@ -169,7 +172,7 @@ def test_a_library_that_is_no_delegate(models: Path) -> None:
 )
 @pytest.mark.parametrize("batch", [1, 2])
 def test_a_delegate_that_refuses(delegate: str, models: Path, options: dict[str, str], says: str, batch: int) -> None:
-    backend = TFLiteBackend({"delegate": delegate, "delegate_options": options})
+    backend = TFLiteBackend(TFLiteOptions.model_validate({"delegate": delegate, "delegate_options": options}))
     with pytest.raises(BackendError, match=says) as error:
         backend.load(Artifact(models / "add.tflite", "delegate", batch))
     assert error.value.code == "delegate-failed"
@@ -179,10 +182,10 @@ def test_a_delegate_that_refuses(delegate: str, models: Path, options: dict[str,
 def test_the_accelerator_must_fit_the_options(delegate: str, models: Path) -> None:
     add = models / "add.tflite"
     with pytest.raises(BackendError, match="needs the option delegate"):
-        TFLiteBackend({}).load(Artifact(add, "delegate"))
+        TFLiteBackend(TFLiteOptions()).load(Artifact(add, "delegate"))
     with pytest.raises(BackendError, match="but the accelerator is cpu") as error:
-        TFLiteBackend({"delegate": delegate}).load(Artifact(add, "cpu"))
+        TFLiteBackend(TFLiteOptions.model_validate({"delegate": delegate})).load(Artifact(add, "cpu"))
     assert error.value.hint == "use accelerator delegate, or leave the option delegate out"
     with pytest.raises(BackendError, match="no accelerator 'gpu'") as error:
-        TFLiteBackend({}).load(Artifact(add, "gpu"))
+        TFLiteBackend(TFLiteOptions()).load(Artifact(add, "gpu"))
     assert error.value.code == "no-accelerator"

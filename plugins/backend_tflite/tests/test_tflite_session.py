@@ -13,6 +13,7 @@ from mlperf_mobile.contracts import Artifact, TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_tflite import runtime
 from mlperf_mobile_backend_tflite.backend import TFLiteBackend
+from mlperf_mobile_backend_tflite.options import TFLiteOptions
 
 MODELS = Path(__file__).parent / "models"
 ROW = np.array([[1, -2, 0.5, 4]], np.float32)
@@ -94,7 +95,7 @@ def test_an_input_in_another_memory_order(load) -> None:
 @given(npst.arrays(np.float32, (1, 4), elements=st.floats(-1e6, 1e6, width=32, allow_subnormal=False)))
 def test_any_values(x) -> None:
     """Subnormals aside, which kernels may flush to zero."""
-    with TFLiteBackend({}).load(Artifact(MODELS / "add.tflite", "cpu")) as session:
+    with TFLiteBackend(TFLiteOptions()).load(Artifact(MODELS / "add.tflite", "cpu")) as session:
         assert session.run((x,))[0].tolist() == (x + x).tolist()
 
 
@@ -218,9 +219,9 @@ def test_a_trial_run_leaves_no_state_behind(models: Path, monkeypatch) -> None:
         return interpreter
 
     monkeypatch.setattr(runtime.Runtime, "interpreter", watched)
-    TFLiteBackend({}).load(Artifact(models / "dynamic.tflite", "cpu"))
+    TFLiteBackend(TFLiteOptions()).load(Artifact(models / "dynamic.tflite", "cpu"))
     assert calls == [[[0.0] * 4], "reset"]
-    TFLiteBackend({}).load(Artifact(models / "mixed.tflite", "cpu"))
+    TFLiteBackend(TFLiteOptions()).load(Artifact(models / "mixed.tflite", "cpu"))
     assert len(calls) == 2
 
 

@@ -15,6 +15,7 @@ from mlperf_mobile.testing.task import TaskConformance
 from mlperf_mobile_task_image_classification import plugin
 from mlperf_mobile_task_image_classification.fashion_mnist import IMAGES, LABELS, FashionMnist
 from mlperf_mobile_task_image_classification.imagenet import ImageNet
+from mlperf_mobile_task_image_classification.options import ImageNetOptions
 
 DATASETS = {info.name: info for info in plugin.mlperf_mobile_datasets()}
 PLUGIN = "mlperf_mobile_task_image_classification.plugin"
@@ -26,7 +27,7 @@ def folder_of_images(path):
         pixels = rng.integers(0, 256, (40 + number, 50, 3), dtype=np.uint8)
         Pillow.fromarray(pixels).save(path / f"{number}.png")
     (path / "labels.txt").write_text("4\n0\n7\n")
-    return ImageNet(path, {})
+    return ImageNet(path, ImageNetOptions())
 
 
 class TestTask(TaskConformance):
@@ -84,7 +85,7 @@ class TestFashionMnist(DatasetConformance):
         (tmp_path / LABELS).write_bytes(
             gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + bytes((4, 0, 7)), mtime=0)
         )
-        return FashionMnist(tmp_path, {})
+        return FashionMnist(tmp_path, None)
 
     @staticmethod
     def same(one, other):

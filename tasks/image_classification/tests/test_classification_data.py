@@ -160,13 +160,13 @@ class TestImageNet:
             save(tmp_path / name, color=(number * 40,) * 3, format="PNG")
         (tmp_path / "notes.md").write_text("no image")
         (tmp_path / "labels.txt").write_text("0\n1\n2\n3\n")
-        data = ImageNet(tmp_path, {})
+        data = ImageNet(tmp_path, ImageNetOptions())
         assert [int(data.sample(n).pixels[0, 0, 0]) for n in range(len(data))] == [40, 80, 120, 0]
         assert [data.truth(n) for n in range(4)] == [0, 1, 2, 3]
 
     def test_without_labels_there_is_no_truth(self, tmp_path):
         save(tmp_path / "a.png")
-        data = ImageNet(tmp_path, {})
+        data = ImageNet(tmp_path, ImageNetOptions())
         assert data.sample(0).pixels.shape == (4, 6, 3)
         with pytest.raises(DataError) as caught:
             data.truth(0)
@@ -174,7 +174,7 @@ class TestImageNet:
 
     def test_nothing_is_read_before_it_is_asked_for(self, tmp_path):
         (tmp_path / "broken.jpg").write_bytes(b"")
-        data = ImageNet(tmp_path, {})
+        data = ImageNet(tmp_path, ImageNetOptions())
         with pytest.raises(DataError):
             data.sample(0)
 
@@ -184,7 +184,7 @@ class TestImageNet:
         save(tmp_path / "c.png")
         (tmp_path / "d.png").mkdir()
         (tmp_path / "labels.txt").write_text("0\n1\n2\n")
-        data = ImageNet(tmp_path, {})
+        data = ImageNet(tmp_path, ImageNetOptions())
         assert [data.truth(n) for n in range(len(data))] == [0, 1, 2]
         with pytest.raises(DataError, match=r"b\.png does not exist"):
             data.sample(1)
@@ -195,7 +195,7 @@ class TestImageNet:
 
         monkeypatch.setattr("os.scandir", refuse)
         with pytest.raises(DataError, match="Permission denied"):
-            ImageNet(tmp_path, {})
+            ImageNet(tmp_path, ImageNetOptions())
 
     def test_the_label_file_is_found_from_anywhere(self, tmp_path, monkeypatch):
         """The plan names it in full: a relative path is one of the folder where the options were given."""
@@ -208,14 +208,14 @@ class TestImageNet:
     def test_no_images(self, tmp_path, make):
         make(tmp_path / "d")
         with pytest.raises(DataError) as caught:
-            ImageNet(tmp_path / "d", {})
+            ImageNet(tmp_path / "d", ImageNetOptions())
         assert str(tmp_path / "d") in caught.value.summary
 
 
 class TestFashionMnist:
     def test_the_packaged_files(self):
         """Counts and first labels as published: 1,000 of each class; ankle boot, pullover, trouser, trouser, shirt."""
-        data = FashionMnist(None, {})
+        data = FashionMnist(None, None)
         truths = [data.truth(n) for n in range(len(data))]
         assert len(data) == 10_000
         assert np.bincount(truths).tolist() == [1000] * 10
@@ -229,7 +229,7 @@ class TestFashionMnist:
             __import__("mlperf_mobile_task_image_classification.fashion_mnist", fromlist=["x"]).SHA256, IMAGES, "0" * 64
         )
         with pytest.raises(DataError, match="sha256"):
-            FashionMnist(None, {})
+            FashionMnist(None, None)
 
     @pytest.mark.parametrize("absent", [IMAGES, LABELS])
     def test_a_missing_packaged_file_is_told(self, tmp_path, monkeypatch, absent):
@@ -242,14 +242,14 @@ class TestFashionMnist:
             (tmp_path / "quickstart" / name).write_bytes(gzip.compress(empty[name], mtime=0))
         monkeypatch.setattr("mlperf_mobile_task_image_classification.fashion_mnist.files", lambda package: tmp_path)
         with pytest.raises(DataError) as caught:
-            FashionMnist(None, {})
+            FashionMnist(None, None)
         assert absent in caught.value.summary
 
     def test_files_without_records_are_an_empty_set(self, tmp_path):
         """The core says so, for any data set."""
         (tmp_path / IMAGES).write_bytes(gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 0, 28, 28), mtime=0))
         (tmp_path / LABELS).write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 0), mtime=0))
-        assert len(FashionMnist(tmp_path, {})) == 0
+        assert len(FashionMnist(tmp_path, None)) == 0
 
     def test_images_and_labels_that_do_not_fit(self, tmp_path):
         (tmp_path / IMAGES).write_bytes(
@@ -257,7 +257,7 @@ class TestFashionMnist:
         )
         (tmp_path / LABELS).write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + bytes(3), mtime=0))
         with pytest.raises(DataError, match="do not belong together"):
-            FashionMnist(tmp_path, {})
+            FashionMnist(tmp_path, None)
 
     def test_labels_out_of_range(self, tmp_path):
         (tmp_path / IMAGES).write_bytes(
@@ -265,4 +265,4 @@ class TestFashionMnist:
         )
         (tmp_path / LABELS).write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 1) + b"\x0a", mtime=0))
         with pytest.raises(DataError):
-            FashionMnist(tmp_path, {})
+            FashionMnist(tmp_path, None)

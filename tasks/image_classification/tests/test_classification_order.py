@@ -10,13 +10,14 @@ from PIL import Image as Pillow
 
 from mlperf_mobile.scoring import warnings_of
 from mlperf_mobile_task_image_classification.imagenet import ImageNet
+from mlperf_mobile_task_image_classification.options import ImageNetOptions
 
 
 def folder(path: Path, names: list[str], labels: str) -> ImageNet:
     for name in names:
         Pillow.new("RGB", (8, 8)).save(path / name, "JPEG")
     (path / "val.txt").write_text(labels)
-    return ImageNet(path, {})
+    return ImageNet(path, ImageNetOptions())
 
 
 LINES = "".join(f"{number}\n" for number in range(100, 150))

@@ -13,6 +13,7 @@ from mlperf_mobile.errors import DataError, ModelError
 from mlperf_mobile_images.image import Image
 from mlperf_mobile_task_image_classification.imagenet import ImageNet
 from mlperf_mobile_task_image_classification.metric import Top1
+from mlperf_mobile_task_image_classification.options import ImageNetOptions, TaskOptions
 from mlperf_mobile_task_image_classification.task import ImageClassification
 
 
@@ -21,7 +22,9 @@ def spec(shape, dtype="float32", name="t"):
 
 
 def bind(image=(1, 8, 8, 3), classes=(1, 10), dtype="float32", out="float32", offset=0):
-    return ImageClassification({"label_offset": offset}).bind([spec(image, dtype)], [spec(classes, out)])
+    return ImageClassification(TaskOptions.model_validate({"label_offset": offset})).bind(
+        [spec(image, dtype)], [spec(classes, out)]
+    )
 
 
 def picture(shape, prepared=False):
@@ -49,13 +52,13 @@ def picture(shape, prepared=False):
 )
 def test_models_that_do_not_fit_are_named(inputs, outputs):
     with pytest.raises(ModelError) as caught:
-        ImageClassification({}).bind(inputs, outputs)
+        ImageClassification(TaskOptions()).bind(inputs, outputs)
     assert caught.value.code in ("model-input", "model-output")
 
 
 def test_the_message_says_what_the_tensor_is():
     with pytest.raises(ModelError, match=r"x float32\[1,4\]"):
-        ImageClassification({}).bind([spec((1, 4), name="x")], [spec((1, 10))])
+        ImageClassification(TaskOptions()).bind([spec((1, 4), name="x")], [spec((1, 10))])
 
 
 def test_an_offset_that_leaves_no_classes():
@@ -160,7 +163,7 @@ def test_labels_that_are_no_classes_name_the_sample(label):
 def test_missing_labels_are_told_before_the_first_response(tmp_path):
     Pillow.new("RGB", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(DataError) as caught:
-        ImageClassification({}).metric(ImageNet(tmp_path, {}))
+        ImageClassification(TaskOptions()).metric(ImageNet(tmp_path, ImageNetOptions()))
     assert caught.value.code == "no-labels"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import ModelError
+from mlperf_mobile_task_image_classification.options import TaskOptions
 from mlperf_mobile_task_image_classification.task import ImageClassification
 
 IMAGE = [TensorSpec("image", (1, 8, 8, 3), np.dtype(np.uint8))]
@@ -17,7 +18,7 @@ SMALL = ("int8", "uint8", "int16", "uint16")
 
 def best(stored: list[int], dtype: str, offset: int = 0, **scales: object) -> int:
     spec = TensorSpec("scores", (1, len(stored)), np.dtype(dtype), **scales)  # type: ignore[arg-type]
-    codec = ImageClassification({"label_offset": offset}).bind(IMAGE, [spec])
+    codec = ImageClassification(TaskOptions.model_validate({"label_offset": offset})).bind(IMAGE, [spec])
     return int(struct.unpack("<i", codec.decode((np.array([stored], dtype),)))[0])
 
 

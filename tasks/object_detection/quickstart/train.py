@@ -23,7 +23,7 @@ from mlperf_mobile_images.image import Image
 from mlperf_mobile_images.packaged import folder_digest
 from mlperf_mobile_task_object_detection.anchors import ssd_anchors
 from mlperf_mobile_task_object_detection.coco import Coco
-from mlperf_mobile_task_object_detection.options import TaskOptions
+from mlperf_mobile_task_object_detection.options import CocoOptions, TaskOptions
 from mlperf_mobile_task_object_detection.task import ObjectDetection
 
 OPTIONS = {
@@ -217,7 +217,7 @@ def report(file: Path, folder: Path) -> dict[str, Any]:
         ]
         for details in tensors
     ]
-    task, data = ObjectDetection(OPTIONS), Coco(folder, {})
+    task, data = ObjectDetection(TaskOptions.model_validate(OPTIONS)), Coco(folder, CocoOptions())
     codec, metric = task.bind(*specs), task.metric(data)
     for index in range(len(data)):
         sample = data.sample(index)

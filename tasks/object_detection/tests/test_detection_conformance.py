@@ -15,6 +15,7 @@ from mlperf_mobile.testing.task import TaskConformance
 from mlperf_mobile_task_object_detection import plugin
 from mlperf_mobile_task_object_detection.coco import Coco
 from mlperf_mobile_task_object_detection.fashion_scenes import FashionScenes
+from mlperf_mobile_task_object_detection.options import CocoOptions
 
 DATASETS = {info.name: info for info in plugin.mlperf_mobile_datasets()}
 PLUGIN = "mlperf_mobile_task_object_detection.plugin"
@@ -43,7 +44,7 @@ class OfTask(TaskConformance):
 
     @pytest.fixture
     def dataset(self, tmp_path):
-        return Coco(folder_of_images(tmp_path), {})
+        return Coco(folder_of_images(tmp_path), CocoOptions())
 
 
 class TestPostProcessed(OfTask):
@@ -135,7 +136,7 @@ class TestCoco(OfImages):
 
     @pytest.fixture
     def dataset(self, tmp_path):
-        return Coco(folder_of_images(tmp_path), {})
+        return Coco(folder_of_images(tmp_path), CocoOptions())
 
 
 class TestFashionScenes(OfImages):
@@ -145,4 +146,4 @@ class TestFashionScenes(OfImages):
 
     @pytest.fixture
     def dataset(self, tmp_path):
-        return FashionScenes(folder_of_images(tmp_path, "instances.json"), {})
+        return FashionScenes(folder_of_images(tmp_path, "instances.json"), None)

@@ -333,7 +333,7 @@ class TestCoco:
             names=("c.jpg", "x.jpg", "b.jpg", "a.jpg"), annotations=[(0, 3, (0, 0, 1, 1)), (3, 1, (0, 0, 1, 1))]
         )
         (tmp_path / "instances_val2017.json").write_text(json.dumps(told))
-        data = Coco(tmp_path, {})
+        data = Coco(tmp_path, CocoOptions())
         assert [int(data.sample(n).pixels[0, 0, 0]) for n in range(len(data))] == [40, 0, 80]
         assert [data.truth(n).classes.tolist() for n in range(3)] == [[1], [], [3]]
 
@@ -348,14 +348,21 @@ class TestCoco:
         (folder / place).mkdir(exist_ok=True)
         text = json.dumps(instances()) if name.endswith("json") else "detection_results { image_name: 'a.jpg' }"
         (folder / place / name).write_text(text)
-        assert len(Coco(folder, {}).truth(0).classes) == 0
+        assert len(Coco(folder, CocoOptions()).truth(0).classes) == 0
 
     def test_any_file_by_option(self, tmp_path):
         images(tmp_path, "a.png")
         (tmp_path / "mine.json").write_text(json.dumps(instances(annotations=[(0, 8, (0, 0, 1, 1))])))
         (tmp_path / "mine.textproto").write_text("detection_results { image_name: 'a' }")
-        assert Coco(tmp_path, {"annotations": tmp_path / "mine.json"}).truth(0).classes.tolist() == [8]
-        assert Coco(tmp_path, {"annotations": str(tmp_path / "mine.textproto")}).truth(0).classes.tolist() == []
+        assert Coco(tmp_path, CocoOptions.model_validate({"annotations": tmp_path / "mine.json"})).truth(
+            0
+        ).classes.tolist() == [8]
+        assert (
+            Coco(tmp_path, CocoOptions.model_validate({"annotations": str(tmp_path / "mine.textproto")}))
+            .truth(0)
+            .classes.tolist()
+            == []
+        )
 
     def test_the_file_is_found_from_anywhere(self, tmp_path, monkeypatch):
         """The plan names it in full: a relative path is one of the folder where the options were given."""
@@ -365,7 +372,7 @@ class TestCoco:
         assert CocoOptions(annotations=Path("~/val.json")).annotations == tmp_path / "home" / "val.json"
 
     def test_without_annotations_there_is_no_truth(self, tmp_path):
-        data = Coco(images(tmp_path, "a.png"), {})
+        data = Coco(images(tmp_path, "a.png"), CocoOptions())
         assert data.sample(0).pixels.shape == (50, 100, 3)
         with pytest.raises(DataError) as caught:
             data.truth(0)
@@ -375,13 +382,13 @@ class TestCoco:
     def test_no_images(self, tmp_path, make):
         make(tmp_path / "d")
         with pytest.raises(DataError) as caught:
-            Coco(tmp_path / "d", {})
+            Coco(tmp_path / "d", CocoOptions())
         assert str(tmp_path / "d") in caught.value.summary
 
     def test_two_images_of_one_name(self, tmp_path):
         """The reference app would keep the last one's detections alone."""
         with pytest.raises(DataError, match=r"a\.jpg and a\.png") as caught:
-            Coco(images(tmp_path, "a.jpg", "a.png"), {})
+            Coco(images(tmp_path, "a.jpg", "a.png"), CocoOptions())
         assert caught.value.code == "image-names"
 
     def test_annotations_of_other_images(self, tmp_path):
@@ -389,30 +396,30 @@ class TestCoco:
         for name, text in (("x.json", json.dumps(instances(names=("c.jpg",)))), ("x.pbtxt", OFFICIAL)):
             (tmp_path / name).write_text(text)
             with pytest.raises(DataError, match=r"has none of the images in .*, such as a\.png"):
-                Coco(tmp_path, {"annotations": tmp_path / name})
+                Coco(tmp_path, CocoOptions.model_validate({"annotations": tmp_path / name}))
 
     def test_an_image_that_json_does_not_list(self, tmp_path):
         """COCO lists all images, also those without objects."""
         images(tmp_path, "a.png", "b.png")
         (tmp_path / "instances.json").write_text(json.dumps(instances()))
         with pytest.raises(DataError, match=r"does not list b\.png"):
-            Coco(tmp_path, {})
+            Coco(tmp_path, CocoOptions())
 
     def test_an_image_that_a_text_protobuf_does_not_list_has_no_objects(self, tmp_path):
         """As in the reference app: what is detected there is wrong."""
         images(tmp_path, "a.png", "000000000139.png")
         (tmp_path / "coco_val_full.pbtxt").write_text(OFFICIAL)
-        data = Coco(tmp_path, {})
+        data = Coco(tmp_path, CocoOptions())
         assert [len(data.truth(n).classes) for n in range(2)] == [2, 0]
 
     def test_nothing_is_decoded_before_it_is_asked_for(self, tmp_path):
         (tmp_path / "broken.jpg").write_bytes(b"")
-        data = Coco(tmp_path, {})
+        data = Coco(tmp_path, CocoOptions())
         with pytest.raises(DataError):
             data.sample(0)
 
     def test_fingerprints_are_those_of_the_files(self, tmp_path):
-        data = Coco(images(tmp_path, "a.png", "b.png", "c.png"), {})
+        data = Coco(images(tmp_path, "a.png", "b.png", "c.png"), CocoOptions())
         (tmp_path / "c.png").write_bytes((tmp_path / "a.png").read_bytes())
         prints = [data.fingerprint(n) for n in range(3)]
         assert prints[0] == prints[2] != prints[1]
@@ -445,7 +452,9 @@ class TestCoco:
         (tmp_path / "x.pbtxt").write_text(text)
         values = []
         for file in ("x.json", "x.pbtxt"):
-            metric = MeanAveragePrecision(Coco(tmp_path, {"annotations": tmp_path / file}), 91)
+            metric = MeanAveragePrecision(
+                Coco(tmp_path, CocoOptions.model_validate({"annotations": tmp_path / file})), 91
+            )
             for number in range(5):
                 truth = metric._truths[number]
                 noise = np.random.default_rng(number).normal(0, 0.01, truth.boxes.shape)
@@ -457,7 +466,7 @@ class TestCoco:
 
 class TestFashionScenes:
     def test_the_packaged_folder(self):
-        data = FashionScenes(None, {})
+        data = FashionScenes(None, None)
         truths = [data.truth(n) for n in range(len(data))]
         assert len(data) == 250
         assert {c for truth in truths for c in truth.classes} == set(range(1, 11))
@@ -467,4 +476,4 @@ class TestFashionScenes:
     def test_a_changed_packaged_folder_is_noticed(self, monkeypatch):
         monkeypatch.setattr("mlperf_mobile_task_object_detection.fashion_scenes.SHA256", "0" * 64)
         with pytest.raises(DataError, match="sha256"):
-            FashionScenes(None, {})
+            FashionScenes(None, None)

@@ -26,7 +26,9 @@ def raw_codec(anchors, columns, dtype="float32", scale=(0.0, 0.0), zero=0, side=
         TensorSpec("boxes", (1, anchors, 4), np.dtype(dtype), scale[0], zero),
         TensorSpec("scores", (1, anchors, columns), np.dtype(dtype), scale[1], zero),
     ]
-    return ObjectDetection(options).bind([TensorSpec("i", (1, side, side, 3), np.dtype(F))], outputs)
+    return ObjectDetection(TaskOptions.model_validate(options)).bind(
+        [TensorSpec("i", (1, side, side, 3), np.dtype(F))], outputs
+    )
 
 
 def decoded(codec, *outputs):
@@ -79,7 +81,9 @@ def test_the_operations_model_as_a_post_processed_one(operation):
     order = ["boxes", "classes", "scores", "count"]
     specs = [TensorSpec(part, each.shape, each.dtype) for part, each in zip(order, outputs, strict=True)]
     image = [TensorSpec("i", (1, 32, 32, 3), np.dtype(F))]
-    done = ObjectDetection({"output_order": order}).bind(image, specs).decode(tuple(outputs))
+    done = (
+        ObjectDetection(TaskOptions.model_validate({"output_order": order})).bind(image, specs).decode(tuple(outputs))
+    )
     mine = raw_codec(60, 4, nms=nms, **POST_PROCESS).decode((encodings, scores))
     np.testing.assert_allclose(np.frombuffer(done, "<f4"), np.frombuffer(mine, "<f4"), rtol=2e-6, atol=1e-6)
 
@@ -246,7 +250,9 @@ class TestOrder:
         outputs = [np.zeros(each.shape, F) for each in specs]
         outputs[places[0]][0, 5, columns - 1] = 3
         image = [TensorSpec("i", (1, 32, 32, 3), np.dtype(F))]
-        codec = ObjectDetection({"anchor_strides": [8, 16], "score_threshold": 0.9} | options).bind(image, specs)
+        codec = ObjectDetection(
+            TaskOptions.model_validate({"anchor_strides": [8, 16], "score_threshold": 0.9} | options)
+        ).bind(image, specs)
         ((*_, chance, category),) = decoded(codec, *outputs)
         assert chance == pytest.approx(1 / (1 + math.exp(-3)))
         assert category == columns - 1

@@ -15,6 +15,7 @@ from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import DataError, ModelError
 from mlperf_mobile_task_object_detection.coco import Coco
 from mlperf_mobile_task_object_detection.fashion_scenes import FashionScenes
+from mlperf_mobile_task_object_detection.options import CocoOptions, TaskOptions
 from mlperf_mobile_task_object_detection.task import ObjectDetection
 
 F = np.float32
@@ -27,7 +28,7 @@ def codec(dtypes=(F, F, F, F), scales=(0.0,) * 4):
         TensorSpec(part, shape, np.dtype(dtype), scale)
         for (part, shape), dtype, scale in zip(SHAPES.items(), dtypes, scales, strict=True)
     ]
-    return ObjectDetection({}).bind([TensorSpec("i", (1, 32, 32, 3), np.dtype(F))], outputs)
+    return ObjectDetection(TaskOptions()).bind([TensorSpec("i", (1, 32, 32, 3), np.dtype(F))], outputs)
 
 
 def folder(path, names, annotations):
@@ -39,7 +40,7 @@ def folder(path, names, annotations):
         {"id": n, "image_id": n, "category_id": 7, "bbox": [0, 0, 20 + 20 * n, 100]} for n in range(len(annotations))
     ]
     (path / "instances.json").write_text(json.dumps({"images": listed, "annotations": boxes}))
-    return Coco(path, {})
+    return Coco(path, CocoOptions())
 
 
 def test_a_count_past_the_end_reads_no_foreign_memory():
@@ -72,7 +73,7 @@ def test_any_images_may_be_a_subset(tmp_path, chosen):
     """Elsewhere in the app, a subset must be the first images; here, names decide whatever the order."""
     data = folder(tmp_path, chosen, ["d.jpg", "b.jpg", "a.jpg", "c.jpg"])
     widths = {"d.png": 0.2, "b.png": 0.4, "a.png": 0.6, "c.png": 0.8}
-    metric = ObjectDetection({}).metric(data)
+    metric = ObjectDetection(TaskOptions()).metric(data)
     for index, name in enumerate(sorted(chosen)):
         metric.update(index, struct.pack("<7f", 99, 0, 0, 1, widths[name], 0.9, 7))
     assert metric.score().value == 1.0
@@ -83,13 +84,13 @@ def test_ground_truth_that_cannot_be_parsed_is_no_empty_ground_truth(tmp_path):
     Pillow.new("RGB", (8, 8)).save(tmp_path / "a.png")
     (tmp_path / "coco_val_full.pbtxt").write_text("detection_results { image_name: 'a.jpg' objects { class_id: x } }")
     with pytest.raises(DataError, match=r"coco_val_full\.pbtxt:1:"):
-        Coco(tmp_path, {})
+        Coco(tmp_path, CocoOptions())
 
 
 def test_the_number_of_outputs_is_told_and_does_not_end_the_process():
     outputs = [TensorSpec("a", (1, 10, 4), np.dtype(F)), TensorSpec("b", (1, 10), np.dtype(F))]
     with pytest.raises(ModelError, match=r"a float32\[1,10,4\], b float32\[1,10\]"):
-        ObjectDetection({}).bind([TensorSpec("i", (1, 32, 32, 3), np.dtype(F))], outputs)
+        ObjectDetection(TaskOptions()).bind([TensorSpec("i", (1, 32, 32, 3), np.dtype(F))], outputs)
 
 
 @pytest.mark.skipif(not SHARED, reason="MLPERF_MOBILE_SHARED is not set")
@@ -104,8 +105,8 @@ def test_a_published_raw_ssd_runs_with_the_default_options():
         [TensorSpec(each["name"], tuple(map(int, each["shape"])), np.dtype(each["dtype"])) for each in side]
         for side in (taken, given)
     )
-    bound = ObjectDetection({"score_threshold": 0.1}).bind(inputs, outputs)
-    data, found = FashionScenes(None, {}), 0
+    bound = ObjectDetection(TaskOptions.model_validate({"score_threshold": 0.1})).bind(inputs, outputs)
+    data, found = FashionScenes(None, None), 0
     for index in range(20):
         model.set_tensor(taken[0]["index"], bound.encode(data.sample(index))[0])
         model.invoke()

@@ -19,6 +19,7 @@ from mlperf_mobile.errors import DataError
 from mlperf_mobile_task_object_detection.coco import Coco
 from mlperf_mobile_task_object_detection.coco_evaluation import NAMES
 from mlperf_mobile_task_object_detection.metric import MeanAveragePrecision
+from mlperf_mobile_task_object_detection.options import CocoOptions, TaskOptions
 from mlperf_mobile_task_object_detection.task import ObjectDetection
 from mlperf_mobile_task_object_detection.truth import NOTHING, CocoObjects, Truth
 
@@ -235,7 +236,7 @@ class TestTruths:
     def test_missing_annotations_are_told_before_the_first_response(self, tmp_path):
         Pillow.new("RGB", (8, 8)).save(tmp_path / "a.png")
         with pytest.raises(DataError) as caught:
-            ObjectDetection({}).metric(Coco(tmp_path, {}))
+            ObjectDetection(TaskOptions()).metric(Coco(tmp_path, CocoOptions()))
         assert caught.value.code == "no-labels"
 
 

@@ -81,7 +81,7 @@ def test_the_scenes_are_composed_as_told():
     sys.modules[spec.name] = scenes
     spec.loader.exec_module(scenes)
     images, labels = (scenes.read_idx(GARMENTS / f"t10k-{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1"))
-    random, data = np.random.default_rng(10_000), FashionScenes(None, {})
+    random, data = np.random.default_rng(10_000), FashionScenes(None, None)
     for index in range(len(data)):
         scene, truth = scenes.compose(images, labels, random), data.truth(index)
         np.testing.assert_array_equal(truth.boxes, (scene.boxes / 128).astype(np.float32))

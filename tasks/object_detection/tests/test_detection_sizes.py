@@ -13,6 +13,7 @@ from mlperf_mobile.errors import DataError
 from mlperf_mobile.scoring import warnings_of
 from mlperf_mobile_task_object_detection.coco import Coco
 from mlperf_mobile_task_object_detection.metric import MeanAveragePrecision
+from mlperf_mobile_task_object_detection.options import CocoOptions
 
 
 def folder(
@@ -36,7 +37,7 @@ def folder(
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 @pytest.mark.parametrize("stored", [(32, 24), (65, 48), (64, 47), (48, 64)])
 def test_other_sizes_are_refused_before_anything_runs(tmp_path: Path, stored: tuple[int, int], suffix: str) -> None:
-    data = Coco(folder(tmp_path, (64, 48), stored, suffix=suffix), {})
+    data = Coco(folder(tmp_path, (64, 48), stored, suffix=suffix), CocoOptions())
     width, height = stored
     with pytest.raises(DataError, match=rf"b\{suffix} is {width}x{height}, .*instances\.json says 64x48") as caught:
         MeanAveragePrecision(data, 91)
@@ -45,7 +46,7 @@ def test_other_sizes_are_refused_before_anything_runs(tmp_path: Path, stored: tu
 
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
 def test_photographs_on_their_side(tmp_path: Path, orientation: int) -> None:
-    data = Coco(folder(tmp_path, (480, 640), (640, 480), orientation), {})
+    data = Coco(folder(tmp_path, (480, 640), (640, 480), orientation), CocoOptions())
     with pytest.raises(DataError, match=r"b\.jpg is 640x480, .* says 480x640") as caught:
         data.truth(1)
     assert caught.value.code == "annotation-size" and "EXIF orientation" in caught.value.hint
@@ -54,7 +55,7 @@ def test_photographs_on_their_side(tmp_path: Path, orientation: int) -> None:
 
 @pytest.mark.parametrize("orientation", range(2, 9))
 def test_turned_photographs_annotated_as_stored_are_warned_of(tmp_path: Path, orientation: int) -> None:
-    data = Coco(folder(tmp_path, (64, 64), (64, 64), orientation), {})
+    data = Coco(folder(tmp_path, (64, 64), (64, 64), orientation), CocoOptions())
     MeanAveragePrecision(data, 91)
     assert isinstance(data, Warned)
     (warning,) = warnings_of(data)
@@ -62,11 +63,11 @@ def test_turned_photographs_annotated_as_stored_are_warned_of(tmp_path: Path, or
 
 
 def test_upright_photographs_of_the_right_size(tmp_path: Path) -> None:
-    data = Coco(folder(tmp_path, (64, 48), (64, 48)), {})
+    data = Coco(folder(tmp_path, (64, 48), (64, 48)), CocoOptions())
     MeanAveragePrecision(data, 91)
     assert warnings_of(data) == []
 
 
 def test_without_annotations_sizes_mean_nothing(tmp_path: Path) -> None:
     (folder(tmp_path, (1, 1), (64, 48), 6) / "instances.json").unlink()
-    assert warnings_of(Coco(tmp_path, {})) == []
+    assert warnings_of(Coco(tmp_path, CocoOptions())) == []

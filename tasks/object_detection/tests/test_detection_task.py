@@ -28,7 +28,7 @@ def spec(shape, dtype="float32", name="t", scale=0.0, zero=0):
 
 
 def bind(outputs, inputs=(IMAGE,), **options):
-    return ObjectDetection(options).bind(list(inputs), outputs)
+    return ObjectDetection(TaskOptions.model_validate(options)).bind(list(inputs), outputs)
 
 
 def detections(response):

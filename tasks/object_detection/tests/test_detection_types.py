@@ -7,6 +7,7 @@ import pytest
 
 from mlperf_mobile.contracts import Codec, TensorSpec
 from mlperf_mobile.errors import ModelError
+from mlperf_mobile_task_object_detection.options import TaskOptions
 from mlperf_mobile_task_object_detection.task import ObjectDetection
 
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
@@ -30,7 +31,7 @@ BOXES = np.array([[[0, 0.25, 0.5, 1], [0.125, 0, 1, 0.75], [0, 0, 0.5, 0.5]]], n
 @pytest.mark.parametrize("dtype", INTEGERS)
 def test_plain_classes_and_counts(dtype: str) -> None:
     outputs = [spec((1, 3, 4), "float32"), spec((1, 3), dtype), spec((1, 3), "float32"), spec((1,), dtype)]
-    codec = ObjectDetection({"output_order": PARTS}).bind(IMAGE, outputs)
+    codec = ObjectDetection(TaskOptions.model_validate({"output_order": PARTS})).bind(IMAGE, outputs)
     scores = np.array([[0.75, 0.5, 0.25]], np.float32)
     found = table(codec, BOXES, np.array([[7, 0, 89]], dtype), scores, np.array([2], dtype))
     np.testing.assert_array_equal(found, [[0, 0.25, 0.5, 1, 0.75, 8], [0.125, 0, 1, 0.75, 0.5, 1]])
@@ -42,7 +43,9 @@ def test_post_processed_by_hand(dtype: str) -> None:
     boxes = spec((1, 3, 4), dtype, scale=0.125, zero_point=4)
     classes, scores = spec((1, 3), dtype, scale=1.0, zero_point=5), spec((1, 3), dtype, scale=0.25, zero_point=1)
     count = spec((1,), dtype, scale=1.0, zero_point=2)
-    codec = ObjectDetection({"output_order": PARTS}).bind(IMAGE, [boxes, classes, scores, count])
+    codec = ObjectDetection(TaskOptions.model_validate({"output_order": PARTS})).bind(
+        IMAGE, [boxes, classes, scores, count]
+    )
     stored = (BOXES * 8 + 4).astype(dtype), np.array([[12, 5, 94]], dtype), np.array([[4, 3, 2]], dtype)
     found = table(codec, *stored, np.array([5], dtype))
     expected = [[*BOXES[0, 0], 0.75, 8], [*BOXES[0, 1], 0.5, 1], [*BOXES[0, 2], 0.25, 90]]
@@ -53,7 +56,7 @@ def test_post_processed_by_hand(dtype: str) -> None:
 def test_boxes_with_a_scale_for_each_side(dtype: str) -> None:
     boxes = spec((1, 3, 4), dtype, scales=(0.125, 0.25, 0.5, 0.25), zero_points=(0, 1, 2, 3), axis=2)
     others = [spec((1, 3), "float32"), spec((1, 3), "float32"), spec((1,), "float32")]
-    codec = ObjectDetection({"output_order": PARTS}).bind(IMAGE, [boxes, *others])
+    codec = ObjectDetection(TaskOptions.model_validate({"output_order": PARTS})).bind(IMAGE, [boxes, *others])
     stored = np.array([[[4, 2, 4, 7], [8, 1, 3, 5], [0, 1, 2, 3]]], dtype)
     zeros = np.zeros((1, 3), np.float32)
     found = table(codec, stored, zeros, zeros, np.array([2], np.float32))
@@ -64,9 +67,9 @@ def test_boxes_with_a_scale_for_each_side(dtype: str) -> None:
 def raw(dtype: str, activation: str, **scales: object) -> Codec:
     """18 anchors with three classes and a background."""
     outputs = [spec((1, 18, 4), "float32"), spec((1, 18, 4), dtype, **scales)]
-    return ObjectDetection({**RAW, "score_activation": activation, "nms": "fast", "iou_threshold": 1.0}).bind(
-        IMAGE, outputs
-    )
+    return ObjectDetection(
+        TaskOptions.model_validate({**RAW, "score_activation": activation, "nms": "fast", "iou_threshold": 1.0})
+    ).bind(IMAGE, outputs)
 
 
 @pytest.mark.parametrize("activation", ["none", "sigmoid", "softmax"])
@@ -98,7 +101,7 @@ def test_real_numbers_need_a_scale(part: str, dtype: str) -> None:
     place = PARTS.index(part)
     outputs[place] = spec(outputs[place].shape, dtype, part)
     with pytest.raises(ModelError, match=f"{part} {dtype}.* has no scale") as caught:
-        ObjectDetection({"output_order": PARTS}).bind(IMAGE, outputs)
+        ObjectDetection(TaskOptions.model_validate({"output_order": PARTS})).bind(IMAGE, outputs)
     assert caught.value.code == "model-output"
 
 
@@ -109,4 +112,4 @@ def test_lists_have_one_scale(part: str) -> None:
     count = outputs[place].shape[-1]
     outputs[place] = spec((1, count), "int8", part, scales=(1.0,) * count, zero_points=(0,) * count, axis=1)
     with pytest.raises(ModelError, match=f"{part} int8.* has several scales"):
-        ObjectDetection({"output_order": PARTS}).bind(IMAGE, outputs)
+        ObjectDetection(TaskOptions.model_validate({"output_order": PARTS})).bind(IMAGE, outputs)

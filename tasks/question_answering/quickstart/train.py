@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile_task_question_answering.made_up_facts import ANNOTATIONS, WINDOWS, MadeUpFacts
+from mlperf_mobile_task_question_answering.options import TaskOptions
 from mlperf_mobile_task_question_answering.task import QuestionAnswering
 from mlperf_mobile_task_question_answering.vocabulary import Vocabulary
 
@@ -238,7 +239,7 @@ def measure(model: bytes, dataset: MadeUpFacts) -> dict[str, float]:
     interpreter = tf.lite.Interpreter(model_content=model, num_threads=1)
     interpreter.allocate_tensors()
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    task = QuestionAnswering({})
+    task = QuestionAnswering(TaskOptions())
     codec = task.bind([_spec(detail) for detail in inputs], [_spec(detail) for detail in outputs])
     metric = task.metric(dataset)
     for index in range(len(dataset)):
@@ -289,7 +290,7 @@ def main() -> None:
     vocabulary = Vocabulary(folder / "vocab.txt")
     data = training_windows(vocabulary, arguments.windows, arguments.seed)
     network = train(data, len(vocabulary.tokens), arguments)
-    dataset = MadeUpFacts(folder, {})
+    dataset = MadeUpFacts(folder, None)
     summary: dict[str, Any] = {}
     for numerics, calibration in (("float32", None), ("int8", tuple(part[:CALIBRATION] for part in data))):
         file = folder / f"facts_transformer_{numerics}.tflite"

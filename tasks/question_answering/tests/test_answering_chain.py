@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mlperf_mobile_task_question_answering.final_text import final_text
 from mlperf_mobile_task_question_answering.metric import F1
+from mlperf_mobile_task_question_answering.options import SquadOptions
 from mlperf_mobile_task_question_answering.span_search import best_span
 from mlperf_mobile_task_question_answering.spans import max_context, spans
 from mlperf_mobile_task_question_answering.squad import Squad
@@ -249,7 +250,10 @@ questions = st.lists(
 @settings(max_examples=100)
 def test_windows_and_scores(tmp_path_factory, questions, length, stride, longest, seed, coarse):
     folder = write(tmp_path_factory.mktemp("squad"), questions)
-    data = Squad(folder, {"max_seq_length": length, "doc_stride": stride, "max_query_length": longest})
+    data = Squad(
+        folder,
+        SquadOptions.model_validate({"max_seq_length": length, "doc_stride": stride, "max_query_length": longest}),
+    )
     metric = F1(data)
     rng = np.random.default_rng(seed)
     index, f1, exact = 0, 0.0, 0.0

@@ -15,6 +15,7 @@ from mlperf_mobile.testing.dataset import DatasetConformance
 from mlperf_mobile.testing.task import TaskConformance
 from mlperf_mobile_task_question_answering import plugin, tfrecord
 from mlperf_mobile_task_question_answering.made_up_facts import ANNOTATIONS, MadeUpFacts
+from mlperf_mobile_task_question_answering.options import RecordOptions, SquadOptions
 from mlperf_mobile_task_question_answering.squad import Squad
 from mlperf_mobile_task_question_answering.squad_tfrecord import SquadRecords
 
@@ -56,7 +57,9 @@ class TestTask(TaskConformance):
 
     @pytest.fixture
     def dataset(self, tmp_path):
-        return Squad(squad_folder(tmp_path), {"max_seq_length": LENGTH, "max_query_length": 4})
+        return Squad(
+            squad_folder(tmp_path), SquadOptions.model_validate({"max_seq_length": LENGTH, "max_query_length": 4})
+        )
 
     @pytest.fixture
     def perfect(self, dataset, outputs):
@@ -74,7 +77,7 @@ class TestSquad(DatasetConformance):
 
     @pytest.fixture
     def dataset(self, tmp_path):
-        return Squad(squad_folder(tmp_path), {})
+        return Squad(squad_folder(tmp_path), SquadOptions())
 
 
 class TestMadeUpFacts(DatasetConformance):
@@ -87,7 +90,7 @@ class TestMadeUpFacts(DatasetConformance):
 
     @pytest.fixture
     def dataset(self, tmp_path):
-        return MadeUpFacts(squad_folder(tmp_path, ANNOTATIONS), {})
+        return MadeUpFacts(squad_folder(tmp_path, ANNOTATIONS), None)
 
 
 class TestSquadRecords(DatasetConformance):
@@ -122,4 +125,4 @@ class TestSquadRecords(DatasetConformance):
         truths = [record(qas_id=[q], words=["A"], tokens=["a"], answers=[q]) for q in ("p", "q")]
         (tmp_path / "eval.tfrecord").write_bytes(zlib.compress(b"".join(windows)))
         (tmp_path / "groundtruth.tfrecord").write_bytes(zlib.compress(b"".join(truths)))
-        return SquadRecords(tmp_path, {})
+        return SquadRecords(tmp_path, RecordOptions())

@@ -40,7 +40,7 @@ def save(folder, content, tokens=TOKENS):
 
 
 def open_squad(folder, content, options=SMALL):
-    return Squad(save(folder, content), options)
+    return Squad(save(folder, content), SquadOptions.model_validate(options))
 
 
 class TestSquad:
@@ -108,13 +108,13 @@ class TestSquad:
         (tmp_path / "vocab.txt").rename(other)
         named = {"annotations": tmp_path / "dev-v1.1.json", "vocabulary": other}
         several = [
-            Squad(tmp_path, {"vocabulary": other}),
-            Squad(tmp_path / "dev-v1.1.json", {"vocabulary": other}),
-            Squad(None, named),
+            Squad(tmp_path, SquadOptions.model_validate({"vocabulary": other})),
+            Squad(tmp_path / "dev-v1.1.json", SquadOptions.model_validate({"vocabulary": other})),
+            Squad(None, SquadOptions.model_validate(named)),
         ]
         assert len({data.fingerprint(0) for data in several}) == 1
         with pytest.raises(DataError, match=r"vocab\.txt"):
-            Squad(tmp_path, {})
+            Squad(tmp_path, SquadOptions())
 
     def test_fingerprints_are_of_what_the_model_reads(self, tmp_path):
         changes = (("who", "cat sat", 80), ("when", "cat sat", 80), ("who", "cat cat", 80), ("who", "cat sat", 81))
@@ -216,7 +216,7 @@ class TestVocabulary:
     def test_special_tokens_are_needed(self, tmp_path, absent):
         save(tmp_path, document(question()), [token for token in TOKENS if token != absent])
         with pytest.raises(DataError) as caught:
-            Squad(tmp_path, {})
+            Squad(tmp_path, SquadOptions())
         assert (caught.value.code, caught.value.summary) == ("vocabulary", f"{tmp_path / 'vocab.txt'} has no {absent}")
 
     def test_numbers_are_those_of_the_lines(self, tmp_path):
@@ -246,7 +246,7 @@ class TestVocabulary:
 
 class TestMadeUpFacts:
     def test_the_packaged_data(self):
-        data = MadeUpFacts(None, {})
+        data = MadeUpFacts(None, None)
         truths = [data.truth(index) for index in range(len(data))]
         windows = {truth.question: 0 for truth in truths}
         for truth in truths:
@@ -263,7 +263,7 @@ class TestMadeUpFacts:
             "0" * 64,
         )
         with pytest.raises(DataError, match="sha256"):
-            MadeUpFacts(None, {})
+            MadeUpFacts(None, None)
 
     @pytest.mark.parametrize("absent", [ANNOTATIONS, "vocab.txt"])
     def test_a_missing_packaged_file_is_told(self, tmp_path, monkeypatch, absent):
@@ -273,5 +273,5 @@ class TestMadeUpFacts:
         for name in {ANNOTATIONS, "vocab.txt"} - {absent}:
             (tmp_path / "quickstart" / name).write_bytes((packaged / name).read_bytes())
         with pytest.raises(DataError) as caught:
-            MadeUpFacts(None, {})
+            MadeUpFacts(None, None)
         assert absent in caught.value.summary

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlperf_mobile.contracts import SizingTask, TensorSpec
+from mlperf_mobile_task_question_answering.options import TaskOptions
 from mlperf_mobile_task_question_answering.task import QuestionAnswering
 from mlperf_mobile_task_question_answering.window import Window
 
@@ -21,7 +22,7 @@ class Windows:
 
 
 def test_the_length_is_max_seq_length():
-    task = QuestionAnswering({})
+    task = QuestionAnswering(TaskOptions())
     assert isinstance(task, SizingTask)
     inputs = [TensorSpec(name, (1, 1), np.dtype(np.int32), open_axes=(0, 1)) for name in ("ids", "mask", "segments")]
     found = task.input_shapes(inputs, Windows(128))

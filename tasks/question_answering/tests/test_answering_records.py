@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mlperf_mobile.errors import DataError
 from mlperf_mobile_task_question_answering import example, tfrecord
 from mlperf_mobile_task_question_answering.metric import F1
+from mlperf_mobile_task_question_answering.options import RecordOptions
 from mlperf_mobile_task_question_answering.squad_tfrecord import SquadRecords
 
 # ------------------------------------------------------------------------------------------------ writers, for tests
@@ -92,7 +93,7 @@ def write(folder, windows, truths):
     for name, records in (("squad_eval_mini.tfrecord", windows), ("squad_groundtruth.tfrecord", truths)):
         if records is not None:
             (folder / name).write_bytes(zlib.compress(container([encode(record) for record in records])))
-    return SquadRecords(folder, {})
+    return SquadRecords(folder, RecordOptions())
 
 
 def test_the_checksum_of_rfc_3720():
@@ -326,19 +327,19 @@ def test_damaged_answers_are_named(tmp_path, records, what):
     write(tmp_path, [window()], None)
     (tmp_path / "squad_groundtruth.tfrecord").write_bytes(zlib.compress(container(records)))
     with pytest.raises(DataError, match=what):
-        SquadRecords(tmp_path, {})
+        SquadRecords(tmp_path, RecordOptions())
 
 
 def test_which_files(tmp_path):
     write(tmp_path, [window()], [truth()])
-    assert len(SquadRecords(tmp_path / "squad_eval_mini.tfrecord", {})) == 1
+    assert len(SquadRecords(tmp_path / "squad_eval_mini.tfrecord", RecordOptions())) == 1
     other = tmp_path / "other"
     other.mkdir()
     with pytest.raises(DataError, match="other has no"):
-        SquadRecords(other, {})
+        SquadRecords(other, RecordOptions())
     named = {"samples": tmp_path / "squad_eval_mini.tfrecord", "answers": tmp_path / "squad_groundtruth.tfrecord"}
-    assert SquadRecords(other, named).truth(0).answers == ("Red Cat",)
+    assert SquadRecords(other, RecordOptions.model_validate(named)).truth(0).answers == ("Red Cat",)
     (tmp_path / "squad_eval_tiny.tfrecord").write_bytes(WHOLE)
     with pytest.raises(DataError) as caught:
-        SquadRecords(tmp_path, {})
+        SquadRecords(tmp_path, RecordOptions())
     assert caught.value.code == "data-ambiguous"

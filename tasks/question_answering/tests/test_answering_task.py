@@ -34,7 +34,7 @@ def spec(shape=(1, LENGTH), dtype="float32", name="t", scale=0.0, zero_point=0):
 
 def bind(inputs=None, outputs=None, **options):
     chosen = inputs or [spec(dtype="int32", name=name) for name in ("a", "b", "c")]
-    return QuestionAnswering(options).bind(chosen, outputs or [spec(), spec()])
+    return QuestionAnswering(TaskOptions.model_validate(options)).bind(chosen, outputs or [spec(), spec()])
 
 
 def window(length=LENGTH, largest=9):
@@ -69,7 +69,7 @@ def vector(length=LENGTH, first=0):
 )
 def test_models_that_do_not_fit_are_named(inputs, outputs):
     with pytest.raises(ModelError) as caught:
-        QuestionAnswering({}).bind(inputs, outputs)
+        QuestionAnswering(TaskOptions()).bind(inputs, outputs)
     assert caught.value.code in ("model-input", "model-output")
     assert ("16" in caught.value.summary) or not inputs or inputs[0].shape in ((), (1, 4))
 

@@ -9,6 +9,7 @@ import pytest
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import DataError, ModelError
+from mlperf_mobile_task_question_answering.options import TaskOptions
 from mlperf_mobile_task_question_answering.task import QuestionAnswering
 from mlperf_mobile_task_question_answering.window import Window
 
@@ -36,7 +37,7 @@ def window(*tokens: int) -> Window:
 @pytest.mark.parametrize("dtype", [*INTEGERS, "float16", "float32"])
 def test_whole_numbers_go_in_unchanged(dtype: str) -> None:
     top = min(LARGEST.get(dtype, 2**31 - 1), 2**31 - 1)
-    codec = QuestionAnswering({}).bind(inputs(spec(dtype, "input_ids"), dtype), [spec("float32")] * 2)
+    codec = QuestionAnswering(TaskOptions()).bind(inputs(spec(dtype, "input_ids"), dtype), [spec("float32")] * 2)
     ids, mask, segments = codec.encode(window(101, top, 0, 5))
     assert all(tensor.dtype == np.dtype(dtype) and tensor.shape == (1, LENGTH) for tensor in (ids, mask, segments))
     assert ids[0].tolist() == [101, top, 0, 5] + [0] * 12
@@ -45,7 +46,7 @@ def test_whole_numbers_go_in_unchanged(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", LARGEST)
 def test_tokens_that_do_not_fit_are_refused(dtype: str) -> None:
-    codec = QuestionAnswering({}).bind(inputs(spec(dtype, "input_ids")), [spec("float32")] * 2)
+    codec = QuestionAnswering(TaskOptions()).bind(inputs(spec(dtype, "input_ids")), [spec("float32")] * 2)
     lost = LARGEST[dtype] + 1
     with pytest.raises(
         DataError, match=rf"dev.json question 7 has token {lost}, .*input_ids {dtype}\[1,16\]"
@@ -60,19 +61,23 @@ def test_a_vocabulary_that_does_not_fit_is_refused_before_anything_runs(dtype: s
     if not size:
         return
     with pytest.raises(ModelError, match=f"input_ids {dtype}.*token {size - 1}") as caught:
-        QuestionAnswering({"vocabulary_size": size}).bind(inputs(spec(dtype, "input_ids")), [spec("float32")] * 2)
+        QuestionAnswering(TaskOptions.model_validate({"vocabulary_size": size})).bind(
+            inputs(spec(dtype, "input_ids")), [spec("float32")] * 2
+        )
     assert caught.value.code == "model-input"
-    QuestionAnswering({"vocabulary_size": size - 1}).bind(inputs(spec(dtype, "input_ids")), [spec("float32")] * 2)
+    QuestionAnswering(TaskOptions.model_validate({"vocabulary_size": size - 1})).bind(
+        inputs(spec(dtype, "input_ids")), [spec("float32")] * 2
+    )
 
 
 def test_quantised_tokens() -> None:
     """Scale 1 and a zero point move the numbers; a scale that would round them away is refused."""
     moved = spec("int8", "input_ids", scale=1.0, zero_point=-128)
-    ids, *_ = QuestionAnswering({}).bind(inputs(moved), [spec("float32")] * 2).encode(window(0, 1, 255))
+    ids, *_ = QuestionAnswering(TaskOptions()).bind(inputs(moved), [spec("float32")] * 2).encode(window(0, 1, 255))
     assert ids[0, :3].tolist() == [-128, -127, 127]
     coarse = spec("int8", "input_ids", scale=119.6, zero_point=-128)
     with pytest.raises(DataError, match="token 101"):
-        QuestionAnswering({}).bind(inputs(coarse), [spec("float32")] * 2).encode(window(101))
+        QuestionAnswering(TaskOptions()).bind(inputs(coarse), [spec("float32")] * 2).encode(window(101))
 
 
 @pytest.mark.parametrize("by_channel", [False, True])
@@ -85,7 +90,7 @@ def test_scores_by_hand(dtype: str, by_channel: bool) -> None:
         "scale": scales[0], "zero_point": zeros[0]
     }  # fmt: skip
     stored = [max(limits.min, min(limits.max, 40 * place - 100)) for place in range(LENGTH)]
-    codec = QuestionAnswering({}).bind(
+    codec = QuestionAnswering(TaskOptions()).bind(
         inputs(spec("int32", "input_ids")), [spec(dtype, "end_logits", **told), spec("float32", "start_logits")]
     )
     response = codec.decode((np.array([stored], dtype), np.zeros((1, LENGTH), np.float32)))
@@ -97,10 +102,10 @@ def test_scores_by_hand(dtype: str, by_channel: bool) -> None:
 @pytest.mark.parametrize("dtype", INTEGERS)
 def test_integer_scores_without_a_scale_are_refused(dtype: str) -> None:
     with pytest.raises(ModelError, match="has no scale"):
-        QuestionAnswering({}).bind(inputs(spec("int32", "input_ids")), [spec(dtype)] * 2)
+        QuestionAnswering(TaskOptions()).bind(inputs(spec("int32", "input_ids")), [spec(dtype)] * 2)
 
 
 def test_recipes_differ_by_type() -> None:
     kinds = [inputs(spec(dtype, "input_ids"), other) for dtype in INTEGERS for other in ("int32", "int64")]
-    recipes = {QuestionAnswering({}).bind(kind, [spec("float32")] * 2).recipe for kind in kinds}  # type: ignore[attr-defined]
+    recipes = {QuestionAnswering(TaskOptions()).bind(kind, [spec("float32")] * 2).recipe for kind in kinds}  # type: ignore[attr-defined]
     assert len(recipes) == len(kinds)

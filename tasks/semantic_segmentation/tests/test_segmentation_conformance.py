@@ -12,6 +12,7 @@ from mlperf_mobile.testing.task import TaskConformance
 from mlperf_mobile_task_semantic_segmentation import plugin
 from mlperf_mobile_task_semantic_segmentation.ade20k import ADE20K
 from mlperf_mobile_task_semantic_segmentation.fashion_masks import FashionMasks
+from mlperf_mobile_task_semantic_segmentation.options import ADE20KOptions
 
 DATASETS = {info.name: info for info in plugin.mlperf_mobile_datasets()}
 PLUGIN = "mlperf_mobile_task_semantic_segmentation.plugin"
@@ -26,7 +27,7 @@ def annotated(path, size):
         labels = rng.integers(number * 3, number * 3 + 3, (40 + number, 50), dtype=np.uint8)
         Pillow.fromarray(pixels).save(path / "images" / f"{number}.png")
         Pillow.fromarray(labels).save(path / "annotations" / f"{number}.png")
-    return ADE20K(path, {"size": size})
+    return ADE20K(path, ADE20KOptions.model_validate({"size": size}))
 
 
 class SameImages(DatasetConformance):
@@ -83,4 +84,4 @@ class TestFashionMasks(SameImages):
 
     @pytest.fixture
     def dataset(self):
-        return FashionMasks(None, {})
+        return FashionMasks(None, None)

@@ -174,7 +174,7 @@ class TestADE20K:
     def test_prepared_images_and_annotations_are_taken_as_they_are(self, tmp_path):
         for name in ("b", "a"):
             pixels, labels = save_pair(tmp_path, name, suffix=".png")
-        data = ADE20K(tmp_path, {"size": 16})
+        data = ADE20K(tmp_path, ADE20KOptions.model_validate({"size": 16}))
         assert len(data) == 2
         np.testing.assert_array_equal(data.sample(0).pixels, pixels)
         np.testing.assert_array_equal(data.truth(0), labels)
@@ -185,7 +185,7 @@ class TestADE20K:
         """The layout of ADEChallengeData2016; images pass through JPEG of quality 100 as in the app's script."""
         pixels, labels = save_pair(tmp_path, "ADE_val_00000001", (24, 40), suffix=".png", sub="validation")
         save_pair(tmp_path, "ADE_train_00000001", (24, 40), sub="training")
-        data = ADE20K(tmp_path, {"size": 32})
+        data = ADE20K(tmp_path, ADE20KOptions.model_validate({"size": 32}))
         assert len(data) == 1
         file = io.BytesIO()
         Pillow.fromarray(fit_image(pixels, (32, 32))).save(file, "JPEG", quality=100)
@@ -195,7 +195,7 @@ class TestADE20K:
 
     def test_prepared_for_512_by_default(self, tmp_path):
         save_pair(tmp_path, "a", (30, 40))
-        data = ADE20K(tmp_path, {})
+        data = ADE20K(tmp_path, ADE20KOptions())
         assert data.sample(0).pixels.shape == (512, 512, 3)
         assert data.truth(0).shape == (512, 512)
 
@@ -203,7 +203,7 @@ class TestADE20K:
         """ADE20K has 150 classes; those after the 31st stay, and the metric passes over them."""
         labels = np.arange(256, dtype=np.uint8).reshape(16, 16)
         save_pair(tmp_path, "a", labels=labels)
-        np.testing.assert_array_equal(ADE20K(tmp_path, {"size": 16}).truth(0), labels)
+        np.testing.assert_array_equal(ADE20K(tmp_path, ADE20KOptions.model_validate({"size": 16})).truth(0), labels)
 
     def test_folders_given_by_options(self, tmp_path):
         save_pair(tmp_path, "a")
@@ -211,7 +211,7 @@ class TestADE20K:
         (tmp_path / "annotations").rename(tmp_path / "masks")
         options = {"images": tmp_path / "pictures", "annotations": tmp_path / "masks", "size": 16}
         for path in (None, tmp_path):
-            assert ADE20K(path, options).truth(0).shape == (16, 16)
+            assert ADE20K(path, ADE20KOptions.model_validate(options)).truth(0).shape == (16, 16)
 
     def test_options_name_folders_in_full(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
@@ -221,7 +221,7 @@ class TestADE20K:
 
     def test_images_alone_serve_performance_runs(self, tmp_path):
         Pillow.new("RGB", (20, 20)).save(tmp_path / "a.png")
-        data = ADE20K(tmp_path, {"size": 16})
+        data = ADE20K(tmp_path, ADE20KOptions.model_validate({"size": 16}))
         assert data.sample(0).pixels.shape == (16, 16, 3)
         with pytest.raises(DataError) as caught:
             data.truth(0)
@@ -230,18 +230,21 @@ class TestADE20K:
     def test_an_annotation_of_another_size(self, tmp_path):
         save_pair(tmp_path, "a", (16, 16), labels_of(16, 17))
         with pytest.raises(DataError, match=r"a\.png is 17x16, its image a\.jpg is 16x16") as caught:
-            ADE20K(tmp_path, {"size": 16}).truth(0)
+            ADE20K(tmp_path, ADE20KOptions.model_validate({"size": 16})).truth(0)
         assert caught.value.code == "annotation-size"
 
     def test_raw_images(self, tmp_path):
         save_pair(tmp_path, "a")
         (tmp_path / "images" / "a.jpg").unlink()
         (tmp_path / "images" / "a.rgb8").write_bytes(bytes(range(256)) * 3)
-        data = ADE20K(tmp_path, {"size": 16})
+        data = ADE20K(tmp_path, ADE20KOptions.model_validate({"size": 16}))
         assert data.sample(0).pixels.shape == (16, 16, 3)
         assert data.sample(0).pixels[0, 1].tolist() == [3, 4, 5]
         assert data.truth(0).shape == (16, 16)
-        for read in (ADE20K(tmp_path, {"size": 17}).sample, ADE20K(tmp_path, {"size": 17}).truth):
+        for read in (
+            ADE20K(tmp_path, ADE20KOptions.model_validate({"size": 17})).sample,
+            ADE20K(tmp_path, ADE20KOptions.model_validate({"size": 17})).truth,
+        ):
             with pytest.raises(DataError, match="768 bytes") as caught:
                 read(0)
             assert caught.value.code == "image-size"
@@ -249,14 +252,17 @@ class TestADE20K:
     def test_a_damaged_image_is_told_by_sample_and_truth(self, tmp_path):
         save_pair(tmp_path, "a")
         (tmp_path / "images" / "a.jpg").write_bytes(b"no image")
-        for read in (ADE20K(tmp_path, {"size": 16}).sample, ADE20K(tmp_path, {"size": 16}).truth):
+        for read in (
+            ADE20K(tmp_path, ADE20KOptions.model_validate({"size": 16})).sample,
+            ADE20K(tmp_path, ADE20KOptions.model_validate({"size": 16})).truth,
+        ):
             with pytest.raises(DataError, match=r"a\.jpg") as caught:
                 read(0)
             assert caught.value.code == "image-damaged"
 
     def test_an_image_that_went_away(self, tmp_path):
         save_pair(tmp_path, "a")
-        data = ADE20K(tmp_path, {"size": 16})
+        data = ADE20K(tmp_path, ADE20KOptions.model_validate({"size": 16}))
         (tmp_path / "images" / "a.jpg").unlink()
         for read in (data.sample, data.truth, data.fingerprint):
             with pytest.raises(DataError, match=r"a\.jpg"):
@@ -266,14 +272,14 @@ class TestADE20K:
         save_pair(tmp_path, "a", (16, 16))
         save_pair(tmp_path, "b", (16, 16))
         save_pair(tmp_path, "c", (16, 18))
-        data = ADE20K(tmp_path, {"size": 16})
+        data = ADE20K(tmp_path, ADE20KOptions.model_validate({"size": 16}))
         assert data.fingerprint(0) == data.fingerprint(1) != data.fingerprint(2)
-        assert data.fingerprint(0) != ADE20K(tmp_path, {"size": 32}).fingerprint(0)
+        assert data.fingerprint(0) != ADE20K(tmp_path, ADE20KOptions.model_validate({"size": 32})).fingerprint(0)
 
 
 class TestFashionMasks:
     def test_the_packaged_scenes(self):
-        data = FashionMasks(None, {})
+        data = FashionMasks(None, None)
         assert (len(data), data.classes) == (250, 10)
         seen = np.zeros(256, int)
         for index in range(len(data)):
@@ -286,8 +292,8 @@ class TestFashionMasks:
     def test_a_changed_packaged_file_is_noticed(self, monkeypatch):
         monkeypatch.setattr("mlperf_mobile_task_semantic_segmentation.fashion_masks.SHA256", "0" * 64)
         with pytest.raises(DataError, match="sha256"):
-            FashionMasks(None, {})
+            FashionMasks(None, None)
 
     def test_a_folder_of_ones_own(self, tmp_path):
         save_pair(tmp_path, "a", (128, 128))
-        assert len(FashionMasks(tmp_path, {})) == 1
+        assert len(FashionMasks(tmp_path, None)) == 1

@@ -11,6 +11,7 @@ from mlperf_mobile.errors import DataError, ModelError
 from mlperf_mobile_images.folder import ImageFolder
 from mlperf_mobile_images.image import Image
 from mlperf_mobile_task_semantic_segmentation.ade20k import ADE20K
+from mlperf_mobile_task_semantic_segmentation.options import ADE20KOptions, TaskOptions
 from mlperf_mobile_task_semantic_segmentation.preparation import fit_image
 from mlperf_mobile_task_semantic_segmentation.task import SemanticSegmentation
 
@@ -20,7 +21,7 @@ def spec(shape, dtype="float32", name="t"):
 
 
 def bind(image=(1, 8, 8, 3), out=(1, 8, 8), dtype="float32", of="int32", **options):
-    return SemanticSegmentation(options).bind([spec(image, dtype)], [spec(out, of)])
+    return SemanticSegmentation(TaskOptions.model_validate(options)).bind([spec(image, dtype)], [spec(out, of)])
 
 
 @pytest.mark.parametrize(
@@ -43,13 +44,13 @@ def bind(image=(1, 8, 8, 3), out=(1, 8, 8), dtype="float32", of="int32", **optio
 )
 def test_models_that_do_not_fit_are_named(inputs, outputs):
     with pytest.raises(ModelError) as caught:
-        SemanticSegmentation({}).bind(inputs, outputs)
+        SemanticSegmentation(TaskOptions()).bind(inputs, outputs)
     assert caught.value.code in ("model-input", "model-output")
 
 
 def test_the_message_says_what_the_tensor_is():
     with pytest.raises(ModelError, match=r"boxes float32\[1,10,4\]"):
-        SemanticSegmentation({}).bind([spec((1, 8, 8, 3))], [spec((1, 10, 4), name="boxes")])
+        SemanticSegmentation(TaskOptions()).bind([spec((1, 8, 8, 3))], [spec((1, 10, 4), name="boxes")])
 
 
 @pytest.mark.parametrize(
@@ -83,11 +84,11 @@ def test_images_of_other_sizes_are_prepared_as_by_the_official_script():
 
 def test_plain_folders_of_images_serve_performance_runs(tmp_path):
     Pillow.new("RGB", (30, 20)).save(tmp_path / "a.png")
-    data = ImageFolder(tmp_path, {})
+    data = ImageFolder(tmp_path, None)
     (values,) = bind().encode(data.sample(0))
     assert values.shape == (1, 8, 8, 3)
     with pytest.raises(DataError) as caught:
-        SemanticSegmentation({}).metric(data)
+        SemanticSegmentation(TaskOptions()).metric(data)
     assert caught.value.code == "no-labels"
 
 
@@ -116,9 +117,9 @@ def test_the_number_of_classes_is_the_data_sets_or_the_options(tmp_path):
         (tmp_path / part).mkdir()
     Pillow.new("RGB", (16, 16)).save(tmp_path / "images" / "a.png")
     Pillow.new("L", (16, 16), 2).save(tmp_path / "annotations" / "a.png")
-    data = ADE20K(tmp_path, {"size": 16})
+    data = ADE20K(tmp_path, ADE20KOptions.model_validate({"size": 16}))
     for options, share in (({}, 1 / 31), ({"classes": 4}, 1 / 4)):
-        metric = SemanticSegmentation(options).metric(data)
+        metric = SemanticSegmentation(TaskOptions.model_validate(options)).metric(data)
         metric.update(0, bytes([2]) * 256)
         assert metric.score().value == pytest.approx(share)
 
@@ -126,5 +127,5 @@ def test_the_number_of_classes_is_the_data_sets_or_the_options(tmp_path):
 def test_missing_annotations_are_told_before_the_first_response(tmp_path):
     Pillow.new("RGB", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(DataError) as caught:
-        SemanticSegmentation({}).metric(ADE20K(tmp_path, {}))
+        SemanticSegmentation(TaskOptions()).metric(ADE20K(tmp_path, ADE20KOptions()))
     assert caught.value.code == "no-labels"

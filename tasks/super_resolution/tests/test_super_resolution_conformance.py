@@ -10,6 +10,7 @@ from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.testing.dataset import DatasetConformance
 from mlperf_mobile.testing.task import TaskConformance
 from mlperf_mobile_task_super_resolution import plugin
+from mlperf_mobile_task_super_resolution.options import PairsOptions
 from mlperf_mobile_task_super_resolution.pairs import Pairs
 from mlperf_mobile_task_super_resolution.photo_pairs import PhotoPairs
 
@@ -46,7 +47,7 @@ class TestTask(TaskConformance):
 
     @pytest.fixture
     def dataset(self, tmp_path):
-        return Pairs(folders_of_pairs(tmp_path), {})
+        return Pairs(folders_of_pairs(tmp_path), PairsOptions())
 
     @pytest.fixture
     def perfect(self, dataset, outputs):
@@ -74,7 +75,7 @@ class TestPairs(PairsConformance):
 
     @pytest.fixture
     def dataset(self, tmp_path):
-        return Pairs(folders_of_pairs(tmp_path), {})
+        return Pairs(folders_of_pairs(tmp_path), PairsOptions())
 
 
 class TestPhotoPairs(PairsConformance):
@@ -84,4 +85,4 @@ class TestPhotoPairs(PairsConformance):
 
     @pytest.fixture
     def dataset(self):
-        return PhotoPairs(None, {})
+        return PhotoPairs(None, None)

@@ -56,14 +56,14 @@ class TestNames:
     )
     def test_pairs_in_order(self, tmp_path, low, high):
         low, high = sorted(low), sorted(high)
-        assert greys(Pairs(fill(tmp_path, low, high), {})) == [(0, 0), (1, 1)]
+        assert greys(Pairs(fill(tmp_path, low, high), PairsOptions())) == [(0, 0), (1, 1)]
 
     def test_names_count_where_the_order_would_mix_images_up(self, tmp_path):
         """In byte order ``10x2.png`` comes before ``1x2.png``, but ``1.png`` before ``10.png``."""
         low, high = ["10x2.png", "1x2.png"], ["1.png", "10.png"]
         assert low == sorted(low)
         assert high == sorted(high)
-        assert greys(Pairs(fill(tmp_path, low, high), {})) == [(0, 1), (1, 0)]
+        assert greys(Pairs(fill(tmp_path, low, high), PairsOptions())) == [(0, 1), (1, 0)]
 
     @pytest.mark.parametrize(
         ("low", "high", "named"),
@@ -77,7 +77,7 @@ class TestNames:
     )
     def test_an_image_alone_is_named(self, tmp_path, low, high, named):
         with pytest.raises(DataError, match=named) as caught:
-            Pairs(fill(tmp_path, low, high), {})
+            Pairs(fill(tmp_path, low, high), PairsOptions())
         assert caught.value.code == "pairs"
 
     @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=30, unique=True))
@@ -91,7 +91,7 @@ class TestNames:
 
 class TestFolders:
     def test_low_and_high(self, tmp_path):
-        pairs = Pairs(fill(tmp_path), {})
+        pairs = Pairs(fill(tmp_path), PairsOptions())
         assert len(pairs) == 2
         sample = pairs.sample(1)
         assert (sample.pixels.shape, sample.high, sample.prepared) == ((4, 6, 3), (8, 12), True)
@@ -101,7 +101,7 @@ class TestFolders:
         for number in range(2):
             write(tmp_path / "lr" / f"{number}.png")
         for folder in (tmp_path, tmp_path / "lr"):
-            pairs = Pairs(folder, {})
+            pairs = Pairs(folder, PairsOptions())
             assert pairs.sample(1).high is None
             with pytest.raises(DataError, match="lr have no high-resolution images") as caught:
                 PSNR(pairs)
@@ -111,13 +111,16 @@ class TestFolders:
         fill(tmp_path)
         (tmp_path / "lr").rename(tmp_path / "small")
         (tmp_path / "hr").rename(tmp_path / "large")
-        assert greys(Pairs(tmp_path / "small", {"high": tmp_path / "large"})) == [(0, 0), (1, 1)]
+        assert greys(Pairs(tmp_path / "small", PairsOptions.model_validate({"high": tmp_path / "large"}))) == [
+            (0, 0),
+            (1, 1),
+        ]
 
     def test_high_that_is_named_goes_before_hr(self, tmp_path):
         fill(tmp_path)
         write(tmp_path / "other" / "a.png", 8, 12, 9)
         write(tmp_path / "other" / "b.png", 8, 12, 9)
-        assert greys(Pairs(tmp_path, {"high": tmp_path / "other"})) == [(0, 9), (1, 9)]
+        assert greys(Pairs(tmp_path, PairsOptions.model_validate({"high": tmp_path / "other"}))) == [(0, 9), (1, 9)]
 
     def test_relative_paths_are_made_absolute(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
@@ -133,17 +136,17 @@ class TestFolders:
         fill(tmp_path)
         (tmp_path / "empty").mkdir()
         with pytest.raises(DataError, match=high):
-            Pairs(tmp_path, {"high": tmp_path / high})
+            Pairs(tmp_path, PairsOptions.model_validate({"high": tmp_path / high}))
 
     @pytest.mark.parametrize("path", [None, "absent"])
     def test_no_folder(self, tmp_path, path):
         with pytest.raises(DataError) as caught:
-            Pairs(path and tmp_path / path, {})
+            Pairs(path and tmp_path / path, PairsOptions())
         assert caught.value.code == "data-missing"
 
     def test_every_format(self, tmp_path):
         names = ["a.jpg", "b.jpeg", "c.png", "d.rgb8"]
-        pairs = Pairs(fill(tmp_path, names, names), {"width": 6, "height": 4})
+        pairs = Pairs(fill(tmp_path, names, names), PairsOptions.model_validate({"width": 6, "height": 4}))
         assert greys(pairs) == [(0, 0), (1, 1), (2, 2), (3, 3)]
         assert {pairs.truth(n).pixels.shape for n in range(4)} == {(8, 12, 3)}
 
@@ -153,7 +156,7 @@ class TestSizes:
     @pytest.mark.parametrize("suffix", ["png", "rgb8"])
     def test_any_whole_factor(self, tmp_path, factor, suffix):
         fill(tmp_path, [f"a.{suffix}"], [f"a.{suffix}"], factor)
-        pairs = Pairs(tmp_path, {"width": 6, "height": 4})
+        pairs = Pairs(tmp_path, PairsOptions.model_validate({"width": 6, "height": 4}))
         assert pairs.sample(0).high == pairs.truth(0).pixels.shape[:2] == (4 * factor, 6 * factor)
 
     @pytest.mark.parametrize("size", [(4, 6), (8, 11), (8, 18), (12, 12), (6, 9), (2, 3)])
@@ -161,7 +164,7 @@ class TestSizes:
         write(tmp_path / "lr" / "a.png")
         write(tmp_path / "hr" / "a.png", *size)
         with pytest.raises(DataError, match=rf"hr/a.png is {size[1]}x{size[0]}, .*lr/a.png is 6x4") as caught:
-            Pairs(tmp_path, {}).sample(0)
+            Pairs(tmp_path, PairsOptions()).sample(0)
         assert caught.value.code == "pair-sizes"
 
     @pytest.mark.parametrize("size", [(4, 6), (8, 11), (2, 3)])
@@ -169,11 +172,11 @@ class TestSizes:
         write(tmp_path / "lr" / "a.png")
         write(tmp_path / "hr" / "a.rgb8", *size)
         with pytest.raises(DataError, match=rf"hr/a.rgb8 has {3 * size[0] * size[1]} bytes"):
-            Pairs(tmp_path, {}).sample(0)
+            Pairs(tmp_path, PairsOptions()).sample(0)
 
     def test_raw_files_that_the_options_do_not_fit(self, tmp_path):
         """By default they are 960x540."""
-        pairs = Pairs(fill(tmp_path, ["a.rgb8"], ["a.rgb8"]), {})
+        pairs = Pairs(fill(tmp_path, ["a.rgb8"], ["a.rgb8"]), PairsOptions())
         for read in (pairs.sample, pairs.truth):
             with pytest.raises(DataError, match=r"lr/a.rgb8 has 72 bytes, an image of 960x540 has 1555200"):
                 read(0)
@@ -182,21 +185,23 @@ class TestSizes:
         pixels = np.arange(72, dtype=np.uint8).reshape(4, 6, 3)
         (tmp_path / "lr").mkdir()
         (tmp_path / "lr" / "a.rgb8").write_bytes(pixels.tobytes())
-        np.testing.assert_array_equal(Pairs(tmp_path, {"width": 6, "height": 4}).sample(0).pixels, pixels)
+        np.testing.assert_array_equal(
+            Pairs(tmp_path, PairsOptions.model_validate({"width": 6, "height": 4})).sample(0).pixels, pixels
+        )
 
 
 class TestDamage:
     @pytest.mark.parametrize("part", ["lr", "hr"])
     @pytest.mark.parametrize("data", [b"", b"no image", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"])
     def test_files_that_are_no_images(self, tmp_path, part, data):
-        pairs = Pairs(fill(tmp_path), {})
+        pairs = Pairs(fill(tmp_path), PairsOptions())
         (tmp_path / part / "a.png").write_bytes(data)
         with pytest.raises(DataError, match=f"{part}/a.png"):
             pairs.sample(0)
         assert pairs.sample(1).pixels.shape == (4, 6, 3)
 
     def test_a_high_image_cut_short(self, tmp_path):
-        pairs = Pairs(fill(tmp_path), {})
+        pairs = Pairs(fill(tmp_path), PairsOptions())
         path = tmp_path / "hr" / "a.png"
         path.write_bytes(path.read_bytes()[:-40])
         with pytest.raises(DataError, match=r"hr/a\.png"):
@@ -205,7 +210,9 @@ class TestDamage:
     @pytest.mark.parametrize("suffix", ["png", "rgb8"])
     @pytest.mark.parametrize("part", ["lr", "hr"])
     def test_files_that_disappear(self, tmp_path, part, suffix):
-        pairs = Pairs(fill(tmp_path, [f"a.{suffix}"], [f"a.{suffix}"]), {"width": 6, "height": 4})
+        pairs = Pairs(
+            fill(tmp_path, [f"a.{suffix}"], [f"a.{suffix}"]), PairsOptions.model_validate({"width": 6, "height": 4})
+        )
         (tmp_path / part / f"a.{suffix}").unlink()
         with pytest.raises(DataError, match=f"{part}/a.{suffix}"):
             pairs.sample(0)
@@ -215,13 +222,13 @@ class TestDamage:
         fill(tmp_path, ["a.png"], ["a.png"])
         (tmp_path / "a.png").rename(tmp_path / "hr" / "a.png")
         with pytest.raises(DataError, match=r"hr/a\.png"):
-            Pairs(tmp_path, {}).sample(0)
+            Pairs(tmp_path, PairsOptions()).sample(0)
 
     @given(st.binary(max_size=200))
     def test_any_bytes_are_an_image_or_an_error(self, tmp_path_factory, data):
         folder = fill(tmp_path_factory.mktemp("pairs"))
         (folder / "hr" / "a.png").write_bytes(data)
-        pairs = Pairs(folder, {})
+        pairs = Pairs(folder, PairsOptions())
         for read in (pairs.sample, pairs.truth):
             with pytest.raises(DataError):
                 read(0)
@@ -229,7 +236,7 @@ class TestDamage:
 
 class TestFingerprints:
     def test_they_tell_low_images_apart(self, tmp_path):
-        pairs = Pairs(fill(tmp_path), {})
+        pairs = Pairs(fill(tmp_path), PairsOptions())
         assert len({pairs.fingerprint(0), pairs.fingerprint(1)}) == 2
         assert 16 <= len(pairs.fingerprint(0)) <= 64
         before = pairs.fingerprint(0)
@@ -240,12 +247,12 @@ class TestFingerprints:
         for suffix, count in (("png", 1), ("rgb8", 2)):
             folder = fill(tmp_path / suffix, [f"a.{suffix}"], [f"a.{suffix}"])
             sizes = ({"width": 6, "height": 4}, {"width": 4, "height": 6})
-            assert len({Pairs(folder, size).fingerprint(0) for size in sizes}) == count
+            assert len({Pairs(folder, PairsOptions.model_validate(size)).fingerprint(0) for size in sizes}) == count
 
 
 class TestPhotoPairs:
     def test_what_is_packaged(self):
-        pairs = PhotoPairs(None, {})
+        pairs = PhotoPairs(None, None)
         assert len(pairs) == 25
         for index in range(25):
             sample = pairs.sample(index)
@@ -253,7 +260,7 @@ class TestPhotoPairs:
 
     def test_low_images_are_high_ones_scaled_down(self):
         """By Pillow's bicubic filter; other versions of Pillow may round a value differently."""
-        pairs = PhotoPairs(None, {})
+        pairs = PhotoPairs(None, None)
         for index in range(25):
             high = Pillow.fromarray(pairs.truth(index).pixels)
             low = np.asarray(high.resize((128, 128), Pillow.Resampling.BICUBIC)).astype(int)
@@ -262,8 +269,8 @@ class TestPhotoPairs:
     def test_damage_is_told(self, monkeypatch):
         monkeypatch.setattr(photo_pairs, "SHA256", "0" * 64)
         with pytest.raises(DataError) as caught:
-            PhotoPairs(None, {})
+            PhotoPairs(None, None)
         assert caught.value.code == "data-damaged"
 
     def test_a_folder_of_ones_own(self, tmp_path):
-        assert greys(PhotoPairs(fill(tmp_path), {})) == [(0, 0), (1, 1)]
+        assert greys(PhotoPairs(fill(tmp_path), None)) == [(0, 0), (1, 1)]

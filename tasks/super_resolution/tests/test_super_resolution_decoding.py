@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile_task_super_resolution import greys
+from mlperf_mobile_task_super_resolution.options import TaskOptions
 from mlperf_mobile_task_super_resolution.response import new_response
 from mlperf_mobile_task_super_resolution.task import SuperResolution
 
@@ -31,7 +32,7 @@ eights = st.lists(st.integers(0, 255), min_size=24, max_size=24)
 def bind(dtype="float32", scale=0.0, zero_point=0, shape=HIGH, output_range="0..255"):
     low = TensorSpec("low", (1, shape[1] // 2, shape[2] // 2, 3), np.dtype(np.float32))
     high = TensorSpec("high", shape, np.dtype(dtype), scale, zero_point)
-    return SuperResolution({"output_range": output_range}).bind([low], [high])
+    return SuperResolution(TaskOptions.model_validate({"output_range": output_range})).bind([low], [high])
 
 
 def decoded(codec, values, dtype="float32"):

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image as Pillow
 
 from mlperf_mobile.scoring import warnings_of
+from mlperf_mobile_task_super_resolution.options import PairsOptions
 from mlperf_mobile_task_super_resolution.pairs import Pairs
 
 
@@ -25,5 +26,5 @@ def test_order(tmp_path: Path, low: list[str], high: list[str], told: str) -> No
         (tmp_path / part).mkdir()
         for name in names:
             Pillow.new("RGB", (size, size)).save(tmp_path / part / f"{name}.png")
-    warnings = warnings_of(Pairs(tmp_path, {}))
+    warnings = warnings_of(Pairs(tmp_path, PairsOptions()))
     assert [told in warning for warning in warnings] == ([True] if told else [])

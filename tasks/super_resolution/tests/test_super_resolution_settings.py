@@ -62,7 +62,7 @@ def test_the_models_beat_bicubic_and_the_target_tells_them_apart():
 
 def test_the_metric_finds_what_scikit_image_found_for_bicubic():
     """``quickstart.json`` has scikit-image's numbers; Pillow's filter may round a value differently elsewhere."""
-    pairs = PhotoPairs(None, {})
+    pairs = PhotoPairs(None, None)
     metric = PSNR(pairs)
     for index in range(len(pairs)):
         low = Pillow.fromarray(pairs.sample(index).pixels)

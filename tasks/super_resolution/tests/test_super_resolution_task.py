@@ -12,6 +12,7 @@ from mlperf_mobile.errors import DataError, ModelError
 from mlperf_mobile_images.folder import ImageFolder
 from mlperf_mobile_images.image import Image
 from mlperf_mobile_images.resize import resize_bilinear
+from mlperf_mobile_task_super_resolution.options import TaskOptions
 from mlperf_mobile_task_super_resolution.pairs import LowResolution
 from mlperf_mobile_task_super_resolution.task import SuperResolution
 
@@ -24,7 +25,9 @@ def spec(shape, dtype="float32", scale=0.0, zero_point=0, name="t"):
 
 
 def bind(dtype="float32", scale=0.0, zero_point=0, low=LOW, high=HIGH, **options):
-    return SuperResolution(options).bind([spec(low, dtype, scale, zero_point)], [spec(high)])
+    return SuperResolution(TaskOptions.model_validate(options)).bind(
+        [spec(low, dtype, scale, zero_point)], [spec(high)]
+    )
 
 
 def low_image(pixels, high=None):
@@ -65,13 +68,13 @@ def every_grey(codec):
 )
 def test_models_that_do_not_fit_are_named(inputs, outputs):
     with pytest.raises(ModelError) as caught:
-        SuperResolution({}).bind(inputs, outputs)
+        SuperResolution(TaskOptions()).bind(inputs, outputs)
     assert caught.value.code in ("model-input", "model-output")
 
 
 def test_the_message_says_what_the_tensor_is():
     with pytest.raises(ModelError, match=r"x float32\[1,8,18,3\].*\[1,4s,6s,3\]"):
-        SuperResolution({}).bind([spec(LOW)], [spec((1, 8, 18, 3), name="x")])
+        SuperResolution(TaskOptions()).bind([spec(LOW)], [spec((1, 8, 18, 3), name="x")])
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4, 8])
@@ -83,7 +86,7 @@ def test_the_factor_is_that_of_the_tensors(factor):
 @pytest.mark.parametrize("options", [{"input_range": "0-255"}, {"output_range": 1}, {"range": "0..1"}])
 def test_unknown_options_are_refused(options):
     with pytest.raises(ValidationError):
-        SuperResolution(options)
+        SuperResolution(TaskOptions.model_validate(options))
 
 
 class TestEncoding:
@@ -151,7 +154,7 @@ class TestSizes:
         """By the benchmark's bilinear method, whose fractions integers cut off."""
         pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
         Pillow.fromarray(pixels).save(tmp_path / "a.png")
-        (tensor,) = bind(dtype).encode(ImageFolder(tmp_path, {}).sample(0))
+        (tensor,) = bind(dtype).encode(ImageFolder(tmp_path, None).sample(0))
         expected = resize_bilinear(pixels, (4, 6))
         if dtype != "float32":
             expected = np.floor(expected) - 128 * (dtype == "int8")
@@ -191,5 +194,5 @@ def test_recipes_tell_what_the_input_depends_on():
 def test_a_plain_folder_has_no_accuracy(tmp_path):
     Pillow.new("RGB", (6, 4)).save(tmp_path / "a.png")
     with pytest.raises(DataError) as caught:
-        SuperResolution({}).metric(ImageFolder(tmp_path, {}))
+        SuperResolution(TaskOptions()).metric(ImageFolder(tmp_path, None))
     assert caught.value.code == "no-labels"

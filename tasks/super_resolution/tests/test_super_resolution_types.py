@@ -8,7 +8,7 @@ import pytest
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import ModelError
 from mlperf_mobile_task_super_resolution.greys import ENDS, reading, storing
-from mlperf_mobile_task_super_resolution.options import Range
+from mlperf_mobile_task_super_resolution.options import Range, TaskOptions
 from mlperf_mobile_task_super_resolution.pairs import LowResolution
 from mlperf_mobile_task_super_resolution.task import SuperResolution
 
@@ -87,7 +87,7 @@ def test_wide_tensors_need_scales_that_tell(dtype: str, scales: dict[str, object
 def test_a_model_of_16_bits_end_to_end() -> None:
     low, high = (1, 16, 16, 3), (1, 32, 32, 3)
     inputs = [TensorSpec("low", low, np.dtype(np.int16), 1 / 64, 0)]
-    codec = SuperResolution({}).bind(inputs, [TensorSpec("high", high, np.dtype(np.int16), 1 / 64, 0)])
+    codec = SuperResolution(TaskOptions()).bind(inputs, [TensorSpec("high", high, np.dtype(np.int16), 1 / 64, 0)])
     (tensor,) = codec.encode(LowResolution(EVERY[0], "greys", prepared=True))
     np.testing.assert_array_equal(tensor, EVERY.astype(np.int16) * 64)
     doubled = tensor.repeat(2, axis=1).repeat(2, axis=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -14,7 +14,8 @@ from mlperf_mobile.config.catalogue import Catalogue, DataEntry, Finder
 from mlperf_mobile.config.document import Layer, Setting, read_resource
 from mlperf_mobile.config.selection import Benchmark, Request
 from mlperf_mobile.config.settings import Mode, Settings
-from mlperf_mobile.errors import BackendError, DataError, UsageError, described, did_you_mean
+from mlperf_mobile.errors import DataError, UsageError, did_you_mean
+from mlperf_mobile.options import options_model
 from mlperf_mobile.plan import DatasetRef
 from mlperf_mobile.plugin import DatasetInfo
 from mlperf_mobile.registry import Info, Offer, Registry, pick
@@ -116,7 +117,7 @@ class Asked(Wanted):
     def _brought(self) -> Sequence[Layer]:
         return self._model_layer(), self._data_layer(self.dataset)
 
-    def dataset_ref(self, data: Data, options: Mapping[str, Any], setting: Setting | None, flag: str) -> DatasetRef:
+    def dataset_ref(self, data: Data, options: BaseModel | None, setting: Setting | None, flag: str) -> DatasetRef:
         """The data set with its path: the one given in ``setting``, or the catalogue's.
 
         Raises:
@@ -132,15 +133,14 @@ class Asked(Wanted):
             path = self.finder.path(data.entry.path)
         elif info.needs_path:
             raise DataError("data-path", f"data set {data.name} needs the folder it is in", f"give it with {flag}")
-        return DatasetRef(name=data.name, offer=info.name, path=path, options=dict(options))
+        return DatasetRef(name=data.name, offer=info.name, path=path, options=as_data(options))
 
     def performance_ref(self, settings: Settings, layer: Layer) -> DatasetRef | None:
         """The data set of the timed run, where it is another one."""
         data = self.performance_dataset
         if data is None or settings.mode is not Mode.BOTH:
             return None
-        told = self._data_layer(data)
-        options = plugin_options("dataset", data.offer, options_model("dataset", data.offer), told)
+        options = plugin_options("dataset", data.offer, self._data_layer(data))
         key = "performance_data_path"
         return self.dataset_ref(data, options, layer.get(key), f"--set {key}=DIR")
 
@@ -193,26 +193,28 @@ class Asked(Wanted):
         return {f"dataset_options.{key}": Setting(value, source) for key, value in told.items()}
 
 
-def plugin_options(kind: str, offer: Offer[Any], model: type[BaseModel] | None, layer: Layer) -> dict[str, Any]:
-    """A plugin's options, checked, as plain data.
+def plugin_options(kind: str, offer: Offer[Any], layer: Layer) -> BaseModel | None:
+    """A plugin's options, checked; None for a plugin without options.
 
     Raises:
         UsageError: One is unknown or wrong.
     """
-    prefix = f"{kind}_options."
+    prefix, model = f"{kind}_options.", options_model(kind, offer)
     if model is None:
         if stray := next((s for k, s in layer.items() if k.startswith(prefix)), None):
             raise UsageError("unknown-key", f"{stray.source}: {kind} {offer.info.name} has no options", "remove it")
-        return {}
-    return layers.check(model, layer, prefix).model_dump(mode="json", exclude_none=True)
+        return None
+    return layers.check(model, layer, prefix)
 
 
-def changed_options(kind: str, model: type[BaseModel] | None, layer: Layer) -> dict[str, Any]:
+def as_data(options: BaseModel | None) -> dict[str, Any]:
+    """A plugin's options as a plan holds them: JSON data, without those that are None."""
+    return options.model_dump(mode="json", exclude_none=True) if options else {}
+
+
+def changed_options(kind: str, options: BaseModel | None) -> dict[str, Any]:
     """The options of a plugin whose values are not the defaults, by dotted names that begin with ``kind``."""
-    if model is None:
-        return {}
-    checked = layers.check(model, layer, f"{kind}_options.")
-    return flat(checked.model_dump(mode="json", exclude_defaults=True), f"{kind}.")
+    return flat(options.model_dump(mode="json", exclude_defaults=True), f"{kind}.") if options else {}
 
 
 def flat(data: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -222,19 +224,6 @@ def flat(data: Mapping[str, Any], prefix: str) -> dict[str, Any]:
         name = f"{prefix}{key}"
         found |= flat(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
     return found
-
-
-def options_model(kind: str, offer: Offer[Any]) -> type[BaseModel] | None:
-    """The pydantic model of a plugin's options; importing it runs the plugin's code for the first time."""
-    if offer.info.options is None:
-        return None
-    try:
-        return cast("type[BaseModel]", offer.info.options.load())
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        summary = f"{kind} {offer.info.name} cannot be loaded: {described(error)}"
-        raise BackendError("plugin-broken", summary, f"update or reinstall {offer.source.distribution}") from error
 
 
 def expand(path: Path, source: str) -> Path:

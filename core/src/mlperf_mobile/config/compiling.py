@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlperf_mobile.config import layers
-from mlperf_mobile.config.asked import Asked, Wanted, options_model, plugin_options, without_selection
+from mlperf_mobile.config.asked import Asked, Wanted, as_data, plugin_options, without_selection
 from mlperf_mobile.config.catalogue import Catalogue
 from mlperf_mobile.config.choice import accelerators, choose
 from mlperf_mobile.config.resolve import identity, source_of
 from mlperf_mobile.config.selection import Request, select
 from mlperf_mobile.config.settings import Settings
+from mlperf_mobile.options import options_model
 from mlperf_mobile.plan import CompilePlan
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.resources.cache import Cache
@@ -69,7 +70,7 @@ def _plan(registry: Registry, request: Request, wanted: Wanted) -> CompilePlan:
         input_shapes=settings.input_shapes,
         silence_timeout_s=settings.silence_timeout_s,
         compile_timeout_s=settings.compile_timeout_s,
-        backend_options=plugin_options("backend", backend, options, layer),
+        backend_options=as_data(plugin_options("backend", backend, layer)),
         offered_by={"backend": str(backend.source)},
         cache=wanted.finder.cache.folder,
         sources={key: s.source for key, s in layer.items()},

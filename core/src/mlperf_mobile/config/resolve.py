@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlperf_mobile.config import effect, layers
-from mlperf_mobile.config.asked import Asked, changed_options, expand, flat, options_model, plugin_options, under
+from mlperf_mobile.config.asked import Asked, as_data, changed_options, expand, flat, plugin_options, under
 from mlperf_mobile.config.choice import accelerators, choose
 from mlperf_mobile.config.document import Layer, Setting, read_resource
 from mlperf_mobile.config.effect import Idle
@@ -18,6 +18,7 @@ from mlperf_mobile.config.selection import Benchmark, Request, select
 from mlperf_mobile.config.settings import Cooldown, Counts, Mode, SeedSettings, Settings
 from mlperf_mobile.errors import BackendError, UsageError, described, did_you_mean
 from mlperf_mobile.names import as_file_name
+from mlperf_mobile.options import options_model
 from mlperf_mobile.plan import LoadPlan, Official, Plan
 from mlperf_mobile.registry import Offer, Registry
 from mlperf_mobile.resources.cache import Cache
@@ -107,20 +108,21 @@ class _Resolution:
         self.offers: dict[str, Offer[Any]] = {
             "backend": self.backend, "task": asked.task, "dataset": asked.dataset.offer, "scenario": self.scenario,
         }  # fmt: skip
-        self.option_models = {kind: options_model(kind, offer) for kind, offer in self.offers.items()}
+        models = {kind: options_model(kind, offer) for kind, offer in self.offers.items()}
         first = read_resource(self.scenario.info.settings, f"scenario {self.scenario.info.name}")
-        self.layer, self.runs = asked.settings(self.option_models, first)
-        self.settings = layers.check(Settings, self.layer)
+        self.layer, self.runs = asked.settings(models, first)
+        self.given = self.settings = layers.check(Settings, self.layer)
+        self.options = {kind: plugin_options(kind, offer, self.layer) for kind, offer in self.offers.items()}
         self.ignores = self._ignores()
         if "batch" in self.ignores:
-            self.settings = self.settings.model_copy(update={"batch": 1})
+            self.settings = self.given.model_copy(update={"batch": 1})
 
     def idle(self, performance_runs: int) -> Iterator[Idle]:
         """The settings of the user's that change nothing about the run."""
         own = {key: setting for key, setting in self.layer.items() if id(setting) in self.asked.own}
         return effect.idle(
             own,
-            layers.check(Settings, self.layer),
+            self.given,
             accelerators(self.settings.accelerator, self.backend.info, source_of(self.layer, "accelerator")),
             self.scenario.info.name,
             self.ignores,
@@ -142,9 +144,9 @@ class _Resolution:
         return found
 
     def _is_parallel(self) -> bool:
-        info, options = self.scenario.info, self._options("scenario")
+        info = self.scenario.info
         try:
-            return bool(info.scenario.load()(options).parallel)
+            return bool(info.scenario.load()(self.options["scenario"]).parallel)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -152,15 +154,11 @@ class _Resolution:
             fix = f"update or reinstall {self.scenario.source.distribution}"
             raise BackendError("plugin-broken", summary, fix) from error
 
-    def _options(self, kind: str) -> dict[str, Any]:
-        return plugin_options(kind, self.offers[kind], self.option_models[kind], self.layer)
-
     def plan(self) -> Plan:
         settings, name = self.settings, self.benchmark.name
         counts, sources = self._counts()
         chosen = accelerators(settings.accelerator, self.backend.info, source_of(self.layer, "accelerator"))
         strict = set(chosen) != {"cpu"} if settings.strict_placement is None else settings.strict_placement
-        options = {kind: self._options(kind) for kind in self.offers}
         return Plan(
             schema=1,
             **identity(f"{name}-{self.scenario.info.name}"),
@@ -170,7 +168,7 @@ class _Resolution:
             suite=self.benchmark.suite,
             model=self.model,
             dataset=self.asked.dataset_ref(
-                self.asked.dataset, options.pop("dataset"), self.layer.get("data_path"), "--data-path DIR"
+                self.asked.dataset, self.options["dataset"], self.layer.get("data_path"), "--data-path DIR"
             ),
             performance_dataset=self.asked.performance_ref(settings, self.layer),
             backend=self.backend.info.name,
@@ -192,7 +190,9 @@ class _Resolution:
             compile_timeout_s=settings.compile_timeout_s,
             strict_placement=strict,
             quality=settings.quality,
-            **{f"{kind}_options": told for kind, told in options.items()},
+            backend_options=as_data(self.options["backend"]),
+            task_options=as_data(self.options["task"]),
+            scenario_options=as_data(self.options["scenario"]),
             changed_options=self._changed(chosen),
             offered_by={kind: str(offer.source) for kind, offer in self.offers.items()},
             cache=self.asked.finder.cache.folder,
@@ -208,8 +208,8 @@ class _Resolution:
         settings = self.settings.model_dump(mode="json", exclude_defaults=True, exclude=named)
         sessions = {f"sessions.{name}": count for name, count in accelerators.items() if count is not None}
         plugins: dict[str, Any] = {}
-        for kind, model in self.option_models.items():
-            plugins |= changed_options(kind, model, self.layer)
+        for kind, options in self.options.items():
+            plugins |= changed_options(kind, options)
         return flat(settings, "") | sessions | plugins
 
     def output(self) -> Path:

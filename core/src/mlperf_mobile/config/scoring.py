@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlperf_mobile.config import layers
-from mlperf_mobile.config.asked import Asked, options_model, plugin_options, without_selection
+from mlperf_mobile.config.asked import Asked, as_data, plugin_options, without_selection
 from mlperf_mobile.config.document import Setting
 from mlperf_mobile.config.selection import Request, select
 from mlperf_mobile.config.settings import Mode, QualitySettings, Settings
 from mlperf_mobile.errors import UsageError
+from mlperf_mobile.options import options_model
 from mlperf_mobile.plan import DatasetRef, Plan
 from mlperf_mobile.registry import Offer, Registry
 from mlperf_mobile.resources.cache import Cache
@@ -58,10 +59,17 @@ def resolve_scoring(registry: Registry, request: Request) -> Scoring:
     )  # flags must be known; a run file may hold more than scoring needs
     layer, _ = asked.settings(models, {}, lenient=True)
     settings = layers.check(Settings, layer)
-    options = {kind: plugin_options(kind, offer, models[kind], layer) for kind, offer in offers.items()}
+    options = {kind: plugin_options(kind, offer, layer) for kind, offer in offers.items()}
     dataset = asked.dataset_ref(asked.dataset, options["dataset"], layer.get("data_path"), "--data-path DIR")
     cache = asked.finder.cache
     missing = tuple(resource for resource in asked.finder.needed if not cache.has(resource))
     return Scoring(
-        found[0].task, found[0].name, dataset, options["task"], settings.quality, settings.unverified, cache, missing
+        found[0].task,
+        found[0].name,
+        dataset,
+        as_data(options["task"]),
+        settings.quality,
+        settings.unverified,
+        cache,
+        missing,
     )

@@ -40,7 +40,7 @@ from mlperf_mobile.contracts.task import (
     Task,
     Warned,
 )
-from mlperf_mobile.contracts.tensors import Options, Tensors, TensorSpec
+from mlperf_mobile.contracts.tensors import Tensors, TensorSpec
 
 __all__ = [
     "COUNTED",
@@ -59,7 +59,6 @@ __all__ = [
     "Measurement",
     "MeteredSession",
     "Metric",
-    "Options",
     "PerformanceScore",
     "Placement",
     "Probe",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
-from mlperf_mobile.contracts.tensors import Options, Tensors, TensorSpec
+from mlperf_mobile.contracts.tensors import Tensors, TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,14 @@ class VaryingSession(Session, Protocol):
 class Backend(Protocol):
     """One inference stack, with its options."""
 
-    def __init__(self, options: Options) -> None: ...
+    def __init__(self, options: Any) -> None:
+        """Keep the options; probing, compiling and loading come later.
+
+        Args:
+            options: The validated model of the type that ``BackendInfo.options`` names; None where it names none.
+        """
+        ...
+
     @property
     def shards(self) -> int:
         """How many sessions of this backend should work side by side when throughput is what counts."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from mlperf_mobile.contracts.tensors import Options
 from mlperf_mobile.performance_score import PerformanceScore
 
 __all__ = [
@@ -106,18 +105,12 @@ class Measurement:
     """One for each of the system's sessions, where several work side by side."""
     score: PerformanceScore | None = None
     """The number by which runs of this scenario are compared; without one, they are neither compared nor ranked.
-
-    New in hook API 1.1.
     """
     latency_source: str = LIVE
     """:data:`COUNTED` where ``latencies_ns`` holds, after the run, the latencies that the load generator counted.
-
-    New in hook API 1.1.
     """
     answered: tuple[Answered, ...] = ()
     """The first and the last call of each session; they are answered again after the timed run, and compared.
-
-    New in hook API 1.1.
     """
 
 
@@ -156,7 +149,10 @@ class SystemUnderTest(Protocol):
 class Scenario(Protocol):
     """A way of issuing queries, in performance mode."""
 
-    def __init__(self, options: Options) -> None: ...
+    def __init__(self, options: Any) -> None:
+        """Keep the options: the validated model of the type that ``ScenarioInfo.options`` names, or None."""
+        ...
+
     @property
     def parallel(self) -> bool:
         """Whether it uses all of the system's sessions, or the first only."""

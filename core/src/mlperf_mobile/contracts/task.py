@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from mlperf_mobile.contracts.tensors import Options, Tensors, TensorSpec
+from mlperf_mobile.contracts.tensors import Tensors, TensorSpec
 
 
 class Dataset(Protocol):
     """Labelled samples. Safe to read from several threads; nothing is decoded before it is asked for."""
 
-    def __init__(self, path: Path | None, options: Options) -> None: ...
+    def __init__(self, path: Path | None, options: Any) -> None:
+        """Find the samples and their labels.
+
+        Args:
+            path: Of the data; None for data that come with their distribution.
+            options: The validated model of the type that ``DatasetInfo.options`` names; None where it names none.
+
+        Raises:
+            DataError: The data are not there, or damaged.
+        """
+        ...
+
     def __len__(self) -> int: ...
     def sample(self, index: int) -> object:
         """The raw sample: an image, a question with its passage.
@@ -107,7 +118,10 @@ class InfiniteOutputs(Protocol):
 class Task(Protocol):
     """What is asked of a model, and how its answers are scored."""
 
-    def __init__(self, options: Options) -> None: ...
+    def __init__(self, options: Any) -> None:
+        """Keep the options: the validated model of the type that ``TaskInfo.options`` names, or None."""
+        ...
+
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
         """Check that a model's tensors fit.
 

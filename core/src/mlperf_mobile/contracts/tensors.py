@@ -1,8 +1,7 @@
-"""What all contracts speak of: tensors, what a model says of them, and options."""
+"""What all contracts speak of: tensors, and what a model says of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -11,9 +10,6 @@ import numpy.typing as npt
 
 Tensors: TypeAlias = tuple[npt.NDArray[Any], ...]
 """One sample's tensors, in the order of the session's specs, each with the spec's shape and dtype."""
-
-Options: TypeAlias = Mapping[str, Any]
-"""A plugin's own options, already checked against the model its offer names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,5 +17,5 @@ def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
             suite=name,
             summary=f"MLPerf Mobile {name}",
             settings=f"mlperf_mobile.rounds:rounds.yaml#{name}",
-            hook_api=(1, 0),
+            hook_api=(2, 0),
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter_ns
 
 from mlperf_mobile import loadgen, performance_score, rules
-from mlperf_mobile.contracts import Answered, Load, Measurement, Options, Share, SystemUnderTest
+from mlperf_mobile.contracts import Answered, Load, Measurement, Share, SystemUnderTest
 from mlperf_mobile.scenarios.single_stream import library
 
 TAKE_NS = 5_000_000
@@ -25,7 +25,7 @@ class Offline:
 
     parallel = True
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: None) -> None:
         """There are no options."""
 
     def run(self, system: SystemUnderTest, load: Load, latencies_ns: array[int], logs: Path) -> Measurement:

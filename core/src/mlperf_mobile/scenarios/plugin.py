@@ -15,7 +15,7 @@ def mlperf_mobile_scenarios() -> Iterable[ScenarioInfo]:
         summary="one query after another; the score is the 90th percentile of the latency",
         scenario=Ref("mlperf_mobile.scenarios.single_stream:SingleStream"),
         settings="mlperf_mobile.scenarios:single_stream.yaml",
-        hook_api=(1, 1),
+        hook_api=(2, 0),
     )
     yield ScenarioInfo(
         name="offline",
@@ -23,12 +23,12 @@ def mlperf_mobile_scenarios() -> Iterable[ScenarioInfo]:
         scenario=Ref("mlperf_mobile.scenarios.offline:Offline"),
         settings="mlperf_mobile.scenarios:offline.yaml",
         ignores=("percentile",),
-        hook_api=(1, 1),
+        hook_api=(2, 0),
     )
     yield ScenarioInfo(
         name="sustained",
         summary="one query after another until heat shows: the first minute's latency against the last one's",
         scenario=Ref("mlperf_mobile.scenarios.sustained:Sustained"),
         settings="mlperf_mobile.scenarios:sustained.yaml",
-        hook_api=(1, 1),
+        hook_api=(2, 0),
     )

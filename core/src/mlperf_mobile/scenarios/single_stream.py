@@ -9,7 +9,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from mlperf_mobile import loadgen, performance_score, rules
-from mlperf_mobile.contracts import Answered, Load, Measurement, Options, SystemUnderTest
+from mlperf_mobile.contracts import Answered, Load, Measurement, SystemUnderTest
 
 MAX_GENERATED_QUERIES = 3_000_000
 """LoadGen prepares twice as many queries as the expected latency calls for, at some 400 bytes each (measured)."""
@@ -20,7 +20,7 @@ class SingleStream:
 
     parallel = False
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: None) -> None:
         """There are no options."""
 
     def run(self, system: SystemUnderTest, load: Load, latencies_ns: array[int], logs: Path) -> Measurement:

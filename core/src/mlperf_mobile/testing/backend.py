@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlperf_mobile.contracts import Backend
 from mlperf_mobile.plugin import BackendInfo
 from mlperf_mobile.testing.backend_models import ModelTests
@@ -11,9 +13,9 @@ from mlperf_mobile.testing.backend_sessions import SessionTests
 class BackendConformance(ModelTests, SessionTests):
     """Subclass once per backend; give ``plugin_module``, ``info`` and ``model``."""
 
-    def test_probe_answers_on_any_machine(self, info: BackendInfo) -> None:
+    def test_probe_answers_on_any_machine(self, info: BackendInfo, options: Any) -> None:
         """A probe that says no says why and what would help."""
-        probe = info.backend.load()({}).probe()
+        probe = info.backend.load()(options).probe()
         assert probe.usable or (probe.reason and probe.fix)
 
     def test_probe_names_runtime_and_accelerators(self, backend: Backend, info: BackendInfo) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,9 +41,9 @@ class BackendKit(Conformance):
         return None
 
     @pytest.fixture
-    def backend(self, info: BackendInfo) -> Backend:
+    def backend(self, info: BackendInfo, options: Any) -> Backend:
         """The backend with its default options; the tests are skipped where it cannot run."""
-        backend = info.backend.load()({})
+        backend = info.backend.load()(options)
         probe = backend.probe()
         if not probe.usable:
             pytest.skip(f"{info.name}: {probe.reason}")

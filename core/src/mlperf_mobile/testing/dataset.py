@@ -69,8 +69,8 @@ class DatasetConformance(Conformance):
         assert prints == [dataset.fingerprint(index) for index in indices]
         assert len(set(prints)) > 1
 
-    def test_a_missing_folder_is_told(self, info: DatasetInfo, tmp_path: Path) -> None:
+    def test_a_missing_folder_is_told(self, info: DatasetInfo, options: Any, tmp_path: Path) -> None:
         """A path without data is a DataError that names it."""
         with pytest.raises(DataError) as caught:
-            info.dataset.load()(tmp_path / "absent", {})
+            info.dataset.load()(tmp_path / "absent", options)
         assert "absent" in caught.value.summary

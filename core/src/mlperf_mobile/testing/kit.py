@@ -28,6 +28,11 @@ class Conformance:
         """The offer under test."""
         raise NotImplementedError
 
+    @pytest.fixture
+    def options(self, info: Any) -> Any:
+        """The plugin's options with their defaults, as its constructor takes them."""
+        return info.options.load()() if info.options else None
+
     def test_plugin_module_is_light(self) -> None:
         """Importing the plugin module loads none of ``HEAVY``."""
         code = f"import sys, {self.plugin_module}; print(*sorted(set(sys.modules) & set({HEAVY!r})))"

@@ -32,6 +32,8 @@ class ScenarioConformance(Conformance):
     def drive(self, info: ScenarioInfo, logs: Path, **settings: Any) -> dict[str, Any]:
         """Run the scenario against a stand-in system; see :mod:`mlperf_mobile.testing.stand_in`."""
         request = {"scenario": info.scenario.path, "logs": str(logs), **settings}
+        if info.options:
+            request["options"] = info.options.path
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         done = subprocess.run(
             [sys.executable, "-m", "mlperf_mobile.testing.stand_in"],
@@ -97,12 +99,10 @@ class ScenarioConformance(Conformance):
         assert latency["min"] <= latency["mean"] <= latency["max"]
 
     def test_says_what_its_score_is(self, info: ScenarioInfo, logs: Path) -> None:
-        """Since hook API 1.1: a number over zero, and a percentile lies between the least and the greatest latency."""
+        """A number over zero; a percentile lies between the least and the greatest latency."""
         told = self.drive(info, logs, min_query_count=100)
         score = told["score"]
-        if score is None:
-            assert info.hook_api < (1, 1), "a scenario of hook API 1.1 or later reports a score"
-            return
+        assert score is not None
         assert score["value"] > 0
         if score["percentile"] is not None and score["unit"] == "ns":
             assert told["latency_ns"]["min"] <= score["value"] <= told["latency_ns"]["max"]

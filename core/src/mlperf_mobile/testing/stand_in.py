@@ -73,7 +73,7 @@ def main() -> None:
         expected_latency_ns=max(1000, int(latency_s * 1e9)),
     )
     offered: Ref[type[Scenario]] = Ref(asked["scenario"])
-    scenario = offered.load()({})
+    scenario = offered.load()(Ref(asked["options"]).load()() if asked.get("options") else None)
     latencies: array[int] = array("q")
 
     def tell(told: dict[str, Any]) -> None:

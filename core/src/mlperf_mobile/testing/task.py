@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,9 +47,9 @@ class TaskConformance(Conformance):
         raise NotImplementedError
 
     @pytest.fixture
-    def task(self, info: TaskInfo) -> Task:
+    def task(self, info: TaskInfo, options: Any) -> Task:
         """The task with its default options."""
-        return info.task.load()({})
+        return info.task.load()(options)
 
     @pytest.fixture
     def codec(self, task: Task, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:

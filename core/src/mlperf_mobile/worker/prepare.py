@@ -15,6 +15,7 @@ from mlperf_mobile.backend_checks import Shapes
 from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Placement, Probe, Session
 from mlperf_mobile.errors import BackendError, MobileError, ModelError
 from mlperf_mobile.names import as_file_name
+from mlperf_mobile.options import validated
 from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.plugin import BackendInfo, Capability
 from mlperf_mobile.registry import Offer, Registry, pick
@@ -100,7 +101,7 @@ def open_backend(plan: CompilePlan, registry: Registry, channel: Channel, files:
     sha256, size = check_model(plan, files)
     channel.measured("model", {"sha256": sha256, "bytes": size})
     with blame("backend", plan.backend):
-        backend = offer.info.backend.load()(plan.backend_options)
+        backend = offer.info.backend.load()(validated("backend", offer, plan.backend_options))
         probe = backend.probe()
         if not probe.usable:
             raise BackendError("backend-unusable", f"backend {plan.backend}: {probe.reason}", probe.fix)

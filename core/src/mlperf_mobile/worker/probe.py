@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from mlperf_mobile import events
 from mlperf_mobile.errors import described
+from mlperf_mobile.options import validated
 from mlperf_mobile.registry import Registry, pick
 from mlperf_mobile.worker.channel import Channel
 
@@ -24,7 +25,7 @@ def main() -> None:
     registry = Registry()
     try:
         offer = pick("backend", args.name, registry.backends, registry)
-        found = offer.info.backend.load()({}).probe()
+        found = offer.info.backend.load()(validated("backend", offer, {})).probe()
         answer = {
             "usable": found.usable,
             "reason": found.reason,

@@ -18,6 +18,7 @@ import numpy as np
 from mlperf_mobile import events, loadgen
 from mlperf_mobile.contracts import COUNTED, LIVE, Answered, Load, Measurement, Seeds, TensorSpec
 from mlperf_mobile.errors import BackendError, UsageError
+from mlperf_mobile.options import validated
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry, pick
 from mlperf_mobile.scenarios.offline import in_threads
@@ -52,7 +53,7 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
         channel.measured("environment", environment.facts() | registry.environment(plan.backend))
         channel.measured("versions", environment.versions())
         with blame("scenario", plan.scenario):
-            scenario = scenario_offer.info.scenario.load()(plan.scenario_options)
+            scenario = scenario_offer.info.scenario.load()(validated("scenario", scenario_offer, plan.scenario_options))
         if len(plan.accelerators) > 1 and not scenario.parallel:
             summary = f"scenario {plan.scenario} uses one accelerator, not {plan.accelerator}"
             raise UsageError("several-accelerators", summary, "choose one, or --scenario offline")
@@ -62,7 +63,7 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
         dataset = open_dataset(registry, plan.dataset)
         timed = open_dataset(registry, plan.performance_dataset) if plan.performance_dataset else dataset
         with blame("task", plan.task):
-            task = task_offer.info.task.load()(plan.task_options)
+            task = task_offer.info.task.load()(validated("task", task_offer, plan.task_options))
         batch = plan.batch if scenario.parallel else 1
         ask = shapes.asking(task, plan.task, timed)
         ready, fleet = shapes.load(opened, batch, channel, watch, directory, stack, ask, all_of_them=scenario.parallel)

@@ -7,7 +7,6 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
 from mlperf_mobile_images.image import SUFFIXES, Image, read_image
 
@@ -86,7 +85,7 @@ class ImageFolder(ImageFiles):
         options: None.
     """
 
-    def __init__(self, path: Path | None, options: Options) -> None:
+    def __init__(self, path: Path | None, options: None) -> None:
         super().__init__(path)
 
     def truth(self, index: int) -> object:

@@ -15,5 +15,5 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
         summary="a plain folder of images without labels, for performance runs",
         dataset=Ref("mlperf_mobile_images.folder:ImageFolder"),
         tasks=("image_classification", "object_detection", "semantic_segmentation", "super_resolution"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )

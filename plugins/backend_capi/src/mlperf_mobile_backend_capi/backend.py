@@ -7,8 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlperf_mobile import backend_checks
-from mlperf_mobile.contracts import Artifact, Backend, BatchSession, CompileRequest, Options, Probe, ReportingSession
+from mlperf_mobile.contracts import Artifact, Backend, BatchSession, CompileRequest, Probe, ReportingSession
 from mlperf_mobile.errors import BackendError, MobileError, ModelError, UsageError
 from mlperf_mobile_backend_capi import device, shapes
 from mlperf_mobile_backend_capi.accelerators import ACCELERATORS, kinds
@@ -23,14 +22,11 @@ class CBackend:
     """Runs models in a shared library with the ``mlperf_backend_*`` functions.
 
     Args:
-        options: As :class:`COptions`.
-
-    Raises:
-        UsageError: ``bad-options``; names the option.
+        options: See :class:`COptions`.
     """
 
-    def __init__(self, options: Options) -> None:
-        self._options = backend_checks.options(COptions, options, "backend capi")
+    def __init__(self, options: COptions) -> None:
+        self._options = options
 
     @property
     def shards(self) -> int:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mlperf_mobile import backend_checks
-from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Options, Probe, Session
+from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Probe, Session
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_neuron import compiled as store
 from mlperf_mobile_backend_neuron import libraries, litert_network, ncc, restored, runtime, soc, stable_delegate
@@ -28,14 +27,11 @@ class NeuronBackend:
     """Compiles and runs models with NeuroPilot's libraries.
 
     Args:
-        options: As :class:`NeuronOptions`.
-
-    Raises:
-        UsageError: ``bad-options``; names the option.
+        options: See :class:`NeuronOptions`.
     """
 
-    def __init__(self, options: Options) -> None:
-        self._options = backend_checks.options(NeuronOptions, options, "backend neuron")
+    def __init__(self, options: NeuronOptions) -> None:
+        self._options = options
 
     @property
     def shards(self) -> int:

@@ -43,7 +43,7 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
             ),
         ),
         options=Ref("mlperf_mobile_backend_neuron.options:NeuronOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
 
 

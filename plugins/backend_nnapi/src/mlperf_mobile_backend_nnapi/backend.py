@@ -14,7 +14,6 @@ from mlperf_mobile.contracts import (
     Backend,
     CompileRequest,
     Device,
-    Options,
     Probe,
     ReportingSession,
 )
@@ -36,14 +35,11 @@ class NNAPIBackend:
     """Runs .tflite models on one device of NNAPI.
 
     Args:
-        options: As :class:`NNAPIOptions`.
-
-    Raises:
-        UsageError: ``bad-options``; names the option.
+        options: See :class:`NNAPIOptions`.
     """
 
-    def __init__(self, options: Options) -> None:
-        self._options = backend_checks.options(NNAPIOptions, options, "backend nnapi")
+    def __init__(self, options: NNAPIOptions) -> None:
+        self._options = options
 
     @property
     def shards(self) -> int:

@@ -27,5 +27,5 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
             ),
         ),
         options=Ref("mlperf_mobile_backend_nnapi.options:NNAPIOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )

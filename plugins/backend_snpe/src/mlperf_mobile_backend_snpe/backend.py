@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlperf_mobile import backend_checks
-from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Options, Probe, Session
+from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Probe, Session
 from mlperf_mobile_backend_snpe.native.backend import NativeExecutor
 from mlperf_mobile_backend_snpe.options import SnpeOptions
 from mlperf_mobile_backend_snpe.qnn.executor import QnnExecutor
@@ -22,14 +21,11 @@ class SnpeBackend:
     """Runs models on Qualcomm's accelerators, or on the simulator of one.
 
     Args:
-        options: As :class:`SnpeOptions`.
-
-    Raises:
-        UsageError: ``bad-options``; names the option.
+        options: See :class:`SnpeOptions`.
     """
 
-    def __init__(self, options: Options) -> None:
-        self._options = backend_checks.options(SnpeOptions, options, "backend snpe")
+    def __init__(self, options: SnpeOptions) -> None:
+        self._options = options
         self._qnn = QnnExecutor(self._options)
         self._native = NativeExecutor(self._options.native)
 

@@ -28,7 +28,7 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
             ),
         ),
         options=Ref("mlperf_mobile_backend_snpe.options:SnpeOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
 
 

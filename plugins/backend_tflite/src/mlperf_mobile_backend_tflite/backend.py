@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from mlperf_mobile import backend_checks
-from mlperf_mobile.contracts import Artifact, Backend, BatchSession, CompileRequest, Options, Probe
+from mlperf_mobile.contracts import Artifact, Backend, BatchSession, CompileRequest, Probe
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_tflite import runtime
 from mlperf_mobile_backend_tflite.loading import Loader
@@ -18,14 +17,11 @@ class TFLiteBackend:
     """Runs .tflite models on the CPU, or on an accelerator through an external delegate.
 
     Args:
-        options: As :class:`TFLiteOptions`.
-
-    Raises:
-        UsageError: ``bad-options``; names the option.
+        options: See :class:`TFLiteOptions`.
     """
 
-    def __init__(self, options: Options) -> None:
-        self._options = backend_checks.options(TFLiteOptions, options, "backend tflite")
+    def __init__(self, options: TFLiteOptions) -> None:
+        self._options = options
 
     @property
     def shards(self) -> int:

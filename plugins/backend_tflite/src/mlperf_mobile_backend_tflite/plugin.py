@@ -26,5 +26,5 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
             ),
         ),
         options=Ref("mlperf_mobile_backend_tflite.options:TFLiteOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )

@@ -6,7 +6,6 @@ import hashlib
 from importlib.resources import files
 from pathlib import Path
 
-from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
 from mlperf_mobile_images.image import Image
 from mlperf_mobile_task_image_classification.idx import read_idx
@@ -28,7 +27,7 @@ class FashionMnist:
         options: None.
     """
 
-    def __init__(self, path: Path | None, options: Options) -> None:
+    def __init__(self, path: Path | None, options: None) -> None:
         folder = path or Path(str(files("mlperf_mobile_task_image_classification").joinpath("quickstart")))
         if not folder.is_dir():
             raise DataError("data-missing", f"{folder} is not a folder", "check --data-path")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlperf_mobile.contracts import Options
 from mlperf_mobile_images.folder import ImageFiles
 from mlperf_mobile_task_image_classification.labels import read_labels
 from mlperf_mobile_task_image_classification.options import ImageNetOptions
@@ -22,16 +21,15 @@ class ImageNet(ImageFiles):
         options: See :class:`ImageNetOptions`.
     """
 
-    def __init__(self, path: Path | None, options: Options) -> None:
-        chosen = ImageNetOptions.model_validate(options)
+    def __init__(self, path: Path | None, options: ImageNetOptions) -> None:
         super().__init__(path)
         places = (self._folder / name for name in DEFAULT_LABELS)
         beside = next((place for place in places if place.is_file()), None)
-        labels = chosen.labels or beside
+        labels = options.labels or beside
         self.warnings: list[str] = []
         """That labels go by order where file names are numbered otherwise."""
         names = [file.name for file in self._files]
-        self._labels = read_labels(labels, names, chosen.classes, self.warnings) if labels else None
+        self._labels = read_labels(labels, names, options.classes, self.warnings) if labels else None
 
     def truth(self, index: int) -> int:
         """The class.

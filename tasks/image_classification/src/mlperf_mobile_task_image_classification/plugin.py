@@ -27,7 +27,7 @@ def mlperf_mobile_tasks() -> Iterable[TaskInfo]:
         task=Ref(f"{_PACKAGE}.task:ImageClassification"),
         settings=f"{_PACKAGE}:task.yaml",
         options=Ref(f"{_PACKAGE}.options:TaskOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
 
 
@@ -40,7 +40,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
         dataset=Ref(f"{_PACKAGE}.imagenet:ImageNet"),
         tasks=("image_classification",),
         options=Ref(f"{_PACKAGE}.options:ImageNetOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
     yield DatasetInfo(
         name="fashion_mnist",
@@ -48,7 +48,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
         dataset=Ref(f"{_PACKAGE}.fashion_mnist:FashionMnist"),
         tasks=("image_classification",),
         needs_path=False,
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
 
 
@@ -60,7 +60,7 @@ def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
         task="image_classification",
         summary="a small MobileNet on Fashion-MNIST",
         settings=f"{_PACKAGE}:quickstart.yaml",
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
     for benchmark, (summary, rounds) in _BENCHMARKS.items():
         for name in rounds:
@@ -70,5 +70,5 @@ def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
                 benchmark=benchmark,
                 summary=summary,
                 settings=f"{_PACKAGE}:suites.yaml#{benchmark}",
-                hook_api=(1, 0),
+                hook_api=(2, 0),
             )

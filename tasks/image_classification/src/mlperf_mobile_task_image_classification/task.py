@@ -11,7 +11,6 @@ from mlperf_mobile.contracts import (
     Codec,
     Dataset,
     Metric,
-    Options,
     Tensors,
     TensorSpec,
     check_quantisation,
@@ -30,9 +29,8 @@ OUTPUT_TYPES = ("float32", "float16", "uint8", "int8", "int16", "uint16")
 class ImageClassification:
     """Official preprocessing, and top-1 with a label offset."""
 
-    def __init__(self, options: Options) -> None:
-        chosen = TaskOptions.model_validate(options)
-        self._offset, self._official = chosen.label_offset, chosen.quantised_input == "official"
+    def __init__(self, options: TaskOptions) -> None:
+        self._offset, self._official = options.label_offset, options.quantised_input == "official"
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
         """Check for one image in, [1, height, width, 1 or 3], and one vector of classes out."""

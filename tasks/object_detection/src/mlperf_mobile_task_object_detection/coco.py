@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
 from mlperf_mobile_images.folder import ImageFiles
 from mlperf_mobile_images.header import read_header, turned_images
@@ -34,8 +33,7 @@ class Coco(ImageFiles):
             images, or (JSON only, which lists all images) do not list one.
     """
 
-    def __init__(self, path: Path | None, options: Options) -> None:
-        chosen = CocoOptions.model_validate(options)
+    def __init__(self, path: Path | None, options: CocoOptions) -> None:
         super().__init__(path)
         keys: dict[str, str] = {}
         for file in self._files:
@@ -43,7 +41,7 @@ class Coco(ImageFiles):
             if other != file.name:
                 reason = f"{self._folder}: {other} and {file.name} differ only in their suffix"
                 raise DataError("image-names", reason, "keep one of them: annotations go by names without suffix")
-        self._annotations = annotations = chosen.annotations or _beside(self._folder)
+        self._annotations = annotations = options.annotations or _beside(self._folder)
         self._truths = self._matched(annotations, list(keys)) if annotations else None
 
     def truth(self, index: int) -> Truth:

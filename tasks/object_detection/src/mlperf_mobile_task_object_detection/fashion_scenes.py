@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlperf_mobile.contracts import Options
 from mlperf_mobile_images.packaged import packaged_folder
 from mlperf_mobile_task_object_detection.coco import Coco
+from mlperf_mobile_task_object_detection.options import CocoOptions
 
 SHA256 = "fd73fc0dafd3c96af3bc290804b46174a5d0292c581182a037663ffe3960a702"
 """Of the packaged folder, see :func:`mlperf_mobile_images.packaged.folder_digest`."""
@@ -20,6 +20,6 @@ class FashionScenes(Coco):
         options: None.
     """
 
-    def __init__(self, path: Path | None, options: Options) -> None:
+    def __init__(self, path: Path | None, options: None) -> None:
         folder = path or packaged_folder("mlperf_mobile_task_object_detection", "quickstart/scenes", SHA256)
-        super().__init__(folder, {})
+        super().__init__(folder, CocoOptions())

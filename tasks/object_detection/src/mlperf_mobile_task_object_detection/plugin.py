@@ -26,7 +26,7 @@ def mlperf_mobile_tasks() -> Iterable[TaskInfo]:
         task=Ref(f"{_PACKAGE}.task:ObjectDetection"),
         settings=f"{_PACKAGE}:task.yaml",
         options=Ref(f"{_PACKAGE}.options:TaskOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
 
 
@@ -39,7 +39,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
         dataset=Ref(f"{_PACKAGE}.coco:Coco"),
         tasks=("object_detection",),
         options=Ref(f"{_PACKAGE}.options:CocoOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
     yield DatasetInfo(
         name="fashion_scenes",
@@ -47,7 +47,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
         dataset=Ref(f"{_PACKAGE}.fashion_scenes:FashionScenes"),
         tasks=("object_detection",),
         needs_path=False,
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
 
 
@@ -59,7 +59,7 @@ def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
         task="object_detection",
         summary="a small SSD on scenes composed of Fashion-MNIST",
         settings=f"{_PACKAGE}:quickstart.yaml",
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
     for name, (settings, summary) in _ROUNDS.items():
         yield SuiteInfo(
@@ -67,5 +67,5 @@ def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
             task="object_detection",
             summary=summary,
             settings=f"{_PACKAGE}:suites.yaml#{settings}",
-            hook_api=(1, 0),
+            hook_api=(2, 0),
         )

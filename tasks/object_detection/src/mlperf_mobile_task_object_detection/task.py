@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mlperf_mobile.contracts import Codec, Dataset, Metric, Options, TensorSpec
+from mlperf_mobile.contracts import Codec, Dataset, Metric, TensorSpec
 from mlperf_mobile_images.model_input import ImageInput
 from mlperf_mobile_images.normalise import normalise
 from mlperf_mobile_images.resize import Pixels, resize_bilinear
@@ -20,8 +20,8 @@ from mlperf_mobile_task_object_detection.outputs import find_outputs
 class ObjectDetection:
     """Official preprocessing, SSD decoding where the model leaves it to the task, and mAP."""
 
-    def __init__(self, options: Options) -> None:
-        self._options = TaskOptions.model_validate(options)
+    def __init__(self, options: TaskOptions) -> None:
+        self._options = options
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
         """Check for one image in, and for detections out, post-processed or raw."""

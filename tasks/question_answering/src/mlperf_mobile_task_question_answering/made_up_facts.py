@@ -6,7 +6,6 @@ import hashlib
 from importlib.resources import files
 from pathlib import Path
 
-from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
 from mlperf_mobile_task_question_answering.options import WindowOptions
 from mlperf_mobile_task_question_answering.squad import DEFAULT_VOCABULARY, Squad
@@ -29,7 +28,7 @@ class MadeUpFacts(Squad):
         options: None.
     """
 
-    def __init__(self, path: Path | None, options: Options) -> None:
+    def __init__(self, path: Path | None, options: None) -> None:
         folder = path or Path(str(files("mlperf_mobile_task_question_answering").joinpath("quickstart")))
         if not folder.is_dir():
             raise DataError("data-missing", f"{folder} is not a folder", "check --data-path")

@@ -19,7 +19,7 @@ def mlperf_mobile_tasks() -> Iterable[TaskInfo]:
         task=Ref(f"{_PACKAGE}.task:QuestionAnswering"),
         settings=f"{_PACKAGE}:task.yaml",
         options=Ref(f"{_PACKAGE}.options:TaskOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
 
 
@@ -32,7 +32,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
         dataset=Ref(f"{_PACKAGE}.squad:Squad"),
         tasks=("question_answering",),
         options=Ref(f"{_PACKAGE}.options:SquadOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
     yield DatasetInfo(
         name="squad_tfrecord",
@@ -40,7 +40,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
         dataset=Ref(f"{_PACKAGE}.squad_tfrecord:SquadRecords"),
         tasks=("question_answering",),
         options=Ref(f"{_PACKAGE}.options:RecordOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
     yield DatasetInfo(
         name="made_up_facts",
@@ -48,7 +48,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
         dataset=Ref(f"{_PACKAGE}.made_up_facts:MadeUpFacts"),
         tasks=("question_answering",),
         needs_path=False,
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
 
 
@@ -60,7 +60,7 @@ def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
         task="question_answering",
         summary="a small transformer on made-up passages",
         settings=f"{_PACKAGE}:quickstart.yaml",
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
     for name in _ROUNDS:
         yield SuiteInfo(
@@ -69,5 +69,5 @@ def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
             benchmark="natural_language_processing",
             summary="MobileBERT 384",
             settings=f"{_PACKAGE}:suites.yaml#natural_language_processing",
-            hook_api=(1, 0),
+            hook_api=(2, 0),
         )

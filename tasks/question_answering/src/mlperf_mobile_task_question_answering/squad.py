@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
 from mlperf_mobile_task_question_answering.basic_tokens import basic_tokens
 from mlperf_mobile_task_question_answering.options import SquadOptions, WindowOptions
@@ -33,10 +32,9 @@ class Squad:
         options: See :class:`SquadOptions`.
     """
 
-    def __init__(self, path: Path | None, options: Options) -> None:
-        chosen = SquadOptions.model_validate(options)
-        file = chosen.annotations or _annotations(path)
-        self._open(file, chosen.vocabulary or file.parent / DEFAULT_VOCABULARY, chosen)
+    def __init__(self, path: Path | None, options: SquadOptions) -> None:
+        file = options.annotations or _annotations(path)
+        self._open(file, options.vocabulary or file.parent / DEFAULT_VOCABULARY, options)
 
     def _open(self, file: Path, vocabulary: Path, windows: WindowOptions) -> None:
         self._file, self._windows = file, windows

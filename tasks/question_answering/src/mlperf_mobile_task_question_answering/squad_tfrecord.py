@@ -12,7 +12,6 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
 from mlperf_mobile_task_question_answering import example
 from mlperf_mobile_task_question_answering.options import RecordOptions
@@ -32,11 +31,10 @@ class SquadRecords:
         options: See :class:`RecordOptions`.
     """
 
-    def __init__(self, path: Path | None, options: Options) -> None:
-        chosen = RecordOptions.model_validate(options)
-        self._file = chosen.samples or _samples(path)
+    def __init__(self, path: Path | None, options: RecordOptions) -> None:
+        self._file = options.samples or _samples(path)
         self._records = read_records(self._file)
-        self._answers_file = chosen.answers or _only(self._file.parent, ANSWERS)
+        self._answers_file = options.answers or _only(self._file.parent, ANSWERS)
         self._answers = _Answers(self._answers_file) if self._answers_file else None
 
     def __len__(self) -> int:

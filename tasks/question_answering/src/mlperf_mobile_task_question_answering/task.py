@@ -11,7 +11,6 @@ from mlperf_mobile.contracts import (
     Codec,
     Dataset,
     Metric,
-    Options,
     Tensors,
     TensorSpec,
     real_values,
@@ -27,8 +26,8 @@ from mlperf_mobile_task_question_answering.window import Integers, Window
 class QuestionAnswering:
     """MobileBERT's tensors, the reference app's response, and F1."""
 
-    def __init__(self, options: Options) -> None:
-        self._options = TaskOptions.model_validate(options)
+    def __init__(self, options: TaskOptions) -> None:
+        self._options = options
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
         """Check for three vectors in and two out, all of one length."""

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
-from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
 from mlperf_mobile_images.folder import ImageFiles, file_fingerprint
 from mlperf_mobile_images.header import Header, read_header, turned_images
@@ -41,13 +40,12 @@ class ADE20K(ImageFiles):
     classes = 31
     """Those that count by default; see :class:`mlperf_mobile_task_semantic_segmentation.metric.Annotated`."""
 
-    def __init__(self, path: Path | None, options: Options) -> None:
-        chosen = ADE20KOptions.model_validate(options)
-        super().__init__(chosen.images or _part(path, "images") or path)
-        side = _common_side(self._files) if chosen.size is None else chosen.size
+    def __init__(self, path: Path | None, options: ADE20KOptions) -> None:
+        super().__init__(options.images or _part(path, "images") or path)
+        side = _common_side(self._files) if options.size is None else options.size
         self._size: Size | None = (side, side) if side else None
         self._raw = RawSize(side, side, "--set size=N tells the size of .rgb8 images")
-        folder = chosen.annotations or _part(path, "annotations")
+        folder = options.annotations or _part(path, "annotations")
         self._annotations = annotation_files(folder, self._files) if folder else None
 
     def sample(self, index: int) -> Image:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlperf_mobile.contracts import Options
 from mlperf_mobile_images.packaged import packaged_folder
 from mlperf_mobile_task_semantic_segmentation.ade20k import ADE20K
+from mlperf_mobile_task_semantic_segmentation.options import ADE20KOptions
 
 SHA256 = "8589cea251bef3c5a7a1ac7c5fd3598690ac65d1fa01a6918c8a3ddeee7990fb"
 """Of the packaged folder, see :func:`mlperf_mobile_images.packaged.folder_digest`."""
@@ -23,6 +23,6 @@ class FashionMasks(ADE20K):
 
     classes = 10
 
-    def __init__(self, path: Path | None, options: Options) -> None:
+    def __init__(self, path: Path | None, options: None) -> None:
         folder = path or packaged_folder("mlperf_mobile_task_semantic_segmentation", "quickstart/scenes", SHA256)
-        super().__init__(folder, {"size": SIDE})
+        super().__init__(folder, ADE20KOptions(size=SIDE))

@@ -23,7 +23,7 @@ def mlperf_mobile_tasks() -> Iterable[TaskInfo]:
         task=Ref(f"{_PACKAGE}.task:SemanticSegmentation"),
         settings=f"{_PACKAGE}:task.yaml",
         options=Ref(f"{_PACKAGE}.options:TaskOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
 
 
@@ -36,7 +36,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
         dataset=Ref(f"{_PACKAGE}.ade20k:ADE20K"),
         tasks=("semantic_segmentation",),
         options=Ref(f"{_PACKAGE}.options:ADE20KOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
     yield DatasetInfo(
         name="fashion_masks",
@@ -44,7 +44,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
         dataset=Ref(f"{_PACKAGE}.fashion_masks:FashionMasks"),
         tasks=("semantic_segmentation",),
         needs_path=False,
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
 
 
@@ -56,7 +56,7 @@ def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
         task="semantic_segmentation",
         summary="a small segmenter on scenes of Fashion-MNIST",
         settings=f"{_PACKAGE}:quickstart.yaml",
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
     for benchmark, (summary, rounds) in _BENCHMARKS.items():
         for name in rounds:
@@ -66,5 +66,5 @@ def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
                 benchmark=benchmark,
                 summary=summary,
                 settings=f"{_PACKAGE}:suites.yaml#{benchmark}",
-                hook_api=(1, 0),
+                hook_api=(2, 0),
             )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mlperf_mobile.contracts import Codec, Dataset, Metric, Options, Tensors, TensorSpec
+from mlperf_mobile.contracts import Codec, Dataset, Metric, Tensors, TensorSpec
 from mlperf_mobile.errors import ModelError
 from mlperf_mobile_images.model_input import ImageInput, Values, describe, size_of_samples
 from mlperf_mobile_images.normalise import normalise
@@ -21,8 +21,8 @@ from mlperf_mobile_task_semantic_segmentation.preparation import fit_image
 class SemanticSegmentation:
     """Official preparation and normalisation; label maps; mIoU."""
 
-    def __init__(self, options: Options) -> None:
-        self._options = TaskOptions.model_validate(options)
+    def __init__(self, options: TaskOptions) -> None:
+        self._options = options
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
         """Check for one image in, and one output of labels or of scores, of the image's aspect ratio."""

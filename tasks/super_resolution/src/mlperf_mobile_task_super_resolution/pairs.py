@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
 from mlperf_mobile_images.folder import ImageFiles, file_fingerprint, image_files
 from mlperf_mobile_images.image import Image, is_raw, read_image
@@ -35,11 +34,10 @@ class Pairs(ImageFiles):
         options: See :class:`PairsOptions`.
     """
 
-    def __init__(self, path: Path | None, options: Options) -> None:
-        chosen = PairsOptions.model_validate(options)
+    def __init__(self, path: Path | None, options: PairsOptions) -> None:
         hint = "--set width=W and --set height=H tell the size of .rgb8 images"
-        self._raw = RawSize(chosen.height, chosen.width, hint)
-        low, high = path, chosen.high
+        self._raw = RawSize(options.height, options.width, hint)
+        low, high = path, options.high
         if path and (path / LOW).is_dir():
             low = path / LOW
             high = high or (path / HIGH if (path / HIGH).is_dir() else None)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlperf_mobile.contracts import Options
 from mlperf_mobile.errors import DataError
 from mlperf_mobile_images.packaged import packaged_folder
+from mlperf_mobile_task_super_resolution.options import PairsOptions
 from mlperf_mobile_task_super_resolution.pairs import Pairs
 
 SHA256 = "95079bdd559cda497fa7c128f3e95850b9a750c7cda47736308639b901c5fe29"
@@ -21,8 +21,8 @@ class PhotoPairs(Pairs):
         options: None.
     """
 
-    def __init__(self, path: Path | None, options: Options) -> None:
+    def __init__(self, path: Path | None, options: None) -> None:
         folder = path or packaged_folder("mlperf_mobile_task_super_resolution", "quickstart/pairs", SHA256)
         if not folder.is_dir():
             raise DataError("data-missing", f"{folder} is not a folder", "check --data-path")
-        super().__init__(folder, {})
+        super().__init__(folder, PairsOptions())

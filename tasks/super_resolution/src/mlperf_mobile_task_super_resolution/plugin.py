@@ -23,7 +23,7 @@ def mlperf_mobile_tasks() -> Iterable[TaskInfo]:
         task=Ref(f"{_PACKAGE}.task:SuperResolution"),
         settings=f"{_PACKAGE}:task.yaml",
         options=Ref(f"{_PACKAGE}.options:TaskOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
 
 
@@ -36,7 +36,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
         dataset=Ref(f"{_PACKAGE}.pairs:Pairs"),
         tasks=("super_resolution",),
         options=Ref(f"{_PACKAGE}.options:PairsOptions"),
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
     yield DatasetInfo(
         name="photo_pairs",
@@ -44,7 +44,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
         dataset=Ref(f"{_PACKAGE}.photo_pairs:PhotoPairs"),
         tasks=("super_resolution",),
         needs_path=False,
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
 
 
@@ -56,7 +56,7 @@ def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
         task="super_resolution",
         summary="a small EDSR on 25 photographs",
         settings=f"{_PACKAGE}:quickstart.yaml",
-        hook_api=(1, 0),
+        hook_api=(2, 0),
     )
     for name, settings in _ROUNDS.items():
         yield SuiteInfo(
@@ -64,5 +64,5 @@ def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
             task="super_resolution",
             summary="EDSR, twice as large",
             settings=f"{_PACKAGE}:suites.yaml#{settings}",
-            hook_api=(1, 0),
+            hook_api=(2, 0),
         )

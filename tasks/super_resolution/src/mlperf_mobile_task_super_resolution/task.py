@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mlperf_mobile.contracts import Codec, Dataset, Metric, Options, Tensors, TensorSpec
+from mlperf_mobile.contracts import Codec, Dataset, Metric, Tensors, TensorSpec
 from mlperf_mobile.errors import DataError, ModelError
 from mlperf_mobile_images.model_input import ImageInput, Values, describe, size_of_samples
 from mlperf_mobile_images.resize import Pixels, resize_bilinear
@@ -19,8 +19,8 @@ from mlperf_mobile_task_super_resolution.pairs import LowResolution
 class SuperResolution:
     """Images as they are in, images as bytes out; PSNR."""
 
-    def __init__(self, options: Options) -> None:
-        self._options = TaskOptions.model_validate(options)
+    def __init__(self, options: TaskOptions) -> None:
+        self._options = options
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
         """Check for one image in, [1, H, W, 3], and one out, [1, sH, sW, 3], for a whole number s from 2 on."""

@@ -13,6 +13,7 @@ from mlperf_mobile.contracts import Dataset, Score, Task
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.official.findings import Place, Report
 from mlperf_mobile.official.loadgen_logs import DetailLog
+from mlperf_mobile.options import validated
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry, pick
 from mlperf_mobile.results import store
@@ -110,7 +111,7 @@ class Scorer:
         try:
             dataset = open_dataset(self._registry, plan.dataset)
             offer = pick("task", plan.task, self._registry.tasks, self._registry)
-            return _Opened(key, dataset, offer.info.task.load()(plan.task_options))
+            return _Opened(key, dataset, offer.info.task.load()(validated("task", offer, plan.task_options)))
         except MobileError as error:
             return error.summary
         except Exception as error:  # noqa: BLE001  a plugin's task may do anything
