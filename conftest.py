@@ -1,5 +1,6 @@
 """For all tests: nothing that they find depends on the user, the machine, its load, or the day."""
 
+import ctypes
 import gzip
 import locale
 import os
@@ -86,3 +87,17 @@ def some_clothes(tmp_path_factory):
         kept = data[:4] + (1000).to_bytes(4, "big") + data[8 : head + 1000 * each]
         (folder / name).write_bytes(gzip.compress(kept, 1, mtime=0))
     return folder
+
+
+@pytest.fixture
+def permissions_bind():
+    """Root may not pass over the permissions of files any more, in this thread and in those that it starts."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    this_thread = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3 of the interface: capget(2)
+    held = (ctypes.c_uint32 * 6)()
+    assert libc.capget(this_thread, held) == 0
+    override, read_search = 1 << 1, 1 << 2
+    less = (ctypes.c_uint32 * 6)(held[0] & ~(override | read_search), *held[1:])
+    assert libc.capset(this_thread, less) == 0
+    yield
+    assert libc.capset(this_thread, held) == 0

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from mlperf_mobile.cli import compare as command
 from mlperf_mobile.errors import ExitCode, MobileError
 from mlperf_mobile.results.latencies import append
+from mlperf_mobile_report.commands import compare as command
 
 MS = 1_000_000
 
@@ -73,8 +73,8 @@ def compare(capsys):
 
     def run(*arguments):
         top = argparse.ArgumentParser()
-        command.add(top.add_subparsers())
-        args = top.parse_args(["compare", *map(str, arguments)])
+        command.add(top)
+        args = top.parse_args([*map(str, arguments)])
         capsys.readouterr()
         code = int(args.handler(args))
         return code, *capsys.readouterr()

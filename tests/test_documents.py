@@ -76,7 +76,7 @@ def test_commands_in_the_documents_parse(document):
         for line in block.splitlines():
             words = line.split("  ")[0].split(" #")[0].split()
             if words[:1] == ["mlperf-mobile"] and len(words) > 1 and not words[1].startswith("error"):
-                parser().parse_args(words[1:])
+                parser("" if words[1].startswith("-") else words[1]).parse_args(words[1:])
 
 
 def test_the_exit_codes_are_all_told():

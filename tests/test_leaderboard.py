@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlperf_mobile.cli import leaderboard as command
 from mlperf_mobile.errors import MobileError
-from mlperf_mobile.reference import benchmark_of, benchmarks
+from mlperf_mobile_report.commands import leaderboard as command
+from mlperf_mobile_rounds.reference import benchmark_of, benchmarks
 
 MS = 1_000_000
 
@@ -26,8 +26,8 @@ def board(capsys):
 
     def run(*arguments):
         top = argparse.ArgumentParser()
-        command.add(top.add_subparsers())
-        args = top.parse_args(["leaderboard", *map(str, arguments)])
+        command.add(top)
+        args = top.parse_args([*map(str, arguments)])
         capsys.readouterr()
         code = int(args.handler(args))
         return code, *capsys.readouterr()
@@ -113,8 +113,8 @@ class TestPublished:
 
     def test_it_is_light(self):
         code = (
-            "import argparse, sys; from mlperf_mobile.cli import leaderboard as c; p = argparse.ArgumentParser();"
-            "c.add(p.add_subparsers()); a = p.parse_args(['leaderboard']); a.handler(a);"
+            "import argparse, sys; from mlperf_mobile_report.commands import leaderboard as c;"
+            "p = argparse.ArgumentParser(); c.add(p); a = p.parse_args([]); a.handler(a);"
             "sys.exit(str({'numpy', 'pydantic', 'rich'} & set(sys.modules) or ''))"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -11,7 +11,7 @@ import pytest
 CODE = """
 import sys
 from mlperf_mobile.printing import cleaned_output
-from mlperf_mobile.report.console import CleanConsole, text
+from mlperf_mobile.terminal.console import CleanConsole, text
 from mlperf_mobile.streams import standard
 
 with standard(), cleaned_output():

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from mlperf_mobile.cli import report as command
 from mlperf_mobile.errors import MobileError
-from mlperf_mobile.report.measures import COLUMNS
 from mlperf_mobile.results.latencies import append, summary
+from mlperf_mobile_report.commands import report as command
+from mlperf_mobile_report.measures import COLUMNS
 
 MS = 1_000_000
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,8 +89,8 @@ def report(capsys, tmp_path, monkeypatch):
 
     def run(*arguments):
         top = argparse.ArgumentParser()
-        command.add(top.add_subparsers())
-        args = top.parse_args(["report", *map(str, arguments)])
+        command.add(top)
+        args = top.parse_args([*map(str, arguments)])
         capsys.readouterr()
         assert args.handler(args) == 0
         return capsys.readouterr().out
@@ -453,7 +453,7 @@ def contrast(one, other):
 
 
 class TestColours:
-    CSS = (ROOT / "core/src/mlperf_mobile/report/html/style.css").read_text()
+    CSS = (ROOT / "plugins/report/src/mlperf_mobile_report/html/style.css").read_text()
 
     @pytest.fixture(params=["light", "dark"])
     def palette(self, request):

@@ -10,8 +10,9 @@ from pathlib import Path
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
-from mlperf_mobile.report.terminal import result_panel
+from mlperf_mobile.registry import Registry
 from mlperf_mobile.results.store import read
+from mlperf_mobile.terminal.card import result_panel
 
 FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 """Rich's picture of a terminal, without the fonts that it would load from elsewhere."""
@@ -26,7 +27,7 @@ def main() -> int:
     args = parser.parse_args()
     result = read(args.result).model_copy(update={"directory": f"mlperf-mobile-results/{args.result.resolve().name}"})
     console = Console(record=True, width=100, file=sys.stderr, force_terminal=True)
-    console.print(result_panel(result))
+    console.print(result_panel(result, Registry().remarks(result)))
     args.picture.write_text(console.export_svg(title=f"$ {args.command}", code_format=FORMAT, unique_id="result"))
     return 0
 

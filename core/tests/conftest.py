@@ -1,8 +1,7 @@
-"""Surroundings that refuse: a web server that answers as badly as it is told to, permissions that bind root."""
+"""A web server that answers as badly as a test wants."""
 
 from __future__ import annotations
 
-import ctypes
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -178,17 +177,3 @@ def tls_server() -> Iterator[Server]:
 @pytest.fixture
 def certificate() -> Path:
     return CERTIFICATE
-
-
-@pytest.fixture
-def permissions_bind() -> Iterator[None]:
-    """Root may not pass over the permissions of files any more, in this thread and in those that it starts."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    this_thread = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3 of the interface: capget(2)
-    held = (ctypes.c_uint32 * 6)()
-    assert libc.capget(this_thread, held) == 0
-    override, read_search = 1 << 1, 1 << 2
-    less = (ctypes.c_uint32 * 6)(held[0] & ~(override | read_search), *held[1:])
-    assert libc.capset(this_thread, less) == 0
-    yield
-    assert libc.capset(this_thread, held) == 0

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from mlperf_mobile.report.terminal import result_panel
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.scoring import MAX_WARNING, MAX_WARNINGS, warnings_of
+from mlperf_mobile.terminal.card import result_panel
 
 
 class Silent:

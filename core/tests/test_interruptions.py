@@ -239,7 +239,7 @@ def test_a_report_shows_the_warnings():
     """A jump of the clock and a starved worker stand above the numbers, in words."""
     from types import SimpleNamespace
 
-    from mlperf_mobile.report.html import parts
+    from mlperf_mobile_report.html import parts
 
     seen = Interruptions(waiting=0.4, clock_jumps_s=[-3.0])
     result = SimpleNamespace(functional_only="", error=None, interruptions=seen)

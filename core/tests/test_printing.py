@@ -16,7 +16,7 @@ from rich.table import Table
 
 from mlperf_mobile.cli import main as command
 from mlperf_mobile.printing import CleanStream, clean, clean_lines
-from mlperf_mobile.report.console import CleanConsole, text
+from mlperf_mobile.terminal.console import CleanConsole, text
 
 HOSTILE = "\x1b]0;title\x07\x1b[31mred\x9b31m\u202eesrever\r\nsecond\u2028third\x00\ud800[bold]x[/oops]"
 _SGR = re.compile(r"\x1b\[[0-9;]*m")

@@ -14,10 +14,10 @@ from rich.console import Console
 from mlperf_mobile.config.settings import Mode, QualitySettings, SeedSettings
 from mlperf_mobile.errors import ExitCode, OutputError
 from mlperf_mobile.plan import DatasetRef, LoadPlan, ModelRef, Plan
-from mlperf_mobile.report.plans import plan_text
-from mlperf_mobile.report.terminal import result_panel
 from mlperf_mobile.results import recompose, store
 from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
+from mlperf_mobile.terminal.card import result_panel
+from mlperf_mobile.terminal.plans import plan_text
 
 PARTS = {
     "environment": {"cpu.model": "a processor", "cpu.governor": None},

@@ -9,10 +9,10 @@ import shutil
 import pytest
 
 from mlperf_mobile.errors import OutputError
-from mlperf_mobile.official.checks.own import Checker
-from mlperf_mobile.official.findings import Report, Severity
 from mlperf_mobile.results import store
 from mlperf_mobile.results.follows import doubts
+from mlperf_mobile_rounds.official.checks.own import Checker
+from mlperf_mobile_rounds.official.findings import Report, Severity
 
 KINDS = ("both", "performance", "accuracy", "offline", "failed", "crashed", "interrupted")
 NO_FILE_CONTRADICTS = set()

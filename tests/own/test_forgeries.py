@@ -7,10 +7,10 @@ from array import array
 
 import pytest
 
-from mlperf_mobile.official.checks.own import Checker
-from mlperf_mobile.official.findings import Report, Severity
 from mlperf_mobile.results.model import Status
 from mlperf_mobile.results.recompose import Ending, recompose
+from mlperf_mobile_rounds.official.checks.own import Checker
+from mlperf_mobile_rounds.official.findings import Report, Severity
 
 
 def renew(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -10,10 +11,9 @@ import subprocess
 
 import pytest
 
-from mlperf_mobile.cli import check, sign
-from mlperf_mobile.cli.main import parser
 from mlperf_mobile.errors import MobileError
-from mlperf_mobile.results import signature
+from mlperf_mobile_rounds import signature
+from mlperf_mobile_rounds.commands import check, sign
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="there is no ssh-keygen on PATH")
 
@@ -55,7 +55,9 @@ def told(registry, capsys, monkeypatch):
 
     def run(module, *arguments):
         monkeypatch.setattr("mlperf_mobile.registry.Registry", lambda: registry)
-        code = module.handle(parser().parse_args([*map(str, arguments), "--json"]))
+        parser = argparse.ArgumentParser()
+        module.add(parser)
+        code = module.handle(parser.parse_args([*map(str, arguments), "--json"]))
         return json.loads(capsys.readouterr().out), code
 
     return run
@@ -98,13 +100,13 @@ def test_what_ssh_keygen_signed_is_verified(made, copied, keys, signers):
 
 def test_sign_and_check_as_commands(made, copied, keys, signers, told):
     folder = copied(made["both"])
-    report, code = told(check, "check", folder)
+    report, code = told(check, folder)
     assert (report["clean"], report["findings"], report["signatures"]) == (True, [], {"unsigned": ["."]})
-    output, code = told(sign, "sign", folder, "--key", keys / "lab")
+    output, code = told(sign, folder, "--key", keys / "lab")
     assert (code, output["signed"]) == (0, [str(folder / "result.json.sig")])
-    report, code = told(check, "check", folder, "--signers", signers())
+    report, code = told(check, folder, "--signers", signers())
     assert (code, report["findings"], report["signatures"]) == (0, [], {f"by {NAME}": ["."]})
-    report, code = told(check, "check", folder)
+    report, code = told(check, folder)
     assert (code, report["findings"]) == (0, [])
 
 
@@ -120,10 +122,10 @@ WRONG = {
 def test_signers_that_may_not(name, signed, signers, told):
     file = signers(**WRONG[name])
     assert keygen("verify", "-f", file, "-I", NAME, folder=signed) != 0
-    report, code = told(check, "check", signed, "--signers", file)
+    report, code = told(check, signed, "--signers", file)
     assert (code, set(rules(report))) == (1, {"signature"})
     assert rules(report)["signature"]
-    report, code = told(check, "check", signed)
+    report, code = told(check, signed)
     assert code == 0
 
 
@@ -132,7 +134,7 @@ def test_a_signature_for_something_else(made, copied, keys, signers, told):
     command = ["ssh-keygen", "-q", "-Y", "sign", "-f", keys / "lab", "-n", "file", folder / "result.json"]
     subprocess.run(command, check=True, capture_output=True)
     for more in ((), ("--signers", signers())):
-        report, code = told(check, "check", folder, *more)
+        report, code = told(check, folder, *more)
         assert (code, set(rules(report))) == (1, {"signature"})
         assert "namespace" in rules(report)["signature"]
 
@@ -147,7 +149,7 @@ def test_broken_signatures(other, signed, signers, told):
     path = signed / "result.json.sig"
     path.write_bytes(other(path.read_bytes()))
     for more in ((), ("--signers", signers())):
-        report, code = told(check, "check", signed, *more)
+        report, code = told(check, signed, *more)
         assert (code, set(rules(report))) == (1, {"signature"})
 
 
@@ -155,12 +157,12 @@ def test_a_result_that_was_changed_after_signing(signed, signers, told):
     """Consistently: the digests fit, and only the signature tells."""
     path = signed / "result.json"
     path.write_bytes(path.read_bytes() + b"\n")
-    report, code = told(check, "check", signed)
+    report, code = told(check, signed)
     assert (code, set(rules(report))) == (1, {"signature"})
 
 
 def test_an_unsigned_result_where_signers_are_given(made, copied, signers, told):
-    report, code = told(check, "check", copied(made["both"]), "--signers", signers())
+    report, code = told(check, copied(made["both"]), "--signers", signers())
     assert (code, rules(report)) == (1, {"unsigned": "the result is not signed"})
 
 
@@ -173,14 +175,14 @@ def test_an_edited_result_is_not_signed(made, copied, keys, told):
     data = json.loads((folder / "result.json").read_text())
     (folder / "result.json").write_text(json.dumps(data | {"backend": "other"}))
     with pytest.raises(MobileError, match="backend") as caught:
-        told(sign, "sign", folder, "--key", keys / "lab")
+        told(sign, folder, "--key", keys / "lab")
     assert (caught.value.code, caught.value.exit_code) == ("result-edited", 1)
     assert not (folder / "result.json.sig").exists()
 
 
 def test_an_honest_failure_may_be_signed(made, copied, keys, told):
     folder = copied(made["failed"])
-    assert told(sign, "sign", folder, "--key", keys / "lab")[1] == 0
+    assert told(sign, folder, "--key", keys / "lab")[1] == 0
 
 
 def test_refusals(signed, made, copied, keys, signers, tmp_path, monkeypatch):
@@ -203,10 +205,10 @@ def test_refusals(signed, made, copied, keys, signers, tmp_path, monkeypatch):
 
 def test_without_ssh_keygen_a_signature_is_not_checked(signed, signers, told, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    report, code = told(check, "check", signed)
+    report, code = told(check, signed)
     assert (code, [each["rule"] for each in report["not_checked"]]) == (0, ["signature"])
     with pytest.raises(MobileError, match="ssh-keygen"):
-        told(check, "check", signed, "--signers", signers())
+        told(check, signed, "--signers", signers())
 
 
 def test_names_that_look_like_options(made, copied, keys, signers, tmp_path, monkeypatch):
@@ -236,5 +238,5 @@ def test_a_key_that_an_agent_has(made, copied, keys, signers, tmp_path, monkeypa
 
 def test_a_folder_without_a_result_is_named(told, keys, tmp_path):
     with pytest.raises(MobileError) as caught:
-        told(sign, "sign", tmp_path, "--key", keys / "lab")
+        told(sign, tmp_path, "--key", keys / "lab")
     assert caught.value.code == "no-result" and str(tmp_path) in caught.value.summary

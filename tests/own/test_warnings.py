@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 
 import pytest
 
-from mlperf_mobile.cli import export
-from mlperf_mobile.cli.main import parser
-from mlperf_mobile.compare.board import boards
-from mlperf_mobile.compare.sources import read_all
+from mlperf_mobile_report.compare.board import boards
+from mlperf_mobile_report.compare.sources import read_all
+from mlperf_mobile_rounds.commands import export
 
 
 def edit(folder, **more):
@@ -66,8 +66,10 @@ def test_a_board_ranks_no_edited_result(folder):
 
 def test_export_says_it(folder, tmp_path, capsys, monkeypatch):
     edit(folder, backend="faster")
-    monkeypatch.setattr("mlperf_mobile.cli.export._app", lambda results, output: output)
-    arguments = ["export", folder, "--format", "app", "--output", tmp_path / "app.json", "--json"]
-    export.handle(parser().parse_args([*map(str, arguments)]))
+    monkeypatch.setattr("mlperf_mobile_rounds.commands.export._app", lambda results, output: output)
+    arguments = [folder, "--format", "app", "--output", tmp_path / "app.json", "--json"]
+    parser = argparse.ArgumentParser()
+    export.add(parser)
+    export.handle(parser.parse_args([*map(str, arguments)]))
     told = json.loads(capsys.readouterr().out)
     assert any("it does not match its folder: backend" in text for text in told["doubts"])

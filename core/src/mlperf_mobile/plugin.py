@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from argparse import ArgumentParser
+    from collections.abc import Callable, Iterable
 
     from mlperf_mobile.contracts import Backend, Dataset, Scenario, Task
+    from mlperf_mobile.results.model import Result
 
 PROJECT = "mlperf_mobile"
 """The entry-point group, and the prefix of every hook."""
@@ -166,6 +168,30 @@ class SuiteInfo:
         return "/".join(filter(None, (self.suite, self.benchmark or self.task)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandInfo:
+    """One command of ``mlperf-mobile``."""
+
+    name: str
+    summary: str
+    """One line for ``mlperf-mobile --help``, which imports no command."""
+    command: Ref[Callable[[ArgumentParser], None]]
+    """A function that adds the command's arguments to its parser and sets the default ``handler``: a function that
+    takes the parsed arguments and returns the exit code."""
+    group: str
+    """The heading under which the help lists it: ``"measure"``, ``"results"``, ``"models and data"``,
+    ``"installed plugins"``, or one of its own."""
+    hook_api: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One line that a plugin adds to a result on its card: ``Remark("stands", "3rd of 11 published results")``."""
+
+    label: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class EnvFact:
     """One fact about the machine, written into every result: ``EnvFact("snpe.version", "2.21")``."""
@@ -205,4 +231,14 @@ class HookSpecs:
     @hookspec
     def mlperf_mobile_environment(self, backend: str) -> Iterable[EnvFact]:
         """Add facts about driver, SDK or device to a result that ``backend`` is about to measure."""
+        return ()
+
+    @hookspec
+    def mlperf_mobile_commands(self) -> Iterable[CommandInfo]:
+        """Offer commands of ``mlperf-mobile``."""
+        return ()
+
+    @hookspec
+    def mlperf_mobile_remarks(self, result: Result) -> Iterable[Remark]:
+        """Say something about a result where it is shown; its verdict and its files stay as they are."""
         return ()

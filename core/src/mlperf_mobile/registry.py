@@ -10,7 +10,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import pluggy
 
@@ -19,15 +19,20 @@ from mlperf_mobile.plugin import (
     HOOK_API,
     PROJECT,
     BackendInfo,
+    CommandInfo,
     DatasetInfo,
     EnvFact,
     HookSpecs,
     Need,
     Ref,
+    Remark,
     ScenarioInfo,
     SuiteInfo,
     TaskInfo,
 )
+
+if TYPE_CHECKING:
+    from mlperf_mobile.results.model import Result
 
 Plain = str | int | float | bool
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
@@ -123,10 +128,14 @@ class Registry:
     def suites(self) -> Mapping[str, Offer[SuiteInfo]]:
         return self._gather("suite", self._manager.hook.mlperf_mobile_suites, SuiteInfo)
 
+    @cached_property
+    def commands(self) -> Mapping[str, Offer[CommandInfo]]:
+        return self._gather("command", self._manager.hook.mlperf_mobile_commands, CommandInfo)
+
     @property
     def problems(self) -> list[Problem]:
         """Everything left out, of every kind of offer."""
-        _ = (self.backends, self.tasks, self.datasets, self.scenarios, self.suites)
+        _ = (self.backends, self.tasks, self.datasets, self.scenarios, self.suites, self.commands)
         return self._problems
 
     @property
@@ -140,15 +149,26 @@ class Registry:
 
     def environment(self, backend: str) -> dict[str, Plain]:
         """The facts that plugins add to a result of ``backend``; a plugin that fails adds its failure."""
-        facts: dict[str, Plain] = {}
-        for impl in self._manager.hook.mlperf_mobile_environment.get_hookimpls():
-            source = self._sources[impl.plugin_name]
-            given = {"backend": backend} if "backend" in impl.argnames else {}
-            told = self._ask(partial(impl.function, **given), source, EnvFact)
-            facts.update(
-                (str(fact.key), fact.value if isinstance(fact.value, Plain) else str(fact.value)) for fact in told
-            )
-        return facts
+        found = self._ask_each(self._manager.hook.mlperf_mobile_environment, EnvFact, backend=backend)
+        return {
+            str(fact.key): fact.value if isinstance(fact.value, Plain) else str(fact.value)
+            for facts in found
+            for fact in facts
+        }
+
+    def remarks(self, result: Result) -> list[Remark]:
+        """What plugins say about a result."""
+        return [
+            each
+            for found in self._ask_each(self._manager.hook.mlperf_mobile_remarks, Remark, result=result)
+            for each in found
+        ]
+
+    def _ask_each(self, hook: pluggy.HookCaller, item_type: type[ItemT], **given: object) -> Iterable[list[ItemT]]:
+        """What each plugin's hook returns for arguments, of which it takes those that it names."""
+        for impl in hook.get_hookimpls():
+            taken = {name: value for name, value in given.items() if name in impl.argnames}
+            yield self._ask(partial(impl.function, **taken), self._sources[impl.plugin_name], item_type)
 
     def _admit(self, entry: EntryPoint) -> None:
         source = Source(entry.name, entry.dist.name if entry.dist else "?", entry.dist.version if entry.dist else "?")
@@ -267,6 +287,6 @@ def _check_fields(item: Any) -> None:
             "tuple[Need, ...]": isinstance(value, tuple) and all(isinstance(part, Need) for part in value),
             "frozenset[Capability]": isinstance(value, frozenset) and all(isinstance(part, str) for part in value),
             "Ref": isinstance(value, Ref) or (value is None and kind.endswith("None")),
-        }.get(kind.partition("[type")[0], True)
+        }.get("Ref" if kind.startswith("Ref[") else kind, True)
         if not ok or (field.name == "accelerators" and not value):
             raise TypeError(f"{type(item).__name__}.{field.name} should be {kind}, and is {value!r:.100}")

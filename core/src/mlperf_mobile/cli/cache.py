@@ -25,16 +25,10 @@ Downloads are looked after by 'mlperf-mobile fetch'; encoded samples look after 
 _DAY_S = 86400
 
 
-def add(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "cache",
-        help="list, verify or prune cached compiled models",
-        description="Manage the cache of compiled models.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def add(command: argparse.ArgumentParser) -> None:
+    """Add its arguments to the parser of the command."""
+    command.description = "Manage the cache of compiled models."
+    command.epilog = _EXAMPLES
     command.add_argument("action", choices=("list", "verify", "prune"))
     command.add_argument("--cache", metavar="DIR", help="the cache folder; by default the same as for runs")
     command.add_argument("--days", type=float, help="prune: what has not been used for this many days")

@@ -25,16 +25,10 @@ _EXAMPLES = """examples:
 _FLAGS = ("suite", "backend", "accelerator", "model")
 
 
-def add(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "compile",
-        help="compile models ahead of time",
-        description="Compile models for an accelerator. Later runs take them from the cache.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def add(command: argparse.ArgumentParser) -> None:
+    """Add its arguments to the parser of the command."""
+    command.description = "Compile models for an accelerator. Later runs take them from the cache."
+    command.epilog = _EXAMPLES
     command.add_argument("tasks", nargs="*", metavar="TASK", help="the models of these tasks or benchmarks")
     command.add_argument("--suite", help="the models of this suite")
     command.add_argument("--backend", help="the backend that compiles")
@@ -57,8 +51,8 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.config.selection import Request
     from mlperf_mobile.launch.compiling import compile_model
     from mlperf_mobile.registry import Registry
-    from mlperf_mobile.report.progress import listener
     from mlperf_mobile.resources.cache import missing_resources
+    from mlperf_mobile.terminal.progress import listener
 
     request = Request(
         file=read_file(args.config) if args.config else {}, environment=load_environment(), flags=flags(args, _FLAGS)

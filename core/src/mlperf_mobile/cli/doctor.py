@@ -11,14 +11,9 @@ from mlperf_mobile.errors import BackendError, ExitCode
 from mlperf_mobile.registry import Registry
 
 
-def add(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "doctor",
-        help="what is installed, what is missing, and facts about this machine",
-        description="Check the installation: load every backend in its own process, and show facts about the machine.",
-        allow_abbrev=False,
-    )
+def add(command: argparse.ArgumentParser) -> None:
+    """Add its arguments to the parser of the command."""
+    command.description = "Load every backend in a process of its own, and show facts about this machine."
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)
 

@@ -27,16 +27,10 @@ _EXAMPLES = """examples:
 """
 
 
-def add(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "fetch",
-        help="download models and data",
-        description="Download models and data into the cache. Interrupted downloads resume when fetched again.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def add(command: argparse.ArgumentParser) -> None:
+    """Add its arguments to the parser of the command."""
+    command.description = "Download models and data into the cache. Interrupted downloads resume when fetched again."
+    command.epilog = _EXAMPLES
     command.add_argument("tasks", nargs="*", metavar="TASK", help="tasks, or benchmarks of the suite")
     command.add_argument("--suite", help="what this suite needs")
     command.add_argument("--model", metavar="NAME", help="this model of the task")
@@ -85,8 +79,8 @@ def _asked_for(registry: Registry, request: Request, *, everything: bool) -> tup
 
 
 def _fetch(args: argparse.Namespace, cache: Cache, wanted: Wanted) -> int:
-    from mlperf_mobile.report.fetching import listener
     from mlperf_mobile.resources.fetch import FetchError, fetch
+    from mlperf_mobile.terminal.fetching import listener
 
     try:
         with listener(quiet=args.quiet) as listen:

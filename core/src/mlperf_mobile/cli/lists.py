@@ -17,21 +17,41 @@ from mlperf_mobile.registry import Info, Offer, Registry
 Record = dict[str, Any]
 
 
-def add(commands: Any) -> None:
-    """Add the commands to the parser."""
-    for name, what, handler in (
-        ("list-backends", "inference backends, and whether each can be used here", _backends),
-        ("list-tasks", "benchmark tasks", _tasks),
-        ("list-datasets", "data sets, and the tasks they serve", _datasets),
-        ("list-scenarios", "ways of issuing queries", _scenarios),
-        ("list-suites", "suites, with their benchmarks", _suites),
-        ("list-plugins", "installed plugins, with the hooks they implement", _plugins),
-    ):
-        command = commands.add_parser(name, help=what, description=f"List {what}.", allow_abbrev=False)
-        command.add_argument("--json", action="store_true", help="print JSON")
-        if name == "list-backends":
-            command.add_argument("--probe", action="store_true", help="load each backend, in a process of its own")
-        command.set_defaults(handler=handler)
+def backends(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``list-backends``."""
+    _add(command, "inference backends, and whether each can be used here", _backends)
+    command.add_argument("--probe", action="store_true", help="load each backend, in a process of its own")
+
+
+def tasks(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``list-tasks``."""
+    _add(command, "benchmark tasks", _tasks)
+
+
+def datasets(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``list-datasets``."""
+    _add(command, "data sets, and the tasks they serve", _datasets)
+
+
+def scenarios(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``list-scenarios``."""
+    _add(command, "ways of issuing queries", _scenarios)
+
+
+def suites(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``list-suites``."""
+    _add(command, "suites, with their benchmarks", _suites)
+
+
+def plugins(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``list-plugins``."""
+    _add(command, "installed plugins, with the hooks they implement", _plugins)
+
+
+def _add(command: argparse.ArgumentParser, what: str, handler: Callable[[argparse.Namespace], int]) -> None:
+    command.description = f"List {what}."
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(handler=handler)
 
 
 def backend_records(registry: Registry, *, probe: bool) -> list[Record]:

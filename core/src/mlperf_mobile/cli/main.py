@@ -6,41 +6,93 @@ import argparse
 import os
 import signal
 import sys
-from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 
-from mlperf_mobile.errors import ExitCode, MobileError
+from mlperf_mobile.cli.plugin import mlperf_mobile_commands
+from mlperf_mobile.errors import ExitCode, MobileError, UsageError, described
+from mlperf_mobile.plugin import CommandInfo
 from mlperf_mobile.printing import cleaned_output
+from mlperf_mobile.registry import Registry, pick
 from mlperf_mobile.streams import standard
 
-COMMANDS = {
-    "run": "run", "audit": "audit", "comply": "comply",
-    "score": "score", "show": "show", "report": "report", "compare": "compare", "leaderboard": "leaderboard",
-    "recover": "recover", "check": "check", "sign": "sign", "import": "import_results", "export": "export",
-    "fetch": "fetch", "compile": "compiling", "cache": "cache",
-    "list-backends": "lists", "list-tasks": "lists", "list-datasets": "lists", "list-scenarios": "lists",
-    "list-suites": "lists", "list-plugins": "lists",
-    "doctor": "doctor",
+ELSEWHERE = {
+    "check": "rounds", "import": "rounds", "export": "rounds", "comply": "rounds", "audit": "rounds", "sign": "rounds",
+    "report": "report", "compare": "report", "leaderboard": "report",
 }  # fmt: skip
-"""The module of each command, in the order of the help."""
+"""Commands of this project's other distributions, each named by its last word."""
 
 
 def parser(command: str = "") -> argparse.ArgumentParser:
-    """The command line: of one command, where it is known which, so that nothing else is imported; else the whole."""
+    """The command line: with one command, where it is known which, so that nothing else is imported; else with all."""
     top = argparse.ArgumentParser(
         prog="mlperf-mobile",
         description="MLPerf Mobile as plugins: benchmark the inference of models on this device.",
         epilog="'mlperf-mobile run' alone measures the quickstart. See 'mlperf-mobile COMMAND --help'.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s [-h] [--version] [--debug] COMMAND ...",
         allow_abbrev=False,
     )
     top.add_argument("--version", action="store_true", help="print the version and exit")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    for module in dict.fromkeys([COMMANDS[command]] if command in COMMANDS else COMMANDS.values()):
-        import_module(f"mlperf_mobile.cli.{module}").add(commands)
-    for each in set(commands.choices.values()):
-        each.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", prog="mlperf-mobile", help=argparse.SUPPRESS)
+    if command:
+        info = _find(command)
+        each = commands.add_parser(info.name, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+        _complete(each, info)
+    else:
+        top.description = f"{top.description}\n\n{_listing()}"
     return top
+
+
+def _find(name: str) -> CommandInfo:
+    """The command of a name; the core's own are found without loading any plugin.
+
+    Raises:
+        UsageError: ``unknown-command``, or ``not-installed`` for a command of a distribution that is not there.
+    """
+    own = {info.name: info for info in mlperf_mobile_commands()}
+    if name in own:
+        return own[name]
+    if name in ELSEWHERE and not _installed(distribution := f"mlperf-mobile-{ELSEWHERE[name]}"):
+        summary = f"the command {name!r} is in {distribution}, which is not installed"
+        raise UsageError("not-installed", summary, f"pip install {distribution}")
+    registry = Registry()
+    return pick("command", name, registry.commands, registry, also=own).info
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        return bool(version(distribution))
+    except PackageNotFoundError:
+        return False
+
+
+def _complete(command: argparse.ArgumentParser, info: CommandInfo) -> None:
+    """Let the command add its arguments.
+
+    Raises:
+        UsageError: ``command-failed``: a plugin's code raised.
+    """
+    try:
+        info.command.load()(command)
+    except Exception as error:
+        summary = f"the command {info.name!r} cannot be loaded: {described(error)}"
+        raise UsageError("command-failed", summary, "update or uninstall the distribution it comes from") from error
+    command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+def _listing() -> str:
+    """All commands by group: the core's first, in its order, then those of plugins."""
+    own = {info.name: info for info in mlperf_mobile_commands()}
+    groups: dict[str, list[CommandInfo]] = {}
+    for info in (*own.values(), *(offer.info for name, offer in Registry().commands.items() if name not in own)):
+        groups.setdefault(info.group, []).append(info)
+    width = max(len(info.name) for infos in groups.values() for info in infos) + 2
+    return "\n\n".join(
+        "\n".join([f"{group}:", *(f"  {info.name:{width}}{info.summary}" for info in infos)])
+        for group, infos in groups.items()
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -54,10 +106,9 @@ def _main(argv: list[str] | None) -> int:
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
         signal.signal(signal.SIGHUP, _terminate)
     given = sys.argv[1:] if argv is None else argv
-    top = parser(next((word for word in given if not word.startswith("-")), ""))
-    args = argparse.Namespace()
+    args = argparse.Namespace(debug="--debug" in given, json="--json" in given)  # until they are parsed
     try:
-        args = _parsed(top, given)
+        args = _parsed(parser(next((word for word in given if not word.startswith("-")), "")), given)
         code = int(args.handler(args))
         sys.stdout.flush()  # here, where a reader that has gone is no error
         return code
@@ -91,8 +142,6 @@ def _parsed(top: argparse.ArgumentParser, given: list[str]) -> argparse.Namespac
 
 
 def _version(args: argparse.Namespace) -> int:
-    from importlib.metadata import version
-
     print(f"mlperf-mobile {version('mlperf-mobile')}")
     return ExitCode.OK
 

@@ -16,16 +16,10 @@ command is still using are skipped. Recovering twice changes nothing.
 """
 
 
-def add(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "recover",
-        help="create the results of interrupted runs",
-        description="Create the result of a run whose command was killed, or ran out of disk space.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def add(command: argparse.ArgumentParser) -> None:
+    """Add its arguments to the parser of the command."""
+    command.description = "Create the result of a run whose command was killed, or ran out of disk space."
+    command.epilog = _EPILOG
     command.add_argument(
         "folder", type=Path, nargs="+", metavar="FOLDER", help="the hidden folder of a run, or a folder of results"
     )
@@ -35,8 +29,8 @@ def add(commands: Any) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command; the exit code says whether everything was recovered, not whether the results are valid."""
-    from mlperf_mobile.report.terminal import print_result
     from mlperf_mobile.results.model import Result
+    from mlperf_mobile.terminal.card import print_result
 
     results: list[Result] = []
     errors: list[MobileError] = []

@@ -35,16 +35,10 @@ _EXAMPLES = """examples:
 """
 
 
-def add(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "run",
-        help="measure performance and accuracy",
-        description="Measure one or more tasks, each in a process of its own.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def add(command: argparse.ArgumentParser) -> None:
+    """Add its arguments to the parser of the command."""
+    command.description = "Measure one or more tasks, each in a process of its own."
+    command.epilog = _EXAMPLES
     command.add_argument(
         "tasks", nargs="*", metavar="TASK", help="tasks, or benchmarks of the suite; by default the suite 'quickstart'"
     )
@@ -147,7 +141,7 @@ def _show(args: argparse.Namespace, results: list[Result], session: Session, err
             told["repeated"] = [each.to_json() for each in again]
         print(json.dumps(told, indent=2))
     else:
-        from mlperf_mobile.report.terminal import print_repeated, print_results
+        from mlperf_mobile.terminal.card import print_repeated, print_results
 
         print_results(results)
         print_repeated(again)
@@ -192,8 +186,8 @@ def _session(resolved: Resolved, repeat: int = 1) -> Session:
 
 def _run(args: argparse.Namespace, session: Session) -> Iterator[Result]:
     """The results of what is left of a session, as they come."""
-    from mlperf_mobile.report.progress import listener
     from mlperf_mobile.sessions.run import Sitting
+    from mlperf_mobile.terminal.progress import listener
 
     _recover(args, session.output)
     keep = len(session.steps) > 1
@@ -239,7 +233,7 @@ _FLAGS = (
 
 
 def _show_plans(args: argparse.Namespace, resolved: Resolved) -> int:
-    from mlperf_mobile.report.plans import duration_range, missing_text, plan_text, total_text
+    from mlperf_mobile.terminal.plans import duration_range, missing_text, plan_text, total_text
 
     plans = resolved.plans
     if args.json:

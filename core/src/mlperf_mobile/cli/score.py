@@ -8,7 +8,6 @@ import sys
 import time
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
 
 from mlperf_mobile.errors import ExitCode
 
@@ -19,16 +18,10 @@ _EXAMPLES = """examples:
 """
 
 
-def add(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "score",
-        help="compute the accuracy again from a LoadGen accuracy log",
-        description="Score an accuracy log with its data set. Neither the model nor the device is needed.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def add(command: argparse.ArgumentParser) -> None:
+    """Add its arguments to the parser of the command."""
+    command.description = "Score an accuracy log with its data set. Neither the model nor the device is needed."
+    command.epilog = _EXAMPLES
     command.add_argument(
         "logs",
         type=Path,
@@ -58,11 +51,11 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.config.selection import Request
     from mlperf_mobile.printing import clean
     from mlperf_mobile.registry import Registry
-    from mlperf_mobile.report.terminal import accuracy_text
     from mlperf_mobile.resources.cache import missing_resources
     from mlperf_mobile.results.model import judged
     from mlperf_mobile.results.store import PLAN, read_plan
     from mlperf_mobile.scoring import score
+    from mlperf_mobile.terminal.card import accuracy_text
 
     registry, asked = Registry(), flags(args, ("suite", "dataset", "data_path", "model"))
     with redirect_stdout(sys.stderr):  # plugins' code is imported, and standard output is for the score

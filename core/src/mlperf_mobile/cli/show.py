@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 from mlperf_mobile.errors import ExitCode
 
 
-def add(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "show", help="show a stored result", description="Show a stored result in full.", allow_abbrev=False
-    )
+def add(command: argparse.ArgumentParser) -> None:
+    """Add its arguments to the parser of the command."""
+    command.description = "Show a stored result in full."
     command.add_argument("result", metavar="RESULT", type=Path, help="a result folder, or its result.json")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
     command.set_defaults(handler=handle)
@@ -28,7 +25,7 @@ def handle(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(result.to_json(), indent=2))
     else:
-        from mlperf_mobile.report.terminal import print_result
+        from mlperf_mobile.terminal.card import print_result
 
         print_result(result, full=True)
     return ExitCode.OK

@@ -1,1 +1,0 @@
-"""The rules of the checker, by subject; ``mlperf_mobile.official.checker`` runs them."""

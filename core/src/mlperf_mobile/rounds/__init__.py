@@ -1,1 +1,0 @@
-"""What holds for every benchmark of a round of MLPerf Mobile."""

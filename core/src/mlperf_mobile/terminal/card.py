@@ -1,0 +1,228 @@
+"""Results as text on the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+
+from mlperf_mobile.performance_score import displayed, shown
+from mlperf_mobile.plugin import Remark
+from mlperf_mobile.registry import Registry
+from mlperf_mobile.results import latencies
+from mlperf_mobile.results.model import Accuracy, Performance, Result
+from mlperf_mobile.results.parts import TelemetryFacts
+from mlperf_mobile.results.rule import RuleResult
+from mlperf_mobile.sessions.repeat import Repeated
+from mlperf_mobile.statistics import Sample, advice
+from mlperf_mobile.terminal.console import CleanConsole, text
+
+_MS = 1e-6
+
+
+def print_results(results: Iterable[Result]) -> None:
+    """Every result on stdout, with what plugins say about it."""
+    registry = Registry()
+    for result in results:
+        CleanConsole().print(result_panel(result, registry.remarks(result)))
+
+
+def print_repeated(repeated: Iterable[Repeated]) -> None:
+    """How much several runs of the same benchmark differ, on stdout."""
+    for each in repeated:
+        title = f"{each.benchmark} · {each.scenario} · {len(each.scores) + each.left_out} runs"
+        told, scores = "no run counts", ""
+        if each.scores:
+            kind = each.scores[0]
+            scale, unit = displayed(kind.unit)
+            told = f"{kind.name}: {shown(each.median, kind.unit, 4)} at the median"
+            scores = "  ".join(f"{score.value * scale:.4g}" for score in each.scores) + f"  {unit}"
+        parts: list[RenderableType] = [text(told), text(scores), "", _rules(each.rules(), "rule")]
+        CleanConsole().print(Panel(Group(*parts), title=text(title), expand=False))
+
+
+def print_result(result: Result, *, full: bool = False) -> None:
+    """One result on stdout, with what plugins say about it; in full, with environment, versions and seeds."""
+    CleanConsole().print(result_panel(result, Registry().remarks(result), full=full))
+
+
+def result_panel(result: Result, remarks: Iterable[Remark] = (), *, full: bool = False) -> RenderableType:
+    """One result, framed, with the remarks of plugins."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for label, value in _lines(result, remarks):
+        facts.add_row(text(label), text(value))
+    if full:
+        for label, value in _stability(result):
+            facts.add_row(text(label), text(value))
+    parts: list[RenderableType] = [facts]
+    for scope, head in (("result", "rule"), ("submission", "to be submitted")):
+        if rules := [rule for rule in result.rules if rule.scope == scope]:
+            parts += ["", _rules(rules, head)]
+    if full:
+        parts += ["", _facts(result)]
+    title = text(f"{result.benchmark} · {result.model.name} · {result.scenario}")
+    verdict = "VALID, not submittable" if result.submittable is False and result.valid else result.verdict.split()[0]
+    subtitle = text(verdict, style="bold green" if result.valid else "bold red")
+    return Panel(Group(*parts), title=title, subtitle=subtitle, expand=False)
+
+
+def _lines(result: Result, remarks: Iterable[Remark]) -> Iterable[tuple[str, str]]:
+    yield "backend", f"{result.backend} ({result.runtime or 'runtime unknown'}) on {result.accelerator}"
+    if result.functional_only:
+        yield "FUNCTIONAL ONLY", f"its speed says nothing: {result.functional_only}"
+    timed = f", timed on {result.performance_dataset}" if result.performance_dataset else ""
+    yield "data set", result.dataset + timed
+    for warning in result.warnings:
+        yield "WARNING", warning
+    if result.system and result.system.inputs:
+        yield "inputs", ", ".join(result.system.inputs)
+    yield "rules", result.rule_set
+    if result.options:
+        yield "options", result.options_text()
+    if result.performance:
+        yield from _performance(result.performance)
+    if result.accuracy:
+        yield "accuracy", accuracy_text(result.accuracy)
+    yield from ((remark.label, remark.text) for remark in remarks)
+    placements = result.placements
+    for name, placement in placements.items():
+        kernels = ", ".join(f"{count} {kernel}" for kernel, count in placement.kernels.items())
+        ran = ", ".join(f"{count} on {place}" for place, count in placement.operations.items())
+        yield "operations" + (f" ({name})" if len(placements) > 1 else ""), ran + (f" ({kernels})" if kernels else "")
+    for name, made in (result.compiled or {}).items():
+        if made.kept or made.note:
+            how = "found in the cache" if made.cached else "compiled"
+            yield "compiled", f"for {name}: {how} in {made.seconds:.3f} s{f'; {made.note}' if made.note else ''}"
+    if result.performance and result.performance.loadgen.valid is not None:
+        loadgen = result.performance.loadgen
+        reason = f": {loadgen.reason}" if loadgen.reason else ""
+        yield "LoadGen", f"{'VALID' if loadgen.valid else 'INVALID'}{reason}  [{loadgen.version}]"
+    for warning in result.interruptions.warnings if result.interruptions else ():
+        yield "WARNING", warning
+    if result.telemetry:
+        yield from _device(result.telemetry)
+    if result.error:
+        yield "error", f"{result.error.code}: {result.error.summary}"
+        if result.error.code in ("worker-died", "worker-silent") and result.error.stderr_tail:
+            yield "last words", "\n".join(result.error.stderr_tail.splitlines()[-5:])
+    for note in result.notes:
+        yield "note", note
+    yield "folder", result.directory
+
+
+def _stability(result: Result) -> Iterable[tuple[str, str]]:
+    """The confidence interval of the score's percentile, and advice about the measurement, from the saved latencies.
+
+    Where the score is no percentile of them, they may all be of one query, and say nothing about another one.
+    """
+    performance = result.performance
+    values = latencies.read(Path(result.directory) / latencies.FILE)
+    percentile = performance.score.percentile if performance and performance.score else None
+    if performance is None or percentile is None or len(values) != performance.samples:
+        return
+    try:
+        sample = Sample(values)
+    except ValueError:
+        return
+    found = sample.interval(percentile)
+    low = f"{found.low * _MS:.3f}" if found.low > 0 else "?"
+    high = f"{found.high * _MS:.3f}" if math.isfinite(found.high) else "?"
+    yield f"p{percentile * 100:g} 95 % (ms)", f"{low} to {high}"
+    for told in advice(sample):
+        yield f"advice: {told.name}", told.text
+
+
+def _device(telemetry: TelemetryFacts) -> Iterable[tuple[str, str]]:
+    """What the device did during the timed run: heat, throttling, energy."""
+    if heat := telemetry.temperature:
+        degrees = {"first": heat.first_celsius, "max": heat.max_celsius, "last": heat.last_celsius}
+        yield "temperature", f"{heat.sensor}: " + "  ".join(f"{key} {value:.1f} °C" for key, value in degrees.items())
+    if telemetry.throttled:
+        yield "THROTTLED", "; ".join(telemetry.evidence)
+    for energy in telemetry.energy:
+        joules = energy.joules_per_inference
+        per_inference = f"{joules * 1000:.3g} mJ per inference, " if joules is not None else ""
+        yield "energy", f"{per_inference}{energy.watts:.3g} W by {energy.source} ({energy.includes})"
+
+
+def _performance(performance: Performance) -> Iterable[tuple[str, str]]:
+    if score := performance.score:
+        yield "score", f"{score.text}, {score.name}"
+    else:
+        yield "score", "none: not compared, not ranked"
+    for label, names in (("latency (ms)", ("p50", "p90", "p99")), ("", ("mean", "min", "max"))):
+        latency = {name: performance.latency_ns[name] * _MS for name in names if name in performance.latency_ns}
+        yield label, "  ".join(f"{name} {value:.3f}" for name, value in latency.items())
+    for part in ("minute", "tenth"):  # of the scenario sustained
+        if (first := performance.latency_ns.get(f"first_{part}_p90")) is not None:
+            last = performance.latency_ns[f"last_{part}_p90"]
+            ends = f"p90 {first * _MS:.3f} in the first {part}, {last * _MS:.3f} in the last ({last / first - 1:+.1%})"
+            yield "sustained (ms)", ends
+    yield (
+        "throughput",
+        f"{performance.throughput:.1f} samples/s  ({performance.samples} samples in {performance.duration_s:.2f} s)",
+    )
+    if len(performance.accelerators) > 1:
+        for name, did in performance.accelerators.items():
+            share = (
+                f"{did['throughput']:.1f} samples/s  ({did['samples']:.0f} samples, {did['sessions']:.0f} sessions, "
+            )
+            yield f"  on {name}", share + f"{did['busy'] * 100:.0f} % busy)"
+
+
+def accuracy_text(accuracy: Accuracy) -> str:
+    """The accuracy beside its target, in one line."""
+    line = f"{accuracy.metric} {accuracy.value:.4f} of {accuracy.samples} samples"
+    if accuracy.target is not None:
+        sign = {True: "reached", False: "MISSED", None: "not judged: unverified"}[accuracy.passed]
+        line += f"; target {accuracy.target:.4f} {sign}"
+        line += f" (reference {accuracy.reference:.4f})" if accuracy.reference is not None else ""
+    return f"{line}; {accuracy.samples / accuracy.duration_s:.0f} samples/s" if accuracy.duration_s else line
+
+
+def _rules(rules: Sequence[RuleResult], title: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in (title, "", "observed", "required", ""):
+        table.add_column(column)
+    for rule in rules:
+        mark = text("ok", style="green") if rule.ok else text("NO", style="bold red")
+        table.add_row(text(rule.name), mark, _number(rule.observed), _number(rule.required), text(rule.note))
+    return table
+
+
+def _facts(result: Result) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    told = {
+        "run": result.run_id, "created": result.created, "model": f"{result.model.path} ({result.model.sha256})",
+        **{f"seed {key}": value for key, value in result.seeds.items()},
+        **(result.system.model_dump(exclude_none=True) if result.system else {}),
+        **{key: value for name, made in (result.compiled or {}).items()
+           for key, value in _flat(f"compiled.{name}", made.model_dump()).items()},
+        **_flat("report", result.report or {}),
+        **result.environment, **{f"version {k}": v for k, v in result.versions.items()},
+    }  # fmt: skip
+    for key, value in told.items():
+        table.add_row(text(key), text("unknown" if value is None else str(value)))
+    return table
+
+
+def _flat(prefix: str, data: dict[str, Any]) -> dict[str, object]:
+    """Nested data by dotted keys."""
+    found: dict[str, object] = {}
+    for key, value in data.items():
+        name = f"{prefix}.{key}"
+        found |= _flat(name, value) if isinstance(value, dict) else {name: value}
+    return found
+
+
+def _number(value: object) -> RenderableType:
+    return text(f"{value:.6g}" if isinstance(value, float) else str(value))

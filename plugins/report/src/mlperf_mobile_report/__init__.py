@@ -1,0 +1,1 @@
+"""Comparisons, leaderboards and HTML reports of results."""

@@ -1,0 +1,1 @@
+"""Commands that show many results: report, compare and leaderboard."""

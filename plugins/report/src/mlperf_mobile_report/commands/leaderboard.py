@@ -1,0 +1,139 @@
+"""``mlperf-mobile leaderboard``: the published results in order, and where results of one's own stand."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from mlperf_mobile.cli.tables import table
+from mlperf_mobile.errors import ExitCode, UsageError, did_you_mean
+from mlperf_mobile.printing import clean
+
+if TYPE_CHECKING:
+    from mlperf_mobile_report.compare.board import Board, Place
+    from mlperf_mobile_report.compare.entry import Entry
+    from mlperf_mobile_rounds.reference.table import Benchmark
+
+_EXAMPLES = """examples:
+  mlperf-mobile leaderboard --task image_classification
+  mlperf-mobile leaderboard --benchmark image_classification_v2 --round v4.0 --round v5.0
+  mlperf-mobile leaderboard --with mlperf-mobile-results/RUN
+Your own results are ranked only among published ones of the same model, and are not verified by MLCommons.
+"""
+_SOURCE = "published results: github.com/mlcommons, repositories mobile_submission_1.1 and mobile_results_v2.0 to v5.0"
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """Add its arguments to the parser of the command."""
+    command.description = "Show the published results of MLPerf Mobile, the fastest first."
+    command.epilog = _EXAMPLES
+    command.add_argument("--task", metavar="TASK", help="only the benchmarks of this task")
+    command.add_argument("--benchmark", metavar="NAME", help="only this benchmark")
+    command.add_argument("--round", metavar="ROUND", action="append", default=[], help="only this round; repeatable")
+    command.add_argument(
+        "--with", metavar="[LABEL=]RESULT", dest="own", action="append", default=[],
+        help="a result folder, a folder of them, or a result.json, to rank among them; repeatable",
+    )  # fmt: skip
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--csv", action="store_true", help="print CSV, with the published digits")
+    command.set_defaults(handler=handle)
+
+
+def handle(args: argparse.Namespace) -> int:
+    """Run the command."""
+    from mlperf_mobile_report.compare.board import boards
+
+    chosen = _chosen(args)
+    own, warnings = _own(args.own)
+    found = boards(args.round, chosen, own)
+    shown = {id(each) for board in found for each in (*(place.own for place in board.places), *board.apart)}
+    warnings += [_unplaced(entry, chosen) for entry in own if id(entry) not in shown]
+    if args.json:
+        told = {"schema": 1, "boards": [board.to_json() for board in found], "warnings": warnings, "source": _SOURCE}
+        print(json.dumps(told, indent=2, allow_nan=False))
+        return ExitCode.OK
+    if args.csv:
+        _print_csv(found)
+    else:
+        print("\n\n".join(map(_text, found)) or "no published results")
+        print(f"\n{_SOURCE}")
+    for text in warnings:
+        print(f"mlperf-mobile: warning: {clean(text)}", file=sys.stderr)
+    return ExitCode.OK
+
+
+def _chosen(args: argparse.Namespace) -> list[Benchmark]:
+    """The benchmarks asked for; every name is checked, with a hint."""
+    from mlperf_mobile_rounds.reference.table import benchmarks, official
+
+    def check(what: str, name: str | None, known: set[str]) -> None:
+        if name is not None and name not in known:
+            raise UsageError(f"unknown-{what}", f"no official result is of {what} {name!r}", did_you_mean(name, known))
+
+    check("task", args.task, {b.task for b in benchmarks()})
+    check("benchmark", args.benchmark, {b.name for b in benchmarks()})
+    for name in args.round:
+        check("round", name, {row.round for row in official()})
+    return [b for b in benchmarks() if args.task in (None, b.task) and args.benchmark in (None, b.name)]
+
+
+def _own(places: list[str]) -> tuple[list[Entry], list[str]]:
+    """Loaded only when asked for: the table alone needs no library."""
+    if not places:
+        return [], []
+    from mlperf_mobile_report.compare.sources import read_all
+
+    entries, warnings = read_all(places, intervals=False)
+    if any(entry.official for entry in entries):
+        raise UsageError("bad-value", "--with takes results of your own", "official results are on the board already")
+    return entries, warnings
+
+
+def _unplaced(entry: Entry, chosen: list[Benchmark]) -> str:
+    if entry.published_as:
+        names = ", ".join(benchmark.name for benchmark in chosen)
+        return f"{entry.label} is {entry.published_as}, {entry.scenario}: not among {names}"
+    return f"{entry.label} ran {entry.model}, {entry.scenario}: there are no official results of that"
+
+
+def _text(board: Board) -> str:
+    known = board.benchmark
+    rows = [_row(place) for place in board.places]
+    lines = [f"{known.name}, {known.scenario}: {known.model}, {known.score.name}"]
+    if rows:
+        lines.append(table(("", "VALUE", "PROCESSOR", "DEVICE", "ON", "ACCURACY", "RESULT"), rows))
+    if any(place.place is None for place in board.places):
+        lines.append("Without a place: the open division, where models may differ.")
+    lines += [f"not ranked: {clean(f'{e.label}, {e.text}: {board.why_apart(e)} ({e.source})')}" for e in board.apart]
+    return "\n".join(lines)
+
+
+def _row(place: Place) -> list[str]:
+    number = str(place.place) if place.place else "-"
+    if place.own:
+        own = place.own
+        accuracy = f"{own.metric} {own.accuracy:.4f}" if own.accuracy is not None else ""
+        cells = (number, own.text, f"> {own.label} (own, {own.state})", "", own.configuration, accuracy, own.source)
+        return [clean(cell) for cell in cells]
+    row = place.official
+    assert row is not None
+    return [number, row.text, row.soc, row.device, row.runs_on, row.accuracy, row.name]
+
+
+def _print_csv(found: list[Board]) -> None:
+    from mlperf_mobile_report.compare.grid import as_csv
+
+    head = (
+        "benchmark", "scenario", "place", "own", "name", "round", "division", "category", "organisation", "device",
+        "soc", "framework", "accelerator", "runs_on", "options", "published", "value", "accuracy", "state", "refused",
+        "source", "path",
+    )  # fmt: skip
+    records = [
+        board | each
+        for board in (board.to_json() for board in found)
+        for each in (*board["places"], *({"own": True} | apart for apart in board["apart"]))
+    ]
+    print(as_csv([head, *([record.get(name) for name in head] for record in records)]))

@@ -1,0 +1,123 @@
+"""The published results of a benchmark in order, with results of ours among them or apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mlperf_mobile_rounds.reference.table import Benchmark, Official, benchmarks, official
+
+if TYPE_CHECKING:
+    from mlperf_mobile_report.compare.entry import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A published result, or one of ours; equal numbers share a place, and the open division has none."""
+
+    place: int | None
+    official: Official | None
+    own: Entry | None
+
+    @property
+    def value(self) -> float:
+        """In the unit of the board's score."""
+        told = self.official or self.own
+        assert told is not None
+        assert told.value is not None
+        return told.value
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One benchmark, from the fastest on."""
+
+    benchmark: Benchmark
+    places: tuple[Place, ...]
+    apart: tuple[Entry, ...] = field(default=())
+    """Results of ours that make no claim about speed, were edited, or report another kind of score."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-serialisable data."""
+        known = self.benchmark
+        return {
+            "benchmark": known.name, "scenario": known.scenario, "task": known.task, "model": known.model,
+            "metric": known.metric, "unit": known.score.unit, "score": known.score.name,
+            "places": [_place_json(place) for place in self.places],
+            "apart": [_own_json(entry) | {"refused": self.why_apart(entry)} for entry in self.apart],
+        }  # fmt: skip
+
+    def why_apart(self, entry: Entry) -> str:
+        """Why one of ours has no place here."""
+        if entry.refused or entry.score is None:
+            return entry.refused
+        if entry.doubt:
+            return entry.doubt
+        return f"its score is the {entry.score.name}, that of the published results the {self.benchmark.score.name}"
+
+
+def boards(rounds: Sequence[str], chosen: Iterable[Benchmark] | None = None, own: Iterable[Entry] = ()) -> list[Board]:
+    """The boards that have anything on them.
+
+    Args:
+        rounds: Only results of these; of all of them when empty.
+        chosen: Of these benchmarks only.
+        own: Results to place among the published ones of their model; others are not on any board.
+    """
+    ours = list(own)
+    found = []
+    for benchmark in benchmarks() if chosen is None else chosen:
+        rows = [
+            row for row in official()
+            if (row.benchmark, row.scenario) == (benchmark.name, benchmark.scenario)
+            and (not rounds or row.round in rounds)
+        ]  # fmt: skip
+        mine = [entry for entry in ours if (entry.published_as, entry.scenario) == (benchmark.name, benchmark.scenario)]
+        if rows or mine:
+            found.append(_board(benchmark, rows, mine))
+    return found
+
+
+def _board(benchmark: Benchmark, rows: Iterable[Official], mine: Sequence[Entry]) -> Board:
+    placed: list[Entry] = []
+    apart: list[Entry] = []
+    for entry in mine:
+        alike = entry.score is not None and entry.score.kind == benchmark.score.kind
+        (placed if alike and not entry.refused and not entry.doubt else apart).append(entry)
+    places = [Place(None, row, None) for row in rows] + [Place(None, None, entry) for entry in placed]
+    sign = -1 if benchmark.score.higher_is_better else 1
+    places.sort(key=lambda place: (_open(place), sign * place.value))
+    ranked = [place for place in places if not _open(place)]
+    numbered = [
+        Place(1 + sum(sign * other.value < sign * place.value for other in ranked), place.official, place.own)
+        for place in ranked
+    ]
+    return Board(benchmark, (*numbered, *places[len(ranked) :]), tuple(apart))
+
+
+def _open(place: Place) -> bool:
+    return place.official is not None and place.official.division != "closed"
+
+
+def _place_json(place: Place) -> dict[str, Any]:
+    if place.own:
+        return {"place": place.place, "own": True} | _own_json(place.own)
+    row = place.official
+    assert row is not None
+    return {
+        "place": place.place, "own": False, "name": row.name, "round": row.round, "division": row.division,
+        "category": row.category or None, "organisation": row.organisation, "device": row.device, "soc": row.soc,
+        "framework": row.framework or None, "accelerator": row.accelerator or None, "value": row.value,
+        "published": row.p90_ns or row.samples_per_s, "accuracy": row.accuracy or None,
+        "source": f"https://github.com/{row.repository}", "path": row.path,
+    }  # fmt: skip
+
+
+def _own_json(entry: Entry) -> dict[str, Any]:
+    accuracy = f"{entry.metric} {entry.accuracy:.4f}" if entry.accuracy is not None else None
+    return {
+        "name": entry.label, "runs_on": entry.runs_on, "options": entry.options_text or None,
+        "value": entry.value, "state": entry.state,
+        "accuracy": accuracy, "source": entry.source,
+    }  # fmt: skip

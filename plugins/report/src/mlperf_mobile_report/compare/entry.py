@@ -1,0 +1,220 @@
+"""One measured number to compare, from a result of ours or a published one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlperf_mobile.contracts import COUNTED
+from mlperf_mobile.performance_score import NANOSECONDS, PerformanceScore, ordinal
+from mlperf_mobile.results import latencies
+from mlperf_mobile.results.model import Result
+from mlperf_mobile.statistics import RATIO_CONFIDENCE, Interval, Sample
+from mlperf_mobile_rounds.reference.table import Official, benchmark_of, benchmarks
+
+_MOST_LATENCIES = 20_000_000
+OPTION = "option."
+"""Facts whose absence means the default."""
+_NEAR_SHARE, _NEAR_NS = 0.01, 10_000
+_SYSTEM = ("batch", "sessions", "inputs", "outputs", "samples_in_data_set", "performance_sample_count")
+
+
+@dataclass(slots=True)
+class Entry:
+    """A number under a label; several results of one argument share it."""
+
+    label: str
+    source: str
+    """The folder, or ``official:…``."""
+    benchmark: str
+    scenario: str
+    model: str
+    runs_on: str
+    """Backend and accelerator; of a published result, processor and accelerator."""
+    score: PerformanceScore | None
+    """None where the run has none."""
+    refused: str
+    """Why the number is no claim about speed; empty where it is one."""
+    state: str
+    metric: str
+    accuracy: float | None
+    facts: dict[str, Any]
+    """What a difference is worth a warning of; nothing for a published result."""
+    official: Official | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options and settings of the run that are not their defaults."""
+    options_text: str = ""
+    """Those that tell how it ran, and not on what: without those of task and data set."""
+    result: Result | None = None
+    """Kept for those who show more of it than its number."""
+    latencies: Path | None = None
+    """The file of latencies that the number is a percentile of; None where there is none that fits it."""
+    interval: Interval | None = None
+    """Of the percentile, in nanoseconds."""
+    ratio_bounds: Interval | None = None
+    """The same with the confidence that a ratio of two needs of each."""
+    warnings: list[str] = field(default_factory=list)
+    doubt: str = ""
+    """Why the result does not match its folder; such a result is not ranked."""
+
+    @property
+    def published_as(self) -> str:
+        """The benchmark whose published results it may be compared with; empty where there is none."""
+        if self.official:
+            return self.benchmark
+        known = benchmark_of(self.model, self.scenario)
+        return known.name if known else ""
+
+    @property
+    def value(self) -> float | None:
+        """The score's value, in its own unit; None without a score."""
+        return self.score.value if self.score else None
+
+    @property
+    def unit(self) -> str | None:
+        """The score's unit."""
+        return self.score.unit if self.score else None
+
+    @property
+    def percentile(self) -> float | None:
+        """The percentile of the latencies in nanoseconds that the score is; None where it is something else."""
+        return self.score.percentile if self.score and self.score.unit == NANOSECONDS else None
+
+    @property
+    def cost(self) -> float:
+        """The lower, the better, whichever way the score is counted.
+
+        Raises:
+            ValueError: There is no score.
+        """
+        if self.score is None:
+            raise ValueError(f"{self.label} has no score")
+        return self.score.cost
+
+    def time_ratio(self, base: Entry) -> float | None:
+        """Time for one sample divided by the other's; None unless both make a claim, with scores of the same kind."""
+        mine, theirs = self.score, base.score
+        if self.refused or base.refused or mine is None or theirs is None or mine.kind != theirs.kind:
+            return None
+        return theirs.speed_against(mine)
+
+    @property
+    def configuration(self) -> str:
+        """Where and how it ran: ``tflite/cpu (backend.threads=2)``."""
+        return f"{self.runs_on} ({self.options_text})" if self.options_text else self.runs_on
+
+    @property
+    def text(self) -> str:
+        """The number in the users' unit."""
+        if self.official:
+            return self.official.text
+        return self.score.text if self.score else "-"
+
+
+def of_official(row: Official, label: str) -> Entry:
+    """A published result."""
+    known = next(b for b in benchmarks() if (b.name, b.scenario) == (row.benchmark, row.scenario))
+    return Entry(
+        label=label, source=f"official:{row.name}", benchmark=row.benchmark, scenario=row.scenario, model=known.model,
+        runs_on=f"{row.soc}{f', {row.runs_on}' if row.runs_on else ''}", score=row.score, refused="",
+        state=f"official, {row.division}", metric=known.metric, accuracy=row.accuracy_value, facts={}, official=row,
+    )  # fmt: skip
+
+
+def of_result(result: Result, folder: Path, label: str, *, whole: bool = False, intervals: bool = True) -> Entry:
+    """A result of ours, with its intervals where the latencies are still beside it and fit it.
+
+    Args:
+        result: What was read.
+        folder: Where it was read from.
+        label: What it is called.
+        whole: Keep the result itself, and not only what comparing and ranking need.
+        intervals: Read the latencies.
+    """
+    score = result.performance.score if result.performance else None
+    accuracy = result.accuracy
+    entry = Entry(
+        label=label, source=str(folder), benchmark=result.benchmark, scenario=result.scenario,
+        model=result.model.name, runs_on=f"{result.backend}/{result.accelerator}", score=score,
+        refused=_refusal(result, score), state=_state(result), metric=accuracy.metric if accuracy else "",
+        accuracy=accuracy.value if accuracy and math.isfinite(accuracy.value) else None,
+        facts=_facts(result), options=result.options, options_text=result.options_text("task.", "dataset."),
+        warnings=list(result.warnings), result=result if whole else None,
+    )  # fmt: skip
+    if intervals and entry.percentile is not None and result.performance:
+        told = result.performance
+        _add_latencies(entry, folder / latencies.FILE, told.samples, counted=told.latency_source == COUNTED)
+    return entry
+
+
+def _refusal(result: Result, score: PerformanceScore | None) -> str:
+    if result.functional_only:
+        return f"functional only: {result.functional_only}"
+    if not result.valid:
+        return result.verdict
+    if result.performance is None:
+        return "no performance run"
+    if score is None:
+        return "it has no score"
+    return "" if score.value else f"its {score.name} is zero"
+
+
+def _state(result: Result) -> str:
+    word = "FUNCTIONAL ONLY" if result.functional_only else result.verdict.split()[0].rstrip(",")
+    limits = ("not submittable" if result.valid and result.submittable is False else "",
+              f"{result.rule_set} rules" if result.rule_set != "normal" else "")  # fmt: skip
+    return ", ".join(filter(None, (word, *limits)))
+
+
+def _add_latencies(entry: Entry, path: Path, expected: int, *, counted: bool) -> None:
+    """Latencies that are not those of the result say nothing about it, and are left out with a warning.
+
+    Those that the load generator counted give its percentile exactly. Earlier results have latencies that were taken
+    around each call, a little longer than LoadGen's, and are held to be near it.
+    """
+    try:
+        if not path.is_file():
+            return
+        if path.stat().st_size > 8 * _MOST_LATENCIES:
+            entry.warnings.append(f"no interval, {path.name} has more than {_MOST_LATENCIES} latencies")
+            return
+        sample = Sample(latencies.read(path))
+    except (OSError, ValueError) as error:
+        entry.warnings.append(f"no interval, {path.name} cannot be used: {error}")
+        return
+    assert entry.value is not None
+    assert entry.percentile is not None
+    found = sample.percentile(entry.percentile)
+    if len(sample) != expected:
+        entry.warnings.append(f"no interval, {path.name} has {len(sample)} latencies, the result says {expected}")
+    elif abs(found - entry.value) > (0 if counted else max(_NEAR_SHARE * entry.value, _NEAR_NS)):
+        told = f"is {found / 1e6:.6g} ms, the result says {entry.text}"
+        name = ordinal(entry.percentile * 100)
+        entry.warnings.append(f"no interval, the {name} percentile of {path.name} {told}")
+    else:
+        entry.latencies = path
+        entry.interval = sample.interval(entry.percentile)
+        entry.ratio_bounds = sample.interval(entry.percentile, RATIO_CONFIDENCE)
+
+
+def _facts(result: Result) -> dict[str, Any]:
+    load = result.load.model_dump(exclude={"seeds", "expected_latency_ns"})
+    system = {key: getattr(result.system, key, None) for key in _SYSTEM}
+    return {
+        "model": result.model.name, "model.format": result.model.format, "model.sha256": result.model.sha256,
+        "dataset": result.dataset, "performance_dataset": result.performance_dataset, "suite": result.suite,
+        "backend": result.backend, "runtime": result.runtime, "accelerator": result.accelerator,
+        "rules": result.rule_set,
+        **{f"{OPTION}{key}": value for key, value in result.options.items()},
+        "quality.target": result.accuracy.target if result.accuracy else None,
+        "session.mode": result.session.mode if result.session else None,
+        "session.cooldown_s": result.session.cooldown_s if result.session else None,
+        **{f"placement.{name}": dict(each.operations) for name, each in result.placements.items()},
+        **{f"load.{key}": value for key, value in load.items()},
+        **{f"seed.{key}": value for key, value in result.seeds.items()},
+        **{f"system.{key}": value for key, value in system.items()},
+        **{f"version.{key}": value for key, value in result.versions.items()},
+        **{f"environment.{key}": value for key, value in result.environment.items()},
+    }  # fmt: skip

@@ -1,0 +1,106 @@
+"""Comparisons as tables of text: one row a result, so that a dozen of them still fit a screen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from mlperf_mobile.statistics import Interval
+from mlperf_mobile_report.compare.backends import BackendTable, Cell
+from mlperf_mobile_report.compare.comparison import Comparison, Group, Row
+from mlperf_mobile_report.compare.grid import Grid, grid
+
+_HEAD = ("RESULT", "ON", "VALUE", "VALUE 95 %", "TIME RATIO", "RATIO 95 %", "ACCURACY", "DIFFERENCE", "STATE")
+
+
+def comparison_grids(comparison: Comparison) -> list[Grid]:
+    """One a benchmark and scenario."""
+    return [_group(group) for group in comparison.groups]
+
+
+def backend_grid(table: BackendTable) -> Grid:
+    """The whole table: values, and the change of time against the first column."""
+    rows = [
+        [f"{benchmark}, {scenario}", *(_cell(cells.get(column), n == 0) for n, column in enumerate(table.columns))]
+        for (benchmark, scenario), cells in table.cells.items()
+    ]
+    return grid(f"time for one sample against {table.columns[0]}", ("BENCHMARK", *table.columns), rows)
+
+
+def csv_rows(comparison: Comparison) -> Iterable[tuple[object, ...]]:
+    """Head and rows with full digits, for other programs."""
+    yield (
+        "benchmark", "scenario", "label", "source", "model", "runs_on", "options", "value", "unit", "value_low",
+        "value_high", "ratio", "ratio_low", "ratio_high", "metric", "accuracy", "accuracy_difference", "state",
+        "refused", "score",
+    )  # fmt: skip
+    for group in comparison.groups:
+        for row in group.rows:
+            entry, told = row.entry, row.to_json()
+            yield (
+                group.benchmark, group.scenario, entry.label, entry.source, entry.model, entry.runs_on,
+                entry.options_text, entry.value,
+                told["unit"], *_bounds(row.own_interval), row.ratio, *_bounds(row.interval), entry.metric,
+                entry.accuracy, row.accuracy_difference, entry.state, entry.refused, told["score"],
+            )  # fmt: skip
+
+
+def backend_csv_rows(table: BackendTable) -> Iterable[tuple[object, ...]]:
+    """Head, and a row for each cell."""
+    yield ("benchmark", "scenario", "column", "value", "unit", "change", "runs", "state", "refused", "source")
+    for (benchmark, scenario), cells in table.cells.items():
+        for column, cell in cells.items():
+            entry = cell.row.entry
+            yield (
+                benchmark, scenario, column, entry.value, entry.unit, cell.change, cell.runs, entry.state,
+                entry.refused, entry.source,
+            )  # fmt: skip
+
+
+def _group(group: Group) -> Grid:
+    score = group.baseline.score
+    what = score.name if score else "no score"
+    title = f"{group.benchmark}, {group.scenario} ({what}; a time ratio over 1 is slower than {group.baseline.label})"
+    return grid(title, _HEAD, [_row(row, group) for row in group.rows])
+
+
+def _row(row: Row, group: Group) -> tuple[str, ...]:
+    entry = row.entry
+    base = entry is group.baseline
+    own = row.own_interval
+    return (
+        entry.label,
+        entry.configuration,
+        entry.text,
+        interval_text(Interval(own.low / 1e6, own.high / 1e6), 5) + " ms" if own else "",
+        "baseline" if base else f"{row.ratio:.4f}" if row.ratio is not None else "no claim",
+        interval_text(row.interval, 4) if row.interval else "",
+        _accuracy(entry.metric, entry.accuracy),
+        "" if base or row.accuracy_difference is None else f"{row.accuracy_difference:+.4f}",
+        entry.state,
+    )
+
+
+def interval_text(interval: Interval, digits: int) -> str:
+    """``0.9871 .. 1.012``; a missing bound is ``?``."""
+    bounds = (interval.low, 0.0), (interval.high, math.inf)
+    return " .. ".join("?" if bound == none else f"{bound:.{digits}g}" for bound, none in bounds)
+
+
+def _accuracy(metric: str, value: float | None) -> str:
+    return "" if value is None else f"{metric} {value:.4f}"
+
+
+def _cell(cell: Cell | None, first: bool) -> str:
+    if cell is None:
+        return "-"
+    entry = cell.row.entry
+    text = entry.text + (f", median of {cell.runs}" if cell.runs > 1 else "")
+    if entry.refused:
+        return f"{text} [{entry.state}: no claim]"
+    return text if first or cell.change is None else f"{text} ({cell.change:+.2%})"
+
+
+def _bounds(interval: Interval | None) -> tuple[float | None, float | None]:
+    told = interval.to_json() if interval else {}
+    return told.get("low"), told.get("high")

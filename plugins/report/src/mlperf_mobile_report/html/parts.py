@@ -1,0 +1,305 @@
+"""What the page says about one result, part by part; everything in a result may be missing, or be somebody else's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from mlperf_mobile.performance_score import SAMPLES_PER_SECOND, displayed
+from mlperf_mobile.results import latencies
+from mlperf_mobile.results.model import Result
+from mlperf_mobile.results.parts import LoadGenFacts, TelemetryFacts
+from mlperf_mobile.statistics import Sample, advice
+from mlperf_mobile.telemetry import timeline
+from mlperf_mobile_report.html import device, latency
+from mlperf_mobile_report.html.markup import (
+    LONGEST,
+    Markup,
+    Number,
+    cut,
+    details,
+    element,
+    escape,
+    join,
+    number,
+    shown,
+    table,
+)
+from mlperf_mobile_report.measures import MOST_LATENCIES, Shown, margin
+
+_PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+_MET = {
+    True: element("span", "✓ yes", class_="met good"),
+    False: element("span", "✗ NO", class_="met bad"),
+}
+_SCOPES = {"result": "Rules of the run", "submission": "Rules of the round"}
+
+
+def verdict(result: Result) -> Markup:
+    """In words, with a sign and a colour for those who see them."""
+    kind = "bad" if not result.valid else "care" if result.submittable is False or result.functional_only else "good"
+    sign = {"bad": "✗", "care": "!", "good": "✓"}[kind]
+    return element("span", f"{sign} {cut(result.verdict)}", class_=f"verdict {kind}")
+
+
+def facts(rows: Iterable[tuple[str, object]]) -> Markup:
+    """Names and values."""
+    return element(
+        "dl",
+        join(join((element("dt", name), element("dd", value)), "") for name, value in rows if value not in ("", None)),
+    )
+
+
+def warnings(one: Shown) -> Markup:
+    """What nobody may overlook: that it ran on a stand-in, or failed."""
+    result = one.result
+    parts = []
+    if result.functional_only:
+        why = f"Its answers are real; its speed says nothing: {cut(result.functional_only)}"
+        parts.append(element("p", element("strong", "FUNCTIONAL ONLY. "), why, class_="banner care"))
+    doubts = result.interruptions.warnings if result.interruptions else []
+    parts += [element("p", element("strong", "WARNING. "), cut(text), class_="banner care") for text in doubts]
+    if result.error:
+        code = element("strong", f"{cut(result.error.code)}: ")
+        parts.append(element("p", code, cut(result.error.summary), class_="banner bad"))
+        if result.error.stderr_tail:
+            parts.append(details("Last words of the worker", element("pre", escape(result.error.stderr_tail[-4000:]))))
+    return join(parts)
+
+
+def key_numbers(one: Shown) -> Markup:
+    """The few numbers that are looked for first."""
+    told, accuracy = one.result.performance, one.result.accuracy
+    rows: list[tuple[str, str]] = []
+    score = one.entry.score
+    if score:
+        rows.append((cut(score.name, 60), f"{number(score.value * displayed(score.unit)[0], 4).text} "
+                                          f"{cut(displayed(score.unit)[1], 24)}"))  # fmt: skip
+    elif told:
+        rows.append(("score", "none"))
+    if told and not (score and score.unit == SAMPLES_PER_SECOND):
+        rows.append(("throughput", f"{number(told.throughput, 4).text} samples/s"))
+    if accuracy:
+        above = margin(one)
+        beside = f" ({above:+.4g} to the target)" if above is not None else ""
+        rows.append((f"accuracy, {cut(accuracy.metric, 40)}", f"{shown(accuracy.value)}{beside}"))
+    if one.standing:
+        rows.append(("among official results", f"place {one.standing.place} of {one.standing.of + 1}"))
+    return element(
+        "dl", join(element("div", element("dt", name), element("dd", value)) for name, value in rows), class_="key"
+    )
+
+
+def facts_of(one: Shown) -> Markup:
+    """What was run, on what, and by which rules."""
+    result = one.result
+    model = result.model
+    size = f", {model.bytes:,} bytes" if model.bytes is not None else ""
+    timed = f", timed on {result.performance_dataset}" if result.performance_dataset else ""
+    loadgen = result.performance.loadgen if result.performance else LoadGenFacts()
+    rows = facts([
+        ("task", result.task if result.task == result.benchmark else f"{result.benchmark} ({result.task})"),
+        ("suite", result.suite),
+        ("model", f"{model.name} ({model.format}{size})"),
+        ("SHA-256", element("code", model.sha256 or "unknown")),
+        ("data set", f"{result.dataset}{timed}"),
+        ("backend", f"{result.backend}, {result.runtime or 'runtime unknown'}"),
+        ("accelerator", result.accelerator),
+        ("scenario", f"{result.scenario}, {result.mode}, {result.rule_set} rules"),
+        ("inputs", cut(", ".join(result.system.inputs) if result.system else "")),
+        ("options", cut(result.options_text())),
+        ("session", _session(result)),
+        ("LoadGen", _loadgen(loadgen) if loadgen != LoadGenFacts() else None),
+        ("created", result.created),
+        ("run", element("code", cut(result.run_id))),
+        ("folder", element("code", cut(one.entry.source))),
+    ])  # fmt: skip
+    return section("What was run", [rows])
+
+
+def _session(result: Result) -> str | None:
+    if result.session is None:
+        return None
+    return f"{result.session.mode}{', resumed' if result.session.resumed else ''}"
+
+
+def _loadgen(facts: LoadGenFacts) -> str:
+    word = {True: "VALID", False: "INVALID", None: "no verdict"}[facts.valid]
+    reason = f": {cut(facts.reason)}" if facts.reason else ""
+    return f"{word}{reason} (version {shown(facts.version)})"
+
+
+def rules(one: Shown) -> Markup:
+    """Every rule with what was seen and what is required."""
+    tables = []
+    for scope, title in _SCOPES.items():
+        found = [rule for rule in one.result.rules if rule.scope == scope]
+        rows = [
+            (cut(rule.name, 80), _MET[rule.ok], shown(rule.observed), shown(rule.required), cut(rule.note))
+            for rule in found
+        ]
+        if rows:
+            tables.append(table(title, ("rule", "met", "observed", "required", "remark"), rows))
+    unverified = one.result.unverified
+    if unverified:
+        tables.append(table("Settings without a reliable source", ("setting", "why"), _rows(unverified)))
+    return section("Rules", tables)
+
+
+def speed(one: Shown) -> Markup:
+    """Throughput, percentiles, charts, and what each accelerator did."""
+    result = one.result
+    sample = Sample(latencies.read(one.entry.latencies)) if one.entry.latencies else None
+    told = result.performance
+    if told is None:
+        return section("Speed", [element("p", "There was no timed run.")])
+    intervals = {
+        name: (span.low, span.high if math.isfinite(span.high) else None)
+        for name, share in _PERCENTILES.items()
+        if sample and (span := sample.interval(share))
+    }
+    parts = [
+        facts([
+            ("timed", f"{told.samples:,} samples, {told.queries:,} queries in {number(told.duration_s, 4).text} s"),
+        ]),
+        element("div", *_latency_charts(one), latency.percentile_table(told.latency_ns, intervals), class_="charts"),
+    ]  # fmt: skip
+    if sample and (found := advice(sample)):
+        parts.append(element("p", "What the latencies say about their own reliability; it changes no verdict:"))
+        parts.append(element("ul", *(element("li", cut(each.text)) for each in found)))
+    if told.accelerators:
+        rows = [
+            (cut(name, 80), *(number(did.get(key)) for key in ("sessions", "samples", "throughput")),
+             _percent(did.get("samples"), _float(told.samples)), _percent(did.get("busy"), 1))
+            for name, did in told.accelerators.items()
+        ]  # fmt: skip
+        head = ("accelerator", "sessions", "samples", "samples/s", "share of the samples", "busy")
+        parts.append(table("What each accelerator did", head, rows))
+    return section("Speed", parts)
+
+
+def _percent(part: float | None, whole: float | None) -> Number:
+    return Number(f"{part / whole:.1%}") if part is not None and math.isfinite(part) and whole else number(None)
+
+
+def _latency_charts(one: Shown) -> Sequence[Markup]:
+    """From the latencies beside the result, as far as they are its own."""
+    path, told = one.folder / latencies.FILE, one.result.performance
+    try:
+        size = path.stat().st_size // 8
+    except OSError:
+        return [element("p", "The latencies are not beside the result: there are no charts of them.")]
+    if size > MOST_LATENCIES:
+        return [element("p", f"There are {size:,} latencies; charts are drawn of up to {MOST_LATENCIES:,}.")]
+    values = latencies.read(path)
+    charts = latency.figures(
+        one.key, values, told.latency_ns if told else {}, one_query=bool(told and told.queries == 1),
+        duration_s=told.duration_s if told else 0.0,
+    )  # fmt: skip
+    doubts = one.entry.warnings
+    if told and len(values) != told.samples and not doubts:
+        doubts = [f"{latencies.FILE} has {len(values):,} latencies, the result says {told.samples:,}"]
+    charts += [element("p", element("strong", "Careful: "), cut(text), class_="banner bad") for text in doubts]
+    return charts
+
+
+def accuracy(one: Shown) -> Markup:
+    """The value beside its target, with the margin between them."""
+    told = one.result.accuracy
+    if told is None:
+        return section("Accuracy", [element("p", "There was no accuracy run.")])
+    words = {True: ("✓ reached", "good"), False: ("✗ MISSED", "bad")}
+    word, kind = words.get(bool(told.passed), ("", "")) if told.passed is not None else ("! not judged", "care")
+    rows: list[tuple[str, object]] = [(cut(told.metric, 80), f"{shown(told.value)} of {told.samples:,} samples")]
+    if told.target is not None:
+        above = told.value - told.target
+        share = f" ({above / told.target:+.2%})" if told.target else ""
+        rows.append(("target", element("span", f"{shown(told.target)} ", element("strong", word, class_=kind))))
+        rows.append(("margin", f"{above:+.5g}{share}"))
+        rows.append(("not judged because", cut(told.unverified)))
+    else:
+        rows.append(("target", "none"))
+    if told.reference is not None:
+        rows.append(("reference", shown(told.reference)))
+    rows.append(("source", cut(told.source)))
+    rows += [(cut(name, 80), shown(value)) for name, value in [*told.details.items()][:50]]
+    return section("Accuracy", [facts(rows)])
+
+
+def recording(one: Shown) -> Markup | None:
+    """What the device did during the timed run."""
+    summary = one.result.telemetry
+    charts = device.figures(one.key, timeline.read(one.folder / timeline.FILE), summary or TelemetryFacts())
+    if summary is None and not charts:
+        return None
+    parts = []
+    if summary and summary.throttled:
+        words = "; ".join(summary.evidence[:5])
+        parts.append(element("p", element("strong", "THROTTLED. "), cut(words), class_="banner bad"))
+    if summary:
+        parts.append(facts(device.summary_rows(summary)))
+    parts.append(element("div", *charts, class_="charts"))
+    if summary and summary.series:
+        names = ("first", "min", "mean", "max", "last")
+        rows = [
+            (cut(name, 80), *(number(numbers.get(key)) for key in names)) for name, numbers in summary.series.items()
+        ]
+        parts.append(details("All series", table("All series of the timed run", ("series", *names), rows)))
+    return section("Device during the run", parts)
+
+
+def placement(one: Shown) -> Markup | None:
+    """Where the operations ran."""
+    found = one.result.placements
+    rows: list[tuple[object, ...]] = []
+    for name, facts_of_one in found.items():
+        kernels = shown(facts_of_one.kernels) if facts_of_one.kernels else ""
+        for place, count in facts_of_one.operations.items():
+            which = facts_of_one.names.get(place)
+            where = f"{name}: {place}" if len(found) > 1 else place
+            rows.append((cut(where, 80), number(float(count)), kernels, shown(which) if which else ""))
+    if not rows:
+        return None
+    return section(
+        "Placement", [table("Operations by accelerator", ("ran on", "operations", "kernels", "which"), rows)]
+    )
+
+
+def _float(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and abs(value) < 1e300 else None
+
+
+def everything(one: Shown) -> Markup:
+    """The rest: what the compiler and the backend said, what was asked for, tensors, environment, versions."""
+    result = one.result
+    groups = {
+        "Compilation": "compiled", "Report of the backend": "report", "Load of the plan": "load",
+        "System under test": "system", "Environment": "environment", "Versions": "versions",
+        "Digests of the logs (SHA-256)": "logs",
+    }  # fmt: skip
+    every = result.model_dump(mode="json", include=set(groups.values()))
+    tables = [
+        table(title, ("name", "value"), _rows(flat(data))) for title, key in groups.items() if (data := every[key])
+    ]
+    return details("Compilation, system, environment, versions", *tables, class_="more")
+
+
+def flat(data: dict[str, Any], prefix: str = "", depth: int = 0) -> dict[str, object]:
+    """Nested data by dotted keys; what is nested too deeply is told as text."""
+    found: dict[str, object] = {}
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        found |= (
+            flat(value, f"{name}.", depth + 1) if isinstance(value, dict) and depth < 6 and value else {name: value}
+        )
+    return found
+
+
+def _rows(data: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(cut(str(name), 120), cut(shown(value), LONGEST)) for name, value in data.items()]
+
+
+def section(title: str, parts: Sequence[Markup]) -> Markup:
+    """A part of a result, under its heading."""
+    return element("section", element("h3", title), join(parts))

@@ -1,0 +1,42 @@
+"""Results as CSV and as Markdown: one row a result, the same numbers as on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlperf_mobile_report.compare.grid import as_csv, grid
+from mlperf_mobile_report.compare.grid import markdown as as_markdown
+from mlperf_mobile_report.measures import COLUMNS, Shown, margin, values
+
+_HEAD = (
+    "RESULT", "VERDICT", "BENCHMARK", "SCENARIO", "ON", "P50 MS", "P90 MS", "P99 MS", "SAMPLES/S", "ACCURACY", "MARGIN",
+    "THROTTLED", "OFFICIAL",
+)  # fmt: skip
+
+
+def csv(results: Sequence[Shown]) -> str:
+    """Head and rows with full digits; every column of :data:`~mlperf_mobile_report.measures.COLUMNS`."""
+    return as_csv([[column.name for column in COLUMNS], *(values(one) for one in results)])
+
+
+def markdown(results: Sequence[Shown]) -> str:
+    """The numbers that people look at first; columns that are empty everywhere are left out."""
+    return as_markdown([grid("Results", _HEAD, [_row(one) for one in results])])
+
+
+def _row(one: Shown) -> Sequence[str]:
+    found = dict(zip((column.name for column in COLUMNS), values(one), strict=True))
+    above = margin(one)
+    word = {"yes": "reached", "no": "MISSED"}.get(str(found["accuracy_passed"]), "")
+    accuracy = f"{found['metric']} {found['accuracy']:.6g}" if isinstance(found["accuracy"], float) else ""
+    return (
+        one.name, f"FUNCTIONAL ONLY, {found['verdict']}" if one.result.functional_only else str(found["verdict"]),
+        one.result.benchmark, one.result.scenario, one.entry.runs_on,
+        *(_scaled(found[f"latency_{name}_ns"], 1e-6) for name in ("p50", "p90", "p99")), _scaled(found["throughput"]),
+        accuracy, f"{above:+.4g} {word}".strip() if above is not None else "", str(found["throttled"]),
+        str(found["official"]),
+    )  # fmt: skip
+
+
+def _scaled(value: object, factor: float = 1.0) -> str:
+    return f"{value * factor:.6g}" if isinstance(value, int | float) else ""

@@ -1,0 +1,1 @@
+"""Rounds of MLPerf Mobile: their rules, published results, submissions, and compliance tests."""

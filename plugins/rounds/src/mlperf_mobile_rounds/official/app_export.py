@@ -1,0 +1,232 @@
+"""Writes results as the reference app's result file (mobile_app_open, tools/extended_result_schema.json)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mlperf_mobile.errors import OutputError
+from mlperf_mobile.results.model import Accuracy, Performance, Result
+from mlperf_mobile_rounds.official import benchmarks
+from mlperf_mobile_rounds.official.app_results import OFFLINE, SINGLE_STREAM
+
+_NAMESPACE = uuid.UUID("6f0d1a7e-3c0a-5f0e-9d55-6d6c70657266")
+_SCENARIOS = {"single-stream": SINGLE_STREAM, "offline": OFFLINE}
+_TYPES = {
+    "image_classification": "IMAGENET",
+    "object_detection": "COCO",
+    "semantic_segmentation": "ADE20K",
+    "question_answering": "SQUAD",
+    "super_resolution": "SNUSR",
+}
+"""The app's kind of data set, by task."""
+_UNKNOWN = "unknown"
+
+
+def app_file(results: Sequence[Result]) -> dict[str, Any]:
+    """The content of one result file with all ``results``.
+
+    Offline the app's 90th percentile is the time of the whole query, so that samples / latency90 is the throughput.
+
+    Raises:
+        OutputError: There are none, one is unfinished, two are of the same benchmark, or one is of a scenario that
+            the app lacks.
+    """
+    _checked(results)
+    names = ",".join(sorted(result.run_id for result in results))
+    return {
+        "meta": {
+            "uuid": str(uuid.uuid5(_NAMESPACE, names)),
+            "creation_date": _date(max(result.created for result in results)),
+            "upload_date": None,
+        },
+        "results": [_result(result) for result in results],
+        "environment_info": _environment(results[0]),
+        "build_info": {
+            "version": version("mlperf-mobile"),
+            "build_number": "0",
+            "build_date": _date(results[0].created),
+            "official_release_flag": False,
+            "dev_test_flag": False,
+            "backend_list": sorted({result.backend for result in results}),
+            "git_branch": _UNKNOWN,
+            "git_commit": _UNKNOWN,
+            "git_dirty_flag": False,
+        },
+    }
+
+
+def _checked(results: Sequence[Result]) -> None:
+    if not results:
+        raise OutputError("nothing-to-export", "no result was given", "name result folders")
+    seen: dict[tuple[str, str], str] = {}
+    for result in results:
+        hint = "leave it out"
+        if result.status != "completed" or (result.performance is None and result.accuracy is None):
+            raise OutputError("nothing-to-export", f"{result.run_id} is not a finished run", hint)
+        if result.scenario not in _SCENARIOS:
+            raise OutputError("unknown-scenario", f"{result.run_id}: the app has no scenario {result.scenario}", hint)
+        key = (result.benchmark, result.scenario)
+        if key in seen:
+            raise OutputError("same-benchmark", f"{seen[key]} and {result.run_id} are of the same benchmark", hint)
+        seen[key] = result.run_id
+    if len({_identity(result) for result in results}) > 1:
+        raise OutputError("several-devices", "the results are of several devices", "export each device for itself")
+
+
+def _identity(result: Result) -> tuple[object, ...]:
+    keys = ("cpu.model", "os.name", "device", "model_code")
+    return tuple(result.environment.get(key) for key in keys)
+
+
+def benchmark_id(result: Result) -> str:
+    """The app's id of a benchmark; the name in the suite."""
+    return benchmarks.canonical(result.benchmark, _SCENARIOS.get(result.scenario)) or result.benchmark
+
+
+def _result(result: Result) -> dict[str, Any]:
+    performance, accuracy, load = result.performance, result.accuracy, result.load
+    return {
+        "benchmark_id": benchmark_id(result),
+        "benchmark_name": result.benchmark.replace("_", " ").title(),
+        "loadgen_scenario": _SCENARIOS[result.scenario],
+        "backend_settings": {
+            "accelerator_code": result.accelerator,
+            "accelerator_desc": result.accelerator,
+            "framework": result.runtime or _UNKNOWN,
+            "delegate": "",
+            "model_path": result.model.path if "://" in result.model.path else Path(result.model.path).name,
+            "batch_size": int((result.system.batch if result.system else None) or load.batch or 1),
+            "extra_settings": _extra(result),
+        },
+        "backend_info": {
+            "filename": result.backend,
+            "vendor_name": _UNKNOWN,
+            "backend_name": result.backend,
+            "accelerator_name": result.accelerator,
+        },
+        "performance_run": _performance_run(result, performance) if performance else None,
+        "accuracy_run": _accuracy_run(result, accuracy) if accuracy else None,
+        "min_duration": float(load.min_duration_s or 0),
+        "min_samples": int(load.min_query_count or 0),
+    }
+
+
+def _extra(result: Result) -> list[dict[str, str]]:
+    """What a reader of the file must know besides: rules, and what makes the numbers count or not."""
+    told = {
+        "mlperf_mobile_run": result.run_id,
+        "mlperf_mobile_rules": result.rule_set,
+        "mlperf_mobile_verdict": result.verdict,
+        "mlperf_mobile_functional_only": result.functional_only,
+        "mlperf_mobile_model_sha256": result.model.sha256 or "",
+    }
+    return [{"id": key, "name": key, "value": value, "value_name": value} for key, value in told.items() if value]
+
+
+def _performance_run(result: Result, told: Performance) -> dict[str, Any]:
+    offline = result.scenario == "offline"
+    what, number = ("throughput", told.throughput) if offline else ("p90", told.latency_ns.get("p90", 0.0))
+    if not number > 0 or not told.samples > 0:
+        summary = f"{result.run_id}: its {what} ({number:g}, {told.samples} samples) is no result"
+        raise OutputError("nothing-to-export", summary, "leave it out")
+    if offline:
+        latency90 = told.samples / told.throughput
+        throughput = told.samples / latency90
+    else:
+        latency90 = told.latency_ns["p90"] / 1e9
+        throughput = 1 / latency90
+    met = {rule.name: rule.ok for rule in result.rules}
+    return {
+        "throughput": {"value": throughput},
+        "accuracy": None,
+        "accuracy2": None,
+        "dataset": _dataset(result, result.performance_dataset or result.dataset),
+        "measured_duration": told.duration_s,
+        "measured_samples": told.samples,
+        "start_datetime": _date(result.created),
+        "loadgen": {
+            "query_count": told.queries,
+            "latency_mean": told.latency_ns.get("mean", 0.0) / 1e9,
+            "latency90": latency90,
+            "is_min_duration_met": met.get("min-duration", False),
+            "is_min_query_met": met.get("min-query-count", False),
+            "is_early_stopping_met": met.get("early-stopping", offline),
+            "is_result_valid": all(rule.ok for rule in result.rules if rule.name != "quality-target"),
+        },
+    }
+
+
+def _accuracy_run(result: Result, told: Accuracy) -> dict[str, Any]:
+    return {
+        "throughput": None,
+        "accuracy": {
+            "normalized": told.value / 100 if told.metric == "PSNR" else told.value,
+            "formatted": formatted(told),
+        },
+        "accuracy2": None,
+        "dataset": _dataset(result, result.dataset),
+        "measured_duration": told.duration_s,
+        "measured_samples": told.samples,
+        "start_datetime": _date(result.created),
+        "loadgen": None,
+    }
+
+
+def formatted(told: Accuracy) -> str:
+    """An accuracy as the app writes it: ``75.32%``, ``0.2745 mAP``, ``94.4667``, ``33.39 dB``."""
+    match told.metric:
+        case "top-1":
+            return f"{told.value * 100:.2f}%"
+        case "F1":
+            return f"{told.value * 100:.4f}"
+        case "PSNR":
+            return f"{told.value:.2f} dB"
+        case metric:
+            return f"{told.value:.4f} {metric}"
+
+
+def _dataset(result: Result, name: str) -> dict[str, str]:
+    return {"name": name, "type": _TYPES.get(result.task, _UNKNOWN.upper()), "data_path": "", "groundtruth_path": ""}
+
+
+def _environment(result: Result) -> dict[str, Any]:
+    """The schema knows Android, iOS and Windows; of other systems it can only hold the name."""
+    facts = {key: str(value) for key, value in result.environment.items() if value is not None}
+    system = facts.get("platform") or facts.get("os.system", _UNKNOWN).lower()
+    value: dict[str, Any] = {"android": None, "ios": None, "windows": None}
+    os_version = facts.get("os_version") or facts.get("os.name") or _UNKNOWN
+    if system == "android":
+        keys = ("manufacturer", "model_code", "model_name", "board_code", "proc_cpuinfo_soc_name")
+        told = {key: facts.get(key) or facts.get(f"android.{key}") or _UNKNOWN for key in keys}
+        props = [
+            {"type": "soc", "name": name, "value": facts[name]}
+            for name in ("ro.soc.model", "ro.soc.manufacturer")
+            if name in facts
+        ]
+        value["android"] = {"os_version": os_version, **told, "props": props}
+    elif system == "ios":
+        names = ("model_code", "model_name", "soc_name")
+        value["ios"] = {"os_version": os_version, **{name: facts.get(name) or _UNKNOWN for name in names}}
+    elif system == "windows":
+        value["windows"] = {"os_version": os_version, "cpu_full_name": facts.get("cpu.model") or _UNKNOWN}
+    return {"platform": system, "value": value}
+
+
+def _date(text: str) -> str:
+    """A time in UTC with its zone, as the schema's date-time asks for.
+
+    Raises:
+        OutputError: It is no time.
+    """
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise OutputError(
+            "bad-time", f"the result was created at {text!r}, which is no time", "it is damaged"
+        ) from error
+    return when.isoformat() + ("" if when.tzinfo else "Z")

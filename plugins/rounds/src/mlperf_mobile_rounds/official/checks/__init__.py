@@ -1,0 +1,1 @@
+"""The rules of the checker, by subject; ``mlperf_mobile_rounds.official.checker`` runs them."""

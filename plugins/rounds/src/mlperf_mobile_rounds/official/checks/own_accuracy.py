@@ -1,0 +1,146 @@
+"""The accuracy of a result of ours: one response per sample and, if the data set is here, the same score."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlperf_mobile import loadgen
+from mlperf_mobile.contracts import Dataset, Score, Task
+from mlperf_mobile.errors import MobileError
+from mlperf_mobile.options import validated
+from mlperf_mobile.plan import Plan
+from mlperf_mobile.registry import Registry, pick
+from mlperf_mobile.results import store
+from mlperf_mobile.results.model import Accuracy, Result
+from mlperf_mobile.scoring import open_dataset, score_log
+from mlperf_mobile_rounds.official.findings import Place, Report
+from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
+
+_KEPT = 4
+"""Data sets that are kept open; results of one session use few."""
+_KEPT_SCORES = 64
+_MOST_SAMPLES = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    key: str
+    dataset: Dataset
+    task: Task
+
+
+class Scorer:
+    """Scores accuracy logs again; data sets that several results share are opened once."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._opened: OrderedDict[str, _Opened | str] = OrderedDict()
+        self._scores: OrderedDict[tuple[str, str], Score] = OrderedDict()
+        """By data set and digest of the log: runs of one model with the same seeds write the same log."""
+
+    def check(self, folder: Path, result: Result, log: DetailLog | None, digest: str | None, report: Report) -> None:
+        """Compare value, details and count of a result with its accuracy log.
+
+        Args:
+            folder: Of the result.
+            result: What it says.
+            log: LoadGen's detail log of the same phase.
+            digest: Of the accuracy log.
+            report: Takes the findings.
+        """
+        told = result.accuracy
+        if told is None:
+            return
+        path, place = folder / "accuracy" / loadgen.ACCURACY_LOG, Place(folder / store.RESULT, key="accuracy.value")
+        if not path.is_file():
+            report.error("log-missing", Place(path), "there is no accuracy log")
+            return
+        try:
+            opened = self._open(store.read_plan(folder))
+        except MobileError as error:
+            opened = error.summary
+        if isinstance(opened, str):
+            report.skip("accuracy-recomputed", place, f"the accuracy log cannot be scored here: {opened}")
+            _coverage(folder, path, told, log, report)
+            return
+        try:
+            found = self._scored(opened, path, digest)
+        except MobileError as error:
+            report.error("accuracy-recomputed", Place(path), error.summary)
+            return
+        except Exception as error:  # noqa: BLE001  a plugin's metric may do anything
+            text = f"the accuracy log cannot be scored here: {type(error).__name__}: {error}"[:300]
+            report.skip("accuracy-recomputed", place, text)
+            return
+        wrong = f"the accuracy is {told.value} {told.metric}, but {found.value} {found.metric} by the accuracy log"
+        same = told.metric == found.metric and _close(told.value, found.value)
+        report.require("accuracy-recomputed", same, place, wrong)
+        wrong = f"{told.samples} samples, but {found.samples} in the accuracy log"
+        key = Place(place.path, key="accuracy.samples")
+        report.require("accuracy-recomputed", told.samples == found.samples, key, wrong)
+        for name, value in found.details.items():
+            key = Place(place.path, key=f"accuracy.details.{name}")
+            if name in told.details and not _close(told.details[name], value):
+                report.error(
+                    "accuracy-recomputed", key, f"{name} is {told.details[name]}, but {value} by the accuracy log"
+                )
+
+    def _scored(self, opened: _Opened, path: Path, digest: str | None) -> Score:
+        key = (opened.key, digest or "")
+        if digest is None or key not in self._scores:
+            self._scores[key] = score_log(path, opened.task.metric(opened.dataset), len(opened.dataset))
+            if len(self._scores) > _KEPT_SCORES:
+                self._scores.popitem(last=False)
+        return self._scores[key]
+
+    def _open(self, plan: Plan) -> _Opened | str:
+        """Task and data set of a plan, or why they are not available."""
+        key = json.dumps([plan.task, plan.dataset.model_dump(mode="json"), plan.task_options], default=str)
+        if key not in self._opened:
+            self._opened[key] = self._load(plan, key)
+            if len(self._opened) > _KEPT:
+                self._opened.popitem(last=False)
+        self._opened.move_to_end(key)
+        return self._opened[key]
+
+    def _load(self, plan: Plan, key: str) -> _Opened | str:
+        try:
+            dataset = open_dataset(self._registry, plan.dataset)
+            offer = pick("task", plan.task, self._registry.tasks, self._registry)
+            return _Opened(key, dataset, offer.info.task.load()(validated("task", offer, plan.task_options)))
+        except MobileError as error:
+            return error.summary
+        except Exception as error:  # noqa: BLE001  a plugin's task may do anything
+            return f"{type(error).__name__}: {error}"[:300]
+
+
+def _close(told: float, found: float) -> bool:
+    return math.isclose(told, found, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(told) and math.isnan(found))
+
+
+def _coverage(folder: Path, path: Path, told: Accuracy, log: DetailLog | None, report: Report) -> None:
+    """Without the data set: every sample that LoadGen knew is answered once."""
+    place = Place(path)
+    total = (log.integer("qsl_reported_total_count") if log else None) or told.samples
+    wrong = f"{told.samples} samples were scored, but LoadGen had {total}"
+    report.require("own-answers", told.samples == total, Place(folder / store.RESULT, key="accuracy.samples"), wrong)
+    if not 0 < total <= _MOST_SAMPLES:
+        report.error("own-answers", place, f"{total} is not a possible sample count")
+        return
+    seen = bytearray(total)
+    try:
+        for index, _ in loadgen.read_responses(path):
+            if not 0 <= index < total or seen[index]:
+                why = "has two responses" if 0 <= index < total else f"is not one of the {total} samples"
+                report.error("own-answers", place, f"sample {index} {why}")
+                return
+            seen[index] = 1
+    except MobileError as error:
+        report.error("own-answers", place, error.summary)
+        return
+    answered = sum(seen)
+    report.require("own-answers", answered == total, place, f"{answered} of {total} samples have responses")

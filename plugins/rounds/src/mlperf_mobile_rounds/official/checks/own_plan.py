@@ -1,0 +1,108 @@
+"""The plan of a result of ours: values attributed to suite, task or scenario are those of the installed ones."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from mlperf_mobile.config.document import Layer, Setting
+from mlperf_mobile.config.resolve import resolve
+from mlperf_mobile.config.selection import Request
+from mlperf_mobile.errors import MobileError
+from mlperf_mobile.plan import Plan
+from mlperf_mobile.registry import Registry
+from mlperf_mobile.results import store
+from mlperf_mobile_rounds.official.findings import Place, Report
+
+_KEPT = 32
+_ABSENT = object()
+_CHOICES = ("model", "dataset", "scenario", "mode", "rules")
+_INSTALLED = ("defaults", "task ", "suite ", "scenario ", "model ", "data ")
+"""Prefixes of sources that are not the user's choice."""
+
+
+class Planner:
+    """Derives plans again; one that several results share is derived once."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._planned: OrderedDict[tuple[Any, ...], Plan | str] = OrderedDict()
+
+    def check(self, folder: Path, report: Report) -> None:
+        """Compare the plan in a folder with what is planned here for the same task, model, data and suite."""
+        place = Place(folder / store.PLAN)
+        try:
+            plan = store.read_plan(folder)
+        except MobileError:
+            return  # said already
+        here = self._plan(plan)
+        if isinstance(here, str):
+            report.skip("own-plan", place, f"the plan cannot be derived here: {here}")
+            return
+        if here.offered_by != plan.offered_by:
+            report.skip("own-plan", place, "it was made with other plugin versions")
+            return
+        told, found = plan.to_json(), here.to_json()
+        wrong = [
+            (key, _at(told, key), _at(found, key))
+            for key, source in here.sources.items()
+            if plan.sources.get(key) == source and _at(told, key) != _at(found, key)
+        ]
+        wrong += [("official", told["official"], found["official"])] * (told["official"] != found["official"])
+        for key, mine, theirs in wrong:
+            text = f"{key} is {mine}, but {plan.sources.get(key, 'the suite')} sets {theirs}"
+            report.error("own-plan", Place(place.path, key=key), text)
+        if not wrong:
+            report.passed["own-plan"] += 1
+
+    def _plan(self, plan: Plan) -> Plan | str:
+        """The same plan as derived here, or why that is not possible."""
+        data = plan.dataset.path if "data_path" in plan.sources else None
+        key = (
+            plan.benchmark, plan.suite, plan.backend, plan.accelerator, plan.scenario, plan.mode, plan.rules,
+            plan.model.name, plan.model.path, plan.dataset.name, data, *map(plan.sources.get, _CHOICES),
+        )  # fmt: skip
+        if key not in self._planned:
+            self._planned[key] = self._resolved(plan, data)
+            if len(self._planned) > _KEPT:
+                self._planned.popitem(last=False)
+        self._planned.move_to_end(key)
+        return self._planned[key]
+
+    def _resolved(self, plan: Plan, data: Path | None) -> Plan | str:
+        given: dict[str, Any] = {
+            "scenario": plan.scenario, "mode": plan.mode.value, "rules": plan.rules, "dataset": plan.dataset.name,
+            "data_path": data,
+        }  # fmt: skip
+        named: dict[str, Any] = {"tasks": plan.benchmark, "suite": plan.suite, "backend": plan.backend}
+        named |= {key: value for key, value in given.items() if _chosen(plan, key)}
+        models = (plan.model.name, str(plan.model.path)) if _chosen(plan, "model") else (None,)
+        why = ""
+        for model in models:
+            layer: Layer = {k: Setting(v, "the plan") for k, v in (named | {"model": model}).items() if v is not None}
+            try:
+                return resolve(self._registry, Request(flags=layer)).plans[0]
+            except MobileError as error:
+                why = why or error.summary
+            except Exception as error:  # noqa: BLE001  settings of plugins may be anything
+                why = why or f"{type(error).__name__}: {error}"[:200]
+        return why
+
+
+def _chosen(plan: Plan, key: str) -> bool:
+    """Whether the value comes from the user, and not from what is installed."""
+    return not plan.sources.get(key, "defaults").startswith(_INSTALLED)
+
+
+def _at(plan: dict[str, Any], key: str) -> Any:
+    """The value of a setting in a plan, which keeps some of them under ``load``."""
+    for start in (plan, plan["load"]):
+        value: Any = start
+        for part in key.split("."):
+            value = value.get(part, _ABSENT) if isinstance(value, dict) else _ABSENT
+        if isinstance(value, dict):  # where it lies differs from machine to machine
+            return {name: each for name, each in value.items() if name != "path"}
+        if value is not _ABSENT:
+            return value
+    return None

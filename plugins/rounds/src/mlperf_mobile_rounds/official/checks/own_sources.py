@@ -1,0 +1,216 @@
+"""The numbers of a result of ours against their sources: LoadGen's logs, the saved latencies, the plan's load."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlperf_mobile import early_stopping, loadgen
+from mlperf_mobile.contracts import COUNTED
+from mlperf_mobile.errors import MobileError
+from mlperf_mobile.regular_files import open_regular
+from mlperf_mobile.results import latencies, store
+from mlperf_mobile.results.model import Performance, Result, Status
+from mlperf_mobile.results.parts import SystemFacts
+from mlperf_mobile_rounds.official import verdict
+from mlperf_mobile_rounds.official.findings import Place, Report
+from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
+
+MAX_LATENCIES = 32 << 20
+"""More saved latencies, which are 256 MB, are counted and not sorted."""
+_SPREAD_NS = {"SingleStream": 50_000, "Offline": 100_000_000}
+"""By scenario: ours starts when LoadGen's only query, which may have millions of samples, has reached us."""
+_COMPARED = ("p50", "p90", "p95", "p97")
+"""Latencies that are not LoadGen's own may be a little longer than these, and the rare highest ones much longer."""
+_PRINTED = 1e-5
+"""What the six digits that LoadGen prints leave open."""
+_SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p97": 0.97, "p99": 0.99, "p99_9": 0.999}
+_SCENARIOS = {"single-stream": "SingleStream", "sustained": "SingleStream", "offline": "Offline"}
+"""LoadGen's names of the scenarios that come with the core."""
+
+
+def check(folder: Path, result: Result, log: DetailLog | None, report: Report) -> None:
+    """Compare the performance of a result with the measured data in its files."""
+    told = result.performance
+    if told is None:
+        return
+    saved = _latencies(folder, result, told, report)
+    if result.status is not Status.COMPLETED:
+        return  # LoadGen wrote no numbers
+    _rules(folder, result, told, report)
+    if log is None:
+        return
+    place = Place(folder / store.RESULT, key="performance")
+    for text in verdict.recompute(log).contradictions:
+        report.error("numbers-agree", Place(log.path), f"contradictory numbers: {text}")
+    _logged(folder, log, result, told, report)
+    _settings(log, result, report)
+    duration = verdict.recompute(log).duration_s
+    if duration is not None:
+        ok = math.isclose(told.duration_s, duration, rel_tol=0.01, abs_tol=1.0)
+        wrong = f"the run lasted {told.duration_s} s, by LoadGen's log {duration:.3f} s"
+        report.require("own-logs", ok, Place(place.path, key="performance.duration_s"), wrong)
+    if saved is not None:
+        _counts(log, saved, place, report)
+
+
+def _latencies(folder: Path, result: Result, told: Performance, report: Report) -> int | None:
+    """Percentiles and count from the saved latencies; how many there are."""
+    path, place = folder / latencies.FILE, Place(folder / store.RESULT, key="performance")
+    try:
+        with open_regular(path) as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            values = np.fromfile(file, "<i8") if size <= 8 * MAX_LATENCIES else None
+    except OSError as error:
+        report.error("own-latencies", Place(path), f"cannot be read: {error.strerror}")
+        return None
+    if size % 8 and result.status is Status.COMPLETED:
+        report.error("own-latencies", Place(path), "its last value is incomplete")
+    count = size // 8
+    wrong = f"{told.samples} samples, but {count} saved latencies"
+    report.require("own-latencies", told.samples == count, place, wrong)
+    if values is None:
+        report.skip("own-latencies", Place(path), f"it has more than {MAX_LATENCIES} latencies")
+    elif not count:
+        report.error("own-latencies", Place(path), "there are no latencies in it")
+    else:
+        _percentiles(result, told, values, place, report)
+    if told.duration_s > 0:
+        ok = math.isclose(told.throughput, told.samples / told.duration_s, rel_tol=1e-3)
+        text = f"{told.samples} samples in {told.duration_s} s do not give {told.throughput} samples/s"
+        if result.status is Status.COMPLETED:
+            report.require("own-latencies", ok, Place(place.path, key="performance.throughput"), text)
+    return count
+
+
+def _percentiles(result: Result, told: Performance, values: Any, place: Place, report: Report) -> None:
+    total = int(values.sum(dtype=np.float64))
+    values.sort()
+    count = len(values)
+    counted = told.latency_source == COUNTED
+    found = {name: float(values[int(count * share)]) for name, share in _SHARES.items()}
+    found |= {"min": float(values[0]), "max": float(values[-1])}
+    for name, value in found.items():
+        if name in told.latency_ns and (counted or name in _COMPARED):
+            spread = _SPREAD_NS[_SCENARIOS.get(result.scenario, verdict.OFFLINE)]
+            ok = math.isclose(told.latency_ns[name], value, rel_tol=0.02, abs_tol=spread)
+            ok = told.latency_ns[name] == value if counted else ok
+            wrong = f"{name} is {told.latency_ns[name]:.0f} ns, the saved latencies give {value:.0f} ns"
+            report.require("own-latencies", ok, Place(place.path, key=f"performance.latency_ns.{name}"), wrong)
+    if result.status is Status.COMPLETED:  # one after the other, or side by side
+        least = (total if _SCENARIOS.get(result.scenario) == verdict.SINGLE_STREAM else int(values[-1])) / 1e9
+        wrong = f"the run lasted {told.duration_s} s, but its latencies take {least:.3f} s"
+        ok = told.duration_s >= least * 0.99
+        report.require("own-latencies", ok, Place(place.path, key="performance.duration_s"), wrong)
+
+
+def _logged(folder: Path, log: DetailLog, result: Result, told: Performance, report: Report) -> None:
+    """Latencies, verdict and counts as LoadGen logged them."""
+    values = {key: entry.value for key, entry in log.entries.items()}
+    numbers = {key: value for key, value in values.items() if isinstance(value, int | float)}
+    for name, logged in loadgen.latencies(numbers).items():
+        value = told.latency_ns.get(name)
+        near = value is not None and math.isclose(value, logged, rel_tol=1e-9, abs_tol=1.0)
+        place = Place(folder / store.RESULT, key=f"performance.latency_ns.{name}")
+        report.require("own-logs", near, place, f"{name} is {value} ns, LoadGen's log says {logged:.0f} ns")
+    verdict_of_log = loadgen.verdict(values)
+    claimed = told.loadgen.model_dump(exclude_unset=True)
+    for name, logged in verdict_of_log.items():
+        if name in claimed and name != "errors" and claimed[name] != logged:
+            place = Place(folder / store.RESULT, key=f"performance.loadgen.{name}")
+            report.error("own-logs", place, f"{name} is {claimed[name]!r}, LoadGen's log says {logged!r}")
+    if (target := told.latency_ns.get("target_percentile")) is not None:
+        try:
+            logged = loadgen.target_latency(folder / "performance")
+        except (MobileError, OSError) as error:
+            report.error("own-logs", Place(folder / "performance" / loadgen.SUMMARY_LOG), str(error))
+        else:
+            place = Place(folder / store.RESULT, key="performance.latency_ns.target_percentile")
+            report.require("own-logs", target == logged, place, f"it is {target}, LoadGen's summary says {logged}")
+    for name, seed in result.seeds.items():
+        logged_seed = log.integer(f"effective_{name}_rng_seed")
+        wrong = f"seed {name} is {seed}, LoadGen's log says {logged_seed}"
+        ok = None if logged_seed is None else logged_seed == seed
+        report.require("own-logs", ok, Place(folder / store.RESULT, key=f"seeds.{name}"), wrong)
+
+
+def _settings(log: DetailLog, result: Result, report: Report) -> None:
+    """LoadGen's requested settings equal the plan's."""
+    for key, expected in _expected(result, result.load.model_dump(), result.system or SystemFacts()):
+        found = log.entries[key].value if key in log.entries else None
+        if found is None or expected is None:
+            continue
+        wrong = f"{key} is {found!r} in LoadGen's log, but {expected!r} in the result"
+        report.require("own-logs", found == expected, Place(log.path, log.line(key)), wrong)
+
+
+def _expected(result: Result, load: dict[str, Any], system: SystemFacts) -> Iterator[tuple[str, Any]]:
+    changed = load.get("loadgen") or {}
+    yield "requested_test_mode", verdict.PERFORMANCE
+    yield "requested_scenario", _SCENARIOS.get(result.scenario)
+    for name in ("min", "max"):
+        seconds = load.get(f"{name}_duration_s")
+        if isinstance(seconds, int | float) and f"{name}_duration_ms" not in changed and result.scenario in _SCENARIOS:
+            yield f"requested_{name}_duration_ms", round(min(seconds, 1e300) * 1000)
+    if "min_query_count" not in changed and result.scenario in _SCENARIOS:
+        yield "requested_min_query_count", load.get("min_query_count")
+    if _SCENARIOS.get(result.scenario) == verdict.SINGLE_STREAM:
+        yield "requested_single_stream_target_latency_percentile", load.get("percentile")
+    yield "qsl_reported_total_count", system.samples_in_data_set
+    yield "qsl_reported_performance_count", system.performance_sample_count
+
+
+def _counts(log: DetailLog, saved: int, place: Place, report: Report) -> None:
+    """As many latencies as LoadGen counted queries, or samples."""
+    found = verdict.recompute(log)
+    if found.samples is not None and not found.estimated:
+        wrong = f"{saved} latencies were saved, but LoadGen's log has {found.samples} samples"
+        report.require("own-logs", saved == found.samples, place, wrong)
+
+
+def _rules(folder: Path, result: Result, told: Performance, report: Report) -> None:
+    """The core's rules against the result itself: observed, required, and whether the rule is met."""
+    load = result.load
+    for rule in result.rules:
+        place = Place(folder / store.RESULT, key=f"rules[{rule.name}]")
+        observed, required = _number(rule.observed), _number(rule.required)
+        expected: Any = None
+        if rule.name == "min-duration":
+            expected = load.min_duration_s
+        elif rule.name == "min-query-count":
+            expected = load.min_query_count
+        elif rule.name == "early-stopping" and load.percentile >= 0.5:
+            expected = early_stopping.min_queries(load.percentile)
+        elif rule.name == "quality-target" and result.accuracy is not None:
+            expected = result.accuracy.target
+        else:
+            continue
+        wrong = f"{rule.required} is required, but {expected} was planned"
+        report.require("own-verdict", expected is None or required == expected, place, wrong)
+        if observed is not None and required is not None and not rule.note.startswith("waived"):
+            met = observed >= required * (1 - _PRINTED)
+            text = f"{rule.observed} of {rule.required} is called {'met' if rule.ok else 'not met'}"
+            report.require("own-verdict", met == rule.ok, place, text)
+        if rule.name == "min-duration" and observed is not None:
+            ok = _lasted(observed, result.scenario, told)
+            text = f"{observed} s were observed, the run lasted {told.duration_s} s"
+            report.require("own-verdict", ok, place, text)
+
+
+def _lasted(observed_s: float, scenario: str, told: Performance) -> bool:
+    """Whether a run's duration fits the one that ``min-duration`` observed.
+
+    LoadGen counts until the issue of the last query, which then takes a latency of its own; offline until the last
+    completion.
+    """
+    last_s = told.latency_ns.get("max", 0.0) / 1e9 if _SCENARIOS.get(scenario) != verdict.OFFLINE else 0.0
+    return observed_s - 0.001 <= told.duration_s <= observed_s + last_s + 0.001
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,92 @@
+"""Imports official results, with or without their logs: each into a result folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from mlperf_mobile.errors import DataError, OutputError
+from mlperf_mobile.registry import Registry
+from mlperf_mobile.results.model import Result
+from mlperf_mobile.results.store import RESULT, telling, write_json
+from mlperf_mobile_rounds.official.as_result import Maker
+from mlperf_mobile_rounds.official.checker import read_trees
+from mlperf_mobile_rounds.official.checks.context import Context
+from mlperf_mobile_rounds.official.findings import Report, Severity
+from mlperf_mobile_rounds.official.submission import ACCURACY, PERFORMANCE
+
+
+def read(root: Path, registry: Registry, round_name: str | None = None) -> tuple[list[Result], Report]:
+    """The results in an official result file or a tree; what could not be read is in the report.
+
+    The score is the published one: of single-stream 1 / p90, offline the app's samples per second.
+
+    Raises:
+        DataError: There is nothing to import.
+        UsageError: There is no such round.
+    """
+    report = Report(root)
+    found: list[Result] = []
+    for context in read_trees(root, registry, report, round_name):
+        found += _results(context)
+    if not found:
+        first = next((f for f in report.findings if f.severity is Severity.ERROR), None)
+        why = f": {first.place.text(root)}: {first.text}" if first else ""
+        raise DataError("nothing-imported", f"no official result was found in {root}{why}", "check tells what is there")
+    return _distinct(found), report
+
+
+def write(results: Iterable[Result], output: Path) -> list[Path]:
+    """Write each result into a folder of its own; none of them if one is already there.
+
+    Raises:
+        OutputError: A folder exists, or cannot be written.
+    """
+    output = output.expanduser().resolve()
+    wanted = [(result, output / result.run_id) for result in results]
+    for _, folder in wanted:
+        if os.path.lexists(folder):
+            raise OutputError("output-exists", f"{folder} is already there", "choose another --output")
+    made: list[Path] = []
+    staging = output / f".import-{os.getpid()}.partial"
+    with telling(output):
+        try:
+            staging.mkdir(parents=True)
+            for result, folder in wanted:
+                place = staging / result.run_id
+                place.mkdir()
+                write_json(place / RESULT, result.model_copy(update={"directory": str(folder)}).to_json())
+            for result, folder in wanted:
+                folder.mkdir()  # fails where another process was quicker
+                made.append(folder)
+                (staging / result.run_id).replace(folder)
+        except OSError:
+            for folder in made:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    return made
+
+
+def _results(context: Context) -> list[Result]:
+    performance, accuracy = context.of(PERFORMANCE), context.of(ACCURACY)
+    found, done = [], set()
+    for file, told, key, _ in context.results():
+        done.add(key)
+        found.append(Maker(context, key[0], key[1], key[2], file, told, performance.get(key), accuracy.get(key)).make())
+    for key in (performance | accuracy).keys() - done:
+        found.append(Maker(context, *key, None, None, performance.get(key), accuracy.get(key)).make())  # noqa: PERF401
+    return sorted(found, key=lambda result: result.run_id)
+
+
+def _distinct(results: list[Result]) -> list[Result]:
+    """Results whose names would be the same get numbers."""
+    seen: dict[str, int] = {}
+    named = []
+    for result in results:
+        seen[result.run_id] = count = seen.get(result.run_id, 0) + 1
+        named.append(result if count == 1 else result.model_copy(update={"run_id": f"{result.run_id}-{count}"}))
+    return named

@@ -1,0 +1,51 @@
+"""The rounds of MLPerf Mobile: their seeds and counts, the commands about them, and where a result stands in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from mlperf_mobile.plugin import CommandInfo, Ref, Remark, SuiteInfo, hookimpl
+
+if TYPE_CHECKING:
+    from mlperf_mobile.results.model import Result
+
+ROUNDS = ("v0.7", "v1.0", "v1.1", "v2.0", "v2.1", "v3.0", "v3.1", "v4.0", "v4.1", "v5.0", "v6.0")
+
+_COMMANDS = (
+    ("audit", "audit", "measure a result again, and compare it with its claim"),
+    ("comply", "comply", "compliance tests on a result"),
+    ("check", "check", "check a submission or results against the rules"),
+    ("sign", "sign", "sign results with an SSH key"),
+    ("import", "import_results", "import results of the reference app"),
+    ("export", "export", "write results as the app's result file, or as a submission"),
+)
+
+
+@hookimpl
+def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
+    """Offer what all benchmarks of a round have in common."""
+    for name in ROUNDS:
+        yield SuiteInfo(
+            suite=name,
+            summary=f"MLPerf Mobile {name}",
+            settings=f"mlperf_mobile_rounds:rounds.yaml#{name}",
+            hook_api=(2, 0),
+        )
+
+
+@hookimpl
+def mlperf_mobile_commands() -> Iterable[CommandInfo]:
+    """Offer the commands that hold results against the rules of a round."""
+    for name, module, summary in _COMMANDS:
+        path = f"mlperf_mobile_rounds.commands.{module}:add"
+        yield CommandInfo(name=name, summary=summary, command=Ref(path), group="rules and submissions", hook_api=(2, 0))
+
+
+@hookimpl
+def mlperf_mobile_remarks(result: Result) -> Iterable[Remark]:
+    """Say where a result stands among the published ones."""
+    from mlperf_mobile_rounds.reference import standing_of
+
+    standing = standing_of(result)
+    return [Remark("stands", standing.sentence)] if standing else []

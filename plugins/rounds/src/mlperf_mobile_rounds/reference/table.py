@@ -1,0 +1,174 @@
+"""The published results, each with the log that it was read from; light enough for a listing.
+
+``official.csv`` has every performance log of rounds v1.1 to v5.0 that is public: the 90th percentile of single-stream
+in nanoseconds, or the samples per second of offline, digit by digit as LoadGen printed them; the accuracy as the result
+file of the submission states it; device and processor as its systems file names them. Empty is what was not published.
+``benchmarks.csv`` says which model each of the benchmarks stands for. Sources: github.com/mlcommons, the
+repositories ``mobile_submission_1.1`` and ``mobile_results_v2.0`` to ``v5.0``.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from mlperf_mobile import performance_score
+from mlperf_mobile.errors import UsageError, did_you_mean
+from mlperf_mobile.performance_score import PerformanceScore
+
+PREFIX = "official:"
+_OFFLINE = "_offline"
+"""How the rounds call the throughput benchmark of a task: ``image_classification_offline``."""
+_QUALIFIER = re.compile(
+    r"[uq]?int(8|16)|float(16|32)?|fp(16|32)|quant(ized)?|qat|ptq|full|conv|large|l|x2|argmax|ade20k|batch|offline"
+    r"|224|320|384|512|0|1|4|20200602|htp|dsp|npu|gpu|cpu|tpu|tflite|dlc|nnc|onnx"
+)
+"""What a file name may add to the name of a model without naming another model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """What the results of one benchmark have in common; results of two benchmarks are never compared."""
+
+    name: str
+    scenario: str
+    task: str
+    metric: str
+    model: str
+    known_as: tuple[str, ...]
+    """Beginnings of the names that files of the model have."""
+
+    @property
+    def score(self) -> PerformanceScore:
+        """The first published score, for the name, unit and direction of all of them."""
+        return _first_score(self.name, self.scenario)
+
+    def runs(self, model: str) -> bool:
+        """Whether a model of this name is the benchmark's, in whatever precision or format."""
+        name = re.sub(r"[^a-z0-9]+", "_", model.lower()).strip("_")
+        starts = (start for start in self.known_as if f"{name}_".startswith(f"{start}_"))
+        return any(all(map(_QUALIFIER.fullmatch, filter(None, name[len(start) :].split("_")))) for start in starts)
+
+
+@dataclass(frozen=True, slots=True)
+class Official:
+    """One published result."""
+
+    round: str
+    division: str
+    category: str
+    organisation: str
+    system: str
+    """The folder of the submission."""
+    device: str
+    soc: str
+    benchmark: str
+    scenario: str
+    p90_ns: str
+    samples_per_s: str
+    accuracy: str
+    framework: str
+    accelerator: str
+    repository: str
+    path: str
+
+    @property
+    def name(self) -> str:
+        """``ROUND/SYSTEM/BENCHMARK``; a throughput of a benchmark that is named without it is ``…_offline``."""
+        benchmark = self.benchmark
+        if self.score.higher_is_better and _OFFLINE not in benchmark:
+            benchmark += _OFFLINE
+        return f"{self.round}/{self.system}/{benchmark}"
+
+    @property
+    def score(self) -> PerformanceScore:
+        """The published number: the 90th percentile of the latency, or the throughput."""
+        if self.p90_ns:
+            return performance_score.latency(0.9, float(self.p90_ns))
+        return performance_score.throughput(float(self.samples_per_s))
+
+    @property
+    def value(self) -> float:
+        """Nanoseconds of the 90th percentile, or samples per second."""
+        return float(self.p90_ns or self.samples_per_s)
+
+    @property
+    def text(self) -> str:
+        """The value with its published digits: milliseconds, or samples per second."""
+        return f"{_milliseconds(self.p90_ns)} ms" if self.p90_ns else f"{self.samples_per_s} samples/s"
+
+    @property
+    def accuracy_value(self) -> float | None:
+        """The accuracy as a share, or in dB, from its text; None where there is none."""
+        number = re.match(r"[0-9.]+", self.accuracy)
+        if number is None:
+            return None
+        value = float(number.group())
+        percent = self.accuracy.endswith("%") or self.benchmark == "natural_language_processing"
+        return value / 100 if percent else value
+
+    @property
+    def runs_on(self) -> str:
+        """Framework and accelerator, as far as they are published."""
+        return " ".join(filter(None, (self.framework, self.accelerator)))
+
+
+@cache
+def benchmarks() -> tuple[Benchmark, ...]:
+    """Every benchmark of the table, by scenario."""
+    return tuple(
+        Benchmark(
+            row["benchmark"], row["scenario"], row["task"], row["metric"], row["model"], tuple(row["known_as"].split())
+        )
+        for row in _rows("benchmarks.csv")
+    )
+
+
+@cache
+def official() -> tuple[Official, ...]:
+    """Every published result, by round."""
+    return tuple(Official(**row) for row in _rows("official.csv"))
+
+
+@cache
+def _first_score(benchmark: str, scenario: str) -> PerformanceScore:
+    return next(row.score for row in official() if (row.benchmark, row.scenario) == (benchmark, scenario))
+
+
+@lru_cache(maxsize=1024)
+def benchmark_of(model: str, scenario: str) -> Benchmark | None:
+    """The benchmark that a run of this model in this scenario may be compared with."""
+    return next((b for b in benchmarks() if b.scenario == scenario and b.runs(model)), None)
+
+
+def find(name: str) -> list[Official]:
+    """The results that ``[official:]ROUND/SYSTEM[/BENCHMARK]`` names; upper and lower case are the same.
+
+    Raises:
+        UsageError: There are none.
+    """
+    wanted = name.removeprefix(PREFIX)
+    key = wanted.strip("/").lower()
+    found = [row for row in official() if key in (row.name.lower(), row.name.rpartition("/")[0].lower())]
+    if not found:
+        names = {row.name for row in official()} | {row.name.rpartition("/")[0] for row in official()}
+        near = {each for each in names if each.count("/") == wanted.count("/")} or names
+        hint = did_you_mean(wanted, near)
+        if len(hint) > 300:
+            hint = "names are ROUND/SYSTEM/BENCHMARK, as 'mlperf-mobile leaderboard' shows them"
+        raise UsageError("no-official-result", f"there is no official result {wanted!r}", hint)
+    return found
+
+
+def _milliseconds(nanoseconds: str) -> str:
+    digits = nanoseconds.rjust(7, "0")
+    return f"{digits[:-6]}.{digits[-6:]}"
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    text = files("mlperf_mobile_rounds.reference").joinpath(name).read_text(encoding="utf-8")
+    yield from csv.DictReader(text.splitlines())

@@ -1,0 +1,101 @@
+"""Commands of plugins: listed without being imported, run by name, and never in each other's way."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+PLUGIN = """
+from mlperf_mobile.plugin import CommandInfo, Ref, Remark, hookimpl
+
+def add(parser):
+    parser.add_argument("text")
+    parser.set_defaults(handler=lambda args: print(args.text[::-1]) or 3)
+
+def info(name, path="echo_plugin:add", **more):
+    return CommandInfo(**{"name": name, "summary": "says it backwards", "command": Ref(path), "group": "jokes",
+                          "hook_api": (2, 0)} | more)
+
+@hookimpl
+def mlperf_mobile_commands():
+    return [info("backwards"), info("broken", "echo_plugin_missing:add")]
+"""
+
+
+@pytest.fixture
+def echo(command):
+    command.write_plugin("echo", PLUGIN)
+    return command
+
+
+def test_a_plugins_command_runs(echo):
+    done = echo("backwards", "abc")
+    assert (done.stdout, done.stderr, done.returncode) == ("cba\n", "", 3)
+
+
+def test_the_help_lists_it_under_its_group(echo):
+    done = echo("--help")
+    assert "jokes:\n  backwards" in done.stdout
+    assert re.search(r"^  broken +says it backwards$", done.stdout, re.MULTILINE)
+    assert done.returncode == 0
+
+
+def test_a_command_that_cannot_be_loaded_is_an_error_of_its_own(echo):
+    done = echo("broken", "abc")
+    assert "error[command-failed]: the command 'broken' cannot be loaded: ModuleNotFoundError" in done.stderr
+    assert done.returncode == 2
+    assert echo("list-tasks").returncode == 0
+
+
+def test_a_command_cannot_take_the_place_of_one_of_the_core(command):
+    """The core's own command runs, and the listing names the plugin that offers another."""
+    command.write_plugin("echo", PLUGIN.replace('info("backwards")', 'info("list-tasks")'))
+    told, _ = command.json("list-tasks")
+    assert [task["name"] for task in told["tasks"] if task["name"] == "product"]
+    assert [problem["code"] for problem in told["problems"]] == ["duplicate"]
+    assert "list-tasks" in told["problems"][0]["reason"]
+    assert command("--help").stdout.count("list-tasks") == 1
+
+
+@pytest.mark.parametrize("wrong", ["summary=7", "command='echo_plugin:add'", "group=None"])
+def test_a_malformed_offer_leaves_the_others(command, wrong):
+    command.write_plugin("echo", PLUGIN.replace('info("broken", "echo_plugin_missing:add")', f'info("x", {wrong})'))
+    told, _ = command.json("list-plugins")
+    assert [(problem["code"], problem["source"]) for problem in told["problems"]] == [("hook-failed", "echo 1.0")]
+    assert "list-tasks" in command("--help").stdout
+
+
+def test_a_remark_stands_on_the_card(command):
+    """On the terminal only: result.json stays as it was measured."""
+    remark = """
+@hookimpl
+def mlperf_mobile_remarks(result):
+    return [Remark("lab", f"shelf 7, {result.task}")]
+"""
+    command.write_plugin("echo", PLUGIN + remark)
+    result, _ = command.run("--mode", "performance")
+    assert "shelf 7" not in str(result)
+    shown = command("show", result["directory"])
+    assert re.search(r"lab +shelf 7, product", shown.stdout)
+
+
+def test_a_remark_that_fails_takes_nothing_away(command):
+    command.write_plugin("echo", PLUGIN + "\n@hookimpl\ndef mlperf_mobile_remarks(result):\n    return 1 / 0\n")
+    result, _ = command.run("--mode", "performance")
+    shown = command("show", result["directory"])
+    assert (shown.returncode, "product" in shown.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "distribution"), [("check", "mlperf-mobile-rounds"), ("compare", "mlperf-mobile-report")]
+)
+def test_a_known_command_that_is_not_installed(name, distribution, monkeypatch, capsys):
+    from mlperf_mobile.cli import main
+
+    monkeypatch.setattr(main, "_installed", lambda _: False)
+    assert main.main([name, "x"]) == 2
+    assert capsys.readouterr().err == (
+        f"mlperf-mobile: error[not-installed]: the command {name!r} is in {distribution}, which is not installed; "
+        f"pip install {distribution}\n"
+    )
