@@ -32,7 +32,7 @@ RECORD: dict[str, Any] = {
     "dataset": "imagenet", "performance_dataset": None, "backend": "toy", "runtime": "toy 1.0", "accelerator": "npu",
     "scenario": "single-stream", "mode": "both", "rule_set": "normal",
     "load": {"min_query_count": 1024, "min_duration_s": 60.0, "max_duration_s": 600.0, "percentile": 0.9,
-             "seeds": {"qsl": 1, "sample_index": 2, "schedule": 3}},
+             "seeds": {"qsl": 1, "sample_index": 2, "schedule": 3}, "loadgen": {"min_query_count": 1024}},
     "rules": [{"name": "min-duration", "ok": True, "observed": 61.0, "required": 60.0, "note": "", "scope": "result"}],
     "session": {"id": "s-1", "mode": "submission", "position": 1, "runs": 2, "resumed": False, "cooldown_s": None},
     "performance": {
@@ -98,6 +98,13 @@ def test_a_number_that_is_not_finite_is_refused(folder: Path, key: str, number: 
     before, _, after = json.dumps(RECORD).partition(name)
     rest = after[len(after) - len(after.lstrip("-+.0123456789e")) :]
     assert refusal(folder, f"{before}{name}{number}{rest}")
+
+
+@pytest.mark.parametrize("value", [4.7, "min_query_count", ["min_query_count"]])
+def test_loadgen_settings_that_are_no_mapping_are_refused(folder: Path, value: Any) -> None:
+    record = copy.deepcopy(RECORD)
+    record["load"]["loadgen"] = value
+    assert "load.loadgen" in refusal(folder, json.dumps(record))
 
 
 def test_a_key_that_stands_twice_is_refused(folder: Path) -> None:

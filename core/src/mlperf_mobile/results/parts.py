@@ -109,6 +109,7 @@ class LoadFacts(OpenPart):
     expected_latency_ns: Integer | None = None
     batch: Integer | None = None
     seeds: dict[str, Integer] = Field(default_factory=dict)
+    loadgen: dict[str, Json] = Field(default_factory=dict)
 
 
 class Temperature(Part):
