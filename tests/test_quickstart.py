@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import subprocess
@@ -83,6 +84,17 @@ def test_run_without_arguments(tmp_path, trained):
     answers = {item["qsl_idx"]: int.from_bytes(bytes.fromhex(item["data"]), "little") for item in log}
     assert len(answers) == len(log) == 10_000
     assert np.mean([answers[n] == label for n, label in enumerate(labels())]) == pytest.approx(accuracy["value"])
+
+
+@pytest.mark.parametrize("task", MEASURED)
+def test_the_packaged_models_are_those_that_training_measured(task):
+    """The conformance kit holds the settings against the files; this is whether the numbers are of these files."""
+    packaged = files(f"mlperf_mobile_task_{task}") / "quickstart"
+    measured = json.loads((packaged / "quickstart.json").read_text())
+    for numerics in ("int8", "float32"):
+        data = (packaged / measured[numerics]["file"]).read_bytes()
+        assert measured[numerics]["sha256"] == hashlib.sha256(data).hexdigest()
+        assert measured[numerics]["bytes"] == len(data)
 
 
 def test_the_float32_model_reaches_its_reference(tmp_path, trained):

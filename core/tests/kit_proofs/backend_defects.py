@@ -7,27 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pydantic import BaseModel, ConfigDict
+from defects import Offered, Proofs
 
 from mlperf_mobile.backend_checks import sized
 from mlperf_mobile.contracts import Artifact, Placement, Probe, TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError
-from mlperf_mobile.plugin import BackendInfo, Capability, Ref
+from mlperf_mobile.plugin import HOOK_API, BackendInfo, Capability, Ref
 from mlperf_mobile.testing.backend import BackendConformance
 
 SPEC = TensorSpec("x", (1, 4), np.dtype(np.float32))
 MODEL = b"double: y = x + x, in a format made up for these proofs"
 QUANTIZED = b"double: y = x + x, of int8"
 OPEN = b"double: y = x + x, of any length"
-
-
-class Options(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    name: str = ""
-
-
-class Anything(BaseModel):
-    model_config = ConfigDict(extra="allow")
 
 
 class Session:
@@ -111,18 +102,13 @@ OFFER = BackendInfo(
     backend=Ref("backend_defects:Backend"),
     model_formats=("double",),
     capabilities=frozenset({Capability.BATCH, Capability.QUANTIZED}),
-    options=Ref("backend_defects:Options"),
-    hook_api=(2, 0),
+    options=Ref("defects:Options"),
+    hook_api=HOOK_API,
 )
 
 
-class TestCorrect(BackendConformance):
-    plugin_module = "json"
+class TestCorrect(Offered, BackendConformance):
     offer = OFFER
-
-    @pytest.fixture
-    def info(self):
-        return self.offer
 
     @pytest.fixture
     def model(self, tmp_path):
@@ -143,15 +129,15 @@ class TestCorrect(BackendConformance):
         return path
 
 
-def broken(name, backend=None, session=None, module="json", **changes):
-    """A test class for one defect, and the backend it needs, put into this module under its name."""
-    if backend or session:
-        parts = dict(backend or {})
-        if session:
-            parts["session"] = type("Session", (Session,), session)
-        globals()[f"{name}Backend"] = type(f"{name}Backend", (Backend,), parts)
-        changes["backend"] = Ref(f"backend_defects:{name}Backend")
-    return type(f"Test{name}", (TestCorrect,), {"plugin_module": module, "offer": replace(OFFER, **changes)})
+PROOFS = Proofs(TestCorrect, "backend")
+
+
+def broken(name, backend=None, session=None, **changes):
+    """A test class for one defect: what differs from the correct backend and its session."""
+    parts = dict(backend or {})
+    if session:
+        parts["session"] = type("Session", (Session,), session)
+    return PROOFS.broken(name, type(f"{name}Backend", (Backend,), parts) if parts else None, **changes)
 
 
 def raises(error):
@@ -275,14 +261,7 @@ def padded(self, samples):
 
 
 DEFECTS = {
-    "test_plugin_module_is_light": broken("Heavy", module="numpy"),
-    "test_hook_api_is_a_literal": broken("Constant", module="mlperf_mobile.registry"),
-    "test_offer_speaks_this_core": broken("Newer", hook_api=(3, 0)),
-    "test_offer_tells_what_it_is": broken("Silent", summary=""),
-    "test_unknown_options_are_refused": broken("Lax", options=Ref("backend_defects:Anything")),
-    "test_every_test_is_the_kits_own": type(
-        "TestOverride", (TestCorrect,), {"test_computes_the_model": lambda self: None}
-    ),
+    **PROOFS.of_any_offer("test_computes_the_model"),
     "test_probe_answers_on_any_machine": broken("Mute", {"probe": lambda self: Probe(usable=False)}),
     "test_probe_names_runtime_and_accelerators": broken(
         "Boaster", {"probe": lambda self: Probe(True, ("cpu", "npu"), {"numpy": "2"}, "numpy 2")}
@@ -325,6 +304,7 @@ DEFECTS = {
     "test_batches_are_answered_in_order": broken("Padding", session={"run_batch": padded}),
 }
 MORE = [
+    *PROOFS.more_of_any_offer(),
     ("test_outputs_match_their_specs", broken("Nan", session=from_call(50, nan))),
     ("test_outputs_match_their_specs", broken("Infinite", session=from_call(50, lambda s, y: (y[0] / np.float32(0),)))),
     ("test_outputs_match_their_specs", broken("Bare", session=from_call(1, lambda self, outputs: outputs[0]))),
@@ -343,5 +323,4 @@ PASSES = [
     ("test_variation_is_small", broken("Varying", session={"run": trembling(0.005), "variation": 0.01})),
 ]
 """What a test of the kit does not mind."""
-for _, case in [*DEFECTS.items(), *MORE, *PASSES]:
-    globals()[case.__name__] = case
+PROOFS.publish(*DEFECTS.values(), *(case for _, case in [*MORE, *PASSES]))

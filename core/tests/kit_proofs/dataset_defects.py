@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import count
 
 import pytest
-from pydantic import BaseModel, ConfigDict
+from defects import Offered, Proofs
 
 from mlperf_mobile.errors import DataError
-from mlperf_mobile.plugin import DatasetInfo, Ref
+from mlperf_mobile.plugin import HOOK_API, DatasetInfo, Ref
 from mlperf_mobile.testing.dataset import DatasetConformance
-
-
-class Options(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    name: str = ""
-
-
-class Anything(BaseModel):
-    model_config = ConfigDict(extra="allow")
 
 
 class Lines:
@@ -46,18 +36,13 @@ OFFER = DatasetInfo(
     summary="lines of text",
     dataset=Ref("dataset_defects:Lines"),
     tasks=("count",),
-    options=Ref("dataset_defects:Options"),
-    hook_api=(2, 0),
+    options=Ref("defects:Options"),
+    hook_api=HOOK_API,
 )
 
 
-class TestCorrect(DatasetConformance):
-    plugin_module = "json"
+class TestCorrect(Offered, DatasetConformance):
     offer = OFFER
-
-    @pytest.fixture
-    def info(self):
-        return self.offer
 
     @pytest.fixture
     def dataset(self, tmp_path):
@@ -65,12 +50,12 @@ class TestCorrect(DatasetConformance):
         return self.offer.dataset.load()(tmp_path, {})
 
 
-def broken(name, dataset=None, module="json", **changes):
-    """A test class for one defect, and the data set it needs, put into this module under its name."""
-    if dataset:
-        globals()[f"{name}Lines"] = type(f"{name}Lines", (Lines,), dataset)
-        changes["dataset"] = Ref(f"dataset_defects:{name}Lines")
-    return type(f"Test{name}", (TestCorrect,), {"plugin_module": module, "offer": replace(OFFER, **changes)})
+PROOFS = Proofs(TestCorrect, "dataset")
+
+
+def broken(name, dataset=None, **changes):
+    """A test class for one defect: what differs from the correct data set."""
+    return PROOFS.broken(name, type(f"{name}Lines", (Lines,), dataset) if dataset else None, **changes)
 
 
 CALLS = count()
@@ -81,14 +66,7 @@ def fussy(self, path, options):
 
 
 DEFECTS = {
-    "test_plugin_module_is_light": broken("Heavy", module="numpy"),
-    "test_hook_api_is_a_literal": broken("Constant", module="mlperf_mobile.registry"),
-    "test_offer_speaks_this_core": broken("Older", hook_api=(0, 9)),
-    "test_offer_tells_what_it_is": broken("Long", summary="x" * 121),
-    "test_unknown_options_are_refused": broken("Lax", options=Ref("dataset_defects:Anything")),
-    "test_every_test_is_the_kits_own": type(
-        "TestOverride", (TestCorrect,), {"test_names_its_tasks": lambda self: None}
-    ),
+    **PROOFS.of_any_offer("test_names_its_tasks"),
     "test_names_its_tasks": broken("ForNobody", tasks=()),
     "test_has_samples_with_truths": broken("Unlabelled", {"truth": lambda self, index: None}),
     "test_samples_are_repeatable": broken("Drifting", {"sample": lambda self, index: f"{index} {next(CALLS)}"}),
@@ -98,4 +76,4 @@ DEFECTS = {
     "test_fingerprints_tell_samples_apart": broken("Alike", {"fingerprint": lambda self, index: bytes(32)}),
     "test_a_missing_folder_is_told": broken("Fussy", {"__init__": fussy}),
 }
-globals().update({case.__name__: case for case in DEFECTS.values()})
+PROOFS.publish(*DEFECTS.values())

@@ -5,44 +5,33 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-from pydantic import BaseModel, ConfigDict
+from defects import Offered, Proofs
 
 from mlperf_mobile.contracts import Seeds
-from mlperf_mobile.plugin import Ref, ScenarioInfo
+from mlperf_mobile.plugin import HOOK_API, Ref, ScenarioInfo
 from mlperf_mobile.scenarios.offline import Offline
 from mlperf_mobile.scenarios.single_stream import SingleStream
 from mlperf_mobile.testing.scenario import ScenarioConformance
-
-
-class Options(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
 
 OFFER = ScenarioInfo(
     name="single-stream",
     summary="the built-in one, broken",
     scenario=Ref("mlperf_mobile.scenarios.single_stream:SingleStream"),
     settings="mlperf_mobile.scenarios:single_stream.yaml",
-    hook_api=(2, 0),
+    hook_api=HOOK_API,
 )
 
 
-class TestCorrect(ScenarioConformance):
-    plugin_module = "json"
+class TestCorrect(Offered, ScenarioConformance):
     offer = OFFER
 
-    @pytest.fixture
-    def info(self):
-        return self.offer
+
+PROOFS = Proofs(TestCorrect, "scenario")
 
 
-def broken(scenario=None, module="json", name="", **changes):
-    """A test class for one defect."""
-    if scenario:
-        changes["scenario"] = Ref(f"scenario_defects:{scenario.__name__}")
-        name = scenario.__name__
-    return type(f"Test{name}", (TestCorrect,), {"plugin_module": module, "offer": replace(OFFER, **changes)})
+def broken(scenario):
+    """A test class of a broken scenario."""
+    return PROOFS.broken(scenario.__name__, scenario)
 
 
 class TooFew(SingleStream):
@@ -147,13 +136,8 @@ class Littering(SingleStream):
 
 
 DEFECTS = {
-    "test_plugin_module_is_light": broken(name="Heavy", module="numpy"),
-    "test_hook_api_is_a_literal": broken(name="Constant", module="mlperf_mobile.registry"),
-    "test_offer_speaks_this_core": broken(name="Newer", hook_api=(3, 0)),
-    "test_offer_tells_what_it_is": broken(name="Lines", summary="two\nlines"),
-    "test_unknown_options_are_refused": broken(name="Lax", options=Ref("scenario_defects:Options")),
-    "test_every_test_is_the_kits_own": type("TestOverride", (TestCorrect,), {"test_never_pads": lambda self: None}),
-    "test_settings_give_the_three_rules": broken(name="OnlyNormal", settings="kit_settings:only_normal.yaml"),
+    **PROOFS.of_any_offer("test_never_pads"),
+    "test_settings_give_the_three_rules": PROOFS.broken("OnlyNormal", settings="kit_settings:only_normal.yaml"),
     "test_answers_at_least_the_minimum": broken(TooFew),
     "test_runs_at_least_the_minimum_duration": broken(TooShort),
     "test_uses_loaded_samples_only": broken(Forgetful),
@@ -167,4 +151,4 @@ DEFECTS = {
     "test_failures_come_out": broken(Swallowing),
     "test_writes_into_its_folder_only": broken(Littering),
 }
-globals().update({case.__name__: case for case in DEFECTS.values()})
+PROOFS.publish(*DEFECTS.values())

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from pydantic import BaseModel, ConfigDict
+from defects import Offered, Proofs
 
 from mlperf_mobile.contracts import Score, TensorSpec
 from mlperf_mobile.errors import DataError, ModelError
-from mlperf_mobile.plugin import Ref, TaskInfo
+from mlperf_mobile.plugin import HOOK_API, Ref, TaskInfo
 from mlperf_mobile.testing.task import TaskConformance
-
-
-class Options(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    name: str = ""
-
-
-class Anything(BaseModel):
-    model_config = ConfigDict(extra="allow")
+from mlperf_mobile.testing.task_settings import Target
 
 
 class Numbers:
@@ -78,20 +68,22 @@ OFFER = TaskInfo(
     name="echo",
     summary="say the number",
     task=Ref("task_defects:Task"),
-    settings="kit_settings:good.yaml",
-    options=Ref("task_defects:Options"),
-    hook_api=(2, 0),
+    settings="kit_settings:tasks.yaml#good",
+    options=Ref("defects:Options"),
+    hook_api=HOOK_API,
 )
+TARGETS = [Target("double", "numbers", "exact", 0.98765, 2 / 3)]
 SPEC = TensorSpec("x", (1, 2), np.dtype(np.float32))
 
 
-class TestCorrect(TaskConformance):
-    plugin_module = "json"
+class TestCorrect(Offered, TaskConformance):
+    plugin_module = "kit_settings.plugin"
     offer = OFFER
+    measured = TARGETS
 
     @pytest.fixture
-    def info(self):
-        return self.offer
+    def targets(self):
+        return self.measured
 
     @pytest.fixture
     def inputs(self):
@@ -110,17 +102,24 @@ class TestCorrect(TaskConformance):
         return [(np.array([[n, 0]], np.float32),) for n in range(len(dataset))]
 
 
-def broken(name, /, task=None, codec=None, metric=None, module="json", **changes):
-    """A test class for one defect, and the task it needs, put into this module under its name."""
+PROOFS = Proofs(TestCorrect, "task")
+
+
+def broken(name, /, task=None, codec=None, metric=None, **changes):
+    """A test class for one defect: what differs from the correct task, its codec and its metric."""
     parts = dict(task or {})
     if codec:
         parts["codec"] = type("Codec", (Codec,), codec)
     if metric:
         parts["scorer"] = type("Metric", (Metric,), metric)
-    if parts:
-        globals()[f"{name}Task"] = type(f"{name}Task", (Task,), parts)
-        changes["task"] = Ref(f"task_defects:{name}Task")
-    return type(f"Test{name}", (TestCorrect,), {"plugin_module": module, "offer": replace(OFFER, **changes)})
+    return PROOFS.broken(name, type(f"{name}Task", (Task,), parts) if parts else None, **changes)
+
+
+def misdescribed(name, targets=TARGETS):
+    """A test class for one defect of the settings: that part of ``kit_settings/tasks.yaml``."""
+    case = PROOFS.broken(name.title().replace("_", ""), settings=f"kit_settings:tasks.yaml#{name}")
+    case.measured = targets
+    return case
 
 
 def noisy(self, sample):
@@ -146,16 +145,16 @@ def update_in_order(self, index, response):
 
 
 DEFECTS = {
-    "test_plugin_module_is_light": broken("Heavy", module="numpy"),
-    "test_hook_api_is_a_literal": broken("Constant", module="mlperf_mobile.registry"),
-    "test_offer_speaks_this_core": broken("Newer", hook_api=(2, 99)),
-    "test_offer_tells_what_it_is": broken("Wordy", name="two words"),
-    "test_unknown_options_are_refused": broken("Lax", options=Ref("task_defects:Anything")),
-    "test_every_test_is_the_kits_own": type(
-        "TestOverride", (TestCorrect,), {"test_order_does_not_matter": lambda self: None}
-    ),
-    "test_settings_can_be_read": broken("NoDefault", settings="kit_settings:no_dataset.yaml"),
-    "test_settings_hold_known_keys_only": broken("Typo", settings="kit_settings:typo.yaml"),
+    **PROOFS.of_any_offer("test_order_does_not_matter"),
+    "test_settings_can_be_read": misdescribed("no_dataset"),
+    "test_settings_hold_known_keys_only": misdescribed("typo"),
+    "test_models_set_known_options": misdescribed("unknown_option"),
+    "test_packaged_models_are_named": misdescribed("unnamed_model"),
+    "test_packaged_files_have_their_checksums": misdescribed("other_checksum"),
+    "test_targets_are_those_measured": misdescribed("other_reference"),
+    "test_targets_are_in_the_metric_of_the_task": misdescribed("other_metric"),
+    "test_suites_name_known_models_and_data": misdescribed("unknown_to_the_suite"),
+    "test_the_quickstart_needs_no_download": misdescribed("model_to_download"),
     "test_encoded_samples_match_the_specs": broken(
         "Strided", codec={"encode": lambda self, sample: (np.zeros((1, 4), np.float32)[:, ::2],)}
     ),
@@ -171,4 +170,17 @@ DEFECTS = {
     "test_order_does_not_matter": broken("Ordered", metric={"update": update_in_order}),
     "test_foreign_responses_are_refused": broken("Gullible", metric={"update": lambda self, index, response: None}),
 }
-globals().update({case.__name__: case for case in DEFECTS.values()})
+MORE = [
+    ("test_models_set_known_options", broken("Without", settings="kit_settings:tasks.yaml#good", options=None)),
+    ("test_packaged_files_have_their_checksums", misdescribed("no_checksum")),
+    ("test_packaged_files_have_their_checksums", misdescribed("other_size")),
+    ("test_targets_are_those_measured", misdescribed("other_ratio")),
+    ("test_targets_are_those_measured", misdescribed("good", targets=())),
+    ("test_the_quickstart_needs_no_download", misdescribed("data_to_download")),
+    ("test_the_quickstart_needs_no_download", misdescribed("model_for_other_data")),
+]
+"""Further defects that a test of the kit catches."""
+
+PASSES = [("test_targets_are_those_measured", misdescribed("two_digits"))]
+"""What a test of the kit does not mind."""
+PROOFS.publish(*DEFECTS.values(), *(case for _, case in [*MORE, *PASSES]))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
 import struct
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -12,13 +14,15 @@ from PIL import Image as Pillow
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.testing.dataset import DatasetConformance
 from mlperf_mobile.testing.task import TaskConformance
+from mlperf_mobile.testing.task_settings import Target
 from mlperf_mobile_task_image_classification import plugin
 from mlperf_mobile_task_image_classification.fashion_mnist import IMAGES, LABELS, FashionMnist
 from mlperf_mobile_task_image_classification.imagenet import ImageNet
 from mlperf_mobile_task_image_classification.options import ImageNetOptions
 
 DATASETS = {info.name: info for info in plugin.mlperf_mobile_datasets()}
-PLUGIN = "mlperf_mobile_task_image_classification.plugin"
+PACKAGE = "mlperf_mobile_task_image_classification"
+PLUGIN = f"{PACKAGE}.plugin"
 
 
 def folder_of_images(path):
@@ -36,6 +40,15 @@ class TestTask(TaskConformance):
     @pytest.fixture
     def info(self):
         return next(iter(plugin.mlperf_mobile_tasks()))
+
+    @pytest.fixture
+    def targets(self):
+        """98 % of what the float32 model reached after training."""
+        measured = json.loads((files(PACKAGE) / "quickstart" / "quickstart.json").read_text())
+        reference = measured["float32"]["top1"]
+        return [
+            Target(f"fashion_mobilenet_{n}", "fashion_mnist", "top-1", reference, 0.98) for n in ("int8", "float32")
+        ]
 
     @pytest.fixture(params=["float32", "uint8", "int8"])
     def inputs(self, request):

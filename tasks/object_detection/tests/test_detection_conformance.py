@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -12,13 +13,15 @@ from PIL import Image as Pillow
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.testing.dataset import DatasetConformance
 from mlperf_mobile.testing.task import TaskConformance
+from mlperf_mobile.testing.task_settings import Target
 from mlperf_mobile_task_object_detection import plugin
 from mlperf_mobile_task_object_detection.coco import Coco
 from mlperf_mobile_task_object_detection.fashion_scenes import FashionScenes
-from mlperf_mobile_task_object_detection.options import CocoOptions
+from mlperf_mobile_task_object_detection.options import CocoOptions, TaskOptions
 
 DATASETS = {info.name: info for info in plugin.mlperf_mobile_datasets()}
-PLUGIN = "mlperf_mobile_task_object_detection.plugin"
+PACKAGE = "mlperf_mobile_task_object_detection"
+PLUGIN = f"{PACKAGE}.plugin"
 
 
 def folder_of_images(path, name="instances_val2017.json"):
@@ -41,6 +44,13 @@ class OfTask(TaskConformance):
     @pytest.fixture
     def info(self):
         return next(iter(plugin.mlperf_mobile_tasks()))
+
+    @pytest.fixture
+    def targets(self):
+        """95 % of what the float32 model reached after training, the ratio of MLPerf Mobile's MobileDet-SSD."""
+        measured = json.loads((files(PACKAGE) / "quickstart" / "quickstart.json").read_text())
+        reference = measured["float32"]["mAP"]
+        return [Target(f"fashion_ssd_{n}", "fashion_scenes", "mAP", reference, 0.95) for n in ("int8", "float32")]
 
     @pytest.fixture
     def dataset(self, tmp_path):
@@ -73,8 +83,8 @@ class TestRaw(OfTask):
     """A model of a 32x32 image with 4x4 places of three anchors, and 2x2 places of six: 72 anchors."""
 
     @pytest.fixture
-    def task(self, info):
-        return info.task.load()({"anchor_strides": [8, 16]})
+    def options(self):
+        return TaskOptions(anchor_strides=(8, 16))
 
     @pytest.fixture(params=["float32", "int8"])
     def inputs(self, request):

@@ -6,6 +6,7 @@ import json
 import struct
 import zlib
 from dataclasses import astuple
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.testing.dataset import DatasetConformance
 from mlperf_mobile.testing.task import TaskConformance
+from mlperf_mobile.testing.task_settings import Target
 from mlperf_mobile_task_question_answering import plugin, tfrecord
 from mlperf_mobile_task_question_answering.made_up_facts import ANNOTATIONS, MadeUpFacts
 from mlperf_mobile_task_question_answering.options import RecordOptions, SquadOptions
@@ -20,7 +22,8 @@ from mlperf_mobile_task_question_answering.squad import Squad
 from mlperf_mobile_task_question_answering.squad_tfrecord import SquadRecords
 
 DATASETS = {info.name: info for info in plugin.mlperf_mobile_datasets()}
-PLUGIN = "mlperf_mobile_task_question_answering.plugin"
+PACKAGE = "mlperf_mobile_task_question_answering"
+PLUGIN = f"{PACKAGE}.plugin"
 LENGTH = 24
 
 
@@ -45,6 +48,13 @@ class TestTask(TaskConformance):
     @pytest.fixture
     def info(self):
         return next(iter(plugin.mlperf_mobile_tasks()))
+
+    @pytest.fixture
+    def targets(self):
+        """93 % of what the float32 model reached after training, the ratio of MLPerf Mobile's rules for MobileBERT."""
+        measured = json.loads((files(PACKAGE) / "quickstart" / "quickstart.json").read_text())
+        reference = measured["float32"]["f1"]
+        return [Target(f"facts_transformer_{n}", "made_up_facts", "F1", reference, 0.93) for n in ("int8", "float32")]
 
     @pytest.fixture(params=["int32", "float32"])
     def inputs(self, request):

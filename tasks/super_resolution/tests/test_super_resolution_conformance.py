@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
+
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -9,13 +12,15 @@ from PIL import Image as Pillow
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.testing.dataset import DatasetConformance
 from mlperf_mobile.testing.task import TaskConformance
+from mlperf_mobile.testing.task_settings import Target
 from mlperf_mobile_task_super_resolution import plugin
 from mlperf_mobile_task_super_resolution.options import PairsOptions
 from mlperf_mobile_task_super_resolution.pairs import Pairs
 from mlperf_mobile_task_super_resolution.photo_pairs import PhotoPairs
 
 DATASETS = {info.name: info for info in plugin.mlperf_mobile_datasets()}
-PLUGIN = "mlperf_mobile_task_super_resolution.plugin"
+PACKAGE = "mlperf_mobile_task_super_resolution"
+PLUGIN = f"{PACKAGE}.plugin"
 
 
 def folders_of_pairs(path):
@@ -34,6 +39,16 @@ class TestTask(TaskConformance):
     @pytest.fixture
     def info(self):
         return next(iter(plugin.mlperf_mobile_tasks()))
+
+    @pytest.fixture
+    def targets(self):
+        """What the float32 model reached after training, times EDSR's share: it has to keep 33 dB of 33.58 dB.
+
+        Source of the share: mobile_open, rules/mobile_inference_rules.adoc.
+        """
+        measured = json.loads((files(PACKAGE) / "quickstart" / "quickstart.json").read_text())
+        reference = measured["float32"]["psnr"]
+        return [Target(f"photo_edsr_{n}", "photo_pairs", "PSNR", reference, 33 / 33.58) for n in ("int8", "float32")]
 
     @pytest.fixture(params=["float32", "uint8", "int8"])
     def inputs(self, request):

@@ -11,20 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlperf_mobile.config import layers
 from mlperf_mobile.config.catalogue import Catalogue
+from mlperf_mobile.config.document import read_resource
 from mlperf_mobile.contracts import Codec, Dataset, Recipe, Task, Tensors, TensorSpec
 from mlperf_mobile.errors import DataError, ModelError
 from mlperf_mobile.plugin import TaskInfo
-from mlperf_mobile.testing.kit import Conformance
+from mlperf_mobile.testing.task_settings import SettingsTests
 
 
-class TaskConformance(Conformance):
-    """Subclass once per task; give ``plugin_module`` and the fixtures that raise ``NotImplementedError``."""
+class TaskConformance(SettingsTests):
+    """Subclass once per task; give ``plugin_module`` and the fixtures that raise ``NotImplementedError``.
 
-    @pytest.fixture
-    def info(self) -> TaskInfo:
-        raise NotImplementedError
+    A task whose settings have quality targets gives ``targets``, too.
+    """
 
     @pytest.fixture
     def inputs(self) -> Sequence[TensorSpec]:
@@ -55,20 +54,6 @@ class TaskConformance(Conformance):
     def codec(self, task: Task, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
         """The task, bound to a model that fits."""
         return task.bind(inputs, outputs)
-
-    def test_settings_can_be_read(self, info: TaskInfo) -> None:
-        """The settings name a default data set, and their models are complete."""
-        catalogue = Catalogue.of(info.settings, info.name)
-        assert "dataset" in catalogue.defaults
-        assert "model" not in catalogue.defaults or catalogue.defaults["model"].value in catalogue.models
-        catalogue.places()
-
-    def test_settings_hold_known_keys_only(self, info: TaskInfo) -> None:
-        """Every setting is one that the core or the task's options know."""
-        defaults = Catalogue.of(info.settings, info.name).defaults
-        plain = {key: s for key, s in defaults.items() if not key.startswith("runs.")}
-        model = info.options.load() if info.options else None
-        layers.resolve_names(plain, {"task": model})  # type: ignore[dict-item]  # options are pydantic models
 
     def test_encoded_samples_match_the_specs(
         self, codec: Codec, inputs: Sequence[TensorSpec], dataset: Dataset
@@ -148,6 +133,19 @@ class TaskConformance(Conformance):
             wrong.update(index, responses[(index + 1) % len(responses)])
         assert right.score().value > wrong.score().value
         assert right.score().samples == len(responses)
+
+    def test_targets_are_in_the_metric_of_the_task(
+        self, task: Task, info: TaskInfo, catalogue: Catalogue, codec: Codec, dataset: Dataset, perfect: list[Tensors]
+    ) -> None:
+        """A target of another metric would be compared with a number that it does not mean."""
+        metric = task.metric(dataset)
+        for index, outputs in enumerate(perfect):
+            metric.update(index, codec.decode(outputs))
+        named = {quality.metric for entry in catalogue.models.values() for quality in entry.quality}
+        for suite in self.suites(info):
+            layer = read_resource(suite.settings, suite.name)
+            named |= {setting.value for key, setting in layer.items() if key == "quality.metric"}
+        assert named <= {metric.score().metric}
 
     def test_order_does_not_matter(self, task: Task, codec: Codec, dataset: Dataset, perfect: list[Tensors]) -> None:
         """LoadGen's log is in the order of completion."""

@@ -1,64 +1,28 @@
-"""The models that the settings name are the files that are packaged, and their target is what training measured."""
+"""The quickstart's data is what was measured and what its generator makes, and nothing of it was trained on."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
-import yaml
 
 from mlperf_mobile_task_question_answering.made_up_facts import SHA256
 
 PACKAGE = files("mlperf_mobile_task_question_answering")
-MODELS = {"facts_transformer_int8": "int8", "facts_transformer_float32": "float32"}
 SCRIPTS = Path(__file__).parents[1] / "quickstart"
 
 
-def read_yaml(name):
-    return yaml.safe_load((PACKAGE / name).read_text())
-
-
-def measured():
-    return json.loads((PACKAGE / "quickstart" / "quickstart.json").read_text())
-
-
-def test_every_packaged_model_is_named():
-    packaged = {
-        path.name.removesuffix(".tflite") for path in (PACKAGE / "quickstart").iterdir() if ".tflite" in path.name
-    }
-    named = {name for name, entry in read_yaml("task.yaml")["models"].items() if "file" in entry}
-    assert named == packaged == set(MODELS)
-
-
-@pytest.mark.parametrize(("model", "numerics"), MODELS.items())
-def test_the_checksum_is_that_of_the_file_that_was_measured(model, numerics):
-    entry = read_yaml("task.yaml")["models"][model]
-    data = (PACKAGE / entry["file"]).read_bytes()
-    assert entry["sha256"] == hashlib.sha256(data).hexdigest() == measured()[numerics]["sha256"]
-    assert len(data) == measured()[numerics]["bytes"] < 3_000_000
-
-
 def test_the_data_is_what_was_measured():
-    assert measured()["data"] == SHA256
+    measured = json.loads((PACKAGE / "quickstart" / "quickstart.json").read_text())
+    assert measured["data"] == SHA256
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_the_target_is_93_percent_of_the_float32_model(model):
-    """The ratio of MLPerf Mobile's rules for MobileBERT."""
-    (quality,) = read_yaml("task.yaml")["models"][model]["quality"]
-    assert (quality["dataset"], quality["metric"], quality["ratio"]) == ("made_up_facts", "F1", 0.93)
-    assert quality["reference"] == pytest.approx(measured()["float32"]["f1"], abs=5e-5)
-
-
-def test_the_quickstart_runs_a_packaged_model_on_packaged_data():
-    task, quickstart = read_yaml("task.yaml"), read_yaml("quickstart.yaml")
-    assert quickstart["model"] in task["models"]
-    assert quickstart["dataset"] in task["models"][quickstart["model"]]["datasets"]
-    assert quickstart["rules"] == "quick"
+@pytest.mark.parametrize("numerics", ["int8", "float32"])
+def test_the_models_are_small(numerics):
+    assert len((PACKAGE / "quickstart" / f"facts_transformer_{numerics}.tflite").read_bytes()) < 3_000_000
 
 
 @pytest.mark.skipif(not SCRIPTS.is_dir(), reason="the scripts come with the source")

@@ -1,0 +1,164 @@
+"""Tests of a task's settings: the models and data that they name, quality targets, suites and the quickstart."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
+from decimal import Decimal
+from importlib import import_module
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from mlperf_mobile.config import layers
+from mlperf_mobile.config.catalogue import Catalogue, Place
+from mlperf_mobile.config.document import Layer, read_resource
+from mlperf_mobile.config.selection import DEFAULT_SUITE
+from mlperf_mobile.plugin import DatasetInfo, SuiteInfo, TaskInfo
+from mlperf_mobile.testing.kit import Conformance
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The quality target of a model on one data set: a share of a reference, or a value of its own."""
+
+    model: str
+    dataset: str
+    metric: str
+    reference: float
+    """What the reference model reached, in full precision; settings may round it."""
+    ratio: float = 1.0
+    at_least: float | None = None
+
+
+class SettingsTests(Conformance):
+    """What the file that ``TaskInfo.settings`` names says, held against the package and the plugin's other offers."""
+
+    @pytest.fixture
+    def info(self) -> TaskInfo:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def targets(self) -> Sequence[Target]:
+        """The quality targets of the models, from where they were measured or published: not from the settings."""
+        return ()
+
+    @pytest.fixture
+    def catalogue(self, info: TaskInfo) -> Catalogue:
+        """The settings."""
+        return Catalogue.of(info.settings, info.name)
+
+    def test_settings_can_be_read(self, catalogue: Catalogue) -> None:
+        """The settings name a default data set, and their models are complete."""
+        assert "dataset" in catalogue.defaults
+        assert "model" not in catalogue.defaults or catalogue.defaults["model"].value in catalogue.models
+        catalogue.places()
+
+    def test_settings_hold_known_keys_only(self, info: TaskInfo, catalogue: Catalogue) -> None:
+        """Every setting is one that the core or the task's options know."""
+        plain = {key: s for key, s in catalogue.defaults.items() if not key.startswith("runs.")}
+        layers.resolve_names(plain, {"task": _options_model(info)})
+
+    def test_models_set_known_options(self, info: TaskInfo, catalogue: Catalogue) -> None:
+        """The options that a model brings along are the task's, with values that it takes."""
+        model = _options_model(info)
+        for name, entry in catalogue.models.items():
+            try:
+                _ = model.model_validate(entry.task_options) if model else None
+            except ValidationError as error:
+                pytest.fail(f"model {name}: {error}")
+            assert model or not entry.task_options, f"model {name} sets options of a task that has none"
+
+    def test_packaged_models_are_named(self, catalogue: Catalogue) -> None:
+        """Every model file of the package is in the settings: one that nobody can name only takes up room."""
+        forms = [form for entry in catalogue.models.values() for form in entry.forms]
+        suffixes = tuple(f".{form.format}" for form in forms)
+        packaged = {path for path in _packaged_files(files(catalogue.package)) if path.endswith(suffixes)}
+        assert packaged == {form.file for form in forms if form.file}
+
+    def test_packaged_files_have_their_checksums(self, catalogue: Catalogue) -> None:
+        """Files of the package that the settings name have the sha256, and the size, that the settings give."""
+        for what, place in catalogue.places().items():
+            if place.file:
+                data = files(catalogue.package).joinpath(place.file).read_bytes()
+                assert place.sha256 == hashlib.sha256(data).hexdigest(), f"{what}: the sha256 of {place.file}"
+                assert place.bytes in (None, len(data)), f"{what}: the size of {place.file}"
+
+    def test_targets_are_those_measured(self, catalogue: Catalogue, targets: Sequence[Target]) -> None:
+        """Quality targets are those of the fixture ``targets``, rounded to the digits that the settings write."""
+        written = [
+            Target(name, each.dataset, each.metric, each.reference, each.ratio, each.at_least)
+            for name, entry in catalogue.models.items()
+            for each in entry.quality
+        ]
+        measured = {astuple(each)[:3]: each for each in targets}
+        assert {astuple(each)[:3] for each in written} == set(measured), "give the fixture targets"
+        for each in written:
+            source = measured[astuple(each)[:3]]
+            assert each.reference == _rounded_like(source.reference, each.reference), each.model
+            assert each.ratio == _rounded_like(source.ratio, each.ratio), each.model
+            assert each.at_least == source.at_least, each.model
+
+    def test_suites_name_known_models_and_data(self, info: TaskInfo, catalogue: Catalogue) -> None:
+        """The models and data sets of the plugin's suites are in the settings, or among the plugin's data sets."""
+        offered = {each.name for each in self._datasets(info)}
+        for suite in self.suites(info):
+            layer = read_resource(suite.settings, suite.name)
+            for key, known in (
+                ("model", set(catalogue.models)),
+                ("dataset", offered | set(catalogue.data)),
+                ("performance_dataset", offered | set(catalogue.data)),
+            ):
+                assert key not in layer or layer[key].value in known, f"{suite.name}: {key}"
+
+    def test_the_quickstart_needs_no_download(self, info: TaskInfo, catalogue: Catalogue) -> None:
+        """The first run of a newcomer takes a model and data of the package, which belong together, and is short."""
+        quickstart = [each for each in self.suites(info) if each.suite == DEFAULT_SUITE]
+        if not quickstart:
+            pytest.skip("the plugin has no part in the quickstart")
+        for suite in quickstart:
+            layer: Layer = catalogue.defaults | read_resource(suite.settings, suite.name)
+            model, dataset = catalogue.models[layer["model"].value], layer["dataset"].value
+            assert any(form.file for form in model.forms)
+            assert dataset in model.datasets
+            assert self._is_packaged(info, catalogue, dataset)
+            assert layer["rules"].value in ("quick", "rapid")
+
+    def suites(self, info: TaskInfo) -> list[SuiteInfo]:
+        """The task's parts of suites."""
+        offer = getattr(import_module(self.plugin_module), "mlperf_mobile_suites", tuple)
+        return [each for each in offer() if each.task == info.name]
+
+    def _datasets(self, info: TaskInfo) -> list[DatasetInfo]:
+        """The plugin's own data sets for the task."""
+        offer = getattr(import_module(self.plugin_module), "mlperf_mobile_datasets", tuple)
+        return [each for each in offer() if info.name in each.tasks]
+
+    def _is_packaged(self, info: TaskInfo, catalogue: Catalogue, dataset: str) -> bool:
+        if entry := catalogue.data.get(dataset):
+            places: list[Place] = [*([entry.path] if entry.path else []), *entry.places().values()]
+            return all(place.file for place in places)
+        return any(each.name == dataset and not each.needs_path for each in self._datasets(info))
+
+
+def _options_model(info: TaskInfo) -> type[BaseModel] | None:
+    return info.options.load() if info.options else None  # type: ignore[return-value]  # options are pydantic models
+
+
+def _packaged_files(folder: Traversable, above: str = "") -> Iterator[str]:
+    """Paths of all files in a package, relative to it."""
+    for each in folder.iterdir():
+        path = f"{above}{each.name}"
+        if each.is_dir():
+            yield from _packaged_files(each, f"{path}/")
+        else:
+            yield path
+
+
+def _rounded_like(value: float, written: float) -> float:
+    """``value``, to as many digits behind the point as ``written`` has."""
+    exponent = Decimal(repr(written)).as_tuple().exponent
+    return round(value, -exponent) if isinstance(exponent, int) else value
