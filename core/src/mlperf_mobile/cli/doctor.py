@@ -64,7 +64,7 @@ def _advice(facts: dict[str, Any], backends: list[dict[str, Any]], loadgen: dict
     if not loadgen["usable"]:
         advice.append(f"LoadGen is missing, nothing can be measured: {loadgen['fix']}")
     if not backends:
-        advice.append("no backend is installed: pip install 'mlperf-mobile-backend-tflite[litert]'")
+        advice.append("no backend is installed: pip install mlperf-mobile-backend-tflite")
     if facts["cpu.governor"] and facts["cpu.governor"] != "performance":
         advice.append(f"the CPU governor is {facts['cpu.governor']}: latencies vary; 'performance' holds them steady")
     load, usable = facts["cpu.load_1min"], facts["cpu.usable"]
