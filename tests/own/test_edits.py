@@ -10,7 +10,7 @@ import pytest
 
 from mlperf_mobile.errors import OutputError
 from mlperf_mobile.results import store
-from mlperf_mobile.results.follows import doubts
+from mlperf_mobile_rounds.follows import doubts
 from mlperf_mobile_rounds.official.checks.own import Checker
 from mlperf_mobile_rounds.official.findings import Report, Severity
 

@@ -31,8 +31,8 @@ def add(command: argparse.ArgumentParser) -> None:
     command.epilog = _EXAMPLES
     command.add_argument("action", choices=("list", "verify", "prune"))
     command.add_argument("--cache", metavar="DIR", help="the cache folder; by default the same as for runs")
-    command.add_argument("--days", type=float, help="prune: what has not been used for this many days")
-    command.add_argument("--megabytes", type=float, help="prune: down to this size")
+    command.add_argument("--days", metavar="N", type=float, help="prune: what has not been used for this many days")
+    command.add_argument("--megabytes", metavar="N", type=float, help="prune: down to this size")
     command.add_argument("--all", action="store_true", help="prune: everything")
     command.add_argument("--dry-run", action="store_true", help="prune: only show what would be removed")
     command.add_argument("--json", action="store_true", help="print JSON")

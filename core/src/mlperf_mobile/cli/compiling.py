@@ -30,9 +30,9 @@ def add(command: argparse.ArgumentParser) -> None:
     command.description = "Compile models for an accelerator. Later runs take them from the cache."
     command.epilog = _EXAMPLES
     command.add_argument("tasks", nargs="*", metavar="TASK", help="the models of these tasks or benchmarks")
-    command.add_argument("--suite", help="the models of this suite")
-    command.add_argument("--backend", help="the backend that compiles")
-    command.add_argument("--accelerator", help="the accelerator to compile for")
+    command.add_argument("--suite", metavar="NAME", help="the models of this suite")
+    command.add_argument("--backend", metavar="NAME", help="the backend that compiles")
+    command.add_argument("--accelerator", metavar="NAME", help="the accelerator to compile for")
     command.add_argument("--model", metavar="NAME|PATH", help="a model file, or with a TASK one of its models by name")
     command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any other setting or option")
     command.add_argument("--config", metavar="FILE", type=Path, help="a run file in YAML")

@@ -32,12 +32,12 @@ def add(command: argparse.ArgumentParser) -> None:
     command.description = "Download models and data into the cache. Interrupted downloads resume when fetched again."
     command.epilog = _EXAMPLES
     command.add_argument("tasks", nargs="*", metavar="TASK", help="tasks, or benchmarks of the suite")
-    command.add_argument("--suite", help="what this suite needs")
+    command.add_argument("--suite", metavar="NAME", help="what this suite needs")
     command.add_argument("--model", metavar="NAME", help="this model of the task")
     command.add_argument("--dataset", metavar="NAME", help="this data set of the task")
-    command.add_argument("--mode", help="what this mode needs: performance, accuracy or both")
+    command.add_argument("--mode", metavar="MODE", help="what this mode needs: performance, accuracy or both")
     command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any other setting: cache=DIR")
-    command.add_argument("--workers", type=int, default=4, help="how many downloads at a time (default: 4)")
+    command.add_argument("--workers", metavar="N", type=int, default=4, help="downloads at a time (default: 4)")
     command.add_argument("--verify", action="store_true", help="verify the checksums of files that are there")
     command.add_argument("--dry-run", action="store_true", help="show what is there, and what would be downloaded")
     command.add_argument("--json", action="store_true", help="print JSON")

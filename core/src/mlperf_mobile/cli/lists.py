@@ -1,4 +1,4 @@
-"""``list-backends``, ``list-tasks``, ``list-suites`` and their like: what is installed."""
+"""``list KIND``, and ``list-backends`` and the like: what is installed."""
 
 from __future__ import annotations
 
@@ -10,48 +10,11 @@ from typing import Any
 
 from mlperf_mobile import needs
 from mlperf_mobile.cli.tables import table
-from mlperf_mobile.errors import ExitCode
+from mlperf_mobile.errors import ExitCode, UsageError
 from mlperf_mobile.plugin import BackendInfo
 from mlperf_mobile.registry import Info, Offer, Registry
 
 Record = dict[str, Any]
-
-
-def backends(command: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``list-backends``."""
-    _add(command, "inference backends, and whether each can be used here", _backends)
-    command.add_argument("--probe", action="store_true", help="load each backend, in a process of its own")
-
-
-def tasks(command: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``list-tasks``."""
-    _add(command, "benchmark tasks", _tasks)
-
-
-def datasets(command: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``list-datasets``."""
-    _add(command, "data sets, and the tasks they serve", _datasets)
-
-
-def scenarios(command: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``list-scenarios``."""
-    _add(command, "ways of issuing queries", _scenarios)
-
-
-def suites(command: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``list-suites``."""
-    _add(command, "suites, with their benchmarks", _suites)
-
-
-def plugins(command: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``list-plugins``."""
-    _add(command, "installed plugins, with the hooks they implement", _plugins)
-
-
-def _add(command: argparse.ArgumentParser, what: str, handler: Callable[[argparse.Namespace], int]) -> None:
-    command.description = f"List {what}."
-    command.add_argument("--json", action="store_true", help="print JSON")
-    command.set_defaults(handler=handler)
 
 
 def backend_records(registry: Registry, *, probe: bool) -> list[Record]:
@@ -231,3 +194,46 @@ def _print(
     for problem in registry.problems:
         print(problem.line(), file=sys.stderr)
     return ExitCode.OK
+
+
+_KINDS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
+    "backends": ("inference backends, and whether each can be used here", _backends),
+    "tasks": ("benchmark tasks", _tasks),
+    "datasets": ("data sets, and the tasks they serve", _datasets),
+    "scenarios": ("ways of issuing queries", _scenarios),
+    "suites": ("suites, with their benchmarks", _suites),
+    "plugins": ("installed plugins, with the hooks they implement", _plugins),
+}
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``list``."""
+    kinds = "\n".join(f"  {kind:12}{what}" for kind, (what, _) in _KINDS.items())
+    command.description = f"List what is installed. KIND is one of:\n\n{kinds}"
+    command.add_argument("kind", metavar="KIND", choices=_KINDS, help="what to list")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--probe", action="store_true", help="backends: load each, in a process of its own")
+    command.set_defaults(handler=_listed)
+
+
+def _listed(args: argparse.Namespace) -> int:
+    if args.probe and args.kind != "backends":
+        raise UsageError("bad-flag", f"list {args.kind} takes no --probe", "--probe goes with backends")
+    return _KINDS[args.kind][1](args)
+
+
+def _alias(kind: str) -> Callable[[argparse.ArgumentParser], None]:
+    """What adds the arguments of ``list-KIND``."""
+
+    def add_alias(command: argparse.ArgumentParser) -> None:
+        what, handler = _KINDS[kind]
+        command.description = f"List {what}. The same as 'mlperf-mobile list {kind}'."
+        command.add_argument("--json", action="store_true", help="print JSON")
+        if kind == "backends":
+            command.add_argument("--probe", action="store_true", help="load each backend, in a process of its own")
+        command.set_defaults(handler=handler)
+
+    return add_alias
+
+
+backends, tasks, datasets, scenarios, suites, plugins = map(_alias, _KINDS)

@@ -16,6 +16,7 @@ _COMMANDS = (
     ("fetch", "fetch", "download models and data", FILES),
     ("compile", "compiling", "compile models ahead of time", FILES),
     ("cache", "cache", "list, verify or prune cached compiled models", FILES),
+    ("list", "lists", "what is installed: backends, tasks, datasets, scenarios, suites or plugins", INSTALLED),
     ("list-backends", "lists:backends", "inference backends, and whether each can be used here", INSTALLED),
     ("list-tasks", "lists:tasks", "benchmark tasks", INSTALLED),
     ("list-datasets", "lists:datasets", "data sets, and the tasks they serve", INSTALLED),

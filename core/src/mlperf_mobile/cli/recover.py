@@ -21,7 +21,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.description = "Create the result of a run whose command was killed, or ran out of disk space."
     command.epilog = _EPILOG
     command.add_argument(
-        "folder", type=Path, nargs="+", metavar="FOLDER", help="the hidden folder of a run, or a folder of results"
+        "folder", type=Path, nargs="+", metavar="DIR", help="the hidden folder of a run, or a folder of results"
     )
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)

@@ -42,12 +42,12 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "tasks", nargs="*", metavar="TASK", help="tasks, or benchmarks of the suite; by default the suite 'quickstart'"
     )
-    command.add_argument("--suite", help="use the models, data sets and rules of this suite")
-    command.add_argument("--backend", help="which backend runs the model")
-    command.add_argument("--accelerator", help="which of the backend's accelerators")
-    command.add_argument("--scenario", help="single-stream, offline, sustained, or one of a plugin")
-    command.add_argument("--mode", help="performance, accuracy, both or submission")
-    command.add_argument("--rules", help="normal, quick or rapid")
+    command.add_argument("--suite", metavar="NAME", help="use the models, data sets and rules of this suite")
+    command.add_argument("--backend", metavar="NAME", help="which backend runs the model")
+    command.add_argument("--accelerator", metavar="NAME", help="which of the backend's accelerators")
+    command.add_argument("--scenario", metavar="NAME", help="single-stream, offline, sustained, or one of a plugin")
+    command.add_argument("--mode", metavar="MODE", help="performance, accuracy, both or submission")
+    command.add_argument("--rules", metavar="NAME", help="normal, quick or rapid")
     command.add_argument("--model", metavar="NAME|PATH", help="a model of the task by name, or a model file")
     command.add_argument("--dataset", metavar="NAME", help="which data set")
     command.add_argument("--data-path", metavar="DIR", help="where the data set is")

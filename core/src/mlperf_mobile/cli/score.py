@@ -25,13 +25,17 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "logs",
         type=Path,
-        metavar="LOGDIR",
+        metavar="RESULT",
         help="a result folder, or a folder with mlperf_log_accuracy.json, or this file",
     )
     command.add_argument(
-        "--task", dest="tasks", action="append", help="the task, or the benchmark of a suite, that the log is of"
+        "--task",
+        metavar="TASK",
+        dest="tasks",
+        action="append",
+        help="the task, or the benchmark of a suite, of the log",
     )
-    command.add_argument("--suite", help="use the data set and quality target of this suite")
+    command.add_argument("--suite", metavar="NAME", help="use the data set and quality target of this suite")
     command.add_argument("--dataset", metavar="NAME", help="the data set of the accuracy run")
     command.add_argument("--data-path", metavar="DIR", help="where the data set is")
     command.add_argument("--model", metavar="NAME", help="a model of the task by name, for its quality target")

@@ -31,7 +31,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.epilog = _EXAMPLES
     command.add_argument("--task", metavar="TASK", help="only the benchmarks of this task")
     command.add_argument("--benchmark", metavar="NAME", help="only this benchmark")
-    command.add_argument("--round", metavar="ROUND", action="append", default=[], help="only this round; repeatable")
+    command.add_argument("--round", metavar="NAME", action="append", default=[], help="only this round; repeatable")
     command.add_argument(
         "--with", metavar="[LABEL=]RESULT", dest="own", action="append", default=[],
         help="a result folder, a folder of them, or a result.json, to rank among them; repeatable",

@@ -12,9 +12,9 @@ from string import ascii_uppercase
 
 from mlperf_mobile.errors import MobileError, OutputError, UsageError
 from mlperf_mobile.results import store
-from mlperf_mobile.results.follows import alone, doubts
 from mlperf_mobile.results.model import Result
 from mlperf_mobile_report.compare.entry import Entry, of_official, of_result
+from mlperf_mobile_rounds.follows import alone, doubts
 from mlperf_mobile_rounds.reference.table import PREFIX, find
 
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,31}")

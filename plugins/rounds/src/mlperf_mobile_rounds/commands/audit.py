@@ -26,9 +26,11 @@ def add(command: argparse.ArgumentParser) -> None:
     """Add its arguments to the parser of the command."""
     command.description = "Measure a result again on this device, to see whether its claim holds."
     command.epilog = _EPILOG
-    command.add_argument("result", type=Path, help="the folder of a performance run, with its plan.json")
-    command.add_argument("--tries", type=int, default=5, help="at most this many runs (default: 5)")
-    command.add_argument("--cooldown-s", type=float, default=300.0, help="seconds between runs (default: 300)")
+    command.add_argument("result", metavar="RESULT", type=Path, help="the folder of a performance run")
+    command.add_argument("--tries", metavar="N", type=int, default=5, help="at most this many runs (default: 5)")
+    command.add_argument(
+        "--cooldown-s", metavar="S", type=float, default=300.0, help="seconds between runs (default: 300)"
+    )
     command.add_argument("--output", metavar="DIR", type=Path, help="folder for results; that of the result by default")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument("--quiet", action="store_true", help="no progress")

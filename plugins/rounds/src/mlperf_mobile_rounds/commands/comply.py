@@ -23,8 +23,8 @@ def add(command: argparse.ArgumentParser) -> None:
     command.epilog = (
         "The result needs performance and accuracy (--mode both). Each test takes as long as the timed run."
     )
-    command.add_argument("result", type=Path, help="the folder of a result with performance and accuracy")
-    command.add_argument("--test", action="append", default=[], help="only this one: TEST01, TEST04 or TEST05")
+    command.add_argument("result", metavar="RESULT", type=Path, help="a result with performance and accuracy")
+    command.add_argument("--test", metavar="NAME", action="append", default=[], help="only TEST01, TEST04 or TEST05")
     command.add_argument("--output", metavar="DIR", type=Path, help="folder for results; that of the result by default")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument("--quiet", action="store_true", help="no progress")

@@ -23,8 +23,8 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("results", metavar="RESULT", nargs="+", type=Path, help="result folders of one device")
     command.add_argument("--format", choices=("app", "submission"), required=True, help="the format")
     command.add_argument("--output", metavar="PATH", type=Path, required=True, help="the file, or the folder")
-    command.add_argument("--submitter", help="submission: the organisation, as a folder name")
-    command.add_argument("--device", help="submission: the device, as a folder name")
+    command.add_argument("--submitter", metavar="NAME", help="submission: the organisation, as a folder name")
+    command.add_argument("--device", metavar="NAME", help="submission: the device, as a folder name")
     command.add_argument("--division", choices=("closed", "open"), default="closed", help="submission: the division")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)
@@ -32,8 +32,8 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command."""
-    from mlperf_mobile.results.follows import alone, doubts
     from mlperf_mobile.results.store import read_both
+    from mlperf_mobile_rounds.follows import alone, doubts
 
     read = [(path, *read_both(path)) for path in args.results]
     found = [(path if path.is_dir() else path.parent, result) for path, _, result in read]

@@ -21,7 +21,7 @@ def add(command: argparse.ArgumentParser) -> None:
     """Add its arguments to the parser of the command."""
     command.description = "Import result files and logs of the reference app. Nothing is overwritten."
     command.epilog = _EXAMPLES
-    command.add_argument("source", metavar="DIR|FILE", type=Path, help="a result file, a submission, or a part of one")
+    command.add_argument("source", metavar="PATH", type=Path, help="a result file, a submission, or a part of one")
     command.add_argument("--round", metavar="NAME", help="the round, such as v3.1; by default from the seeds")
     command.add_argument(
         "--output", metavar="DIR", type=Path, default=Path("mlperf-mobile-results"), help="folder for results"

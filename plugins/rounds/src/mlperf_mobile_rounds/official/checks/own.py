@@ -9,12 +9,12 @@ from mlperf_mobile import loadgen
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.results import store
-from mlperf_mobile.results.follows import Difference, Followed, follow, imported
 from mlperf_mobile.results.model import Result, Status
 from mlperf_mobile.results.parts import TelemetryFacts
 from mlperf_mobile.results.recompose import program
 from mlperf_mobile.telemetry import summary, timeline
 from mlperf_mobile_rounds import signature
+from mlperf_mobile_rounds.follows import Difference, Followed, follow, imported
 from mlperf_mobile_rounds.official import loadgen_logs
 from mlperf_mobile_rounds.official.checks import own_dates, own_sources
 from mlperf_mobile_rounds.official.checks.own_accuracy import Scorer
