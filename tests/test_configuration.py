@@ -360,6 +360,28 @@ class TestBackends:
         assert "needs the SDK of Acme" in error["summary"]
         assert error["hint"] == "get it from acme.example"
 
+    def test_the_nearest_of_several_that_lack_something_is_named(self, command, write_plugin):
+        """One that a package completes comes before one that only a device has, and the CPU before an accelerator."""
+        (command.folder / "model.abc").touch()
+        library = "Need(what='a driver', fix='buy the device', libraries=('libabsent.so',)),"
+        named = self.PLUGIN.replace('"acme"', '"{name}", accelerators={accelerators}')
+        for name, needs, accelerators in [
+            ("a_driver", library, ("cpu",)), ("b_npu", self.NEED, ("npu", "cpu")), ("c_cpu", self.NEED, ("cpu", "npu")),
+        ]:  # fmt: skip
+            code = named.format(name=name, form="abc", needs=needs, options=None, accelerators=accelerators)
+            write_plugin(name, code)
+        error = refused(command, "product", "--model", "model.abc")
+        assert error["summary"] == "backend c_cpu needs the SDK of Acme"
+        assert error["hint"] == "get it from acme.example"
+
+    def test_a_backend_whose_plugin_failed(self, command, write_plugin):
+        write_plugin("acme", "import absent_sdk")
+        (command.folder / "model.abc").touch()
+        error = refused(command, "product", "--backend", "acme")
+        assert "--backend: backend 'acme' is left out: acme 1.0 failed with ModuleNotFoundError" in error["summary"]
+        error = refused(command, "product", "--model", "model.abc")
+        assert "acme 1.0 (ModuleNotFoundError: No module named 'absent_sdk')" in error["hint"]
+
     @pytest.mark.parametrize("code", ["import absent_sdk", "print('noise'); raise RuntimeError('no licence')"])
     def test_options_that_cannot_be_loaded(self, command, write_plugin, code):
         files = {"acme_options.py": code}

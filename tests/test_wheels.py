@@ -233,6 +233,14 @@ class TestInstalled:
         assert result["backend"] == "tflite"
         assert result["performance"]["queries"] > 0
 
+    def test_a_task_without_any_backend_says_how_to_install_one(self, wheels, tmp_path):
+        name = "mlperf-mobile-task-image-classification"
+        clean = Clean(tmp_path / "env", wheels, name)
+        clean.pip(name)
+        done = clean.run("mlperf-mobile", "run", "--dry-run")
+        assert done.returncode == 2
+        assert "no backend is called 'tflite'; none is installed: pip install 'mlperf-mobile[all]'" in done.stderr
+
     def test_a_board_that_brings_its_runtime_installs_the_backend_without_dependencies(self, wheels, tmp_path):
         text = (ROOT / "plugins/backend_tflite/README.md").read_text()
         first, second = (line.split() for line in re.findall(r"^pip install (.*mlperf.*)$", text, re.MULTILINE)[-2:])

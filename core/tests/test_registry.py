@@ -9,8 +9,9 @@ from textwrap import dedent
 import pytest
 
 from mlperf_mobile.errors import UsageError
+from mlperf_mobile.picking import pick
 from mlperf_mobile.plugin import PROJECT
-from mlperf_mobile.registry import Registry, pick
+from mlperf_mobile.registry import Registry
 
 HEAD = """
 from mlperf_mobile.plugin import (
@@ -423,3 +424,52 @@ def test_installed_entry_points_are_found_by_default(monkeypatch):
     registry = Registry()
     assert {"single-stream", "offline"} <= set(registry.scenarios)
     assert registry.scenarios["offline"].source.distribution == "mlperf-mobile"
+
+
+@pytest.mark.parametrize(
+    ("distribution", "code", "asked"),
+    [
+        ("acme", "import a_module_that_is_not_there", "acme"),
+        ("mlperf-mobile-backend-acme", "import a_module_that_is_not_there", "acme"),
+        ("acme-npu", "@hookimpl\ndef mlperf_mobile_backends():\n    import a_module_that_is_not_there", "acme_npu"),
+    ],
+)
+def test_pick_says_that_the_plugin_failed(site, distribution, code, asked):
+    site.install("good", GOOD)
+    site.install(distribution, code, module="registry_case_failing")
+    registry = site.registry()
+    with pytest.raises(UsageError) as caught:
+        pick("backend", asked, registry.backends, registry, "--backend")
+    assert caught.value.code == "unknown-backend"
+    assert caught.value.summary == (
+        f"--backend: backend {asked!r} is left out: {distribution} 1.0 failed with "
+        "ModuleNotFoundError: No module named 'a_module_that_is_not_there'"
+    )
+    assert "update or uninstall it" in caught.value.hint
+
+
+def test_pick_names_failed_plugins_that_may_have_had_it(site):
+    site.install("good", GOOD)
+    site.install("acme", "raise OSError('no driver')")
+    registry = site.registry()
+    with pytest.raises(UsageError) as caught:
+        pick("backend", "gold", registry.backends, registry)
+    assert caught.value.hint == ("did you mean good?; it may be in a plugin that failed: acme 1.0 (OSError: no driver)")
+
+
+def test_pick_does_not_mix_kinds(site):
+    """A task that two plugins offer says nothing about a backend of the same name, and a data set is found as such."""
+    site.install("old", GOOD.replace('"good"', '"same", hook_api=(0, 1)'))
+    site.install(
+        "data",
+        """
+        @hookimpl
+        def mlperf_mobile_datasets():
+            yield DatasetInfo(name="pictures", summary="", dataset=Ref("x:y"), tasks=(), hook_api=(0, 1))
+        """,
+    )
+    registry = site.registry()
+    with pytest.raises(UsageError, match="no task is called 'same'"):
+        pick("task", "same", registry.tasks, registry)
+    with pytest.raises(UsageError, match=r"'pictures' is left out: .* speaks hook API"):
+        pick("dataset", "pictures", registry.datasets, registry)

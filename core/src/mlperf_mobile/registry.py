@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import pluggy
 
-from mlperf_mobile.errors import UsageError, described, did_you_mean
+from mlperf_mobile.errors import described
 from mlperf_mobile.plugin import (
     HOOK_API,
     PROJECT,
@@ -79,6 +79,8 @@ class Problem:
     source: Source
     reason: str
     fix: str
+    offer: tuple[str, str] | None = None
+    """Kind and name of the offer that is left out; None if the plugin failed, and its offers are unknown."""
 
     def record(self) -> dict[str, str]:
         """The problem as an item of ``--json`` output."""
@@ -211,6 +213,7 @@ class Registry:
                     rivals[0].source,
                     f"{kind} {name!r} is offered by {both}, so neither is taken",
                     f"uninstall one of them, or set MLPERF_MOBILE_BLOCK={rivals[-1].source.plugin}",
+                    (kind, name),
                 )
         return {name: rivals[0] for name, rivals in sorted(offers.items()) if len(rivals) == 1}
 
@@ -243,38 +246,19 @@ class Registry:
                 newer = numbers and other > HOOK_API
                 fix = "pip install -U mlperf-mobile" if newer else f"pip install -U {source.distribution}"
                 reason = f"{kind} {info.name!r} speaks hook API {theirs}, the core speaks {ours}"
-                self._leave_out("hook-api", source, reason, fix)
+                self._leave_out("hook-api", source, reason, fix, (kind, info.name))
                 return False
         if not isinstance(info.name, str) or not _NAME.fullmatch(info.name):
             reason = f"{kind} name {info.name!r:.60} is not letters, digits, '.', '_' and '-'"
-            self._leave_out("bad-name", source, reason, f"tell the author, or set MLPERF_MOBILE_BLOCK={source.plugin}")
+            fix = f"tell the author, or set MLPERF_MOBILE_BLOCK={source.plugin}"
+            self._leave_out("bad-name", source, reason, fix, (kind, info.name))
             return False
         return True
 
-    def _leave_out(self, code: str, source: Source, reason: str, fix: str) -> None:
-        self._problems.append(Problem(code, source, reason, fix))
-
-
-def pick(
-    kind: str,
-    name: str,
-    offers: Mapping[str, Offer[InfoT]],
-    registry: Registry,
-    source: str = "",
-    also: Iterable[str] = (),
-) -> Offer[InfoT]:
-    """The offer called ``name``; ``also`` are other names that would have done.
-
-    Raises:
-        UsageError: There is none; says which are near, or why it was left out.
-    """
-    if name in offers:
-        return offers[name]
-    place = f"{source}: " if source else ""
-    for problem in registry.problems:
-        if repr(name) in problem.reason:
-            raise UsageError(f"unknown-{kind}", f"{place}{kind} {name!r} is left out: {problem.reason}", problem.fix)
-    raise UsageError(f"unknown-{kind}", f"{place}no {kind} is called {name!r}", did_you_mean(name, {*offers, *also}))
+    def _leave_out(
+        self, code: str, source: Source, reason: str, fix: str, offer: tuple[str, str] | None = None
+    ) -> None:
+        self._problems.append(Problem(code, source, reason, fix, offer))
 
 
 def _check_fields(item: Any) -> None:

@@ -12,8 +12,9 @@ from mlperf_mobile.config.scoring import Scoring
 from mlperf_mobile.contracts import Dataset, Metric, Score, Warned
 from mlperf_mobile.errors import NOT_FOREIGN, DataError, ModelError, described
 from mlperf_mobile.options import validated
+from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import DatasetRef
-from mlperf_mobile.registry import Registry, pick
+from mlperf_mobile.registry import Registry
 
 MAX_WARNINGS, MAX_WARNING = 20, 500
 """Of a data set, and characters of one."""

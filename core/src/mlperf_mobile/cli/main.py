@@ -11,9 +11,10 @@ from types import FrameType
 
 from mlperf_mobile.cli.plugin import mlperf_mobile_commands
 from mlperf_mobile.errors import ExitCode, MobileError, UsageError, described
+from mlperf_mobile.picking import pick
 from mlperf_mobile.plugin import CommandInfo
 from mlperf_mobile.printing import cleaned_output
-from mlperf_mobile.registry import Registry, pick
+from mlperf_mobile.registry import Registry
 from mlperf_mobile.streams import standard
 
 ELSEWHERE = {

@@ -16,9 +16,10 @@ from mlperf_mobile.config.selection import Benchmark, Request
 from mlperf_mobile.config.settings import Mode, Settings
 from mlperf_mobile.errors import DataError, UsageError, did_you_mean
 from mlperf_mobile.options import options_model
+from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import DatasetRef
 from mlperf_mobile.plugin import DatasetInfo
-from mlperf_mobile.registry import Info, Offer, Registry, pick
+from mlperf_mobile.registry import Info, Offer, Registry
 from mlperf_mobile.resources.cache import Cache, default_folder
 from mlperf_mobile.resources.resource import Resource
 

@@ -9,6 +9,7 @@ from mlperf_mobile import needs
 from mlperf_mobile.config.asked import Wanted, expand, kind_of
 from mlperf_mobile.config.catalogue import OtherForm
 from mlperf_mobile.errors import BackendError, ModelError, UsageError, did_you_mean
+from mlperf_mobile.picking import near
 from mlperf_mobile.plan import ModelRef
 from mlperf_mobile.plugin import BackendInfo
 from mlperf_mobile.registry import Offer
@@ -100,10 +101,16 @@ def _backend(wanted: Wanted, formats: Iterable[str], model: str) -> Offer[Backen
         names = ", ".join(offer.info.name for offer in usable)
         raise UsageError("no-backend", f"several backends can run {model}", f"choose with --backend: {names}")
     if takers:
-        return _usable(takers[0])
+        return _usable(min(takers, key=_distance))
     known = {f for offer in backends.values() for f in offer.info.model_formats}
-    told = _formats(formats)
-    raise ModelError("model-format", f"no backend takes {told} models ({model})", did_you_mean(formats[0], known))
+    hint = near(formats[0], known, wanted.registry)
+    raise ModelError("model-format", f"no backend takes {_formats(formats)} models ({model})", hint)
+
+
+def _distance(offer: Offer[BackendInfo]) -> tuple[bool, bool]:
+    """How far a backend that lacks something is from use: what pip installs is near, and so is the CPU."""
+    lacking = needs.missing(offer.info.needs)
+    return not (lacking and lacking.modules), offer.info.accelerators[0] != "cpu"
 
 
 def _wrong_format(backend: BackendInfo, formats: list[str], model: str) -> ModelError:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from mlperf_mobile.config import layers
 from mlperf_mobile.config.document import Layer, Setting
 from mlperf_mobile.errors import UsageError, did_you_mean
-from mlperf_mobile.registry import Registry, pick
+from mlperf_mobile.picking import pick
+from mlperf_mobile.registry import Registry
 
 DEFAULT_SUITE = "quickstart"
 

@@ -16,9 +16,10 @@ from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Placement
 from mlperf_mobile.errors import BackendError, MobileError, ModelError
 from mlperf_mobile.names import as_file_name
 from mlperf_mobile.options import validated
+from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.plugin import BackendInfo, Capability
-from mlperf_mobile.registry import Offer, Registry, pick
+from mlperf_mobile.registry import Offer, Registry
 from mlperf_mobile.resources.compiled import CompiledStore, Obtained
 from mlperf_mobile.worker.blame import blame
 from mlperf_mobile.worker.channel import Channel

@@ -11,7 +11,8 @@ from dataclasses import asdict
 from mlperf_mobile import events
 from mlperf_mobile.errors import described
 from mlperf_mobile.options import validated
-from mlperf_mobile.registry import Registry, pick
+from mlperf_mobile.picking import pick
+from mlperf_mobile.registry import Registry
 from mlperf_mobile.worker.channel import Channel
 
 

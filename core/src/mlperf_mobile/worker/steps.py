@@ -19,8 +19,9 @@ from mlperf_mobile import events, loadgen
 from mlperf_mobile.contracts import COUNTED, LIVE, Answered, Load, Measurement, Seeds, TensorSpec
 from mlperf_mobile.errors import BackendError, UsageError
 from mlperf_mobile.options import validated
+from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import Plan
-from mlperf_mobile.registry import Registry, pick
+from mlperf_mobile.registry import Registry
 from mlperf_mobile.scenarios.offline import in_threads
 from mlperf_mobile.scoring import open_dataset, warnings_of
 from mlperf_mobile.telemetry.recorder import Recorder

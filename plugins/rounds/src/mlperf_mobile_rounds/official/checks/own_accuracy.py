@@ -12,8 +12,9 @@ from mlperf_mobile import loadgen
 from mlperf_mobile.contracts import Dataset, Score, Task
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.options import validated
+from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import Plan
-from mlperf_mobile.registry import Registry, pick
+from mlperf_mobile.registry import Registry
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import Accuracy, Result
 from mlperf_mobile.scoring import open_dataset, score_log
