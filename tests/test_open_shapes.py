@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile.options import validated
 from mlperf_mobile.registry import Registry
 
 OPEN = TensorSpec("image", (1, 1, 1, 3), np.dtype(np.float32), open_axes=(0, 1, 2))
@@ -25,8 +26,9 @@ MODEL = Path(__file__).parents[1] / "plugins" / "backend_tflite" / "tests" / "mo
 )
 def test_what_the_data_fix(task, data, expected):
     registry = Registry()
-    dataset = registry.datasets[data].info.dataset.load()(None, {})
-    assert registry.tasks[task].info.task.load()({}).input_shapes([OPEN], dataset) == expected
+    dataset = registry.datasets[data].info.dataset.load()(None, validated("dataset", registry.datasets[data], {}))
+    offer = registry.tasks[task]
+    assert offer.info.task.load()(validated("task", offer, {})).input_shapes([OPEN], dataset) == expected
 
 
 @pytest.fixture
