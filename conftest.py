@@ -69,7 +69,7 @@ def surroundings(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
-    """Where all workers of a run keep the C libraries that they build."""
+    """Where all workers of a run keep the C libraries that they build: with the same flags, each is built once."""
     compiler()  # or skip
     own = tmp_path_factory.getbasetemp()
     folder = Path(os.environ.get("BUILT", (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "built"))

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class T:
         return rng.integers(low_, high, self.shape).astype(DTYPES[self.kind])
 
 
-@dataclass
+@dataclass(eq=False)
 class Case:
     """A model of one operator."""
 
@@ -68,7 +69,7 @@ class Case:
 
     @property
     def id(self) -> str:
-        """A name for pytest."""
+        """What it is called where it fails."""
         kinds = "".join("-" if t is None else t.kind for t in self.inputs)
         return f"{self.name}-{kinds}-{'x'.join(map(str, self.outputs[0].shape))}"
 
@@ -377,10 +378,26 @@ def lines() -> list[Case]:
 CASES = [*images(), *elements(), *places(), *lines()]
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """``case``: a model of one operator, of each kind in turn."""
-    if "case" in metafunc.fixturenames:
-        metafunc.parametrize("case", CASES, ids=[f"{i}-{case.id}" for i, case in enumerate(CASES)])
+@pytest.fixture
+def each_case() -> Callable[..., None]:
+    """``each_case(check, levels)``: ``check(case, level)`` for every case on every level, in one test.
+
+    Thousands of tests of a millisecond would take longer to collect than to run. All cases are checked, and those that
+    fail are raised together, each with its name.
+    """
+
+    def each_case(check: Callable[..., None], *parameters: Iterable[Any]) -> None:
+        failures: list[Exception] = []
+        for (number, case), *rest in product(enumerate(CASES), *parameters):
+            try:
+                check(case, *rest)
+            except Exception as error:
+                error.add_note(" ".join(map(str, (f"case {number}: {case.id}", *rest))))
+                failures.append(error)
+        if failures:
+            raise ExceptionGroup(f"of {len(CASES)} cases", failures)
+
+    return each_case
 
 
 @pytest.fixture

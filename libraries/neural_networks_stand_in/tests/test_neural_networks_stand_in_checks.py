@@ -399,7 +399,9 @@ def test_one_compilation_in_two_executions_and_threads(nnapi: Any, addition: Any
 
 
 def test_symbols_can_be_left_out(built: Path) -> None:
-    library = ctypes.CDLL(str(build(built, "neuralnetworks", without=("ANeuralNetworksBurst_create",))))
+    library = ctypes.CDLL(
+        str(build(built, "neuralnetworks", without=("ANeuralNetworksBurst_create",), flags=("-Werror",)))
+    )
     assert not hasattr(library, "ANeuralNetworksBurst_create")
     assert hasattr(library, "ANeuralNetworksBurst_free")
 
@@ -410,7 +412,7 @@ def test_symbols_can_be_left_out(built: Path) -> None:
     (4, "Compilation_setPriority", "Execution_setReusable"),
 ])  # fmt: skip
 def test_older_feature_level(built: Path, level: int, has: str, lacks: str) -> None:
-    library = ctypes.CDLL(str(build(built, "neuralnetworks", feature_level=level)))
+    library = ctypes.CDLL(str(build(built, "neuralnetworks", feature_level=level, flags=("-Werror",))))
     assert hasattr(library, f"ANeuralNetworks{has}")
     assert not hasattr(library, f"ANeuralNetworks{lacks}")
 

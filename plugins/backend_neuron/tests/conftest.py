@@ -57,7 +57,7 @@ def libraries(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the stand-ins, compiled: NeuroPilot's interfaces on the CPU."""
     folder = tmp_path_factory.mktemp("stand_in")
     for library in ("neuron_adapter", "neuron_runtime"):
-        shutil.copy(build(built, library), folder)
+        shutil.copy(build(built, library, flags=("-Werror",)), folder)
     return folder
 
 

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+SHORT = ("--mode", "performance", "--set", "min_query_count=32")
+
 
 @pytest.mark.slow
 def test_a_run_on_the_npu(command, some_clothes):
@@ -26,12 +28,12 @@ def test_a_run_on_the_npu(command, some_clothes):
 def test_compiled_once(command):
     """The second run takes the network from the cache, and a damaged one is compiled again."""
     for _ in range(2):
-        result, _ = command.run("--mode", "performance")
+        result, _ = command.run(*SHORT)
         assert result["status"] == "completed", result["error"]
     (network,) = (command.folder / "cache").rglob("network.bin")
     before = network.read_bytes()
     network.write_bytes(before[:-1] + b"?")
-    result, _ = command.run("--mode", "performance")
+    result, _ = command.run(*SHORT)
     assert result["status"] == "completed", result["error"]
     (network,) = (command.folder / "cache").rglob("network.bin")
     assert network.read_bytes() == before
@@ -55,7 +57,7 @@ def test_without_a_library(command, tmp_path):
 
 def test_a_dla_file(command, dla, double):
     """It is a format that the backend takes, and what does not fit the task is told."""
-    arguments = ("--model", dla, "--set", f"tensors_from={double}", "--mode", "performance")
+    arguments = ("--model", dla, "--set", f"tensors_from={double}", *SHORT)
     result, code = command.run(*arguments)
     assert code == 3
     assert "float32[1,4]" in result["error"]["summary"]
@@ -64,7 +66,7 @@ def test_a_dla_file(command, dla, double):
 def test_a_library_that_is_named(command, tmp_path):
     """The option meets the need, where no loader would find it."""
     named = f"adapter={command.libraries / 'libneuron_adapter.so'}"
-    result, _ = command.run("--mode", "performance", "--set", named, LD_LIBRARY_PATH=str(tmp_path / "none"))
+    result, _ = command.run(*SHORT, "--set", named, LD_LIBRARY_PATH=str(tmp_path / "none"))
     assert result["status"] == "completed", result["error"]
 
 
@@ -90,13 +92,13 @@ def test_a_library_that_fails(command, fault, expected):
         "NeuronExecution_compute@20=hang": "silence_timeout_s=5",
     }
     settings = ("--set", hangs[fault]) if fault in hangs else ()
-    result, code = command.run("--mode", "performance", *settings, NN_STAND_IN_FAIL=fault)
+    result, code = command.run(*SHORT, *settings, NN_STAND_IN_FAIL=fault)
     expected_code, told = expected
     assert result["status"] == "failed"
     assert code > 1
     assert result["error"]["code"] == expected_code
     assert told in result["error"]["summary"]
-    result, _ = command.run("--mode", "performance")
+    result, _ = command.run(*SHORT)
     assert result["status"] == "completed", result["error"]
 
 
@@ -105,7 +107,7 @@ def test_a_library_that_fails(command, fault, expected):
 def test_a_library_that_makes_a_mess(command, fault):
     """What it does to its own process harms nobody."""
     faults = f"NeuronCompilation_finish={fault},NeuronExecution_compute@5={fault}"
-    result, _ = command.run("--mode", "performance", NN_STAND_IN_FAIL=faults)
+    result, _ = command.run(*SHORT, NN_STAND_IN_FAIL=faults)
     assert result["status"] == "completed", result["error"]
     assert result["valid"] is False
 

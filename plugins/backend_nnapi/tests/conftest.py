@@ -34,7 +34,7 @@ def double() -> Path:
 @pytest.fixture(scope="session")
 def stand_in(built: Path) -> StandIn:
     """``stand_in(feature_level=4)``: the stand-in, compiled, or as it was compiled before."""
-    return partial(build, built, "neuralnetworks")
+    return partial(build, built, "neuralnetworks", flags=("-Werror",))
 
 
 @pytest.fixture(scope="session")
