@@ -19,7 +19,9 @@ from mlperf_mobile.errors import ExitCode
 from mlperf_mobile.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/*/README.md"), ROOT / "core/README.md"])
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/*/README.md"), ROOT / "core/README.md"]
+)
 MEMBERS = sorted(file.parent for file in [*ROOT.glob("core/pyproject.toml"), *ROOT.glob("[lpt]*s/*/pyproject.toml")])
 
 
@@ -92,6 +94,18 @@ def test_the_rules_in_the_documents_are_the_scenarios():
         for rules, counts in yaml.safe_load((folder / resource).read_text())["runs"][name].items():
             least, most = (counts[key] or "–" for key in ("min_duration_s", "max_duration_s"))
             assert f"| {name} | {rules} | {counts['min_query_count']} | {least} | {most} |" in text
+
+
+def test_decisions_are_numbered_dated_and_listed():
+    index = (ROOT / "docs/decisions/README.md").read_text()
+    listed = re.findall(r"^\| \[(\d{4})\]\((.+)\) \| (\S+) \| (.+) \|$", index, re.MULTILINE)
+    assert [int(number) for number, *_ in listed] == list(range(1, len(listed) + 1))
+    assert {name for _, name, *_ in listed} == {path.name for path in (ROOT / "docs/decisions").glob("[0-9]*.md")}
+    for number, name, date, title in listed:
+        text = (ROOT / "docs/decisions" / name).read_text()
+        assert name.startswith(f"{number}-")
+        assert text.startswith(f"# {int(number)}. {title}\n\nDate: {date}. Status: ")
+        assert len(text.splitlines()) <= 60  # one page
 
 
 def test_every_hook_is_documented():
