@@ -22,8 +22,12 @@ def misfit(inputs: object, specs: Sequence[TensorSpec], model: str) -> BackendEr
         specs: The session's inputs.
         model: The model's name.
     """
-    told = _difference(inputs, specs)
-    return BackendError("input-mismatch", f"{model}: {told}", "encode samples as the inputs ask") if told else None
+    difference = _difference(inputs, specs)
+    return (
+        BackendError("input-mismatch", f"{model}: {difference}", "encode samples as the inputs ask")
+        if difference
+        else None
+    )
 
 
 def batch_misfit(count: int, batch: int, model: str) -> BackendError:
@@ -42,20 +46,20 @@ class OpenShapes(ModelError):
     """
 
     def __init__(self, inputs: Sequence[TensorSpec], model: str) -> None:
-        told = ", ".join(f"{spec.name} {spec}" for spec in inputs if spec.is_open)
+        open_inputs = ", ".join(f"{spec.name} {spec}" for spec in inputs if spec.is_open)
         names = "" if len(inputs) == 1 else f".{next((spec.name for spec in inputs if spec.is_open), 'NAME')}"
         shape = next((str(spec).removeprefix(spec.dtype.name) for spec in inputs if spec.is_open), "[...]")
         hint = f"give a size for each question mark: --set input_shapes{names}={shape}"
-        super().__init__("open-shape", f"{model} leaves the size of its input open: {told}", hint)
+        super().__init__("open-shape", f"{model} leaves the size of its input open: {open_inputs}", hint)
         self.inputs = tuple(inputs)
 
 
-def sized(inputs: Sequence[TensorSpec], asked: Shapes, model: str) -> tuple[TensorSpec, ...]:
+def sized(inputs: Sequence[TensorSpec], requested: Shapes, model: str) -> tuple[TensorSpec, ...]:
     """The inputs with the shapes that ``CompileRequest.input_shapes`` asks for.
 
     Args:
         inputs: All inputs of the model, as the file describes them.
-        asked: Shapes of one sample, by name.
+        requested: Shapes of one sample, by name.
         model: The model's name.
 
     Raises:
@@ -63,7 +67,7 @@ def sized(inputs: Sequence[TensorSpec], asked: Shapes, model: str) -> tuple[Tens
         ModelError: ``input-shapes``: there is no such input, or the model fixes another shape.
     """
     by_name = {spec.name: spec for spec in inputs}
-    for name, shape in asked.items():
+    for name, shape in requested.items():
         if name not in by_name:
             raise ModelError("input-shapes", f"{model} has no input {name!r}", did_you_mean(name, by_name))
         spec = by_name[name]
@@ -72,31 +76,31 @@ def sized(inputs: Sequence[TensorSpec], asked: Shapes, model: str) -> tuple[Tens
             for axis, (size, there) in enumerate(zip(shape, spec.shape, strict=True))
         )
         if not fits:
-            wanted = f"[{','.join(map(str, shape))}]"
-            summary = f"input {name} of {model} is {spec}, which {wanted} does not fit"
+            shown = f"[{','.join(map(str, shape))}]"
+            summary = f"input {name} of {model} is {spec}, which {shown} does not fit"
             raise ModelError("input-shapes", summary, "input_shapes can only set open dimensions")
-    found = tuple(replace(s, shape=asked[s.name], open_axes=()) if s.name in asked else s for s in inputs)
+    found = tuple(replace(s, shape=requested[s.name], open_axes=()) if s.name in requested else s for s in inputs)
     if any(spec.is_open for spec in found):
         raise OpenShapes(found, model)
     return found
 
 
-def fixed(inputs: Sequence[TensorSpec], asked: Shapes, model: str, label: str) -> None:
+def fixed(inputs: Sequence[TensorSpec], requested: Shapes, model: str, label: str) -> None:
     """For backends that cannot size inputs: refuse what is open, and what is asked for otherwise.
 
     Args:
         inputs: All inputs of the model, as the file describes them.
-        asked: Shapes of one sample, by name.
+        requested: Shapes of one sample, by name.
         model: The model's name.
         label: The backend: ``"backend acme"``.
 
     Raises:
         ModelError: ``open-shape`` or ``input-shapes``.
     """
-    if told := ", ".join(f"{spec.name} {spec}" for spec in inputs if spec.is_open):
-        summary = f"{model} leaves the size of its input open: {told}; {label} supports fixed shapes only"
+    if open_inputs := ", ".join(f"{spec.name} {spec}" for spec in inputs if spec.is_open):
+        summary = f"{model} leaves the size of its input open: {open_inputs}; {label} supports fixed shapes only"
         raise ModelError("open-shape", summary, "convert the model with fixed shapes, or choose another --backend")
-    sized(inputs, asked, model)
+    sized(inputs, requested, model)
 
 
 def closed(model: str) -> BackendError:
@@ -111,8 +115,8 @@ def of_one_sample(specs: Iterable[TensorSpec]) -> tuple[TensorSpec, ...]:
 
 def _difference(inputs: object, specs: Sequence[TensorSpec]) -> str:
     if not isinstance(inputs, Sequence) or len(inputs) != len(specs):
-        told = str(len(inputs)) if isinstance(inputs, Sequence) else type(inputs).__name__
-        return f"it takes {len(specs)} input tensors, not {told}"
+        count = str(len(inputs)) if isinstance(inputs, Sequence) else type(inputs).__name__
+        return f"it takes {len(specs)} input tensors, not {count}"
     for spec, tensor in zip(specs, inputs, strict=True):
         if not isinstance(tensor, np.ndarray):
             return f"input {spec.name} takes an array of {spec}, not {_kind(tensor)}"

@@ -214,10 +214,10 @@ def _quantile(count: int, chance: float, level: float) -> int:
         weight *= (count - k) / (k + 1) * odds
         above.append(weight)
     weights = below[::-1] + above
-    wanted = level * math.fsum(weights)
+    threshold = level * math.fsum(weights)
     total = 0.0
     for k, weight in enumerate(weights, start=mode - len(below)):
         total += weight
-        if total >= wanted:
+        if total >= threshold:
             return k
     return count

@@ -61,10 +61,12 @@ def _folder(args: argparse.Namespace) -> Path:
     from mlperf_mobile.config.layers import load_environment
     from mlperf_mobile.resources.cache import default_folder
 
-    told = load_environment().get("cache")
+    setting = load_environment().get("cache")
     if args.cache:
         return expand(Path(args.cache), "--cache").absolute()
-    return expand(Path(str(told.value)), told.source).absolute() if told and told.value else default_folder()
+    return (
+        expand(Path(str(setting.value)), setting.source).absolute() if setting and setting.value else default_folder()
+    )
 
 
 def _list(args: argparse.Namespace, store: CompiledStore) -> int:

@@ -70,11 +70,11 @@ def handle(args: argparse.Namespace) -> int:
         try:
             with listener(plan.model.name, quiet=args.quiet) as listen:
                 parts = compile_model(plan, listen)
-            told = [{"accelerator": name} | each for name, each in parts["compiled"].items()]
+            compiled = [{"accelerator": name} | each for name, each in parts["compiled"].items()]
             if args.export:
-                for each in told:
+                for each in compiled:
                     each["exported"] = str(_export(plan, each, args.export))
-            record |= {"compiled": told, "runtime": parts["backend"]["runtime"], "error": None}
+            record |= {"compiled": compiled, "runtime": parts["backend"]["runtime"], "error": None}
         except MobileError as error:
             record |= {"compiled": [], "runtime": None, "error": error.record()}
             code = code or error.exit_code
@@ -102,14 +102,14 @@ def _print(record: dict[str, Any]) -> None:
         print(f"  {each.get('exported') or each['path']}")
 
 
-def _export(plan: CompilePlan, told: dict[str, Any], folder: Path) -> Path:
+def _export(plan: CompilePlan, record: dict[str, Any], folder: Path) -> Path:
     """Copy the artifact into ``folder``; never over something.
 
     Raises:
         OutputError: Something is there already, or it cannot be written.
     """
-    source = Path(told["path"])
-    name = as_file_name(f"{plan.model.name}-{plan.backend}-{told['accelerator']}")
+    source = Path(record["path"])
+    name = as_file_name(f"{plan.model.name}-{plan.backend}-{record['accelerator']}")
     target = folder / (name if source.is_dir() else name + source.suffix)
     if target.exists():
         raise OutputError("output-exists", f"{target} exists", "choose another --export, or remove it")

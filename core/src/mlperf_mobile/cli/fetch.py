@@ -55,10 +55,10 @@ def handle(args: argparse.Namespace) -> int:
     if not args.tasks and not args.suite:
         raise UsageError("no-task", "there is nothing to fetch", "name a task or a --suite; see --help")
     request = Request(environment=load_environment(), flags=flags(args, ("suite", "model", "dataset", "mode")))
-    cache, wanted = _asked_for(Registry(), request, everything=not (args.suite or args.model or args.dataset))
+    cache, resources = _asked_for(Registry(), request, everything=not (args.suite or args.model or args.dataset))
     if args.dry_run:
-        return _show(args, cache, wanted)
-    return _verify(args, cache, wanted) if args.verify else _fetch(args, cache, wanted)
+        return _show(args, cache, resources)
+    return _verify(args, cache, resources) if args.verify else _fetch(args, cache, resources)
 
 
 def _asked_for(registry: Registry, request: Request, *, everything: bool) -> tuple[Cache, Wanted]:
@@ -67,36 +67,36 @@ def _asked_for(registry: Registry, request: Request, *, everything: bool) -> tup
     from mlperf_mobile.config.selection import select
 
     found = [Asked(registry, request, benchmark) for benchmark in select(registry, request)]
-    wanted: Wanted = {}
-    for asked in found:
+    resources: Wanted = {}
+    for setting in found:
         names: dict[Resource, list[str]] = {}
-        for name, place in asked.catalogue.places().items():
+        for name, place in setting.catalogue.places().items():
             if place.resource:
                 names.setdefault(place.resource, []).append(name)
-        for resource in names if everything else asked.resources():
-            wanted[resource] = "; ".join(names.get(resource, []))
-    return found[0].finder.cache, wanted
+        for resource in names if everything else setting.resources():
+            resources[resource] = "; ".join(names.get(resource, []))
+    return found[0].finder.cache, resources
 
 
-def _fetch(args: argparse.Namespace, cache: Cache, wanted: Wanted) -> int:
+def _fetch(args: argparse.Namespace, cache: Cache, resources: Wanted) -> int:
     from mlperf_mobile.resources.fetch import FetchError, fetch
     from mlperf_mobile.terminal.fetching import listener
 
     try:
         with listener(quiet=args.quiet) as listen:
-            fetch([each for each in wanted if not each.is_local], cache, listen=listen, workers=args.workers)
+            fetch([each for each in resources if not each.is_local], cache, listen=listen, workers=args.workers)
     except FetchError as error:
         for failure in error.failures:
             print(f"mlperf-mobile: {failure.line()}", file=sys.stderr)
         raise
-    _show(args, cache, wanted)
-    return ExitCode.OK if all(cache.has(each) for each in wanted if each.is_local) else ExitCode.DATA
+    _show(args, cache, resources)
+    return ExitCode.OK if all(cache.has(each) for each in resources if each.is_local) else ExitCode.DATA
 
 
-def _verify(args: argparse.Namespace, cache: Cache, wanted: Wanted) -> int:
+def _verify(args: argparse.Namespace, cache: Cache, resources: Wanted) -> int:
     """Read everything that is there; everything is looked at, whatever is found damaged."""
     records, code = [], ExitCode.OK
-    for resource, what in wanted.items():
+    for resource, what in resources.items():
         state, note = str(cache.state(resource)), ""
         if cache.has(resource):
             try:
@@ -109,13 +109,13 @@ def _verify(args: argparse.Namespace, cache: Cache, wanted: Wanted) -> int:
     return code
 
 
-def _show(args: argparse.Namespace, cache: Cache, wanted: Wanted) -> int:
+def _show(args: argparse.Namespace, cache: Cache, resources: Wanted) -> int:
     records = []
-    for need in cache.plan(wanted):
+    for need in cache.plan(resources):
         by_hand = need.resource.is_local and not cache.has(need.resource)
         note = f"by hand: {need.resource.about or 'to be provided'}" if by_hand else ""
         record = {"state": str(need.state), "bytes_to_download": need.bytes, "note": note}
-        records.append(_record(cache, need.resource, wanted[need.resource]) | record)
+        records.append(_record(cache, need.resource, resources[need.resource]) | record)
     _print(args, records, cache)
     return ExitCode.OK
 

@@ -42,8 +42,8 @@ def handle(args: argparse.Namespace) -> int:
                 errors.append(found)
                 print(f"mlperf-mobile: {found.line()}", file=sys.stderr)
     if args.json:
-        told = {"schema": 1, "results": [result.to_json() for result in results]}
-        print(json.dumps(told | {"errors": [error.record() for error in errors]}, indent=2))
+        output = {"schema": 1, "results": [result.to_json() for result in results]}
+        print(json.dumps(output | {"errors": [error.record() for error in errors]}, indent=2))
     else:
         for result in results:
             print_result(result)

@@ -134,12 +134,12 @@ def _show(args: argparse.Namespace, results: list[Result], session: Session, err
     earlier = {result.run_id: result for result in results_of(session)} if args.resume else {}
     again = repeated((earlier | shown).values())
     if args.json:
-        told: dict[str, Any] = {"schema": 1, "results": [result.to_json() for result in results]}
+        output: dict[str, Any] = {"schema": 1, "results": [result.to_json() for result in results]}
         if error:
-            told["error"] = error.record()
+            output["error"] = error.record()
         if again:
-            told["repeated"] = [each.to_json() for each in again]
-        print(json.dumps(told, indent=2))
+            output["repeated"] = [each.to_json() for each in again]
+        print(json.dumps(output, indent=2))
     else:
         from mlperf_mobile.terminal.card import print_repeated, print_results
 

@@ -61,19 +61,19 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.scoring import score
     from mlperf_mobile.terminal.card import accuracy_text
 
-    registry, asked = Registry(), flags(args, ("suite", "dataset", "data_path", "model"))
+    registry, settings = Registry(), flags(args, ("suite", "dataset", "data_path", "model"))
     with redirect_stdout(sys.stderr):  # plugins' code is imported, and standard output is for the score
-        if not asked and (args.logs / PLAN).is_file():
+        if not settings and (args.logs / PLAN).is_file():
             scoring, log = scoring_of(read_plan(args.logs)), args.logs / "accuracy" / loadgen.ACCURACY_LOG
         else:
-            scoring = resolve_scoring(registry, Request(environment=load_environment(), flags=asked))
+            scoring = resolve_scoring(registry, Request(environment=load_environment(), flags=settings))
             log = args.logs / loadgen.ACCURACY_LOG if args.logs.is_dir() else args.logs
         if scoring.missing:
             raise missing_resources(scoring.missing, scoring.cache.folder)
         started = time.perf_counter()
         warnings: list[str] = []
-        told = asdict(score(registry, scoring, log, warnings.append)) | {"duration_s": time.perf_counter() - started}
-    accuracy = judged(told, scoring.quality, scoring.unverified)
+        scored = asdict(score(registry, scoring, log, warnings.append)) | {"duration_s": time.perf_counter() - started}
+    accuracy = judged(scored, scoring.quality, scoring.unverified)
     if args.json:
         record = {"schema": 1, "log": str(log), "task": scoring.task, "dataset": scoring.dataset.name}
         record |= {"warnings": warnings} if warnings else {}

@@ -179,8 +179,8 @@ class Asked(Wanted):
         layer = {f"task_options.{key}": Setting(value, source) for key, value in self.entry.task_options.items()}
         for quality in self.entry.quality:
             if quality.dataset == self.dataset.name:
-                told = quality.model_dump(exclude={"dataset"}, exclude_none=True)
-                layer |= {f"quality.{key}": Setting(value, source) for key, value in told.items()}
+                values = quality.model_dump(exclude={"dataset"}, exclude_none=True)
+                layer |= {f"quality.{key}": Setting(value, source) for key, value in values.items()}
         return layer
 
     def _data_layer(self, data: Data) -> Layer:
@@ -189,9 +189,9 @@ class Asked(Wanted):
             return {}
         source = f"data {data.name} of task {self.task.info.name}"
         given = {key.removeprefix("dataset_options.") for layer in self.above for key in layer}
-        told = {key: value for key, value in data.entry.options.items() if key not in given}
-        told |= {key: str(self.finder.path(place)) for key, place in data.entry.places().items() if key in told}
-        return {f"dataset_options.{key}": Setting(value, source) for key, value in told.items()}
+        values = {key: value for key, value in data.entry.options.items() if key not in given}
+        values |= {key: str(self.finder.path(place)) for key, place in data.entry.places().items() if key in values}
+        return {f"dataset_options.{key}": Setting(value, source) for key, value in values.items()}
 
 
 def plugin_options(kind: str, offer: Offer[Any], layer: Layer) -> BaseModel | None:

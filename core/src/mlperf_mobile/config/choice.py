@@ -17,7 +17,7 @@ from mlperf_mobile.registry import Offer
 MAX_SESSIONS = 256
 
 
-def choose(wanted: Wanted) -> tuple[ModelRef, Offer[BackendInfo]]:
+def choose(request: Wanted) -> tuple[ModelRef, Offer[BackendInfo]]:
     """The model's file, and the backend that takes its format.
 
     Raises:
@@ -25,13 +25,13 @@ def choose(wanted: Wanted) -> tuple[ModelRef, Offer[BackendInfo]]:
         ModelError: The file is not there, or no backend takes any of the model's formats.
         BackendError: The backend lacks something that it needs.
     """
-    if wanted.model_name is None:
+    if request.model_name is None:
         raise UsageError("no-model", "no model is named, and there is no default", "give one with --model")
-    if wanted.entry is None:
-        model = _file(wanted)
-        return model, _backend(wanted, (model.format,), model.path.name)
-    offer = _backend(wanted, [form.format for form in wanted.entry.forms], wanted.model_name)
-    return _known(wanted, wanted.entry.in_format(offer.info.model_formats)), offer
+    if request.entry is None:
+        model = _file(request)
+        return model, _backend(request, (model.format,), model.path.name)
+    offer = _backend(request, [form.format for form in request.entry.forms], request.model_name)
+    return _known(request, request.entry.in_format(offer.info.model_formats)), offer
 
 
 def accelerators(text: str | None, backend: BackendInfo, source: str) -> dict[str, int | None]:
@@ -55,42 +55,42 @@ def accelerators(text: str | None, backend: BackendInfo, source: str) -> dict[st
     return found
 
 
-def _file(wanted: Wanted) -> ModelRef:
+def _file(request: Wanted) -> ModelRef:
     """The model that the user names by its path."""
-    setting = wanted.peek["model"]
-    path = expand(Path(str(wanted.model_name)), setting.source)
-    told = wanted.peek.get("model_format")
-    _check_file(wanted, path)
-    form = str(told.value) if told else path.suffix.lstrip(".").lower()
+    setting = request.peek["model"]
+    path = expand(Path(str(request.model_name)), setting.source)
+    named = request.peek.get("model_format")
+    _check_file(request, path)
+    form = str(named.value) if named else path.suffix.lstrip(".").lower()
     return ModelRef(name=path.stem, path=path.resolve(), format=form)
 
 
-def _known(wanted: Wanted, form: OtherForm) -> ModelRef:
+def _known(request: Wanted, form: OtherForm) -> ModelRef:
     """A form of the model that the user names by its name; it may have to be fetched first."""
-    path, resource, cache = wanted.finder.path(form), form.resource, wanted.finder.cache
+    path, resource, cache = request.finder.path(form), form.resource, request.finder.cache
     sha256 = form.sha256 or (cache.sha256(resource) if resource else None)
-    ref = ModelRef(name=str(wanted.model_name), path=path, format=form.format, sha256=sha256)
+    ref = ModelRef(name=str(request.model_name), path=path, format=form.format, sha256=sha256)
     if resource and not cache.has(resource):
         return ref
-    _check_file(wanted, path)
+    _check_file(request, path)
     return ref.model_copy(update={"path": path.resolve()})
 
 
-def _check_file(wanted: Wanted, path: Path) -> None:
+def _check_file(request: Wanted, path: Path) -> None:
     if (there := kind_of(path)) != "file":
-        setting, what = wanted.peek["model"], "is a folder" if there else "does not exist"
-        hint = did_you_mean(str(setting.value), wanted.catalogue.models) + " Or give the path of a model file"
+        setting, what = request.peek["model"], "is a folder" if there else "does not exist"
+        hint = did_you_mean(str(setting.value), request.catalogue.models) + " Or give the path of a model file"
         raise ModelError("model-missing", f"{setting.source}: model {setting.value} {what}", hint)
 
 
-def _backend(wanted: Wanted, formats: Iterable[str], model: str) -> Offer[BackendInfo]:
+def _backend(request: Wanted, formats: Iterable[str], model: str) -> Offer[BackendInfo]:
     """The backend that is named, or the one that takes one of the formats here."""
-    formats, backends = list(formats), wanted.registry.backends
-    if "backend" in wanted.peek:
-        offer = wanted.pick("backend", backends)
+    formats, backends = list(formats), request.registry.backends
+    if "backend" in request.peek:
+        offer = request.pick("backend", backends)
         if not set(formats) & set(offer.info.model_formats):
             raise _wrong_format(offer.info, formats, model)
-        return _usable(offer, {key.removeprefix("backend_options.") for key in wanted.peek})
+        return _usable(offer, {key.removeprefix("backend_options.") for key in request.peek})
     takers = [offer for offer in backends.values() if set(formats) & set(offer.info.model_formats)]
     usable = [offer for offer in takers if not needs.missing(offer.info.needs)]
     plain = [offer for offer in usable if offer.info.accelerators[0] == "cpu"]
@@ -103,7 +103,7 @@ def _backend(wanted: Wanted, formats: Iterable[str], model: str) -> Offer[Backen
     if takers:
         return _usable(min(takers, key=_distance))
     known = {f for offer in backends.values() for f in offer.info.model_formats}
-    hint = near(formats[0], known, wanted.registry)
+    hint = near(formats[0], known, request.registry)
     raise ModelError("model-format", f"no backend takes {_formats(formats)} models ({model})", hint)
 
 

@@ -34,31 +34,31 @@ def resolve_compilations(registry: Registry, request: Request) -> Compilations:
         UsageError: A name, key or value is wrong.
         MobileError: What is named is not there, or cannot be used.
     """
-    asked = request.merged()
-    whole = "suite" in asked or any(key.split(".")[0] == "tasks" for key in asked)
-    if "model" in asked and not whole:
-        wanted: list[Wanted] = [Wanted(registry, request, Catalogue.empty())]
+    layer = request.merged()
+    whole = "suite" in layer or any(key.split(".")[0] == "tasks" for key in layer)
+    if "model" in layer and not whole:
+        models: list[Wanted] = [Wanted(registry, request, Catalogue.empty())]
     else:
-        wanted = [Asked(registry, request, benchmark) for benchmark in select(registry, request)]
+        models = [Asked(registry, request, benchmark) for benchmark in select(registry, request)]
     plans: dict[tuple[object, ...], CompilePlan] = {}
-    for each in wanted:
+    for each in models:
         plan = _plan(registry, request, each)
         plans.setdefault(
             (plan.model, str(plan.accelerators), plan.batch, str(plan.input_shapes), str(plan.backend_options)), plan
         )
-    cache = wanted[0].finder.cache
-    needed = dict.fromkeys(resource for each in wanted for resource in each.finder.needed)
+    cache = models[0].finder.cache
+    needed = dict.fromkeys(resource for each in models for resource in each.finder.needed)
     chosen = [plan.model.path for plan in plans.values()]
     of_models = [each for each in needed if any(path.is_relative_to(cache.location(each)) for path in chosen)]
     missing = tuple(each for each in of_models if not cache.has(each))
     return Compilations(tuple(plans.values()), cache, missing)
 
 
-def _plan(registry: Registry, request: Request, wanted: Wanted) -> CompilePlan:
-    model, backend = choose(wanted)
+def _plan(registry: Registry, request: Request, chosen: Wanted) -> CompilePlan:
+    model, backend = choose(chosen)
     options = options_model("backend", backend)
     layers.resolve_names(without_selection(request.flags), {"backend": options})  # flags must be known
-    layer, _ = wanted.settings({"backend": options}, {}, lenient=True)
+    layer, _ = chosen.settings({"backend": options}, {}, lenient=True)
     settings = layers.check(Settings, layer)
     return CompilePlan(
         schema=1,
@@ -72,6 +72,6 @@ def _plan(registry: Registry, request: Request, wanted: Wanted) -> CompilePlan:
         compile_timeout_s=settings.compile_timeout_s,
         backend_options=as_data(plugin_options("backend", backend, layer)),
         offered_by={"backend": str(backend.source)},
-        cache=wanted.finder.cache.folder,
+        cache=chosen.finder.cache.folder,
         sources={key: s.source for key, s in layer.items()},
     )

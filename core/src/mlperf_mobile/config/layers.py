@@ -38,10 +38,10 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
     for name in sorted(environ):
         key = name.removeprefix(ENV_PREFIX)
         if name.startswith(ENV_PREFIX) and key not in ENV_NOT_SETTINGS and environ[name]:
-            told = read_value(key.lower().replace("__", "."), environ[name], name)
-            if twice := told.keys() & layer.keys():
+            value = read_value(key.lower().replace("__", "."), environ[name], name)
+            if twice := value.keys() & layer.keys():
                 raise UsageError("duplicate-key", f"{name}: {min(twice)} is set twice", "unset one of the variables")
-            layer = merge([layer, told])
+            layer = merge([layer, value])
     return layer
 
 

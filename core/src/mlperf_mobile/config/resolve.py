@@ -71,7 +71,7 @@ def resolve(registry: Registry, request: Request, repeat: int = 1) -> Resolved:
     plans = [resolution.plan() for resolution in resolutions]
     timed = repeat * sum(plan.has_performance for plan in plans)
     found = effect.notes([list(resolution.idle(timed)) for resolution in resolutions])
-    plans = [plan.model_copy(update={"notes": told}) for plan, told in zip(plans, found, strict=True)]
+    plans = [plan.model_copy(update={"notes": notes}) for plan, notes in zip(plans, found, strict=True)]
     needed = list(dict.fromkeys(resource for each in resolutions for resource in each.asked.finder.needed))
     cache = resolutions[0].asked.finder.cache
     missing = tuple(resource for resource in needed if not cache.has(resource))
@@ -82,8 +82,8 @@ def resolve(registry: Registry, request: Request, repeat: int = 1) -> Resolved:
 
 def mode_of(request: Request) -> str:
     """The mode asked for, as text; it is checked with the other settings."""
-    told = request.merged().get("mode")
-    return str(told.value) if told else Mode.BOTH.value
+    setting = request.merged().get("mode")
+    return str(setting.value) if setting else Mode.BOTH.value
 
 
 def _by_mode(request: Request) -> list[Request]:
@@ -222,9 +222,9 @@ class _Resolution:
         layer = layers.merge([asked.catalogue.defaults, *asked.of_suite])
         if not any(key.startswith("seeds.") for each in asked.of_suite for key in each):
             return None
-        told = {key: setting.value for key, setting in layer.items()}
-        scenario = str(told.get("scenario", self.scenario.info.name))
-        if scenario not in self.registry.scenarios or not {"model", "dataset"} <= told.keys():
+        values = {key: setting.value for key, setting in layer.items()}
+        scenario = str(values.get("scenario", self.scenario.info.name))
+        if scenario not in self.registry.scenarios or not {"model", "dataset"} <= values.keys():
             return None
         defaults = read_resource(self.registry.scenarios[scenario].info.settings, f"scenario {scenario}")
         counts = under(layers.merge([defaults, layer]), f"runs.{scenario}.normal.")
@@ -232,11 +232,11 @@ class _Resolution:
             round=str(self.benchmark.suite),
             scenario=scenario,
             **layers.check(Counts, counts, "").model_dump(),
-            percentile=told.get("percentile", Settings.model_fields["percentile"].default),
+            percentile=values.get("percentile", Settings.model_fields["percentile"].default),
             seeds=layers.check(SeedSettings, under(layer, "seeds."), ""),
-            model=str(told["model"]),
-            dataset=str(told["dataset"]),
-            performance_dataset=told.get("performance_dataset"),
+            model=str(values["model"]),
+            dataset=str(values["dataset"]),
+            performance_dataset=values.get("performance_dataset"),
         )
 
     def _counts(self) -> tuple[Counts, dict[str, str]]:

@@ -57,9 +57,9 @@ def select(registry: Registry, request: Request) -> list[Benchmark]:
     Raises:
         UsageError: A name is unknown, or there is nothing to run.
     """
-    asked = request.merged()
-    suite_setting = asked.get("suite")
-    names = _task_names(asked)
+    layer = request.merged()
+    suite_setting = layer.get("suite")
+    names = _task_names(layer)
     suites = benchmarks(registry)
     if suite_setting:
         if (suite := str(suite_setting.value)) not in suites:
@@ -72,8 +72,8 @@ def select(registry: Registry, request: Request) -> list[Benchmark]:
         for name, source in names:
             pick("task", name, registry.tasks, registry, source)
         return [Benchmark(name, name) for name in dict.fromkeys(name for name, _ in names)]
-    if own := next((asked[key] for key in ("model", "dataset", "data_path") if key in asked), None):
-        task = _only_task(registry, asked, own)
+    if own := next((layer[key] for key in ("model", "dataset", "data_path") if key in layer), None):
+        task = _only_task(registry, layer, own)
         return [Benchmark(task, task)]
     if DEFAULT_SUITE not in suites:
         raise UsageError("no-task", "there is nothing to run", "name a task; mlperf-mobile list-tasks shows them")
@@ -92,10 +92,10 @@ def _of_suite(suite: str, known: Mapping[str, Benchmark], names: Iterable[tuple[
     return list(chosen.values())
 
 
-def _task_names(asked: Layer) -> list[tuple[str, str]]:
+def _task_names(layer: Layer) -> list[tuple[str, str]]:
     """Task names with their places, from a list, a comma-separated text, or the keys of ``tasks: {name: settings}``."""
     names = []
-    for key, setting in asked.items():
+    for key, setting in layer.items():
         if key == "tasks":
             value = setting.value.split(",") if isinstance(setting.value, str) else setting.value
             if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -109,11 +109,11 @@ def _task_names(asked: Layer) -> list[tuple[str, str]]:
     return names
 
 
-def _only_task(registry: Registry, asked: Layer, own: Setting) -> str:
+def _only_task(registry: Registry, layer: Layer, own: Setting) -> str:
     """The task of a run that names a model or data set but no task."""
     tasks = list(registry.tasks)
-    if "dataset" in asked:
-        dataset = pick("dataset", str(asked["dataset"].value), registry.datasets, registry, asked["dataset"].source)
+    if "dataset" in layer:
+        dataset = pick("dataset", str(layer["dataset"].value), registry.datasets, registry, layer["dataset"].source)
         tasks = [task for task in dataset.info.tasks if task in registry.tasks]
     if len(tasks) == 1:
         return tasks[0]

@@ -39,6 +39,6 @@ def compile_model(plan: CompilePlan, listen: Callable[[events.Event], None]) -> 
         raise KeyboardInterrupt
     if error:
         last_words = error.stderr_tail.splitlines()[-1:]
-        told = f"; its last words: {last_words[0][:300]}" if last_words and error.code.startswith("worker") else ""
-        raise MobileError(error.code, error.summary + told, error.hint, ExitCode(error.exit_code))
+        output = f"; its last words: {last_words[0][:300]}" if last_words and error.code.startswith("worker") else ""
+        raise MobileError(error.code, error.summary + output, error.hint, ExitCode(error.exit_code))
     return run.told.parts

@@ -34,14 +34,14 @@ def probe(name: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
         pass_fds=(write_fd,), start_new_session=True,
     )  # fmt: skip
     os.close(write_fd)
-    told = bytearray()
+    output = bytearray()
     deadline = time.monotonic() + timeout_s
     try:
         with os.fdopen(read_fd, "rb", buffering=0) as pipe:
             while select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 data = pipe.read(65536)
-                told += data
-                if not data or len(told) > events.MAX_LINE:
+                output += data
+                if not data or len(output) > events.MAX_LINE:
                     break
             else:
                 return _unusable(f"its probe did not answer within {timeout_s:g} s", "look at its driver or SDK")
@@ -50,7 +50,7 @@ def probe(name: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
             os.killpg(process.pid, signal.SIGKILL)  # and what a driver has started
         process.wait()
     try:
-        event = events.decode(bytes(told.splitlines()[-1]))
+        event = events.decode(bytes(output.splitlines()[-1]))
     except (IndexError, ValueError):
         return _unusable("loading it crashed the process", "look at its driver or SDK, or update the plugin")
     value = event.value if isinstance(event, events.Measured) else {}

@@ -59,9 +59,9 @@ Listen = Callable[[Step], None]
 class FetchError(DataError):
     """Several resources could not be fetched, each for a reason of its own."""
 
-    def __init__(self, failures: tuple[DataError, ...], asked: int) -> None:
+    def __init__(self, failures: tuple[DataError, ...], count: int) -> None:
         first = failures[0]
-        summary = f"{len(failures)} of {asked} resources could not be fetched; the first: {first.code}: {first.summary}"
+        summary = f"{len(failures)} of {count} resources could not be fetched; the first: {first.code}: {first.summary}"
         super().__init__("fetch-failed", summary, first.hint)
         self.failures = failures
 
@@ -90,17 +90,17 @@ def fetch(
         DataError: One could not be fetched; a FetchError when several could not.
         KeyboardInterrupt: Downloads resume when they are asked for again.
     """
-    wanted = list(dict.fromkeys(resources))
-    crew = _Crew(cache, listen, Client(limits or Limits()), wanted)
-    crew.work(max(1, min(workers, 16, len(wanted))))
+    unique = list(dict.fromkeys(resources))
+    crew = _Crew(cache, listen, Client(limits or Limits()), unique)
+    crew.work(max(1, min(workers, 16, len(unique))))
     if crew.defect:
         raise crew.defect
-    failures = tuple(crew.failures[each] for each in wanted if each in crew.failures)
+    failures = tuple(crew.failures[each] for each in unique if each in crew.failures)
     if len(failures) == 1:
         raise failures[0]
     if failures:
-        raise FetchError(failures, len(wanted))
-    return {each: cache.location(each) for each in wanted}
+        raise FetchError(failures, len(unique))
+    return {each: cache.location(each) for each in unique}
 
 
 class _Stopped(Exception):

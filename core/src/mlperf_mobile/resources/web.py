@@ -70,10 +70,10 @@ class Client:
             Passing: Another try may help.
             DataError: None will.
         """
-        asked, here = url, url
+        requested, here = url, url
         headers = {"User-Agent": "mlperf-mobile", "Accept-Encoding": "identity", **headers}
         for _ in range(self.limits.redirects + 1):
-            with telling(asked):
+            with telling(requested):
                 response = self._pool(here).request(
                     "GET", here, headers=headers, redirect=False, preload_content=False, decode_content=False
                 )
@@ -81,8 +81,8 @@ class Client:
                 return response
             location = response.headers.get("Location")
             response.close()
-            here = _next(asked, here, location, checked=checked)
-        summary = f"{asked} is redirected more than {self.limits.redirects} times"
+            here = _next(requested, here, location, checked=checked)
+        summary = f"{requested} is redirected more than {self.limits.redirects} times"
         raise DataError("redirect-loop", summary, "the server is misconfigured; try later, or provide the file by hand")
 
     def _pool(self, url: str) -> urllib3.PoolManager:
@@ -109,9 +109,9 @@ class Client:
             raise DataError("proxy-unusable", f"the proxy {shown} cannot be used: {error}", hint) from error
 
 
-def _next(asked: str, here: str, location: str | None, *, checked: bool) -> str:
+def _next(requested: str, here: str, location: str | None, *, checked: bool) -> str:
     if not location:
-        raise DataError("redirect-refused", f"{asked} is redirected to nowhere", "the server is misconfigured")
+        raise DataError("redirect-refused", f"{requested} is redirected to nowhere", "the server is misconfigured")
     try:
         there = urljoin(here, location)
         allowed = may_use(there, checked=checked) and bool(urlsplit(there).hostname)
@@ -120,7 +120,7 @@ def _next(asked: str, here: str, location: str | None, *, checked: bool) -> str:
     downgrade = here.startswith("https:") and not there.startswith("https:")
     if downgrade or not allowed or not there.isprintable():
         hint = "a redirect may lead to https:// only; find out where the file is now, and correct the URL"
-        raise DataError("redirect-refused", f"{asked} is redirected to {there[:200]!a}, which is not safe", hint)
+        raise DataError("redirect-refused", f"{requested} is redirected to {there[:200]!a}, which is not safe", hint)
     return there.partition("#")[0]
 
 
@@ -138,18 +138,18 @@ def _tell(url: str, error: failures.HTTPError) -> Never:
     if isinstance(error, failures.SSLError):
         _tell_tls(url, error)
     if isinstance(error, failures.NameResolutionError):
-        told = DataError("host-unknown", f"no address is known for {host} ({url})", CHECK_NETWORK)
+        failure = DataError("host-unknown", f"no address is known for {host} ({url})", CHECK_NETWORK)
     elif isinstance(error, failures.ReadTimeoutError):
-        told = DataError("server-timeout", f"{host} stopped sending {url}", AGAIN)
+        failure = DataError("server-timeout", f"{host} stopped sending {url}", AGAIN)
     elif isinstance(error, failures.NewConnectionError | failures.ProxyError):
-        told = DataError("connection-failed", f"cannot connect to {host} ({url}): {_reason(error)}", CHECK_NETWORK)
+        failure = DataError("connection-failed", f"cannot connect to {host} ({url}): {_reason(error)}", CHECK_NETWORK)
     elif isinstance(error, failures.ConnectTimeoutError):
-        told = DataError("server-timeout", f"{host} does not answer ({url})", CHECK_NETWORK)
+        failure = DataError("server-timeout", f"{host} does not answer ({url})", CHECK_NETWORK)
     elif isinstance(error, failures.ProtocolError):
-        told = DataError("connection-dropped", f"the connection broke during {url}", AGAIN)
+        failure = DataError("connection-dropped", f"the connection broke during {url}", AGAIN)
     else:
         raise DataError("connection-failed", f"cannot fetch {url}: {_reason(error)}", CHECK_NETWORK) from error
-    raise Passing(told) from error
+    raise Passing(failure) from error
 
 
 def _tell_tls(url: str, error: failures.SSLError) -> Never:
@@ -175,10 +175,10 @@ def refusal(url: str, response: BaseHTTPResponse, limits: Limits) -> Passing | D
     if status in PASSING:
         code, what = ("server-busy", "asks for patience") if status == 429 else ("server-error", "has a problem")
         after = _retry_after(response)
-        told = DataError(code, f"{urlsplit(url).netloc} {what} (HTTP {status}): {url}", "try again later")
+        failure = DataError(code, f"{urlsplit(url).netloc} {what} (HTTP {status}): {url}", "try again later")
         if after is not None and after > limits.retry_after_max_s:
-            return DataError(code, told.summary, f"try again in {after:.0f} s, as the server asks")
-        return Passing(told, after)
+            return DataError(code, failure.summary, f"try again in {after:.0f} s, as the server asks")
+        return Passing(failure, after)
     if status in (404, 410):
         hint = "the file has moved; update mlperf-mobile and its plugins, or correct the URL"
         return DataError("url-not-found", f"{url} does not exist (HTTP {status})", hint)

@@ -56,8 +56,8 @@ def turned_images(files: Iterable[Path]) -> str:
             continue
     if not found:
         return ""
-    told = f"{found[0]} and {len(found) - 1} more have" if len(found) > 1 else f"{found[0]} has"
-    return f"{told} an EXIF orientation, but images are used as stored, without rotation"
+    subject = f"{found[0]} and {len(found) - 1} more have" if len(found) > 1 else f"{found[0]} has"
+    return f"{subject} an EXIF orientation, but images are used as stored, without rotation"
 
 
 def _orientation(exif: bytes) -> int:

@@ -48,9 +48,9 @@ def storing(spec: TensorSpec, *, official: bool = False) -> Store | None:
         return None
     if not made_for_it:
         low, high = _ends(spec)
-        told = f"is made for values from {low.min():g} to {high.max():g}" if spec.quantised else "has no scale"
+        limits = f"is made for values from {low.min():g} to {high.max():g}" if spec.quantised else "has no scale"
         hint = "convert the model with float32, uint8 or int8 images"
-        raise ModelError("model-input", f"the input {spec.name} {spec} {told}, the task gives -1 to 1", hint)
+        raise ModelError("model-input", f"the input {spec.name} {spec} {limits}, the task gives -1 to 1", hint)
     return stored_values(spec)
 
 

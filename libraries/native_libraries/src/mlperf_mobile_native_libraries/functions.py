@@ -109,6 +109,6 @@ def text(data: bytes | None) -> str:
     return printable((data or b"")[:MOST_TEXT].decode("utf-8", "replace"))
 
 
-def printable(told: str) -> str:
+def printable(text: str) -> str:
     """One line, with a question mark for each letter that cannot be printed."""
-    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(told.split()))
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))

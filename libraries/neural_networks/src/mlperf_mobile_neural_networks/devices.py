@@ -48,12 +48,12 @@ def _device(driver: Driver, index: int) -> DriverDevice:
     pointer, name, version = ctypes.c_void_p(), ctypes.c_char_p(), ctypes.c_char_p()
     kind, level = ctypes.c_int32(), ctypes.c_int64()
     driver.call("_getDevice", index, ctypes.byref(pointer))
-    asked: dict[str, Any] = {"Name": name, "Type": kind, "Version": version, "FeatureLevel": level}
-    for what, answer in asked.items():
+    expected: dict[str, Any] = {"Name": name, "Type": kind, "Version": version, "FeatureLevel": level}
+    for what, answer in expected.items():
         if what == "Name" or driver.has(f"Device_get{what}"):
             driver.call(f"Device_get{what}", pointer, ctypes.byref(answer))
-    told = KINDS.get(kind.value, "unknown")
-    return DriverDevice(pointer, text(name.value), told, text(version.value), feature_level(level.value))
+    kind_name = KINDS.get(kind.value, "unknown")
+    return DriverDevice(pointer, text(name.value), kind_name, text(version.value), feature_level(level.value))
 
 
 def feature_level(number: int) -> int:

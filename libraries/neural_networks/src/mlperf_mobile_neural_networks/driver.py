@@ -134,8 +134,8 @@ class Driver(Functions):
         """The error that says that ``name`` gave ``result``."""
         meaning = self.dialect.results.get(result, f"the unknown result {result}")
         code, hint = FAULTS.get(meaning, ("driver-failed", "see the driver's log; use another device or model"))
-        told = f" for {about}" if about else ""
-        return BackendError(code, f"{self.dialect.title}: {self.dialect.prefix}{name} gave {meaning}{told}", hint)
+        subject = f" for {about}" if about else ""
+        return BackendError(code, f"{self.dialect.title}: {self.dialect.prefix}{name} gave {meaning}{subject}", hint)
 
     def create(self, kind: str, *arguments: Any, function: str = "") -> Handle:
         """A new object: ``create("Burst", compilation)`` calls ``Burst_create(compilation, &burst)``."""

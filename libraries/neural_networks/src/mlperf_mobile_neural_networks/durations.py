@@ -41,4 +41,4 @@ def summarise(values: Iterable[int]) -> dict[str, int] | None:
 
 def report(kinds: Mapping[str, Durations]) -> dict[str, Any]:
     """The summaries of those kinds that were measured."""
-    return {name: told for name, kept in kinds.items() if (told := kept.summary())}
+    return {name: summary for name, kept in kinds.items() if (summary := kept.summary())}

@@ -9,12 +9,12 @@ from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile_tflite_model.reader import TFLiteModel
 
 
-def check_fixed(model: TFLiteModel, asked: backend_checks.Shapes, label: str) -> None:
+def check_fixed(model: TFLiteModel, requested: backend_checks.Shapes, label: str) -> None:
     """Refuse open inputs, and shapes that are not the model's own.
 
     Args:
         model: A model that has been read.
-        asked: ``CompileRequest.input_shapes``.
+        requested: ``CompileRequest.input_shapes``.
         label: The backend: ``"backend acme"``.
 
     Raises:
@@ -22,5 +22,5 @@ def check_fixed(model: TFLiteModel, asked: backend_checks.Shapes, label: str) ->
     """
     ends = [model.tensors[index] for index in model.inputs]
     specs = [TensorSpec(t.name, t.shape, t.dtype or np.dtype(object), open_axes=t.open_axes) for t in ends]
-    if asked or any(spec.open_axes for spec in specs):  # sizes of 0 are refused where the model is compiled
-        backend_checks.fixed(specs, asked, model.path.name, label)
+    if requested or any(spec.open_axes for spec in specs):  # sizes of 0 are refused where the model is compiled
+        backend_checks.fixed(specs, requested, model.path.name, label)

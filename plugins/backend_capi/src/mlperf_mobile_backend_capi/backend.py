@@ -104,8 +104,8 @@ class CBackend:
 
     @property
     def _native_lib_path(self) -> str:
-        told = self._options.native_lib_path
-        return str(self._library.path.resolve().parent) if told is None else told
+        path = self._options.native_lib_path
+        return str(self._library.path.resolve().parent) if path is None else path
 
     @cached_property
     def _settings(self) -> Settings:
@@ -118,13 +118,13 @@ class CBackend:
         model = device.model() if options.device_model is None else options.device_model
         maker = device.manufacturer() if options.device_manufacturer is None else options.device_manufacturer
         match = library.matches(model, maker, self._native_lib_path)
-        told = f": {match.message}" if match.message else ""
+        detail = f": {match.message}" if match.message else ""
         if match.matched and match.message is not None:
-            summary = f"{library.name} knows this device and does not support it{told}"
+            summary = f"{library.name} knows this device and does not support it{detail}"
             raise BackendError("capi-device", summary, "that is the vendor's word; use another backend")
         if not match.matched:
             name = f"{maker or 'unknown maker'} {model or 'unknown model'}"
-            summary = f"{library.name} is not for this device ({name}){told}"
+            summary = f"{library.name} is not for this device ({name}){detail}"
             hint = "use another vendor's library; device_model and device_manufacturer say what it is told"
             raise BackendError("capi-device", summary, hint)
         if options.settings is None:

@@ -73,9 +73,9 @@ class Library:
         message, settings = c_void_p(), c_void_p()
         device = DeviceInfo(model.encode(), manufacturer.encode(), native_lib_path.encode())
         matched = bool(self.functions["matches_hardware"](byref(message), byref(settings), byref(device)))
-        told = self.text(message.value)
-        if not matched or told is not None:
-            return Match(matched, told, None)
+        text = self.text(message.value)
+        if not matched or text is not None:
+            return Match(matched, text, None)
         return Match(matched, None, self._settings(settings.value))
 
     def text(self, address: int | None) -> str | None:

@@ -134,8 +134,8 @@ class CSession:
                     raise instance.failed("get_output", status)
                 address = place.value
                 if not address:
-                    told = f"{PREFIX}get_output gives NULL for output {i}"
-                    summary = f"{instance.library.name}: {told} ({instance.model})"
+                    problem = f"{PREFIX}get_output gives NULL for output {i}"
+                    summary = f"{instance.library.name}: {problem} ({instance.model})"
                     raise BackendError("capi-output", summary, "tell the library's vendor, or check the model")
                 before, view = views[i]
                 if view is None or before != address:
@@ -150,8 +150,8 @@ class CSession:
         """The app converts a copy of the pixels, in place."""
         instance = self._instance
         if len(self.outputs) != 1 or not is_image(self.outputs[0]) or self.outputs[0].dtype != np.uint8:
-            told = ", ".join(map(str, self.outputs))
-            summary = f"convert_outputs needs one output uint8[1,height,width,3], and {instance.model} has {told}"
+            listed = ", ".join(map(str, self.outputs))
+            summary = f"convert_outputs needs one output uint8[1,height,width,3], and {instance.model} has {listed}"
             raise BackendError("capi-convert", summary, "say its shape with the option outputs, or leave it out")
         if "convert_outputs" not in instance.library.functions:
             summary = f"{instance.library.name} has no function {PREFIX}convert_outputs"

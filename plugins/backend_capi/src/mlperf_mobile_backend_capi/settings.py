@@ -138,11 +138,11 @@ def choose_delegate(benchmark: Benchmark, accelerator: str, name: str | None) ->
     for delegate in ordered:
         if accelerator in kinds(delegate.accelerator):
             return delegate
-    told = ", ".join(f"{one.name} on {one.accelerator}" for one in benchmark.delegates) or "none"
+    names = ", ".join(f"{one.name} on {one.accelerator}" for one in benchmark.delegates) or "none"
     raise BackendError(
         "no-accelerator",
         f"benchmark {benchmark.id} has no delegate for {accelerator}",
-        f"its delegates are {told}; choose with --accelerator, or by name with the option delegate",
+        f"its delegates are {names}; choose with --accelerator, or by name with the option delegate",
     )
 
 

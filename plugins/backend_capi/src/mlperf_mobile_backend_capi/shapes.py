@@ -50,7 +50,7 @@ def parse(text: str) -> Described:
 
 def specs(
     kind: str,
-    told: Sequence[tuple[np.dtype[np.generic], int]],
+    reported: Sequence[tuple[np.dtype[np.generic], int]],
     option: Sequence[str],
     of_model: Sequence[Described],
     model: str,
@@ -62,11 +62,11 @@ def specs(
     """
     described, source = ([parse(text) for text in option], f"the option {kind}s") if option else (of_model, model)
     if not described:
-        return tuple([TensorSpec(f"{kind}{i}", (1, size), dtype) for i, (dtype, size) in enumerate(told)])
-    if len(described) != len(told):
-        raise _contradiction(f"{source} describes {len(described)} {kind}s, and the library has {len(told)}")
+        return tuple([TensorSpec(f"{kind}{i}", (1, size), dtype) for i, (dtype, size) in enumerate(reported)])
+    if len(described) != len(reported):
+        raise _contradiction(f"{source} describes {len(described)} {kind}s, and the library has {len(reported)}")
     found = []
-    for i, ((dtype, size), tensor) in enumerate(zip(told, described, strict=True)):
+    for i, ((dtype, size), tensor) in enumerate(zip(reported, described, strict=True)):
         name = tensor.name or f"{kind}{i}"
         spec = TensorSpec(name, tensor.shape, dtype, tensor.scale, tensor.zero_point, *tensor.by_channel)
         if math.prod(tensor.shape) != size or tensor.dtype not in (None, dtype):
@@ -76,12 +76,12 @@ def specs(
     return tuple(found)
 
 
-def of_model(path: Path, asked: Shapes | None = None) -> tuple[list[Described], list[Described]]:
+def of_model(path: Path, requested: Shapes | None = None) -> tuple[list[Described], list[Described]]:
     """Inputs and outputs of a .tflite file; nothing for other formats, or without the extra ``tflite``.
 
     Args:
         path: The model.
-        asked: ``CompileRequest.input_shapes``; None where an option describes the inputs, open ones included.
+        requested: ``CompileRequest.input_shapes``; None where an option describes the inputs, open ones included.
 
     Raises:
         ModelError: The file is damaged, or leaves the size of an input open.
@@ -94,8 +94,8 @@ def of_model(path: Path, asked: Shapes | None = None) -> tuple[list[Described], 
     except ImportError:
         return [], []
     model = read(path)
-    if asked is not None:
-        check_fixed(model, asked, "backend capi")
+    if requested is not None:
+        check_fixed(model, requested, "backend capi")
 
     def described(index: int) -> Described:
         tensor = model.tensors[index]

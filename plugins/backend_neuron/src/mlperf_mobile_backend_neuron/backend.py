@@ -101,10 +101,10 @@ class NeuronBackend:
         return stable_delegate.open_model(artifact, self._options)
 
     @staticmethod
-    def _check_accelerator(asked: str, there: str) -> None:
-        if asked != there:
-            summary = f"the model runs on {there}, not on {asked}"
-            raise BackendError("no-accelerator", summary, f"use accelerator {there}, or compile it for {asked}")
+    def _check_accelerator(requested: str, there: str) -> None:
+        if requested != there:
+            summary = f"the model runs on {there}, not on {requested}"
+            raise BackendError("no-accelerator", summary, f"use accelerator {there}, or compile it for {requested}")
 
     @property
     def _target(self) -> str:
@@ -149,14 +149,14 @@ class NeuronBackend:
 
 def facts(compiled: Compiled) -> Mapping[str, Any]:
     """What a result tells about a compilation."""
-    told = {
+    values = {
         "kind": compiled.kind,
         "version": compiled.version,
         "soc": compiled.soc,
         "devices": list(compiled.devices),
         "operations": dict(compiled.placement.operations),
     }
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in values.items() if value}
 
 
 if TYPE_CHECKING:  # the type checker holds the classes to the contracts here

@@ -54,9 +54,9 @@ def compile_model(
         elsewhere = refused(graph, taken)
         if elsewhere and not options.fallback:
             names = ", ".join(sorted({operation.name for operation in elsewhere}))
-            told = f"{_title(devices)} does not take {len(elsewhere)} of {len(graph.operations)} operations"
+            summary = f"{_title(devices)} does not take {len(elsewhere)} of {len(graph.operations)} operations"
             hint = "use another model, or set fallback=true and strict_placement=false to run them elsewhere"
-            raise ModelError("unsupported-operations", f"{told} of {model.path}: {names}", hint)
+            raise ModelError("unsupported-operations", f"{summary} of {model.path}: {names}", hint)
         request.report("compiling")
         # A set of devices is binding; without one, the adapter runs what they do not take where it can.
         places = [] if elsewhere else [device.pointer for device in devices]
@@ -141,9 +141,9 @@ def target(soc: str | None, folder: Path) -> Iterator[None]:
         return
     scratch = folder / "dla"
     scratch.mkdir()
-    wanted = {"MTKNN_ADAPTER_DLA_PLATFORM": soc.lower(), "MTKNN_ADAPTER_DLA_DIR": str(scratch)}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+    variables = {"MTKNN_ADAPTER_DLA_PLATFORM": soc.lower(), "MTKNN_ADAPTER_DLA_DIR": str(scratch)}
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
@@ -166,11 +166,11 @@ def _operations(graph: Graph, taken: Sequence[bool], accelerator: str) -> dict[s
         for source in operation.sources
         if source not in sources
     }
-    told = {where: dict(names) for where, names in named.items() if names}
+    placed = {where: dict(names) for where, names in named.items() if names}
     for name in rest.values():
-        counts = told.setdefault("cpu", {})
+        counts = placed.setdefault("cpu", {})
         counts[name] = counts.get(name, 0) + 1
-    return told
+    return placed
 
 
 def _title(devices: Sequence[DriverDevice]) -> str:

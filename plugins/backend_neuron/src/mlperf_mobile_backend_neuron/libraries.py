@@ -66,19 +66,19 @@ def _find(what: str, name: str | None, names: Sequence[str]) -> str:
     """
     if name and "/" in name:
         return name
-    wanted = (name,) if name else names
+    candidates = (name,) if name else names
     user = [Path(folder) for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
-    if found := _present(user, wanted):
+    if found := _present(user, candidates):
         return found
-    for candidate in wanted:
+    for candidate in candidates:
         try:
             ctypes.CDLL(candidate)
         except OSError:
             continue
         return candidate
-    if found := _present(map(Path, _FOLDERS), wanted):
+    if found := _present(map(Path, _FOLDERS), candidates):
         return found
-    raise BackendError("library-missing", f"{what} is not here (looked for {', '.join(wanted)})", FIX)
+    raise BackendError("library-missing", f"{what} is not here (looked for {', '.join(candidates)})", FIX)
 
 
 def _present(folders: Iterable[Path], names: Sequence[str]) -> str | None:

@@ -94,8 +94,8 @@ def ahwb(driver: Driver, size: int) -> Buffer:
     with ExitStack() as stack:
         buffer, address = ctypes.c_void_p(), ctypes.c_void_p()
         # struct AHardwareBuffer_Desc: width, height, layers, format, usage, stride, and two reserved fields.
-        wanted = struct.pack("<IIIIQIIQ", size, 1, 1, _FORMAT_BLOB, _CPU_OFTEN, 0, 0, 0)
-        if library.AHardwareBuffer_allocate(wanted, ctypes.byref(buffer)):
+        description = struct.pack("<IIIIQIIQ", size, 1, 1, _FORMAT_BLOB, _CPU_OFTEN, 0, 0, 0)
+        if library.AHardwareBuffer_allocate(description, ctypes.byref(buffer)):
             raise BackendError("memory-missing", f"Android has no AHardwareBuffer of {size} bytes", "use memory=host")
         stack.callback(library.AHardwareBuffer_release, buffer)
         if library.AHardwareBuffer_lock(buffer, ctypes.c_uint64(_CPU_OFTEN), -1, None, ctypes.byref(address)):

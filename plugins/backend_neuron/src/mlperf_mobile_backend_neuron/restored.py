@@ -56,12 +56,12 @@ def open_network(adapter: Adapter, compiled: Compiled, network: bytes, options: 
         def arrays(role: str, tensors: Sequence[Described]) -> list[Array]:
             found = []
             for tensor in tensors:
-                name, wanted = f"Compilation_get{role}PaddedSize", size(tensor.spec)
+                name, expected = f"Compilation_get{role}PaddedSize", size(tensor.spec)
                 padded = _padded(adapter, name, compilation, tensor.position)
-                if padded is not None and padded < wanted:
-                    summary = f"{role.lower()} {tensor.name} of {compiled.model} has {padded} bytes, not {wanted}"
+                if padded is not None and padded < expected:
+                    summary = f"{role.lower()} {tensor.name} of {compiled.model} has {padded} bytes, not {expected}"
                     raise ModelError("network-tensors", summary, "describe the network's tensors as they are")
-                buffer: Buffer = stack.enter_context(closing(allocate(max(wanted, padded or 0))))
+                buffer: Buffer = stack.enter_context(closing(allocate(max(expected, padded or 0))))
                 buffer.bind(adapter, execution.pointer, role, tensor.position)
                 found.append(shaped(buffer.data, tensor.spec))
             return found
@@ -90,10 +90,10 @@ def shaped(data: Array, spec: TensorSpec) -> Array:
 
 def _padded(adapter: Adapter, name: str, compilation: Handle, index: int) -> int | None:
     """How much memory the adapter wants for a tensor, where it tells."""
-    told = ctypes.c_size_t()
-    if not adapter.has(name) or adapter.function(name)(compilation.pointer, index, ctypes.byref(told)):
+    padded = ctypes.c_size_t()
+    if not adapter.has(name) or adapter.function(name)(compilation.pointer, index, ctypes.byref(padded)):
         return None
-    return told.value
+    return padded.value
 
 
 def _restore(adapter: Adapter, compiled: Compiled, network: bytes, options: NeuronOptions, stack: ExitStack) -> Handle:

@@ -163,15 +163,15 @@ def sizes(runtime: Runtime, instance: ctypes.c_void_p, role: str) -> list[int]:
     Raises:
         BackendError: The runtime failed, or says that there are very many.
     """
-    count, told = ctypes.c_size_t(), ctypes.c_size_t()
+    count, reported = ctypes.c_size_t(), ctypes.c_size_t()
     runtime.call(f"_get{role}Number", instance, ctypes.byref(count))
     if count.value > 1024:
         summary = f"{runtime.library} says that the network has {count.value} {role.lower()}s"
         raise BackendError("driver-failed", summary, "see its log")
     found = []
     for index in range(count.value):
-        runtime.call(f"_get{role}Size", instance, index, ctypes.byref(told))
-        found.append(told.value)
+        runtime.call(f"_get{role}Size", instance, index, ctypes.byref(reported))
+        found.append(reported.value)
     return found
 
 
@@ -181,11 +181,11 @@ def check(compiled: Compiled, inputs: Sequence[int], outputs: Sequence[int]) -> 
     Raises:
         ModelError: ``network-tensors``; says both.
     """
-    for role, tensors, told in (("inputs", compiled.inputs, inputs), ("outputs", compiled.outputs, outputs)):
+    for role, tensors, declared in (("inputs", compiled.inputs, inputs), ("outputs", compiled.outputs, outputs)):
         described = [size(tensor.spec) for tensor in sorted(tensors, key=lambda tensor: tensor.position)]
-        if described != list(told):
+        if described != list(declared):
             specs = ", ".join(f"{tensor.name} {tensor.spec}" for tensor in tensors) or "none"
-            summary = f"the {role} of {compiled.model} have {list(told)} bytes, but are described as {specs}"
+            summary = f"the {role} of {compiled.model} have {list(declared)} bytes, but are described as {specs}"
             hint = f"describe them in the option {role}, or name the .tflite file that it was made from in tensors_from"
             raise ModelError("network-tensors", summary, hint)
 

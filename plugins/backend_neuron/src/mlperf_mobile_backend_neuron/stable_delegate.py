@@ -166,11 +166,11 @@ class StableDelegateSession:
 
     def placement(self) -> Placement:
         """As the interpreter tells: what the delegate took, and what is left for the CPU."""
-        told = self._session.placement()
-        return Placement(self._named(told.operations), told.kernels, self._named(told.names))
+        placement = self._session.placement()
+        return Placement(self._named(placement.operations), placement.kernels, self._named(placement.names))
 
-    def _named(self, told: Mapping[str, T]) -> dict[str, T]:
-        return {self._accelerator if where == "delegate" else where: what for where, what in told.items()}
+    def _named(self, values: Mapping[str, T]) -> dict[str, T]:
+        return {self._accelerator if where == "delegate" else where: what for where, what in values.items()}
 
     def __enter__(self) -> Self:
         return self

@@ -53,14 +53,14 @@ class NNAPIBackend:
     @cached_property
     def _devices(self) -> tuple[DriverDevice, ...]:
         """Those that the options leave."""
-        wanted, cpu = self._options.device, not self._options.disallow_cpu
+        name, cpu = self._options.device, not self._options.disallow_cpu
         found = [device for device in devices(self._driver) if cpu or accelerator(device) != "cpu"]
-        if wanted is None and found:
+        if name is None and found:
             return tuple(found)
-        chosen = tuple(device for device in found if device.name == wanted)
+        chosen = tuple(device for device in found if device.name == name)
         if not chosen:
-            summary = f"NNAPI has no device {wanted!r}" if wanted else "NNAPI lists no device"
-            hint = did_you_mean(wanted, [device.name for device in found]) if wanted else "install the vendor's driver"
+            summary = f"NNAPI has no device {name!r}" if name else "NNAPI lists no device"
+            hint = did_you_mean(name, [device.name for device in found]) if name else "install the vendor's driver"
             raise BackendError("no-device", summary, hint)
         return chosen
 

@@ -130,8 +130,8 @@ class Loader:
     def _check_slots(self, before: Slots, after: Slots) -> None:
         """Every output must have got one slot a sample, and be otherwise as it was."""
         for one, many in zip(before, after, strict=True):
-            told = one and 0 not in one  # by the file; a shape that only a run tells is empty there
-            if many[:1] != (self.batch,) or (told and one != (1, *many[1:])):
+            known = one and 0 not in one  # by the file; a shape that only a run tells is empty there
+            if many[:1] != (self.batch,) or (known and one != (1, *many[1:])):
                 raise self._no_batch(f"an output of shape {list(one)} becomes {list(many)}")
 
     def _no_batch(self, reason: str) -> ModelError:

@@ -97,9 +97,9 @@ def load(name: str | None = None) -> Runtime:
             return Runtime(candidate, _version(distribution), import_module(module))
         except Exception as error:  # noqa: BLE001  a compiled module may raise anything while it is imported
             reasons.append(f"{candidate}: {error}")
-    wanted = f"the runtime {name}" if name else "a TensorFlow Lite runtime"
+    required = f"the runtime {name}" if name else "a TensorFlow Lite runtime"
     fix = f"pip install {KNOWN[name][1]}" if name else FIX
-    raise BackendError("no-runtime", f"{wanted} cannot be imported ({'; '.join(reasons)})", fix)
+    raise BackendError("no-runtime", f"{required} cannot be imported ({'; '.join(reasons)})", fix)
 
 
 def check(runtime: Runtime) -> None:

@@ -67,13 +67,15 @@ def _open_axes(detail: dict[str, Any], shape: tuple[int, ...]) -> tuple[int, ...
 
 def _quantisation(detail: dict[str, Any]) -> dict[str, Any]:
     """The fields of a spec that say how a tensor is quantised."""
-    told = detail["quantization_parameters"]
-    scales, zero_points = tuple(map(float, told["scales"])), tuple(map(int, told["zero_points"])) or (0,)
+    parameters = detail["quantization_parameters"]
+    scales, zero_points = tuple(map(float, parameters["scales"])), tuple(map(int, parameters["zero_points"])) or (0,)
     if len(scales) == 1:
         return {"scale": scales[0], "zero_point": zero_points[0]}
     if len(zero_points) == 1:
         zero_points *= len(scales)
-    return {"scales": scales, "zero_points": zero_points, "axis": int(told["quantized_dimension"])} if scales else {}
+    return (
+        {"scales": scales, "zero_points": zero_points, "axis": int(parameters["quantized_dimension"])} if scales else {}
+    )
 
 
 class _Session:

@@ -54,7 +54,7 @@ def shown(entries: Sequence[Entry], warnings: Iterable[str]) -> tuple[list[Shown
         hint = f"a report shows at most {MOST_RESULTS} at once"
         raise UsageError("too-many", f"{len(ours)} results are too many for one report", hint)
     by_label = {f"{entry.label}: {text}" for entry in entries for text in entry.warnings}
-    told = [text for text in warnings if text not in by_label]
+    general = [text for text in warnings if text not in by_label]
     bases = [entry.label.partition(" #")[0] for entry in ours]
     for place, (entry, base) in enumerate(zip(ours, bases, strict=True)):
         if bases.count(base) > 1:
@@ -63,7 +63,7 @@ def shown(entries: Sequence[Entry], warnings: Iterable[str]) -> tuple[list[Shown
     for number, entry in enumerate(ours, 1):
         assert entry.result is not None
         found.append(Shown(f"r{number}", entry, entry.result, standing_of(entry.result)))
-    return found, told + [f"{entry.label}: {text}" for entry in entries for text in entry.warnings]
+    return found, general + [f"{entry.label}: {text}" for entry in entries for text in entry.warnings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,8 @@ def _latency(name: str) -> Callable[[Shown], object]:
 
 def margin(one: Shown) -> float | None:
     """How far the accuracy is above its target."""
-    told = one.result.accuracy
-    return told.value - told.target if told and told.target is not None else None
+    accuracy = one.result.accuracy
+    return accuracy.value - accuracy.target if accuracy and accuracy.target is not None else None
 
 
 def telemetry(one: Shown, *path: str) -> Any:

@@ -34,9 +34,9 @@ def read_labels(path: Path, names: Sequence[str], classes: int, warnings: list[s
     by_order = len(lines[0][1].split()) == 1
     if by_order and warnings is not None and (wrong := misnumbered(names)):
         place, number = wrong
-        told = f"{names[place]}, image {place + 1} by name, has label {place + 1} of {path}, not number {number}"
+        mismatch = f"{names[place]}, image {place + 1} by name, has label {place + 1} of {path}, not number {number}"
         warnings.append(
-            f"{told}: labels are assigned in name order; if they belong to the numbers, write 'NAME CLASS' lines"
+            f"{mismatch}: labels are assigned in name order; if they belong to the numbers, write 'NAME CLASS' lines"
         )
     return (_by_order if by_order else _by_name)(path, lines, names, classes)
 

@@ -60,8 +60,8 @@ class Coco(ImageFiles):
     @property
     def warnings(self) -> list[str]:
         """Of images that viewers turn and this data set, as the reference app, does not."""
-        told = turned_images(self._files) if self._truths is not None else ""
-        return [f"{told}; check that its boxes fit the stored image"] if told else []
+        turned = turned_images(self._files) if self._truths is not None else ""
+        return [f"{turned}; check that its boxes fit the stored image"] if turned else []
 
     def _check_size(self, index: int, height: int, width: int) -> None:
         """Boxes are in pixels of an image as large as the annotations say: of another size, they lie elsewhere."""

@@ -144,9 +144,9 @@ def _named_so(outputs: Sequence[TensorSpec], order: Sequence[Part], parts: tuple
         usual = NAMED_ORDERS.get(common[1], ()) if common else ()
         if common and usual and parts == POST_PROCESSED:
             number = int(common[2] or 0)
-            told = set(usual[number : number + 1])
+            expected = set(usual[number : number + 1])
         else:
-            told = {each for each, words in WORDS[parts].items() if re.search(words, spec.name.lower())}
-        if told and part not in told:
+            expected = {each for each, words in WORDS[parts].items() if re.search(words, spec.name.lower())}
+        if expected and part not in expected:
             return False
     return True

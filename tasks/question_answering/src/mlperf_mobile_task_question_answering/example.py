@@ -99,12 +99,12 @@ def _packed(block: memoryview) -> Iterator[memoryview]:
             yield content
 
 
-def _messages(data: memoryview, wanted: int, alone: bool = False) -> Iterator[memoryview]:
+def _messages(data: memoryview, number: int, alone: bool = False) -> Iterator[memoryview]:
     for field, content in _fields(data):
-        if field == wanted:
+        if field == number:
             yield content
         elif alone:
-            raise ValueError(f"the values are of kind {field}, not {wanted}")
+            raise ValueError(f"the values are of kind {field}, not {number}")
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:

@@ -73,8 +73,8 @@ def _order(names: Sequence[str], usual: tuple[str, ...], role: Callable[[str], s
     """The roles of ``names``; when the names leave more than one order, the usual one."""
     if order != "auto":
         return tuple(order.split(","))
-    told = [role(name) for name in names]
-    fitting = [roles for roles in permutations(usual) if all(a in ("", b) for a, b in zip(told, roles, strict=True))]
+    by_name = [role(name) for name in names]
+    fitting = [roles for roles in permutations(usual) if all(a in ("", b) for a, b in zip(by_name, roles, strict=True))]
     return fitting[0] if len(fitting) == 1 else usual
 
 

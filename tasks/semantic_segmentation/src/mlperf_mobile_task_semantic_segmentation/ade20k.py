@@ -85,10 +85,10 @@ class ADE20K(ImageFiles):
             here, there = ([file.name for file in files] for files in (self._files, self._annotations))
             in_order = self._files[0].stem != self._annotations[0].stem
             if in_order and (place := mispaired(here, there)) is not None:
-                told = f"{here[place]} with {there[place]}"
-                found.append(f"images and annotations are paired in order, such as {told}; give them the same names")
-            if told := turned_images(self._files):
-                found.append(f"{told}; check that its annotation fits the stored image")
+                pair = f"{here[place]} with {there[place]}"
+                found.append(f"images and annotations are paired in order, such as {pair}; give them the same names")
+            if pair := turned_images(self._files):
+                found.append(f"{pair}; check that its annotation fits the stored image")
         return found
 
 

@@ -95,8 +95,8 @@ class MeanIoU:
     def _truth(self, index: int) -> Pixels:
         truth = self._dataset.truth(index)
         if not isinstance(truth, np.ndarray) or truth.dtype != np.uint8 or truth.ndim != 2 or not truth.size:
-            told = f"{truth.dtype}{list(truth.shape)}" if isinstance(truth, np.ndarray) else repr(truth)[:40]
-            reason = f"the truth of sample {index} is {told}, not one label per pixel"
+            found = f"{truth.dtype}{list(truth.shape)}" if isinstance(truth, np.ndarray) else repr(truth)[:40]
+            reason = f"the truth of sample {index} is {found}, not one label per pixel"
             raise DataError("label", reason, "choose a data set that fits the task, with --dataset")
         return truth
 

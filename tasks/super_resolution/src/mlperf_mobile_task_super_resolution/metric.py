@@ -66,8 +66,8 @@ class PSNR:
     def _truth(self, index: int) -> Image:
         truth = self._dataset.truth(index)
         if not isinstance(truth, Image) or truth.pixels.ndim != 3 or truth.pixels.shape[2] != 3:
-            told = f"{truth.source} of shape {truth.pixels.shape}" if isinstance(truth, Image) else repr(truth)[:40]
-            reason = f"the truth of sample {index} is {told}, not a colour image"
+            found = f"{truth.source} of shape {truth.pixels.shape}" if isinstance(truth, Image) else repr(truth)[:40]
+            reason = f"the truth of sample {index} is {found}, not a colour image"
             raise DataError("label", reason, "choose a data set that fits the task, with --dataset")
         return truth
 

@@ -88,12 +88,12 @@ class Pairs(ImageFiles):
             count = file_bytes(path)
             factor = math.isqrt(count // (3 * low[0] * low[1]))
             size = factor * low[0], factor * low[1]
-            told, fits = f"has {count} bytes", 3 * size[0] * size[1] == count
+            size_text, fits = f"has {count} bytes", 3 * size[0] * size[1] == count
         else:
             size = self._raw.image_size(path)
             factor = size[0] // low[0]
-            told, fits = f"is {size[1]}x{size[0]}", size == (factor * low[0], factor * low[1])
+            size_text, fits = f"is {size[1]}x{size[0]}", size == (factor * low[0], factor * low[1])
         if not fits or factor < 2:
-            reason = f"{path} {told}, {self._files[index]} is {low[1]}x{low[0]}"
+            reason = f"{path} {size_text}, {self._files[index]} is {low[1]}x{low[0]}"
             raise DataError("pair-sizes", reason, "a pair's larger image is 2, 3, … times as high and as wide")
         return size

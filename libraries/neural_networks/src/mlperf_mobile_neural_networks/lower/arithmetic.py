@@ -191,8 +191,8 @@ def require_range(op: Op, scale: float, zero_point: int) -> None:
         zero_point: What its zero point must be in int8; it is 128 more in uint8.
     """
     output = op.at(op.output())
-    wanted = zero_point + (128 if output.code == OperandCode.TENSOR_QUANT8_ASYMM else 0)
-    if output.code in QUANTIZED and (output.scale, output.zero_point) != (scale, wanted):
+    expected = zero_point + (128 if output.code == OperandCode.TENSOR_QUANT8_ASYMM else 0)
+    if output.code in QUANTIZED and (output.scale, output.zero_point) != (scale, expected):
         raise Refused(f"its output has the scale {output.scale:g} and the zero point {output.zero_point}")
 
 

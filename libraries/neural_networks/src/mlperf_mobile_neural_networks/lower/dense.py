@@ -161,14 +161,14 @@ def broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
         raise Refused(f"its inputs of shapes {' and '.join(str(list(s)) for s in shapes)} do not fit") from error
 
 
-def tiled(op: Op, operand: int, shape: tuple[int, ...], wanted: tuple[int, ...]) -> int:
+def tiled(op: Op, operand: int, shape: tuple[int, ...], target: tuple[int, ...]) -> int:
     """An operand seen as ``shape`` and repeated until it has the shape ``wanted``."""
     operand = op.view(operand, shape)
-    if shape == wanted:
+    if shape == target:
         return operand
     if 0 in shape:
         raise Refused(f"a tensor of shape {list(shape)} has no elements")
-    result = op.like(op.at(operand), wanted)
-    multiples = [b // a for a, b in zip(shape, wanted, strict=True)]
+    result = op.like(op.at(operand), target)
+    multiples = [b // a for a, b in zip(shape, target, strict=True)]
     op.emit(OperationCode.TILE, [operand, op.vector(multiples)], [result])
     return result

@@ -68,29 +68,29 @@ def transpose(op: Op) -> None:
 @rule("TILE", "BROADCAST_TO")
 def tile(op: Op) -> None:
     """Repeated along some dimensions; the others count as one with their neighbours."""
-    wanted = op.result().shape
-    shape = (1,) * (len(wanted) - len(op.shape())) + op.shape()
-    if len(shape) != len(wanted) or any(a < 1 or b % a for a, b in zip(shape, wanted, strict=True)):
-        raise Refused(f"{list(op.shape())} cannot be repeated to {list(wanted)}")
-    if op.name == "BROADCAST_TO" and any(a not in {1, b} for a, b in zip(shape, wanted, strict=True)):
-        raise Refused(f"{list(op.shape())} cannot be broadcast to {list(wanted)}")
-    if op.name == "TILE" and tuple(a * n for a, n in zip(shape, op.integers(1), strict=False)) != wanted:
-        raise Refused(f"{list(op.shape())} repeated {list(op.integers(1)[:8])} times is not {list(wanted)}")
+    target = op.result().shape
+    shape = (1,) * (len(target) - len(op.shape())) + op.shape()
+    if len(shape) != len(target) or any(a < 1 or b % a for a, b in zip(shape, target, strict=True)):
+        raise Refused(f"{list(op.shape())} cannot be repeated to {list(target)}")
+    if op.name == "BROADCAST_TO" and any(a not in {1, b} for a, b in zip(shape, target, strict=True)):
+        raise Refused(f"{list(op.shape())} cannot be broadcast to {list(target)}")
+    if op.name == "TILE" and tuple(a * n for a, n in zip(shape, op.integers(1), strict=False)) != target:
+        raise Refused(f"{list(op.shape())} repeated {list(op.integers(1)[:8])} times is not {list(target)}")
     op.require_same_quantization(op.input(), op.output())
     small: list[int] = []
     large: list[int] = []
-    for repeated, block in itertools.groupby(zip(shape, wanted, strict=True), key=lambda pair: pair[0] != pair[1]):
+    for repeated, block in itertools.groupby(zip(shape, target, strict=True), key=lambda pair: pair[0] != pair[1]):
         pairs = list(block)
         whole = math.prod(a for a, _ in pairs)
         small += [a for a, _ in pairs] if repeated else [whole]
         large += [b for _, b in pairs] if repeated else [whole]
     if len(small) <= MAX_RANK < len(shape):
-        shape, wanted = tuple(small), tuple(large)
+        shape, target = tuple(small), tuple(large)
     if len(shape) > MAX_RANK:
         raise Refused(f"it repeats {len(shape)} dimensions")
-    result = op.output_as(wanted)
+    result = op.output_as(target)
     source = op.view(op.input(), shape or (1,))
-    multiples = [b // a for a, b in zip(shape, wanted, strict=True)] or [1]
+    multiples = [b // a for a, b in zip(shape, target, strict=True)] or [1]
     op.emit(OperationCode.TILE, [source, op.vector(multiples)], [result])
     op.finish(result)
 

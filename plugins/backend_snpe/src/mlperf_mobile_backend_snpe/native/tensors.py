@@ -90,7 +90,7 @@ class Tensor:
         return TensorSpec(text(self.key), self.shape, self.element.dtype, self.step, self.zero)
 
 
-def read(library: Library, network: int, key: bytes, asked: BufferType, model: str) -> Tensor:
+def read(library: Library, network: int, key: bytes, requested: BufferType, model: str) -> Tensor:
     """What the built network says of one input or output.
 
     Raises:
@@ -111,7 +111,7 @@ def read(library: Library, network: int, key: bytes, asked: BufferType, model: s
             summary = f"tensor {name} of {model} holds elements of the unknown type {number}"
             raise ModelError("model-tensor", summary, "convert the model with numeric inputs and outputs")
         own = ELEMENTS[number]
-        element = own if asked == "native" else ASKED[asked]
+        element = own if requested == "native" else ASKED[requested]
         if not element.quantised:
             return Tensor(key, shape, element)
         if own != element:

@@ -86,8 +86,8 @@ def _session(
 
 
 def _tensor(spec: TensorSpec) -> manifest.Tensor:
-    told = {"shape": spec.shape, "dtype": spec.dtype.name, "scale": spec.scale, "zero_point": spec.zero_point}
-    return manifest.Tensor(name=spec.name, compiled=spec.name, **told)
+    fields = {"shape": spec.shape, "dtype": spec.dtype.name, "scale": spec.scale, "zero_point": spec.zero_point}
+    return manifest.Tensor(name=spec.name, compiled=spec.name, **fields)
 
 
 def _unsupported(request: CompileRequest, ours: dict[str, int], others: dict[str, int]) -> ModelError | BackendError:

@@ -48,11 +48,11 @@ def compile_tflite(request: CompileRequest, runtime: Runtime, options: SnpeOptio
     path = request.directory / MODEL
     onnx_file.write_context(path, binary, inputs, outputs, found.build)
     operations = dict(Counter(operator.name for operator in source.operators))
-    told = manifest.Manifest(
+    description = manifest.Manifest(
         compiler=str(compiler), qnn=found.build, soc=soc.name, inputs=inputs, outputs=outputs, operations=operations,
         sha256=manifest.sums(path, binary),
     )  # fmt: skip
-    told.write(request.directory)
+    description.write(request.directory)
     facts: dict[str, Any] = {
         "soc": soc.name, "htp_arch": soc.htp_arch, "qnn": found.build, "compiler": str(compiler),
         "operations": {request.accelerator: len(source.operators)}, "context_bytes": binary.stat().st_size,
@@ -71,10 +71,10 @@ def _tensors(model: reader.TFLiteModel, ends: tuple[int, ...]) -> tuple[manifest
         if 0 in tensor.shape:
             raise ModelError("model-shape", f"{where} has no fixed shape", "export the model with fixed shapes")
         scale, zero_point = (tensor.scales[0], tensor.zero_points[0]) if len(tensor.scales) == 1 else (0.0, 0)
-        told = {"shape": tensor.shape, "dtype": tensor.dtype.name, "scale": scale, "zero_point": zero_point}
+        fields = {"shape": tensor.shape, "dtype": tensor.dtype.name, "scale": scale, "zero_point": zero_point}
         # The compiled name is that of SanitizeName in qnn_compose_graph.cc of LiteRT's Qualcomm plugin, commit da2c333.
         name = re.sub(r"[^a-zA-Z0-9_]+", "_", tensor.name)
-        found.append(manifest.Tensor(name=tensor.name, compiled=name, **told))
+        found.append(manifest.Tensor(name=tensor.name, compiled=name, **fields))
     if len({tensor.compiled for tensor in found}) < len(found):
         names = ", ".join(tensor.name for tensor in found)
         summary = f"tensors of {model.path} differ only in signs that QNN's names cannot have: {names}"

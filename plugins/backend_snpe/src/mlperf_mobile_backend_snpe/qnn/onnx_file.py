@@ -65,7 +65,7 @@ def names(model: Any) -> dict[str, int]:
     return dict(Counter(node.op_type for node in model.graph.node if node.op_type != "Constant"))
 
 
-def free_dimensions(model: Any, path: Path, batch: int, asked: Shapes) -> dict[str, int]:
+def free_dimensions(model: Any, path: Path, batch: int, requested: Shapes) -> dict[str, int]:
     """The dimensions that the file leaves open, by their names, each with its size.
 
     The first dimension of an input counts samples; the others have the size that was asked for, for this input or for
@@ -81,14 +81,14 @@ def free_dimensions(model: Any, path: Path, batch: int, asked: Shapes) -> dict[s
     sizes: dict[str, int] = {}
     for value in inputs:
         dimensions = value.type.tensor_type.shape.dim
-        for axis, (dimension, size) in enumerate(zip(dimensions, asked.get(value.name, ()), strict=False)):
+        for axis, (dimension, size) in enumerate(zip(dimensions, requested.get(value.name, ()), strict=False)):
             if not _is_fixed(dimension) and dimension.dim_param and sizes.setdefault(dimension.dim_param, size) != size:
                 summary = (
                     f"dimension {axis} of input {value.name} of {path.name} has the size of {dimension.dim_param!r}"
                 )
                 reason = f"{summary}, and input_shapes asks for both {sizes[dimension.dim_param]} and {size}"
                 raise ModelError("input-shapes", reason, "give one size to dimensions of one name")
-    sized([_spec(value, sizes) for value in inputs], asked, path.name)
+    sized([_spec(value, sizes) for value in inputs], requested, path.name)
     found = dict(sizes)
     for value in inputs:
         for axis, dimension in enumerate(value.type.tensor_type.shape.dim):

@@ -97,16 +97,16 @@ def summarise(lines: Iterable[str]) -> dict[str, Any]:
     means = {key: total / count for key, (count, total) in nodes.items()}
     every = sum(means.values())
     slowest = sorted(means.items(), key=lambda each: -each[1])[:MOST_NODES]
-    told: dict[str, Any] = {
+    summary: dict[str, Any] = {
         "phases": {
             event: {"count": count, "total": total, "mean": round(total / count, 1), "unit": unit}
             for (event, unit), (count, total) in phases.items()
         }
     }
     if means:
-        told["node_count"] = len(means)
-        told["nodes"] = [
+        summary["node_count"] = len(means)
+        summary["nodes"] = [
             {"node": event, "mean": round(mean, 1), "unit": unit, "share": round(mean / every, 4) if every else 0.0}
             for (event, unit), mean in slowest
         ]
-    return told | ({"skipped": skipped} if skipped else {})
+    return summary | ({"skipped": skipped} if skipped else {})

@@ -23,18 +23,18 @@ def provider_options(
     """
     if accelerator == "cpu" and not runtime.has_qnn_cpu:
         return {}
-    told: dict[str, str | int | bool] = {
+    values: dict[str, str | int | bool] = {
         "backend_path": str(runtime.library(accelerator)),
         "device_id": options.device_id,
         "qnn_context_priority": options.qnn_context_priority,
         "profiling_level": options.profiling_level if profile else "off",
     }
     if profile:
-        told["profiling_file_path"] = str(profile)
+        values["profiling_file_path"] = str(profile)
     if options.offload_graph_io_quantization is not None:
-        told["offload_graph_io_quantization"] = options.offload_graph_io_quantization
+        values["offload_graph_io_quantization"] = options.offload_graph_io_quantization
     if accelerator in {"htp", SIMULATOR}:
-        told |= {
+        values |= {
             "htp_performance_mode": options.htp_performance_mode,
             "htp_graph_finalization_optimization_mode": options.htp_graph_finalization_optimization_mode,
             "rpc_control_latency": options.rpc_control_latency,
@@ -43,14 +43,14 @@ def provider_options(
             "extended_udma": options.extended_udma,
         }
         if options.vtcm_mb:
-            told["vtcm_mb"] = options.vtcm_mb
+            values["vtcm_mb"] = options.vtcm_mb
         if soc:
-            told |= {
+            values |= {
                 "soc_model": soc.number,
                 "htp_arch": soc.htp_arch,
                 "enable_htp_fp16_precision": options.enable_htp_fp16_precision,
             }
-    return {key: str(int(value) if isinstance(value, bool) else value) for key, value in told.items()}
+    return {key: str(int(value) if isinstance(value, bool) else value) for key, value in values.items()}
 
 
 def session_options(
@@ -72,9 +72,9 @@ def session_options(
         context: Where to write the compiled model.
         fixed: Sizes of dimensions that the model leaves open.
     """
-    told = runtime.ort.SessionOptions()
-    told.log_severity_level = ERRORS_ONLY
-    told.intra_op_num_threads = 1  # the accelerator works, and waiting threads of ONNX Runtime would spin
+    ort_options = runtime.ort.SessionOptions()
+    ort_options.log_severity_level = ERRORS_ONLY
+    ort_options.intra_op_num_threads = 1  # the accelerator works, and waiting threads of ONNX Runtime would spin
     entries = {
         "session.disable_cpu_ep_fallback": str(int(strict and bool(options))),
         "session.record_ep_graph_assignment_info": "1",
@@ -86,12 +86,12 @@ def session_options(
             "ep.context_embed_mode": "0",
         }
     for key, value in entries.items():
-        told.add_session_config_entry(key, value)
+        ort_options.add_session_config_entry(key, value)
     for name, size in (fixed or {}).items():
-        told.add_free_dimension_override_by_name(name, size)
+        ort_options.add_free_dimension_override_by_name(name, size)
     if options:
-        told.add_provider_for_devices(runtime.devices(accelerator), options)
-    return told
+        ort_options.add_provider_for_devices(runtime.devices(accelerator), options)
+    return ort_options
 
 
 def assignment(session: Any, provider: str) -> tuple[dict[str, int], dict[str, int]]:

@@ -104,8 +104,8 @@ def _print(args: argparse.Namespace, comparison: Comparison, failures: list[str]
     from mlperf_mobile_report.compare import grid, tables
 
     if args.json:
-        told = comparison.to_json() | {"limit": limit, "failures": failures}
-        print(json.dumps({"schema": 1} | told, indent=2, allow_nan=False))
+        output = comparison.to_json() | {"limit": limit, "failures": failures}
+        print(json.dumps({"schema": 1} | output, indent=2, allow_nan=False))
     elif args.csv:
         print(grid.as_csv(tables.csv_rows(comparison)))
     elif args.markdown:

@@ -52,8 +52,8 @@ def handle(args: argparse.Namespace) -> int:
     shown = {id(each) for board in found for each in (*(place.own for place in board.places), *board.apart)}
     warnings += [_unplaced(entry, chosen) for entry in own if id(entry) not in shown]
     if args.json:
-        told = {"schema": 1, "boards": [board.to_json() for board in found], "warnings": warnings, "source": _SOURCE}
-        print(json.dumps(told, indent=2, allow_nan=False))
+        output = {"schema": 1, "boards": [board.to_json() for board in found], "warnings": warnings, "source": _SOURCE}
+        print(json.dumps(output, indent=2, allow_nan=False))
         return ExitCode.OK
     if args.csv:
         _print_csv(found)

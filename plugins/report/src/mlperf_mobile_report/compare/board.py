@@ -23,10 +23,10 @@ class Place:
     @property
     def value(self) -> float:
         """In the unit of the board's score."""
-        told = self.official or self.own
-        assert told is not None
-        assert told.value is not None
-        return told.value
+        entry = self.official or self.own
+        assert entry is not None
+        assert entry.value is not None
+        return entry.value
 
 
 @dataclass(frozen=True, slots=True)

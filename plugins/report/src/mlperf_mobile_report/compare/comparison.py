@@ -119,22 +119,22 @@ def compare(
     labels = dict.fromkeys(label for entry in entries for label in (entry.label, entry.label.partition(" #")[0]))
     if baseline and baseline not in labels:
         raise UsageError("no-baseline", f"no result is called {baseline!r}", did_you_mean(baseline, labels))
-    told = list(warnings)
+    remarks = list(warnings)
     groups = []
     for (benchmark, scenario), members in _grouped(entries).items():
         ordered = sorted(members, key=lambda entry: not _called(entry, baseline))
         if len(ordered) < 2 and not alone:
-            told.append(_alone(ordered[0], entries))
+            remarks.append(_alone(ordered[0], entries))
             continue
         if baseline and not _called(ordered[0], baseline):
-            told.append(f"{baseline} has no {benchmark}, {scenario}: {ordered[0].label} is the baseline there")
+            remarks.append(f"{baseline} has no {benchmark}, {scenario}: {ordered[0].label} is the baseline there")
         groups.append(Group(benchmark, scenario, tuple(_row(ordered[0], entry) for entry in ordered)))
     if not groups:
         hint = "benchmark and scenario have to be the same, and for official results the model, too"
         raise UsageError("nothing-to-compare", "; ".join(_kinds(entries)), hint)
-    told += _remarks(groups)
+    remarks += _remarks(groups)
     different = dict.fromkeys(each for group in groups for each in differences(row.entry for row in group.rows))
-    return Comparison(tuple(groups), tuple(different), tuple(dict.fromkeys(told)))
+    return Comparison(tuple(groups), tuple(different), tuple(dict.fromkeys(remarks)))
 
 
 def _called(entry: Entry, label: str) -> bool:
@@ -182,24 +182,24 @@ def _same_model(one: Entry, other: Entry) -> bool:
 
 
 def _remarks(groups: Sequence[Group]) -> list[str]:
-    told = []
+    remarks = []
     for group in groups:
         for row in group.rows:
             if row.entry.refused:
-                told.append(f"{row.entry.label}: no claim about speed on {group.benchmark}: {row.entry.refused}")
+                remarks.append(f"{row.entry.label}: no claim about speed on {group.benchmark}: {row.entry.refused}")
             if not _same_model(group.baseline, row.entry):
-                told.append(f"{row.entry.label} ran another model than {group.baseline.label}: {row.entry.model}")
+                remarks.append(f"{row.entry.label} ran another model than {group.baseline.label}: {row.entry.model}")
             mine, theirs = row.entry.score, group.baseline.score
             if mine and theirs and mine.kind != theirs.kind:
-                told.append(f"{row.entry.label} reports the {mine.name}, {group.baseline.label} the {theirs.name}: "
+                remarks.append(f"{row.entry.label} reports the {mine.name}, {group.baseline.label} the {theirs.name}: "
                             f"not compared on {group.benchmark}")  # fmt: skip
         metrics = {row.entry.metric for row in group.rows if row.entry.metric}
         if len(metrics) > 1:
-            told.append(f"{group.benchmark}: accuracies are {', '.join(sorted(metrics))}, and not compared")
+            remarks.append(f"{group.benchmark}: accuracies are {', '.join(sorted(metrics))}, and not compared")
     kinds = {bool(row.entry.official) for group in groups for row in group.rows}
     if kinds == {True, False}:
-        told.append("of official results, environment, versions and files of models are not known")
-    return told
+        remarks.append("of official results, environment, versions and files of models are not known")
+    return remarks
 
 
 def _alone(entry: Entry, entries: Sequence[Entry]) -> str:

@@ -144,8 +144,10 @@ def of_result(result: Result, folder: Path, label: str, *, whole: bool = False, 
         warnings=list(result.warnings), result=result if whole else None,
     )  # fmt: skip
     if intervals and entry.percentile is not None and result.performance:
-        told = result.performance
-        _add_latencies(entry, folder / latencies.FILE, told.samples, counted=told.latency_source == COUNTED)
+        performance = result.performance
+        _add_latencies(
+            entry, folder / latencies.FILE, performance.samples, counted=performance.latency_source == COUNTED
+        )
     return entry
 
 
@@ -190,9 +192,9 @@ def _add_latencies(entry: Entry, path: Path, expected: int, *, counted: bool) ->
     if len(sample) != expected:
         entry.warnings.append(f"no interval, {path.name} has {len(sample)} latencies, the result says {expected}")
     elif abs(found - entry.value) > (0 if counted else max(_NEAR_SHARE * entry.value, _NEAR_NS)):
-        told = f"is {found / 1e6:.6g} ms, the result says {entry.text}"
+        difference = f"is {found / 1e6:.6g} ms, the result says {entry.text}"
         name = ordinal(entry.percentile * 100)
-        entry.warnings.append(f"no interval, the {name} percentile of {path.name} {told}")
+        entry.warnings.append(f"no interval, the {name} percentile of {path.name} {difference}")
     else:
         entry.latencies = path
         entry.interval = sample.interval(entry.percentile)

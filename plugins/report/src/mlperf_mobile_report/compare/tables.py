@@ -36,12 +36,12 @@ def csv_rows(comparison: Comparison) -> Iterable[tuple[object, ...]]:
     )  # fmt: skip
     for group in comparison.groups:
         for row in group.rows:
-            entry, told = row.entry, row.to_json()
+            entry, values = row.entry, row.to_json()
             yield (
                 group.benchmark, group.scenario, entry.label, entry.source, entry.model, entry.runs_on,
                 entry.options_text, entry.value,
-                told["unit"], *_bounds(row.own_interval), row.ratio, *_bounds(row.interval), entry.metric,
-                entry.accuracy, row.accuracy_difference, entry.state, entry.refused, told["score"],
+                values["unit"], *_bounds(row.own_interval), row.ratio, *_bounds(row.interval), entry.metric,
+                entry.accuracy, row.accuracy_difference, entry.state, entry.refused, values["score"],
             )  # fmt: skip
 
 
@@ -102,5 +102,5 @@ def _cell(cell: Cell | None, first: bool) -> str:
 
 
 def _bounds(interval: Interval | None) -> tuple[float | None, float | None]:
-    told = interval.to_json() if interval else {}
-    return told.get("low"), told.get("high")
+    bounds = interval.to_json() if interval else {}
+    return bounds.get("low"), bounds.get("high")

@@ -105,12 +105,12 @@ def _figure(
     first, last = (of(line.series.times[place] for line in drawn) for of, place in ((min, 0), (max, -1)))
     x = linear("seconds since the clock was started", first - start, max(last, first + 0.001) - start, widen=False)
     y = linear(unit, min([*values, 0.0] if unit in _FROM_ZERO else values), max(values))
-    told = "; ".join(
+    caption = "; ".join(
         f"{cut(line.name, _NAME)} from {line.series.values[0]:.4g} to {line.series.values[-1]:.4g}, "
         f"at most {max(line.series.values):.4g}"
         for line in drawn
     )
-    chart = Chart(key, f"{what} over time", f"{what} in {unit}: {told}", x, y)
+    chart = Chart(key, f"{what} over time", f"{what} in {unit}: {caption}", x, y)
     chart.bar((max(x.low, 0.0), y.low), (min(x.high, end - start), y.high), "timed")
     for style, line in enumerate(drawn, 1):
         times = [time - start for time in line.series.times]

@@ -58,8 +58,8 @@ def _distribution(key: str, values: Floats, unit: tuple[float, str], percentiles
     edges[0], edges[-1] = min(edges[0], values.min()), max(edges[-1], values.max())
     counts = np.histogram(values, edges)[0]
     y = linear("latencies in each bar", 0.0, float(counts.max()) * _HEADROOM)
-    told = {name: percentiles[name] / unit[0] for name in _MARKED if name in percentiles}
-    marks = {name: value for name, value in told.items() if x.low <= value <= x.high}
+    marked = {name: percentiles[name] / unit[0] for name in _MARKED if name in percentiles}
+    marks = {name: value for name, value in marked.items() if x.low <= value <= x.high}
     chart = Chart(
         f"{key}-distribution", "Distribution of latencies",
         f"Histogram of {len(values):,} latencies from {values.min():.4g} to {values.max():.4g} {unit[1]}"

@@ -55,13 +55,13 @@ def element(tag: str, /, *children: object, **attributes: object) -> Markup:
 
     An attribute that is None or False is left out; ``class_`` is ``class``, and ``aria_label`` ``aria-label``.
     """
-    told = "".join(
+    written = "".join(
         f" {key}" if value is True else f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
         for key, value in attributes.items()
         if value is not None and value is not False
     )
     inner = "".join(child if isinstance(child, Markup) else escape(shown(child)) for child in children)
-    return Markup(f"<{tag}{told}>" if tag in _VOID else f"<{tag}{told}>{inner}</{tag}>")
+    return Markup(f"<{tag}{written}>" if tag in _VOID else f"<{tag}{written}>{inner}</{tag}>")
 
 
 def join(parts: Iterable[Markup], between: str = "\n") -> Markup:

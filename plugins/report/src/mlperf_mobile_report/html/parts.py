@@ -70,16 +70,16 @@ def warnings(one: Shown) -> Markup:
 
 def key_numbers(one: Shown) -> Markup:
     """The few numbers that are looked for first."""
-    told, accuracy = one.result.performance, one.result.accuracy
+    performance, accuracy = one.result.performance, one.result.accuracy
     rows: list[tuple[str, str]] = []
     score = one.entry.score
     if score:
         rows.append((cut(score.name, 60), f"{number(score.value * displayed(score.unit)[0], 4).text} "
                                           f"{cut(displayed(score.unit)[1], 24)}"))  # fmt: skip
-    elif told:
+    elif performance:
         rows.append(("score", "none"))
-    if told and not (score and score.unit == SAMPLES_PER_SECOND):
-        rows.append(("throughput", f"{number(told.throughput, 4).text} samples/s"))
+    if performance and not (score and score.unit == SAMPLES_PER_SECOND):
+        rows.append(("throughput", f"{number(performance.throughput, 4).text} samples/s"))
     if accuracy:
         above = margin(one)
         beside = f" ({above:+.4g} to the target)" if above is not None else ""
@@ -151,8 +151,8 @@ def speed(one: Shown) -> Markup:
     """Throughput, percentiles, charts, and what each accelerator did."""
     result = one.result
     sample = Sample(latencies.read(one.entry.latencies)) if one.entry.latencies else None
-    told = result.performance
-    if told is None:
+    timed = result.performance
+    if timed is None:
         return section("Speed", [element("p", "There was no timed run.")])
     intervals = {
         name: (span.low, span.high if math.isfinite(span.high) else None)
@@ -161,18 +161,18 @@ def speed(one: Shown) -> Markup:
     }
     parts = [
         facts([
-            ("timed", f"{told.samples:,} samples, {told.queries:,} queries in {number(told.duration_s, 4).text} s"),
+            ("timed", f"{timed.samples:,} samples, {timed.queries:,} queries in {number(timed.duration_s, 4).text} s"),
         ]),
-        element("div", *_latency_charts(one), latency.percentile_table(told.latency_ns, intervals), class_="charts"),
+        element("div", *_latency_charts(one), latency.percentile_table(timed.latency_ns, intervals), class_="charts"),
     ]  # fmt: skip
     if sample and (found := advice(sample)):
         parts.append(element("p", "What the latencies say about their own reliability; it changes no verdict:"))
         parts.append(element("ul", *(element("li", cut(each.text)) for each in found)))
-    if told.accelerators:
+    if timed.accelerators:
         rows = [
             (cut(name, 80), *(number(did.get(key)) for key in ("sessions", "samples", "throughput")),
-             _percent(did.get("samples"), _float(told.samples)), _percent(did.get("busy"), 1))
-            for name, did in told.accelerators.items()
+             _percent(did.get("samples"), _float(timed.samples)), _percent(did.get("busy"), 1))
+            for name, did in timed.accelerators.items()
         ]  # fmt: skip
         head = ("accelerator", "sessions", "samples", "samples/s", "share of the samples", "busy")
         parts.append(table("What each accelerator did", head, rows))
@@ -185,7 +185,7 @@ def _percent(part: float | None, whole: float | None) -> Number:
 
 def _latency_charts(one: Shown) -> Sequence[Markup]:
     """From the latencies beside the result, as far as they are its own."""
-    path, told = one.folder / latencies.FILE, one.result.performance
+    path, timed = one.folder / latencies.FILE, one.result.performance
     try:
         size = path.stat().st_size // 8
     except OSError:
@@ -194,36 +194,38 @@ def _latency_charts(one: Shown) -> Sequence[Markup]:
         return [element("p", f"There are {size:,} latencies; charts are drawn of up to {MOST_LATENCIES:,}.")]
     values = latencies.read(path)
     charts = latency.figures(
-        one.key, values, told.latency_ns if told else {}, one_query=bool(told and told.queries == 1),
-        duration_s=told.duration_s if told else 0.0,
+        one.key, values, timed.latency_ns if timed else {}, one_query=bool(timed and timed.queries == 1),
+        duration_s=timed.duration_s if timed else 0.0,
     )  # fmt: skip
     doubts = one.entry.warnings
-    if told and len(values) != told.samples and not doubts:
-        doubts = [f"{latencies.FILE} has {len(values):,} latencies, the result says {told.samples:,}"]
+    if timed and len(values) != timed.samples and not doubts:
+        doubts = [f"{latencies.FILE} has {len(values):,} latencies, the result says {timed.samples:,}"]
     charts += [element("p", element("strong", "Careful: "), cut(text), class_="banner bad") for text in doubts]
     return charts
 
 
 def accuracy(one: Shown) -> Markup:
     """The value beside its target, with the margin between them."""
-    told = one.result.accuracy
-    if told is None:
+    measured = one.result.accuracy
+    if measured is None:
         return section("Accuracy", [element("p", "There was no accuracy run.")])
     words = {True: ("✓ reached", "good"), False: ("✗ MISSED", "bad")}
-    word, kind = words.get(bool(told.passed), ("", "")) if told.passed is not None else ("! not judged", "care")
-    rows: list[tuple[str, object]] = [(cut(told.metric, 80), f"{shown(told.value)} of {told.samples:,} samples")]
-    if told.target is not None:
-        above = told.value - told.target
-        share = f" ({above / told.target:+.2%})" if told.target else ""
-        rows.append(("target", element("span", f"{shown(told.target)} ", element("strong", word, class_=kind))))
+    word, kind = words.get(bool(measured.passed), ("", "")) if measured.passed is not None else ("! not judged", "care")
+    rows: list[tuple[str, object]] = [
+        (cut(measured.metric, 80), f"{shown(measured.value)} of {measured.samples:,} samples")
+    ]
+    if measured.target is not None:
+        above = measured.value - measured.target
+        share = f" ({above / measured.target:+.2%})" if measured.target else ""
+        rows.append(("target", element("span", f"{shown(measured.target)} ", element("strong", word, class_=kind))))
         rows.append(("margin", f"{above:+.5g}{share}"))
-        rows.append(("not judged because", cut(told.unverified)))
+        rows.append(("not judged because", cut(measured.unverified)))
     else:
         rows.append(("target", "none"))
-    if told.reference is not None:
-        rows.append(("reference", shown(told.reference)))
-    rows.append(("source", cut(told.source)))
-    rows += [(cut(name, 80), shown(value)) for name, value in [*told.details.items()][:50]]
+    if measured.reference is not None:
+        rows.append(("reference", shown(measured.reference)))
+    rows.append(("source", cut(measured.source)))
+    rows += [(cut(name, 80), shown(value)) for name, value in [*measured.details.items()][:50]]
     return section("Accuracy", [facts(rows)])
 
 

@@ -27,8 +27,8 @@ def against_official(one: Shown) -> Markup | None:
     ]
     mine = (one.name, "this result", one.entry.text, "", one.entry.runs_on, "")
     lines.insert(found.place - 1 - start, mine)
-    told = f"Place {found.place} of {found.of + 1} on {found.benchmark}, {found.scenario}: {found.sentence}."
+    sentence = f"Place {found.place} of {found.of + 1} on {found.benchmark}, {found.scenario}: {found.sentence}."
     title = f"The nearest of {found.of} published results, the fastest first"
     head = ("device", "round", rows[0].score.name, "accuracy", "ran on", "submitter")
     marked = table(title, head, lines, marked=[lines.index(mine)])
-    return section("Official results", [element("p", told), marked])
+    return section("Official results", [element("p", sentence), marked])

@@ -34,8 +34,8 @@ def overview(results: Sequence[Shown]) -> Markup:
 
 
 def _row(one: Shown) -> list[object]:
-    result, told = one.result, one.result.performance
-    latency = told.latency_ns if told else {}
+    result, timed = one.result, one.result.performance
+    latency = timed.latency_ns if timed else {}
     above = margin(one)
     functional = element("strong", " · FUNCTIONAL ONLY", class_="care") if result.functional_only else ""
     accuracy, throttled = result.accuracy, str(telemetry(one, "throttled"))
@@ -44,7 +44,8 @@ def _row(one: Shown) -> list[object]:
         element("a", one.name, href=f"#{one.key}"), element("span", verdict(result), functional),
         cut(result.benchmark, 60), cut(result.scenario, 40), cut(one.entry.runs_on, 80),
         cut(f"{one.entry.text}, {one.entry.score.name}", 120) if one.entry.score else "",
-        *(milliseconds(latency.get(name)) for name in ("p50", "p90", "p99")), number(told.throughput if told else None),
+        *(milliseconds(latency.get(name)) for name in ("p50", "p90", "p99")),
+        number(timed.throughput if timed else None),
         f"{cut(accuracy.metric, 40)} {shown(accuracy.value)}" if accuracy else "",
         f"{above:+.4g}{reached}" if above is not None else "", {"True": "YES", "False": "no"}.get(throttled, ""),
         f"place {one.standing.place} of {one.standing.of + 1}" if one.standing else "",
@@ -74,8 +75,8 @@ def _chart(key: str, group: Sequence[Shown]) -> Markup:
     values = [value for span in spans for value in span.values()]
     x = spread("latency, ms", min(values), max(values)) if by_latency else linear(unit, 0.0, max(values))
     title = f"{cut(group[0].result.benchmark, 60)}, {cut(group[0].result.scenario, 40)}"
-    told = "; ".join(f"{one.name} {one.entry.text}" for one in group)
-    chart = Chart(key, title, f"{cut(score.name, 60).capitalize()} of {count} results: {told}", x, y, rows=rows)
+    caption = "; ".join(f"{one.name} {one.entry.text}" for one in group)
+    chart = Chart(key, title, f"{cut(score.name, 60).capitalize()} of {count} results: {caption}", x, y, rows=rows)
     for tick, one, span in zip(y.ticks, group, spans, strict=True):
         style = "claimless" if one.entry.refused else "bar"
         value = span[_SCORE]
@@ -99,12 +100,12 @@ def _chart(key: str, group: Sequence[Shown]) -> Markup:
 
 def _span(one: Shown) -> dict[str, float]:
     """The score by :data:`_SCORE` in the unit that people see; of a percentile also its neighbours by name."""
-    told, score = one.result.performance, one.entry.score
-    assert told is not None
+    performance, score = one.result.performance, one.entry.score
+    assert performance is not None
     assert score is not None
     found = {_SCORE: score.value * displayed(score.unit)[0]}
     if one.entry.percentile is not None:
-        found |= {name: told.latency_ns.get(name, math.nan) / 1e6 for name in _ON_CHART}
+        found |= {name: performance.latency_ns.get(name, math.nan) / 1e6 for name in _ON_CHART}
     return {name: value for name, value in found.items() if drawable(value)}
 
 
@@ -114,13 +115,13 @@ def compared(entries: Sequence[Entry], warnings: Sequence[str]) -> list[Markup]:
         comparison: Comparison | None = compare(entries, warnings=warnings)
     except UsageError:  # each is of another benchmark
         comparison = None
-    told = comparison.warnings if comparison else warnings
+    remarks = comparison.warnings if comparison else warnings
     parts = [
         table(each.title, [name.lower() for name in each.head], each.rows, wide=True)
         for each in (comparison_grids(comparison) if comparison else ())
     ]
-    if told:
-        parts.append(element("ul", *(element("li", cut(text)) for text in told[:50])))
+    if remarks:
+        parts.append(element("ul", *(element("li", cut(text)) for text in remarks[:50])))
     return parts
 
 

@@ -86,14 +86,14 @@ def lines(report: Report, *, everything: bool = False) -> list[str]:
         shown += ["", "not checked"] if shown else ["not checked"]
         shown += _unchecked(report, everything=everything)
     if report.signatures:
-        told = ", ".join(f"{len(folders)} {state}" for state, folders in report.signatures.items())
-        shown += ["", f"signatures: {told}"]
+        states = ", ".join(f"{len(folders)} {state}" for state, folders in report.signatures.items())
+        shown += ["", f"signatures: {states}"]
     counts = report.to_json()["counts"]
     round_ = f"round {report.round}; " if report.round else ""
-    told = ", ".join(_counted(counts[name], name) for name in ("error", "warning", "note"))
+    states = ", ".join(_counted(counts[name], name) for name in ("error", "warning", "note"))
     rest = f"{counts['passed']} checks passed, {counts['not_checked']} not possible"
     verdict = "no errors" if report.clean else "NOT CLEAN"
-    shown += ["", f"{round_}{told}; {rest}: {verdict}"]
+    shown += ["", f"{round_}{states}; {rest}: {verdict}"]
     return shown[1:] if shown[0] == "" else shown
 
 

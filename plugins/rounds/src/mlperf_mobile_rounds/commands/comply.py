@@ -52,12 +52,12 @@ def handle(args: argparse.Namespace) -> int:
             _print(verdict, known[verdict.test].about)
     passed = len(verdicts) == len(tests) and all(verdict.passed for verdict in verdicts)
     if args.json:
-        told = [
+        records = [
             {"test": each.test, "passed": each.passed, "directory": each.directory}
             | {"rules": [rule.model_dump() for rule in each.rules]}
             for each in verdicts
         ]
-        print(json.dumps({"schema": 1, "result": str(args.result), "passed": passed, "tests": told}, indent=2))
+        print(json.dumps({"schema": 1, "result": str(args.result), "passed": passed, "tests": records}, indent=2))
     return ExitCode.OK if passed else ExitCode.NOT_VALID
 
 

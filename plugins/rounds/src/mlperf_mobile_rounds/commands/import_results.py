@@ -40,15 +40,17 @@ def handle(args: argparse.Namespace) -> int:
         results, report = read(args.source, Registry(), args.round)
         folders = write(results, args.output)
     wrong = [finding for finding in report.findings if finding.severity is Severity.ERROR]
-    told = [result.model_copy(update={"directory": str(to)}) for result, to in zip(results, folders, strict=True)]
+    written = [result.model_copy(update={"directory": str(to)}) for result, to in zip(results, folders, strict=True)]
     if args.json:
         findings = report.to_json()["findings"]
-        print(json.dumps({"schema": 1, "results": [each.to_json() for each in told], "findings": findings}, indent=2))
+        print(
+            json.dumps({"schema": 1, "results": [each.to_json() for each in written], "findings": findings}, indent=2)
+        )
         return ExitCode.OK
     from mlperf_mobile.cli.tables import table
 
     rows = []
-    for result in told:
+    for result in written:
         performance, accuracy = result.performance, result.accuracy
         score = performance.score if performance else None
         p90 = performance.latency_ns.get("p90") if performance and score and score.percentile else None
@@ -60,7 +62,7 @@ def handle(args: argparse.Namespace) -> int:
             ]
         )  # fmt: skip
     print(table(("RESULT", "SCORE", "P90 MS", "ACCURACY", "VERDICT"), rows))
-    print(f"{len(told)} results in {args.output}")
+    print(f"{len(written)} results in {args.output}")
     for finding in wrong:
         print(f"error: {finding.place.text(report.root)}: {finding.text}", file=sys.stderr)
     return ExitCode.OK

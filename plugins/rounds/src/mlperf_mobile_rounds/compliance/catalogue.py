@@ -63,8 +63,8 @@ def _test01(plan: Plan, result: Result) -> Plan:
     """On the data of the accuracy run, whose responses are known."""
     queries = result.performance.samples if result.performance else SAMPLED
     probability = min(1.0, SAMPLED / max(1, queries))
-    told = {"accuracy_log_rng_seed": LOG_SEED, "accuracy_log_probability": probability}
-    return _again(plan, told).model_copy(update={"performance_dataset": None})
+    settings = {"accuracy_log_rng_seed": LOG_SEED, "accuracy_log_probability": probability}
+    return _again(plan, settings).model_copy(update={"performance_dataset": None})
 
 
 def _test04(plan: Plan, result: Result) -> Plan:
@@ -83,8 +83,8 @@ def _test05(plan: Plan, result: Result) -> Plan:
 
 
 def _tolerance(result: Result, usual: float) -> float:
-    told = score(result)
-    return SHORT_TOLERANCE if told and told.unit == NANOSECONDS and told.value <= SHORT_NS else usual
+    claimed = score(result)
+    return SHORT_TOLERANCE if claimed and claimed.unit == NANOSECONDS and claimed.value <= SHORT_NS else usual
 
 
 def _within(usual: float, *, faster_only: bool = False) -> Callable[[Result, Result], list[RuleResult]]:

@@ -65,8 +65,8 @@ def _rules(test: ComplianceTest, folder: Path, tested: Result, result: Result) -
     rules = test.rules(tested, result)
     if test.compares_responses and result.status is Status.COMPLETED:
         logged = list(loadgen.read_responses(Path(result.directory) / "performance" / loadgen.ACCURACY_LOG))
-        wanted = {index for index, _ in logged}
+        in_log = {index for index, _ in logged}
         answered = loadgen.read_responses(folder / "accuracy" / loadgen.ACCURACY_LOG)
-        expected = {index: response for index, response in answered if index in wanted}
+        expected = {index: response for index, response in answered if index in in_log}
         rules += same_responses(expected, logged)
     return rules

@@ -96,12 +96,12 @@ def _device(node: Node) -> tuple[str, tuple[tuple[str, str], ...]]:
     facts = _or_empty(value.get(platform)) if value.there and platform else node
     if not isinstance(facts.value, dict):
         raise facts.wrong("an object")
-    told = {plain(k): plain(v) for k, v in facts.value.items() if v is not None and not isinstance(v, list | dict)}
+    values = {plain(k): plain(v) for k, v in facts.value.items() if v is not None and not isinstance(v, list | dict)}
     props = facts.value.get("props")
     for prop in props if isinstance(props, list) else ():
         if isinstance(prop, dict):
-            told[plain(prop.get("name"))] = plain(prop.get("value"))
-    return platform, tuple(told.items())
+            values[plain(prop.get("name"))] = plain(prop.get("value"))
+    return platform, tuple(values.items())
 
 
 def _result(node: Node) -> AppResult:
@@ -214,9 +214,9 @@ def _flat_run(node: Node | None, benchmark: str) -> Run | None:
         return None
     samples = node.get("num_samples").integer()
     score = node.get("score").number()
-    told = node.get("accuracy").text()
-    accuracy = accuracy_of_text(told, benchmark)
-    if told not in ("", "N/A") and accuracy is None:
+    accuracy_text = node.get("accuracy").text()
+    accuracy = accuracy_of_text(accuracy_text, benchmark)
+    if accuracy_text not in ("", "N/A") and accuracy is None:
         raise node.get("accuracy").wrong("an accuracy")
     return Run(
         score if samples else None,

@@ -45,8 +45,8 @@ def write(results: Iterable[Result], output: Path) -> list[Path]:
         OutputError: A folder exists, or cannot be written.
     """
     output = output.expanduser().resolve()
-    wanted = [(result, output / result.run_id) for result in results]
-    for _, folder in wanted:
+    targets = [(result, output / result.run_id) for result in results]
+    for _, folder in targets:
         if os.path.lexists(folder):
             raise OutputError("output-exists", f"{folder} is already there", "choose another --output")
     made: list[Path] = []
@@ -54,11 +54,11 @@ def write(results: Iterable[Result], output: Path) -> list[Path]:
     with telling(output):
         try:
             staging.mkdir(parents=True)
-            for result, folder in wanted:
+            for result, folder in targets:
                 place = staging / result.run_id
                 place.mkdir()
                 write_json(place / RESULT, result.model_copy(update={"directory": str(folder)}).to_json())
-            for result, folder in wanted:
+            for result, folder in targets:
                 folder.mkdir()  # fails where another process was quicker
                 made.append(folder)
                 (staging / result.run_id).replace(folder)
@@ -74,9 +74,11 @@ def write(results: Iterable[Result], output: Path) -> list[Path]:
 def _results(context: Context) -> list[Result]:
     performance, accuracy = context.of(PERFORMANCE), context.of(ACCURACY)
     found, done = [], set()
-    for file, told, key, _ in context.results():
+    for file, claimed, key, _ in context.results():
         done.add(key)
-        found.append(Maker(context, key[0], key[1], key[2], file, told, performance.get(key), accuracy.get(key)).make())
+        found.append(
+            Maker(context, key[0], key[1], key[2], file, claimed, performance.get(key), accuracy.get(key)).make()
+        )
     for key in (performance | accuracy).keys() - done:
         found.append(Maker(context, *key, None, None, performance.get(key), accuracy.get(key)).make())  # noqa: PERF401
     return sorted(found, key=lambda result: result.run_id)

@@ -205,8 +205,8 @@ def _record(line: str, frame: Frame) -> tuple[str, Any, bool, bool] | None:
             data = frame.decode(text)
         except json.JSONDecodeError:  # LoadGen writes paths of Windows with single backslashes
             data = frame.decode(_LONE_BACKSLASH.sub(r"\\\\", text))
-        told = data.get("metadata")
-        about = told if isinstance(told, dict) else {}
+        metadata = data.get("metadata")
+        about = metadata if isinstance(metadata, dict) else {}
         key = clean(str(data["key"])[:200])
         is_error = about.get("is_error") is True or key.startswith("error")
         frame.see(key, data, about)

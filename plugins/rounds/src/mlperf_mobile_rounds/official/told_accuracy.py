@@ -36,8 +36,8 @@ def of(run: LoggedRun) -> tuple[Accuracy, Path] | None:
         return found, beside
     for folder in list(run.folder.path.parents)[:4]:
         path = folder / "accuracy_results.txt"
-        if (told := _of_app(_text(path), run.benchmark)) is not None:
-            return told, path
+        if (claimed := _of_app(_text(path), run.benchmark)) is not None:
+            return claimed, path
         if folder.name.lower() == "results":
             break
     return None
@@ -58,11 +58,11 @@ def _of_app(text: str, benchmark: str) -> Accuracy | None:
     for line in text.splitlines():
         if found := _SECTION.fullmatch(line.strip()):
             name = benchmarks.canonical(found[1]) or ""
-        elif told := _ACCURACY.match(line):
+        elif claimed := _ACCURACY.match(line):
             if name == benchmark:
-                return accuracy_of_text(told[1].strip(), benchmark)
+                return accuracy_of_text(claimed[1].strip(), benchmark)
             if benchmarks.task_of(name) == benchmarks.task_of(benchmark) and "offline" not in name + benchmark:
-                same_task.append(told[1].strip())
+                same_task.append(claimed[1].strip())
     return accuracy_of_text(same_task[0], benchmark) if name and len(same_task) == 1 else None
 
 

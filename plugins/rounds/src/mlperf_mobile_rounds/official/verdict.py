@@ -142,8 +142,8 @@ def _min_queries(log: DetailLog, queries: int | None, duration_s: float | None, 
     if queries is None or required is None:
         return Rule("min-query-count", None, queries, required)
     if estimated and abs(queries - required) <= 0.05 * required:
-        told = log.flag("result_min_queries_met")  # too near to tell from an estimate
-        return Rule("min-query-count", told, queries, required, "the count is an estimate, so this is LoadGen's word")
+        logged = log.flag("result_min_queries_met")  # too near to tell from an estimate
+        return Rule("min-query-count", logged, queries, required, "the count is an estimate, so this is LoadGen's word")
     if queries < required and longest and duration_s is not None and duration_s >= longest / 1000:
         return Rule("min-query-count", True, queries, required, "waived: stopped at the maximum duration")
     return Rule("min-query-count", queries >= required, queries, required)
@@ -179,8 +179,8 @@ def same(a: float | None, b: float | None, digits: int = _DIGITS) -> bool | None
 
 
 def _contradictions(log: DetailLog, scenario: str | None) -> Iterator[str]:
-    told = [(name, log.number(f"result_{name}_percentile_latency_ns")) for name in _PERCENTILES]
-    ladder = [("min", log.number("result_min_latency_ns")), *told, ("max", log.number("result_max_latency_ns"))]
+    percentiles = [(name, log.number(f"result_{name}_percentile_latency_ns")) for name in _PERCENTILES]
+    ladder = [("min", log.number("result_min_latency_ns")), *percentiles, ("max", log.number("result_max_latency_ns"))]
     known = [(name, value) for name, value in ladder if value is not None]
     for (low, a), (high, b) in pairwise(known):
         if a > b:

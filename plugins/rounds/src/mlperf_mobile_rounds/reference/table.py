@@ -151,16 +151,16 @@ def find(name: str) -> list[Official]:
     Raises:
         UsageError: There are none.
     """
-    wanted = name.removeprefix(PREFIX)
-    key = wanted.strip("/").lower()
+    label = name.removeprefix(PREFIX)
+    key = label.strip("/").lower()
     found = [row for row in official() if key in (row.name.lower(), row.name.rpartition("/")[0].lower())]
     if not found:
         names = {row.name for row in official()} | {row.name.rpartition("/")[0] for row in official()}
-        near = {each for each in names if each.count("/") == wanted.count("/")} or names
-        hint = did_you_mean(wanted, near)
+        near = {each for each in names if each.count("/") == label.count("/")} or names
+        hint = did_you_mean(label, near)
         if len(hint) > 300:
             hint = "names are ROUND/SYSTEM/BENCHMARK, as 'mlperf-mobile leaderboard' shows them"
-        raise UsageError("no-official-result", f"there is no official result {wanted!r}", hint)
+        raise UsageError("no-official-result", f"there is no official result {label!r}", hint)
     return found
 
 

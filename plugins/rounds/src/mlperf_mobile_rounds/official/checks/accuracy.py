@@ -26,32 +26,32 @@ MAX_BYTES = 2 << 30
 
 def check(context: Context, registry: Registry) -> None:
     """Compare the accuracy in a result file with the one that the answers give."""
-    told = {
+    claims = {
         key: result.accuracy.accuracy
         for _, result, key, _ in context.results()
         if result.accuracy and result.accuracy.accuracy
     }
     for key, run in context.of(ACCURACY).items():
-        wanted = context.wanted(run.benchmark)
+        required = context.wanted(run.benchmark)
         paths = _parts(run, context.report)
         place = Place(paths[0] if paths else run.folder.path)
-        if reason := _not_possible(paths, wanted):
+        if reason := _not_possible(paths, required):
             context.report.skip(RULE, place, reason)
             continue
-        assert wanted is not None
+        assert required is not None
         assert context.round is not None
-        value = _score(paths, wanted, context.round.name, place, registry, context.report)
-        claimed = told.get(key)
+        value = _score(paths, required, context.round.name, place, registry, context.report)
+        claimed = claims.get(key)
         if value is None:
             continue
         if claimed is None:
             context.report.note(
                 RULE,
                 place,
-                f"the accuracy log gives {value:.6g} ({wanted.dataset}); there is no result file to compare with",
+                f"the accuracy log gives {value:.6g} ({required.dataset}); there is no result file to compare with",
             )
             continue
-        scale = 100.0 if wanted.target and wanted.target.metric == "PSNR" else 1.0
+        scale = 100.0 if required.target and required.target.metric == "PSNR" else 1.0
         ok = abs(value / scale - claimed.normalized) <= TOLERANCE
         wrong = (
             f"the accuracy log gives {value:.6g}, but the result file says {claimed.formatted!r} ({claimed.normalized})"
@@ -67,11 +67,11 @@ def _parts(run: LoggedRun, report: Report) -> list[Path]:
         return []
 
 
-def _not_possible(paths: list[Path], wanted: Wanted | None) -> str:
+def _not_possible(paths: list[Path], required: Wanted | None) -> str:
     """Why the accuracy cannot be computed; empty if it can be tried."""
     if not paths:
         return "there is no accuracy log"
-    if wanted is None:
+    if required is None:
         return "the data set of this benchmark is not known"
     try:
         with paths[0].open("rb") as file:
@@ -87,7 +87,7 @@ def _not_possible(paths: list[Path], wanted: Wanted | None) -> str:
 
 
 def _score(
-    paths: list[Path], wanted: Wanted, round_name: str, place: Place, registry: Registry, report: Report
+    paths: list[Path], required: Wanted, round_name: str, place: Place, registry: Registry, report: Report
 ) -> float | None:
     from mlperf_mobile.config.document import Setting
     from mlperf_mobile.config.layers import load_environment
@@ -95,14 +95,14 @@ def _score(
     from mlperf_mobile.config.selection import Request
     from mlperf_mobile.scoring import score
 
-    flags = {"suite": Setting(round_name, "--round"), "tasks": Setting([wanted.name], "check")}
+    flags = {"suite": Setting(round_name, "--round"), "tasks": Setting([required.name], "check")}
     try:
         scoring = resolve_scoring(registry, Request(environment=load_environment(), flags=flags))
     except MobileError as error:
-        report.skip(RULE, place, f"data set {wanted.dataset}: {error.summary}")
+        report.skip(RULE, place, f"data set {required.dataset}: {error.summary}")
         return None
     if scoring.missing:
-        report.skip(RULE, place, f"data set {wanted.dataset} is not on this machine; get it with mlperf-mobile fetch")
+        report.skip(RULE, place, f"data set {required.dataset} is not on this machine; get it with mlperf-mobile fetch")
         return None
     try:
         with _joined(paths) as log:

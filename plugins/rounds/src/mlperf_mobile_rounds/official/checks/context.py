@@ -32,14 +32,14 @@ class LoggedRun:
     @property
     def mode(self) -> str | None:
         """``performance`` or ``accuracy``, by the log; by its place if the log does not say."""
-        told = verdict.mode_of(self.detail) if self.detail else None
-        return {verdict.PERFORMANCE: PERFORMANCE, verdict.ACCURACY: ACCURACY}.get(told or "", self.folder.mode)
+        logged = verdict.mode_of(self.detail) if self.detail else None
+        return {verdict.PERFORMANCE: PERFORMANCE, verdict.ACCURACY: ACCURACY}.get(logged or "", self.folder.mode)
 
     @property
     def scenario(self) -> str:
         """By the log; by its place if the log does not say."""
-        told = verdict.scenario_of(self.detail) if self.detail else None
-        return self.folder.scenario or told or verdict.SINGLE_STREAM
+        logged = verdict.scenario_of(self.detail) if self.detail else None
+        return self.folder.scenario or logged or verdict.SINGLE_STREAM
 
     @property
     def benchmark(self) -> str:

@@ -81,14 +81,14 @@ def _read(described: Described, report: Report) -> dict[str, Any] | None:
 
 
 def _system(described: Described, data: dict[str, Any], report: Report) -> None:
-    told = dict(_flat(data))
-    keys = {benchmarks.squeezed(key.rpartition(".")[2]) for key, value in told.items() if str(value).strip()}
+    values = dict(_flat(data))
+    keys = {benchmarks.squeezed(key.rpartition(".")[2]) for key, value in values.items() if str(value).strip()}
     everything = " ".join(keys)
     place = Place(described.path)
     for what, names in SYSTEM.items():
         ok = bool(keys.intersection(names)) or any(name in everything for name in names if len(name) > 4)
         report.require("system-keys", ok, place, f"it does not name the {what}", Severity.WARNING)
-    by_name = {benchmarks.squeezed(key.rpartition(".")[2]): (key, str(value)) for key, value in told.items()}
+    by_name = {benchmarks.squeezed(key.rpartition(".")[2]): (key, str(value)) for key, value in values.items()}
     for name, expected in (
         ("division", described.system.division), ("submitter", benchmarks.squeezed(described.system.submitter)),
         ("numberofnodes", "1"), ("hostprocessorspernode", "1"),
@@ -102,7 +102,7 @@ def _system(described: Described, data: dict[str, Any], report: Report) -> None:
     key, status = by_name.get("status", ("", ""))
     wrong = f"{key} is {status[:40]!r}; the rules allow available, SoC R&D and SoC integration"
     report.require("system-keys", not key or bool(_STATUS.fullmatch(status)), Place(place.path, key=key), wrong)
-    _finished(told, place, report)
+    _finished(values, place, report)
 
 
 def _measurement(described: Described, data: dict[str, Any], report: Report) -> None:
@@ -134,8 +134,8 @@ def _measurement(described: Described, data: dict[str, Any], report: Report) -> 
     _finished(dict(_flat(data)), place, report)
 
 
-def _finished(told: Mapping[str, Any], place: Place, report: Report) -> None:
-    for key, value in told.items():
+def _finished(values: Mapping[str, Any], place: Place, report: Report) -> None:
+    for key, value in values.items():
         if TO_FILL_IN in str(value):
             report.error("unfinished", Place(place.path, key=key), "still to be filled in")
 

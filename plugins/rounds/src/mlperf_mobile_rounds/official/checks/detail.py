@@ -203,9 +203,9 @@ def _flags(run: LoggedRun, log: DetailLog, report: Report) -> None:
             key, ok = "result_min_queries_met", rule.observed >= rule.required
             if run.verdict.estimated and abs(rule.observed - rule.required) <= 0.05 * rule.required:
                 ok = None
-        if key and ok is not None and (told := log.flag(key)) is not None:
-            wrong = f"{key} is {str(told).lower()}, but the run has {rule.observed} of {rule.required}"
-            report.require("verdict", told == ok, run.place(key), wrong)
+        if key and ok is not None and (flag := log.flag(key)) is not None:
+            wrong = f"{key} is {str(flag).lower()}, but the run has {rule.observed} of {rule.required}"
+            report.require("verdict", flag == ok, run.place(key), wrong)
 
 
 def _early_stopping(run: LoggedRun, log: DetailLog, report: Report) -> None:
@@ -214,7 +214,7 @@ def _early_stopping(run: LoggedRun, log: DetailLog, report: Report) -> None:
     if text is None or verdict.scenario_of(log) != SINGLE_STREAM or "early_stopping_latency_ss" not in log.entries:
         return
     for key, percent in (("early_stopping_latency_ss", "90"), ("early_stopping_latency_ms", "99")):
-        told = re.search(rf"{percent}(?:\.0)?th percentile estimate: (\d{{1,18}})", text)
-        value, expected = log.integer(key), int(told[1]) if told else 0
+        estimate = re.search(rf"{percent}(?:\.0)?th percentile estimate: (\d{{1,18}})", text)
+        value, expected = log.integer(key), int(estimate[1]) if estimate else 0
         wrong = f"{key} is {value}, but the early stopping text says {expected or 'nothing about it'}"
         report.require("numbers-agree", value == expected, run.place(key), wrong)

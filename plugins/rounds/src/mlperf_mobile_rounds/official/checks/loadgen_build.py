@@ -102,13 +102,13 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _same(key: str, system: System, runs: list[LoggedRun], report: Report, severity: Severity) -> None:
-    told = [(run.detail.text(key) or str(run.detail.flag(key)), run) for run in runs if run.detail]
-    counts = Counter(text for text, _ in told)
+    values = [(run.detail.text(key) or str(run.detail.flag(key)), run) for run in runs if run.detail]
+    counts = Counter(text for text, _ in values)
     if len(counts) < 2:
         return
     usual = counts.most_common(1)[0][0]
     rule = {"loadgen_version": "loadgen-version", "sut_name": "sut-name"}.get(key, "loadgen-build")
-    for text, run in told:
+    for text, run in values:
         if text != usual:
             words = f"{key} is {text[:80]!r}, but {usual[:80]!r} in other tests of {system}"
             report.add(rule, severity, run.place(key), words)

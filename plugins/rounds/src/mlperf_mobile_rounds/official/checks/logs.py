@@ -22,8 +22,8 @@ _STOPPED = "Max test duration reached"
 def read_run(folder: LogFolder, report: Report) -> LoggedRun:
     """The logs of one run; what is wrong with the files becomes findings."""
     log, short = _detail(folder, report), _summary(folder, report)
-    told = verdict.recompute(log) if log and verdict.mode_of(log) == verdict.PERFORMANCE else None
-    return LoggedRun(folder, log, short, told)
+    recomputed = verdict.recompute(log) if log and verdict.mode_of(log) == verdict.PERFORMANCE else None
+    return LoggedRun(folder, log, short, recomputed)
 
 
 def _parts(folder: LogFolder, name: str, report: Report) -> list[Path]:
@@ -104,16 +104,16 @@ def check(context: Context) -> None:
 def _place_agrees(run: LoggedRun, log: DetailLog, report: Report) -> None:
     if not benchmarks.canonical(run.folder.name):
         report.warning("unknown-benchmark", Place(run.folder.path), f"there is no benchmark {run.folder.name!r}")
-    mode, told = verdict.mode_of(log), verdict.scenario_of(log)
+    mode, scenario = verdict.mode_of(log), verdict.scenario_of(log)
     known = mode in (verdict.PERFORMANCE, verdict.ACCURACY)
     ok = known and run.folder.mode in (run.mode, None)
     wrong = f"the folder says {run.folder.mode or 'nothing'}, the log {mode or 'nothing'}"
     report.require("mode", ok, run.place("effective_test_mode"), wrong)
-    if run.mode == PERFORMANCE and told not in (SINGLE_STREAM, OFFLINE):
-        report.error("scenario", run.place("effective_scenario"), f"{told} is not a scenario of MLPerf Mobile")
+    if run.mode == PERFORMANCE and scenario not in (SINGLE_STREAM, OFFLINE):
+        report.error("scenario", run.place("effective_scenario"), f"{scenario} is not a scenario of MLPerf Mobile")
     if run.folder.scenario and run.mode == PERFORMANCE:
-        wrong = f"the folder says {run.folder.scenario}, the log {told}"
-        report.require("scenario", run.folder.scenario == told, run.place("effective_scenario"), wrong)
+        wrong = f"the folder says {run.folder.scenario}, the log {scenario}"
+        report.require("scenario", run.folder.scenario == scenario, run.place("effective_scenario"), wrong)
 
 
 def _errors(log: DetailLog, report: Report) -> None:
@@ -134,7 +134,7 @@ def _seeds(run: LoggedRun, log: DetailLog, context: Context) -> None:
 
 
 def _settings(run: LoggedRun, log: DetailLog, context: Context) -> None:
-    report, wanted = context.report, context.wanted(run.benchmark)
+    report, required = context.report, context.wanted(run.benchmark)
     memory, count = benchmarks.MEMORY.get(run.benchmark), log.integer("effective_performance_sample_count")
     place = run.place("effective_performance_sample_count")
     if memory is None or count is None:
@@ -145,7 +145,7 @@ def _settings(run: LoggedRun, log: DetailLog, context: Context) -> None:
     if run.scenario == SINGLE_STREAM:
         percentile = log.number("requested_single_stream_target_latency_percentile")
         place = run.place("requested_single_stream_target_latency_percentile")
-        ok = None if percentile is None else percentile == (wanted.percentile if wanted else 0.9)
+        ok = None if percentile is None else percentile == (required.percentile if required else 0.9)
         report.require("percentile", ok, place, f"the percentile is {percentile}, and should be 0.9")
         expected = log.number("requested_single_stream_expected_latency_ns")
         wrong = f"an expected latency of {expected} ns is above the app's {EXPECTED_LATENCY_NS}"
@@ -153,18 +153,18 @@ def _settings(run: LoggedRun, log: DetailLog, context: Context) -> None:
         place = run.place("requested_single_stream_expected_latency_ns")
         report.require("expected-latency", ok, place, wrong, Severity.WARNING)
         _not_exhausted(run, log, report)
-    if wanted is None or wanted.scenario != run.scenario:
+    if required is None or required.scenario != run.scenario:
         name = context.round.name if context.round else "an unknown round"
         why = f"{name} as installed here does not say what it asks of {run.benchmark} ({run.scenario})"
         report.skip("settings", run.place(), why)
         return
     samples, lasted = (run.verdict.samples, run.verdict.duration_s) if run.verdict else (None, None)
     for key, rule, least, unit, got in (
-        ("requested_min_query_count", "min-query-count", wanted.min_query_count, "", samples),
+        ("requested_min_query_count", "min-query-count", required.min_query_count, "", samples),
         (
             "requested_min_duration_ms",
             "min-duration",
-            (wanted.min_duration_s or 0) * 1000,
+            (required.min_duration_s or 0) * 1000,
             " ms",
             lasted * 1000 if lasted else None,
         ),

@@ -181,16 +181,18 @@ def _verdict(result: Result, place: Place, report: Report) -> None:
 
 def _telemetry(folder: Path, result: Result, report: Report) -> None:
     """Every number of the summary, by the rows."""
-    told, path = result.telemetry, folder / timeline.FILE
-    if told is None:
+    stored, path = result.telemetry, folder / timeline.FILE
+    if stored is None:
         return
     if not path.is_file():
-        if told.rows:
+        if stored.rows:
             report.error("own-telemetry", Place(path), "it has no readings")
         return
     found = TelemetryFacts.model_validate(json.loads(json.dumps(summary.of(timeline.read(path)))))
     wrong = [
-        name for name in found.model_fields_set & told.model_fields_set if getattr(told, name) != getattr(found, name)
+        name
+        for name in found.model_fields_set & stored.model_fields_set
+        if getattr(stored, name) != getattr(found, name)
     ]
     severity = Severity.ERROR if result.program == program() else Severity.WARNING  # others may sum up otherwise
     for name in wrong:

@@ -53,8 +53,8 @@ class Scorer:
             digest: Of the accuracy log.
             report: Takes the findings.
         """
-        told = result.accuracy
-        if told is None:
+        stored = result.accuracy
+        if stored is None:
             return
         path, place = folder / "accuracy" / loadgen.ACCURACY_LOG, Place(folder / store.RESULT, key="accuracy.value")
         if not path.is_file():
@@ -66,7 +66,7 @@ class Scorer:
             opened = error.summary
         if isinstance(opened, str):
             report.skip("accuracy-recomputed", place, f"the accuracy log cannot be scored here: {opened}")
-            _coverage(folder, path, told, log, report)
+            _coverage(folder, path, stored, log, report)
             return
         try:
             found = self._scored(opened, path, digest)
@@ -77,17 +77,17 @@ class Scorer:
             text = f"the accuracy log cannot be scored here: {type(error).__name__}: {error}"[:300]
             report.skip("accuracy-recomputed", place, text)
             return
-        wrong = f"the accuracy is {told.value} {told.metric}, but {found.value} {found.metric} by the accuracy log"
-        same = told.metric == found.metric and _close(told.value, found.value)
+        wrong = f"the accuracy is {stored.value} {stored.metric}, but {found.value} {found.metric} by the accuracy log"
+        same = stored.metric == found.metric and _close(stored.value, found.value)
         report.require("accuracy-recomputed", same, place, wrong)
-        wrong = f"{told.samples} samples, but {found.samples} in the accuracy log"
+        wrong = f"{stored.samples} samples, but {found.samples} in the accuracy log"
         key = Place(place.path, key="accuracy.samples")
-        report.require("accuracy-recomputed", told.samples == found.samples, key, wrong)
+        report.require("accuracy-recomputed", stored.samples == found.samples, key, wrong)
         for name, value in found.details.items():
             key = Place(place.path, key=f"accuracy.details.{name}")
-            if name in told.details and not _close(told.details[name], value):
+            if name in stored.details and not _close(stored.details[name], value):
                 report.error(
-                    "accuracy-recomputed", key, f"{name} is {told.details[name]}, but {value} by the accuracy log"
+                    "accuracy-recomputed", key, f"{name} is {stored.details[name]}, but {value} by the accuracy log"
                 )
 
     def _scored(self, opened: _Opened, path: Path, digest: str | None) -> Score:
@@ -119,16 +119,16 @@ class Scorer:
             return f"{type(error).__name__}: {error}"[:300]
 
 
-def _close(told: float, found: float) -> bool:
-    return math.isclose(told, found, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(told) and math.isnan(found))
+def _close(stored: float, found: float) -> bool:
+    return math.isclose(stored, found, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(stored) and math.isnan(found))
 
 
-def _coverage(folder: Path, path: Path, told: Accuracy, log: DetailLog | None, report: Report) -> None:
+def _coverage(folder: Path, path: Path, stored: Accuracy, log: DetailLog | None, report: Report) -> None:
     """Without the data set: every sample that LoadGen knew is answered once."""
     place = Place(path)
-    total = (log.integer("qsl_reported_total_count") if log else None) or told.samples
-    wrong = f"{told.samples} samples were scored, but LoadGen had {total}"
-    report.require("own-answers", told.samples == total, Place(folder / store.RESULT, key="accuracy.samples"), wrong)
+    total = (log.integer("qsl_reported_total_count") if log else None) or stored.samples
+    wrong = f"{stored.samples} samples were scored, but LoadGen had {total}"
+    report.require("own-answers", stored.samples == total, Place(folder / store.RESULT, key="accuracy.samples"), wrong)
     if not 0 < total <= _MOST_SAMPLES:
         report.error("own-answers", place, f"{total} is not a possible sample count")
         return

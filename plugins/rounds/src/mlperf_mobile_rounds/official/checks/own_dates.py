@@ -40,11 +40,10 @@ def check(folder: Path, result: Result, journal: Journal, logs: Mapping[str, Det
         when = verdict.wall_clock(detail.text("test_datetime"))
         if when is None:
             continue
-        told = when.replace(tzinfo=UTC).timestamp()
-        ok = journal.first - SLACK_S <= told <= journal.last + SLACK_S
-        text = (
-            f"the test began at {_text(told)}, but the run lasted from {_text(journal.first)} to {_text(journal.last)}"
-        )
+        claimed = when.replace(tzinfo=UTC).timestamp()
+        ok = journal.first - SLACK_S <= claimed <= journal.last + SLACK_S
+        lasted = f"the run lasted from {_text(journal.first)} to {_text(journal.last)}"
+        text = f"the test began at {_text(claimed)}, but {lasted}"
         report.require("own-dates", ok, Place(detail.path, detail.line("test_datetime")), text)
 
 

@@ -43,13 +43,13 @@ class Planner:
         if here.offered_by != plan.offered_by:
             report.skip("own-plan", place, "it was made with other plugin versions")
             return
-        told, found = plan.to_json(), here.to_json()
+        stored, found = plan.to_json(), here.to_json()
         wrong = [
-            (key, _at(told, key), _at(found, key))
+            (key, _at(stored, key), _at(found, key))
             for key, source in here.sources.items()
-            if plan.sources.get(key) == source and _at(told, key) != _at(found, key)
+            if plan.sources.get(key) == source and _at(stored, key) != _at(found, key)
         ]
-        wrong += [("official", told["official"], found["official"])] * (told["official"] != found["official"])
+        wrong += [("official", stored["official"], found["official"])] * (stored["official"] != found["official"])
         for key, mine, theirs in wrong:
             text = f"{key} is {mine}, but {plan.sources.get(key, 'the suite')} sets {theirs}"
             report.error("own-plan", Place(place.path, key=key), text)

@@ -35,30 +35,30 @@ _SCENARIOS = {"single-stream": "SingleStream", "sustained": "SingleStream", "off
 
 def check(folder: Path, result: Result, log: DetailLog | None, report: Report) -> None:
     """Compare the performance of a result with the measured data in its files."""
-    told = result.performance
-    if told is None:
+    stored = result.performance
+    if stored is None:
         return
-    saved = _latencies(folder, result, told, report)
+    saved = _latencies(folder, result, stored, report)
     if result.status is not Status.COMPLETED:
         return  # LoadGen wrote no numbers
-    _rules(folder, result, told, report)
+    _rules(folder, result, stored, report)
     if log is None:
         return
     place = Place(folder / store.RESULT, key="performance")
     for text in verdict.recompute(log).contradictions:
         report.error("numbers-agree", Place(log.path), f"contradictory numbers: {text}")
-    _logged(folder, log, result, told, report)
+    _logged(folder, log, result, stored, report)
     _settings(log, result, report)
     duration = verdict.recompute(log).duration_s
     if duration is not None:
-        ok = math.isclose(told.duration_s, duration, rel_tol=0.01, abs_tol=1.0)
-        wrong = f"the run lasted {told.duration_s} s, by LoadGen's log {duration:.3f} s"
+        ok = math.isclose(stored.duration_s, duration, rel_tol=0.01, abs_tol=1.0)
+        wrong = f"the run lasted {stored.duration_s} s, by LoadGen's log {duration:.3f} s"
         report.require("own-logs", ok, Place(place.path, key="performance.duration_s"), wrong)
     if saved is not None:
         _counts(log, saved, place, report)
 
 
-def _latencies(folder: Path, result: Result, told: Performance, report: Report) -> int | None:
+def _latencies(folder: Path, result: Result, stored: Performance, report: Report) -> int | None:
     """Percentiles and count from the saved latencies; how many there are."""
     path, place = folder / latencies.FILE, Place(folder / store.RESULT, key="performance")
     try:
@@ -72,59 +72,59 @@ def _latencies(folder: Path, result: Result, told: Performance, report: Report) 
     if size % 8 and result.status is Status.COMPLETED:
         report.error("own-latencies", Place(path), "its last value is incomplete")
     count = size // 8
-    wrong = f"{told.samples} samples, but {count} saved latencies"
-    report.require("own-latencies", told.samples == count, place, wrong)
+    wrong = f"{stored.samples} samples, but {count} saved latencies"
+    report.require("own-latencies", stored.samples == count, place, wrong)
     if values is None:
         report.skip("own-latencies", Place(path), f"it has more than {MAX_LATENCIES} latencies")
     elif not count:
         report.error("own-latencies", Place(path), "there are no latencies in it")
     else:
-        _percentiles(result, told, values, place, report)
-    if told.duration_s > 0:
-        ok = math.isclose(told.throughput, told.samples / told.duration_s, rel_tol=1e-3)
-        text = f"{told.samples} samples in {told.duration_s} s do not give {told.throughput} samples/s"
+        _percentiles(result, stored, values, place, report)
+    if stored.duration_s > 0:
+        ok = math.isclose(stored.throughput, stored.samples / stored.duration_s, rel_tol=1e-3)
+        text = f"{stored.samples} samples in {stored.duration_s} s do not give {stored.throughput} samples/s"
         if result.status is Status.COMPLETED:
             report.require("own-latencies", ok, Place(place.path, key="performance.throughput"), text)
     return count
 
 
-def _percentiles(result: Result, told: Performance, values: Any, place: Place, report: Report) -> None:
+def _percentiles(result: Result, stored: Performance, values: Any, place: Place, report: Report) -> None:
     total = int(values.sum(dtype=np.float64))
     values.sort()
     count = len(values)
-    counted = told.latency_source == COUNTED
+    counted = stored.latency_source == COUNTED
     found = {name: float(values[int(count * share)]) for name, share in _SHARES.items()}
     found |= {"min": float(values[0]), "max": float(values[-1])}
     for name, value in found.items():
-        if name in told.latency_ns and (counted or name in _COMPARED):
+        if name in stored.latency_ns and (counted or name in _COMPARED):
             spread = _SPREAD_NS[_SCENARIOS.get(result.scenario, verdict.OFFLINE)]
-            ok = math.isclose(told.latency_ns[name], value, rel_tol=0.02, abs_tol=spread)
-            ok = told.latency_ns[name] == value if counted else ok
-            wrong = f"{name} is {told.latency_ns[name]:.0f} ns, the saved latencies give {value:.0f} ns"
+            ok = math.isclose(stored.latency_ns[name], value, rel_tol=0.02, abs_tol=spread)
+            ok = stored.latency_ns[name] == value if counted else ok
+            wrong = f"{name} is {stored.latency_ns[name]:.0f} ns, the saved latencies give {value:.0f} ns"
             report.require("own-latencies", ok, Place(place.path, key=f"performance.latency_ns.{name}"), wrong)
     if result.status is Status.COMPLETED:  # one after the other, or side by side
         least = (total if _SCENARIOS.get(result.scenario) == verdict.SINGLE_STREAM else int(values[-1])) / 1e9
-        wrong = f"the run lasted {told.duration_s} s, but its latencies take {least:.3f} s"
-        ok = told.duration_s >= least * 0.99
+        wrong = f"the run lasted {stored.duration_s} s, but its latencies take {least:.3f} s"
+        ok = stored.duration_s >= least * 0.99
         report.require("own-latencies", ok, Place(place.path, key="performance.duration_s"), wrong)
 
 
-def _logged(folder: Path, log: DetailLog, result: Result, told: Performance, report: Report) -> None:
+def _logged(folder: Path, log: DetailLog, result: Result, stored: Performance, report: Report) -> None:
     """Latencies, verdict and counts as LoadGen logged them."""
     values = {key: entry.value for key, entry in log.entries.items()}
     numbers = {key: value for key, value in values.items() if isinstance(value, int | float)}
     for name, logged in loadgen.latencies(numbers).items():
-        value = told.latency_ns.get(name)
+        value = stored.latency_ns.get(name)
         near = value is not None and math.isclose(value, logged, rel_tol=1e-9, abs_tol=1.0)
         place = Place(folder / store.RESULT, key=f"performance.latency_ns.{name}")
         report.require("own-logs", near, place, f"{name} is {value} ns, LoadGen's log says {logged:.0f} ns")
     verdict_of_log = loadgen.verdict(values)
-    claimed = told.loadgen.model_dump(exclude_unset=True)
+    claimed = stored.loadgen.model_dump(exclude_unset=True)
     for name, logged in verdict_of_log.items():
         if name in claimed and name != "errors" and claimed[name] != logged:
             place = Place(folder / store.RESULT, key=f"performance.loadgen.{name}")
             report.error("own-logs", place, f"{name} is {claimed[name]!r}, LoadGen's log says {logged!r}")
-    if (target := told.latency_ns.get("target_percentile")) is not None:
+    if (target := stored.latency_ns.get("target_percentile")) is not None:
         try:
             logged = loadgen.target_latency(folder / "performance")
         except (MobileError, OSError) as error:
@@ -173,7 +173,7 @@ def _counts(log: DetailLog, saved: int, place: Place, report: Report) -> None:
         report.require("own-logs", saved == found.samples, place, wrong)
 
 
-def _rules(folder: Path, result: Result, told: Performance, report: Report) -> None:
+def _rules(folder: Path, result: Result, stored: Performance, report: Report) -> None:
     """The core's rules against the result itself: observed, required, and whether the rule is met."""
     load = result.load
     for rule in result.rules:
@@ -197,19 +197,19 @@ def _rules(folder: Path, result: Result, told: Performance, report: Report) -> N
             text = f"{rule.observed} of {rule.required} is called {'met' if rule.ok else 'not met'}"
             report.require("own-verdict", met == rule.ok, place, text)
         if rule.name == "min-duration" and observed is not None:
-            ok = _lasted(observed, result.scenario, told)
-            text = f"{observed} s were observed, the run lasted {told.duration_s} s"
+            ok = _lasted(observed, result.scenario, stored)
+            text = f"{observed} s were observed, the run lasted {stored.duration_s} s"
             report.require("own-verdict", ok, place, text)
 
 
-def _lasted(observed_s: float, scenario: str, told: Performance) -> bool:
+def _lasted(observed_s: float, scenario: str, stored: Performance) -> bool:
     """Whether a run's duration fits the one that ``min-duration`` observed.
 
     LoadGen counts until the issue of the last query, which then takes a latency of its own; offline until the last
     completion.
     """
-    last_s = told.latency_ns.get("max", 0.0) / 1e9 if _SCENARIOS.get(scenario) != verdict.OFFLINE else 0.0
-    return observed_s - 0.001 <= told.duration_s <= observed_s + last_s + 0.001
+    last_s = stored.latency_ns.get("max", 0.0) / 1e9 if _SCENARIOS.get(scenario) != verdict.OFFLINE else 0.0
+    return observed_s - 0.001 <= stored.duration_s <= observed_s + last_s + 0.001
 
 
 def _number(value: object) -> float | None:

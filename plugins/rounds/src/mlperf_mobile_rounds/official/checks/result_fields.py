@@ -153,15 +153,15 @@ def _asked(file: FileOf, result: AppResult, log: DetailLog, report: Report) -> N
 def _times(file: FileOf, result: AppResult, run: Run, log: DetailLog, name: str, report: Report, *, app: bool) -> None:
     place = file.place(f"{result.key}.{name}.measured_duration")
     lasted = max(log.times_ms.values(), default=0.0) / 1000
-    told, window = run.duration_s, verdict.window_s(log) or 0.0
-    if told is not None and file.content.form == "extended" and lasted:
+    claimed, window = run.duration_s, verdict.window_s(log) or 0.0
+    if claimed is not None and file.content.form == "extended" and lasted:
         after = 0.05 if result.scenario == OFFLINE or name == "accuracy_run" else 0.2
         least, most = (lasted - 0.01, lasted + after) if app else (window - 0.1, lasted + 60)
-        wrong = f"measured_duration is {told:.3f} s, but the test took {lasted:.3f} s by the log"
-        report.require(RULE, least <= told <= most, place, wrong)
+        wrong = f"measured_duration is {claimed:.3f} s, but the test took {lasted:.3f} s by the log"
+        report.require(RULE, least <= claimed <= most, place, wrong)
     mean, busy = log.number("result_mean_latency_ns"), run.busy_s
     if file.content.form != "extended" and name == "performance_run":
-        busy, place = told, file.place(f"{result.key}.{name}.measured_duration_ms")
+        busy, place = claimed, file.place(f"{result.key}.{name}.measured_duration_ms")
     elif busy is not None:
         place = file.place(f"{result.key}.{name}.loadgen_info.duration")
     if busy is not None and mean and run.samples:

@@ -242,21 +242,21 @@ def _description(file: FileOf, context: Context) -> Described | None:
 
 
 def _described(file: FileOf, described: Described, text: str, report: Report) -> None:
-    told, words = dict(file.content.device), benchmarks.squeezed(text)
+    in_file, words = dict(file.content.device), benchmarks.squeezed(text)
     key = f"environment_info.value.{file.content.platform}"
     place = Place(described.path)
     if "TO FILL IN" in text:
         return
-    maker = benchmarks.squeezed((told.get("manufacturer") or "").split(" ")[0].split(",")[0])
+    maker = benchmarks.squeezed((in_file.get("manufacturer") or "").split(" ")[0].split(",")[0])
     if maker and maker != "unknown":
-        wrong = f"the app ran on a device of {told['manufacturer']!r}, which {described.path.name} does not mention"
+        wrong = f"the app ran on a device of {in_file['manufacturer']!r}, which {described.path.name} does not mention"
         report.require(RULE, maker in words, file.place(f"{key}.manufacturer"), wrong, Severity.WARNING)
-    chip = (told.get("ro.soc.model") or "").lower()
+    chip = (in_file.get("ro.soc.model") or "").lower()
     if chip in SOCS:
         plain = words.replace("plus", "").replace("+", "")
         wrong = f"the app found the chip {chip}, which {described.path.name} does not mention"
         report.require(RULE, SOCS[chip] in plain, place, wrong)
-    build, android = _BUILD_NAME.search(told.get("os_version") or ""), re.search(r"[Aa]ndroid (\d{1,2})", text)
+    build, android = _BUILD_NAME.search(in_file.get("os_version") or ""), re.search(r"[Aa]ndroid (\d{1,2})", text)
     if build and android and build[1] in _ANDROID:
         wrong = f"the app found Android {_ANDROID[build[1]]} ({build[0]}…), but {described.path.name} says {android[0]}"
         report.require(RULE, int(android[1]) == _ANDROID[build[1]], file.place(f"{key}.os_version"), wrong)

@@ -62,24 +62,24 @@ def check(context: Context) -> None:
 def _keys(file: FileOf, report: Report) -> None:
     facts = dict(file.content.facts)
     there = {part for key in facts for part in _parts(key)}
-    wanted = [*_TOP]
+    required = [*_TOP]
     if file.content.platform == "android" and facts.get("environment_info.value.android") is None:
-        wanted += [f"environment_info.value.android.{name}" for name in (*_ANDROID, "props")]
+        required += [f"environment_info.value.android.{name}" for name in (*_ANDROID, "props")]
     for result in file.content.results:
         without = "delegate" if file.content.app_version.startswith("3.0") else "-"
-        wanted += [f"{result.key}.{name}" for name in _RESULT if not name.endswith(without)]
+        required += [f"{result.key}.{name}" for name in _RESULT if not name.endswith(without)]
         for run, name in ((result.performance, "performance_run"), (result.accuracy, "accuracy_run")):
             if run is None:
                 continue
-            wanted += [f"{result.key}.{name}.{each}" for each in _RUN]
-            wanted += [f"{result.key}.{name}.{_loadgen(there, result.key, name)}"]
+            required += [f"{result.key}.{name}.{each}" for each in _RUN]
+            required += [f"{result.key}.{name}.{_loadgen(there, result.key, name)}"]
         if result.accuracy and result.accuracy.accuracy:
-            wanted += [f"{result.key}.accuracy_run.accuracy.{each}" for each in ("normalized", "formatted")]
+            required += [f"{result.key}.accuracy_run.accuracy.{each}" for each in ("normalized", "formatted")]
         if result.performance:
             start = f"{result.key}.performance_run.{_loadgen(there, result.key, 'performance_run')}"
             names = ("validity", "duration") if start.endswith("_info") else _LOADGEN
-            wanted += [f"{start}.{name}" for name in names]
-    missing = [key for key in wanted if key not in there]
+            required += [f"{start}.{name}" for name in names]
+    missing = [key for key in required if key not in there]
     if not missing:
         report.passed[RULE] += 1
     for key in missing[:50]:
@@ -127,8 +127,8 @@ def _settings(file: FileOf, report: Report) -> None:
 
 def _props(file: FileOf, report: Report) -> None:
     """The chip by its number, as Android's properties have it."""
-    told = dict(file.content.device)
-    chip, board = (told.get("ro.soc.model") or "").lower(), (told.get("board_code") or "").lower()
+    props = dict(file.content.device)
+    chip, board = (props.get("ro.soc.model") or "").lower(), (props.get("board_code") or "").lower()
     place = file.place("environment_info.value.android.props")
     if re.match(r"(sm|s5e|mt|sdm)\d", chip):
         ok = bool(re.fullmatch(r"(sm|s5e|mt|sdm)\d{4}[a-z]{0,2}", chip)) and not chip.endswith("x")

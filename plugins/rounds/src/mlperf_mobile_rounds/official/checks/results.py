@@ -42,9 +42,9 @@ def check(context: Context) -> None:
     """Check every benchmark of every result file, beside its logs."""
     report = context.report
     performance, accuracy = context.of(PERFORMANCE), context.of(ACCURACY)
-    told = set()
+    seen = set()
     for file, result, key, place in context.results():
-        told.add(key)
+        seen.add(key)
         if not benchmarks.canonical(result.benchmark_id):
             report.warning("unknown-benchmark", place, f"there is no benchmark {result.benchmark_id!r}")
         if result.performance is None:
@@ -59,7 +59,7 @@ def check(context: Context) -> None:
             _target(context, key[1], result.accuracy, place)
             _logs_there(context, file, key in accuracy, place, ACCURACY)
     for key, run in (performance | accuracy).items():
-        if key not in told:
+        if key not in seen:
             why = "no result file has this benchmark, so neither its score nor its accuracy can be compared"
             if any(file.system == run.folder.system for file in context.files):
                 report.error("pair", Place(run.folder.path), "the result file lacks the benchmark of these logs")
@@ -79,8 +79,8 @@ def _logs_there(context: Context, file: FileOf, there: bool, place: Place, mode:
 
 def _files_there(context: Context) -> None:
     """Every system has a result file."""
-    told = {file.system for file in context.files}
-    for system in sorted({run.folder.system for run in context.runs} - told, key=str):
+    systems = {file.system for file in context.files}
+    for system in sorted({run.folder.system for run in context.runs} - systems, key=str):
         if system.division and part_of(context.report.root) != "mode":
             text = f"{system} has no result file of the app"
             context.report.warning("result-file", Place(context.submission.root), text)
@@ -116,10 +116,10 @@ def _relation(result: AppResult, run: Run, place: Place, report: Report, *, flat
 
 def _wasted(result: AppResult, run: Run, place: Place, report: Report) -> None:
     """The app counts the samples that pad the last batch."""
-    asked = result.min_samples
-    if result.scenario == OFFLINE and asked and run.samples and run.samples > asked:
-        share = (run.samples / asked - 1) * 100
-        text = f"the score counts {run.samples - asked} samples that only pad the last batch: {share:.2f} % too much"
+    minimum = result.min_samples
+    if result.scenario == OFFLINE and minimum and run.samples and run.samples > minimum:
+        share = (run.samples / minimum - 1) * 100
+        text = f"the score counts {run.samples - minimum} samples that only pad the last batch: {share:.2f} % too much"
         report.warning("padded-samples", place, text)
 
 
@@ -149,16 +149,16 @@ def _performance(
     if run.mean_s is not None and mean is not None and not run.token_based:
         ok = abs(run.mean_s * 1e9 - mean) <= 1.0
         report.require("latency-agrees", ok, place, f"latency_mean is {run.mean_s} s, the log says {mean:.0f} ns")
-    for name, told, key in (
+    for name, claimed, key in (
         ("the run is valid", run.valid, None),
         ("the minimum duration is met", run.min_duration_met, "result_min_duration_met"),
         ("the minimum of queries is met", run.min_queries_met, "result_min_queries_met"),
         ("early stopping is met", run.early_stopping_met, "early_stopping_met"),
     ):
         own = verdict.own_valid(log) if key is None else log.flag(key)
-        if told is not None and own is not None:
-            wrong = f"the result file says that {name}: {told}; the log says {own}"
-            report.require("validity-agrees", told == own, place, wrong)
+        if claimed is not None and own is not None:
+            wrong = f"the result file says that {name}: {claimed}; the log says {own}"
+            report.require("validity-agrees", claimed == own, place, wrong)
 
 
 def _offline_agrees(run: Run, logged: LoggedRun, place: Place, report: Report) -> None:
@@ -188,8 +188,8 @@ def _target(context: Context, benchmark: str, run: Run, place: Place) -> None:
         near = abs(written.normalized - accuracy.normalized) <= _half_a_digit(accuracy) * 1.01
         wrong = f"the accuracy is {accuracy.normalized}, but its text {accuracy.formatted!r}"
         report.require("accuracy-text", near, place, wrong)
-    wanted = context.wanted(benchmark)
-    target = wanted.target if wanted else None
+    required = context.wanted(benchmark)
+    target = required.target if required else None
     if target is None:
         round_ = context.round.name if context.round else "the round, which is not known,"
         report.skip("accuracy-target", place, f"the installed suite {round_} has no target for {benchmark}")

@@ -126,12 +126,12 @@ def _counts(log: DetailLog, summary: SummaryLog, report: Report) -> None:
     """The last lines: how many warnings and errors there were."""
     errors = sum("Max test duration reached" not in str(error.value) for error in log.errors)  # the app's LoadGen
     for word, found in (("warning", log.warnings), ("error", errors)):
-        told, line = summary.counts.get(word, (None, None))
-        if told is None and summary.ended:
+        count, line = summary.counts.get(word, (None, None))
+        if count is None and summary.ended:
             report.error("summary-agrees", Place(summary.path), f"it does not say how many {word}s there were")
-        elif told is not None and len(log.errors) < 100:
-            wrong = f"{told} {word}s in the summary, {found} in the detail log"
-            report.require("summary-agrees", told == found, Place(summary.path, line), wrong)
+        elif count is not None and len(log.errors) < 100:
+            wrong = f"{count} {word}s in the summary, {found} in the detail log"
+            report.require("summary-agrees", count == found, Place(summary.path, line), wrong)
     number = log.integer("num_errors")
     if number is not None:
         wrong = f"num_errors is {number}, but {len(log.errors)} errors are logged"
@@ -140,8 +140,8 @@ def _counts(log: DetailLog, summary: SummaryLog, report: Report) -> None:
 
 def _early_stopping(log: DetailLog, summary: SummaryLog, report: Report) -> None:
     """The text about early stopping stands in both logs."""
-    told = log.text("early_stopping_result")
-    if told and len(told) < 500:
-        ok = "".join(f"EarlyStoppingResult:{told}".split()) in "".join(summary.body.split())
+    logged = log.text("early_stopping_result")
+    if logged and len(logged) < 500:
+        ok = "".join(f"EarlyStoppingResult:{logged}".split()) in "".join(summary.body.split())
         ok = ok and "Early Stopping Result:" in summary.body.splitlines()
         report.require("summary-agrees", ok, Place(summary.path), "early stopping differs from the detail log")

@@ -63,9 +63,9 @@ def _compare(run: LoggedRun, log: DetailLog, trace: Trace, place: Place, report:
     found |= {"result_min_latency_ns": ordered[0], "result_max_latency_ns": ordered[-1]}
     found["result_mean_latency_ns"] = sum(ordered) // len(ordered)
     for key, value in found.items():
-        told = log.number(key)
-        wrong = f"{key} is {told or 0:.0f}, but {value} by the latencies in {place.path.name}"
-        report.require(RULE, None if told is None else abs(told - value) <= 1, run.place(key), wrong)
+        logged = log.number(key)
+        wrong = f"{key} is {logged or 0:.0f}, but {value} by the latencies in {place.path.name}"
+        report.require(RULE, None if logged is None else abs(logged - value) <= 1, run.place(key), wrong)
     rate = log.number("result_qps_with_loadgen_overhead")
     if verdict.scenario_of(log) != OFFLINE and rate and len(latencies) > 1:
         wrong = (
