@@ -22,7 +22,8 @@ from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import BackendError, DataError, ModelError
 from mlperf_mobile.launch import local
 from mlperf_mobile.scenarios.offline import in_threads
-from mlperf_mobile.worker import accuracy
+from mlperf_mobile.worker import accuracy, encoded
+from mlperf_mobile.worker import system as worker_system
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.system import System
 from mlperf_mobile.worker.watch import Meter
@@ -114,12 +115,12 @@ class Session:
 
 
 class TestSystem:
-    def system(self, data, sessions=1, batch=1):
+    def system(self, data, sessions=1, batch=1, store=None):
         class Silent:
             def phase(self, *args):
                 return io.BytesIO()
 
-        return System([Session() for _ in range(sessions)], batch, data, data, Silent())
+        return System([Session() for _ in range(sessions)], batch, data, data, Silent(), store)
 
     def test_samples_are_held_until_they_are_unloaded(self):
         system = self.system(Doubling(10), sessions=2)
@@ -130,6 +131,30 @@ class TestSystem:
         with pytest.raises(BackendError, match="KeyError: 3"):
             system.answer(3)
         assert system.answer(4) == b"\x08"
+
+    @pytest.mark.parametrize("kept", [False, True])
+    def test_capabilities_are_looked_up_once_and_not_for_each_sample(self, kept, monkeypatch, tmp_path):
+        """``isinstance`` of a runtime protocol takes longer than encoding a small image."""
+        protocols = []
+
+        def counted(value, kind):
+            protocols.extend([kind] * getattr(kind, "_is_runtime_protocol", False))
+            return isinstance(value, kind)
+
+        for module in (encoded, worker_system):
+            monkeypatch.setattr(module, "isinstance", counted, raising=False)
+        data = Doubling(10)
+        if kept:
+            data.fingerprint, data.recipe = lambda index: bytes([index]) * 16, "doubling 1"
+        system = self.system(data, store=encoded.EncodedStore(tmp_path, 10**6))
+        seen = len(protocols)
+        assert seen <= 2
+        for _ in range(2):
+            system.load_samples(range(10))
+            assert [system.answer(index) for index in range(10)] == [bytes([2 * index]) for index in range(10)]
+            system.unload_samples(range(10))
+        assert len(protocols) == seen
+        assert len(data.seen) == (10 if kept else 20)  # kept samples are not read again
 
     def test_a_sample_that_cannot_be_read_is_told(self):
         with pytest.raises(DataError, match="sample 5 cannot be read: OSError: sample 5") as caught:
@@ -188,6 +213,11 @@ class TestSystem:
         assert told == {1000 + i: bytes([2 * i % 256]) for i in range(5003)}
         assert sorted(data.seen) == list(range(5003))
         assert most < 1000
+
+    @pytest.mark.parametrize("answered", [1], indirect=True, ids=["no core to spare"])
+    def test_sessions_that_encode_hold_the_interpreter_briefly(self, answered):
+        """Two sessions have four samples each in memory at most: while one encodes, the other one cannot run."""
+        assert answered(Doubling(1000))[1] <= 2 * 4
 
     def test_accuracy_tells_the_bad_sample(self, answered):
         with pytest.raises(DataError, match="sample 55 cannot be read: OSError: sample 55"):

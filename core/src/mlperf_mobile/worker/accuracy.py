@@ -15,8 +15,12 @@ from mlperf_mobile.scoring import score_log
 from mlperf_mobile.worker.system import System, cores
 from mlperf_mobile.worker.watch import Watch
 
-CHUNK = 16
-"""Samples that a session takes at a time, at least; enough to make the queue's cost disappear."""
+CHUNK = 4
+"""Samples that a session takes at a time, at least.
+
+More would share the queue's cost further, but to encode them holds the interpreter's lock longer than an inference of a
+small model takes, and then the other sessions wait.
+"""
 
 
 def measure(system: System, metric: Metric, seeds: Seeds, set_size: int, watch: Watch, logs: Path) -> Score:

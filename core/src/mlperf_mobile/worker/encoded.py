@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 import zlib
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlperf_mobile.contracts import Tensors
+from mlperf_mobile.contracts import Codec, Dataset, Fingerprinted, Recipe, Tensors
 
 _CHECK = 4
 """Bytes of a CRC-32 in front of each file's content."""
 MAX_TENSORS = 64
+
+
+KeyOf = Callable[[int], str]
+"""The name of an encoded sample, by the sample's index."""
+
+
+def key_of(dataset: Dataset, codec: Codec) -> KeyOf | None:
+    """Names the encoded samples of a data set; None if it has no fingerprints, or the codec no recipe.
+
+    The two are looked at once: asking a runtime protocol for each sample takes longer than encoding a small image.
+    """
+    if not isinstance(dataset, Fingerprinted) or not isinstance(codec, Recipe):
+        return None
+    return lambda index: encoded_key(dataset.fingerprint(index), codec.recipe)
 
 
 def encoded_key(fingerprint: bytes, recipe: str) -> str:

@@ -11,14 +11,12 @@ from mlperf_mobile.contracts import (
     BatchSession,
     Codec,
     Dataset,
-    Fingerprinted,
-    Recipe,
     Session,
     Tensors,
     TensorSpec,
 )
 from mlperf_mobile.errors import NOT_FOREIGN, BackendError, DataError, ModelError, described
-from mlperf_mobile.worker.encoded import EncodedStore, encoded_key
+from mlperf_mobile.worker.encoded import EncodedStore, KeyOf, key_of
 from mlperf_mobile.worker.watch import Watch
 
 _HINT = "worker.log in the result folder has the details"
@@ -60,7 +58,7 @@ class System:
         self.codec, self._dataset, self._watch = codec, dataset, watch
         self._sessions, self.specs = sessions, tuple(sessions[0].outputs)
         self._samples: dict[int, Tensors] = {}
-        self._store = store
+        self._store, self._key_of = store, key_of(dataset, codec) if store else None
         decode = decode or codec.decode
         self.answer = _single(sessions[0], decode, self._samples)
         self.answer_batch = (
@@ -97,21 +95,19 @@ class System:
 
     def hold(self, index: int) -> None:
         """Encode one sample into memory, or take it from the store; may be called from several threads."""
-        key = self._key(index)
-        if key and self._store and (kept := self._store.get(key)):
+        if not self._store or not self._key_of:
+            self._samples[index] = self._encode(index)
+            return
+        key = self._key(index, self._key_of)
+        if kept := self._store.get(key):
             self._samples[index] = kept
             return
         self._samples[index] = encoded = self._encode(index)
-        if key and self._store:
-            self._store.put(key, encoded)
+        self._store.put(key, encoded)
 
-    def _key(self, index: int) -> str | None:
-        """What the encoded sample is called in the store; None where it cannot be kept."""
-        dataset, codec = self._dataset, self.codec
-        if self._store is None or not isinstance(dataset, Fingerprinted) or not isinstance(codec, Recipe):
-            return None
+    def _key(self, index: int, key_of: KeyOf) -> str:
         try:
-            return encoded_key(dataset.fingerprint(index), codec.recipe)
+            return key_of(index)
         except NOT_FOREIGN:
             raise
         except BaseException as error:
