@@ -75,7 +75,15 @@ def sessions(model: Path, count: int) -> list[Session]:
 
 def load(seconds: float, count: int, expected_ns: int) -> Load:
     """A load of so many seconds or samples."""
-    return Load(count, seconds, 0.0, 0.9, SAMPLES, Seeds(1, 2, 3), expected_ns)
+    return Load(
+        min_query_count=count,
+        min_duration_s=seconds,
+        max_duration_s=0.0,
+        percentile=0.9,
+        performance_sample_count=SAMPLES,
+        seeds=Seeds(qsl=1, sample_index=2, schedule=3),
+        expected_latency_ns=expected_ns,
+    )
 
 
 @contextmanager

@@ -31,7 +31,6 @@ from mlperf_mobile.cli import run as command
 from mlperf_mobile.config.layers import from_assignments
 from mlperf_mobile.config.resolve import resolve
 from mlperf_mobile.config.selection import Request
-from mlperf_mobile.config.settings import Cooldown
 from mlperf_mobile.errors import OutputError
 from mlperf_mobile.launch import local
 from mlperf_mobile.launch.process import Exit
@@ -40,6 +39,7 @@ from mlperf_mobile.registry import Registry
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import Status
 from mlperf_mobile.sessions.session import Session, again, read
+from mlperf_mobile.terms import Cooldown
 
 LATENCIES = 40
 _PATCHED = ("open", "write", "fsync", "ftruncate", "rename", "replace", "mkdir", "unlink", "rmdir", "chmod")

@@ -58,7 +58,7 @@ class TestSingleStream:
         result, done = single
         assert done.returncode == 0
         assert done.stderr == ""
-        assert (result["schema"], result["status"], result["valid"], result["error"]) == (1, "completed", True, None)
+        assert (result["schema"], result["status"], result["valid"], result["error"]) == (2, "completed", True, None)
         assert (result["task"], result["suite"], result["dataset"]) == ("product", None, "vectors")
         assert (result["backend"], result["runtime"], result["accelerator"]) == ("toy", "toy 1.0", "cpu")
         assert (result["scenario"], result["mode"], result["rule_set"]) == ("single-stream", "both", "normal")
@@ -128,7 +128,7 @@ class TestSingleStream:
 
     def test_seeds_reach_loadgen(self, single):
         expected = {"qsl": 123, "sample_index": 18446744073709551615, "schedule": 7}
-        assert single[0]["seeds"] == expected
+        assert single[0]["load"]["seeds"] == expected
         for part in ("performance", "accuracy"):
             told = details(single[0]["directory"], part)
             assert {name: told[f"effective_{name}_rng_seed"] for name in expected} == expected

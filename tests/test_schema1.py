@@ -75,6 +75,16 @@ def test_check_finds_an_edit(kept):
     assert any("performance.latency_ns.p90" in finding["text"] for finding in told["findings"])
 
 
+def test_seeds_that_contradict_each_other_are_refused(kept):
+    """Schema 1 has them twice."""
+    path = kept.old / SINGLE / "result.json"
+    result = json.loads(path.read_text())
+    result["seeds"]["qsl"] += 1
+    path.write_text(json.dumps(result))
+    done = kept("show", kept.old / SINGLE)
+    assert (done.returncode, "error[result-damaged]" in done.stderr) == (6, True)
+
+
 def test_compare_and_report(kept):
     """Their scores stand beside each other."""
     told, done = kept.json("compare", kept.old / SINGLE, kept.old / OF_A_ROUND[0], kept.old / OFFLINE)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mlperf_mobile.config.settings import Cooldown
 from mlperf_mobile.sessions.cooldown import Baseline, look, rest
 from mlperf_mobile.telemetry import sources
+from mlperf_mobile.terms import Cooldown
 
 COOL = Baseline({"cpu": 35.0, "skin": 30.0}, {"policy0": 600.0})
 

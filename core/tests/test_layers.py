@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mlperf_mobile.config import layers
 from mlperf_mobile.config.document import Setting, read_text
-from mlperf_mobile.config.settings import Counts, QualitySettings, SeedSettings, Settings
+from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.errors import UsageError, did_you_mean
+from mlperf_mobile.terms import Counts, QualitySettings, Seeds
 
 
 class BackendOptions(BaseModel):
@@ -248,7 +249,7 @@ class TestCheck:
 
 def test_default_seeds_are_those_of_the_app():
     """mobile_app_open v6.0, flutter/cpp/mlperf_driver.cc."""
-    assert SeedSettings().model_dump() == {
+    assert Seeds().model_dump() == {
         "qsl": 2465351861681999779, "sample_index": 14276810075590677512, "schedule": 3936089224930324775,
     }  # fmt: skip
 

@@ -93,7 +93,15 @@ def measured(sessions, logs, scenario=SingleStream, batch=1, data=None):
     checks = Checks(driven, "acme", ["cpu"] * (len(sessions) - 1) + ["npu"])
     best = steps._warm_up(driven, 0.0, checks)
     latencies = array("q")
-    load = Load(QUERIES, 0.0, 0.0, 0.9, SAMPLES, Seeds(1, 2, 3), best)
+    load = Load(
+        min_query_count=QUERIES,
+        min_duration_s=0.0,
+        max_duration_s=0.0,
+        percentile=0.9,
+        performance_sample_count=SAMPLES,
+        seeds=Seeds(qsl=1, sample_index=2, schedule=3),
+        expected_latency_ns=best,
+    )
     told = scenario({}).run(driven, load, latencies, logs)
     steps._answer_again(driven, checks, told.answered)
     return told, checks
@@ -335,7 +343,15 @@ class TestTheSameEveryTime:
                 self.answer = lambda index: asked.append(index) or answer(index)
 
         driven = Noting([Session()], 1, Data(), Data(), Silent())
-        load = Load(QUERIES, 0.0, 0.0, 0.9, SAMPLES, Seeds(4, 5, 6), 1000)
+        load = Load(
+            min_query_count=QUERIES,
+            min_duration_s=0.0,
+            max_duration_s=0.0,
+            percentile=0.9,
+            performance_sample_count=SAMPLES,
+            seeds=Seeds(qsl=4, sample_index=5, schedule=6),
+            expected_latency_ns=1000,
+        )
         told = SingleStream(None).run(driven, load, array("q"), tmp_path)
         expected = [(2 * (np.arange(4, dtype=np.float32) + 10 * asked[place])).tobytes() for place in (0, -1)]
         assert [each.indices for each in told.answered] == [(asked[0],), (asked[-1],)]

@@ -8,7 +8,15 @@ from mlperf_mobile import rules
 from mlperf_mobile.contracts import Load, Seeds
 from mlperf_mobile.scenarios.single_stream import ran_out
 
-LOAD = Load(64, 60.0, 600.0, 0.9, 50, Seeds(1, 2, 3), 1_000_000)
+LOAD = Load(
+    min_query_count=64,
+    min_duration_s=60.0,
+    max_duration_s=600.0,
+    percentile=0.9,
+    performance_sample_count=50,
+    seeds=Seeds(qsl=1, sample_index=2, schedule=3),
+    expected_latency_ns=1_000_000,
+)
 
 
 @pytest.mark.parametrize(("queries", "named"), [(120001, True), (120000, False)])

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mlperf_mobile.config.settings import Mode, QualitySettings, SeedSettings
 from mlperf_mobile.errors import ExitCode, OutputError
-from mlperf_mobile.plan import DatasetRef, LoadPlan, ModelRef, Plan
+from mlperf_mobile.plan import DatasetRef, ModelRef, Plan
 from mlperf_mobile.results import recompose, store
 from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
 from mlperf_mobile.terminal.card import result_panel
 from mlperf_mobile.terminal.plans import plan_text
+from mlperf_mobile.terms import Load, Mode, QualitySettings, Seeds
 
 PARTS = {
     "environment": {"cpu.model": "a processor", "cpu.governor": None},
@@ -45,9 +45,9 @@ def a_plan(**more):
         "mode": Mode.BOTH, "rules": "quick", "batch": 1, "warmup_s": 0.5,
         "silence_timeout_s": 300, "compile_timeout_s": 3600,
         "strict_placement": True, "quality": QualitySettings(metric="top-1", reference=0.76, ratio=0.98),
-        "load": LoadPlan(
-            min_query_count=1024, min_duration_s=1, max_duration_s=0, percentile=0.9, performance_sample_count=None,
-            expected_latency_ns=None, seeds=SeedSettings(qsl=1, sample_index=2, schedule=3),
+        "load": Load(
+            min_query_count=1024, min_duration_s=1, max_duration_s=0, percentile=0.9, performance_sample_count=0,
+            expected_latency_ns=0, seeds=Seeds(qsl=1, sample_index=2, schedule=3),
         ),
         "backend_options": {"threads": 4}, "task_options": {}, "scenario_options": {},
         "offered_by": {}, "cache": Path("/cache"), "encoded_cache_mb": 0, "unverified": {},
@@ -67,7 +67,7 @@ def without(*names):
 class TestCompose:
     def test_keys_that_users_rely_on(self):
         told = a_result().to_json()
-        assert told["schema"] == 1
+        assert told["schema"] == 2
         assert (told["task"], told["model"]["name"], told["backend"]) == ("task", "model", "toy")
         assert (told["runtime"], told["accelerator"]) == ("toy 1.0", "npu")
         assert (told["scenario"], told["mode"], told["rule_set"]) == ("single-stream", "both", "quick")
@@ -83,7 +83,7 @@ class TestCompose:
         assert (accuracy["metric"], accuracy["value"], accuracy["reference"]) == ("top-1", 0.75, 0.76)
         assert (accuracy["target"], accuracy["passed"], accuracy["samples"]) == (pytest.approx(0.7448), True, 100)
         assert told["placement"] == PARTS["placement"]
-        assert told["seeds"] == {"qsl": 1, "sample_index": 2, "schedule": 3}
+        assert told["load"]["seeds"] == {"qsl": 1, "sample_index": 2, "schedule": 3}
         assert told["versions"] == {"numpy": "2.0", "sdk": "2"}
         assert told["environment"] == PARTS["environment"]
         assert told["model"]["sha256"] == "ab" * 32
@@ -121,7 +121,7 @@ class TestCompose:
         result = a_result({}, Status.FAILED, error)
         assert (result.valid, result.verdict) == (False, "FAILED worker-died")
         assert (result.performance, result.accuracy, result.placement, result.runtime) == (None, None, None, None)
-        assert result.seeds["qsl"] == 1
+        assert result.load.seeds["qsl"] == 1
 
     def test_interrupted(self):
         result = a_result(without("accuracy"), Status.INTERRUPTED)
@@ -241,7 +241,7 @@ class TestRead:
         stored.write_bytes(data)
         assert self.refusal(stored).code == "result-damaged"
 
-    @pytest.mark.parametrize("schema", [0, 2, "1", None, [1]])
+    @pytest.mark.parametrize("schema", [0, 3, "1", None, [1]])
     def test_another_schema(self, stored, schema):
         told = json.loads(stored.read_text()) | {"schema": schema}
         stored.write_text(json.dumps(told))
@@ -257,6 +257,8 @@ class TestRead:
             ({"performance": {"latency_ns": 5}}, "performance.latency_ns"),
             ({"status": "excellent"}, "status"),
             ({"rules": [{"name": "x"}]}, "rules.0.ok"),
+            ({"load": {"min_duration_s": 1e300}}, "load.min_duration_s"),
+            ({"load": {"max_duration_s": -1.0}}, "load.max_duration_s"),
         ],
     )
     def test_changed_by_hand(self, stored, change, where):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from mlperf_mobile import rules
 from mlperf_mobile.contracts import Load, Seeds
 
-LOAD = Load(1024, 60.0, 600.0, 0.9, 100, Seeds(1, 2, 3), 1000)
+LOAD = Load(
+    min_query_count=1024,
+    min_duration_s=60.0,
+    max_duration_s=600.0,
+    percentile=0.9,
+    performance_sample_count=100,
+    seeds=Seeds(qsl=1, sample_index=2, schedule=3),
+    expected_latency_ns=1000,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,13 +46,13 @@ def test_max_duration_lets_the_last_query_end(observed, last_query, ok):
 
 
 def test_no_max_duration():
-    rule = rules.max_duration(1e9, replace(LOAD, max_duration_s=0), 0.0)
+    rule = rules.max_duration(1e9, LOAD.model_copy(update={"max_duration_s": 0}), 0.0)
     assert (rule.ok, rule.required) == (True, "no limit")
 
 
 @pytest.mark.parametrize(("percentile", "required"), [(0.9, 64), (0.99, 662)])
 def test_enough_for_percentile(percentile, required):
-    load = replace(LOAD, percentile=percentile)
+    load = LOAD.model_copy(update={"percentile": percentile})
     for observed, ok in ((required - 1, False), (required, True)):
         rule = rules.enough_for_percentile(observed, load)
         assert (rule.name, rule.ok, rule.observed, rule.required) == ("early-stopping", ok, observed, required)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import from_json
 
-from mlperf_mobile.config.settings import Mode, QualitySettings, SeedSettings, Strict
 from mlperf_mobile.names import checked
+from mlperf_mobile.terms import Counts, Load, Mode, Percentile, QualitySettings, Seeds, Strict
 
 FileName = Annotated[str, AfterValidator(checked)]
 """A name that becomes that of a folder, in a file that may come from anywhere."""
@@ -35,18 +35,38 @@ class DatasetRef(Strict):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class LoadPlan(Strict):
-    """How queries are issued; see :class:`mlperf_mobile.contracts.Load`."""
+class SessionRef(Strict):
+    """The session that a run is a part of."""
 
-    min_query_count: int
-    min_duration_s: float
-    max_duration_s: float
-    percentile: float
-    performance_sample_count: int | None
-    expected_latency_ns: int | None
-    seeds: SeedSettings
-    loadgen: dict[str, int | float | bool] = Field(default_factory=dict)
-    """Further settings of LoadGen; compliance tests change them, and nobody else does."""
+    id: FileName
+    mode: str
+    position: int
+    """From 1 on."""
+    runs: int
+    resumed: bool = False
+    """The session had been interrupted before this run."""
+    cooldown_s: float | None = None
+    """How long the device rested before this run; None for the first."""
+
+
+class RunFacts(BaseModel):
+    """What tells one run from another: said by its plan, and again by its result."""
+
+    schema_version: int = Field(alias="schema")
+    run_id: str
+    created: str
+    """UTC, ISO 8601."""
+    session: SessionRef | None = None
+    """The session that the run is a part of."""
+    task: str
+    benchmark: str
+    """The task's name in the suite."""
+    suite: str | None
+    backend: str
+    scenario: str
+    mode: Mode
+    unverified: dict[str, str] = Field(default_factory=dict)
+    """Settings without a reliable source, and why."""
 
 
 class CompilePlan(Strict):
@@ -83,52 +103,28 @@ class CompilePlan(Strict):
         return ",".join(self.accelerators)
 
 
-class Official(Strict):
+class Official(Counts):
     """What a round asks of a run that shall be submitted; a run of the round may differ, and then is no submission."""
 
     round: str
     scenario: str
-    min_query_count: int
-    min_duration_s: float
-    max_duration_s: float
-    percentile: float
-    seeds: SeedSettings
+    percentile: Percentile
+    seeds: Seeds
     model: str
     dataset: str
     performance_dataset: str | None = None
 
 
-class SessionRef(Strict):
-    """The session that a run is a part of."""
-
-    id: FileName
-    mode: str
-    position: int
-    """From 1 on."""
-    runs: int
-    resumed: bool = False
-    """The session had been interrupted before this run."""
-    cooldown_s: float | None = None
-    """How long the device rested before this run; None for the first."""
-
-
-class Plan(CompilePlan):
+class Plan(CompilePlan, RunFacts):
     """One run of one task."""
 
-    session: SessionRef | None = None
     official: Official | None = None
     """None outside of the rounds."""
-    task: str
-    benchmark: str
-    """The task's name in the suite."""
-    suite: str | None
     dataset: DatasetRef
     performance_dataset: DatasetRef | None = None
     """For the timed run, where it is another one."""
-    scenario: str
-    mode: Mode
     rules: str
-    load: LoadPlan
+    load: Load
     warmup_s: float
     strict_placement: bool
     quality: QualitySettings | None
@@ -140,8 +136,11 @@ class Plan(CompilePlan):
     """Settings of the user's that this run cannot honour, each with its source and the reason."""
     encoded_cache_mb: int
     telemetry_interval_s: float = 1.0
-    unverified: dict[str, str]
-    """Settings without a reliable source, and why."""
+
+    @property
+    def run_facts(self) -> dict[str, Any]:
+        """The values of :class:`RunFacts` but the schema, which each file has of its own."""
+        return {name: getattr(self, name) for name in RunFacts.model_fields if name != "schema_version"}
 
     @property
     def has_performance(self) -> bool:

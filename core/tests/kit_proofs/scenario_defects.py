@@ -36,12 +36,14 @@ def broken(scenario):
 
 class TooFew(SingleStream):
     def run(self, system, load, latencies_ns, logs):
-        return super().run(system, replace(load, min_query_count=load.min_query_count // 2), latencies_ns, logs)
+        return super().run(
+            system, load.model_copy(update={"min_query_count": load.min_query_count // 2}), latencies_ns, logs
+        )
 
 
 class TooShort(SingleStream):
     def run(self, system, load, latencies_ns, logs):
-        return super().run(system, replace(load, min_duration_s=0.0), latencies_ns, logs)
+        return super().run(system, load.model_copy(update={"min_duration_s": 0.0}), latencies_ns, logs)
 
 
 class Forgetful(SingleStream):
@@ -62,7 +64,9 @@ class Deaf(SingleStream):
     """Has seeds of its own."""
 
     def run(self, system, load, latencies_ns, logs):
-        return super().run(system, replace(load, seeds=Seeds(1, 2, 3)), latencies_ns, logs)
+        return super().run(
+            system, load.model_copy(update={"seeds": Seeds(qsl=1, sample_index=2, schedule=3)}), latencies_ns, logs
+        )
 
 
 class Padded(Offline):

@@ -15,7 +15,15 @@ from mlperf_mobile.contracts import Load, Score, Seeds
 from mlperf_mobile.errors import DataError, ExitCode, OutputError
 from mlperf_mobile.worker.accuracy import score_log
 
-LOAD = Load(100, 0.25, 2.5, 0.9, 50, Seeds(1, 2**64 - 1, 3), 1000)
+LOAD = Load(
+    min_query_count=100,
+    min_duration_s=0.25,
+    max_duration_s=2.5,
+    percentile=0.9,
+    performance_sample_count=50,
+    seeds=Seeds(qsl=1, sample_index=2**64 - 1, schedule=3),
+    expected_latency_ns=1000,
+)
 ITEM = '{ "seq_id" : 0, "qsl_idx" : 66, "data" : "00000443FFfe" }'
 
 
@@ -199,7 +207,11 @@ def abandon(error):
 
 loadgen.abandon = abandon
 load = fail if sys.argv[1] == "load" else lambda indices: None
-settings = loadgen.performance_settings("SingleStream", Load(100, 0, 0, 0.9, 5, Seeds(1, 2, 3), 1000))
+asked = Load(
+    min_query_count=100, min_duration_s=0, max_duration_s=0, performance_sample_count=5, expected_latency_ns=1000,
+    seeds=Seeds(qsl=1, sample_index=2, schedule=3),
+)
+settings = loadgen.performance_settings("SingleStream", asked)
 loadgen.run(settings, loadgen.SampleLibrary(5, 5, load, load), fail, Path(sys.argv[2]))
 """
 

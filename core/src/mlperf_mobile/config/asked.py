@@ -13,7 +13,7 @@ from mlperf_mobile.config import layers
 from mlperf_mobile.config.catalogue import Catalogue, DataEntry, Finder
 from mlperf_mobile.config.document import Layer, Setting, read_resource
 from mlperf_mobile.config.selection import Benchmark, Request
-from mlperf_mobile.config.settings import Mode, Settings
+from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.errors import DataError, UsageError, did_you_mean
 from mlperf_mobile.options import options_model
 from mlperf_mobile.picking import pick
@@ -22,6 +22,7 @@ from mlperf_mobile.plugin import DatasetInfo
 from mlperf_mobile.registry import Info, Offer, Registry
 from mlperf_mobile.resources.cache import Cache, default_folder
 from mlperf_mobile.resources.resource import Resource
+from mlperf_mobile.terms import Mode
 
 InfoT = TypeVar("InfoT", bound=Info)
 

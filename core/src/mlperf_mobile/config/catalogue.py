@@ -12,11 +12,11 @@ from pydantic import Field, ValidationError, model_validator
 
 from mlperf_mobile.config import layers
 from mlperf_mobile.config.document import Layer, read_resource
-from mlperf_mobile.config.settings import QualitySettings, Strict
 from mlperf_mobile.errors import UsageError
 from mlperf_mobile.names import checked_below
 from mlperf_mobile.resources.cache import Cache
 from mlperf_mobile.resources.resource import Resource
+from mlperf_mobile.terms import QualitySettings, Strict
 
 SECTIONS = ("models", "data")
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlperf_mobile.config.document import Setting
-from mlperf_mobile.config.settings import Mode, Settings
+from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.errors import UsageError
+from mlperf_mobile.terms import Mode
 
 _TIMED = (
     "rules", "min_query_count", "min_duration_s", "max_duration_s", "percentile", "expected_latency_ns", "warmup_s",

@@ -13,6 +13,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from mlperf_mobile.config.document import Layer, Setting, read_value
 from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.errors import UsageError, did_you_mean
+from mlperf_mobile.terms import QualitySettings, Seeds
 
 ENV_PREFIX = "MLPERF_MOBILE_"
 ENV_NOT_SETTINGS = frozenset({"BLOCK", "SHARED", "DEBUG"})
@@ -23,6 +24,9 @@ SELECTION = frozenset({"tasks", "suite"})
 
 NAMED = frozenset({"input_shapes", "unverified"})
 """Settings whose parts have names of any kind, with dots in them."""
+
+_NESTED: Mapping[str, type[BaseModel]] = {"seeds": Seeds, "quality": QualitySettings}
+"""Settings that are models of their own."""
 
 OPTION_KINDS = ("backend", "task", "dataset", "scenario")
 
@@ -114,13 +118,10 @@ def _unknown(key: str, setting: Setting, option_models: Mapping[str, type[BaseMo
 def _check_nested(key: str, setting: Setting) -> None:
     """Name a wrong key inside ``seeds`` or ``quality``."""
     head, _, rest = key.partition(".")
-    model: Any = {"seeds": "SeedSettings", "quality": "QualitySettings"}.get(head)
-    if rest and model:
-        from mlperf_mobile.config import settings
-
-        fields = getattr(settings, model).model_fields
-        if rest not in fields:
-            raise UsageError("unknown-key", f"{setting.source}: unknown key {key}", did_you_mean(rest, fields))
+    if rest and (model := _NESTED.get(head)):
+        if rest not in model.model_fields:
+            hint = did_you_mean(rest, model.model_fields)
+            raise UsageError("unknown-key", f"{setting.source}: unknown key {key}", hint)
     elif rest and not head.endswith("_options") and head not in NAMED:
         raise UsageError("unknown-key", f"{setting.source}: {head} has no parts", f"write {head}: VALUE")
 

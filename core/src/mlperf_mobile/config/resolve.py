@@ -15,14 +15,15 @@ from mlperf_mobile.config.choice import accelerators, choose
 from mlperf_mobile.config.document import Layer, Setting, read_resource
 from mlperf_mobile.config.effect import Idle
 from mlperf_mobile.config.selection import Benchmark, Request, select
-from mlperf_mobile.config.settings import Cooldown, Counts, Mode, SeedSettings, Settings
+from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.errors import BackendError, UsageError, described, did_you_mean
 from mlperf_mobile.names import as_file_name
 from mlperf_mobile.options import options_model
-from mlperf_mobile.plan import LoadPlan, Official, Plan
+from mlperf_mobile.plan import Official, Plan
 from mlperf_mobile.registry import Offer, Registry
 from mlperf_mobile.resources.cache import Cache
 from mlperf_mobile.resources.resource import Resource
+from mlperf_mobile.terms import Cooldown, Counts, Load, Mode, Seeds
 
 _NAMED = (
     "backend", "accelerator", "scenario", "mode", "rules", "model", "model_format", "dataset", "data_path",
@@ -176,11 +177,11 @@ class _Resolution:
             scenario=self.scenario.info.name,
             mode=settings.mode,
             rules=settings.rules,
-            load=LoadPlan(
+            load=Load(
                 **counts.model_dump(),
                 percentile=settings.percentile,
-                performance_sample_count=settings.performance_sample_count,
-                expected_latency_ns=settings.expected_latency_ns,
+                performance_sample_count=settings.performance_sample_count or 0,
+                expected_latency_ns=settings.expected_latency_ns or 0,
                 seeds=settings.seeds,
             ),
             batch=settings.batch,
@@ -233,7 +234,7 @@ class _Resolution:
             scenario=scenario,
             **layers.check(Counts, counts, "").model_dump(),
             percentile=values.get("percentile", Settings.model_fields["percentile"].default),
-            seeds=layers.check(SeedSettings, under(layer, "seeds."), ""),
+            seeds=layers.check(Seeds, under(layer, "seeds."), ""),
             model=str(values["model"]),
             dataset=str(values["dataset"]),
             performance_dataset=values.get("performance_dataset"),

@@ -9,13 +9,14 @@ from mlperf_mobile.config import layers
 from mlperf_mobile.config.asked import Asked, as_data, plugin_options, without_selection
 from mlperf_mobile.config.document import Setting
 from mlperf_mobile.config.selection import Request, select
-from mlperf_mobile.config.settings import Mode, QualitySettings, Settings
+from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.errors import UsageError
 from mlperf_mobile.options import options_model
 from mlperf_mobile.plan import DatasetRef, Plan
 from mlperf_mobile.registry import Offer, Registry
 from mlperf_mobile.resources.cache import Cache
 from mlperf_mobile.resources.resource import Resource
+from mlperf_mobile.terms import Mode, QualitySettings
 
 
 @dataclass(frozen=True, slots=True)

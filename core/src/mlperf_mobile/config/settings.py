@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import math
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from mlperf_mobile.terms import (
+    ONLY_INPUT,
+    Cooldown,
+    Mode,
+    Percentile,
+    QualitySettings,
+    QueryCount,
+    Seconds,
+    Seeds,
+    Strict,
+)
 
 MAX_ELEMENTS = 1 << 28
 """Of one input: a gigabyte of 32-bit numbers."""
-
-ONLY_INPUT = "*"
-"""Stands for the input of a model that has one."""
 
 
 def _not_too_large(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -29,71 +37,6 @@ def _of_the_only_input(value: object) -> object:
 Size = Annotated[int, Field(strict=True, ge=1, le=MAX_ELEMENTS)]
 Shape = Annotated[tuple[Size, ...], Field(min_length=1, max_length=8), AfterValidator(_not_too_large)]
 InputShapes = Annotated[dict[str, Shape], BeforeValidator(_of_the_only_input)]
-
-Seed = Annotated[int, Field(ge=0, lt=2**64)]
-
-
-class Mode(StrEnum):
-    """What a run measures."""
-
-    PERFORMANCE = "performance"
-    ACCURACY = "accuracy"
-    BOTH = "both"
-    SUBMISSION = "submission"
-    """Every benchmark's performance, and then every benchmark's accuracy, in one session."""
-
-
-class Cooldown(StrEnum):
-    """How the device rests between performance runs."""
-
-    FIXED = "fixed"
-    BASELINE = "baseline"
-    """Until temperatures and frequencies are what they were before the first run."""
-
-
-class Strict(BaseModel):
-    """A model that knows all its keys, and never changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-class SeedSettings(Strict):
-    """LoadGen's seeds; the default is the set of the app's v6.0 (mobile_app_open, mlperf_driver.cc)."""
-
-    qsl: Seed = Field(default=2465351861681999779, description="LoadGen's qsl_rng_seed")
-    sample_index: Seed = Field(default=14276810075590677512, description="LoadGen's sample_index_rng_seed")
-    schedule: Seed = Field(default=3936089224930324775, description="LoadGen's schedule_rng_seed")
-
-
-class Counts(Strict):
-    """What one set of rules (normal, quick, rapid) asks of a scenario."""
-
-    min_query_count: int = Field(ge=1, le=10**8)
-    min_duration_s: float = Field(ge=0, le=86400)
-    max_duration_s: float = Field(ge=0, le=86400)
-
-    @model_validator(mode="after")
-    def _maximum_is_no_less_than_minimum(self) -> Self:
-        if 0 < self.max_duration_s < self.min_duration_s:
-            raise ValueError(
-                f"max_duration_s {self.max_duration_s:g} is less than min_duration_s {self.min_duration_s:g}"
-            )
-        return self
-
-
-class QualitySettings(Strict):
-    """The quality target: a share of a reference accuracy, or an accuracy."""
-
-    metric: str
-    reference: float = Field(gt=0, description="accuracy of the float32 reference model")
-    ratio: float = Field(default=1.0, gt=0, le=1, description="share of the reference that must be reached")
-    at_least: float | None = Field(default=None, gt=0, description="accuracy that must be reached, instead of a share")
-    source: str = Field(default="given by the user", description="where the reference was measured or published")
-
-    @property
-    def target(self) -> float:
-        """The accuracy that must be reached."""
-        return self.reference * self.ratio if self.at_least is None else self.at_least
 
 
 class Settings(Strict):
@@ -123,20 +66,14 @@ class Settings(Strict):
     )
     output: Path = Field(default=Path("mlperf-mobile-results"), description="folder for results")
 
-    min_query_count: int | None = Field(
-        default=None, ge=1, le=10**8, description="minimum number of queries (offline: samples)"
-    )
-    min_duration_s: float | None = Field(default=None, ge=0, le=86400, description="minimum duration in seconds")
-    max_duration_s: float | None = Field(
-        default=None, ge=0, le=86400, description="maximum duration in seconds; 0: no limit"
-    )
-    percentile: float = Field(
-        default=0.90, ge=0.5, lt=1, description="percentile of the latency that single-stream reports"
-    )
+    min_query_count: QueryCount | None = Field(default=None, description="minimum number of queries (offline: samples)")
+    min_duration_s: Seconds | None = Field(default=None, description="minimum duration in seconds")
+    max_duration_s: Seconds | None = Field(default=None, description="maximum duration in seconds; 0: no limit")
+    percentile: Percentile = Field(default=0.90, description="percentile of the latency that single-stream reports")
     performance_sample_count: int | None = Field(
         default=None, ge=1, le=10**8, description="samples in memory; by default as many as fit into 500 MB"
     )
-    seeds: SeedSettings = SeedSettings()
+    seeds: Seeds = Seeds()
     expected_latency_ns: int | None = Field(
         default=None, ge=1, description="LoadGen's expected latency, if lower than the one measured in the warm-up"
     )

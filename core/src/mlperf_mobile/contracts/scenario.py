@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mlperf_mobile.performance_score import PerformanceScore
+from mlperf_mobile.terms import Load, Seeds
 
 __all__ = [
     "COUNTED",
@@ -25,33 +26,6 @@ __all__ = [
 
 COUNTED, LIVE = "load generator", "live"
 """Where latencies come from: the load generator's own records, or a clock read around each call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seeds:
-    """LoadGen's three random seeds; each round of the benchmark announces its own."""
-
-    qsl: int
-    sample_index: int
-    schedule: int
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How queries are issued in performance mode; durations in seconds, 0 for no limit."""
-
-    min_query_count: int
-    min_duration_s: float
-    max_duration_s: float
-    percentile: float
-    """Of the latency that single-stream reports, between 0 and 1."""
-    performance_sample_count: int
-    """Samples encoded and held in memory before the clock starts."""
-    seeds: Seeds
-    expected_latency_ns: int
-    """One query's latency as the warm-up saw it at its best; LoadGen prepares its queries from it."""
-    loadgen: Mapping[str, int | float | bool] = field(default_factory=dict)
-    """Further settings of LoadGen, by their own names; compliance tests change them."""
 
 
 @dataclass(frozen=True, slots=True)

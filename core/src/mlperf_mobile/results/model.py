@@ -1,18 +1,17 @@
-"""The Result of one run, schema 1: what was measured, by which rules, on what, and whether it counts."""
+"""The Result of one run, schema 2: what was measured, by which rules, on what, and whether it counts."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
 from mlperf_mobile import performance_score
-from mlperf_mobile.config.settings import QualitySettings
 from mlperf_mobile.performance_score import PerformanceScore
-from mlperf_mobile.plan import Plan, SessionRef
+from mlperf_mobile.plan import Plan, RunFacts
 from mlperf_mobile.results import interruptions
 from mlperf_mobile.results.interruptions import Interruptions
 from mlperf_mobile.results.parts import (
@@ -33,6 +32,26 @@ from mlperf_mobile.results.parts import (
 )
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.results.submission import submission_rules
+from mlperf_mobile.terms import QualitySettings
+
+SCHEMA: Final = 2
+
+
+def current(data: Any) -> Any:
+    """The JSON of a result in this schema.
+
+    Schema 1 had the seeds twice, here and in ``load``, and null where a plan left a number of the load open.
+    """
+    if not isinstance(data, dict) or data.get("schema") != 1:
+        return data
+    changed, load = data | {"schema": SCHEMA}, data.get("load")
+    if isinstance(load, dict):
+        seeds = load.get("seeds") or data.get("seeds")
+        if seeds == data.get("seeds"):  # others are refused as a key that does not belong there
+            changed.pop("seeds", None)
+        opened = ("performance_sample_count", "expected_latency_ns") if data.get("origin") is None else ()
+        changed["load"] = load | {key: load.get(key) or 0 for key in opened} | ({"seeds": seeds} if seeds else {})
+    return changed
 
 
 class Status(StrEnum):
@@ -119,40 +138,29 @@ class ErrorFacts(Part):
     stderr_tail: str = ""
 
 
-class Result(Part):
+class Result(Part, RunFacts):
     """One run."""
 
-    schema_version: Literal[1] = Field(default=1, alias="schema")
-    run_id: str
-    created: str
+    schema_version: Literal[2] = Field(default=SCHEMA, alias="schema")
     status: Status
     valid: Flag
     submittable: Flag | None = None
     """Whether the round's rules let it be submitted; None outside of the rounds."""
-    task: str
-    benchmark: str
-    """The task's name in the suite."""
-    suite: str | None
     model: ModelFacts
     dataset: str
     performance_dataset: str | None
     """The data set of the timed run, where it is another one."""
-    backend: str
     runtime: str | None
     accelerator: str
     """One name, or several joined by commas."""
     functional_only: str = ""
     """Why its speed says nothing: it ran on a simulator or a stand-in; its answers are real."""
-    scenario: str
-    mode: str
     rule_set: str
     load: LoadFacts
     """What was asked for: counts, durations, percentile, samples in memory (None: as many as fit), seeds."""
     options: dict[str, Json] = Field(default_factory=dict)
     """Options and settings that are not their defaults, by name: ``backend.threads``, ``scenario.target_qps``."""
     rules: list[RuleResult]
-    session: SessionRef | None = None
-    """The session that the run was a part of."""
     performance: Performance | None
     accuracy: Accuracy | None
     files: dict[str, FileFacts] = Field(default_factory=dict)
@@ -175,16 +183,18 @@ class Result(Part):
     """SHA-256 of the files that the result is made of, by their paths in the folder."""
     report: dict[str, Json] | None = None
     """By accelerator: what the backend has to say about its runs, such as on-hardware durations."""
-    seeds: dict[str, Integer]
     versions: dict[str, str]
     environment: dict[str, Scalar]
     notes: list[str] = Field(default_factory=list)  # settings of the user's that the run could not honour, and why
-    unverified: dict[str, str] = Field(default_factory=dict)
-    """Settings without a reliable source, and why."""
     error: ErrorFacts | None
     directory: str
     program: str = ""
     """What composed it, and its version; empty in results of versions that closed no journal."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_any_schema(cls, data: Any) -> Any:
+        return current(data)
 
     @model_validator(mode="after")
     def _score_of_earlier_versions(self) -> Result:
@@ -276,31 +286,23 @@ def compose(
         rules.append(RuleResult(name="completed", ok=False, observed=status.value, required="completed"))
     valid = all(rule.ok for rule in rules if rule.scope == "result")
     return Result(
-        schema=1,
-        run_id=plan.run_id,
-        created=plan.created,
+        **plan.run_facts,
+        schema=SCHEMA,
         status=status,
         valid=valid,
         submittable=valid and all(rule.ok for rule in rules) if plan.official else None,
-        task=plan.task,
-        benchmark=plan.benchmark,
-        suite=plan.suite,
         model=ModelFacts(
             name=plan.model.name, path=str(plan.model.path), format=plan.model.format, **(parts.get("model") or {})
         ),
         dataset=plan.dataset.name,
         performance_dataset=plan.performance_dataset.name if plan.performance_dataset else None,
-        backend=plan.backend,
         runtime=backend.get("runtime"),
         accelerator=plan.accelerator,
         functional_only=functional_only,
-        scenario=plan.scenario,
-        mode=plan.mode.value,
         rule_set=plan.rules,
         load=LoadFacts.model_validate(plan.load.model_dump(mode="json")),
         options=plan.changed_options,
         rules=rules,
-        session=plan.session,
         performance=performance,
         accuracy=accuracy,
         files={key: FileFacts.model_validate(told) for key, told in (parts.get("files") or {}).items()},
@@ -313,11 +315,9 @@ def compose(
         warnings=parts.get("warnings") or [],
         logs=logs or {},
         report=parts.get("report"),
-        seeds=plan.load.seeds.model_dump(),
         versions=(parts.get("versions") or {}) | (backend.get("versions") or {}),
         environment=parts.get("environment") or {},
         notes=list(plan.notes),
-        unverified=plan.unverified,
         error=error,
         directory=directory,
         program=program,

@@ -31,6 +31,7 @@ Json: TypeAlias = Annotated[JsonValue, AfterValidator(_bounded)]
 """Plain JSON data of a plugin's own form."""
 Integer: TypeAlias = Annotated[int, Field(strict=True, ge=-LARGEST, le=LARGEST)]
 Number: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Seconds: TypeAlias = Annotated[Number, Field(ge=0, le=LARGEST)]
 Flag: TypeAlias = Annotated[bool, Field(strict=True)]
 Scalar: TypeAlias = Flag | Integer | Number | str | None
 
@@ -102,8 +103,8 @@ class LoadFacts(OpenPart):
     """The load that the plan asks for: counts, durations in seconds, percentile, samples in memory, seeds."""
 
     min_query_count: Integer | None = None
-    min_duration_s: Number | None = None
-    max_duration_s: Number | None = None
+    min_duration_s: Seconds | None = None
+    max_duration_s: Seconds | None = None
     percentile: Annotated[Number, Field(gt=0, lt=1)] = 0.9
     performance_sample_count: Integer | None = None
     expected_latency_ns: Integer | None = None

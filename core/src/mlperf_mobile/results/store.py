@@ -20,7 +20,7 @@ from mlperf_mobile.errors import OutputError
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.regular_files import open_regular, read_regular
 from mlperf_mobile.results.journal import JournalFile
-from mlperf_mobile.results.model import Result
+from mlperf_mobile.results.model import SCHEMA, Result, current
 from mlperf_mobile.whole_files import sync_folder, writing
 
 RESULT = "result.json"
@@ -249,15 +249,16 @@ def read(place: Path) -> Result:
 
 
 def read_both(place: Path) -> tuple[Any, Result]:
-    """The result in a folder twice: as it stands in its file, as JSON, and as it is understood; see :func:`read`."""
+    """The result in a folder twice: as JSON of this schema, as its file has it, and as a model; see :func:`read`."""
     path = place
     try:
         path = place / RESULT if place.is_dir() else place
         text = read_regular(path, MOST_BYTES)
         data = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
-        if isinstance(data, dict) and data.get("schema") != 1:
-            found = data.get("schema")
-            raise OutputError("result-schema", f"{path} has schema {found!r}, this is schema 1", "update mlperf-mobile")
+        if isinstance(data, dict) and data.get("schema") not in (1, SCHEMA):
+            summary = f"{path} has schema {data.get('schema')!r}; this version reads 1 to {SCHEMA}"
+            raise OutputError("result-schema", summary, "update mlperf-mobile")
+        data = current(data)
         return data, Result.model_validate(data)
     except OSError as error:
         raise OutputError("no-result", f"cannot read {path}: {error.strerror}", "give a result folder") from error

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mlperf_mobile.config.settings import Cooldown
 from mlperf_mobile.telemetry import sources
+from mlperf_mobile.terms import Cooldown
 
 DEGREES = 2.0
 """A temperature is back when it is no more than this above its baseline, in °C."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_mobile import events
-from mlperf_mobile.config.settings import Cooldown
 from mlperf_mobile.errors import MobileError, OutputError
 from mlperf_mobile.launch.local import launch
 from mlperf_mobile.plan import Plan, SessionRef
@@ -17,6 +16,7 @@ from mlperf_mobile.results.model import Result, Status
 from mlperf_mobile.sessions import cooldown, estimate
 from mlperf_mobile.sessions.session import Session, State, again
 from mlperf_mobile.sessions.settle import STATES, settle
+from mlperf_mobile.terms import Cooldown
 
 Listen = Callable[[events.Event], None]
 Show = Callable[[Plan, int, int, estimate.Estimate], AbstractContextManager[Listen]]

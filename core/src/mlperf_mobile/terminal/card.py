@@ -203,7 +203,7 @@ def _facts(result: Result) -> Table:
     table.add_column(overflow="fold")
     told = {
         "run": result.run_id, "created": result.created, "model": f"{result.model.path} ({result.model.sha256})",
-        **{f"seed {key}": value for key, value in result.seeds.items()},
+        **{f"seed {key}": value for key, value in result.load.seeds.items()},
         **(result.system.model_dump(exclude_none=True) if result.system else {}),
         **{key: value for name, made in (result.compiled or {}).items()
            for key, value in _flat(f"compiled.{name}", made.model_dump()).items()},

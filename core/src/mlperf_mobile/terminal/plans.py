@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from mlperf_mobile.config.resolve import Resolved
-from mlperf_mobile.config.settings import ONLY_INPUT
 from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.sessions.estimate import left
 from mlperf_mobile.sessions.session import Session
+from mlperf_mobile.terms import ONLY_INPUT
 
 
 def duration_range(plan: Plan) -> dict[str, float | None]:

@@ -46,7 +46,7 @@ class ScenarioConformance(Conformance):
     def test_settings_give_the_three_rules(self, info: ScenarioInfo) -> None:
         """``normal``, ``quick`` and ``rapid`` each have a count and durations."""
         from mlperf_mobile.config.document import read_resource
-        from mlperf_mobile.config.settings import Counts
+        from mlperf_mobile.terms import Counts
 
         layer = read_resource(info.settings, info.name)
         for rules in ("normal", "quick", "rapid"):

@@ -69,7 +69,7 @@ def main() -> None:
         max_duration_s=asked.get("max_duration_s", 0.0),
         percentile=asked.get("percentile", 0.9),
         performance_sample_count=asked.get("performance_sample_count", 50),
-        seeds=Seeds(seed, seed + 1, seed + 2),
+        seeds=Seeds(qsl=seed, sample_index=seed + 1, schedule=seed + 2),
         expected_latency_ns=max(1000, int(latency_s * 1e9)),
     )
     offered: Ref[type[Scenario]] = Ref(asked["scenario"])

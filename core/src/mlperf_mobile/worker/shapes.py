@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from mlperf_mobile.backend_checks import OpenShapes, Shapes
-from mlperf_mobile.config.settings import ONLY_INPUT
 from mlperf_mobile.contracts import Dataset, SizingTask, Task, TensorSpec
 from mlperf_mobile.errors import BackendError, MobileError, ModelError, did_you_mean
+from mlperf_mobile.terms import ONLY_INPUT
 from mlperf_mobile.worker.blame import blame
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.fleet import Fleet

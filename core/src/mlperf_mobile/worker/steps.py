@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mlperf_mobile import events, loadgen
-from mlperf_mobile.contracts import COUNTED, LIVE, Answered, Load, Measurement, Seeds, TensorSpec
+from mlperf_mobile.contracts import COUNTED, LIVE, Answered, Measurement, TensorSpec
 from mlperf_mobile.errors import BackendError, UsageError
 from mlperf_mobile.options import validated
 from mlperf_mobile.picking import pick
@@ -89,7 +89,8 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
             with watch.phase("warm-up"), blame("backend", plan.backend):
                 best_ns = _warm_up(system, plan.warmup_s, checks)
             expected = min(plan.load.expected_latency_ns or best_ns, best_ns)
-            load = _load(plan, in_memory, expected)
+            filled = {"performance_sample_count": in_memory, "expected_latency_ns": expected}
+            load = plan.load.model_copy(update=filled)
             latencies: array[int] = array("q")
             watch.save(latencies)
             phase = watch.phase("performance", load.min_query_count, lambda: len(latencies), load.min_duration_s)
@@ -116,9 +117,7 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
             in_memory = min(in_memory, len(dataset))
             started = time.perf_counter()
             with blame("task", plan.task):
-                score = accuracy.measure(
-                    system, metric, Seeds(**plan.load.seeds.model_dump()), in_memory, watch, directory / "accuracy"
-                )
+                score = accuracy.measure(system, metric, plan.load.seeds, in_memory, watch, directory / "accuracy")
             seconds = time.perf_counter() - started
             channel.measured("accuracy", asdict(score) | {"duration_s": seconds, "sessions": system.sessions})
             files.check()
@@ -158,20 +157,6 @@ def _place(plan: Plan, fleet: Fleet, channel: Channel) -> None:
 def _fit_in_memory(inputs: Sequence[TensorSpec]) -> int:
     size = sum(math.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in inputs)
     return max(1, MEMORY_FOR_SAMPLES // max(1, size))
-
-
-def _load(plan: Plan, in_memory: int, expected_latency_ns: int) -> Load:
-    told = plan.load
-    return Load(
-        min_query_count=told.min_query_count,
-        min_duration_s=told.min_duration_s,
-        max_duration_s=told.max_duration_s,
-        percentile=told.percentile,
-        performance_sample_count=in_memory,
-        seeds=Seeds(**told.seeds.model_dump()),
-        expected_latency_ns=expected_latency_ns,
-        loadgen=told.loadgen,
-    )
 
 
 def _warm_up(system: System, seconds: float, checks: Checks) -> int:

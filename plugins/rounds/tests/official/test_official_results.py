@@ -242,7 +242,7 @@ def test_import_writes_what_store_reads(tree, registry, tmp_path):
     single, offline = map(store.read, folders)
     assert single.performance.throughput == 1 / 0.0011
     assert (single.performance.latency_ns["p90"], single.performance.queries) == (1100000, 60001)
-    assert single.seeds["qsl"] == 148687905518835231
+    assert single.load.seeds["qsl"] == 148687905518835231
     assert (offline.performance.throughput, offline.scenario, offline.valid) == (3072.0, "offline", True)
     assert single.accuracy.passed
     assert single.directory == str(folders[0])

@@ -215,7 +215,7 @@ def _facts(result: Result) -> dict[str, Any]:
         "session.cooldown_s": result.session.cooldown_s if result.session else None,
         **{f"placement.{name}": dict(each.operations) for name, each in result.placements.items()},
         **{f"load.{key}": value for key, value in load.items()},
-        **{f"seed.{key}": value for key, value in result.seeds.items()},
+        **{f"seed.{key}": value for key, value in result.load.seeds.items()},
         **{f"system.{key}": value for key, value in system.items()},
         **{f"version.{key}": value for key, value in result.versions.items()},
         **{f"environment.{key}": value for key, value in result.environment.items()},

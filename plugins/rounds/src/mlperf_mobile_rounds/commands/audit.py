@@ -39,12 +39,12 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command; exit code 1 when the claim does not hold."""
-    from mlperf_mobile.config.settings import Cooldown, Mode
     from mlperf_mobile.results import store
     from mlperf_mobile.sessions import repeat
     from mlperf_mobile.sessions.run import Sitting
     from mlperf_mobile.sessions.session import Session, again
     from mlperf_mobile.terminal.progress import listener
+    from mlperf_mobile.terms import Cooldown, Mode
 
     if not 1 <= args.tries <= repeat.TRIES or not 0 <= args.cooldown_s <= 86400:
         raise UsageError("bad-value", f"--tries is 1 to {repeat.TRIES}, --cooldown-s no less than 0", "see --help")

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mlperf_mobile.config.settings import Mode, SeedSettings
 from mlperf_mobile.performance_score import NANOSECONDS
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.sessions.repeat import score
+from mlperf_mobile.terms import Mode, Seeds
 
 SHORT_NS = 200_000
 SHORT_TOLERANCE = 0.20
@@ -54,7 +54,7 @@ def same_responses(expected: Responses, logged: list[tuple[int, bytes]]) -> list
     ]
 
 
-def _again(plan: Plan, loadgen: Mapping[str, int | float | bool], seeds: SeedSettings | None = None) -> Plan:
+def _again(plan: Plan, loadgen: Mapping[str, int | float | bool], seeds: Seeds | None = None) -> Plan:
     load = plan.load.model_copy(update={"loadgen": dict(loadgen), "seeds": seeds or plan.load.seeds})
     return plan.model_copy(update={"mode": Mode.PERFORMANCE, "load": load, "session": None, "official": None})
 
@@ -79,7 +79,7 @@ def _test05(plan: Plan, result: Result) -> Plan:
         name: (seed * 6364136223846793005 + 1442695040888963407) % 2**64
         for name, seed in plan.load.seeds.model_dump().items()
     }
-    return _again(plan, {}, SeedSettings(**other))
+    return _again(plan, {}, Seeds(**other))
 
 
 def _tolerance(result: Result, usual: float) -> float:

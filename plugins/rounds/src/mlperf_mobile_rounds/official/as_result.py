@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mlperf_mobile.results.model import Accuracy, ModelFacts, Performance, Result, Status
+from mlperf_mobile.results.model import SCHEMA, Accuracy, ModelFacts, Performance, Result, Status
+from mlperf_mobile.results.parts import LARGEST
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile_rounds.official import benchmarks, told_accuracy, verdict
 from mlperf_mobile_rounds.official.app_results import OFFLINE, AppResult, Run
@@ -71,7 +72,7 @@ class Maker:
         runs = [run for run in (told.performance, told.accuracy) if run] if told else []
         mode = "both" if performance and accuracy else "performance" if performance else "accuracy"
         fields: dict[str, Any] = {
-            "schema": 1,
+            "schema": SCHEMA,
             "run_id": self._name(),
             "created": self._created(runs),
             "status": Status.COMPLETED,
@@ -95,7 +96,6 @@ class Maker:
             "accuracy": accuracy,
             "placement": None,
             "system": None,
-            "seeds": self._seeds(),
             "versions": self._versions(),
             "environment": self._environment(),
             "error": None,
@@ -283,8 +283,8 @@ class Maker:
         return {
             "min_query_count": (log.integer("requested_min_query_count") if log else None)
             or (told.min_samples if told else None),
-            "min_duration_s": least / 1000 if least is not None else told.min_duration_s if told else None,
-            "max_duration_s": longest / 1000 if longest is not None else None,
+            "min_duration_s": _seconds(least / 1000 if least is not None else told.min_duration_s if told else None),
+            "max_duration_s": _seconds(longest / 1000 if longest is not None else None),
             "percentile": 0.9,
             "performance_sample_count": log.integer("effective_performance_sample_count") if log else None,
             "expected_latency_ns": log.integer("requested_single_stream_expected_latency_ns") if log else None,
@@ -342,3 +342,8 @@ def _digest(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
+
+
+def _seconds(told: float | None) -> float | None:
+    """A duration; None for one that no result can hold, and which the checks of its file name."""
+    return told if told is not None and 0 <= told <= LARGEST else None

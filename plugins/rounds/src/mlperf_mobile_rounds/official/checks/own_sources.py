@@ -132,11 +132,11 @@ def _logged(folder: Path, log: DetailLog, result: Result, stored: Performance, r
         else:
             place = Place(folder / store.RESULT, key="performance.latency_ns.target_percentile")
             report.require("own-logs", target == logged, place, f"it is {target}, LoadGen's summary says {logged}")
-    for name, seed in result.seeds.items():
+    for name, seed in result.load.seeds.items():
         logged_seed = log.integer(f"effective_{name}_rng_seed")
         wrong = f"seed {name} is {seed}, LoadGen's log says {logged_seed}"
         ok = None if logged_seed is None else logged_seed == seed
-        report.require("own-logs", ok, Place(folder / store.RESULT, key=f"seeds.{name}"), wrong)
+        report.require("own-logs", ok, Place(folder / store.RESULT, key=f"load.seeds.{name}"), wrong)
 
 
 def _settings(log: DetailLog, result: Result, report: Report) -> None:
@@ -156,7 +156,7 @@ def _expected(result: Result, load: dict[str, Any], system: SystemFacts) -> Iter
     for name in ("min", "max"):
         seconds = load.get(f"{name}_duration_s")
         if isinstance(seconds, int | float) and f"{name}_duration_ms" not in changed and result.scenario in _SCENARIOS:
-            yield f"requested_{name}_duration_ms", round(min(seconds, 1e300) * 1000)
+            yield f"requested_{name}_duration_ms", round(seconds * 1000)
     if "min_query_count" not in changed and result.scenario in _SCENARIOS:
         yield "requested_min_query_count", load.get("min_query_count")
     if _SCENARIOS.get(result.scenario) == verdict.SINGLE_STREAM:

@@ -1,0 +1,99 @@
+"""Terms that settings, plans, scenarios and results share: modes, seeds, counts and durations, loads, targets."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+ONLY_INPUT = "*"
+"""Stands for the input of a model that has one."""
+
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
+
+
+QueryCount = Annotated[int, Field(ge=1, le=10**8)]
+Seconds = Annotated[float, Field(ge=0, le=86400)]
+Percentile = Annotated[float, Field(ge=0.5, lt=1)]
+ZeroIfUnset = Annotated[int, Field(ge=0), BeforeValidator(lambda value: 0 if value is None else value)]
+
+
+class Mode(StrEnum):
+    """What a run measures."""
+
+    PERFORMANCE = "performance"
+    ACCURACY = "accuracy"
+    BOTH = "both"
+    SUBMISSION = "submission"
+    """Every benchmark's performance, and then every benchmark's accuracy, in one session."""
+
+
+class Cooldown(StrEnum):
+    """How the device rests between performance runs."""
+
+    FIXED = "fixed"
+    BASELINE = "baseline"
+    """Until temperatures and frequencies are what they were before the first run."""
+
+
+class Strict(BaseModel):
+    """A model that knows all its keys, and never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Seeds(Strict):
+    """LoadGen's seeds; the default is the set of the app's v6.0 (mobile_app_open, mlperf_driver.cc)."""
+
+    qsl: Seed = Field(default=2465351861681999779, description="LoadGen's qsl_rng_seed")
+    sample_index: Seed = Field(default=14276810075590677512, description="LoadGen's sample_index_rng_seed")
+    schedule: Seed = Field(default=3936089224930324775, description="LoadGen's schedule_rng_seed")
+
+
+class Counts(Strict):
+    """What one set of rules (normal, quick, rapid) asks of a scenario."""
+
+    min_query_count: QueryCount
+    min_duration_s: Seconds
+    max_duration_s: Seconds
+
+    @model_validator(mode="after")
+    def _maximum_is_no_less_than_minimum(self) -> Self:
+        if 0 < self.max_duration_s < self.min_duration_s:
+            raise ValueError(
+                f"max_duration_s {self.max_duration_s:g} is less than min_duration_s {self.min_duration_s:g}"
+            )
+        return self
+
+
+class Load(Counts):
+    """How queries are issued in performance mode; durations in seconds, a maximum of 0 for no limit."""
+
+    percentile: Percentile = 0.90
+    """Of the latency that single-stream reports."""
+    performance_sample_count: ZeroIfUnset = 0
+    """Samples encoded and held in memory before the clock starts; 0 in a plan: as many as fit."""
+    expected_latency_ns: ZeroIfUnset = 0
+    """One query's latency, from which LoadGen prepares its queries: as the warm-up saw it at its best, or less.
+
+    0 in a plan: as the warm-up sees it.
+    """
+    seeds: Seeds = Seeds()
+    loadgen: dict[str, int | float | bool] = Field(default_factory=dict)
+    """Further settings of LoadGen, by their own names; compliance tests change them, and nobody else does."""
+
+
+class QualitySettings(Strict):
+    """The quality target: a share of a reference accuracy, or an accuracy."""
+
+    metric: str
+    reference: float = Field(gt=0, description="accuracy of the float32 reference model")
+    ratio: float = Field(default=1.0, gt=0, le=1, description="share of the reference that must be reached")
+    at_least: float | None = Field(default=None, gt=0, description="accuracy that must be reached, instead of a share")
+    source: str = Field(default="given by the user", description="where the reference was measured or published")
+
+    @property
+    def target(self) -> float:
+        """The accuracy that must be reached."""
+        return self.reference * self.ratio if self.at_least is None else self.at_least
