@@ -14,50 +14,26 @@ from textwrap import dedent
 import pytest
 
 from mlperf_mobile.cli.main import main
+from mlperf_mobile.testing.command import Command
 
 STAND_INS = Path(__file__).with_name("stand_ins")
-COMMAND = Path(sys.executable).with_name("mlperf-mobile")
 QUICK = ("--backend", "toy", "--set", "min_duration_s=0.1", "--set", "warmup_s=0.05")
 
 
-class Installation:
-    """A folder to work in, with the stand-in plugins installed, and those that a test writes.
-
-    Calling it runs ``mlperf-mobile`` there, and returns the finished process.
-    """
+class Installation(Command):
+    """A folder to work in, with the stand-in plugins installed, and those that a test writes."""
 
     def __init__(self, folder):
-        self.folder, self.site = folder, folder / "site"
-        self.results = folder / "mlperf-mobile-results"
-
-    def environment(self, env=None):
-        """Of a process without any ``MLPERF_MOBILE_*`` of the developer's."""
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLPERF_MOBILE_", "PYTHON"))}
-        return clean | {"PYTHONPATH": f"{STAND_INS}:{self.site}", "COLUMNS": "200", "TERM": "dumb"} | (env or {})
-
-    def __call__(self, *arguments, env=None, timeout=240):
-        return subprocess.run(
-            [COMMAND, *map(str, arguments)], cwd=self.folder, env=self.environment(env),
-            capture_output=True, text=True, timeout=timeout, check=False,
-        )  # fmt: skip
-
-    def json(self, *arguments, **more):
-        """What the command printed as JSON, and the process."""
-        done = self(*arguments, "--json", **more)
-        return json.loads(done.stdout), done
+        self.site = folder / "site"
+        super().__init__(folder, {"PYTHONPATH": f"{STAND_INS}:{self.site}"})
 
     def run(self, *arguments, **more):
         """One short run of the stand-in task: its result, and the process."""
-        told, done = self.json("run", "product", *QUICK, "--quiet", *arguments, **more)
-        (result,) = told["results"]
-        return result, done
+        return super().run("product", *QUICK, *arguments, **more)
 
     def start(self, *arguments, tasks=("product",)):
         """The process of a short run, under way; kill it, or wait for it."""
-        return subprocess.Popen(
-            [COMMAND, "run", *tasks, *QUICK, "--json", *map(str, arguments)], cwd=self.folder, env=self.environment(),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        return super().start("run", *tasks, *QUICK, "--json", *arguments)
 
     def until(self, seen, process=None, timeout=200):
         """Wait until ``seen(events)`` is true of the events that a run under way has told so far."""

@@ -8,10 +8,11 @@ import pty
 import re
 import select
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from mlperf_mobile.testing.command import PROGRAM
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ class TestReaderThatLeaves:
         read_fd, write_fd = os.pipe()
         os.close(read_fd)
         done = subprocess.run(
-            [Path(sys.executable).with_name("mlperf-mobile"), *arguments], stdout=write_fd, stderr=subprocess.PIPE,
+            [PROGRAM, *arguments], stdout=write_fd, stderr=subprocess.PIPE,
             env=command.environment(), cwd=command.folder, text=True, check=False,
         )  # fmt: skip
         os.close(write_fd)
@@ -179,7 +180,7 @@ class TestProgress:
         (command.folder / "[bold]m[x].toy").write_text('{"factor": 2}')
         screen, terminal = pty.openpty()
         process = subprocess.Popen(
-            [Path(sys.executable).with_name("mlperf-mobile"), "run", "product", "--backend", "toy", "--model",
+            [PROGRAM, "run", "product", "--backend", "toy", "--model",
              "[bold]m[x].toy", "--set", "min_duration_s=0.4", "--set", "warmup_s=0.05", "--json"],
             env=command.environment({"TERM": "xterm"}), cwd=command.folder,
             stdout=subprocess.PIPE, stderr=terminal, text=True,

@@ -17,15 +17,9 @@ COMPILES = ("--set", "compiles=true")
 TOY = ("--model", MODEL, "--backend", "toy", "--accelerator", "npu", *COMPILES)
 
 
-@pytest.fixture(autouse=True)
-def own_cache(command, monkeypatch):
-    """A cache of this test's own."""
-    environment = type(command).environment
-
-    def with_cache(self, env=None):
-        return environment(self, {"XDG_CACHE_HOME": str(self.folder / "cache")} | (env or {}))
-
-    monkeypatch.setattr(type(command), "environment", with_cache)
+@pytest.fixture
+def own_cache(command):
+    """Where compiled models are kept."""
     return command.folder / "cache" / "mlperf-mobile" / "compiled"
 
 

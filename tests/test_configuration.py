@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+
+from mlperf_mobile.testing.command import PROGRAM
 
 MINE = """
     from mlperf_mobile.plugin import DatasetInfo, Ref, SuiteInfo, TaskInfo, hookimpl
@@ -310,7 +310,7 @@ class TestModels:
         """Linux allows any bytes in a file's name; a plan is JSON."""
         path = os.fsencode(command.folder) + b"/\xff.toy"
         os.close(os.open(path, os.O_CREAT))
-        program = os.fsencode(Path(sys.executable).with_name("mlperf-mobile"))
+        program = os.fsencode(PROGRAM)
         done = subprocess.run(
             [program, b"run", b"product", b"--model", path],
             env=command.environment(), capture_output=True, cwd=command.folder, check=False,

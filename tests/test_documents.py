@@ -17,6 +17,7 @@ from mlperf_mobile.cli.main import parser
 from mlperf_mobile.config.document import read_text
 from mlperf_mobile.errors import ExitCode
 from mlperf_mobile.registry import Registry
+from mlperf_mobile.testing.command import PROGRAM
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(
@@ -64,8 +65,7 @@ def test_the_run_file_in_the_documents_is_one(tmp_path):
     (block,) = blocks(ROOT / "docs/running.md", "yaml")
     path = tmp_path / "run.yaml"
     path.write_text(block)
-    command = Path(sys.executable).with_name("mlperf-mobile")
-    done = subprocess.run([command, "run", "--config", path, "--dry-run"], capture_output=True, text=True, check=False)
+    done = subprocess.run([PROGRAM, "run", "--config", path, "--dry-run"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "run.yaml:6:1" in done.stdout
     assert read_text(block.encode(), "x")["threads"].value == 2

@@ -6,14 +6,14 @@ import gzip
 import hashlib
 import json
 import os
-import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+
+from mlperf_mobile.testing.command import Command
 
 PACKAGED = Path(str(files("mlperf_mobile_task_image_classification") / "quickstart"))
 INT8, FLOAT32 = PACKAGED / "fashion_mobilenet_int8.tflite", PACKAGED / "fashion_mobilenet_float32.tflite"
@@ -30,16 +30,6 @@ SHARED = os.environ.get("MLPERF_MOBILE_SHARED", "")
 pytestmark = pytest.mark.slow
 
 
-def mlperf_mobile(folder, *arguments):
-    """Run the installed command in ``folder``; its JSON, and the process."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLPERF_MOBILE_")}
-    command = [Path(sys.executable).with_name("mlperf-mobile"), *map(str, arguments), "--json"]
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=240, check=False, env=environment
-    )
-    return json.loads(done.stdout), done
-
-
 def labels():
     """The packaged labels, read without the code under test."""
     return np.frombuffer(gzip.decompress((PACKAGED / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:], np.uint8)
@@ -54,7 +44,7 @@ def trained():
 @pytest.mark.long
 def test_run_without_arguments(tmp_path, trained):
     """Performance and accuracy of all tasks' int8 models, valid by the quick rules, without a download."""
-    told, done = mlperf_mobile(tmp_path, "run")
+    told, done = Command(tmp_path).json("run")
     assert done.returncode == 0, done.stderr
     results = {result["task"]: result for result in told["results"]}
     assert sorted(results) == sorted(MEASURED)
@@ -98,19 +88,16 @@ def test_the_packaged_models_are_those_that_training_measured(task):
 
 
 def test_the_float32_model_reaches_its_reference(tmp_path, trained):
-    told, done = mlperf_mobile(
-        tmp_path, "run", "image_classification", "--model", "fashion_mobilenet_float32", "--mode", "accuracy"
-    )
+    model = ("--model", "fashion_mobilenet_float32")
+    result, done = Command(tmp_path).run("image_classification", *model, "--mode", "accuracy")
     assert done.returncode == 0, done.stderr
-    (result,) = told["results"]
     assert result["accuracy"]["value"] == pytest.approx(trained["float32"]["top1"], abs=0.0005)
     assert result["accuracy"]["value"] >= 0.92
     assert result["performance"] is None
 
 
 def test_offline_on_two_shards(tmp_path):
-    told, done = mlperf_mobile(
-        tmp_path,
+    told, done = Command(tmp_path).json(
         "run",
         "image_classification",
         "--rules",
@@ -168,7 +155,7 @@ def test_bad_input_gets_one_line_and_its_exit_code(tmp_path, arguments, code, ex
     (tmp_path / "half.h5").write_bytes(b"x")
     (tmp_path / "nothing").mkdir()
     folder_of_photographs(tmp_path / "photographs")
-    told, done = mlperf_mobile(tmp_path, "run", "image_classification", "--quiet", "--set", "warmup_s=0", *arguments)
+    told, done = Command(tmp_path).json("run", "image_classification", "--quiet", "--set", "warmup_s=0", *arguments)
     error = told["error"] if "error" in told else told["results"][0]["error"]
     assert code in (None, error["code"])
     assert done.returncode == error["exit_code"] == exit_code
@@ -184,9 +171,9 @@ class TestModelsOfOfficialSize:
 
     def run(self, tmp_path, model, *more):
         folder_of_photographs(tmp_path / "photographs")
-        return mlperf_mobile(
-            tmp_path, "run", "image_classification", "--model", self.MODELS / model, "--dataset", "imagenet",
-            "--data-path", tmp_path / "photographs", "--set", "min_duration_s=0.5", "--set", "min_query_count=64",
+        return Command(tmp_path).json(
+            "run", "image_classification", "--model", self.MODELS / model, "--dataset", "imagenet", "--data-path",
+            tmp_path / "photographs", "--set", "min_duration_s=0.5", "--set", "min_query_count=64",
             *more,
         )  # fmt: skip
 

@@ -6,11 +6,12 @@ import json
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-COMMAND = shlex.quote(str(Path(sys.executable).with_name("mlperf-mobile")))
+from mlperf_mobile.testing.command import PROGRAM
+
+COMMAND = shlex.quote(str(PROGRAM))
 RUN = "run product --backend toy --mode performance --set min_duration_s=0.1 --set warmup_s=0.05 --json"
 
 

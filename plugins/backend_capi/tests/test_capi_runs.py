@@ -6,10 +6,6 @@ output counts in it, and numpy can say what the accuracy has to be.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -18,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-COMMAND = Path(sys.executable).with_name("mlperf-mobile")
+from mlperf_mobile.testing.command import Command, Done
 
-Run = Callable[..., tuple[dict[str, Any], subprocess.CompletedProcess[str]]]
+Run = Callable[..., tuple[dict[str, Any], Done]]
 
 
 @pytest.fixture
@@ -30,23 +26,14 @@ def run(build: Callable[..., Path], model: Callable[..., Path], tmp_path: Path) 
     if not entry_points(group="mlperf_mobile", name="capi"):
         pytest.skip("mlperf-mobile-backend-capi is not installed")
 
-    def run(
-        *arguments: str, definitions: tuple[str, ...] = (), **own: str
-    ) -> tuple[dict[str, Any], subprocess.CompletedProcess[str]]:
+    def run(*arguments: str, definitions: tuple[str, ...] = (), **own: str) -> tuple[dict[str, Any], Done]:
         options = {
             "library": build(*definitions), "inputs": "1x28x28x1", "rules": "quick", "warmup_s": 0,
             "min_duration_s": 0.1, "min_query_count": 64, **{f"custom_settings.{key}": own[key] for key in own},
         }  # fmt: skip
-        command = [COMMAND, "run", "image_classification", "--backend", "capi", "--dataset", "fashion_mnist"]
-        command += ["--model", model("image", "uint8", 784), "--quiet", "--json", *arguments]
-        for key, value in options.items():
-            command += ["--set", f"{key}={value}"]
-        env = {key: value for key, value in os.environ.items() if not key.startswith("MLPERF_MOBILE_")}
-        done = subprocess.run(
-            [*map(str, command)], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=240, check=False
-        )
-        (result,) = json.loads(done.stdout)["results"]
-        return result, done
+        settings = [part for key, value in options.items() for part in ("--set", f"{key}={value}")]
+        which = ("--backend", "capi", "--dataset", "fashion_mnist", "--model", model("image", "uint8", 784))
+        return Command(tmp_path).run("image_classification", *which, *arguments, *settings)
 
     return run
 

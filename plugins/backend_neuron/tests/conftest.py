@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +11,7 @@ import pytest
 
 from mlperf_mobile.contracts import Artifact, CompileRequest, Session
 from mlperf_mobile.testing.c_library import compile_c
+from mlperf_mobile.testing.command import Command, Done
 from mlperf_mobile_backend_neuron import compiled as store
 from mlperf_mobile_backend_neuron import soc
 from mlperf_mobile_backend_neuron.backend import NeuronBackend
@@ -42,8 +40,6 @@ RESULTS = [
     "DEAD_OBJECT",
 ]
 """NEURON_* of NeuronAdapter.h; faults are told to the stand-ins by number, as they have names of their own."""
-
-COMMAND = Path(sys.executable).with_name("mlperf-mobile")
 
 
 @pytest.fixture
@@ -165,30 +161,19 @@ def shared() -> Path:
     return Path(place) / "models"
 
 
-class Command:
-    """The installed command in a folder of its own, on the stand-ins; calling it runs ``mlperf-mobile``."""
+class NeuronCommand(Command):
+    """The command on the stand-ins."""
 
     def __init__(self, folder: Path, libraries: Path) -> None:
-        self.folder, self.libraries = folder, libraries
+        super().__init__(folder, {"LD_LIBRARY_PATH": str(libraries)})
+        self.libraries = libraries
 
-    def __call__(self, *arguments: object, timeout: float = 240, **env: str) -> subprocess.CompletedProcess[str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLPERF_MOBILE_", "PYTHON", "NN_STAND_IN_"))}
-        clean |= {"LD_LIBRARY_PATH": str(self.libraries), "COLUMNS": "200", "TERM": "dumb"}
-        clean |= {"XDG_CACHE_HOME": str(self.folder / "cache")}
-        return subprocess.run(
-            [COMMAND, *map(str, arguments)], cwd=self.folder, env=clean | env,
-            capture_output=True, text=True, timeout=timeout, check=False,
-        )  # fmt: skip
-
-    def run(self, *arguments: object, task: str = "image_classification", **env: str) -> tuple[dict[str, Any], int]:
-        """One short run of a task's quickstart on the stand-in: its result, and the exit code."""
-        common = ("--backend", "neuron", "--set", "min_duration_s=0.3", "--set", "warmup_s=0.05", "--quiet", "--json")
-        done = self("run", task, *common, *arguments, **env)
-        assert done.stdout.strip(), done.stderr
-        (result,) = json.loads(done.stdout)["results"]
-        return result, done.returncode
+    def run(self, *arguments: object, task: str = "image_classification", **more: Any) -> tuple[dict[str, Any], Done]:
+        """One short run of a task's quickstart on the stand-in: its result, and the process."""
+        short = ("--set", "min_duration_s=0.3", "--set", "warmup_s=0.05")
+        return super().run(task, "--backend", "neuron", *short, *arguments, **more)
 
 
 @pytest.fixture
-def command(tmp_path: Path, libraries: Path) -> Command:
-    return Command(tmp_path, libraries)
+def command(tmp_path: Path, libraries: Path) -> NeuronCommand:
+    return NeuronCommand(tmp_path, libraries)

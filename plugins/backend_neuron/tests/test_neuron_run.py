@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 SHORT = ("--mode", "performance", "--set", "min_query_count=32")
@@ -13,13 +11,13 @@ SHORT = ("--mode", "performance", "--set", "min_query_count=32")
 def test_a_run_on_the_npu(command, some_clothes):
     """It computes the right classes, says where, and counts for nothing."""
     data = ("--data-path", some_clothes)
-    result, code = command.run(*data)
+    result, done = command.run(*data)
     assert result["status"] == "completed", result["error"]
     assert "Neuron adapter stand-in" in result["runtime"]
     assert set(result["placement"]["operations"]) == {"npu"}
     assert sum(result["placement"]["operations"].values()) > 5
     assert result["valid"] is False
-    assert code == 1
+    assert done.returncode == 1
     reference, _ = command.run("--backend", "tflite", "--mode", "accuracy", *data)
     assert result["accuracy"]["value"] == pytest.approx(reference["accuracy"]["value"], abs=0.01)
 
@@ -40,16 +38,16 @@ def test_compiled_once(command):
 
 
 def test_the_probe_tells_devices(command):
-    done = command("list-backends", "--probe", "--json")
-    (told,) = [each for each in json.loads(done.stdout)["backends"] if each["name"] == "neuron"]
+    listed, _ = command.json("list-backends", "--probe")
+    (told,) = [each for each in listed["backends"] if each["name"] == "neuron"]
     assert told["usable"]
     assert told["accelerators"][0] == "npu"
 
 
 def test_without_a_library(command, tmp_path):
     """It is listed with a reason and a remedy."""
-    done = command("list-backends", "--json", LD_LIBRARY_PATH=str(tmp_path / "none"))
-    (told,) = [each for each in json.loads(done.stdout)["backends"] if each["name"] == "neuron"]
+    listed, _ = command.json("list-backends", env={"LD_LIBRARY_PATH": str(tmp_path / "none")})
+    (told,) = [each for each in listed["backends"] if each["name"] == "neuron"]
     assert not told["usable"]
     assert "libneuron_adapter.so" in told["reason"]
     assert "LD_LIBRARY_PATH" in told["fix"]
@@ -58,15 +56,15 @@ def test_without_a_library(command, tmp_path):
 def test_a_dla_file(command, dla, double):
     """It is a format that the backend takes, and what does not fit the task is told."""
     arguments = ("--model", dla, "--set", f"tensors_from={double}", *SHORT)
-    result, code = command.run(*arguments)
-    assert code == 3
+    result, done = command.run(*arguments)
+    assert done.returncode == 3
     assert "float32[1,4]" in result["error"]["summary"]
 
 
 def test_a_library_that_is_named(command, tmp_path):
     """The option meets the need, where no loader would find it."""
     named = f"adapter={command.libraries / 'libneuron_adapter.so'}"
-    result, _ = command.run(*SHORT, "--set", named, LD_LIBRARY_PATH=str(tmp_path / "none"))
+    result, _ = command.run(*SHORT, "--set", named, env={"LD_LIBRARY_PATH": str(tmp_path / "none")})
     assert result["status"] == "completed", result["error"]
 
 
@@ -92,10 +90,10 @@ def test_a_library_that_fails(command, fault, expected):
         "NeuronExecution_compute@20=hang": "silence_timeout_s=5",
     }
     settings = ("--set", hangs[fault]) if fault in hangs else ()
-    result, code = command.run(*SHORT, *settings, NN_STAND_IN_FAIL=fault)
+    result, done = command.run(*SHORT, *settings, env={"NN_STAND_IN_FAIL": fault})
     expected_code, told = expected
     assert result["status"] == "failed"
-    assert code > 1
+    assert done.returncode > 1
     assert result["error"]["code"] == expected_code
     assert told in result["error"]["summary"]
     result, _ = command.run(*SHORT)
@@ -107,12 +105,13 @@ def test_a_library_that_fails(command, fault, expected):
 def test_a_library_that_makes_a_mess(command, fault):
     """What it does to its own process harms nobody."""
     faults = f"NeuronCompilation_finish={fault},NeuronExecution_compute@5={fault}"
-    result, _ = command.run(*SHORT, NN_STAND_IN_FAIL=faults)
+    result, _ = command.run(*SHORT, env={"NN_STAND_IN_FAIL": faults})
     assert result["status"] == "completed", result["error"]
     assert result["valid"] is False
 
 
 @pytest.mark.slow
 def test_no_other_backend_is_affected(command):
-    result, _ = command.run("--backend", "tflite", "--mode", "accuracy", NN_STAND_IN_FAIL="Neuron_getVersion=crash")
+    crashes = {"NN_STAND_IN_FAIL": "Neuron_getVersion=crash"}
+    result, _ = command.run("--backend", "tflite", "--mode", "accuracy", env=crashes)
     assert result["status"] == "completed", result["error"]

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any
 import pytest
 
 from mlperf_mobile.contracts import CompileRequest
+from mlperf_mobile.testing.command import Command, Done
 from mlperf_mobile_backend_nnapi.backend import NNAPIBackend
 from mlperf_mobile_backend_nnapi.options import NNAPIOptions
 from mlperf_mobile_neural_networks.session import NetworkSession
@@ -21,8 +19,6 @@ from mlperf_mobile_neural_networks_stand_in import build
 StandIn = Callable[..., Path]
 Backends = Callable[..., NNAPIBackend]
 Load = Callable[..., NetworkSession]
-
-COMMAND = Path(sys.executable).with_name("mlperf-mobile")
 
 
 @pytest.fixture
@@ -91,30 +87,20 @@ def shared() -> Path:
     return Path(place) / "models"
 
 
-class Command:
-    """The installed command in a folder of its own, on a stand-in; calling it runs ``mlperf-mobile``."""
+class NNAPICommand(Command):
+    """The command on a stand-in."""
 
     def __init__(self, folder: Path, library: Path) -> None:
-        self.folder, self.library = folder, library
+        super().__init__(folder)
+        self.library = library
 
-    def __call__(self, *arguments: object, timeout: float = 240, **env: str) -> subprocess.CompletedProcess[str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLPERF_MOBILE_", "PYTHON", "NN_STAND_IN_"))}
-        clean |= {"XDG_CACHE_HOME": str(self.folder / "cache"), "COLUMNS": "200", "TERM": "dumb"}
-        return subprocess.run(
-            [COMMAND, *map(str, arguments)], cwd=self.folder, env=clean | env,
-            capture_output=True, text=True, timeout=timeout, check=False,
-        )  # fmt: skip
-
-    def run(self, *arguments: object, task: str = "image_classification", **env: str) -> tuple[dict[str, Any], int]:
-        """One short run of a task's quickstart on the stand-in: its result, and the exit code."""
-        common = ("--set", "min_duration_s=0.3", "--set", "warmup_s=0.05", "--quiet", "--json")
+    def run(self, *arguments: object, task: str = "image_classification", **more: Any) -> tuple[dict[str, Any], Done]:
+        """One short run of a task's quickstart on the stand-in: its result, and the process."""
+        short = ("--set", "min_duration_s=0.3", "--set", "warmup_s=0.05")
         ours = ("--backend", "nnapi", "--accelerator", "npu", "--set", f"library={self.library}")
-        done = self("run", task, *common, *(arguments if "--backend" in arguments else (*ours, *arguments)), **env)
-        assert done.stdout.strip(), done.stderr
-        (result,) = json.loads(done.stdout)["results"]
-        return result, done.returncode
+        return super().run(task, *short, *(() if "--backend" in arguments else ours), *arguments, **more)
 
 
 @pytest.fixture
-def command(tmp_path: Path, library: Path) -> Command:
-    return Command(tmp_path, library)
+def command(tmp_path: Path, library: Path) -> NNAPICommand:
+    return NNAPICommand(tmp_path, library)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 SHORT = ("--mode", "performance", "--set", "min_query_count=32")
@@ -13,8 +11,8 @@ SHORT = ("--mode", "performance", "--set", "min_query_count=32")
 def test_a_run_on_the_npu(command, some_clothes):
     """It computes the right classes, says where it ran, and counts for nothing."""
     data = ("--data-path", some_clothes)
-    result, code = command.run(*data)
-    assert (result["status"], code) == ("completed", 1), result["error"]
+    result, done = command.run(*data)
+    assert (result["status"], done.returncode) == ("completed", 1), result["error"]
     assert "stand-in" in result["runtime"]
     assert result["placement"]["operations"] == {"npu": 14}
     assert [rule["name"] for rule in result["rules"] if not rule["ok"]] == ["real-hardware"]
@@ -25,8 +23,8 @@ def test_a_run_on_the_npu(command, some_clothes):
 
 
 def test_the_probe_tells_devices(command):
-    done = command("list-backends", "--probe", "--json", LD_LIBRARY_PATH=str(command.library.parent))
-    (told,) = [each for each in json.loads(done.stdout)["backends"] if each["name"] == "nnapi"]
+    listed, _ = command.json("list-backends", "--probe", env={"LD_LIBRARY_PATH": str(command.library.parent)})
+    (told,) = [each for each in listed["backends"] if each["name"] == "nnapi"]
     assert told["usable"]
     assert "npu" in told["accelerators"]
 
@@ -48,10 +46,10 @@ def test_a_driver_that_fails(command, fault, expected):
     """The result says so."""
     hangs = {"Compilation_finish=hang": "compile_timeout_s=2", "Execution_burstCompute@20=hang": "silence_timeout_s=5"}
     settings = ("--set", hangs[fault]) if fault in hangs else ()
-    result, code = command.run(*SHORT, *settings, NN_STAND_IN_FAIL=f"ANeuralNetworks{fault}")
+    result, done = command.run(*SHORT, *settings, env={"NN_STAND_IN_FAIL": f"ANeuralNetworks{fault}"})
     expected_code, told = expected
     assert result["status"] == "failed"
-    assert code > 1
+    assert done.returncode > 1
     assert result["error"]["code"] == expected_code
     assert told in result["error"]["summary"]
 
@@ -60,7 +58,7 @@ def test_a_driver_that_fails(command, fault, expected):
 @pytest.mark.parametrize("fault", ["close-stdout", "threads", "leak"])
 def test_a_driver_that_makes_a_mess(command, symbol, fault):
     """What it does to its own process harms nobody."""
-    result, _ = command.run(*SHORT, NN_STAND_IN_FAIL=f"ANeuralNetworks{symbol}={fault}")
+    result, _ = command.run(*SHORT, env={"NN_STAND_IN_FAIL": f"ANeuralNetworks{symbol}={fault}"})
     assert result["status"] == "completed", result["error"]
     assert result["performance"]["samples"] >= 32
 
@@ -68,12 +66,12 @@ def test_a_driver_that_makes_a_mess(command, symbol, fault):
 def test_a_run_in_parts(command):
     """It is refused as long as everything must run on the NPU."""
     fault = {"NN_STAND_IN_UNSUPPORTED": "DEPTHWISE_CONV_2D"}
-    result, _ = command.run(**fault)
+    result, _ = command.run(env=fault)
     assert result["error"]["code"] == "unsupported-operations"
     assert "DEPTHWISE_CONV_2D" in result["error"]["summary"]
-    result, _ = command.run("--set", "partial=true", **fault)
+    result, _ = command.run("--set", "partial=true", env=fault)
     assert result["error"]["code"] == "placement-fallback"
-    result, _ = command.run(*SHORT, "--set", "partial=true", "--set", "strict_placement=false", **fault)
+    result, _ = command.run(*SHORT, "--set", "partial=true", "--set", "strict_placement=false", env=fault)
     assert result["status"] == "completed", result["error"]
     assert result["placement"]["names"]["cpu"] == {"DEPTHWISE_CONV_2D": 5}
 
@@ -95,8 +93,8 @@ def test_what_is_kept_is_found_or_made_anew(command):
 def test_a_compilation_that_takes_its_time(command):
     """It is waited for, told in the result, and needed once."""
     slow = {"NN_STAND_IN_COMPILE_MS": "1500"}
-    seconds = [command.run(*SHORT, **slow)[0]["compiled"]["npu"]["seconds"] for _ in range(2)]
+    seconds = [command.run(*SHORT, env=slow)[0]["compiled"]["npu"]["seconds"] for _ in range(2)]
     assert seconds[0] >= 1.5
     assert seconds[1] < 1.5
-    result, _ = command.run(*SHORT, "--set", "compile_timeout_s=0.5", "--set", "preference=low_power", **slow)
+    result, _ = command.run(*SHORT, "--set", "compile_timeout_s=0.5", "--set", "preference=low_power", env=slow)
     assert result["error"]["code"] == "compile-timeout"

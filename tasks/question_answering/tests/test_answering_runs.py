@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+
+from mlperf_mobile.testing.command import Command
 
 pytest.importorskip("mlperf_mobile_backend_tflite", reason="models run with the backend tflite")
 
@@ -18,18 +18,6 @@ SHARED = os.environ.get("MLPERF_MOBILE_SHARED", "")
 pytestmark = pytest.mark.slow
 MOBILEBERT = Path(SHARED) / "models" / "mobilebert_qa_random_dynint8.tflite"
 PACKAGED = Path(str(files("mlperf_mobile_task_question_answering") / "quickstart"))
-
-
-def mlperf_mobile(folder, *arguments):
-    """Run the installed command in ``folder``; its first result, and the process."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLPERF_MOBILE_")}
-    command = [Path(sys.executable).with_name("mlperf-mobile"), "run", "question_answering", *map(str, arguments)]
-    command += ["--json", "--quiet"]
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=240, check=False, env=environment
-    )
-    told = json.loads(done.stdout)
-    return (told["results"][0] if "results" in told else told), done
 
 
 def squad(folder, tokens=30_522, word="word"):
@@ -45,8 +33,8 @@ def squad(folder, tokens=30_522, word="word"):
 
 @pytest.mark.skipif(not MOBILEBERT.is_file(), reason="MLPERF_MOBILE_SHARED is not set: no model of official size here")
 def test_a_mobilebert_of_official_size(tmp_path):
-    result, done = mlperf_mobile(
-        tmp_path, "--model", MOBILEBERT, "--dataset", "squad", "--data-path", squad(tmp_path),
+    result, done = Command(squad(tmp_path)).run(
+        "question_answering", "--model", MOBILEBERT, "--dataset", "squad", "--data-path", ".",
         "--mode", "performance", "--set", "min_query_count=4", "--set", "min_duration_s=0.1", "--set", "warmup_s=0",
         "--set", "vocabulary_size=30522",
     )  # fmt: skip
@@ -68,9 +56,9 @@ def test_a_mobilebert_of_official_size(tmp_path):
     ],
 )  # fmt: skip
 def test_bad_input_gets_one_line_and_its_exit_code(tmp_path, arguments, code, exit_code):
-    squad(tmp_path)
-    told, done = mlperf_mobile(tmp_path, "--set", "warmup_s=0", *arguments)
-    error = told["error"]
+    command = Command(squad(tmp_path))
+    document, done = command.json("run", "question_answering", "--quiet", "--set", "warmup_s=0", *arguments)
+    error = document["error"] if "error" in document else document["results"][0]["error"]
     assert (error["code"], done.returncode) == (code, exit_code)
     assert error["hint"] or code == "bad-value"
     assert len(done.stderr.strip().splitlines()) == 1
@@ -81,7 +69,8 @@ def test_bad_input_gets_one_line_and_its_exit_code(tmp_path, arguments, code, ex
 def test_the_packaged_models_reach_what_training_measured(tmp_path, numerics):
     """Runtimes round int8 differently: half a question in a hundred."""
     measured = json.loads((PACKAGED / "quickstart.json").read_text())
-    result, done = mlperf_mobile(tmp_path, "--model", f"facts_transformer_{numerics}", "--mode", "accuracy")
+    model = ("--model", f"facts_transformer_{numerics}")
+    result, done = Command(tmp_path).run("question_answering", *model, "--mode", "accuracy")
     assert done.returncode == 0, done.stderr
     accuracy = result["accuracy"]
     assert accuracy["value"] == pytest.approx(measured[numerics]["f1"], abs=0.02 if numerics == "int8" else 0.001)
