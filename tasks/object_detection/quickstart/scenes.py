@@ -1,6 +1,5 @@
 """Compose the quickstart's scenes: garments of Fashion-MNIST, coloured, scaled and strewn over textured backgrounds."""
 
-import gzip
 import io
 import json
 from collections.abc import Iterator
@@ -59,23 +58,6 @@ class Scene:
     """[garments] pixels that the garment covers."""
     mask: Bytes
     """[SIDE, SIDE] label plus one of the garment that is seen there; 0 for the background."""
-
-
-def read_idx(path: Path) -> Bytes:
-    """Read a gzip-compressed IDX file of unsigned bytes (format: http://yann.lecun.com/exdb/mnist/).
-
-    Raises:
-        ValueError: the file is not IDX, does not hold unsigned bytes, or has the wrong length.
-    """
-    raw = gzip.decompress(path.read_bytes())
-    if raw[:3] != b"\x00\x00\x08":
-        raise ValueError(f"{path}: not an IDX file of unsigned bytes")
-    rank = raw[3]
-    shape = np.frombuffer(raw, ">u4", count=rank, offset=4).astype(np.int64)
-    values = np.frombuffer(raw, np.uint8, offset=4 + 4 * rank)
-    if values.size != shape.prod():
-        raise ValueError(f"{path}: holds {values.size} bytes, its header promises {shape.prod()}")
-    return values.reshape(shape)
 
 
 def enlarging(size: int, new_size: int) -> Floats:

@@ -1,13 +1,7 @@
 """Make the quickstart's scenes, and train, convert and measure its detector: a small SSD on a MobileNet."""
 
 import argparse
-import hashlib
-import importlib.metadata
-import json
-import platform
-import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +9,21 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from network import Bytes, Floats, FusedBatchNorm, preprocess
-from scenes import CLASSES, SIDE, Scene, compose, read_idx, stream, write_folder
+from fashion_mnist import DATA_FILES, FOLDER, Bytes, read_idx
+from quickstart_training import (
+    Floats,
+    FusedBatchNorm,
+    about,
+    converted,
+    cosine,
+    descend,
+    preprocess,
+    repeatable,
+    sha256,
+    training_parser,
+    write_record,
+)
+from scenes import CLASSES, SIDE, Scene, compose, stream, write_folder
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile_images.image import Image
@@ -59,12 +66,6 @@ TEST_SCENES = 250
 CALIBRATION_SCENES = 200
 """The first training scenes, which set the value ranges of the int8 model."""
 WARM_UP_STEPS = 100
-DATA_FILES = (
-    "train-images-idx3-ubyte.gz",
-    "train-labels-idx1-ubyte.gz",
-    "t10k-images-idx3-ubyte.gz",
-    "t10k-labels-idx1-ubyte.gz",
-)
 PACKAGES = ("tensorflow-cpu", "keras", "numpy", "pillow")
 
 
@@ -145,33 +146,20 @@ def loss(encodings: Any, logits: Any, wanted: Any, classes: Any) -> Any:
 def train(images: Bytes, labels: Bytes, arguments: argparse.Namespace) -> Any:
     """Train a new model and return it as it is after the last step: no checkpoint is selected."""
     model = build_model()
-    rate = keras.optimizers.schedules.CosineDecay(
-        arguments.rate / 100,
-        decay_steps=arguments.steps - WARM_UP_STEPS,
-        warmup_target=arguments.rate,
-        warmup_steps=WARM_UP_STEPS,
-    )
+    rate = cosine(arguments.rate, arguments.rate / 100, arguments.steps, WARM_UP_STEPS)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=arguments.decay, clipnorm=5.0)
-    optimizer.build(model.trainable_variables)
 
-    @tf.function  # type: ignore[untyped-decorator]
-    def step(pixels: Any, wanted: Any, classes: Any) -> Any:
-        with tf.GradientTape() as tape:
-            value = loss(*model(pixels, training=True), wanted, classes)
-        gradients = tape.gradient(value, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        return value
+    def trained(pixels: Any, wanted: Any, classes: Any) -> Any:
+        return loss(*model(pixels, training=True), wanted, classes)
 
-    scenes = stream(images, labels, arguments.seed)
-    begun, losses = time.monotonic(), []
-    for number in range(1, arguments.steps + 1):
-        batch = [next(scenes) for _ in range(arguments.batch)]
-        wanted, classes = zip(*map(targets, batch), strict=True)
-        pixels = preprocess(np.stack([scene.pixels for scene in batch]))
-        losses.append(float(step(pixels, np.stack(wanted), np.stack(classes))))
-        if number % 100 == 0 or number == arguments.steps:
-            seconds = time.monotonic() - begun
-            print(f"step {number}/{arguments.steps} loss {np.mean(losses[-100:]):.4f} ({seconds:.0f} s)", flush=True)
+    def batches() -> Iterator[tuple[Any, ...]]:
+        scenes = stream(images, labels, arguments.seed)
+        while True:
+            batch = [next(scenes) for _ in range(arguments.batch)]
+            wanted, classes = zip(*map(targets, batch), strict=True)
+            yield preprocess(np.stack([scene.pixels for scene in batch])), np.stack(wanted), np.stack(classes)
+
+    descend(model, optimizer, trained, batches(), arguments.steps)
     return model
 
 
@@ -187,22 +175,8 @@ def convert(model: Any, calibration: list[Scene] | None) -> bytes:
         encodings, logits = model(images, training=False)
         return {"boxes": encodings, "scores": logits}
 
-    def samples(scenes: list[Scene]) -> Iterator[list[Floats]]:
-        for scene in scenes:
-            yield [preprocess(scene.pixels)[np.newaxis]]
-
-    signature = tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32, name="images")
-    function = tf.function(raw, input_signature=[signature]).get_concrete_function()
-    owner = tf.Module()
-    owner.state = [variable.value for variable in model.variables]
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], owner)
-    if calibration is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = partial(samples, calibration)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.int8
-        converter.inference_output_type = tf.int8
-    return bytes(converter.convert())
+    samples = None if calibration is None else [[preprocess(scene.pixels)[np.newaxis]] for scene in calibration]
+    return converted(raw, [tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32, name="images")], model, samples)
 
 
 def report(file: Path, folder: Path) -> dict[str, Any]:
@@ -226,10 +200,7 @@ def report(file: Path, folder: Path) -> dict[str, Any]:
         interpreter.invoke()
         metric.update(index, codec.decode(tuple(interpreter.get_tensor(d["index"]) for d in tensors[1])))
     score = metric.score()
-    return {
-        "file": file.name,
-        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
-        "bytes": file.stat().st_size,
+    return about(file) | {
         "samples": score.samples,
         "mAP": round(score.value, 6),
         "details": {key: round(value, 6) for key, value in score.details.items()},
@@ -238,15 +209,12 @@ def report(file: Path, folder: Path) -> dict[str, Any]:
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line; the defaults make the published models."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
-    parser.add_argument("--output", type=Path, required=True, help="folder for what it makes")
-    parser.add_argument("--seed", type=int, default=1)
+    parser = training_parser(__doc__)
+    parser.add_argument("--data", type=Path, default=FOLDER)
     parser.add_argument("--steps", type=int, default=5000, help=f"more than {WARM_UP_STEPS}")
     parser.add_argument("--batch", type=int, default=16, help="scenes per training step")
     parser.add_argument("--rate", type=float, default=0.003, help="highest learning rate")
     parser.add_argument("--decay", type=float, default=0.01, help="weight decay of AdamW")
-    parser.add_argument("--threads", type=int, default=1, help="threads of one operation in training")
     parser.add_argument("--validation", action="store_true", help="measure on scenes of 5,000 training images held out")
     return parser.parse_args()
 
@@ -254,9 +222,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Write the test scenes, train, write both models and measure them; test images are only measured with."""
     arguments = parse_arguments()
-    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(arguments.seed)
+    repeatable(arguments)
     images, labels, test_images, test_labels = (read_idx(arguments.data / name) for name in DATA_FILES)
     if arguments.validation:
         images, test_images, labels, test_labels = images[:-5000], images[-5000:], labels[:-5000], labels[-5000:]
@@ -273,13 +239,9 @@ def main() -> None:
         summary[numerics] = report(file, folder)
         print(summary[numerics], flush=True)
     summary["task_options"] = OPTIONS
-    files = {name: arguments.data / name for name in DATA_FILES}
-    summary["data"] = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
+    summary["data"] = {name: sha256(arguments.data / name) for name in DATA_FILES}
     summary["scenes"] = folder_digest(folder)
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    summary["made_with"] = {"python": platform.python_version(), **versions}
-    text = json.dumps(summary, indent=2) + "\n"
-    (arguments.output / "quickstart.json").write_text(text, encoding="utf-8")
+    write_record(arguments.output, summary, PACKAGES)
 
 
 if __name__ == "__main__":

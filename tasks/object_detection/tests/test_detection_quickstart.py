@@ -18,6 +18,7 @@ from mlperf_mobile_task_object_detection.fashion_scenes import SHA256, FashionSc
 PACKAGE = files("mlperf_mobile_task_object_detection")
 GARMENTS = Path(os.environ.get("FASHION_MNIST", "/usr/share/datasets/fashion-mnist"))
 RECIPE = Path(__file__).parents[1] / "quickstart" / "scenes.py"
+TOOLS = Path(__file__).parents[3] / "tools"
 
 
 @pytest.fixture
@@ -41,14 +42,19 @@ def test_the_package_is_small():
     assert sum(sizes) < 4_000_000
 
 
-@pytest.mark.skipif(not GARMENTS.is_dir() or not RECIPE.is_file(), reason="Fashion-MNIST or the recipe is not here")
-def test_the_scenes_are_composed_by_the_recipe():
+@pytest.mark.skipif(
+    not GARMENTS.is_dir() or not RECIPE.is_file() or not TOOLS.is_dir(),
+    reason="Fashion-MNIST or the recipe is not here",
+)
+def test_the_scenes_are_composed_by_the_recipe(monkeypatch):
     """Of the test images, in order: the same boxes, and pixels as near as JPEG allows."""
+    monkeypatch.syspath_prepend(TOOLS)
+    read_idx = importlib.import_module("fashion_mnist").read_idx
     spec = importlib.util.spec_from_file_location("scenes_of_the_quickstart", RECIPE)
     scenes = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = scenes
     spec.loader.exec_module(scenes)
-    images, labels = (scenes.read_idx(GARMENTS / f"t10k-{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1"))
+    images, labels = (read_idx(GARMENTS / f"t10k-{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1"))
     random, data = np.random.default_rng(10_000), FashionScenes(None, None)
     for index in range(len(data)):
         scene, truth = scenes.compose(images, labels, random), data.truth(index)

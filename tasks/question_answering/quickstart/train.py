@@ -1,20 +1,14 @@
 """Train, convert and measure the quickstart's question answering model: a small transformer on made-up passages."""
 
 import argparse
-import hashlib
-import importlib.metadata
-import json
-import platform
 import time
-from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import generate
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from quickstart_training import about, converted, repeatable, sha256, training_parser, write_record
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile_task_question_answering.made_up_facts import ANNOTATIONS, WINDOWS, MadeUpFacts
@@ -217,21 +211,11 @@ def convert(network: Network, calibration: Arrays | None) -> bytes:
         start, end = tf.unstack(network(input_ids, input_mask, segment_ids), axis=2)
         return {"end_logits": end, "start_logits": start}
 
-    def samples(data: Arrays) -> Iterator[dict[str, Any]]:
-        for ids, mask, segments in zip(*data[:3], strict=True):
-            yield {"input_ids": ids[None], "input_mask": mask[None], "segment_ids": segments[None]}
-
     names = ("input_ids", "input_mask", "segment_ids")
     signature = [tf.TensorSpec((1, LENGTH), tf.int32, name=name) for name in names]
-    function = tf.function(scores, input_signature=signature).get_concrete_function()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], network)
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    if calibration is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = partial(samples, calibration)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_output_type = tf.int8
-    return bytes(converter.convert())
+    windows = None if calibration is None else zip(*calibration[:3], strict=True)
+    samples = windows and [{name: row[None] for name, row in zip(names, rows, strict=True)} for rows in windows]
+    return converted(scores, signature, network, samples, integers="o", dense_per_channel=False)
 
 
 def measure(model: bytes, dataset: MadeUpFacts) -> dict[str, float]:
@@ -256,34 +240,21 @@ def _spec(detail: dict[str, Any]) -> TensorSpec:
     return TensorSpec(detail["name"], tuple(detail["shape"].tolist()), np.dtype(detail["dtype"]), scale, zero_point)
 
 
-def report(file: Path, dataset: MadeUpFacts) -> dict[str, Any]:
-    """A model's entry in quickstart.json."""
-    model = file.read_bytes()
-    about = {"file": file.name, "sha256": hashlib.sha256(model).hexdigest(), "bytes": len(model)}
-    return about | measure(model, dataset)
-
-
 def parse_arguments() -> argparse.Namespace:
     """Read the command line; the defaults make the published models."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="folder for what it makes")
-    parser.add_argument("--seed", type=int, default=1)
+    parser = training_parser(__doc__)
     parser.add_argument("--windows", type=int, default=150_000, help="training windows, each of which is seen once")
     parser.add_argument("--batch", type=int, default=64, help="windows per training step")
     parser.add_argument("--rate", type=float, default=0.002, help="highest learning rate")
-    parser.add_argument("--threads", type=int, default=1, help="threads of one operation in training")
     return parser.parse_args()
 
 
 def main() -> None:
     """Write the data, train, write both models and measure them; the test set is touched only by the measuring."""
     arguments = parse_arguments()
-    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
-    tf.config.experimental.enable_op_determinism()
     tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
-    tf.keras.utils.set_random_seed(arguments.seed)
+    repeatable(arguments)
     folder = arguments.output
-    folder.mkdir(parents=True, exist_ok=True)
     made = generate.squad(TEST_SEED, TEST_PASSAGES, QUESTIONS, generate.held_out)
     (folder / ANNOTATIONS).write_text(generate.dump(made), encoding="utf-8")
     (folder / "vocab.txt").write_text("\n".join(generate.vocabulary()) + "\n", encoding="utf-8")
@@ -295,13 +266,10 @@ def main() -> None:
     for numerics, calibration in (("float32", None), ("int8", tuple(part[:CALIBRATION] for part in data))):
         file = folder / f"facts_transformer_{numerics}.tflite"
         file.write_bytes(convert(network, calibration))
-        summary[numerics] = report(file, dataset)
+        summary[numerics] = about(file) | measure(file.read_bytes(), dataset)
         print(summary[numerics], flush=True)
-    files = (ANNOTATIONS, "vocab.txt")
-    summary["data"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files}
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    summary["made_with"] = {"python": platform.python_version(), **versions}
-    (folder / "quickstart.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    summary["data"] = {name: sha256(folder / name) for name in (ANNOTATIONS, "vocab.txt")}
+    write_record(folder, summary, PACKAGES)
 
 
 if __name__ == "__main__":

@@ -4,22 +4,29 @@ The scenes are those of object_detection's quickstart: run with its folder on PY
 """
 
 import argparse
-import hashlib
-import importlib.metadata
-import json
-import platform
-import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from network import Bytes, Floats, FusedBatchNorm, preprocess
+from fashion_mnist import DATA_FILES, FOLDER, Bytes, read_idx
 from PIL import Image
-from scenes import CLASSES, SIDE, Scene, compose, jpeg, read_idx, stream
+from quickstart_training import (
+    FusedBatchNorm,
+    about,
+    converted,
+    cosine,
+    descend,
+    folder_digest,
+    preprocess,
+    repeatable,
+    sha256,
+    training_parser,
+    write_record,
+)
+from scenes import CLASSES, SIDE, Scene, compose, jpeg, stream
 
 LABELS = 1 + len(CLASSES)
 """0 is the background."""
@@ -35,12 +42,6 @@ TEST_SCENES = 250
 CALIBRATION_SCENES = 200
 """The first training scenes, which set the value ranges of the int8 model."""
 WARM_UP_STEPS = 100
-DATA_FILES = (
-    "train-images-idx3-ubyte.gz",
-    "train-labels-idx1-ubyte.gz",
-    "t10k-images-idx3-ubyte.gz",
-    "t10k-labels-idx1-ubyte.gz",
-)
 PACKAGES = ("tensorflow-cpu", "keras", "numpy", "pillow")
 
 
@@ -80,36 +81,23 @@ def full_size(logits: Any) -> Any:
 def train(images: Bytes, labels: Bytes, arguments: argparse.Namespace) -> Any:
     """Train a new model and return it as it is after the last step: no checkpoint is selected."""
     model = build_model()
-    rate = keras.optimizers.schedules.CosineDecay(
-        arguments.rate / 100,
-        decay_steps=arguments.steps - WARM_UP_STEPS,
-        warmup_target=arguments.rate,
-        warmup_steps=WARM_UP_STEPS,
-    )
+    rate = cosine(arguments.rate, arguments.rate / 100, arguments.steps, WARM_UP_STEPS)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=arguments.decay, clipnorm=5.0)
-    optimizer.build(model.trainable_variables)
 
-    @tf.function  # type: ignore[untyped-decorator]
-    def step(pixels: Any, masks: Any) -> Any:
-        with tf.GradientTape() as tape:
-            logits = full_size(model(pixels, training=True))
-            entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(masks, logits)
-            weights = tf.where(masks > 0, 1.0, BACKGROUND_WEIGHT)
-            value = tf.reduce_sum(weights * entropy) / tf.reduce_sum(weights)
-        gradients = tape.gradient(value, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        return value
+    def loss(pixels: Any, masks: Any) -> Any:
+        logits = full_size(model(pixels, training=True))
+        entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(masks, logits)
+        weights = tf.where(masks > 0, 1.0, BACKGROUND_WEIGHT)
+        return tf.reduce_sum(weights * entropy) / tf.reduce_sum(weights)
 
-    scenes = stream(images, labels, arguments.seed)
-    begun, losses = time.monotonic(), []
-    for number in range(1, arguments.steps + 1):
-        batch = [next(scenes) for _ in range(arguments.batch)]
-        pixels = preprocess(np.stack([scene.pixels for scene in batch]))
-        masks = np.stack([scene.mask for scene in batch]).astype(np.int32)
-        losses.append(float(step(pixels, masks)))
-        if number % 100 == 0 or number == arguments.steps:
-            seconds = time.monotonic() - begun
-            print(f"step {number}/{arguments.steps} loss {np.mean(losses[-100:]):.4f} ({seconds:.0f} s)", flush=True)
+    def batches() -> Iterator[tuple[Any, ...]]:
+        scenes = stream(images, labels, arguments.seed)
+        while True:
+            batch = [next(scenes) for _ in range(arguments.batch)]
+            masks = np.stack([scene.mask for scene in batch]).astype(np.int32)
+            yield preprocess(np.stack([scene.pixels for scene in batch])), masks
+
+    descend(model, optimizer, loss, batches(), arguments.steps)
     return model
 
 
@@ -126,21 +114,9 @@ def convert(model: Any, calibration: list[Scene] | None) -> bytes:
         logits = full_size(model(images, training=False))
         return logits if calibration is None else tf.argmax(logits, axis=-1, output_type=tf.int32)
 
-    def samples(scenes: list[Scene]) -> Iterator[list[Floats]]:
-        for scene in scenes:
-            yield [preprocess(scene.pixels)[np.newaxis]]
-
-    signature = tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32, name="images")
-    function = tf.function(answer, input_signature=[signature]).get_concrete_function()
-    owner = tf.Module()
-    owner.state = [variable.value for variable in model.variables]
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], owner)
-    if calibration is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = partial(samples, calibration)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.int8
-    return bytes(converter.convert())
+    samples = None if calibration is None else [[preprocess(scene.pixels)[np.newaxis]] for scene in calibration]
+    signature = [tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32, name="images")]
+    return converted(answer, signature, model, samples, integers="i")
 
 
 def write_scenes(folder: Path, scenes: list[Scene]) -> None:
@@ -150,13 +126,6 @@ def write_scenes(folder: Path, scenes: list[Scene]) -> None:
     for number, scene in enumerate(scenes, 1):
         (folder / "images" / f"{number:04}.jpg").write_bytes(jpeg(scene.pixels))
         Image.fromarray(scene.mask).save(folder / "annotations" / f"{number:04}.png", optimize=True)
-
-
-def folder_digest(folder: Path) -> str:
-    """SHA-256 of what `sha256sum images/* annotations/* | sort -k 2 | sha256sum` reads, locale C."""
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*"))
-    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def intersections_and_unions(model: bytes, folder: Path) -> tuple[list[int], list[int]]:
@@ -186,13 +155,9 @@ def intersections_and_unions(model: bytes, folder: Path) -> tuple[list[int], lis
 
 def report(file: Path, folder: Path) -> dict[str, Any]:
     """Measure a TFLite file over the test scenes and return its entry in quickstart.json."""
-    model = file.read_bytes()
-    common, either = intersections_and_unions(model, folder)
+    common, either = intersections_and_unions(file.read_bytes(), folder)
     shares = [one / other for one, other in zip(common, either, strict=True)]
-    return {
-        "file": file.name,
-        "sha256": hashlib.sha256(model).hexdigest(),
-        "bytes": len(model),
+    return about(file) | {
         "samples": TEST_SCENES,
         "mIoU": round(sum(shares) / len(shares), 6),
         "IoU": {name: round(share, 4) for name, share in zip(CLASSES, shares, strict=True)},
@@ -201,15 +166,12 @@ def report(file: Path, folder: Path) -> dict[str, Any]:
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line; the defaults make the published models."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
-    parser.add_argument("--output", type=Path, required=True, help="folder for what it makes")
-    parser.add_argument("--seed", type=int, default=1)
+    parser = training_parser(__doc__)
+    parser.add_argument("--data", type=Path, default=FOLDER)
     parser.add_argument("--steps", type=int, default=3000, help=f"more than {WARM_UP_STEPS}")
     parser.add_argument("--batch", type=int, default=16, help="scenes per training step")
     parser.add_argument("--rate", type=float, default=0.004, help="highest learning rate")
     parser.add_argument("--decay", type=float, default=0.01, help="weight decay of AdamW")
-    parser.add_argument("--threads", type=int, default=1, help="threads of one operation in training")
     parser.add_argument("--validation", action="store_true", help="measure on scenes of 5,000 training images held out")
     return parser.parse_args()
 
@@ -217,9 +179,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Write the test scenes, train, write both models and measure them; test images are only measured with."""
     arguments = parse_arguments()
-    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(arguments.seed)
+    repeatable(arguments)
     images, labels, test_images, test_labels = (read_idx(arguments.data / name) for name in DATA_FILES)
     if arguments.validation:
         images, test_images, labels, test_labels = images[:-5000], images[-5000:], labels[:-5000], labels[-5000:]
@@ -235,13 +195,9 @@ def main() -> None:
         file.write_bytes(convert(model, scenes))
         summary[numerics] = report(file, folder)
         print(summary[numerics], flush=True)
-    files = {name: arguments.data / name for name in DATA_FILES}
-    summary["data"] = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
+    summary["data"] = {name: sha256(arguments.data / name) for name in DATA_FILES}
     summary["scenes"] = folder_digest(folder)
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    summary["made_with"] = {"python": platform.python_version(), **versions}
-    text = json.dumps(summary, indent=2) + "\n"
-    (arguments.output / "quickstart.json").write_text(text, encoding="utf-8")
+    write_record(arguments.output, summary, PACKAGES)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The photographs of scikit-image that the quickstart is made of: test pairs, and material for training."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,18 +88,6 @@ def read_pairs(folder: Path) -> tuple[list[str], Pixels, Pixels]:
         for part in ("lr", "hr")
     )
     return names, low, high
-
-
-def digest(folder: Path) -> str:
-    """SHA-256 over the lines ``SUM  hr/NAME`` and ``SUM  lr/NAME`` of all pairs, in that order."""
-    files = [path for part in ("hr", "lr") for path in sorted((folder / part).iterdir())]
-    lines = [f"{sha256(path)}  {path.parent.name}/{path.name}\n" for path in files]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def sha256(path: Path) -> str:
-    """Of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class Patches:

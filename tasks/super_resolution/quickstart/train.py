@@ -1,24 +1,26 @@
 """Train, convert and measure the quickstart's super-resolution models: one small EDSR in two numerics."""
 
 import argparse
-import importlib.metadata
-import json
-import platform
-import time
 from collections.abc import Iterable, Iterator
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import photos
 import skimage.metrics
 import tensorflow as tf
+from quickstart_training import (
+    about,
+    converted,
+    cosine,
+    descend,
+    folder_digest,
+    repeatable,
+    sha256,
+    training_parser,
+    write_record,
+)
 from tensorflow.lite.tools import flatbuffer_utils
-
-Floats = npt.NDArray[np.float32]
 
 SIDE = photos.SIDE // photos.SCALE
 """Height and width of the models' input."""
@@ -60,29 +62,17 @@ def upscaled(model: Any, low: Any, training: bool = False) -> Any:
 def train(patches: photos.Patches, arguments: argparse.Namespace) -> Any:
     """Train a new model and return it as it is after the last step: no checkpoint is selected."""
     model = build_model()
-    rate = keras.optimizers.schedules.CosineDecay(
-        arguments.rate / 20,
-        decay_steps=arguments.steps - WARM_UP_STEPS,
-        warmup_target=arguments.rate,
-        warmup_steps=WARM_UP_STEPS,
-    )
-    optimizer = keras.optimizers.Adam(rate)
+    rate = cosine(arguments.rate, arguments.rate / 20, arguments.steps, WARM_UP_STEPS)
 
-    @tf.function  # type: ignore[untyped-decorator]
-    def step(low: Any, high: Any) -> Any:
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.abs(upscaled(model, low / 255, training=True) - high / 255))
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        return loss
+    def loss(low: Any, high: Any) -> Any:
+        return tf.reduce_mean(tf.abs(upscaled(model, low / 255, training=True) - high / 255))
 
-    begun, total = time.monotonic(), 0.0
-    for number in range(1, arguments.steps + 1):
-        low, high = patches.batch(arguments.batch)
-        total += float(step(low.astype(np.float32), high.astype(np.float32)))
-        if number % 500 == 0:
-            print(f"step {number} loss {255 * total / 500:.3f} ({time.monotonic() - begun:.0f} s)", flush=True)
-            total = 0.0
+    def batches() -> Iterator[tuple[Any, ...]]:
+        while True:
+            low, high = patches.batch(arguments.batch)
+            yield low.astype(np.float32), high.astype(np.float32)
+
+    descend(model, keras.optimizers.Adam(rate), loss, batches(), arguments.steps, every=500)
     return model
 
 
@@ -108,23 +98,11 @@ def convert(model: Any, calibration: Iterable[photos.Pixels] | None) -> bytes:
     def images(low: Any) -> Any:
         return upscaled(model, low)
 
-    def samples(images: Iterable[photos.Pixels]) -> Iterator[list[Floats]]:
-        for image in images:
-            yield [image[np.newaxis].astype(np.float32)]
-
-    signature = tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32, name="low")
-    function = tf.function(images, input_signature=[signature]).get_concrete_function()
-    owner = tf.Module()
-    owner.state = [variable.value for variable in model.variables]
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], owner)
+    signature = [tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32, name="low")]
     if calibration is None:
-        return bytes(converter.convert())
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = partial(samples, list(calibration))
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
-    return with_grey_outputs(bytes(converter.convert()))
+        return converted(images, signature, model)
+    samples = [[image[np.newaxis].astype(np.float32)] for image in calibration]
+    return with_grey_outputs(converted(images, signature, model, samples))
 
 
 def with_grey_outputs(model: bytes) -> bytes:
@@ -190,24 +168,19 @@ def measure(images: photos.Pixels, high: photos.Pixels) -> dict[str, float]:
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line; the defaults make the published files."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="folder for what it makes")
-    parser.add_argument("--seed", type=int, default=1)
+    parser = training_parser(__doc__)
     parser.add_argument("--steps", type=int, default=8000, help=f"more than {WARM_UP_STEPS}")
     parser.add_argument("--batch", type=int, default=16, help="patches per training step")
     parser.add_argument("--patch", type=int, default=32, help="height and width of low-resolution patches")
     parser.add_argument("--rate", type=float, default=0.003, help="highest learning rate")
-    parser.add_argument("--threads", type=int, default=1, help="threads of one operation in training")
     return parser.parse_args()
 
 
 def main() -> None:
     """Write the pairs, train, write both models and measure them; the pairs are touched only by the measuring."""
     arguments = parse_arguments()
-    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(arguments.seed)
+    repeatable(arguments)
     pairs = arguments.output / "pairs"
     photos.write_pairs(pairs)
     names, low, high = photos.read_pairs(pairs)
@@ -219,19 +192,11 @@ def main() -> None:
         calibration = patches.calibration(CALIBRATION_IMAGES, SIDE) if numerics == "int8" else None
         file = arguments.output / f"photo_edsr_{numerics}.tflite"
         file.write_bytes(convert(model, calibration))
-        summary[numerics] = {
-            "file": file.name,
-            "sha256": photos.sha256(file),
-            "bytes": file.stat().st_size,
-            **measure(upscale(file.read_bytes(), low), high),
-        }
+        summary[numerics] = about(file) | measure(upscale(file.read_bytes(), low), high)
         print(summary[numerics], flush=True)
-    summary["pairs"] = {"sha256": photos.digest(pairs), "bytes": photos.png_bytes(pairs)}
-    summary["photos"] = {name: photos.sha256(photos.FOLDER / name) for name in sorted(photos.TEST | photos.TRAINING)}
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    summary["made_with"] = {"python": platform.python_version(), **versions}
-    text = json.dumps(summary, indent=2) + "\n"
-    (arguments.output / "quickstart.json").write_text(text, encoding="utf-8")
+    summary["pairs"] = {"sha256": folder_digest(pairs), "bytes": photos.png_bytes(pairs)}
+    summary["photos"] = {name: sha256(photos.FOLDER / name) for name in sorted(photos.TEST | photos.TRAINING)}
+    write_record(arguments.output, summary, PACKAGES)
 
 
 if __name__ == "__main__":
