@@ -196,10 +196,11 @@ class TestOffline:
         assert performance["throughput"] == pytest.approx(performance["samples"] / performance["duration_s"])
 
     def test_all_sessions_work(self, offline):
-        """Three sessions that sleep for half a millisecond a sample answer more than one could."""
+        """Three sessions that sleep for half a millisecond a sample are at work at the same time, on any machine."""
         result = offline[0]
         assert (result["system"]["sessions"], result["system"]["batch"]) == (3, 8)
-        assert result["performance"]["throughput"] > 1 / 0.0005
+        (share,) = result["performance"]["accelerators"].values()
+        assert share["sessions"] * share["busy"] > 1.5
 
     def test_latencies_are_since_the_query_was_issued(self, offline):
         """Each is a completion time: none beats its position in line, and the last one is the run's duration."""
