@@ -31,10 +31,6 @@ LoadSamples = Callable[[Sequence[int]], None]
 """Called with the indices of samples."""
 
 
-abandon: Callable[[BaseException], None] | None = None
-"""Set by a worker: told of an exception while it is still inside of LoadGen, and ends the process there and then."""
-
-
 @dataclass(frozen=True, slots=True)
 class SampleLibrary:
     """What LoadGen calls a QSL: how many samples there are, and how to get them into memory."""
@@ -43,6 +39,8 @@ class SampleLibrary:
     performance_count: int
     load: LoadSamples
     unload: LoadSamples
+    abandon: Callable[[BaseException], None] = lambda error: None
+    """Called with an exception while it is still inside LoadGen; a worker ends its process there and then."""
 
 
 class WrongCount(ValueError):
@@ -157,8 +155,8 @@ def run(
         latencies_ns: What ``issue`` appends to. After the run it holds the latencies that LoadGen counted, where its
             trace has them all; :func:`latency_source` says whether it does.
 
-    An exception raised by ``issue`` or by loading samples is given to :data:`abandon`, which ends the process; where
-    there is none it is raised here, and LoadGen, which its passing breaks, may crash the process at any time after it.
+    An exception raised by ``issue`` or by loading samples is given to ``samples.abandon``, which may end the process.
+    If it returns, the exception is raised here, and LoadGen, which that breaks, may crash the process at any time.
 
     Raises:
         OutputError: The logs cannot be written.
@@ -177,8 +175,8 @@ def run(
         raise OutputError(
             "output-unwritable", f"cannot write {logs}: {error.strerror}", "choose another --output"
         ) from error
-    sut = lg.ConstructFastSUT(_issuing(issue), lambda: None)
-    load, unload = _loading(samples.load), _loading(samples.unload)
+    sut = lg.ConstructFastSUT(_guarded(issue, samples.abandon), lambda: None)
+    load, unload = (_guarded(call, samples.abandon) for call in (samples.load, samples.unload))
     qsl = lg.ConstructQSL(samples.total_count, samples.performance_count, load, unload)
     lg.StartTestWithLogSettings(sut, qsl, settings, log_settings, str(logs / "audit.config"))
     lg.DestroyQSL(qsl)
@@ -208,25 +206,12 @@ def issued_s(details: Mapping[str, Any], queries: int) -> float:
     return (queries - 1) / rate if rate else 0.0
 
 
-def _issuing(issue: IssueQuery) -> IssueQuery:
-    def guarded(response_ids: list[int], indices: list[int]) -> None:
+def _guarded(callback: Callable[..., None], abandon: Callable[[BaseException], None]) -> Callable[..., None]:
+    def guarded(*arguments: Sequence[int]) -> None:
         try:
-            issue(response_ids, indices)
+            callback(*arguments)
         except BaseException as error:
-            if abandon:
-                abandon(error)
-            raise
-
-    return guarded
-
-
-def _loading(load: LoadSamples) -> LoadSamples:
-    def guarded(indices: Sequence[int]) -> None:
-        try:
-            load(indices)
-        except BaseException as error:
-            if abandon:
-                abandon(error)
+            abandon(error)
             raise
 
     return guarded

@@ -6,6 +6,7 @@ installed never pays for numpy, pydantic or a vendor SDK.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
@@ -14,7 +15,6 @@ import pluggy
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Callable, Iterable
 
     from mlperf_mobile.contracts import Backend, Dataset, Scenario, Task
     from mlperf_mobile.results.model import Result

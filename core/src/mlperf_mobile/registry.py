@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, fields
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import pluggy
 
+from mlperf_mobile import plugin
 from mlperf_mobile.errors import described
 from mlperf_mobile.plugin import (
     HOOK_API,
@@ -23,8 +26,6 @@ from mlperf_mobile.plugin import (
     DatasetInfo,
     EnvFact,
     HookSpecs,
-    Need,
-    Ref,
     Remark,
     ScenarioInfo,
     SuiteInfo,
@@ -178,19 +179,19 @@ class Registry:
         name = f"{source.distribution}:{entry.name}"
         try:
             with redirect_stdout(sys.stderr):
-                plugin = entry.load()
+                module = entry.load()
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001  a plugin may raise anything while it is imported
             self._leave_out("import-failed", source, described(error)[:300], block)
             return
         try:
-            self._manager.register(plugin, name=name)
+            self._manager.register(module, name=name)
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
             self._manager.unregister(name=name)
-            hook = re.search(r"hook '(\w+)'", str(error))
-            known = hook is not None and hasattr(HookSpecs, hook[1])
+            marked = [each for each in dir(module) if self._manager.parse_hookimpl_opts(module, each) is not None]
+            known = all(hasattr(HookSpecs, each) for each in marked)
             self._leave_out("hook-signature" if known else "unknown-hook", source, described(error)[:300], block)
             return
         except Exception as error:  # noqa: BLE001  registering reads every attribute of a foreign object
@@ -262,15 +263,34 @@ class Registry:
 
 
 def _check_fields(item: Any) -> None:
-    """Refuse an offer that would break whoever reads it; name and hook API are looked at later."""
+    """Refuse an offer that would break whoever reads it; name, hook API and a fact's value are looked at later."""
+    offer: Any = type(item)
+    types = _types(offer)
     for field in fields(item):
-        value, kind = getattr(item, field.name), str(field.type)
-        ok = {
-            "str": isinstance(value, str) or field.name == "name",
-            "tuple[str, ...]": isinstance(value, tuple) and all(isinstance(part, str) for part in value),
-            "tuple[Need, ...]": isinstance(value, tuple) and all(isinstance(part, Need) for part in value),
-            "frozenset[Capability]": isinstance(value, frozenset) and all(isinstance(part, str) for part in value),
-            "Ref": isinstance(value, Ref) or (value is None and kind.endswith("None")),
-        }.get("Ref" if kind.startswith("Ref[") else kind, True)
-        if not ok or (field.name == "accelerators" and not value):
-            raise TypeError(f"{type(item).__name__}.{field.name} should be {kind}, and is {value!r:.100}")
+        value = getattr(item, field.name)
+        later = field.name in ("name", "hook_api", "value")
+        if not (later or _fits(value, types[field.name])) or (field.name == "accelerators" and not value):
+            raise TypeError(f"{type(item).__name__}.{field.name} should be {field.type}, and is {value!r:.100}")
+
+
+class _Names(dict[str, object]):
+    """The names in the annotations of offers; those that only a type checker imports stand for any object."""
+
+    def __missing__(self, name: str) -> object:
+        return vars(plugin).get(name, vars(builtins).get(name, object))
+
+
+@cache
+def _types(offer: type[object]) -> dict[str, Any]:
+    """The types of an offer's fields; what a :class:`Ref` points at is not looked at."""
+    return get_type_hints(offer, localns=_Names())
+
+
+def _fits(value: object, kind: Any) -> bool:
+    whole, parts = get_origin(kind) or kind, get_args(kind)
+    if whole in (Union, UnionType):
+        return any(_fits(value, each) for each in parts)
+    if whole in (tuple, frozenset):  # capabilities are texts, which may be those of a later version
+        kinds = str if issubclass(parts[0], str) else parts[0]
+        return isinstance(value, whole) and all(isinstance(part, kinds) for part in cast("Iterable[object]", value))
+    return isinstance(value, whole)

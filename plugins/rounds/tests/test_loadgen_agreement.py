@@ -45,7 +45,7 @@ def run(scenario, logs, system=None, **load):
              "performance_sample_count": 50, "expected_latency_ns": 100_000,
              "seeds": Seeds(qsl=1, sample_index=2, schedule=3)}  # fmt: skip
     values: array[int] = array("q")
-    measured = scenario({}).run(system or Late(), Load(**(asked | load)), values, logs)
+    measured = scenario({}).run(system or Late(), Load.model_construct(**(asked | load)), values, logs)
     return measured, values, loadgen.read_details(logs / loadgen.DETAIL_LOG)
 
 

@@ -205,14 +205,13 @@ def abandon(error):
     print(repr(error), flush=True)
     os._exit(9)
 
-loadgen.abandon = abandon
 load = fail if sys.argv[1] == "load" else lambda indices: None
 asked = Load(
     min_query_count=100, min_duration_s=0, max_duration_s=0, performance_sample_count=5, expected_latency_ns=1000,
     seeds=Seeds(qsl=1, sample_index=2, schedule=3),
 )
 settings = loadgen.performance_settings("SingleStream", asked)
-loadgen.run(settings, loadgen.SampleLibrary(5, 5, load, load), fail, Path(sys.argv[2]))
+loadgen.run(settings, loadgen.SampleLibrary(5, 5, load, load, abandon), fail, Path(sys.argv[2]))
 """
 
 

@@ -132,6 +132,7 @@ class Asked(Wanted):
                 raise DataError("data-missing", f"{setting.source}: {path} does not exist", "check the path")
             path = path.resolve()
         elif data.entry and data.entry.path:
+            self.finder.need(data.entry.path)
             path = self.finder.path(data.entry.path)
         elif info.needs_path:
             raise DataError("data-path", f"data set {data.name} needs the folder it is in", f"give it with {flag}")
@@ -151,10 +152,10 @@ class Asked(Wanted):
         if self.entry:
             named = str(self.peek["backend"].value) if "backend" in self.peek else ""
             offer = self.registry.backends.get(named)
-            self.finder.path(self.entry.in_format(offer.info.model_formats if offer else ()))
+            self.finder.need(self.entry.in_format(offer.info.model_formats if offer else ()))
         for data in filter(None, (self.dataset, self.performance_dataset)):
             if data.entry and data.entry.path and not (data is self.dataset and "data_path" in self.peek):
-                self.finder.path(data.entry.path)
+                self.finder.need(data.entry.path)
             self._data_layer(data)
         return self.finder.needed
 
@@ -191,7 +192,10 @@ class Asked(Wanted):
         source = f"data {data.name} of task {self.task.info.name}"
         given = {key.removeprefix("dataset_options.") for layer in self.above for key in layer}
         values = {key: value for key, value in data.entry.options.items() if key not in given}
-        values |= {key: str(self.finder.path(place)) for key, place in data.entry.places().items() if key in values}
+        places = {key: place for key, place in data.entry.places().items() if key in values}
+        for place in places.values():
+            self.finder.need(place)
+        values |= {key: str(self.finder.path(place)) for key, place in places.items()}
         return {f"dataset_options.{key}": Setting(value, source) for key, value in values.items()}
 
 

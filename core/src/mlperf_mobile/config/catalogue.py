@@ -147,7 +147,7 @@ class Catalogue:
 
 @dataclass(slots=True)
 class Finder:
-    """Turns places into paths, and notes which resources a run needs."""
+    """Where the places of a task are, and which resources a run needs."""
 
     package: str
     cache: Cache
@@ -158,9 +158,12 @@ class Finder:
         resource = place.resource
         if resource is None:
             return Path(str(files(self.package).joinpath(str(place.file))))
-        if resource not in self.needed:
-            self.needed.append(resource)
         return self.cache.location(resource) / place.folder
+
+    def need(self, place: Place) -> None:
+        """Add the place's resource, if it has one, to those that the run needs."""
+        if (resource := place.resource) and resource not in self.needed:
+            self.needed.append(resource)
 
 
 def _names(described: Layer, section: str) -> list[str]:

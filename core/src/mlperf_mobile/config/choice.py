@@ -67,6 +67,7 @@ def _file(request: Wanted) -> ModelRef:
 
 def _known(request: Wanted, form: OtherForm) -> ModelRef:
     """A form of the model that the user names by its name; it may have to be fetched first."""
+    request.finder.need(form)
     path, resource, cache = request.finder.path(form), form.resource, request.finder.cache
     sha256 = form.sha256 or (cache.sha256(resource) if resource else None)
     ref = ModelRef(name=str(request.model_name), path=path, format=form.format, sha256=sha256)

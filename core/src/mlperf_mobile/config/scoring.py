@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlperf_mobile.config import layers
@@ -47,7 +47,7 @@ def resolve_scoring(registry: Registry, request: Request) -> Scoring:
         UsageError: A name, key or value is wrong, or several benchmarks are named.
         DataError: The data set is not where it should be.
     """
-    request.flags["mode"] = Setting(Mode.ACCURACY, "score")
+    request = replace(request, flags=request.flags | {"mode": Setting(Mode.ACCURACY, "score")})
     found = select(registry, request)
     if len(found) > 1:
         names = ", ".join(benchmark.name for benchmark in found)

@@ -111,6 +111,13 @@ class SystemUnderTest(Protocol):
         ...
 
     def unload_samples(self, indices: Sequence[int]) -> None: ...
+    def abandon(self, error: BaseException) -> None:
+        """Called with an error while it is inside a callback of a native load generator, which it must not unwind.
+
+        A worker reports it and ends the process; elsewhere it returns, and the error goes on.
+        """
+        ...
+
     def answer(self, index: int) -> bytes:
         """Timed: infer one loaded sample on the first session."""
         ...

@@ -191,18 +191,13 @@ def telling(path: Path) -> Iterator[None]:
 
 def write_json(path: Path, data: Any) -> None:
     """Write a file atomically: it is complete, or not there."""
-    with writing(path) as file:
-        json.dump(data, file, indent=2, ensure_ascii=_needs_escapes(data))
-        file.write("\n")
-
-
-def _needs_escapes(data: Any) -> bool:
-    """Whether a text holds half of a surrogate pair, which only JSON's escapes can write."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
     try:
-        json.dumps(data, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which only JSON's escapes can write
+        text = json.dumps(data, indent=2)
+    with writing(path) as file:
+        file.write(text + "\n")
 
 
 def digests(folder: Path) -> dict[str, str]:

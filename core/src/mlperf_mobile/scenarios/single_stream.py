@@ -81,4 +81,4 @@ def expected_latency(load: Load) -> int:
 def library(system: SystemUnderTest, load: Load) -> loadgen.SampleLibrary:
     """The system's samples, as LoadGen takes them."""
     count = min(load.performance_sample_count, system.sample_count)
-    return loadgen.SampleLibrary(system.sample_count, count, system.load_samples, system.unload_samples)
+    return loadgen.SampleLibrary(system.sample_count, count, system.load_samples, system.unload_samples, system.abandon)

@@ -9,12 +9,11 @@ import sys
 import threading
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from mlperf_mobile import loadgen
 from mlperf_mobile.contracts import Load, Scenario, Seeds
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile.plugin import Ref
@@ -31,11 +30,18 @@ class StandInSystem:
         self.issued: list[int] = []
         self.loaded: set[int] = set()
         self.most_loaded = self.unloaded_used = 0
+        self.tell: Callable[[dict[str, Any]], None] = lambda happened: None
 
     def load_samples(self, indices: Sequence[int]) -> None:
         self._held |= set(indices)
         self.loaded |= self._held
         self.most_loaded = max(self.most_loaded, len(self._held))
+
+    def abandon(self, error: BaseException) -> None:
+        """Tell what happened, and end the process."""
+        if isinstance(error, BackendError):
+            self.tell({"raised": type(error).__name__})
+            os._exit(0)
 
     def unload_samples(self, indices: Sequence[int]) -> None:
         self._held -= set(indices)
@@ -87,12 +93,7 @@ def main() -> None:
         }
         print(json.dumps(told), flush=True)
 
-    def abandon(error: BaseException) -> None:
-        if isinstance(error, BackendError):
-            tell({"raised": type(error).__name__})
-            os._exit(0)
-
-    loadgen.abandon = abandon
+    system.tell = tell
     try:
         measured = scenario.run(system, load, latencies, Path(asked["logs"]))
         answered = [[each.session, each.indices, [r.hex() for r in each.responses]] for each in measured.answered]

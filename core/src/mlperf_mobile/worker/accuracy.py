@@ -42,7 +42,7 @@ def measure(system: System, metric: Metric, seeds: Seeds, set_size: int, watch: 
     def issue(ids: list[int], indices: list[int]) -> None:
         _answer_all(system, ids, indices, answered)
 
-    samples = loadgen.SampleLibrary(system.sample_count, set_size, lambda _: None, lambda _: None)
+    samples = loadgen.SampleLibrary(system.sample_count, set_size, lambda _: None, lambda _: None, system.abandon)
     with watch.phase("accuracy", system.sample_count, lambda: sum(answered)):
         loadgen.run(loadgen.accuracy_settings(seeds), samples, issue, logs)
     return score_log(logs / loadgen.ACCURACY_LOG, metric, system.sample_count)

@@ -9,14 +9,14 @@ import time
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlperf_mobile import events, loadgen
-from mlperf_mobile.contracts import COUNTED, LIVE, Answered, Measurement, TensorSpec
+from mlperf_mobile.contracts import COUNTED, LIVE, Answered, Codec, Dataset, Measurement, Metric, Scenario, TensorSpec
 from mlperf_mobile.errors import BackendError, UsageError
 from mlperf_mobile.options import validated
 from mlperf_mobile.picking import pick
@@ -32,7 +32,7 @@ from mlperf_mobile.worker.encoded import EncodedStore
 from mlperf_mobile.worker.fleet import Fleet
 from mlperf_mobile.worker.outputs import Checks, checking
 from mlperf_mobile.worker.prepare import check_placement, open_backend
-from mlperf_mobile.worker.system import System
+from mlperf_mobile.worker.system import Decode, System
 from mlperf_mobile.worker.used_files import UsedFiles
 from mlperf_mobile.worker.watch import Watch
 
@@ -44,85 +44,136 @@ WARM_UP_CALLS = 3
 """At least: first calls may compile, and LoadGen prepares too few queries for a latency that is far too long."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """All that a run needs, loaded and checked."""
+
+    plan: Plan
+    channel: Channel
+    watch: Watch
+    directory: Path
+    files: UsedFiles
+    scenario: Scenario
+    fleet: Fleet
+    batch: int
+    codec: Codec
+    metric: Metric | None
+    """None where no accuracy is measured."""
+    dataset: Dataset
+    timed: Dataset
+    """The data set of the timed run."""
+    in_memory: int
+    """Samples held in memory during the timed run."""
+    store: EncodedStore
+
+    def system(self, dataset: Dataset, decode: Decode | None = None) -> System:
+        """The loaded sessions as a system that answers samples of ``dataset``."""
+        sessions = self.fleet.sessions
+        return System(
+            sessions, self.batch, self.codec, dataset, self.watch, self.store, decode=decode, abandon=self._abandon
+        )
+
+    def _abandon(self, error: BaseException) -> None:
+        os._exit(self.channel.failed(_in_a_callback(self.plan, error)))
+
+
 def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
     """Run the plan; everything found out is told through ``channel`` as soon as it is known."""
-    registry = Registry()
-    loadgen.abandon = lambda error: os._exit(channel.failed(_in_a_callback(plan, error)))
     with ExitStack() as stack, watch.phase("load"):
-        scenario_offer = pick("scenario", plan.scenario, registry.scenarios, registry)
-        task_offer = pick("task", plan.task, registry.tasks, registry)
-        channel.measured("environment", environment.facts() | registry.environment(plan.backend))
-        channel.measured("versions", environment.versions())
-        with blame("scenario", plan.scenario):
-            scenario = scenario_offer.info.scenario.load()(validated("scenario", scenario_offer, plan.scenario_options))
-        if len(plan.accelerators) > 1 and not scenario.parallel:
-            summary = f"scenario {plan.scenario} uses one accelerator, not {plan.accelerator}"
-            raise UsageError("several-accelerators", summary, "choose one, or --scenario offline")
-        files = UsedFiles(plan, directory.parent)
-        channel.measured("files", files.facts)
-        opened = open_backend(plan, registry, channel, files)
-        dataset = open_dataset(registry, plan.dataset)
-        timed = open_dataset(registry, plan.performance_dataset) if plan.performance_dataset else dataset
-        with blame("task", plan.task):
-            task = task_offer.info.task.load()(validated("task", task_offer, plan.task_options))
-        batch = plan.batch if scenario.parallel else 1
-        ask = shapes.asking(task, plan.task, timed)
-        ready, fleet = shapes.load(opened, batch, channel, watch, directory, stack, ask, all_of_them=scenario.parallel)
-        _place(plan, fleet, channel)
-        with blame("task", plan.task):
-            codec = task.bind(fleet.sessions[0].inputs, fleet.sessions[0].outputs)
-            metric = task.metric(dataset) if plan.has_accuracy else None  # before the clock: labels may be missing
-        if metric:
-            with blame("dataset", plan.dataset.name):
-                channel.measured("warnings", warnings_of(dataset))
-        in_memory = plan.load.performance_sample_count or _fit_in_memory(fleet.sessions[0].inputs)
-        in_memory = min(in_memory, len(timed))
-        channel.measured("system", {
-            "inputs": [*map(str, fleet.sessions[0].inputs)], "outputs": [*map(str, fleet.sessions[0].outputs)],
-            "sessions": len(fleet.sessions), "accelerators": fleet.counts(), "batch": batch,
-            "samples_in_data_set": len(timed), "performance_sample_count": in_memory, "load_s": ready.seconds,
-        })  # fmt: skip
-        store = EncodedStore(plan.cache / "encoded", plan.encoded_cache_mb * 10**6)
-        system = System(fleet.sessions, batch, codec, timed, watch, store)
+        loaded = _load(plan, channel, watch, directory, stack)
         if plan.has_performance:
-            checks = Checks(system, plan.backend, fleet.accelerators)
-            with watch.phase("warm-up"), blame("backend", plan.backend):
-                best_ns = _warm_up(system, plan.warmup_s, checks)
-            expected = min(plan.load.expected_latency_ns or best_ns, best_ns)
-            filled = {"performance_sample_count": in_memory, "expected_latency_ns": expected}
-            load = plan.load.model_copy(update=filled)
-            latencies: array[int] = array("q")
-            watch.save(latencies)
-            phase = watch.phase("performance", load.min_query_count, lambda: len(latencies), load.min_duration_s)
-            telemetry = Recorder(directory, plan.telemetry_interval_s, lambda: len(latencies), fleet.counters())
-            seen: dict[str, Any] = {}
-            attesting = watch.attesting(lambda: len(latencies), seen.update)
-            with phase, attesting, _quiet(), telemetry, blame("scenario", plan.scenario):
-                measured = scenario.run(system, load, latencies, directory / "performance")
-            told = _told(plan.scenario, measured)
-            if measured.latency_source == COUNTED and not watch.replace():
-                told["latency_source"] = LIVE
-            told["accelerators"] = fleet.summed(told.pop("shares"), measured.duration_s)
-            channel.measured("performance", told | {"expected_latency_ns": expected})
-            channel.measured("interruptions", seen)
-            channel.measured("telemetry", telemetry.summary())
-            fleet.report(channel)
-            files.check()  # before a backend is blamed for other answers
-            _answer_again(system, checks, measured.answered)
-            channel.measured("repeated", {"responses": checks.compared, "variation": checks.variation})
-        if metric:
-            fleet.load(all_of_them=True)
-            decode = checking(codec, fleet.sessions[0].outputs, plan.backend)
-            system = System(fleet.sessions, batch, codec, dataset, watch, store, decode=decode)
-            in_memory = min(in_memory, len(dataset))
-            started = time.perf_counter()
-            with blame("task", plan.task):
-                score = accuracy.measure(system, metric, plan.load.seeds, in_memory, watch, directory / "accuracy")
-            seconds = time.perf_counter() - started
-            channel.measured("accuracy", asdict(score) | {"duration_s": seconds, "sessions": system.sessions})
-            files.check()
-            if not plan.has_performance:
-                fleet.report(channel)
+            _performance(loaded)
+        if loaded.metric:
+            _accuracy(loaded, loaded.metric)
+
+
+def _load(plan: Plan, channel: Channel, watch: Watch, directory: Path, stack: ExitStack) -> _Loaded:
+    """Open the plugins, the data and the model; its sessions close with the stack."""
+    registry = Registry()
+    scenario_offer = pick("scenario", plan.scenario, registry.scenarios, registry)
+    task_offer = pick("task", plan.task, registry.tasks, registry)
+    channel.measured("environment", environment.facts() | registry.environment(plan.backend))
+    channel.measured("versions", environment.versions())
+    with blame("scenario", plan.scenario):
+        scenario = scenario_offer.info.scenario.load()(validated("scenario", scenario_offer, plan.scenario_options))
+    if len(plan.accelerators) > 1 and not scenario.parallel:
+        summary = f"scenario {plan.scenario} uses one accelerator, not {plan.accelerator}"
+        raise UsageError("several-accelerators", summary, "choose one, or --scenario offline")
+    files = UsedFiles(plan, directory.parent)
+    channel.measured("files", files.facts)
+    opened = open_backend(plan, registry, channel, files)
+    dataset = open_dataset(registry, plan.dataset)
+    timed = open_dataset(registry, plan.performance_dataset) if plan.performance_dataset else dataset
+    with blame("task", plan.task):
+        task = task_offer.info.task.load()(validated("task", task_offer, plan.task_options))
+    batch = plan.batch if scenario.parallel else 1
+    ask = shapes.asking(task, plan.task, timed)
+    ready, fleet = shapes.load(opened, batch, channel, watch, directory, stack, ask, all_of_them=scenario.parallel)
+    _place(plan, fleet, channel)
+    inputs, outputs = fleet.sessions[0].inputs, fleet.sessions[0].outputs
+    with blame("task", plan.task):
+        codec = task.bind(inputs, outputs)
+        metric = task.metric(dataset) if plan.has_accuracy else None  # before the clock: labels may be missing
+    if metric:
+        with blame("dataset", plan.dataset.name):
+            channel.measured("warnings", warnings_of(dataset))
+    in_memory = min(plan.load.performance_sample_count or _fit_in_memory(inputs), len(timed))
+    channel.measured("system", {
+        "inputs": [*map(str, inputs)], "outputs": [*map(str, outputs)],
+        "sessions": len(fleet.sessions), "accelerators": fleet.counts(), "batch": batch,
+        "samples_in_data_set": len(timed), "performance_sample_count": in_memory, "load_s": ready.seconds,
+    })  # fmt: skip
+    store = EncodedStore(plan.cache / "encoded", plan.encoded_cache_mb * 10**6)
+    return _Loaded(
+        plan, channel, watch, directory, files, scenario, fleet, batch, codec, metric, dataset, timed, in_memory, store
+    )
+
+
+def _performance(loaded: _Loaded) -> None:
+    """Warm up, run the scenario, and answer its first and last samples again."""
+    plan, channel, watch, fleet = loaded.plan, loaded.channel, loaded.watch, loaded.fleet
+    system = loaded.system(loaded.timed)
+    checks = Checks(system, plan.backend, fleet.accelerators)
+    with watch.phase("warm-up"), blame("backend", plan.backend):
+        best_ns = _warm_up(system, plan.warmup_s, checks)
+    expected = min(plan.load.expected_latency_ns or best_ns, best_ns)
+    filled = {"performance_sample_count": loaded.in_memory, "expected_latency_ns": expected}
+    load = plan.load.model_copy(update=filled)
+    latencies: array[int] = array("q")
+    watch.save(latencies)
+    phase = watch.phase("performance", load.min_query_count, lambda: len(latencies), load.min_duration_s)
+    telemetry = Recorder(loaded.directory, plan.telemetry_interval_s, lambda: len(latencies), fleet.counters())
+    seen: dict[str, Any] = {}
+    attesting = watch.attesting(lambda: len(latencies), seen.update)
+    with phase, attesting, _quiet(), telemetry, blame("scenario", plan.scenario):
+        measured = loaded.scenario.run(system, load, latencies, loaded.directory / "performance")
+    told = _told(plan.scenario, measured)
+    if measured.latency_source == COUNTED and not watch.replace():
+        told["latency_source"] = LIVE
+    told["accelerators"] = fleet.summed(told.pop("shares"), measured.duration_s)
+    channel.measured("performance", told | {"expected_latency_ns": expected})
+    channel.measured("interruptions", seen)
+    channel.measured("telemetry", telemetry.summary())
+    fleet.report(channel)
+    loaded.files.check()  # before a backend is blamed for other answers
+    _answer_again(system, checks, measured.answered)
+    channel.measured("repeated", {"responses": checks.compared, "variation": checks.variation})
+
+
+def _accuracy(loaded: _Loaded, metric: Metric) -> None:
+    """Answer every sample on all sessions, and score the answers."""
+    plan, fleet = loaded.plan, loaded.fleet
+    fleet.load(all_of_them=True)
+    system = loaded.system(loaded.dataset, checking(loaded.codec, fleet.sessions[0].outputs, plan.backend))
+    set_size = min(loaded.in_memory, len(loaded.dataset))
+    started = time.perf_counter()
+    with blame("task", plan.task):
+        score = accuracy.measure(system, metric, plan.load.seeds, set_size, loaded.watch, loaded.directory / "accuracy")
+    seconds = time.perf_counter() - started
+    loaded.channel.measured("accuracy", asdict(score) | {"duration_s": seconds, "sessions": system.sessions})
+    loaded.files.check()
+    if not plan.has_performance:
+        fleet.report(loaded.channel)
 
 
 def _told(scenario: str, measured: Measurement) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class System:
         watch: Told how the encoding goes.
         store: Keeps encoded samples between runs.
         decode: Takes the place of the codec's.
+        abandon: Ends the process for an error that a load generator's callback raised.
     """
 
     answer: Callable[[int], bytes]
@@ -53,7 +54,9 @@ class System:
         store: EncodedStore | None = None,
         *,
         decode: Decode | None = None,
+        abandon: Callable[[BaseException], None] | None = None,
     ) -> None:
+        self._abandon = abandon
         self.sessions, self.batch, self.sample_count = len(sessions), batch, len(dataset)
         self.codec, self._dataset, self._watch = codec, dataset, watch
         self._sessions, self.specs = sessions, tuple(sessions[0].outputs)
@@ -66,6 +69,11 @@ class System:
             if batch > 1
             else _one_by_one(sessions, decode, self._samples)
         )
+
+    def abandon(self, error: BaseException) -> None:
+        """End the process, where that was asked for."""
+        if self._abandon:
+            self._abandon(error)
 
     def session(self, number: int) -> Session:
         """One of the sessions."""
