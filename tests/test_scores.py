@@ -34,7 +34,6 @@ PARTS = '''
     from mlperf_mobile import loadgen, rules
     from mlperf_mobile.contracts import Measurement, PerformanceScore
     from mlperf_mobile.performance_score import latency
-    from mlperf_mobile.scenarios.single_stream import library
 
 
     class Bursts:
@@ -57,7 +56,7 @@ PARTS = '''
                 responder.complete_all(ids, responses)
                 latencies_ns.extend([1] * len(ids))  # a placeholder: LoadGen's own come in their place
 
-            details = loadgen.run(settings, library(system, load), issue, logs, latencies_ns)
+            details = loadgen.run(settings, loadgen.SampleLibrary.of(system, load), issue, logs, latencies_ns)
             samples = len(latencies_ns)
             duration = sum(latencies_ns) / 1e9 / self.size
             return Measurement(

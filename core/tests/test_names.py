@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mlperf_mobile.config.catalogue import Place
-from mlperf_mobile.config.resolve import identity
 from mlperf_mobile.names import as_file_name, checked_below, is_file_name
-from mlperf_mobile.plan import SessionRef
+from mlperf_mobile.plan import SessionRef, identity
 from mlperf_mobile.sessions.session import Step
 
 ESCAPES = ("../up", "/etc/passwd", "..", ".", "", ".hidden", "-rf", "a/b", "a\\b", "a\0b", "a\nb", "x" * 300, "\ud800")

@@ -21,7 +21,7 @@ from mlperf_mobile import events
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import BackendError, DataError, ModelError
 from mlperf_mobile.launch import local
-from mlperf_mobile.scenarios.offline import in_threads
+from mlperf_mobile.threads import in_threads
 from mlperf_mobile.worker import accuracy, encoded
 from mlperf_mobile.worker import system as worker_system
 from mlperf_mobile.worker.channel import Channel

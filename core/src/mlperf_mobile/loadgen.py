@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from mlperf_mobile import accuracy_log, loadgen_trace
-from mlperf_mobile.contracts import COUNTED, LIVE, Load, Seeds
+from mlperf_mobile.contracts import COUNTED, LIVE, Load, Seeds, SystemUnderTest
 from mlperf_mobile.errors import BackendError, OutputError
 
 SUMMARY_LOG = "mlperf_log_summary.txt"
@@ -41,6 +41,12 @@ class SampleLibrary:
     unload: LoadSamples
     abandon: Callable[[BaseException], None] = lambda error: None
     """Called with an exception while it is still inside LoadGen; a worker ends its process there and then."""
+
+    @classmethod
+    def of(cls, system: SystemUnderTest, load: Load) -> SampleLibrary:
+        """The samples of a system, as a performance run takes them."""
+        count = min(load.performance_sample_count, system.sample_count)
+        return cls(system.sample_count, count, system.load_samples, system.unload_samples, system.abandon)
 
 
 class WrongCount(ValueError):

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import from_json
 
-from mlperf_mobile.names import checked
+from mlperf_mobile.names import as_file_name, checked
 from mlperf_mobile.terms import Counts, Load, Mode, Percentile, QualitySettings, Seeds, Strict
 
 FileName = Annotated[str, AfterValidator(checked)]
 """A name that becomes that of a folder, in a file that may come from anywhere."""
+
+
+def identity(about: str) -> dict[str, str]:
+    """A new run's ``run_id``, unique and in the order of time, and when it was planned."""
+    now = datetime.now(UTC)
+    return {
+        "run_id": f"{now:%Y%m%dT%H%M%S}-{as_file_name(about)[:100]}-{uuid.uuid4().hex[:8]}",
+        "created": now.isoformat(timespec="seconds"),
+    }
 
 
 class ModelRef(Strict):

@@ -8,11 +8,11 @@ from mlperf_mobile.config import layers
 from mlperf_mobile.config.asked import Asked, Wanted, as_data, plugin_options, without_selection
 from mlperf_mobile.config.catalogue import Catalogue
 from mlperf_mobile.config.choice import accelerators, choose
-from mlperf_mobile.config.resolve import identity, source_of
+from mlperf_mobile.config.resolve import source_of
 from mlperf_mobile.config.selection import Request, select
 from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.options import options_model
-from mlperf_mobile.plan import CompilePlan
+from mlperf_mobile.plan import CompilePlan, identity
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.resources.cache import Cache
 from mlperf_mobile.resources.resource import Resource

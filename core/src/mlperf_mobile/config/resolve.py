@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,9 +15,8 @@ from mlperf_mobile.config.effect import Idle
 from mlperf_mobile.config.selection import Benchmark, Request, select
 from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.errors import BackendError, UsageError, described, did_you_mean
-from mlperf_mobile.names import as_file_name
 from mlperf_mobile.options import options_model
-from mlperf_mobile.plan import Official, Plan
+from mlperf_mobile.plan import Official, Plan, identity
 from mlperf_mobile.registry import Offer, Registry
 from mlperf_mobile.resources.cache import Cache
 from mlperf_mobile.resources.resource import Resource
@@ -254,15 +251,6 @@ class _Resolution:
         counts = layers.check(Counts, layers.merge([chosen, given]), "")
         sources = {key: f"{s.source} (rules {name})" for key, s in chosen.items() if key not in given}
         return counts, sources
-
-
-def identity(about: str) -> dict[str, str]:
-    """A run's name, unique and in the order of time, and when it was planned."""
-    now = datetime.now(UTC)
-    return {
-        "run_id": f"{now:%Y%m%dT%H%M%S}-{as_file_name(about)[:100]}-{uuid.uuid4().hex[:8]}",
-        "created": now.isoformat(timespec="seconds"),
-    }
 
 
 def source_of(layer: Layer, key: str) -> str:

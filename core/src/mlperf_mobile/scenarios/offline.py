@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter_ns
 
 from mlperf_mobile import loadgen, performance_score, rules
 from mlperf_mobile.contracts import Answered, Load, Measurement, Share, SystemUnderTest
-from mlperf_mobile.scenarios.single_stream import library
+from mlperf_mobile.threads import in_threads
 
 TAKE_NS = 5_000_000
 """A session takes work for so long at a time: handing over and completing one by one would cost fast models 5 %.
@@ -37,7 +37,7 @@ class Offline:
         def issue(ids: list[int], indices: list[int]) -> None:
             shares[:] = drain(system, ids, indices, latencies_ns, perf_counter_ns(), answered)
 
-        details = loadgen.run(settings, library(system, load), issue, logs, latencies_ns)
+        details = loadgen.run(settings, loadgen.SampleLibrary.of(system, load), issue, logs, latencies_ns)
         duration = float(details["result_max_latency_ns"]) / 1e9
         samples = len(latencies_ns)
         return Measurement(
@@ -110,26 +110,3 @@ class _Queue:
             start = self._next
             self._next = end = min(start + size, self._end)
         return slice(start, end) if end > start else None
-
-
-def in_threads(work: Callable[[int, list[BaseException]], None], sessions: int) -> None:
-    """Call ``work(0, failures) … work(sessions - 1, failures)`` side by side; they stop once ``failures`` is not empty.
-
-    The first failure of any is raised here.
-    """
-    failures: list[BaseException] = []
-
-    def guarded(session: int) -> None:
-        try:
-            work(session, failures)
-        except BaseException as error:  # noqa: BLE001  carried to the caller's thread
-            failures.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(n,), daemon=True) for n in range(1, sessions)]
-    for thread in threads:
-        thread.start()
-    guarded(0)
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]

@@ -41,7 +41,7 @@ class SingleStream:
             if not first:
                 first.append(Answered(0, tuple(indices), (responder.last(),)))
 
-        details = loadgen.run(settings, library(system, load), issue, logs, latencies_ns)
+        details = loadgen.run(settings, loadgen.SampleLibrary.of(system, load), issue, logs, latencies_ns)
         queries = len(latencies_ns)
         issued = loadgen.issued_s(details, queries)
         duration = issued + latencies_ns[-1] / 1e9
@@ -76,9 +76,3 @@ def expected_latency(load: Load) -> int:
     """LoadGen's expected latency in nanoseconds: the warm-up's, unless that would prepare too many queries."""
     floor = 2 * load.min_duration_s * 1e9 / MAX_GENERATED_QUERIES
     return max(1, round(max(load.expected_latency_ns, floor)))
-
-
-def library(system: SystemUnderTest, load: Load) -> loadgen.SampleLibrary:
-    """The system's samples, as LoadGen takes them."""
-    count = min(load.performance_sample_count, system.sample_count)
-    return loadgen.SampleLibrary(system.sample_count, count, system.load_samples, system.unload_samples, system.abandon)

@@ -1,25 +1,21 @@
-"""Whether a number holds when it is measured again: the rules for repeating and for auditing a claim.
+"""Whether a number holds when it is measured several times in a session.
 
 Source: mobile_open, rules/submissionRuleV3_0.adoc: a submitter's number is repeated within 5 % in at most 5 tries, with
-5 minutes between them; an audit has 5 tries, and passes with 95 % of the claim.
+5 minutes between them.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mlperf_mobile.errors import UsageError
 from mlperf_mobile.performance_score import PerformanceScore
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.rule import RuleResult
 
-TRIES = 5
-WAIT_S = 300.0
 WITHIN = 0.05
-AUDIT_SHARE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,36 +83,3 @@ def repeated(results: Iterable[Result]) -> list[Repeated]:
         if len(runs) > 1:
             found.append(Repeated(benchmark, scenario, tuple(scores), len(runs) - len(scores)))
     return found
-
-
-def claim_of(result: Result) -> PerformanceScore:
-    """The score that an audit holds a result to.
-
-    Raises:
-        UsageError: It has none.
-    """
-    claim = score(result)
-    if claim is None:
-        what = "score" if result.performance else "performance"
-        raise UsageError("no-claim", f"{result.directory} has no {what} to audit", "name a run with one")
-    return claim
-
-
-def best_of(scores: Iterable[PerformanceScore]) -> PerformanceScore | None:
-    """The best of scores of one kind; None without any."""
-    return min(scores, key=lambda score: score.cost, default=None)
-
-
-def audited(claim: PerformanceScore, scores: Sequence[PerformanceScore]) -> RuleResult:
-    """Whether the best try is at least 95 % as fast as the claim.
-
-    Args:
-        claim: The score to hold.
-        scores: Of the tries so far, all of the claim's kind.
-    """
-    best = best_of(scores)
-    limit = claim.value * AUDIT_SHARE if claim.higher_is_better else claim.value / AUDIT_SHARE
-    order = "at least" if claim.higher_is_better else "at most"
-    note = f"{claim.unit}, {order}; {len(scores)} of at most {TRIES} tries, the best counts"
-    ok = best is not None and best.speed_against(claim) >= AUDIT_SHARE
-    return RuleResult(name="audit", ok=ok, observed=best.value if best else None, required=limit, note=note)

@@ -13,9 +13,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mlperf_mobile.config.resolve import identity
 from mlperf_mobile.errors import OutputError
-from mlperf_mobile.plan import FileName, Plan
+from mlperf_mobile.plan import FileName, Plan, identity
 from mlperf_mobile.results import store
 from mlperf_mobile.results.journal import lock
 from mlperf_mobile.terms import Cooldown

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mlperf_mobile import loadgen
 from mlperf_mobile.contracts import Metric, Score, Seeds
-from mlperf_mobile.scenarios.offline import in_threads
 from mlperf_mobile.scoring import score_log
+from mlperf_mobile.threads import in_threads
 from mlperf_mobile.worker.system import System, cores
 from mlperf_mobile.worker.watch import Watch
 

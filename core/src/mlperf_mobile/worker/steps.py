@@ -22,9 +22,9 @@ from mlperf_mobile.options import validated
 from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry
-from mlperf_mobile.scenarios.offline import in_threads
 from mlperf_mobile.scoring import open_dataset, warnings_of
 from mlperf_mobile.telemetry.recorder import Recorder
+from mlperf_mobile.threads import in_threads
 from mlperf_mobile.worker import accuracy, environment, shapes
 from mlperf_mobile.worker.blame import blame, blamed
 from mlperf_mobile.worker.channel import Channel

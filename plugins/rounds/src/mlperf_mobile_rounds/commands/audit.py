@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from mlperf_mobile.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from mlperf_mobile.performance_score import PerformanceScore
     from mlperf_mobile.plan import Plan
     from mlperf_mobile.sessions.estimate import Estimate
     from mlperf_mobile.sessions.run import Listen
@@ -40,16 +39,15 @@ def add(command: argparse.ArgumentParser) -> None:
 def handle(args: argparse.Namespace) -> int:
     """Run the command; exit code 1 when the claim does not hold."""
     from mlperf_mobile.results import store
-    from mlperf_mobile.sessions import repeat
     from mlperf_mobile.sessions.run import Sitting
     from mlperf_mobile.sessions.session import Session, again
     from mlperf_mobile.terminal.progress import listener
     from mlperf_mobile.terms import Cooldown, Mode
+    from mlperf_mobile_rounds.audit import TRIES, Audit
 
-    if not 1 <= args.tries <= repeat.TRIES or not 0 <= args.cooldown_s <= 86400:
-        raise UsageError("bad-value", f"--tries is 1 to {repeat.TRIES}, --cooldown-s no less than 0", "see --help")
-    claimed = store.read(args.result)
-    claim = repeat.claim_of(claimed)
+    if not 1 <= args.tries <= TRIES or not 0 <= args.cooldown_s <= 86400:
+        raise UsageError("bad-value", f"--tries is 1 to {TRIES}, --cooldown-s no less than 0", "see --help")
+    audit = Audit.of(store.read(args.result))
     plan = store.read_plan(args.result).model_copy(update={"mode": Mode.PERFORMANCE, "session": None})
     output = args.output or args.result.resolve().parent
     session = Session.of([again(plan) for _ in range(args.tries)], output, "audit", Cooldown.FIXED, args.cooldown_s)
@@ -57,32 +55,26 @@ def handle(args: argparse.Namespace) -> int:
     def show(plan: Plan, place: int, runs: int, left: Estimate) -> AbstractContextManager[Listen]:
         return listener(f"audit {plan.benchmark} (try {place} of {runs})", quiet=args.quiet)
 
-    scores: list[PerformanceScore] = []
-    tries = []
-    for result in Sitting(session, show, keep=False).tries():
-        value = repeat.score(result) if result.valid or not result.error else None
-        scores += [value] if value and value.kind == claim.kind else []
-        tries.append({"directory": result.directory, "valid": result.valid, "score": value.value if value else None})
+    for number, one in enumerate(audit.run(Sitting(session, show, keep=False).tries()), 1):
         if not args.json:
-            print(f"try {len(tries)}: {value.text if value else result.verdict}  {result.directory}")
-        if result.error or (scores and repeat.audited(claim, scores).ok):
-            break
-    rule = repeat.audited(claim, scores)
+            text = one.score.text if one.score else one.result.verdict
+            print(f"try {number}: {text}  {one.result.directory}")
+    rule, claim = audit.rule(), audit.claim
     record = {
         "claim": claim.value,
         "unit": claim.unit,
         "score": claim.name,
         "higher_is_better": claim.higher_is_better,
         "result": str(args.result),
-        "tries": tries,
+        "tries": [one.to_json() for one in audit.tries],
         "rule": rule.model_dump(),
     }
     if args.json:
         print(json.dumps({"schema": 1, "audit": record}, indent=2))
     else:
-        best = repeat.best_of(scores)
+        best = audit.best
         found = f"{best.text}, {100 * best.speed_against(claim):.1f} % as fast" if best else "nothing"
-        print(f"claim {claim.text} ({claim.name}); the best of {len(tries)}: {found}; 95 % is required")
+        print(f"claim {claim.text} ({claim.name}); the best of {len(audit.tries)}: {found}; 95 % is required")
         print("PASSED" if rule.ok else "FAILED: the auditor's number counts, or a new one at most 5 % above it")
     sys.stdout.flush()
     return ExitCode.OK if rule.ok else ExitCode.NOT_VALID

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_mobile import events, loadgen
-from mlperf_mobile.config.resolve import identity
 from mlperf_mobile.errors import UsageError
 from mlperf_mobile.launch.local import launch
-from mlperf_mobile.plan import Plan
+from mlperf_mobile.plan import Plan, identity
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import Result, Status
 from mlperf_mobile.results.rule import RuleResult
