@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -55,6 +56,18 @@ def test_resize_is_the_reference_kernel(in_height, in_width, height, width, chan
 def test_results_longer_than_one_block_of_rows(height):
     pixels = np.random.default_rng(0).integers(0, 256, (50, 6, 3), dtype=np.uint8)
     np.testing.assert_array_equal(resize.resize_bilinear(pixels, (height, 5)), naive_resize(pixels, height, 5))
+
+
+def test_threads_do_not_share_their_memory():
+    """Images of several sizes, side by side; a result stays as it is when its thread goes on."""
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (20 + n, 300, 3), dtype=np.uint8) for n in range(24)]
+    sizes = [(150 + 10 * (n % 5), 250 + n) for n in range(24)]
+    expected = [resize.resize_bilinear(image, size).copy() for image, size in zip(images, sizes, strict=True)]
+    with ThreadPoolExecutor(4) as pool:
+        for found in (list(pool.map(resize.resize_bilinear, images, sizes)) for _ in range(3)):
+            for one, other in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(one, other)
 
 
 @given(st.data())

@@ -8,12 +8,17 @@ All arithmetic is in float32 and in the order of that code, because the integer 
 from __future__ import annotations
 
 import math
+import threading
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-ROWS = 32
-"""Rows that are resized at a time: few enough for the cache, and enough for threads not to wait for each other."""
+ROWS = 256
+"""Rows that are resized at a time: few enough to bound memory, and enough for threads not to wait for each other.
+
+A thread gives up the interpreter's lock in every operation of numpy, and then may have to wait until it is free again.
+"""
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -53,27 +58,51 @@ def resize_bilinear(pixels: Pixels, size: tuple[int, int], window: tuple[int, in
     top, left, height, width = window or (0, 0, *size)
     channels = pixels.shape[2]
     y, weight_y = _interpolation(pixels.shape[0], size[0], top, height)
-    x, weight_x = _interpolation(pixels.shape[1], size[1], left, width)
-    first, last = x.min(), x.max() + 1
-    strip = pixels[:, first:last].reshape(len(pixels), -1)  # a row is all its columns' channels, one after the other
-    x = ((x - first)[:, :, None] * channels + np.arange(channels)).reshape(2, -1)
-    weight_x = np.repeat(weight_x, channels, axis=1)
+    x, weight_x, columns = _values_of_a_row(pixels.shape[1], size[1], left, width, channels)
+    strip = pixels[:, columns].reshape(len(pixels), -1)  # a row is all its columns' channels, one after the other
     result = np.empty((height, width * channels), np.float32)
-    lines = np.empty((2, 0, strip.shape[1]), np.float32)  # [lower or upper y, row, value]
-    corners = np.empty((2, 0, 2, width * channels), np.float32)  # [lower or upper y, row, lower or upper x, value]
     for start in range(0, height, ROWS):
         rows = slice(start, min(start + ROWS, height))
-        if (count := rows.stop - start) != lines.shape[1]:  # new memory costs as much as the work in it
-            lines, corners = (np.empty((2, count, *old.shape[2:]), np.float32) for old in (lines, corners))
+        count = rows.stop - start
+        lines = _scratch.array("lines", (2, count, strip.shape[1]))  # [lower or upper y, row, value]
+        corners = _scratch.array("corners", (2, 2, count, width * channels))  # [lower or upper x, y, row, value]
         np.multiply(strip.take(y[:, rows], axis=0), weight_y[:, rows, None], out=lines)
-        lines.take(x, axis=2, out=corners, mode="clip")  # no index is outside; with "raise" numpy would copy
-        corners *= weight_x
-        part = np.add(corners[0, :, 0], corners[1, :, 0], out=result[rows])
-        part += corners[0, :, 1]
-        part += corners[1, :, 1]
+        for side in (0, 1):  # no index is outside; with mode "raise" numpy would copy
+            lines.take(x[side], axis=2, out=corners[side], mode="clip")
+        corners *= weight_x[:, None, None]
+        part = np.add(corners[0, 0], corners[0, 1], out=result[rows])
+        part += corners[1, 0]
+        part += corners[1, 1]
     return result.reshape(height, width, channels)
 
 
+class _Scratch(threading.local):
+    """Memory that a thread uses again and again: new memory costs as much as the work in it."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, Floats] = {}
+
+    def array(self, name: str, shape: tuple[int, ...]) -> Floats:
+        """An array of any values; what it held under the same name is gone."""
+        size = math.prod(shape)
+        if name not in self._arrays or self._arrays[name].size < size:
+            self._arrays[name] = np.empty(size, np.float32)
+        return self._arrays[name][:size].reshape(shape)
+
+
+_scratch = _Scratch()
+
+
+@lru_cache(maxsize=64)
+def _values_of_a_row(size: int, new_size: int, start: int, count: int, channels: int) -> tuple[Indices, Floats, slice]:
+    """Index and weight of every value in a resized row, both [lower or upper x, value], and the columns they lie in."""
+    x, weight_x = _interpolation(size, new_size, start, count)
+    columns = slice(int(x.min()), int(x.max()) + 1)
+    values = (x - columns.start)[:, :, None] * channels + np.arange(channels)
+    return values.reshape(2, -1), np.repeat(weight_x, channels, axis=1), columns
+
+
+@lru_cache(maxsize=64)
 def _interpolation(size: int, new_size: int, start: int, count: int) -> tuple[Indices, Floats]:
     """Lower and upper source index and their weights, both [2, count], for ``count`` places from ``start``."""
     scale = np.float32(size) / np.float32(new_size)
