@@ -19,7 +19,7 @@ from typing import Any
 import harness
 
 from mlperf_mobile import loadgen
-from mlperf_mobile.contracts import Seeds
+from mlperf_mobile.terms import Seeds
 from mlperf_mobile.worker.system import cores
 
 QUICKSTART = files("mlperf_mobile_task_image_classification") / "quickstart"
@@ -58,7 +58,7 @@ def logging() -> float:
     samples = loadgen.SampleLibrary(IMAGES, IMAGES, lambda _: None, lambda _: None)
     with tempfile.TemporaryDirectory() as logs:
         started = time.perf_counter()
-        loadgen.run(loadgen.accuracy_settings(Seeds(1, 2, 3)), samples, issue, Path(logs))
+        loadgen.run(loadgen.accuracy_settings(Seeds(qsl=1, sample_index=2, schedule=3)), samples, issue, Path(logs))
         return time.perf_counter() - started
 
 

@@ -65,9 +65,7 @@ def speed(folder: str, side: int, rounds: int) -> None:
         ours, theirs, one = (peer(folder, *case)["rate"] for case in ((HELD, side), (-1, side), (HELD, side, 1)))
         times.append(theirs / ours)
         scalings.append(ours / one)
-        print(
-            f"  {ours:.0f} images/s, Pillow's decode and resize {theirs:.0f}, encoding on one core {one:.0f}"
-        )
+        print(f"  {ours:.0f} images/s, Pillow's decode and resize {theirs:.0f}, encoding on one core {one:.0f}")
     least = LEAST_SCALING * cores()
     print(f"{side}: {harness.median(times):.2f} times the time of Pillow's decode and resize (at most {MOST_TIME})")
     print(f"{side}: {cores()} cores are {harness.median(scalings):.2f} times one (at least {least:.2f})", flush=True)

@@ -161,6 +161,36 @@ class TestSystem:
             self.system(Doubling(10, bad=5)).load_samples(range(10))
         assert caught.value.code == "dataset-failed"
 
+    @pytest.mark.parametrize("cores", [1, 3])
+    def test_samples_are_encoded_on_every_core(self, cores, monkeypatch):
+        """In as many threads as there are cores, side by side: each waits until all of them are there."""
+        monkeypatch.setattr(worker_system, "cores", lambda: cores)
+        data, meeting, threads = Doubling(cores), threading.Barrier(cores, timeout=60), set()
+
+        def encode(sample):
+            meeting.wait()
+            threads.add(threading.get_ident())
+            return (np.array([sample]),)
+
+        data.encode = encode
+        self.system(data).load_samples(range(cores))
+        assert len(threads) == cores
+
+    def test_the_first_bad_sample_is_told_whichever_fails_first(self, monkeypatch):
+        monkeypatch.setattr(worker_system, "cores", lambda: 2)
+        data, second_failed = Doubling(10), threading.Event()
+
+        def sample(index):
+            if index == 4:
+                assert second_failed.wait(60)
+            if index == 5:
+                second_failed.set()
+            raise OSError(f"number {index}")
+
+        data.sample = sample
+        with pytest.raises(DataError, match="sample 4 cannot be read: OSError: number 4"):
+            self.system(data).load_samples([4, 5, 6, 7])
+
     @pytest.mark.parametrize(
         ("name", "blamed", "code"),
         [

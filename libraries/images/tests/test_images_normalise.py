@@ -22,6 +22,19 @@ def test_casts_truncate_towards_zero():
     np.testing.assert_array_equal(normalise(values, np.dtype(np.uint8)), [126, 0, 200])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.uint8, np.int8])
+@pytest.mark.parametrize("given", [np.float32, np.uint8])
+def test_values_are_overwritten_only_on_request(dtype, given):
+    """And the result is the same; float32 then takes no other memory."""
+    values = np.arange(256).astype(given)
+    kept = values.copy()
+    expected = normalise(values, np.dtype(dtype))
+    np.testing.assert_array_equal(values, kept)
+    found = normalise(values, np.dtype(dtype), overwrite=True)
+    np.testing.assert_array_equal(found, expected)
+    assert (found is values) == (dtype == given == np.float32)
+
+
 def test_other_types_are_refused():
     with pytest.raises(ValueError, match="float64"):
         normalise(np.zeros(1), np.dtype(np.float64))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from mlperf_mobile.backend_checks import wrong_outputs
 from mlperf_mobile.contracts import (
@@ -16,6 +15,7 @@ from mlperf_mobile.contracts import (
     TensorSpec,
 )
 from mlperf_mobile.errors import NOT_FOREIGN, BackendError, DataError, ModelError, described
+from mlperf_mobile.threads import in_threads
 from mlperf_mobile.worker.encoded import EncodedStore, KeyOf, key_of
 from mlperf_mobile.worker.watch import Watch
 
@@ -136,12 +136,26 @@ class System:
             raise ModelError("task-failed", f"sample {index} cannot be encoded: {described(error)}", _HINT) from error
 
     def load_samples(self, indices: Sequence[int]) -> None:
-        with (
-            self._watch.phase("encode", len(indices), lambda: len(self._samples)),
-            ThreadPoolExecutor(cores(), "encode") as pool,
-        ):
-            for _ in pool.map(self.hold, indices):
-                pass
+        """Encode samples into memory on every core; the first of those that cannot be encoded is raised.
+
+        The threads share the places and nothing else: a future for each sample, and a thread that waits for it, would
+        cost small images as much as their encoding.
+        """
+        places, failed = iter(range(len(indices))), dict[int, BaseException]()
+
+        def work(_: int, failures: list[BaseException]) -> None:
+            for place in places:
+                try:
+                    self.hold(indices[place])
+                except BaseException as error:  # noqa: BLE001  raised below, whichever thread it came up in
+                    failed[place] = error
+                if failed or failures:
+                    return
+
+        with self._watch.phase("encode", len(indices), lambda: len(self._samples)):
+            in_threads(work, max(1, min(cores(), len(indices))))
+        if failed:
+            raise failed[min(failed)]
 
     def unload_samples(self, indices: Sequence[int]) -> None:
         for index in indices:

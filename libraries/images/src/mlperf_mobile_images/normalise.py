@@ -11,18 +11,26 @@ import numpy as np
 import numpy.typing as npt
 
 
-def normalise(values: npt.NDArray[np.generic], dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
+def normalise(
+    values: npt.NDArray[np.generic], dtype: np.dtype[np.generic], *, overwrite: bool = False
+) -> npt.NDArray[np.generic]:
     """The benchmark's three normalisations of values between 0 and 255; integers truncate towards zero.
 
     float32: ``(x - 127.5) * (1 / 127.5)``, and float16 the same, rounded; uint8: ``x``; int8: ``x - 128``.
+
+    Args:
+        values: An array of any shape.
+        dtype: float32, float16, uint8 or int8.
+        overwrite: Float32 values may be overwritten; new memory for a large image costs as much as the arithmetic.
 
     Raises:
         ValueError: Another type.
     """
     if dtype == np.float16:
-        return normalise(values, np.dtype(np.float32)).astype(np.float16)
+        return normalise(values, np.dtype(np.float32), overwrite=overwrite).astype(np.float16)
     if dtype == np.float32:
-        centred = values.astype(np.float32, copy=False) - np.float32(127.5)
+        centred = values.astype(np.float32, copy=not overwrite)
+        centred -= np.float32(127.5)
         centred *= np.float32(1 / 127.5)
         return centred
     if dtype == np.uint8:

@@ -31,7 +31,7 @@ def classification_input(
     target = resize_target(height), resize_target(width)
     size = aspect_preserving_size(pixels.shape[0], pixels.shape[1], *target)
     top, left = crop_start(size[0], height), crop_start(size[1], width)
-    return normalise(resize_bilinear(pixels, size, (top, left, height, width)), dtype)
+    return normalise(resize_bilinear(pixels, size, (top, left, height, width)), dtype, overwrite=True)
 
 
 def resize_target(size: int) -> int:

@@ -56,4 +56,4 @@ def detection_input(pixels: Pixels, height: int, width: int, dtype: np.dtype[np.
     Returns:
         [height, width, channels] of ``dtype``.
     """
-    return normalise(resize_bilinear(pixels, (height, width)), dtype)
+    return normalise(resize_bilinear(pixels, (height, width)), dtype, overwrite=True)
