@@ -11,7 +11,7 @@ import pytest
 from mlperf_mobile.testing.command import PROGRAM
 
 MINE = """
-    from mlperf_mobile.plugin import DatasetInfo, Ref, SuiteInfo, TaskInfo, hookimpl
+    from mlperf_mobile.plugin import DatasetInfo, Ref, SuitesInfo, TaskInfo, hookimpl
 
     @hookimpl
     def mlperf_mobile_tasks():
@@ -25,7 +25,7 @@ MINE = """
 
     @hookimpl
     def mlperf_mobile_suites():
-        yield SuiteInfo(suite="minis", task="mine", summary="", settings="mine_parts:suite.yaml", hook_api=(2, 0))
+        yield SuitesInfo(settings="mine_parts:suites.yaml", hook_api=(2, 0))
 """
 TASK = """\
     model: good
@@ -35,9 +35,15 @@ TASK = """\
     models:
       good: {file: good.toy, format: toy, sha256: 'SHA', datasets: [mine-data], task_options: {strength: 5}}
 """
-SUITE = (
-    "warmup_s: 0.03\nruns:\n  single-stream:\n    tiny: {min_query_count: 3, min_duration_s: 0, max_duration_s: 0}\n"
-)
+SUITE = """\
+    benchmarks:
+      mine:
+        task: mine
+        suites: [minis]
+        settings:
+          warmup_s: 0.03
+          runs: {single-stream: {tiny: {min_query_count: 3, min_duration_s: 0, max_duration_s: 0}}}
+"""
 
 
 def a_task(write_plugin, suite=SUITE, task=TASK):
@@ -49,7 +55,7 @@ def a_task(write_plugin, suite=SUITE, task=TASK):
             "mine_parts/__init__.py": "",
             "mine_parts/good.toy": '{"factor": 2}\n',
             "mine_parts/task.yaml": task.replace("SHA", "0" * 64),
-            "mine_parts/suite.yaml": suite,
+            "mine_parts/suites.yaml": suite,
         },
     )
 
@@ -84,7 +90,7 @@ class TestLayers:
         a_task(
             write_plugin,
             task=TASK if level >= 1 else TASK.replace("warmup_s: 0.02", ""),
-            suite=SUITE if level >= 2 else "rules: normal",
+            suite=SUITE if level >= 2 else SUITE.replace("warmup_s: 0.03", "rules: normal"),
         )
         text = (
             ["backend: toy"]
@@ -96,7 +102,8 @@ class TestLayers:
         flags = ["--set", "warmup_s=0.07"] if level >= 6 else []
         plan = planned(command, "mine", "--suite", "minis", "--config", "run.yaml", *flags, env=env)
         expected = {
-            "defaults": (0.5, None), "task": (0.02, "task mine:4:1"), "suite": (0.03, "suite minis:1:1"),
+            "defaults": (0.5, None), "task": (0.02, "task mine:4:1"),
+            "suite": (0.03, "suite mine_parts/suites.yaml:6:7"),
             "file": (0.04, "run.yaml:3:1"), "task in file": (0.05, "run.yaml:4:16"),
             "environment": (0.06, "MLPERF_MOBILE_WARMUP_S"), "flags": (0.07, "--set warmup_s=0.07"),
         }  # fmt: skip
@@ -115,7 +122,7 @@ class TestLayers:
         load = plan["load"]
         assert (load["min_query_count"], load["min_duration_s"], load["max_duration_s"]) == (9, 0, 0)
         assert plan["sources"]["min_query_count"] == "--set min_query_count=9"
-        assert plan["sources"]["min_duration_s"] == "suite minis:4:32 (rules tiny)"
+        assert plan["sources"]["min_duration_s"] == "suite mine_parts/suites.yaml:7:57 (rules tiny)"
         toy = planned(command, "product", "--backend", "toy")
         assert toy["load"]["min_query_count"] == 100
         assert toy["sources"]["min_query_count"].startswith("task product:14:")
@@ -178,14 +185,14 @@ class TestLayers:
     def test_a_suite_runs_all_of_its_tasks(self, command, write_plugin):
         """Several distributions may contribute to one suite."""
         a_task(write_plugin)
-        plugin = command.site / "mine_plugin.py"
-        plugin.write_text(plugin.read_text().replace('suite="minis"', 'suite="toys"'))
+        file = command.site / "mine_parts/suites.yaml"
+        file.write_text(file.read_text().replace("[minis]", "[toys]"))
         told, _ = command.json("run", "--suite", "toys", "--backend", "toy", "--dry-run", "--rules", "quick")
         mine, product = told["plans"]
         assert [(plan["task"], plan["suite"]) for plan in (mine, product)] == [("mine", "toys"), ("product", "toys")]
         assert (mine["warmup_s"], product["warmup_s"]) == (0.03, 0.05)
         plan = planned(command, "product", "--suite", "toys")
-        assert (plan["rules"], plan["sources"]["rules"]) == ("rapid", "suite toys:1:1")
+        assert (plan["rules"], plan["sources"]["rules"]) == ("rapid", "suite toy_parts/suites.yaml:2:55")
 
     def test_offers_are_recorded(self, command):
         plan = planned(command, "product", "--backend", "toy")

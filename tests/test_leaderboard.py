@@ -126,7 +126,8 @@ class TestPublished:
         known = {(b.name, b.scenario) for b in benchmarks()}
         seen = 0
         for file in Path(__file__).parents[1].glob("tasks/*/src/*/suites.yaml"):
-            for name, told in yaml.safe_load(file.read_text()).items():
+            for name, listed in yaml.safe_load(file.read_text())["benchmarks"].items():
+                told = listed["settings"]
                 if (name, told["scenario"]) in known:
                     assert benchmark_of(told["model"], told["scenario"]).name == name
                     seen += 1

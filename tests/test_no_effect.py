@@ -153,19 +153,17 @@ def plans_of_two(inside):
 
 
 def test_what_a_suite_sets_is_never_refused(inside):
+    suites = "benchmarks: {b: {task: product, suites: [batches], settings: {batch: 8}}}\n"
     inside.write_plugin(
         "batches",
         """
-        from mlperf_mobile.plugin import SuiteInfo, hookimpl
+        from mlperf_mobile.plugin import SuitesInfo, hookimpl
 
         @hookimpl
         def mlperf_mobile_suites():
-            yield SuiteInfo(
-                suite="batches", summary="", task="product", benchmark="b", settings="batch_settings:suite.yaml",
-                hook_api=(2, 0),
-            )
+            yield SuitesInfo(settings="batch_settings:suites.yaml", hook_api=(2, 0))
         """,
-        files={"batch_settings/__init__.py": "", "batch_settings/suite.yaml": "batch: 8\n"},
+        files={"batch_settings/__init__.py": "", "batch_settings/suites.yaml": suites},
     )
     (found,) = notes(inside, "--suite", "batches", task="b")
     assert found == []

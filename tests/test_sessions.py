@@ -13,7 +13,7 @@ import pytest
 QUICK = ("--backend", "toy", "--set", "warmup_s=0.05", "--quiet")
 RATE = ("--set", "sleep_s=0.002", "--set", "min_duration_s=0.2")
 TASKS = """
-    from mlperf_mobile.plugin import DatasetInfo, Ref, SuiteInfo, TaskInfo, hookimpl
+    from mlperf_mobile.plugin import DatasetInfo, Ref, SuitesInfo, TaskInfo, hookimpl
 
     @hookimpl
     def mlperf_mobile_tasks():
@@ -31,8 +31,7 @@ TASKS = """
 
     @hookimpl
     def mlperf_mobile_suites():
-        yield SuiteInfo(suite="r1", summary="made up for tests", settings="twin_parts:round.yaml", hook_api=(2, 0))
-        yield SuiteInfo(suite="r1", task="twin", summary="", settings="twin_parts:twin.yaml", hook_api=(2, 0))
+        yield SuitesInfo(settings="twin_parts:suites.yaml", hook_api=(2, 0))
 """
 FILES = {
     "twin_parts/__init__.py": "",
@@ -42,15 +41,22 @@ FILES = {
         model: net
         models: {net: {file: net.toy, format: toy}}
         """,
-    "twin_parts/round.yaml": """
-        seeds: {qsl: 1, sample_index: 2, schedule: 3}
-        runs: {single-stream: {normal: {min_query_count: 70, min_duration_s: 0.2, max_duration_s: 60}}}
-        """,
-    "twin_parts/twin.yaml": """
-        model: net
-        dataset: numbers
-        scenario: single-stream
-        quality: {metric: exact, reference: 1.0, ratio: 0.9}
+    "twin_parts/suites.yaml": """
+        suites:
+          r1:
+            summary: made up for tests
+            settings:
+              seeds: {qsl: 1, sample_index: 2, schedule: 3}
+              runs: {single-stream: {normal: {min_query_count: 70, min_duration_s: 0.2, max_duration_s: 60}}}
+        benchmarks:
+          twin:
+            task: twin
+            suites: [r1]
+            settings:
+              model: net
+              dataset: numbers
+              scenario: single-stream
+              quality: {metric: exact, reference: 1.0, ratio: 0.9}
         """,
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PLUGIN = """
-    from mlperf_mobile.plugin import DatasetInfo, Ref, SuiteInfo, TaskInfo, hookimpl
+    from mlperf_mobile.plugin import DatasetInfo, Ref, SuitesInfo, TaskInfo, hookimpl
 
     @hookimpl
     def mlperf_mobile_tasks():
@@ -26,10 +26,7 @@ PLUGIN = """
 
     @hookimpl
     def mlperf_mobile_suites():
-        yield SuiteInfo(suite="r1", summary="round one", settings="mine_parts:rounds.yaml#r1", hook_api=(2, 0))
-        for name in ("first", "second"):
-            yield SuiteInfo(suite="r1", task="mine", benchmark=name, summary=name,
-                            settings=f"mine_parts:suites.yaml#{name}", hook_api=(2, 0))
+        yield SuitesInfo(settings="mine_parts:suites.yaml", hook_api=(2, 0))
 """
 MODEL = b'{"factor": 2}\n'
 TASK = """\
@@ -47,22 +44,30 @@ data:
   byhand: {dataset: rows, path: {url: "local://rows/all", about: the seventy rows of the archive}}
   counted: {dataset: rows, options: {count: {url: "local://rows/count", about: how many}}}
 """
-ROUNDS = """\
-r1:
-  seeds: {qsl: 11, sample_index: 12, schedule: 13}
-  runs: {single-stream: {normal: {min_query_count: 64, min_duration_s: 0.1, max_duration_s: 0}}}
-"""
 SUITES = """\
-first:
-  model: near
-  dataset: all
-  performance_dataset: some
-  quality: {metric: exact, reference: 1.0, ratio: 0.5, source: arithmetic}
-second:
-  model: near
-  dataset: byhand
-  quality: {metric: exact, reference: 9.0, source: nobody}
-  unverified: {quality: nobody wrote it down}
+suites:
+  r1:
+    summary: round one
+    settings:
+      seeds: {qsl: 11, sample_index: 12, schedule: 13}
+      runs: {single-stream: {normal: {min_query_count: 64, min_duration_s: 0.1, max_duration_s: 0}}}
+benchmarks:
+  first:
+    task: mine
+    suites: [r1]
+    settings:
+      model: near
+      dataset: all
+      performance_dataset: some
+      quality: {metric: exact, reference: 1.0, ratio: 0.5, source: arithmetic}
+  second:
+    task: mine
+    suites: [r1]
+    settings:
+      model: near
+      dataset: byhand
+      quality: {metric: exact, reference: 9.0, source: nobody}
+      unverified: {quality: nobody wrote it down}
 """
 
 
@@ -82,7 +87,7 @@ def mine(command, tmp_path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     task = TASK.replace("URL", url).replace("SHA", hashlib.sha256(MODEL).hexdigest())
-    files = {"__init__.py": "", "task.yaml": task, "rounds.yaml": ROUNDS, "suites.yaml": SUITES}
+    files = {"__init__.py": "", "task.yaml": task, "suites.yaml": SUITES}
     command.write_plugin("mine", PLUGIN, files={f"mine_parts/{name}": text for name, text in files.items()})
     before = command.environment
     command.environment = lambda env=None: before({"MLPERF_MOBILE_CACHE": str(tmp_path / "cache")} | (env or {}))

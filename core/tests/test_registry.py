@@ -15,7 +15,7 @@ from mlperf_mobile.registry import Registry
 
 HEAD = """
 from mlperf_mobile.plugin import (
-    BackendInfo, DatasetInfo, EnvFact, Ref, ScenarioInfo, SuiteInfo, TaskInfo, hookimpl,
+    BackendInfo, DatasetInfo, EnvFact, Ref, ScenarioInfo, SuitesInfo, TaskInfo, hookimpl,
 )
 
 def backend(name, **more):
@@ -263,17 +263,17 @@ def test_bad_name(site, name):
     assert list(registry.backends) == ["good"]
 
 
-def test_bad_names_of_suites(site):
+def test_bad_names_of_files_with_suites(site):
     code = """
     @hookimpl
     def mlperf_mobile_suites():
-        yield SuiteInfo(suite="my suite", task="t", summary="", settings="x:y", hook_api=(2, 0))
-        yield SuiteInfo(suite="suite", task="t", summary="", settings="x:y", hook_api=(2, 0))
+        yield SuitesInfo(settings="x:my suites.yaml", hook_api=(2, 0))
+        yield SuitesInfo(settings="x:suites.yaml", hook_api=(2, 0))
     """
     site.install("suites", code)
     registry = site.registry()
     assert only_problem(registry).code == "bad-name"
-    assert list(registry.suites) == ["suite/t"]
+    assert list(registry.suites) == ["x/suites.yaml"]
 
 
 def test_duplicates_across_distributions(site):

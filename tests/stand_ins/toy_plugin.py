@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlperf_mobile.plugin import BackendInfo, Capability, DatasetInfo, EnvFact, Ref, SuiteInfo, TaskInfo, hookimpl
+from mlperf_mobile.plugin import BackendInfo, Capability, DatasetInfo, EnvFact, Ref, SuitesInfo, TaskInfo, hookimpl
 
 
 @hookimpl
@@ -48,8 +48,8 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
 
 
 @hookimpl
-def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
-    yield SuiteInfo(suite="toys", task="product", summary="", settings="toy_parts:suite.yaml", hook_api=(2, 0))
+def mlperf_mobile_suites() -> Iterable[SuitesInfo]:
+    yield SuitesInfo(settings="toy_parts:suites.yaml", hook_api=(2, 0))
 
 
 @hookimpl

@@ -147,25 +147,20 @@ class ScenarioInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SuiteInfo:
-    """A benchmark of a suite: one task with the suite's settings; or, without a task, what holds for all of them.
+class SuitesInfo:
+    """A file that lists benchmarks of suites, and what the benchmarks of a suite have in common.
 
     Several distributions may contribute benchmarks to the same suite.
     """
 
-    suite: str
-    task: str = ""
-    benchmark: str = ""
-    """Its name in the suite, where one task serves several; the task's name by default."""
-    summary: str
     settings: str
-    """The settings as YAML in the format of a run file, ``"package:resource"`` or, for a part, ``"…#key"``."""
+    """The YAML file as ``"package:resource"``; read when suites are listed or run, and not before."""
     hook_api: tuple[int, int]
 
     @property
     def name(self) -> str:
-        """What must be unique: ``"suite/benchmark"``, or ``"suite"`` for what holds for all benchmarks."""
-        return "/".join(filter(None, (self.suite, self.benchmark or self.task)))
+        """What must be unique: the file."""
+        return self.settings.replace(":", "/", 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,8 +219,8 @@ class HookSpecs:
         return ()
 
     @hookspec
-    def mlperf_mobile_suites(self) -> Iterable[SuiteInfo]:
-        """Offer a task's settings in a suite."""
+    def mlperf_mobile_suites(self) -> Iterable[SuitesInfo]:
+        """Offer files that list suites and their benchmarks."""
         return ()
 
     @hookspec

@@ -6,7 +6,7 @@ import builtins
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, fields
 from functools import cache, cached_property, partial
@@ -28,7 +28,7 @@ from mlperf_mobile.plugin import (
     HookSpecs,
     Remark,
     ScenarioInfo,
-    SuiteInfo,
+    SuitesInfo,
     TaskInfo,
 )
 
@@ -128,8 +128,8 @@ class Registry:
         return self._gather("scenario", self._manager.hook.mlperf_mobile_scenarios, ScenarioInfo)
 
     @cached_property
-    def suites(self) -> Mapping[str, Offer[SuiteInfo]]:
-        return self._gather("suite", self._manager.hook.mlperf_mobile_suites, SuiteInfo)
+    def suites(self) -> Mapping[str, Offer[SuitesInfo]]:
+        return self._gather("suites file", self._manager.hook.mlperf_mobile_suites, SuitesInfo)
 
     @cached_property
     def commands(self) -> Mapping[str, Offer[CommandInfo]]:
@@ -183,7 +183,7 @@ class Registry:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001  a plugin may raise anything while it is imported
-            self._leave_out("import-failed", source, described(error)[:300], block)
+            self.leave_out("import-failed", source, described(error)[:300], block)
             return
         try:
             self._manager.register(module, name=name)
@@ -192,10 +192,10 @@ class Registry:
             self._manager.unregister(name=name)
             marked = [each for each in dir(module) if self._manager.parse_hookimpl_opts(module, each) is not None]
             known = all(hasattr(HookSpecs, each) for each in marked)
-            self._leave_out("hook-signature" if known else "unknown-hook", source, described(error)[:300], block)
+            self.leave_out("hook-signature" if known else "unknown-hook", source, described(error)[:300], block)
             return
         except Exception as error:  # noqa: BLE001  registering reads every attribute of a foreign object
-            self._leave_out("import-failed", source, described(error)[:300], block)
+            self.leave_out("import-failed", source, described(error)[:300], block)
             return
         self._sources[name] = source
 
@@ -208,14 +208,7 @@ class Registry:
                     offers.setdefault(info.name, []).append(Offer(info, source))
         for name, rivals in offers.items():
             if len(rivals) > 1:
-                both = " and ".join(sorted({str(rival.source) for rival in rivals}))
-                self._leave_out(
-                    "duplicate",
-                    rivals[0].source,
-                    f"{kind} {name!r} is offered by {both}, so neither is taken",
-                    f"uninstall one of them, or set MLPERF_MOBILE_BLOCK={rivals[-1].source.plugin}",
-                    (kind, name),
-                )
+                self.leave_out_rivals(kind, name, [rival.source for rival in rivals])
         return {name: rivals[0] for name, rivals in sorted(offers.items()) if len(rivals) == 1}
 
     def _ask(self, hook: Callable[..., object], source: Source, item_type: type[ItemT]) -> list[ItemT]:
@@ -231,7 +224,7 @@ class Registry:
             raise
         except BaseException as error:  # noqa: BLE001  one vendor's bug leaves the others listed
             fix = f"update or uninstall it, or set MLPERF_MOBILE_BLOCK={source.plugin}"
-            self._leave_out("hook-failed", source, described(error)[:300], fix)
+            self.leave_out("hook-failed", source, described(error)[:300], fix)
             return []
         return cast("list[ItemT]", items)
 
@@ -247,19 +240,25 @@ class Registry:
                 newer = numbers and other > HOOK_API
                 fix = "pip install -U mlperf-mobile" if newer else f"pip install -U {source.distribution}"
                 reason = f"{kind} {info.name!r} speaks hook API {theirs}, the core speaks {ours}"
-                self._leave_out("hook-api", source, reason, fix, (kind, info.name))
+                self.leave_out("hook-api", source, reason, fix, (kind, info.name))
                 return False
         if not isinstance(info.name, str) or not _NAME.fullmatch(info.name):
             reason = f"{kind} name {info.name!r:.60} is not letters, digits, '.', '_' and '-'"
             fix = f"tell the author, or set MLPERF_MOBILE_BLOCK={source.plugin}"
-            self._leave_out("bad-name", source, reason, fix, (kind, info.name))
+            self.leave_out("bad-name", source, reason, fix, (kind, info.name))
             return False
         return True
 
-    def _leave_out(
-        self, code: str, source: Source, reason: str, fix: str, offer: tuple[str, str] | None = None
-    ) -> None:
+    def leave_out(self, code: str, source: Source, reason: str, fix: str, offer: tuple[str, str] | None = None) -> None:
+        """Record why something is not offered; ``offer`` is its kind and name."""
         self._problems.append(Problem(code, source, reason, fix, offer))
+
+    def leave_out_rivals(self, kind: str, name: str, sources: Sequence[Source]) -> None:
+        """Record that several plugins offer the same name."""
+        both = " and ".join(sorted({str(source) for source in sources}))
+        reason = f"{kind} {name!r} is offered by {both}, so neither is taken"
+        fix = f"uninstall one of them, or set MLPERF_MOBILE_BLOCK={sources[-1].plugin}"
+        self.leave_out("duplicate", sources[0], reason, fix, (kind, name))
 
 
 def _check_fields(item: Any) -> None:

@@ -122,21 +122,21 @@ def _scenarios(args: argparse.Namespace) -> int:
 
 
 def _suites(args: argparse.Namespace) -> int:
-    from mlperf_mobile.config.selection import benchmarks
+    from mlperf_mobile.config.suites import suites as read
 
     registry = Registry()
-    common = {offer.info.suite: offer for offer in registry.suites.values() if not offer.info.task}
-    records = []
-    for suite, found in benchmarks(registry).items():
-        offers = {name: registry.suites[f"{suite}/{name}"] for name in found}
-        records.append(Record(
-            name=suite,
-            summary=common[suite].info.summary if suite in common else "",
+    records = [
+        Record(
+            name=suite.name,
+            summary=suite.summary,
             benchmarks=[
-                {"benchmark": name, "task": found[name].task, "summary": offer.info.summary, "from": str(offer.source)}
-                for name, offer in offers.items()
+                {"benchmark": name, "task": each.task, "summary": each.summary, "from": str(each.source)}
+                for name, each in suite.benchmarks.items()
             ],
-        ))  # fmt: skip
+        )
+        for suite in read(registry).values()
+        if suite.benchmarks
+    ]
 
     def row(r: Record) -> list[str]:
         return [r["name"], ", ".join(each["benchmark"] for each in r["benchmarks"])]

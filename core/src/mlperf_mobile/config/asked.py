@@ -11,9 +11,10 @@ from pydantic import BaseModel
 
 from mlperf_mobile.config import layers
 from mlperf_mobile.config.catalogue import Catalogue, DataEntry, Finder
-from mlperf_mobile.config.document import Layer, Setting, read_resource
-from mlperf_mobile.config.selection import Benchmark, Request
+from mlperf_mobile.config.document import Layer, Setting
+from mlperf_mobile.config.selection import Request
 from mlperf_mobile.config.settings import Settings
+from mlperf_mobile.config.suites import Benchmark
 from mlperf_mobile.errors import DataError, UsageError, did_you_mean
 from mlperf_mobile.options import options_model
 from mlperf_mobile.picking import pick
@@ -106,9 +107,8 @@ class Asked(Wanted):
         self.benchmark = benchmark
         self.task = registry.tasks[benchmark.task]
         catalogue = Catalogue.of(self.task.info.settings, f"task {benchmark.task}")
-        suite_layers = [read_resource(reference, f"suite {benchmark.suite}") for reference in benchmark.settings]
         prefixes = dict.fromkeys((f"tasks.{benchmark.task}.", f"tasks.{benchmark.name}."))
-        super().__init__(registry, request, catalogue, suite_layers, tuple(prefixes))
+        super().__init__(registry, request, catalogue, benchmark.settings, tuple(prefixes))
         stack = [catalogue.defaults, *self.above]
         self.dataset = self._data("dataset")
         self.performance_dataset = self._data("performance_dataset") if _times_other_data(stack) else None

@@ -31,6 +31,9 @@ class Setting:
 Layer = dict[str, Setting]
 """Settings by dotted key: ``"seeds.qsl"``."""
 
+Tree = dict[str, Setting]
+"""A mapping as it is written: the value of a setting is a ``Tree`` again where the file has a mapping."""
+
 
 def read_file(path: Path) -> Layer:
     """The settings of a YAML file.
@@ -55,23 +58,38 @@ def read_resource(reference: str, label: str) -> Layer:
         UsageError: There is no such resource or key, or it is not the YAML of one mapping.
     """
     where, _, part = reference.partition("#")
-    package, _, name = where.partition(":")
+    tree = read_tree(resource(where, label), label)
+    if not part:
+        return flat(tree, label)
+    if part not in tree or not isinstance(tree[part].value, dict):
+        raise UsageError("settings", f"{label}: no settings at {reference}", "reinstall the plugin")
+    return flat(tree[part].value, label)
+
+
+def resource(reference: str, label: str) -> bytes:
+    """The content of a package resource, named ``"package:resource"``.
+
+    Raises:
+        UsageError: There is no such resource.
+    """
+    package, _, name = reference.partition(":")
     try:
-        data = files(package).joinpath(name).read_bytes()
+        return files(package).joinpath(name).read_bytes()
     except Exception as error:  # the package is imported, which may do anything
         raise UsageError("settings", f"{label}: no settings at {reference}: {error}", "reinstall the plugin") from error
-    layer = read_text(data, label)
-    if not part:
-        return layer
-    prefix = f"{part}."
-    found = {key.removeprefix(prefix): setting for key, setting in layer.items() if key.startswith(prefix)}
-    if not found:
-        raise UsageError("settings", f"{label}: no settings at {reference}", "reinstall the plugin")
-    return found
 
 
 def read_text(data: bytes, label: str) -> Layer:
     """The settings in a YAML text; ``label`` stands for the file in messages.
+
+    Raises:
+        UsageError: It is too large, or is not the YAML of one mapping.
+    """
+    return flat(read_tree(data, label), label)
+
+
+def read_tree(data: bytes, label: str) -> Tree:
+    """The mapping of a YAML text, whose keys may have dots in them; ``label`` stands for the file in messages.
 
     Raises:
         UsageError: It is too large, or is not the YAML of one mapping.
@@ -81,7 +99,16 @@ def read_text(data: bytes, label: str) -> Layer:
         return {}
     if not isinstance(node, yaml.MappingNode):
         raise UsageError("yaml-syntax", f"{_place(label, node)}: expected 'key: value' lines", "see docs/running.md")
-    return _layer(_flatten(node, label, ""), label)
+    return _tree(node, label, "")
+
+
+def flat(tree: Tree, label: str) -> Layer:
+    """The settings of a tree, by dotted key.
+
+    Raises:
+        UsageError: A key is set twice, or there are too many.
+    """
+    return _layer(_flatten(tree, ""), label)
 
 
 def read_value(key: str, text: str, source: str) -> Layer:
@@ -101,7 +128,7 @@ def read_value(key: str, text: str, source: str) -> Layer:
         node = _compose(b"value: " + text.encode("utf-8", "surrogateescape"), source)
         if not isinstance(node, yaml.MappingNode) or len(node.value) != 1:
             raise UsageError("yaml-syntax", f"{source}: more than one value")
-        layer = _layer(_flatten(node, source, ""), source)
+        layer = flat(_tree(node, source, ""), source)
     except UsageError as error:  # a column of the line that was made here says nothing
         problem = re.sub(rf"^{re.escape(source)}:\d+:\d+", lambda _: source, error.summary)
         raise UsageError(error.code, problem, "quote the value if it is a string; see docs/running.md") from error
@@ -162,18 +189,31 @@ def _place(label: str, node: yaml.Node) -> str:
     return f"{label}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
 
-def _flatten(mapping: yaml.MappingNode, label: str, prefix: str) -> Iterator[tuple[str, Setting]]:
+def _tree(mapping: yaml.MappingNode, label: str, prefix: str) -> Tree:
+    tree: Tree = {}
     for key, place, value in _items(mapping, label, prefix):
-        if len(key) > MAX_KEY:
+        if len(prefix + key) > MAX_KEY:
             raise UsageError("yaml-syntax", f"{place}: a key is longer than {MAX_KEY}", "see docs/running.md")
-        if isinstance(value, yaml.MappingNode) and value.value and value.tag == core_schema.MAP:
-            yield from _flatten(value, label, f"{key}.")
+        if isinstance(value, yaml.MappingNode) and value.tag == core_schema.MAP:
+            tree[key] = Setting(_tree(value, label, f"{prefix}{key}."), place)
         else:
-            yield key, Setting(_construct(value, label), place)
+            tree[key] = Setting(_construct(value, label), place)
+    return tree
+
+
+def _flatten(tree: Tree, prefix: str) -> Iterator[tuple[str, Setting]]:
+    for key, setting in tree.items():
+        if isinstance(setting.value, dict) and setting.value:
+            yield from _flatten(setting.value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, setting
 
 
 def _items(mapping: yaml.MappingNode, label: str, prefix: str = "") -> Iterator[tuple[str, str, yaml.Node]]:
-    """Each key with its place and its value; a key is the text that stands there, whatever it looks like."""
+    """Each key with its place and its value; a key is the text that stands there, whatever it looks like.
+
+    ``prefix`` is for messages.
+    """
     seen: set[str] = set()
     for key, value in mapping.value:
         place = _place(label, key)
@@ -182,7 +222,7 @@ def _items(mapping: yaml.MappingNode, label: str, prefix: str = "") -> Iterator[
         if key.value in seen:
             raise _twice(prefix + key.value, place)
         seen.add(key.value)
-        yield prefix + key.value, place, value
+        yield key.value, place, value
 
 
 def _construct(node: yaml.Node, label: str) -> Any:

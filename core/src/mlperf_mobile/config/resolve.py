@@ -12,8 +12,9 @@ from mlperf_mobile.config.asked import Asked, as_data, changed_options, expand, 
 from mlperf_mobile.config.choice import accelerators, choose
 from mlperf_mobile.config.document import Layer, Setting, read_resource
 from mlperf_mobile.config.effect import Idle
-from mlperf_mobile.config.selection import Benchmark, Request, select
+from mlperf_mobile.config.selection import Request, select
 from mlperf_mobile.config.settings import Settings
+from mlperf_mobile.config.suites import Benchmark
 from mlperf_mobile.errors import BackendError, UsageError, described, did_you_mean
 from mlperf_mobile.options import options_model
 from mlperf_mobile.plan import Official, Plan, identity

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mlperf_mobile.config import layers
 from mlperf_mobile.config.document import Layer, Setting
+from mlperf_mobile.config.suites import Benchmark, Suite, suites
 from mlperf_mobile.errors import UsageError, did_you_mean
 from mlperf_mobile.picking import pick
 from mlperf_mobile.registry import Registry
@@ -26,31 +27,6 @@ class Request:
         return layers.merge([self.file, self.environment, self.flags])
 
 
-@dataclass(frozen=True, slots=True)
-class Benchmark:
-    """One thing to run: a task, alone or as part of a suite."""
-
-    task: str
-    name: str
-    """In the suite; the task's name without one."""
-    suite: str | None = None
-    settings: tuple[str, ...] = ()
-    """References to the suite's settings, the weakest first."""
-
-
-def benchmarks(registry: Registry) -> dict[str, dict[str, Benchmark]]:
-    """The benchmarks of every suite, by suite and name; those whose task is not installed are left out."""
-    suites: dict[str, dict[str, Benchmark]] = {}
-    common = {offer.info.suite: offer.info.settings for offer in registry.suites.values() if not offer.info.task}
-    for offer in registry.suites.values():
-        info = offer.info
-        if info.task in registry.tasks:
-            settings = (common[info.suite], info.settings) if info.suite in common else (info.settings,)
-            name = info.benchmark or info.task
-            suites.setdefault(info.suite, {})[name] = Benchmark(info.task, name, info.suite, settings)
-    return {suite: dict(sorted(found.items())) for suite, found in suites.items()}
-
-
 def select(registry: Registry, request: Request) -> list[Benchmark]:
     """What shall run.
 
@@ -60,14 +36,9 @@ def select(registry: Registry, request: Request) -> list[Benchmark]:
     layer = request.merged()
     suite_setting = layer.get("suite")
     names = _task_names(layer)
-    suites = benchmarks(registry)
     if suite_setting:
-        if (suite := str(suite_setting.value)) not in suites:
-            hint = did_you_mean(suite, suites)
-            raise UsageError(
-                "unknown-suite", f"{suite_setting.source}: no suite is called {suite_setting.value!r}", hint
-            )
-        return _of_suite(suite, suites[suite], names) if names else list(suites[suite].values())
+        suite = _suite(registry, suite_setting)
+        return _of_suite(suite, names) if names else list(suite.benchmarks.values())
     if names:
         for name, source in names:
             pick("task", name, registry.tasks, registry, source)
@@ -75,19 +46,36 @@ def select(registry: Registry, request: Request) -> list[Benchmark]:
     if own := next((layer[key] for key in ("model", "dataset", "data_path") if key in layer), None):
         task = _only_task(registry, layer, own)
         return [Benchmark(task, task)]
-    if DEFAULT_SUITE not in suites:
+    default = suites(registry).get(DEFAULT_SUITE)
+    if default is None or not default.benchmarks:
         raise UsageError("no-task", "there is nothing to run", "name a task; mlperf-mobile list-tasks shows them")
-    return list(suites[DEFAULT_SUITE].values())
+    return list(default.benchmarks.values())
 
 
-def _of_suite(suite: str, known: Mapping[str, Benchmark], names: Iterable[tuple[str, str]]) -> list[Benchmark]:
+def _suite(registry: Registry, setting: Setting) -> Suite:
+    """The suite that a setting names; what plugins list and cannot be used is said where a name is not found."""
+    known = {name: suite for name, suite in suites(registry).items() if suite.benchmarks}
+    name = str(setting.value)
+    if name in known:
+        return known[name]
+    left_out = [
+        problem.line()
+        for problem in registry.problems
+        if problem.offer and problem.offer[1] in (name, *registry.suites)
+    ]
+    hint = "; ".join([did_you_mean(name, known), *left_out])
+    raise UsageError("unknown-suite", f"{setting.source}: no suite is called {setting.value!r}", hint)
+
+
+def _of_suite(suite: Suite, names: Iterable[tuple[str, str]]) -> list[Benchmark]:
     """Those that are named, by their own name or by their task's."""
     chosen: dict[str, Benchmark] = {}
+    known = suite.benchmarks
     for name, source in names:
         found = [known[name]] if name in known else [each for each in known.values() if each.task == name]
         if not found:
             hint = did_you_mean(name, {*known, *(each.task for each in known.values())})
-            raise UsageError("unknown-task", f"{source}: suite {suite} has no benchmark or task {name!r}", hint)
+            raise UsageError("unknown-task", f"{source}: suite {suite.name} has no benchmark or task {name!r}", hint)
         chosen |= {each.name: each for each in found}
     return list(chosen.values())
 

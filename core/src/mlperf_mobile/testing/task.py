@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from mlperf_mobile.config.catalogue import Catalogue
-from mlperf_mobile.config.document import read_resource
 from mlperf_mobile.contracts import Codec, Dataset, Recipe, Task, Tensors, TensorSpec
 from mlperf_mobile.errors import DataError, ModelError
 from mlperf_mobile.plugin import TaskInfo
@@ -142,9 +141,8 @@ class TaskConformance(SettingsTests):
         for index, outputs in enumerate(perfect):
             metric.update(index, codec.decode(outputs))
         named = {quality.metric for entry in catalogue.models.values() for quality in entry.quality}
-        for suite in self.suites(info):
-            layer = read_resource(suite.settings, suite.name)
-            named |= {setting.value for key, setting in layer.items() if key == "quality.metric"}
+        for benchmark in self.benchmarks(info):
+            named |= {each["quality.metric"].value for each in benchmark.settings if "quality.metric" in each}
         assert named <= {metric.score().metric}
 
     def test_order_does_not_matter(self, task: Task, codec: Codec, dataset: Dataset, perfect: list[Tensors]) -> None:

@@ -15,9 +15,11 @@ from pydantic import BaseModel, ValidationError
 
 from mlperf_mobile.config import layers
 from mlperf_mobile.config.catalogue import Catalogue, Place
-from mlperf_mobile.config.document import Layer, read_resource
+from mlperf_mobile.config.layers import merge
 from mlperf_mobile.config.selection import DEFAULT_SUITE
-from mlperf_mobile.plugin import DatasetInfo, SuiteInfo, TaskInfo
+from mlperf_mobile.config.suites import Benchmark, read_suites
+from mlperf_mobile.plugin import DatasetInfo, TaskInfo
+from mlperf_mobile.registry import Source
 from mlperf_mobile.testing.kit import Conformance
 
 
@@ -105,32 +107,33 @@ class SettingsTests(Conformance):
     def test_suites_name_known_models_and_data(self, info: TaskInfo, catalogue: Catalogue) -> None:
         """The models and data sets of the plugin's suites are in the settings, or among the plugin's data sets."""
         offered = {each.name for each in self._datasets(info)}
-        for suite in self.suites(info):
-            layer = read_resource(suite.settings, suite.name)
+        for benchmark in self.benchmarks(info):
+            layer = merge(benchmark.settings)
             for key, known in (
                 ("model", set(catalogue.models)),
                 ("dataset", offered | set(catalogue.data)),
                 ("performance_dataset", offered | set(catalogue.data)),
             ):
-                assert key not in layer or layer[key].value in known, f"{suite.name}: {key}"
+                assert key not in layer or layer[key].value in known, f"{benchmark.suite}/{benchmark.name}: {key}"
 
     def test_the_quickstart_needs_no_download(self, info: TaskInfo, catalogue: Catalogue) -> None:
         """The first run of a newcomer takes a model and data of the package, which belong together, and is short."""
-        quickstart = [each for each in self.suites(info) if each.suite == DEFAULT_SUITE]
+        quickstart = [each for each in self.benchmarks(info) if each.suite == DEFAULT_SUITE]
         if not quickstart:
             pytest.skip("the plugin has no part in the quickstart")
-        for suite in quickstart:
-            layer: Layer = catalogue.defaults | read_resource(suite.settings, suite.name)
+        for benchmark in quickstart:
+            layer = merge([catalogue.defaults, *benchmark.settings])
             model, dataset = catalogue.models[layer["model"].value], layer["dataset"].value
             assert any(form.file for form in model.forms)
             assert dataset in model.datasets
             assert self._is_packaged(info, catalogue, dataset)
             assert layer["rules"].value in ("quick", "rapid")
 
-    def suites(self, info: TaskInfo) -> list[SuiteInfo]:
-        """The task's parts of suites."""
+    def benchmarks(self, info: TaskInfo) -> list[Benchmark]:
+        """The task's benchmarks in the suites that the plugin lists."""
         offer = getattr(import_module(self.plugin_module), "mlperf_mobile_suites", tuple)
-        return [each for each in offer() if each.task == info.name]
+        files = [read_suites(each.settings, Source(self.plugin_module, "", "")) for each in offer()]
+        return [benchmark for file in files for benchmark, _ in file.benchmarks if benchmark.task == info.name]
 
     def _datasets(self, info: TaskInfo) -> list[DatasetInfo]:
         """The plugin's own data sets for the task."""

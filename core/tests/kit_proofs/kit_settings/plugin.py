@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlperf_mobile.plugin import DatasetInfo, Ref, SuiteInfo, hookimpl
+from mlperf_mobile.plugin import DatasetInfo, Ref, SuitesInfo, hookimpl
 
 
 @hookimpl
@@ -19,10 +19,4 @@ def mlperf_mobile_datasets():
 
 @hookimpl
 def mlperf_mobile_suites():
-    yield SuiteInfo(
-        suite="quickstart",
-        task="echo",
-        summary="numbers",
-        settings="kit_settings:quickstart.yaml",
-        hook_api=(2, 0),
-    )
+    yield SuitesInfo(settings="kit_settings:suites.yaml", hook_api=(2, 0))

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from mlperf_mobile.plugin import CommandInfo, Ref, Remark, SuiteInfo, hookimpl
+from mlperf_mobile.plugin import CommandInfo, Ref, Remark, SuitesInfo, hookimpl
 
 if TYPE_CHECKING:
     from mlperf_mobile.results.model import Result
-
-ROUNDS = ("v0.7", "v1.0", "v1.1", "v2.0", "v2.1", "v3.0", "v3.1", "v4.0", "v4.1", "v5.0", "v6.0")
 
 _COMMANDS = (
     ("audit", "audit", "measure a result again, and compare it with its claim"),
@@ -23,15 +21,9 @@ _COMMANDS = (
 
 
 @hookimpl
-def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
+def mlperf_mobile_suites() -> Iterable[SuitesInfo]:
     """Offer what all benchmarks of a round have in common."""
-    for name in ROUNDS:
-        yield SuiteInfo(
-            suite=name,
-            summary=f"MLPerf Mobile {name}",
-            settings=f"mlperf_mobile_rounds:rounds.yaml#{name}",
-            hook_api=(2, 0),
-        )
+    yield SuitesInfo(settings="mlperf_mobile_rounds:rounds.yaml", hook_api=(2, 0))
 
 
 @hookimpl

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlperf_mobile.plugin import DatasetInfo, Ref, SuiteInfo, TaskInfo, hookimpl
+from mlperf_mobile.plugin import DatasetInfo, Ref, SuitesInfo, TaskInfo, hookimpl
 
 _PACKAGE = "mlperf_mobile_task_object_detection"
-_ROUNDS = {
-    "v0.7": ("object_detection_first", "SSD-MobileNetV2 300"),
-    **dict.fromkeys(
-        ("v1.0", "v1.1", "v2.0", "v2.1", "v3.0", "v3.1", "v4.0", "v4.1", "v5.0", "v6.0"),
-        ("object_detection", "SSD-MobileDet 320"),
-    ),
-}
-"""The rounds of MLPerf Mobile, and their settings and models."""
 
 
 @hookimpl
@@ -52,20 +44,6 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
 
 
 @hookimpl
-def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
+def mlperf_mobile_suites() -> Iterable[SuitesInfo]:
     """Offer this task's part of the quickstart and of the rounds."""
-    yield SuiteInfo(
-        suite="quickstart",
-        task="object_detection",
-        summary="a small SSD on scenes composed of Fashion-MNIST",
-        settings=f"{_PACKAGE}:quickstart.yaml",
-        hook_api=(2, 0),
-    )
-    for name, (settings, summary) in _ROUNDS.items():
-        yield SuiteInfo(
-            suite=name,
-            task="object_detection",
-            summary=summary,
-            settings=f"{_PACKAGE}:suites.yaml#{settings}",
-            hook_api=(2, 0),
-        )
+    yield SuitesInfo(settings=f"{_PACKAGE}:suites.yaml", hook_api=(2, 0))

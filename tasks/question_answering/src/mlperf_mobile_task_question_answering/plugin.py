@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlperf_mobile.plugin import DatasetInfo, Ref, SuiteInfo, TaskInfo, hookimpl
+from mlperf_mobile.plugin import DatasetInfo, Ref, SuitesInfo, TaskInfo, hookimpl
 
 _PACKAGE = "mlperf_mobile_task_question_answering"
-_ROUNDS = ("v0.7", "v1.0", "v1.1", "v2.0", "v2.1", "v3.0", "v3.1", "v4.0", "v4.1", "v5.0", "v6.0")
 
 
 @hookimpl
@@ -53,21 +52,6 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
 
 
 @hookimpl
-def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
+def mlperf_mobile_suites() -> Iterable[SuitesInfo]:
     """Offer this task's part of the quickstart and of the rounds."""
-    yield SuiteInfo(
-        suite="quickstart",
-        task="question_answering",
-        summary="a small transformer on made-up passages",
-        settings=f"{_PACKAGE}:quickstart.yaml",
-        hook_api=(2, 0),
-    )
-    for name in _ROUNDS:
-        yield SuiteInfo(
-            suite=name,
-            task="question_answering",
-            benchmark="natural_language_processing",
-            summary="MobileBERT 384",
-            settings=f"{_PACKAGE}:suites.yaml#natural_language_processing",
-            hook_api=(2, 0),
-        )
+    yield SuitesInfo(settings=f"{_PACKAGE}:suites.yaml", hook_api=(2, 0))

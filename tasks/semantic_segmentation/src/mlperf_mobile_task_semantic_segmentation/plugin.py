@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlperf_mobile.plugin import DatasetInfo, Ref, SuiteInfo, TaskInfo, hookimpl
+from mlperf_mobile.plugin import DatasetInfo, Ref, SuitesInfo, TaskInfo, hookimpl
 
 _PACKAGE = "mlperf_mobile_task_semantic_segmentation"
-_BENCHMARKS = {
-    "image_segmentation": ("DeepLabv3+ on MobileNetV2, 512", ("v0.7", "v1.0", "v1.1", "v2.0")),
-    "image_segmentation_v2": ("MOSAIC, 512", ("v2.0", "v2.1", "v3.0", "v3.1", "v4.0", "v4.1", "v5.0", "v6.0")),
-}
-"""The task's benchmarks in the rounds of MLPerf Mobile, by their official names."""
 
 
 @hookimpl
@@ -49,22 +44,6 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
 
 
 @hookimpl
-def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
+def mlperf_mobile_suites() -> Iterable[SuitesInfo]:
     """Offer this task's part of the quickstart and of the rounds."""
-    yield SuiteInfo(
-        suite="quickstart",
-        task="semantic_segmentation",
-        summary="a small segmenter on scenes of Fashion-MNIST",
-        settings=f"{_PACKAGE}:quickstart.yaml",
-        hook_api=(2, 0),
-    )
-    for benchmark, (summary, rounds) in _BENCHMARKS.items():
-        for name in rounds:
-            yield SuiteInfo(
-                suite=name,
-                task="semantic_segmentation",
-                benchmark=benchmark,
-                summary=summary,
-                settings=f"{_PACKAGE}:suites.yaml#{benchmark}",
-                hook_api=(2, 0),
-            )
+    yield SuitesInfo(settings=f"{_PACKAGE}:suites.yaml", hook_api=(2, 0))

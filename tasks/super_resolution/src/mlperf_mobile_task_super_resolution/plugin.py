@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlperf_mobile.plugin import DatasetInfo, Ref, SuiteInfo, TaskInfo, hookimpl
+from mlperf_mobile.plugin import DatasetInfo, Ref, SuitesInfo, TaskInfo, hookimpl
 
 _PACKAGE = "mlperf_mobile_task_super_resolution"
-_ROUNDS = {
-    "v3.0": "super_resolution_first",
-    **dict.fromkeys(("v3.1", "v4.0", "v4.1", "v5.0", "v6.0"), "super_resolution"),
-}
-"""The rounds of MLPerf Mobile with this task, and their settings."""
 
 
 @hookimpl
@@ -49,20 +44,6 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
 
 
 @hookimpl
-def mlperf_mobile_suites() -> Iterable[SuiteInfo]:
+def mlperf_mobile_suites() -> Iterable[SuitesInfo]:
     """Offer this task's part of the quickstart and of the rounds."""
-    yield SuiteInfo(
-        suite="quickstart",
-        task="super_resolution",
-        summary="a small EDSR on 25 photographs",
-        settings=f"{_PACKAGE}:quickstart.yaml",
-        hook_api=(2, 0),
-    )
-    for name, settings in _ROUNDS.items():
-        yield SuiteInfo(
-            suite=name,
-            task="super_resolution",
-            summary="EDSR, twice as large",
-            settings=f"{_PACKAGE}:suites.yaml#{settings}",
-            hook_api=(2, 0),
-        )
+    yield SuitesInfo(settings=f"{_PACKAGE}:suites.yaml", hook_api=(2, 0))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mlperf_mobile.config.suites import SEEDS
 from mlperf_mobile.results.model import SCHEMA, Accuracy, ModelFacts, Performance, Result, Status
 from mlperf_mobile.results.parts import LARGEST
 from mlperf_mobile.results.rule import RuleResult
@@ -15,7 +16,7 @@ from mlperf_mobile_rounds.official import benchmarks, told_accuracy, verdict
 from mlperf_mobile_rounds.official.app_results import OFFLINE, AppResult, Run
 from mlperf_mobile_rounds.official.checks.context import Context, FileOf, LoggedRun
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
-from mlperf_mobile_rounds.official.rounds import SEEDS, Target
+from mlperf_mobile_rounds.official.rounds import Target
 from mlperf_mobile_rounds.official.submission import System
 
 _SCENARIOS = {OFFLINE: "offline", verdict.SINGLE_STREAM: "single-stream"}

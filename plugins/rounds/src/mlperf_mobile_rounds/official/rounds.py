@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlperf_mobile.config.document import Layer, read_resource
-from mlperf_mobile.config.selection import benchmarks
+from mlperf_mobile.config.suites import SEEDS, Benchmark, suites
 from mlperf_mobile.errors import UsageError, did_you_mean
 from mlperf_mobile.registry import Registry
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
 
-SEEDS = ("qsl", "sample_index", "schedule")
 _SCENARIOS = {"single-stream": "SingleStream", "offline": "Offline"}
 
 
@@ -57,23 +56,17 @@ class Round:
 
 
 def all_rounds(registry: Registry) -> dict[str, Round]:
-    """Every suite that has seeds of its own, by name."""
+    """Every suite for which a plugin says what its benchmarks have in common, by name."""
     known: dict[str, Round] = {}
-    files = _Files()
-    suites = benchmarks(registry)
-    for offer in registry.suites.values():
-        info = offer.info
-        if info.task:
+    scenarios = _Scenarios(registry)
+    for suite in suites(registry).values():
+        if suite.common is None:
             continue
-        common = files.read(info.settings, info.suite)
-        seeds = [_value(common, f"seeds.{name}") for name in SEEDS]
-        found = {
-            name: _wanted(registry, files, name, benchmark.task, benchmark.settings)
-            for name, benchmark in suites.get(info.suite, {}).items()
-        }
+        seeds = [_value(suite.common, f"seeds.{name}") for name in SEEDS]
+        found = {name: _wanted(scenarios, each) for name, each in suite.benchmarks.items()}
         whole = [seed for seed in seeds if isinstance(seed, int)]
         triple = (whole[0], whole[1], whole[2]) if len(whole) == 3 else None
-        known[info.suite] = Round(info.suite, triple, str(_value(common, "unverified.seeds") or ""), found)
+        known[suite.name] = Round(suite.name, triple, str(_value(suite.common, "unverified.seeds") or ""), found)
     return known
 
 
@@ -123,30 +116,27 @@ def _value(layer: Layer, key: str) -> Any:
     return layer[key].value if key in layer else None
 
 
-class _Files:
-    """Settings files, each read once, whatever the number of its parts."""
+class _Scenarios:
+    """The counts and durations of scenarios, each file read once."""
 
-    def __init__(self) -> None:
+    def __init__(self, registry: Registry) -> None:
+        self._offers = registry.scenarios
         self._read: dict[str, Layer] = {}
 
-    def read(self, reference: str, label: str) -> Layer:
-        """The settings at ``package:file#part``."""
-        file, _, part = reference.partition("#")
-        if file not in self._read:
-            self._read[file] = read_resource(file, label)
-        prefix = f"{part}."
-        whole = self._read[file]
-        return {k.removeprefix(prefix): v for k, v in whole.items() if k.startswith(prefix)} if part else dict(whole)
+    def settings(self, name: str) -> Layer:
+        """The settings of a scenario; empty of one that is not installed."""
+        if name not in self._read:
+            offer = self._offers.get(name)
+            self._read[name] = read_resource(offer.info.settings, f"scenario {name}") if offer else {}
+        return self._read[name]
 
 
-def _wanted(registry: Registry, files: _Files, name: str, task: str, references: Iterable[str]) -> Wanted:
+def _wanted(scenarios: _Scenarios, benchmark: Benchmark) -> Wanted:
     layer: Layer = {}
-    for reference in references:
-        layer |= files.read(reference, name)
+    for each in benchmark.settings:
+        layer |= each
     scenario = str(_value(layer, "scenario") or "single-stream")
-    offered = registry.scenarios.get(scenario)
-    if offered and offered.info.settings:
-        layer = files.read(offered.info.settings, scenario) | layer
+    layer = scenarios.settings(scenario) | layer
     counts = f"runs.{scenario}.normal"
     reference, least = _value(layer, "quality.reference"), _value(layer, "quality.at_least")
     target = None
@@ -155,8 +145,8 @@ def _wanted(registry: Registry, files: _Files, name: str, task: str, references:
         source, doubt = (str(_value(layer, key) or "") for key in ("quality.source", "unverified.quality"))
         target = Target(str(_value(layer, "quality.metric")), float(value), reference, source, doubt)
     return Wanted(
-        name,
-        task,
+        benchmark.name,
+        benchmark.task,
         _SCENARIOS.get(scenario, scenario),
         str(_value(layer, "dataset") or ""),
         str(_value(layer, "model") or ""),

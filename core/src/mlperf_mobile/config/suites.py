@@ -1,0 +1,175 @@
+"""Reads the YAML files in which plugins list suites: what all benchmarks of a suite share, and the benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from mlperf_mobile.config.document import Layer, Setting, Tree, flat, read_tree, resource
+from mlperf_mobile.config.fields import Fields
+from mlperf_mobile.errors import UsageError
+from mlperf_mobile.names import RULE, is_file_name
+from mlperf_mobile.registry import Registry, Source
+
+SEEDS = ("qsl", "sample_index", "schedule")
+"""LoadGen's seeds; a suite sets all of them or none, since runs with other seeds cannot be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One thing to run: a task, alone or as part of a suite."""
+
+    task: str
+    name: str
+    """In the suite; the task's name without one."""
+    suite: str | None = None
+    summary: str = ""
+    settings: tuple[Layer, ...] = ()
+    """The suite's settings, the weakest first."""
+    source: Source | None = None
+    """The plugin that lists it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A suite, composed of what all plugins contribute to it."""
+
+    name: str
+    summary: str
+    common: Layer | None
+    """What holds for all of its benchmarks; None where no plugin says."""
+    benchmarks: Mapping[str, Benchmark]
+    """By name, in alphabetical order; those whose task is not installed are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What one file says about a suite as a whole."""
+
+    suite: str
+    summary: str
+    settings: Layer
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteFile:
+    """What one file lists."""
+
+    source: Source
+    common: tuple[_Common, ...]
+    benchmarks: tuple[tuple[Benchmark, str], ...]
+    """One for each suite that a benchmark is in, and the place where it is written."""
+    official: Setting
+    """The mapping ``official``: facts for the plugins that know about rounds. The core keeps them and reads none."""
+
+
+@lru_cache(maxsize=2)
+def suite_files(registry: Registry) -> tuple[SuiteFile, ...]:
+    """The files that plugins offer; one that cannot be read is a problem of its plugin, and leaves the others alone."""
+    found = []
+    for offer in registry.suites.values():
+        try:
+            found.append(read_suites(offer.info.settings, offer.source))
+        except UsageError as error:
+            fix = error.hint or "correct the file"
+            registry.leave_out(error.code, offer.source, error.summary, fix, ("suites file", offer.info.name))
+    return tuple(found)
+
+
+@lru_cache(maxsize=2)
+def suites(registry: Registry) -> Mapping[str, Suite]:
+    """Every suite, by name; a suite that two plugins define is left out, since nobody knows whose seeds hold."""
+    files = suite_files(registry)
+    defined = [(each.suite, file.source, each) for file in files for each in file.common]
+    common: dict[str, _Common] = _unambiguous(registry, defined)
+    ambiguous = {name for name, _, _ in defined} - common.keys()
+    found: dict[str, dict[str, Benchmark]] = {name: {} for name in common}
+    listed = [
+        (f"{each.suite}/{each.name}", file.source, (each, place, file.source))
+        for file in files
+        for each, place in file.benchmarks
+    ]
+    for _, (benchmark, place, source) in sorted(_unambiguous(registry, listed).items()):
+        suite = str(benchmark.suite)
+        if benchmark.task not in registry.tasks:
+            reason = f"{place}: benchmark {benchmark.name!r} is of task {benchmark.task!r}, which is not installed"
+            fix = "install the distribution that has the task"
+            registry.leave_out("unknown-task", source, reason, fix, ("benchmark", benchmark.name))
+        elif suite not in ambiguous:
+            settings = (common[suite].settings, *benchmark.settings) if suite in common else benchmark.settings
+            found.setdefault(suite, {})[benchmark.name] = replace(benchmark, settings=settings)
+    return {
+        name: Suite(name, common[name].summary, common[name].settings, benchmarks)
+        if name in common
+        else Suite(name, "", None, benchmarks)
+        for name, benchmarks in sorted(found.items())
+    }
+
+
+def _unambiguous(registry: Registry, listed: Iterable[tuple[str, Source, Any]]) -> dict[str, Any]:
+    """What one plugin alone contributes under a name; what two contribute is left out, as two offers of a name are."""
+    found: dict[str, list[tuple[Source, Any]]] = {}
+    for name, source, item in listed:
+        found.setdefault(name, []).append((source, item))
+    for name, rivals in found.items():
+        if len(rivals) > 1:
+            registry.leave_out_rivals("suite", name, [source for source, _ in rivals])
+    return {name: rivals[0][1] for name, rivals in found.items() if len(rivals) == 1}
+
+
+def read_suites(reference: str, source: Source) -> SuiteFile:
+    """What a file lists, named ``"package:resource"``.
+
+    Raises:
+        UsageError: There is no such file, or something in it is wrong; names file, line and column.
+    """
+    label = f"suite {reference.replace(':', '/', 1)}"
+    fields = Fields(Setting(read_tree(resource(reference, label), label), label), "")
+    common = tuple(_common(name, each, label) for name, each in fields.entries("suites"))
+    benchmarks: dict[tuple[str, str], tuple[Benchmark, str]] = {}
+    for key, each in fields.entries("benchmarks"):
+        for benchmark in _benchmarks(key, each, source, label):
+            name = (str(benchmark.suite), benchmark.name)
+            if name in benchmarks:
+                summary = f"{each.place}: suite {name[0]} has a benchmark {name[1]!r} already"
+                raise UsageError("duplicate-key", summary, "give one of them another name")
+            benchmarks[name] = benchmark, each.place
+    official = fields.tree("official")
+    fields.finish()
+    return SuiteFile(source, common, tuple(benchmarks.values()), Setting(official, label))
+
+
+def _common(name: str, fields: Fields, label: str) -> _Common:
+    _check_name(name, fields.place)
+    found = _Common(name, fields.text("summary", ""), _settings(fields.tree("settings"), label))
+    fields.finish()
+    return found
+
+
+def _benchmarks(key: str, fields: Fields, source: Source, label: str) -> list[Benchmark]:
+    """A benchmark, once for each suite that it is in."""
+    task, name, summary = fields.text("task"), fields.text("name", key), fields.text("summary", "")
+    names, settings = fields.texts("suites"), _settings(fields.tree("settings"), label)
+    fields.finish()
+    for each in (name, *names):
+        _check_name(each, fields.place)
+    if len(set(names)) < len(names):
+        raise fields.error("suites", "a suite is named twice", "name each of them once")
+    return [Benchmark(task, name, suite, summary, (settings,), source) for suite in names]
+
+
+def _settings(tree: Tree, label: str) -> Layer:
+    layer = flat(tree, label)
+    given = [key for key in layer if key.startswith("seeds.")]
+    if given and {f"seeds.{seed}" for seed in SEEDS} - layer.keys():
+        place = layer[given[0]].source
+        summary = f"{place}: seeds: a suite sets all of {', '.join(SEEDS)}, or none"
+        raise UsageError("missing-key", summary, "write all three, from the rules of the round")
+    return layer
+
+
+def _check_name(name: str, place: str) -> None:
+    if not is_file_name(name):
+        raise UsageError("bad-name", f"{place}: {name[:80]!r} cannot be a name", RULE)
