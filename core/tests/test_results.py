@@ -179,11 +179,16 @@ class TestFolder:
         """Half of it fits; there is no result, and nothing that looks like one."""
         folder = store.Folder.create(tmp_path, a_plan())
 
-        def half(data, file, **more):
-            file.write(json.dumps(data)[:500])
+        @contextmanager
+        def full(path):
+            with whole_files.writing(path) as file:
+                yield SimpleNamespace(write=lambda text: half(file, text))
+
+        def half(file, text):
+            file.write(text[:500])
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(json, "dump", half)
+        monkeypatch.setattr(store, "writing", full)
         with pytest.raises(OutputError) as caught:
             folder.commit(a_result())
         assert caught.value.code == "disk-full"
