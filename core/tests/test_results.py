@@ -6,14 +6,19 @@ import errno
 import io
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 from rich.console import Console
 
+from mlperf_mobile import events, whole_files
 from mlperf_mobile.errors import ExitCode, OutputError
 from mlperf_mobile.plan import DatasetRef, ModelRef, Plan
 from mlperf_mobile.results import recompose, store
+from mlperf_mobile.results.measured import Parts
 from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
 from mlperf_mobile.terminal.card import result_panel
 from mlperf_mobile.terminal.plans import plan_text
@@ -57,7 +62,14 @@ def a_plan(**more):
 
 
 def a_result(parts=PARTS, status=Status.COMPLETED, error=None, **more):
-    return compose(a_plan(**more), dict(parts), status, error, "/results/x")
+    return compose(a_plan(**more), sound(parts), status, error, "/results/x")
+
+
+def sound(parts):
+    """The parts; all of them can be held."""
+    found, unsound = Parts.read(parts)
+    assert unsound == ""
+    return found
 
 
 def without(*names):
@@ -207,7 +219,7 @@ class TestFolder:
     def test_names_in_any_script(self, tmp_path, name):
         plan = a_plan(model=ModelRef(name=name, path=f"/{name}.toy", format="toy"))
         folder = store.Folder.create(tmp_path, plan)
-        folder.commit(compose(plan, dict(PARTS), Status.COMPLETED, None, str(folder.final)))
+        folder.commit(compose(plan, sound(PARTS), Status.COMPLETED, None, str(folder.final)))
         assert store.read(folder.final).model.path == f"/{name}.toy"
 
 
@@ -306,7 +318,7 @@ class TestPanel:
         parts["accuracy"]["metric"] = odd
         error = ErrorFacts(code="worker-died", summary=odd, exit_code=7, stderr_tail=odd)
         plan = a_plan(task=odd, scenario=odd, backend=odd, model=ModelRef(name=odd, path="/m", format="toy"))
-        text = shown(compose(plan, parts, Status.FAILED, error, odd), width=400)
+        text = shown(compose(plan, sound(parts), Status.FAILED, error, odd), width=400)
         assert text.count(odd) >= 18
 
     @pytest.mark.parametrize(
@@ -361,17 +373,23 @@ class TestUnsoundParts:
             ("model", {"bytes": -(2**70)}),
         ],
     )
-    def test_the_numbers_stay(self, part, value):
+    def test_the_numbers_stay(self, tmp_path, part, value):
         ending = recompose.Ending(Status.COMPLETED, None, "/results/x")
-        result = recompose.composed(a_plan(), PARTS | {part: value}, ending, {})
+        result = recompose.of_journal(
+            tmp_path, a_plan(), recompose.Journal(ended=True, parts=PARTS | {part: value}), ending, {}
+        )
         assert (result.status, result.error.code, result.valid) == (Status.FAILED, "plugin-broken", False)
+        assert part in result.error.summary
         assert result.performance.latency_ns["p90"] == 2e6
         assert result.accuracy.value == 0.75
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), "fast", None])
-    def test_a_number_that_is_none_is_left_out(self, value):
+    def test_a_number_that_is_none_is_left_out(self, tmp_path, value):
         ending = recompose.Ending(Status.COMPLETED, None, "/results/x")
         parts = PARTS | {"performance": PARTS["performance"] | {"throughput": value}}
-        result = recompose.composed(a_plan(), parts, ending, {})
+        result = recompose.of_journal(tmp_path, a_plan(), recompose.Journal(ended=True, parts=parts), ending, {})
         assert (result.status, result.error.code, result.performance) == (Status.FAILED, "plugin-broken", None)
         assert result.accuracy.value == 0.75
+
+    def test_a_worker_names_parts_that_have_a_type(self):
+        assert set(Parts.model_fields) == set(get_args(events.PartName))

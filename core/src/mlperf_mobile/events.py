@@ -41,6 +41,13 @@ class Progress(_Event):
     left_s: float | None = None
 
 
+PartName = Literal[
+    "environment", "versions", "files", "model", "backend", "compiled", "placement", "warnings", "system",
+    "performance", "interruptions", "stops", "telemetry", "report", "repeated", "accuracy", "rescued", "left_behind",
+]  # fmt: skip
+"""What is measured; :class:`mlperf_mobile.results.measured.Parts` has the type of each."""
+
+
 class Measured(_Event):
     """A part of the result: what is told stays told, even if the worker dies afterwards."""
 

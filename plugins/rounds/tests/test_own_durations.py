@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlperf_mobile.results.model import Performance
+from mlperf_mobile.results.measured import Performance
 from mlperf_mobile_rounds.official.checks.own_sources import _lasted
 
 

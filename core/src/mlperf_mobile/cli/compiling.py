@@ -70,11 +70,13 @@ def handle(args: argparse.Namespace) -> int:
         try:
             with listener(plan.model.name, quiet=args.quiet) as listen:
                 parts = compile_model(plan, listen)
-            compiled = [{"accelerator": name} | each for name, each in parts["compiled"].items()]
+            compiled = [
+                {"accelerator": name} | each.model_dump(mode="json") for name, each in (parts.compiled or {}).items()
+            ]
             if args.export:
                 for each in compiled:
                     each["exported"] = str(_export(plan, each, args.export))
-            record |= {"compiled": compiled, "runtime": parts["backend"]["runtime"], "error": None}
+            record |= {"compiled": compiled, "runtime": parts.backend.runtime, "error": None}
         except MobileError as error:
             record |= {"compiled": [], "runtime": None, "error": error.record()}
             code = code or error.exit_code

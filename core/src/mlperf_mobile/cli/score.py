@@ -56,6 +56,7 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.printing import clean
     from mlperf_mobile.registry import Registry
     from mlperf_mobile.resources.cache import missing_resources
+    from mlperf_mobile.results.measured import Scored
     from mlperf_mobile.results.model import judged
     from mlperf_mobile.results.store import PLAN, read_plan
     from mlperf_mobile.scoring import score
@@ -72,7 +73,8 @@ def handle(args: argparse.Namespace) -> int:
             raise missing_resources(scoring.missing, scoring.cache.folder)
         started = time.perf_counter()
         warnings: list[str] = []
-        scored = asdict(score(registry, scoring, log, warnings.append)) | {"duration_s": time.perf_counter() - started}
+        found = score(registry, scoring, log, warnings.append)
+        scored = Scored.model_validate(asdict(found) | {"duration_s": time.perf_counter() - started})
     accuracy = judged(scored, scoring.quality, scoring.unverified)
     if args.json:
         record = {"schema": 1, "log": str(log), "task": scoring.task, "dataset": scoring.dataset.name}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from mlperf_mobile import events
 from mlperf_mobile.errors import ExitCode, MobileError
@@ -14,14 +13,15 @@ from mlperf_mobile.launch.local import Run
 from mlperf_mobile.plan import CompilePlan
 from mlperf_mobile.results import store
 from mlperf_mobile.results.journal import JournalFile
+from mlperf_mobile.results.measured import Parts
 from mlperf_mobile.results.model import Status
 
 
-def compile_model(plan: CompilePlan, listen: Callable[[events.Event], None]) -> dict[str, Any]:
+def compile_model(plan: CompilePlan, listen: Callable[[events.Event], None]) -> Parts:
     """Compile, or find what is kept.
 
     Returns:
-        What the worker told: ``model``, ``backend``, and ``compiled`` by accelerator.
+        What the worker reported: ``model``, ``backend``, and ``compiled`` by accelerator.
 
     Raises:
         MobileError: It cannot be done; the summary ends with the compiler's last words where the worker has none.
@@ -41,4 +41,4 @@ def compile_model(plan: CompilePlan, listen: Callable[[events.Event], None]) -> 
         last_words = error.stderr_tail.splitlines()[-1:]
         output = f"; its last words: {last_words[0][:300]}" if last_words and error.code.startswith("worker") else ""
         raise MobileError(error.code, error.summary + output, error.hint, ExitCode(error.exit_code))
-    return run.told.parts
+    return Parts.read(run.told.parts)[0]

@@ -20,7 +20,7 @@ from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.results import latencies, store
 from mlperf_mobile.results.journal import JournalFile
 from mlperf_mobile.results.model import ErrorFacts, Result, Status
-from mlperf_mobile.results.recompose import LEFT_BEHIND, Ending, Journal, concluded, of_journal, program
+from mlperf_mobile.results.recompose import Ending, Journal, concluded, of_journal, program
 
 
 def launch(plan: Plan, output: Path, listen: Callable[[events.Event], None]) -> Result:
@@ -108,7 +108,7 @@ class Run:
             interrupts.hold()
             end = worker.end()
         if end.left_behind:
-            left = events.Measured(part=LEFT_BEHIND, value=list(end.left_behind))
+            left = events.Measured(part="left_behind", value=list(end.left_behind))
             self.told.take(left)
             self._journal.write(events.encode(left))
         return self._verdict(end, interrupted, silent)

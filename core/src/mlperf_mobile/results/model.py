@@ -10,17 +10,16 @@ from typing import Any, Final, Literal
 from pydantic import Field, model_validator
 
 from mlperf_mobile import performance_score
-from mlperf_mobile.performance_score import PerformanceScore
 from mlperf_mobile.plan import Plan, RunFacts
 from mlperf_mobile.results import interruptions
 from mlperf_mobile.results.interruptions import Interruptions
+from mlperf_mobile.results.measured import FileFacts, Parts, Performance, Repeated, Scored
 from mlperf_mobile.results.parts import (
     CompiledFacts,
     Flag,
     Integer,
     Json,
     LoadFacts,
-    LoadGenFacts,
     Number,
     Origin,
     Part,
@@ -62,35 +61,6 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-class Performance(Part):
-    """What the timed run measured; times in nanoseconds unless named otherwise."""
-
-    latency_ns: dict[str, Number]
-    throughput: Number
-    """Samples per second of the timed region."""
-    queries: Integer
-    samples: Integer
-    duration_s: Number
-    expected_latency_ns: Integer | None = None
-    accelerators: dict[str, dict[str, Number]] = Field(default_factory=dict)
-    """What each did: ``sessions``, ``samples``, ``throughput``, and how ``busy`` they were, as a share of the time."""
-    loadgen: LoadGenFacts = Field(default_factory=LoadGenFacts)
-    latency_source: str | None = None
-    """``load generator`` where the saved latencies are those it counted, ``live`` where they were taken around each
-    call; None in results of earlier versions, which are live."""
-    score: PerformanceScore | None = None
-    """The number by which the run is compared; None where its scenario reports none, or the run did not end."""
-
-
-class Repeated(Part):
-    """What was answered once more after the timed run, and came out the same."""
-
-    responses: Integer
-    """How many; 0 where the scenario does not say which samples it answered first and last."""
-    variation: Number = 0.0
-    """How far the backend says its outputs lie apart, as a share of the largest; 0 for bit-equal."""
-
-
 class Accuracy(Part):
     """What the accuracy run found, beside the quality target; ``passed`` is None without a target."""
 
@@ -116,16 +86,6 @@ class ModelFacts(Part):
     format: str
     sha256: str | None = None
     bytes: Integer | None = None
-
-
-class FileFacts(Part):
-    """A file or folder that the run used, as it was before it was opened; it did not change until the run was over."""
-
-    path: str
-    sha256: str | None = None
-    """None for a folder, and for a file of more than 4 GiB."""
-    bytes: Integer
-    files: Integer
 
 
 class ErrorFacts(Part):
@@ -253,38 +213,37 @@ def _text(value: object) -> str:
 
 def compose(
     plan: Plan,
-    parts: dict[str, Any],
+    parts: Parts,
     status: Status,
     error: ErrorFacts | None,
     directory: str,
     logs: dict[str, str] | None = None,
     program: str = "",
 ) -> Result:
-    """The result of ``plan`` from the parts that its worker told, whether or not it told all of them."""
-    measured = dict(parts.get("performance") or {})
-    rules = [RuleResult.model_validate(rule) for rule in measured.pop("rules", ())]
-    performance = Performance.model_validate(measured) if measured else None
-    seen = interruptions.found(parts.get("interruptions"), parts.get("stops"))
+    """The result of ``plan`` from the parts that were measured, whether or not it has all of them."""
+    performance = parts.performance.performance if parts.performance else None
+    rules = list(parts.performance.rules) if parts.performance else []
+    seen = interruptions.found(parts.interruptions, parts.stops)
     if performance and seen:
         rules.append(interruptions.rule(seen))
-    accuracy = judged(parts["accuracy"], plan.quality, plan.unverified) if parts.get("accuracy") else None
+    accuracy = judged(parts.accuracy, plan.quality, plan.unverified) if parts.accuracy else None
     if accuracy and accuracy.passed is not None:
         rules.append(
             RuleResult(name="quality-target", ok=accuracy.passed, observed=accuracy.value, required=accuracy.target)
         )
-    backend = parts.get("backend") or {}
-    functional_only = str(backend.get("functional_only") or "")
+    functional_only = parts.backend.functional_only
     if performance and functional_only:
         rules.append(
             RuleResult(
                 name="real-hardware", ok=False, observed=plan.accelerator, required="hardware", note=functional_only
             )
         )
-    rules += submission_rules(plan, parts, functional_only)
+    rules += submission_rules(plan, parts.telemetry or TelemetryFacts(), functional_only)
     complete = (performance or not plan.has_performance) and (accuracy or not plan.has_accuracy)
     if status is not Status.COMPLETED or not complete:
         rules.append(RuleResult(name="completed", ok=False, observed=status.value, required="completed"))
     valid = all(rule.ok for rule in rules if rule.scope == "result")
+    left_behind = {"processes.left_behind": ", ".join(parts.left_behind)} if parts.left_behind else {}
     return Result(
         **plan.run_facts,
         schema=SCHEMA,
@@ -292,11 +251,15 @@ def compose(
         valid=valid,
         submittable=valid and all(rule.ok for rule in rules) if plan.official else None,
         model=ModelFacts(
-            name=plan.model.name, path=str(plan.model.path), format=plan.model.format, **(parts.get("model") or {})
+            name=plan.model.name,
+            path=str(plan.model.path),
+            format=plan.model.format,
+            sha256=parts.model.sha256,
+            bytes=parts.model.bytes,
         ),
         dataset=plan.dataset.name,
         performance_dataset=plan.performance_dataset.name if plan.performance_dataset else None,
-        runtime=backend.get("runtime"),
+        runtime=parts.backend.runtime,
         accelerator=plan.accelerator,
         functional_only=functional_only,
         rule_set=plan.rules,
@@ -305,18 +268,18 @@ def compose(
         rules=rules,
         performance=performance,
         accuracy=accuracy,
-        files={key: FileFacts.model_validate(told) for key, told in (parts.get("files") or {}).items()},
-        repeated=Repeated.model_validate(parts["repeated"]) if parts.get("repeated") else None,
-        placement=parts.get("placement"),
-        system=parts.get("system"),
-        compiled=parts.get("compiled"),
+        files=parts.files,
+        repeated=parts.repeated,
+        placement=parts.placement,
+        system=parts.system,
+        compiled=parts.compiled,
         interruptions=seen if performance else None,
-        telemetry=parts.get("telemetry"),
-        warnings=parts.get("warnings") or [],
+        telemetry=parts.telemetry,
+        warnings=parts.warnings,
         logs=logs or {},
-        report=parts.get("report"),
-        versions=(parts.get("versions") or {}) | (backend.get("versions") or {}),
-        environment=parts.get("environment") or {},
+        report=parts.report,
+        versions=parts.versions | parts.backend.versions,
+        environment=parts.environment | left_behind,
         notes=list(plan.notes),
         error=error,
         directory=directory,
@@ -324,26 +287,26 @@ def compose(
     )
 
 
-def judged(told: dict[str, Any], quality: QualitySettings | None, unverified: Mapping[str, str]) -> Accuracy:
+def judged(scored: Scored, quality: QualitySettings | None, unverified: Mapping[str, str]) -> Accuracy:
     """A score beside its quality target, which decides when it is of the same metric and has a source.
 
     Args:
-        told: The score's ``metric``, ``value``, ``samples`` and ``details``, and how long it took.
+        scored: What the metric found.
         quality: The target.
         unverified: Settings without a reliable source, and why.
     """
-    if quality and quality.metric != told["metric"]:
+    if quality and quality.metric != scored.metric:
         quality = None
     doubt = next((why for key, why in unverified.items() if key == "quality"), "") if quality else ""
     return Accuracy(
-        metric=told["metric"],
-        value=told["value"],
+        metric=scored.metric,
+        value=scored.value,
         reference=quality.reference if quality else None,
         target=quality.target if quality else None,
-        passed=told["value"] >= quality.target if quality and not doubt else None,
-        samples=told["samples"],
-        duration_s=told["duration_s"],
-        details=told.get("details", {}),
+        passed=scored.value >= quality.target if quality and not doubt else None,
+        samples=scored.samples,
+        duration_s=scored.duration_s,
+        details=scored.details,
         source=quality.source if quality else "",
         unverified=doubt,
     )

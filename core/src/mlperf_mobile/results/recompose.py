@@ -10,15 +10,15 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from mlperf_mobile import events
 from mlperf_mobile.contracts import LIVE
 from mlperf_mobile.errors import ExitCode, OutputError
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.regular_files import open_regular
 from mlperf_mobile.results import latencies, store
+from mlperf_mobile.results.measured import Parts, Performance, Timed
 from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
+from mlperf_mobile.results.parts import TelemetryFacts
 from mlperf_mobile.telemetry import summary, timeline
 
 MOST_PARTS = 64 << 20
@@ -26,10 +26,6 @@ MOST_PARTS = 64 << 20
 
 _IMPOSSIBLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """Exceptions raised by composing if the parts in a journal are not those of a worker."""
-RESCUED = "rescued"
-"""A part: the numbers of a timed run whose latencies could not be saved."""
-LEFT_BEHIND = "left_behind"
-"""A part: processes that the worker had started and that could not be ended."""
 _MOST_STRANGE = 100
 _HEAD = 96
 """A line of ours has its kind within this many bytes."""
@@ -87,7 +83,7 @@ class Journal:
     @property
     def has_numbers(self) -> bool:
         """Whether it has anything that would have to be measured again."""
-        return not self.parts.keys().isdisjoint(("performance", "accuracy", RESCUED))
+        return not self.parts.keys().isdisjoint(("performance", "accuracy", "rescued"))
 
 
 @cache
@@ -182,16 +178,23 @@ def of_journal(folder: Path, plan: Plan, journal: Journal, ending: Ending, logs:
         OutputError: No run measures what the journal says.
     """
     try:
-        seen = _ending(journal, ending)
-        parts = dict(journal.parts)
-        if seen.status is not Status.COMPLETED:
-            parts |= partial(folder, parts, journal.timed)
-        return composed(plan, parts, seen, logs)
+        end = _ending(journal, ending)
+        parts, unsound = Parts.read(journal.parts)
+        if end.status is not Status.COMPLETED:
+            parts = rescued(folder, parts, journal.timed)
+        status, error = (Status.FAILED, _reported(unsound)) if unsound else (end.status, end.error)
+        return compose(plan, parts, status, error, end.directory, logs, end.program)
     except _IMPOSSIBLE as error:
         text = f"{folder}: {store.PLAN} and {store.EVENTS} are not those of a run: {type(error).__name__}: {error}"[
             :500
         ]
         raise OutputError("result-damaged", text, "a file was changed by hand") from error
+
+
+def _reported(unsound: str) -> ErrorFacts:
+    """A part that cannot be held is left out, and fails the run; it never costs the numbers that were measured."""
+    text = f"a plugin reported an invalid value: {unsound}"
+    return ErrorFacts(code="plugin-broken", summary=text, hint="see events.jsonl", exit_code=ExitCode.BACKEND)
 
 
 def _ending(journal: Journal, ending: Ending) -> Ending:
@@ -216,71 +219,32 @@ def _ending(journal: Journal, ending: Ending) -> Ending:
     return ending
 
 
-def partial(folder: Path, parts: dict[str, Any], timed: events.Progress | None) -> dict[str, Any]:
-    """The parts of an interrupted timed run, from its latencies; they fail the rule ``completed``.
+def rescued(folder: Path, parts: Parts, timed: events.Progress | None) -> Parts:
+    """The parts of a run that did not complete, with those of its timed run as far as its files have them.
 
-    Where not even its progress is known, its duration is the sum of its latencies.
+    They fail the rule ``completed``. Where not even its progress is known, its duration is the sum of its latencies.
     """
-    if "performance" in parts:
-        return {}
-    found: dict[str, Any] = {"performance": parts.get(RESCUED)}
-    if not isinstance(found["performance"], dict):
-        values = latencies.read(folder / latencies.FILE)
-        if not values:
-            return {}
-        done, seconds = len(values), sum(values) / 1e9
-        if timed and timed.elapsed_s > 0:
-            done, seconds = timed.done, timed.elapsed_s
-        found["performance"] = {
-            "latency_ns": latencies.summary(values),
-            "throughput": done / seconds if seconds > 0 else 0.0,
-            "queries": len(values),
-            "samples": len(values),
-            "duration_s": seconds,
-            "latency_source": LIVE,
-        }
+    if parts.performance or not (performance := parts.rescued or _saved(folder, timed)):
+        return parts
+    found: dict[str, Any] = {"performance": Timed.model_validate(performance.model_dump(exclude_unset=True))}
     rows = folder / timeline.FILE
-    if rows.is_file() and "telemetry" not in parts:
-        found["telemetry"] = summary.of(timeline.read(rows))
-    return found
+    if rows.is_file() and not parts.telemetry:
+        found["telemetry"] = TelemetryFacts.model_validate(summary.of(timeline.read(rows)))
+    return parts.model_copy(update=found)
 
 
-def composed(plan: Plan, parts: dict[str, Any], ending: Ending, logs: dict[str, str]) -> Result:
-    """The result of ``parts``; if a plugin reported an invalid value, the run has failed with that error.
-
-    Only the parts that cannot be held are left out: a bad report never costs the numbers that were measured.
-    """
-    left, environment = parts.get(LEFT_BEHIND), parts.get("environment") or {}
-    if isinstance(left, list) and isinstance(environment, dict):
-        parts = parts | {"environment": environment | {"processes.left_behind": ", ".join(map(str, left))}}
-    status, error = ending.status, ending.error
-    while True:
-        try:
-            return compose(plan, parts, status, error, ending.directory, logs, ending.program)
-        except ValidationError as wrong:
-            unsound = _unsound(wrong) & parts.keys()
-            if not unsound:
-                raise
-            first = wrong.errors()[0]
-            where = ".".join((wrong.title, *map(str, first["loc"])))
-            text = f"a plugin reported an invalid value: {where}: {first['msg']}"
-            status = Status.FAILED
-            error = ErrorFacts(code="plugin-broken", summary=text, hint="see events.jsonl", exit_code=ExitCode.BACKEND)
-            parts = {key: value for key, value in parts.items() if key not in unsound}
-
-
-def _unsound(wrong: ValidationError) -> set[str]:
-    """The parts that a result was refused for, by the model that refused it or the result's field."""
-    if wrong.title != "Result":
-        return {_PART_OF.get(wrong.title, "")}
-    fields = {str(error["loc"][0]) for error in wrong.errors()}
-    return fields | ({"backend"} if fields & {"runtime", "versions", "functional_only"} else set())
-
-
-_PART_OF = {
-    "Performance": "performance",
-    "RuleResult": "performance",
-    "Repeated": "repeated",
-    "Accuracy": "accuracy",
-    "ModelFacts": "model",
-}
+def _saved(folder: Path, timed: events.Progress | None) -> Performance | None:
+    values = latencies.read(folder / latencies.FILE)
+    if not values:
+        return None
+    done, seconds = len(values), sum(values) / 1e9
+    if timed and timed.elapsed_s > 0:
+        done, seconds = timed.done, timed.elapsed_s
+    return Performance(
+        latency_ns=latencies.summary(values),
+        throughput=done / seconds if seconds > 0 else 0.0,
+        queries=len(values),
+        samples=len(values),
+        duration_s=seconds,
+        latency_source=LIVE,
+    )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from mlperf_mobile.plan import Official, Plan
+from mlperf_mobile.results.parts import TelemetryFacts
 from mlperf_mobile.results.rule import RuleResult
 
 
-def submission_rules(plan: Plan, parts: Mapping[str, Any], functional_only: str) -> list[RuleResult]:
+def submission_rules(plan: Plan, telemetry: TelemetryFacts, functional_only: str) -> list[RuleResult]:
     """The rules of the plan's round, each with what was seen and what is required; none outside of the rounds.
 
     Sources: mobile_open, rules/submissionRuleV3_0.adoc (power, one uninterrupted run) and
@@ -17,7 +15,7 @@ def submission_rules(plan: Plan, parts: Mapping[str, Any], functional_only: str)
 
     Args:
         plan: What was run.
-        parts: What its worker told.
+        telemetry: What the device did during the timed run.
         functional_only: Why its speed says nothing.
     """
     official = plan.official
@@ -44,7 +42,7 @@ def submission_rules(plan: Plan, parts: Mapping[str, Any], functional_only: str)
     if functional_only:
         found.append(RuleResult(name="real-device", ok=False, observed=functional_only, required="hardware"))
     if plan.has_performance:
-        found += _performance_rules(plan, official, parts)
+        found += _performance_rules(plan, official, telemetry)
     if plan.has_accuracy:
         found.append(_same("data-of-the-round", plan.dataset.name, official.dataset, "accuracy"))
         if plan.quality is None or "quality" in plan.unverified:
@@ -55,7 +53,7 @@ def submission_rules(plan: Plan, parts: Mapping[str, Any], functional_only: str)
     return [rule.model_copy(update={"scope": "submission"}) for rule in found]
 
 
-def _performance_rules(plan: Plan, official: Official, parts: Mapping[str, Any]) -> list[RuleResult]:
+def _performance_rules(plan: Plan, official: Official, telemetry: TelemetryFacts) -> list[RuleResult]:
     timed = plan.performance_dataset or plan.dataset
     load = plan.load
     found = [
@@ -65,8 +63,7 @@ def _performance_rules(plan: Plan, official: Official, parts: Mapping[str, Any])
         _at_least("counts-of-the-round", load.min_query_count, official.min_query_count, "queries at least"),
         _at_least("duration-of-the-round", load.min_duration_s, official.min_duration_s, "seconds at least"),
     ]
-    telemetry = parts.get("telemetry") or {}
-    if (powered := telemetry.get("external_power")) is not None:
+    if (powered := telemetry.external_power) is not None:
         found.append(
             RuleResult(
                 name="on-battery",
@@ -75,8 +72,8 @@ def _performance_rules(plan: Plan, official: Official, parts: Mapping[str, Any])
                 required="battery",
             )
         )
-    if (throttled := telemetry.get("throttled")) is not None:
-        evidence = "; ".join(map(str, telemetry.get("evidence", ())))
+    if (throttled := telemetry.throttled) is not None:
+        evidence = "; ".join(telemetry.evidence)
         found.append(
             RuleResult(name="no-throttling", ok=not throttled, observed=bool(throttled), required=False, note=evidence)
         )

@@ -15,7 +15,8 @@ from mlperf_mobile.performance_score import displayed, shown
 from mlperf_mobile.plugin import Remark
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.results import latencies
-from mlperf_mobile.results.model import Accuracy, Performance, Result
+from mlperf_mobile.results.measured import Performance
+from mlperf_mobile.results.model import Accuracy, Result
 from mlperf_mobile.results.parts import TelemetryFacts
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.sessions.repeat import Repeated

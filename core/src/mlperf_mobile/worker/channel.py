@@ -71,7 +71,7 @@ class Channel:
     def phase(self, name: str, step: str = "") -> None:
         self.send(events.Phase(name=name, step=step[:200]))
 
-    def measured(self, part: str, value: object) -> None:
+    def measured(self, part: events.PartName, value: object) -> None:
         self.send(events.Measured(part=part, value=value))
 
 

@@ -18,7 +18,6 @@ from mlperf_mobile import events
 from mlperf_mobile.contracts.scenario import LIVE
 from mlperf_mobile.errors import ExitCode, OutputError
 from mlperf_mobile.results.latencies import FILE, replace, summary, write_at
-from mlperf_mobile.results.recompose import RESCUED
 from mlperf_mobile.results.store import WORKER_LOG
 from mlperf_mobile.streams import guard
 from mlperf_mobile.worker.channel import Channel
@@ -170,7 +169,7 @@ class Watch(threading.Thread):
             return
         seconds = max(time.monotonic() - meter.started, 1e-9)
         self._channel.measured(
-            RESCUED,
+            "rescued",
             {
                 "latency_ns": summary(values),
                 "throughput": len(values) / seconds,

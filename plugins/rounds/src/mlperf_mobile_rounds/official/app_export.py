@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.errors import OutputError
-from mlperf_mobile.results.model import Accuracy, Performance, Result
+from mlperf_mobile.results.measured import Performance
+from mlperf_mobile.results.model import Accuracy, Result
 from mlperf_mobile_rounds.official import benchmarks
 from mlperf_mobile_rounds.official.app_results import OFFLINE, SINGLE_STREAM
 

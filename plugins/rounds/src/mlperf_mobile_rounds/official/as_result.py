@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.config.suites import SEEDS
-from mlperf_mobile.results.model import SCHEMA, Accuracy, ModelFacts, Performance, Result, Status
+from mlperf_mobile.results.measured import Performance
+from mlperf_mobile.results.model import SCHEMA, Accuracy, ModelFacts, Result, Status
 from mlperf_mobile.results.parts import LARGEST
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile_rounds.official import benchmarks, told_accuracy, verdict

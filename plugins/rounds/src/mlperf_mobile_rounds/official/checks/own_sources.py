@@ -14,7 +14,8 @@ from mlperf_mobile.contracts import COUNTED
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.regular_files import open_regular
 from mlperf_mobile.results import latencies, store
-from mlperf_mobile.results.model import Performance, Result, Status
+from mlperf_mobile.results.measured import Performance
+from mlperf_mobile.results.model import Result, Status
 from mlperf_mobile.results.parts import SystemFacts
 from mlperf_mobile_rounds.official import verdict
 from mlperf_mobile_rounds.official.findings import Place, Report
