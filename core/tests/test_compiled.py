@@ -171,7 +171,7 @@ class TestFailures:
             (folder / "model.bin").symlink_to("/etc/passwd")
             return Artifact(folder / "model.bin", "npu")
 
-        with pytest.raises(BackendError, match="no file"):
+        with pytest.raises(BackendError, match="not a regular file"):
             obtain(store, link, otherwise)
         assert store.all() == []
 

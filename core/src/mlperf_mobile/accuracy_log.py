@@ -63,7 +63,7 @@ class _Reader:
         if not first:  # LoadGen was ended before it wrote anything
             return
         if first != "[":
-            raise self._wrong("the accuracy log is no list")
+            raise self._wrong("the accuracy log is not a list")
         self._move(self._at + 1)
         if self._next() == "]":
             self._move(self._at + 1)

@@ -36,7 +36,7 @@ def batch_misfit(count: int, batch: int, model: str) -> BackendError:
 
 
 class OpenShapes(ModelError):
-    """The error ``open-shape``: a model leaves sizes open, and nobody has said them.
+    """The error ``open-shape``: a model leaves sizes open, and no setting gives them.
 
     Whoever catches it may say them, and compile or load again.
 
@@ -63,8 +63,8 @@ def sized(inputs: Sequence[TensorSpec], requested: Shapes, model: str) -> tuple[
         model: The model's name.
 
     Raises:
-        OpenShapes: ``open-shape``: an input that is not asked for is open.
-        ModelError: ``input-shapes``: there is no such input, or the model fixes another shape.
+        OpenShapes: ``open-shape``: an input has open sizes, and none were requested.
+        ModelError: ``input-shapes``: the model has no such input, or fixes another shape.
     """
     by_name = {spec.name: spec for spec in inputs}
     for name, shape in requested.items():
@@ -86,7 +86,7 @@ def sized(inputs: Sequence[TensorSpec], requested: Shapes, model: str) -> tuple[
 
 
 def fixed(inputs: Sequence[TensorSpec], requested: Shapes, model: str, label: str) -> None:
-    """For backends that cannot size inputs: refuse what is open, and what is asked for otherwise.
+    """For backends that cannot size inputs: refuse open sizes, and requests for other sizes.
 
     Args:
         inputs: All inputs of the model, as the file describes them.
@@ -154,7 +154,7 @@ def outputs_apart(one: Tensors, other: Tensors, specs: Sequence[TensorSpec], var
         specs: The session's outputs.
         variation: As a share of the largest absolute value in ``one``'s tensor; 0 asks for the same bits. A quantised
             tensor may always differ by one step where anything may differ at all, and whole numbers without a scale in
-            anything: an index or a count tells nothing by being near another.
+            anything: an index or a count that is near another means nothing.
     """
     for spec, here, there in zip(specs, one, other, strict=True):
         if np.array_equal(here, there):

@@ -27,7 +27,7 @@ class PerformanceScore:
     """``"ns"``, ``"samples/s"``, ``"queries/s"``, or one of the scenario's own."""
     higher_is_better: bool
     percentile: float | None = None
-    """Of the run's latencies, between 0 and 1; None when the score is no percentile of them."""
+    """Of the run's latencies, between 0 and 1; None if the score is not a percentile of them."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.value) and self.value >= 0):

@@ -8,7 +8,7 @@ David and Nagaraja, Order Statistics, 2003, section 7.1).
 Latencies of one run are not independent: a device warms up, and neighbours share their fate. ``n`` is therefore the
 number of independent ones that would know as little, by the variance of batch means of "is over the percentile" (Law,
 Simulation Modeling and Analysis, on batch means). An interval speaks of this run; how far off the next run is, only
-repeated runs can tell.
+repeated runs can show.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SMALLEST_BATCH = 16
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where the true value lies, with ``confidence``; ``low`` 0 and ``high`` infinity where there is no bound."""
+    """Where the true value lies, with ``confidence``; ``low`` 0 and ``high`` infinity where it is unbounded."""
 
     low: float
     high: float
@@ -58,7 +58,7 @@ class Sample:
         latencies_ns: In order of completion, in nanoseconds.
 
     Raises:
-        ValueError: There are none, or one of them is not over zero.
+        ValueError: There are none, or one is not positive.
     """
 
     def __init__(self, latencies_ns: Sequence[int]) -> None:
@@ -80,7 +80,7 @@ class Sample:
         return int(self._sorted[min(int(len(self) * percentile), len(self) - 1)])
 
     def independent(self, percentile: float) -> int:
-        """How many independent latencies would tell as much about the percentile; at most all of them."""
+        """How many independent latencies would be as informative about the percentile; at most all of them."""
         if percentile not in self._independent:
             self._independent[percentile] = self._counted(percentile)
         return self._independent[percentile]

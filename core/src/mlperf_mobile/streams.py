@@ -68,7 +68,7 @@ class _Strict(io.FileIO):
 def standard() -> Iterator[None]:
     """The streams of a command: errors go where they can, and output that cannot be written is an error.
 
-    Streams that somebody has put in the place of the interpreter's stay.
+    Streams that were put in the place of the interpreter's stay.
     """
     guard()
     before = sys.stdin, sys.stdout, sys.stderr

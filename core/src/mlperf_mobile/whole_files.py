@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever happens while they are written."""
+"""Files that are written whole or not at all, even if the process dies meanwhile."""
 
 from __future__ import annotations
 

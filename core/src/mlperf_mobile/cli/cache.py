@@ -1,4 +1,4 @@
-"""``mlperf-mobile cache``: what is kept of compiled models, whether it is whole, and how to get rid of it."""
+"""``mlperf-mobile cache``: lists, verifies and prunes cached compiled models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EXAMPLES = """examples:
   mlperf-mobile cache prune --days 30             remove what has not been used for 30 days, and what is damaged
   mlperf-mobile cache prune --megabytes 500       keep the most recently used ones, up to this size
   mlperf-mobile cache prune --all
-Downloads are looked after by 'mlperf-mobile fetch'; encoded samples look after themselves.
+Manage downloads with 'mlperf-mobile fetch'. Encoded samples are evicted automatically.
 """
 _DAY_S = 86400
 
@@ -98,7 +98,7 @@ def _prune(args: argparse.Namespace, store: CompiledStore) -> int:
 
 
 def _record(kept: Kept, damage: str | None) -> dict[str, Any]:
-    """One compiled model; ``damage`` is None where nobody looked."""
+    """One compiled model; ``damage`` is None if it was not verified."""
     entry = kept.entry
     state = "kept" if damage is None else f"damaged: {damage}" if damage else "whole"
     used = datetime.fromtimestamp(kept.used, UTC).isoformat(timespec="seconds") if kept.used else ""

@@ -62,7 +62,7 @@ def handle(args: argparse.Namespace) -> int:
 
 
 def _asked_for(registry: Registry, request: Request, *, everything: bool) -> tuple[Cache, Wanted]:
-    """The resources of the benchmarks asked for, or everything that their tasks know of; and what each of them is."""
+    """The resources of the selected benchmarks, or everything that their tasks know; and what each of them is."""
     from mlperf_mobile.config.asked import Asked
     from mlperf_mobile.config.selection import select
 
@@ -94,7 +94,7 @@ def _fetch(args: argparse.Namespace, cache: Cache, resources: Wanted) -> int:
 
 
 def _verify(args: argparse.Namespace, cache: Cache, resources: Wanted) -> int:
-    """Read everything that is there; everything is looked at, whatever is found damaged."""
+    """Verify every file that is there, even after one was found damaged."""
     records, code = [], ExitCode.OK
     for resource, what in resources.items():
         state, note = str(cache.state(resource)), ""

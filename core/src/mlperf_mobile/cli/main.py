@@ -1,4 +1,4 @@
-"""The entry point: parses the command line, runs one command, and tells every error in one line."""
+"""The entry point: parses the command line, runs one command, and prints every error as one line."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _main(argv: list[str] | None) -> int:
     except BrokenPipeError:  # whoever read our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
-    except Exception as error:  # noqa: BLE001  a defect, too, is told in one line
+    except Exception as error:  # noqa: BLE001  a defect, too, is printed as one line
         if getattr(args, "debug", False) or os.environ.get("MLPERF_MOBILE_DEBUG"):
             import traceback
 

@@ -160,7 +160,7 @@ def _resume(args: argparse.Namespace) -> int:
             "resume", "a session is resumed with its own settings", "give no other arguments with --resume FILE"
         )
     with read(args.resume).owned():
-        session = read(args.resume)  # as it is now that nobody else changes it
+        session = read(args.resume)  # again, now that no other process can change it
         session.interruptions += 1
         return _carry_out(args, session, settle(session))
 
@@ -214,7 +214,7 @@ def _run(args: argparse.Namespace, session: Session) -> Iterator[Result]:
 
 
 def _recover(args: argparse.Namespace, output: Path) -> None:
-    """Make results of runs in the same place that were cut short and belong to nobody."""
+    """Compose the results of interrupted runs in the same folder whose process has ended."""
     from mlperf_mobile.launch.recover import recover_all
     from mlperf_mobile.results.model import Result
 

@@ -1,4 +1,4 @@
-"""One benchmark as it was asked for: its layers of settings, its data and its model; no backend is chosen yet."""
+"""One requested benchmark: its layers of settings, its data and its model, before a backend is chosen."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Data:
 
 
 class Wanted:
-    """A model as it was asked for, and its layers of settings, the weakest first.
+    """A requested model, and its layers of settings, the weakest first.
 
     Args:
         registry: What is installed.
@@ -60,7 +60,7 @@ class Wanted:
         given = (request.file, request.environment, request.flags)
         own = [layer for each in given for layer in (each, *(under(each, prefix) for prefix in prefixes))]
         self.own = {id(setting) for layer in own for setting in layer.values()}
-        """The settings of the user's, by identity, whatever their keys become."""
+        """The user's settings, by identity, because their keys may change."""
         self.of_suite = [without_selection(layer) for layer in suite_layers]
         self.above = [*self.of_suite, *(without_selection(layer) for layer in own)]
         self.peek = layers.merge([catalogue.defaults, *self.above])
@@ -123,7 +123,7 @@ class Asked(Wanted):
         """The data set with its path: the one given in ``setting``, or the catalogue's.
 
         Raises:
-            DataError: It needs a path, and there is none, or nothing is there.
+            DataError: It needs a path, and has none, or nothing is there.
         """
         path, info = None, data.offer.info
         if setting and setting.value is not None:

@@ -29,7 +29,7 @@ class Place(Strict):
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     md5: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
     bytes: int | None = Field(default=None, ge=1)
-    unpack: bool = Field(default=False, description="the download is an archive, and its content is wanted")
+    unpack: bool = Field(default=False, description="unpack the download, which is an archive")
     folder: str = Field(default="", description="which folder or file of the archive's content")
     about: str = Field(default="", description="for local://: which files belong there, and where to get them")
 
@@ -39,7 +39,7 @@ class Place(Strict):
             raise ValueError("either 'file' or 'url' is needed")
         checked_below(self.file or "")
         checked_below(self.folder)
-        _ = self.resource  # a URL that cannot be used is told here
+        _ = self.resource  # raises for a URL that cannot be used
         return self
 
     @property

@@ -26,7 +26,7 @@ def choose(request: Wanted) -> tuple[ModelRef, Offer[BackendInfo]]:
         BackendError: The backend lacks something that it needs.
     """
     if request.model_name is None:
-        raise UsageError("no-model", "no model is named, and there is no default", "give one with --model")
+        raise UsageError("no-model", "no model is named, and the task has no default", "give one with --model")
     if request.entry is None:
         model = _file(request)
         return model, _backend(request, (model.format,), model.path.name)
@@ -35,10 +35,10 @@ def choose(request: Wanted) -> tuple[ModelRef, Offer[BackendInfo]]:
 
 
 def accelerators(text: str | None, backend: BackendInfo, source: str) -> dict[str, int | None]:
-    """``"cpu:2,npu"`` as the number of sessions on each, None where it is not told; the backend's default for None.
+    """``"cpu:2,npu"`` as the number of sessions on each, None where it is not given; the backend's default for None.
 
     Raises:
-        UsageError: One is unknown or named twice, or a number is none.
+        UsageError: One is unknown or named twice, or a number is not a session count.
     """
     found: dict[str, int | None] = {}
     for part in (text or backend.accelerators[0]).split(","):
@@ -50,7 +50,7 @@ def accelerators(text: str | None, backend: BackendInfo, source: str) -> dict[st
             raise UsageError("bad-value", f"{source}: {name} is named twice", f"write {name}:2 for two sessions")
         if colon and not (count.isascii() and count.isdigit() and 1 <= int(count) <= MAX_SESSIONS):
             hint = f"write {name}:N, with N from 1 to {MAX_SESSIONS}"
-            raise UsageError("bad-value", f"{source}: {count!r} is no number of sessions", hint)
+            raise UsageError("bad-value", f"{source}: {count!r} is not a session count", hint)
         found[name] = int(count) if colon else None
     return found
 

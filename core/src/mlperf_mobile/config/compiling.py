@@ -1,4 +1,4 @@
-"""Turns what the user asked for into plans to compile models; no data set, no scenario."""
+"""Turns the user's request into plans to compile models; no data set, no scenario."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Compilations:
 
 
 def resolve_compilations(registry: Registry, request: Request) -> Compilations:
-    """One plan for each model of the benchmarks asked for, or for the model file that is named without a task.
+    """One plan for each model of the selected benchmarks, or for the model file that is named without a task.
 
     Raises:
         UsageError: A name, key or value is wrong.

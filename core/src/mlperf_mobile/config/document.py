@@ -55,7 +55,7 @@ def read_resource(reference: str, label: str) -> Layer:
     """The settings in a package resource, named ``"package:resource"``, or under one of its keys: ``"…#key"``.
 
     Raises:
-        UsageError: There is no such resource or key, or it is not the YAML of one mapping.
+        UsageError: The resource or key does not exist, or is not the YAML of one mapping.
     """
     where, _, part = reference.partition("#")
     tree = read_tree(resource(where, label), label)
@@ -210,10 +210,14 @@ def _flatten(tree: Tree, prefix: str) -> Iterator[tuple[str, Setting]]:
 
 
 def _items(mapping: yaml.MappingNode, label: str, prefix: str = "") -> Iterator[tuple[str, str, yaml.Node]]:
+<<<<<<< HEAD
     """Each key with its place and its value; a key is the text that stands there, whatever it looks like.
 
     ``prefix`` is for messages.
     """
+=======
+    """Each key with its place and its value; a key is the text in the file, even if it looks like a number."""
+>>>>>>> 05c3464 (Word docstrings and messages of the core plainly)
     seen: set[str] = set()
     for key, value in mapping.value:
         place = _place(label, key)

@@ -51,9 +51,9 @@ def idle(
     Args:
         own: What the user set, by full name.
         settings: The run's.
-        accelerators: With the numbers of sessions that are asked for.
+        accelerators: With the requested numbers of sessions.
         scenario: Its name.
-        ignores: What the scenario makes nothing of, and why.
+        ignores: What the scenario ignores, and why.
         times_other_data: There is a data set for the timed run alone.
         performance_runs: How many there are in the session.
     """

@@ -61,7 +61,7 @@ def from_assignments(assignments: Iterable[str]) -> Layer:
 
 
 def merge(layers: Iterable[Layer]) -> Layer:
-    """One layer in which later layers win, key by key; a value replaces a mapping of the same name, and reversely."""
+    """One layer in which later layers win, key by key; a value replaces a mapping of the same name, and vice versa."""
     merged: Layer = {}
     for layer in layers:
         for key, setting in layer.items():
@@ -129,7 +129,7 @@ def _check_nested(key: str, setting: Setting) -> None:
 def check(model: type[ModelT], layer: Layer, prefix: str = "") -> ModelT:
     """Build ``model`` from the settings under ``prefix``.
 
-    A boolean is no number, a number no boolean, and a text neither of them, in options of plugins as well.
+    Booleans, numbers and texts are never converted into one another, in options of plugins either.
 
     Raises:
         UsageError: A value does not fit; names its place, its key and what it should be.

@@ -1,4 +1,4 @@
-"""Turns what the user asked for into Plans, and checks everything before anything starts."""
+"""Turns the user's request into Plans, and checks everything before anything starts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Resolved:
 
 
 def resolve(registry: Registry, request: Request, repeat: int = 1) -> Resolved:
-    """One plan for each benchmark asked for.
+    """One plan for each selected benchmark.
 
     Args:
         registry: What is installed.
@@ -80,7 +80,7 @@ def resolve(registry: Registry, request: Request, repeat: int = 1) -> Resolved:
 
 
 def mode_of(request: Request) -> str:
-    """The mode asked for, as text; it is checked with the other settings."""
+    """The requested mode, as text; it is checked with the other settings."""
     setting = request.merged().get("mode")
     return str(setting.value) if setting else Mode.BOTH.value
 
@@ -130,7 +130,7 @@ class _Resolution:
         )
 
     def _ignores(self) -> dict[str, str]:
-        """What the scenario makes nothing of, and why; the scenario is loaded only where that could matter."""
+        """What the scenario ignores, and why; the scenario is loaded only where that could matter."""
         info = self.scenario.info
         found = dict.fromkeys(info.ignores, "it does not use it")
         own = {key for key, setting in self.layer.items() if id(setting) in self.asked.own}

@@ -1,4 +1,4 @@
-"""Turns what the user asked for into what is needed to score an accuracy log; no model, no backend."""
+"""Turns the user's request into what scores an accuracy log; no model, no backend."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def scoring_of(plan: Plan) -> Scoring:
 
 
 def resolve_scoring(registry: Registry, request: Request) -> Scoring:
-    """What scores the answers to the one benchmark asked for.
+    """What scores the answers to the one selected benchmark.
 
     Raises:
         UsageError: A name, key or value is wrong, or several benchmarks are named.

@@ -1,4 +1,4 @@
-"""Chooses what runs: the benchmarks of a suite, the tasks that the user asked for, or the quickstart."""
+"""Chooses what runs: the benchmarks of a suite, the tasks that the user named, or the quickstart."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_SUITE = "quickstart"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user asked for: three layers, the weakest first."""
+    """The user's request: three layers, the weakest first."""
 
     file: Layer = field(default_factory=dict)
     environment: Layer = field(default_factory=dict)

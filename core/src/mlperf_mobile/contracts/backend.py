@@ -57,7 +57,7 @@ class CompileRequest:
     beside: tuple[str, ...] = ()
     """Other accelerators that the same run uses at the same time."""
     report: Callable[[str], None] = lambda step: None
-    """May be told what the compiler is at: ``"quantising"``; shown as progress."""
+    """Call it with the compiler's current step, ``"quantising"``; it is shown as progress."""
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Shapes of one sample for inputs that the model leaves open, by name: ``{"image": (1, 128, 128, 3)}``.
 
@@ -87,7 +87,7 @@ class Placement:
     operations: Mapping[str, int]
     """Operations per accelerator: ``{"htp": 64, "cpu": 2}``."""
     kernels: Mapping[str, int] = field(default_factory=dict)
-    """Operations per kernel library, where the runtime tells: ``{"xnnpack": 60, "builtin": 2}``."""
+    """Operations per kernel library, where the runtime reports them: ``{"xnnpack": 60, "builtin": 2}``."""
     names: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Operation names per accelerator, where known: ``{"cpu": {"SOFTMAX": 2}}``."""
 
@@ -137,10 +137,10 @@ class TokenSession(Session, Protocol):
 
 @runtime_checkable
 class ReportingSession(Session, Protocol):
-    """A session that has more to tell about its runs than the clock: on-hardware durations, a profile."""
+    """A session that can report more about its runs than the clock: on-hardware durations, a profile."""
 
     def report(self) -> Mapping[str, Any]:
-        """Plain JSON data, asked for once, after the last timed run and before the session closes; not timed."""
+        """Plain JSON data; called once, after the last timed run and before the session closes; not timed."""
         ...
 
 
@@ -154,7 +154,7 @@ class MeteredSession(Session, Protocol):
         ...
 
     def energy_joules(self) -> float:
-        """Joules since any moment, of all sessions there; asked for from a thread of its own while sessions work."""
+        """Joules since any moment, of all sessions there; called from a thread of its own while sessions work."""
         ...
 
 
@@ -162,7 +162,7 @@ class MeteredSession(Session, Protocol):
 class VaryingSession(Session, Protocol):
     """A session whose outputs for one sample differ a little from run to run, because sums are added in any order.
 
-    Every other session gives the same bits whenever it gets the same sample, whatever it inferred in between.
+    Every other session gives the same bits whenever it gets the same sample, regardless of what it inferred in between.
     """
 
     @property
@@ -195,7 +195,7 @@ class Backend(Protocol):
         """Prepare the model ahead of time; interpreters return the model itself.
 
         What is written into ``request.directory`` is kept by the core, under the content of the model, the versions
-        that :meth:`probe` tells, the options, the accelerator and the batch; it writes nowhere else.
+        that :meth:`probe` reports, the options, the accelerator and the batch; it writes nowhere else.
 
         Raises:
             ModelError: The model is missing, damaged, of another format, or has operations that cannot be compiled.
@@ -208,6 +208,6 @@ class Backend(Protocol):
 
         Raises:
             ModelError: The file is damaged or not a model of this backend's format.
-            BackendError: The accelerator cannot be had.
+            BackendError: The accelerator is not available.
         """
         ...

@@ -22,7 +22,7 @@ def check_quantisation(spec: TensorSpec) -> None:
     """Refuse invalid scales.
 
     Raises:
-        ModelError: ``model-tensor``: a scale is no positive number, or there are not as many as channels.
+        ModelError: ``model-tensor``: a scale is not a positive number, or their number is not that of the channels.
     """
     scales, zero_points = spec.scales or (spec.scale,) * spec.quantised, spec.zero_points if spec.scales else (0,)
     wrong = ""

@@ -11,7 +11,7 @@ from mlperf_mobile.contracts.tensors import Tensors, TensorSpec
 
 
 class Dataset(Protocol):
-    """Labelled samples. Safe to read from several threads; nothing is decoded before it is asked for."""
+    """Labelled samples. Safe to read from several threads; nothing is decoded before it is needed."""
 
     def __init__(self, path: Path | None, options: Any) -> None:
         """Find the samples and their labels.
@@ -116,7 +116,7 @@ class InfiniteOutputs(Protocol):
 
 
 class Task(Protocol):
-    """What is asked of a model, and how its answers are scored."""
+    """A problem that models solve, and how their answers are scored."""
 
     def __init__(self, options: Any) -> None:
         """Keep the options: the validated model of the type that ``TaskInfo.options`` names, or None."""

@@ -31,7 +31,7 @@ class TensorSpec:
     """As many as ``scales``."""
     axis: int = 0
     open_axes: tuple[int, ...] = ()
-    """Of an input: axes whose size neither the model nor the request fixes, whatever ``shape`` has there."""
+    """Of an input: axes whose size neither the model nor the request fixes; ``shape`` has any number there."""
 
     @property
     def quantised(self) -> bool:

@@ -1,4 +1,4 @@
-"""Unpacks zip and tar.gz files that nobody has to trust: all of the content ends up in one folder, or none of it."""
+"""Unpacks untrusted zip and tar.gz files: all of the content ends up in one folder, or none of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RATIO_FLOOR = 64 << 20
 HEADER_BYTES = 4 * tarfile.BLOCKSIZE
 """What the headers of one member of a tar may take, on average."""
 MAX_READ = 16 << 20
-"""What a tar's header may make us read at once; its data are read in smaller pieces."""
+"""The most that a tar header may make us read in one piece; its data are read in smaller ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def unpack(archive: Path, into: Path, limits: Limits, tick: Tick = lambda done: 
     """Unpack ``archive`` as the new folder ``into``, whose parent exists.
 
     Args:
-        archive: A zip or tar.gz file, told by its first bytes.
+        archive: A zip or tar.gz file, recognised by its first bytes.
         into: Replaced when it is there; as it was until everything is unpacked.
         limits: Checked against what is really written.
         tick: Told the bytes written so far.
@@ -148,7 +148,7 @@ class _Writer:
             return self._zip_members()
         if magic[:2] == b"\x1f\x8b":
             return self._tar_members()
-        hint = "remove 'unpack' if the file itself is wanted"
+        hint = "remove 'unpack' to keep the file as it is"
         raise DataError("archive-kind", f"{self.archive} is neither a zip nor a tar.gz file", hint)
 
     def _zip_members(self) -> Generator[_Member]:
@@ -195,7 +195,7 @@ class _Writer:
 
 
 class _Bounded:
-    """A decompressed stream of which nothing is read too far or too much at once, whatever a header says."""
+    """A decompressed stream with limits on its length and on each read, independent of what a header says."""
 
     def __init__(self, stream: gzip.GzipFile, most: int) -> None:
         self._stream, self._most = stream, most

@@ -39,7 +39,7 @@ class State(StrEnum):
     UNCHECKED = "unchecked"
     """A file without a record, copied there by hand; fetching checks it."""
     OUTDATED = "outdated"
-    """Another version than the one asked for."""
+    """Another version than the requested one."""
     DAMAGED = "damaged"
     """Not what it was when it was fetched."""
 
@@ -50,14 +50,14 @@ class Need(NamedTuple):
     resource: Resource
     state: State
     bytes: int | None
-    """To be downloaded; None when nobody knows before asking the server."""
+    """To be downloaded; None if only the server knows."""
 
 
 def default_folder() -> Path:
     """``$XDG_CACHE_HOME/mlperf-mobile``, by default ``~/.cache/mlperf-mobile`` (XDG Base Directory 0.8).
 
     Raises:
-        UsageError: There is no home directory.
+        UsageError: The user has no home directory.
     """
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if not base.is_absolute():  # the specification says to ignore it

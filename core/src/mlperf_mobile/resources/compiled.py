@@ -275,7 +275,9 @@ def _sums(files: Path) -> tuple[dict[str, str], int]:
             continue
         if place.is_symlink() or not place.is_file():
             name = place.relative_to(files)
-            raise BackendError("compile-failed", f"the compiler left {name}, which is no file", "tell its vendor")
+            raise BackendError(
+                "compile-failed", f"the compiler left {name}, which is not a regular file", "report it to its vendor"
+            )
         with place.open("rb") as file:
             sums[place.relative_to(files).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
         size += place.stat().st_size

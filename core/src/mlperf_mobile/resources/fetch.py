@@ -88,7 +88,7 @@ def fetch(
 
     Raises:
         DataError: One could not be fetched; a FetchError when several could not.
-        KeyboardInterrupt: Downloads resume when they are asked for again.
+        KeyboardInterrupt: Downloads resume when they are fetched again.
     """
     unique = list(dict.fromkeys(resources))
     crew = _Crew(cache, listen, Client(limits or Limits()), unique)
@@ -123,7 +123,7 @@ class _Crew:
     _telling: threading.Lock = field(default_factory=threading.Lock)
 
     def work(self, workers: int) -> None:
-        """Let so many threads fetch until everything is there, or was tried."""
+        """Let this many threads fetch until everything is there, or was tried."""
         for resource in self.wanted:
             self._queue.put(resource)
         threads = [threading.Thread(target=self._run, daemon=True) for _ in range(workers if self.wanted else 0)]
@@ -174,7 +174,7 @@ class _Crew:
                 self.failures[resource] = error
                 with suppress(_Stopped):
                     self.tell(Step(resource, Phase.FAILED))
-            except BaseException as defect:  # noqa: BLE001  told by the thread that asked for the work
+            except BaseException as defect:  # noqa: BLE001  raised by the thread that started the work
                 self.defect = defect
                 self._cut_off()
                 return
@@ -202,7 +202,7 @@ class _Job:
         self._tell(Phase.DONE)
 
     def _obtain(self, files: Files) -> None:
-        """With the lock held: whatever is still to be done, and only that."""
+        """With the lock held: what is still to be done, and only that."""
         state = self.crew.cache.state(self.resource)
         if state is State.UNCHECKED:  # take it for what it says it is; if it is another, its record shows it
             Record.of(Source(url=self.resource.url), self._digest(files.file)).write(files.record)
@@ -223,7 +223,7 @@ class _Job:
         if wrong := self.resource.mismatch(*found):
             transfer.discard()
             raise _not_what_was_meant(self.resource, wrong, brought)
-        files.record.unlink(missing_ok=True)  # a record must never tell of another file
+        files.record.unlink(missing_ok=True)  # a record must never describe another file
         files.part.replace(files.file)
         Record.of(brought.source, found).write(files.record)
         files.source.unlink(missing_ok=True)

@@ -34,7 +34,7 @@ class Files:
 
     @property
     def source(self) -> Path:
-        """What the server told about what ``part`` is the beginning of."""
+        """What the server said about the file that ``part`` is the beginning of."""
         return _beside(self.file, "source")
 
     @property
@@ -60,7 +60,7 @@ def _beside(path: Path, kind: str) -> Path:
 
 
 def size_of(path: Path) -> int:
-    """A file's size in bytes; 0 when there is none."""
+    """A file's size in bytes; 0 if it does not exist."""
     try:
         return path.stat().st_size
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""Keeps two processes from fetching the same file at once; the operating system lets go when a process dies."""
+"""Keeps two processes from fetching the same file at once; the lock ends with the process that holds it."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Names:
         """The parts of a member's name.
 
         Raises:
-            Unsafe: It leads out of the folder, is no proper name, or was there before.
+            Unsafe: It leads out of the folder, is not a proper name, or occurs twice.
         """
         parts = _parts(name)
         if not parts and not is_folder:
@@ -74,7 +74,7 @@ def check_directory(archive: Path, most: int) -> None:
     The layout is that of APPNOTE.TXT 6.3.10, 4.3.14 to 4.3.16.
 
     Raises:
-        zipfile.BadZipFile: There is no table, or it is too large.
+        zipfile.BadZipFile: The table is missing or too large.
         OSError: The file cannot be read.
     """
     with archive.open("rb") as file:

@@ -43,7 +43,7 @@ class Noted(BaseModel):
 
 
 class Source(Noted):
-    """What the server told about the file that a partial download is the beginning of."""
+    """What the server said about the file that a partial download is the beginning of."""
 
     url: str
     etag: str = ""
@@ -52,7 +52,7 @@ class Source(Noted):
 
     @property
     def validator(self) -> str:
-        """What ``If-Range`` can be asked with; weak ETags cannot (RFC 9110, 13.1.5)."""
+        """The validator for ``If-Range``; a weak ETag is not one (RFC 9110, 13.1.5)."""
         return self.etag if self.etag.startswith('"') else self.last_modified
 
 

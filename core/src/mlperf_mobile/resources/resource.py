@@ -26,7 +26,7 @@ class Resource(BaseModel):
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     md5: str | None = Field(default=None, pattern="^[0-9a-f]{32}$", description="what official lists have")
     bytes: int | None = Field(default=None, ge=1, description="exact size of the download")
-    unpack: bool = Field(default=False, description="the download is a zip or tar.gz, and its content is wanted")
+    unpack: bool = Field(default=False, description="unpack the download, which is a zip or tar.gz")
     about: str = Field(default="", description="for local://: which files belong there, and where to get them")
     max_bytes: int = Field(default=16 * GIB, ge=1, description="no download is larger than this")
     unpacked_max_bytes: int = Field(default=64 * GIB, ge=1, description="no archive's content is larger than this")
@@ -85,7 +85,7 @@ class Resource(BaseModel):
 
 
 def may_use(url: str, *, checked: bool) -> bool:
-    """Whether a URL may be asked: HTTPS; HTTP only on this machine, or where a checksum proves what comes."""
+    """Whether a URL may be requested: HTTPS; HTTP only on this machine, or where a checksum proves what comes."""
     parts = urlsplit(url)
     return parts.scheme == "https" or (parts.scheme == "http" and (checked or is_loopback(parts.hostname or "")))
 

@@ -42,7 +42,7 @@ class Control(Protocol):
 
 
 class _Again(Exception):
-    """The partial file is of no use; start from nothing, at once."""
+    """The partial file is useless; start again immediately."""
 
 
 class Brought(NamedTuple):
@@ -52,7 +52,7 @@ class Brought(NamedTuple):
     resumed: bool
     """Part of it is of an earlier connection, which a server may have confused."""
     encoding: str
-    """The Content-Encoding that the server sent although it was asked not to."""
+    """The Content-Encoding that the server sent against the request."""
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class Transfer:
         """Download, or resume, until the file is whole.
 
         Raises:
-            DataError: It cannot be had; what has come so far is kept.
+            DataError: It cannot be downloaded; what has arrived so far is kept.
         """
         limits = self.client.limits
         best, failed = self._there(), 0
@@ -115,7 +115,7 @@ class Transfer:
             response.close()
 
     def _resumable(self) -> tuple[Source | None, int]:
-        """What there is to go on with: the server must be able to tell that it is still the same, or a checksum."""
+        """What can be resumed: the server can confirm that the file is unchanged, or a checksum will."""
         source, offset = Source.read(self.files.source), self._there()
         fits = source is not None and source.url == self.resource.url and offset <= self.resource.limit
         if not (fits and source and (source.validator or self.resource.is_checked)):

@@ -121,7 +121,7 @@ def _lines(result: Result, remarks: Iterable[Remark]) -> Iterable[tuple[str, str
 def _stability(result: Result) -> Iterable[tuple[str, str]]:
     """The confidence interval of the score's percentile, and advice about the measurement, from the saved latencies.
 
-    Where the score is no percentile of them, they may all be of one query, and say nothing about another one.
+    Where the score is not a percentile of them, they may all be of one query, and predict nothing about another one.
     """
     performance = result.performance
     values = latencies.read(Path(result.directory) / latencies.FILE)
