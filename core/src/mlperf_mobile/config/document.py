@@ -210,14 +210,10 @@ def _flatten(tree: Tree, prefix: str) -> Iterator[tuple[str, Setting]]:
 
 
 def _items(mapping: yaml.MappingNode, label: str, prefix: str = "") -> Iterator[tuple[str, str, yaml.Node]]:
-<<<<<<< HEAD
     """Each key with its place and its value; a key is the text that stands there, whatever it looks like.
 
     ``prefix`` is for messages.
     """
-=======
-    """Each key with its place and its value; a key is the text in the file, even if it looks like a number."""
->>>>>>> 05c3464 (Word docstrings and messages of the core plainly)
     seen: set[str] = set()
     for key, value in mapping.value:
         place = _place(label, key)
