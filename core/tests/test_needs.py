@@ -66,7 +66,7 @@ class TestLibraries:
     def nowhere(self, monkeypatch):
         """Only what a test sets is searched."""
         monkeypatch.setattr(needs, "_LIBRARY_FOLDERS", ())
-        monkeypatch.setattr(platform, "machine", lambda: "pdp11")
+        monkeypatch.setattr(needs, "_machine", lambda: "pdp11")
         monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
 
     def test_on_the_library_path(self, tmp_path, monkeypatch):

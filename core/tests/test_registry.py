@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import distributions
 from textwrap import dedent
 
 import pytest
 
 from mlperf_mobile.errors import UsageError
+from mlperf_mobile.installed import entry_points
 from mlperf_mobile.picking import pick
 from mlperf_mobile.plugin import PROJECT
 from mlperf_mobile.registry import Registry
@@ -47,8 +47,7 @@ class Site:
         (info / "entry_points.txt").write_text("\n".join([f"[{PROJECT}]", *lines, ""]))
 
     def registry(self, **more):
-        found = [entry for dist in distributions(path=[str(self.folder)]) for entry in dist.entry_points]
-        return Registry(found, **more)
+        return Registry(entry_points(PROJECT, [str(self.folder)]), **more)
 
 
 @pytest.fixture

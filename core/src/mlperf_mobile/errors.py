@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -102,6 +101,8 @@ class OutputError(MobileError):
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """A hint that names the nearest of ``known``, or all of them when none is near."""
+    import difflib
+
     names = sorted(known)
     near = difflib.get_close_matches(wrong, names, n=3, cutoff=0.6)
     if near:

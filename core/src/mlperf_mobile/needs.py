@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import platform
-import shutil
 import sys
 from collections.abc import Collection, Iterable
 from importlib.machinery import PathFinder
-from pathlib import Path
 
 from mlperf_mobile.plugin import Need
 
@@ -27,7 +24,7 @@ def is_met(need: Need) -> bool:
     """Whether any one of the things that ``need`` lists is there."""
     return (
         any(_has_module(name) for name in need.modules)
-        or any(shutil.which(name) for name in need.programs)
+        or any(_has_program(name) for name in need.programs)
         or any(_runs_on(name) for name in need.platforms)
         or any(_has_library(name) for name in need.libraries)
     )
@@ -37,21 +34,32 @@ def _has_module(name: str) -> bool:
     return name in sys.modules or PathFinder.find_spec(name) is not None
 
 
+def _has_program(name: str) -> bool:
+    from shutil import which
+
+    return which(name) is not None
+
+
 def _runs_on(name: str) -> bool:
     system, _, machine = name.partition("-")
-    return sys.platform.startswith(system) and machine in ("", platform.machine())
+    return sys.platform.startswith(system) and machine in ("", _machine())
+
+
+def _machine() -> str:
+    return os.uname().machine
 
 
 def _has_library(name: str) -> bool:
     if "/" in name:
-        return Path(name).is_file()
-    triplet = f"{platform.machine()}-linux-gnu"
+        return os.path.isfile(name)  # noqa: PTH113  importing pathlib takes longer than most listings do
+    triplet = f"{_machine()}-linux-gnu"
     folders = [*os.environ.get("LD_LIBRARY_PATH", "").split(":"), *_LIBRARY_FOLDERS]
     folders += [f"/lib/{triplet}", f"/usr/lib/{triplet}"]
-    if any(folder and Path(folder, name).is_file() for folder in folders):
+    if any(folder and os.path.isfile(f"{folder}/{name}") for folder in folders):  # noqa: PTH113
         return True
     try:  # the dynamic loader's own cache: NUL-terminated names and paths; a name may be the end of a path
-        cache = Path("/etc/ld.so.cache").read_bytes()
+        with open("/etc/ld.so.cache", "rb") as file:  # noqa: PTH123
+            cache = file.read()
     except OSError:
         return False
     return any(before + name.encode() + b"\0" in cache for before in (b"\0", b"/"))

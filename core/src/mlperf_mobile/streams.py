@@ -7,10 +7,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from mlperf_mobile.errors import OutputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def guard(log: Path | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlperf_mobile.cli.lists import backend_records, device_lines
 from mlperf_mobile.errors import BackendError, ExitCode
+from mlperf_mobile.installed import distribution
 from mlperf_mobile.registry import Registry
 
 
@@ -45,17 +46,14 @@ def handle(args: argparse.Namespace) -> int:
 
 
 def _loadgen() -> dict[str, Any]:
-    from importlib.metadata import PackageNotFoundError, version
-
     from mlperf_mobile.loadgen import module
 
+    found = distribution("mlcommons-loadgen")
     try:
         module()
-        return {"usable": True, "version": version("mlcommons-loadgen"), "reason": "", "fix": ""}
+        return {"usable": True, "version": found.version if found else "unknown", "reason": "", "fix": ""}
     except BackendError as error:
         return {"usable": False, "version": None, "reason": error.summary, "fix": error.hint}
-    except PackageNotFoundError:
-        return {"usable": True, "version": "unknown", "reason": "", "fix": ""}
 
 
 def _advice(facts: dict[str, Any], backends: list[dict[str, Any]], loadgen: dict[str, Any]) -> list[str]:

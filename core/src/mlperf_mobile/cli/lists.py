@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -184,6 +183,8 @@ def _print(
     """Records on stdout, as a table or JSON; problems on stderr, or inside the JSON."""
     records = list(records)
     if args.json:
+        import json
+
         problems = [problem.record() for problem in registry.problems]
         print(json.dumps({"schema": 1, kind: records, "problems": problems}, indent=2))
         return ExitCode.OK

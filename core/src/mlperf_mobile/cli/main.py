@@ -6,11 +6,11 @@ import argparse
 import os
 import signal
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 
 from mlperf_mobile.cli.plugin import mlperf_mobile_commands
 from mlperf_mobile.errors import ExitCode, MobileError, UsageError, described
+from mlperf_mobile.installed import distribution, version
 from mlperf_mobile.picking import pick
 from mlperf_mobile.plugin import CommandInfo
 from mlperf_mobile.printing import cleaned_output
@@ -55,18 +55,11 @@ def _find(name: str) -> CommandInfo:
     own = {info.name: info for info in mlperf_mobile_commands()}
     if name in own:
         return own[name]
-    if name in ELSEWHERE and not _installed(distribution := f"mlperf-mobile-{ELSEWHERE[name]}"):
-        summary = f"the command {name!r} is in {distribution}, which is not installed"
-        raise UsageError("not-installed", summary, f"pip install {distribution}")
+    if name in ELSEWHERE and not distribution(home := f"mlperf-mobile-{ELSEWHERE[name]}"):
+        summary = f"the command {name!r} is in {home}, which is not installed"
+        raise UsageError("not-installed", summary, f"pip install {home}")
     registry = Registry()
     return pick("command", name, registry.commands, registry, also=own).info
-
-
-def _installed(distribution: str) -> bool:
-    try:
-        return bool(version(distribution))
-    except PackageNotFoundError:
-        return False
 
 
 def _complete(command: argparse.ArgumentParser, info: CommandInfo) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import version
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from mlperf_mobile import events
 from mlperf_mobile.contracts import LIVE
 from mlperf_mobile.errors import ExitCode, OutputError
+from mlperf_mobile.installed import version
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.regular_files import open_regular
 from mlperf_mobile.results import latencies, store

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import time
-from importlib.metadata import distributions
 from pathlib import Path
 
 import psutil
+
+from mlperf_mobile.installed import distributions
+from mlperf_mobile.plugin import PROJECT
 
 Fact = str | int | float | bool | None
 
@@ -41,22 +43,10 @@ def facts() -> dict[str, Fact]:
 
 def versions() -> dict[str, str]:
     """Name and version of the core, of everything that plugs into it, and of what they all require directly."""
-    installed = {d.name.lower().replace("_", "-"): d for d in distributions() if d.name}
-    ours = {
-        name
-        for name, d in installed.items()
-        if name == "mlperf-mobile" or any(e.group == "mlperf_mobile" for e in d.entry_points)
-    }
-    required = {
-        required_name(text) for name in ours for text in installed[name].requires or () if "extra ==" not in text
-    }
-    return {name: installed[name].version for name in sorted(ours | required) if name in installed}
-
-
-def required_name(requirement: str) -> str:
-    """The distribution that a requirement names, normalised: ``"PyYAML>=6; …"`` is ``"pyyaml"``."""
-    end = next((i for i, c in enumerate(requirement) if not (c.isalnum() or c in "-_.")), len(requirement))
-    return requirement[:end].lower().replace("_", "-")
+    installed = {each.key: each for each in distributions()}
+    ours = {key for key, each in installed.items() if key == "mlperf-mobile" or any(each.entry_points(PROJECT))}
+    required = {key for name in ours for key in installed[name].requires}
+    return {key: installed[key].version for key in sorted(ours | required) if key in installed}
 
 
 def governor() -> str | None:

@@ -8,12 +8,12 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from mlperf_mobile.backend_checks import Shapes
 from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Placement, Probe, Session
 from mlperf_mobile.errors import BackendError, MobileError, ModelError
+from mlperf_mobile.installed import distributions, normalised
 from mlperf_mobile.names import as_file_name
 from mlperf_mobile.options import validated
 from mlperf_mobile.picking import pick
@@ -23,7 +23,6 @@ from mlperf_mobile.registry import Offer, Registry
 from mlperf_mobile.resources.compiled import CompiledStore, Obtained
 from mlperf_mobile.worker.blame import blame
 from mlperf_mobile.worker.channel import Channel
-from mlperf_mobile.worker.environment import required_name
 from mlperf_mobile.worker.used_files import UsedFiles
 from mlperf_mobile.worker.watch import Watch
 
@@ -247,18 +246,16 @@ def _record(obtained: Obtained) -> dict[str, object]:
 
 def _versions(distribution: str) -> dict[str, str]:
     """The version of a plugin's distribution, and of those that it shares with other plugins."""
+    installed = {each.key: each for each in distributions()}
     found: dict[str, str] = {}
     pending = [distribution]
     while pending:
         name = pending.pop()
-        try:
-            found[name] = version(name)
-            required = requires(name) or ()
-        except PackageNotFoundError:
+        if each := installed.get(normalised(name)):
+            found[name] = each.version
+            pending += [key for key in each.requires if key.startswith("mlperf-mobile") and key not in found]
+        else:
             found[name] = "?"
-            continue
-        names = {required_name(text) for text in required if "extra ==" not in text}
-        pending += [each for each in names if each.startswith("mlperf-mobile") and each not in found]
     return found
 
 
