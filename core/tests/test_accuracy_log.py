@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlperf_mobile import accuracy_log
 from mlperf_mobile.errors import DataError
+from mlperf_mobile.loadgen import accuracy_log
 
 ITEMS = [{"seq_id": n, "qsl_idx": 5 - n, "data": f"{n:02X}" * n} for n in range(5)]
 LAYOUTS = {

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from mlperf_mobile import accuracy_log
-from mlperf_mobile.accuracy_log import Item
 from mlperf_mobile.errors import DataError
+from mlperf_mobile.loadgen import accuracy_log
+from mlperf_mobile.loadgen.accuracy_log import Item
 
 COUNT = 9000
 """Items enough for several pieces of the file."""

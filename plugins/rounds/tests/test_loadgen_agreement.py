@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from mlperf_mobile import early_stopping, loadgen, loadgen_trace
+from mlperf_mobile import early_stopping, loadgen
 from mlperf_mobile.contracts import COUNTED, LIVE, Load, Seeds
+from mlperf_mobile.loadgen import trace as loadgen_trace
 from mlperf_mobile.results.latencies import summary
 from mlperf_mobile.scenarios.offline import Offline
 from mlperf_mobile.scenarios.single_stream import SingleStream

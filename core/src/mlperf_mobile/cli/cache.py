@@ -118,7 +118,7 @@ def _record(kept: Kept, damage: str | None) -> dict[str, Any]:
 
 
 def _print(args: argparse.Namespace, store: CompiledStore, records: list[dict[str, Any]]) -> None:
-    from mlperf_mobile.cli.tables import table
+    from mlperf_mobile.terminal.columns import table
 
     if args.json:
         print(json.dumps({"schema": 1, "folder": str(store.folder), "compiled": records}, indent=2))

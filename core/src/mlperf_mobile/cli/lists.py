@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mlperf_mobile import needs
-from mlperf_mobile.cli.tables import table
 from mlperf_mobile.errors import ExitCode, UsageError
 from mlperf_mobile.plugin import BackendInfo
 from mlperf_mobile.registry import Info, Offer, Registry
+from mlperf_mobile.terminal.columns import table
 
 Record = dict[str, Any]
 

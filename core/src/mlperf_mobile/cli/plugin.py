@@ -14,7 +14,7 @@ _COMMANDS = (
     ("show", "show", "show a stored result", RESULTS),
     ("recover", "recover", "create the results of interrupted runs", RESULTS),
     ("fetch", "fetch", "download models and data", FILES),
-    ("compile", "compiling", "compile models ahead of time", FILES),
+    ("compile", "compile", "compile models ahead of time", FILES),
     ("cache", "cache", "list, verify or prune cached compiled models", FILES),
     ("list", "lists", "what is installed: backends, tasks, datasets, scenarios, suites or plugins", INSTALLED),
     ("list-backends", "lists:backends", "inference backends, and whether each can be used here", INSTALLED),

@@ -30,7 +30,7 @@ from mlperf_mobile.results.parts import (
     TelemetryFacts,
 )
 from mlperf_mobile.results.rule import RuleResult
-from mlperf_mobile.results.submission import submission_rules
+from mlperf_mobile.results.submission_rules import submission_rules
 from mlperf_mobile.terms import QualitySettings
 
 SCHEMA: Final = 2

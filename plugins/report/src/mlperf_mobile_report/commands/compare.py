@@ -14,7 +14,7 @@ from mlperf_mobile.printing import clean
 
 if TYPE_CHECKING:
     from mlperf_mobile_report.compare.comparison import Comparison, Group, Row
-    from mlperf_mobile_report.compare.grid import Grid
+    from mlperf_mobile_report.tables.grid import Grid
 
 _EXAMPLES = """examples:
   mlperf-mobile compare results/before results/after
@@ -92,7 +92,7 @@ def _failures(comparison: Comparison, limit: float | None, *, strict: bool) -> l
 
 
 def _slow(group: Group, row: Row, limit: float) -> str:
-    from mlperf_mobile_report.compare.tables import interval_text
+    from mlperf_mobile_report.tables.comparisons import interval_text
 
     assert row.ratio is not None
     sure = f"95 % interval {interval_text(row.interval, 4)}" if row.interval else "no interval"
@@ -101,25 +101,25 @@ def _slow(group: Group, row: Row, limit: float) -> str:
 
 
 def _print(args: argparse.Namespace, comparison: Comparison, failures: list[str], limit: float | None) -> None:
-    from mlperf_mobile_report.compare import grid, tables
+    from mlperf_mobile_report.tables import comparisons, grid
 
     if args.json:
         output = comparison.to_json() | {"limit": limit, "failures": failures}
         print(json.dumps({"schema": 1} | output, indent=2, allow_nan=False))
     elif args.csv:
-        print(grid.as_csv(tables.csv_rows(comparison)))
+        print(grid.as_csv(comparisons.csv_rows(comparison)))
     elif args.markdown:
-        _print_markdown(tables.comparison_grids(comparison), [*_legend(comparison), *_remarks(comparison)])
+        _print_markdown(comparisons.comparison_grids(comparison), [*_legend(comparison), *_remarks(comparison)])
     else:
-        _print_text(tables.comparison_grids(comparison), [*_legend(comparison), "", *_remarks(comparison)])
+        _print_text(comparisons.comparison_grids(comparison), [*_legend(comparison), "", *_remarks(comparison)])
     if args.csv:
         _tell(_remarks(comparison))
     _tell(failures)
 
 
 def _backends(args: argparse.Namespace, comparison: Comparison) -> int:
-    from mlperf_mobile_report.compare import grid, tables
     from mlperf_mobile_report.compare.backends import backend_table
+    from mlperf_mobile_report.tables import comparisons, grid
 
     table = backend_table(comparison, args.baseline)
     meant = {"backend", "accelerator", "runtime"}
@@ -129,12 +129,12 @@ def _backends(args: argparse.Namespace, comparison: Comparison) -> int:
         more = {"differences": different, "warnings": list(comparison.warnings)}
         print(json.dumps({"schema": 1} | table.to_json() | more, indent=2, allow_nan=False))
     elif args.csv:
-        print(grid.as_csv(tables.backend_csv_rows(table)))
+        print(grid.as_csv(comparisons.backend_csv_rows(table)))
         _tell(remarks)
     elif args.markdown:
-        _print_markdown([tables.backend_grid(table)], remarks)
+        _print_markdown([comparisons.backend_grid(table)], remarks)
     else:
-        _print_text([tables.backend_grid(table)], remarks)
+        _print_text([comparisons.backend_grid(table)], remarks)
     return ExitCode.OK
 
 
@@ -155,7 +155,7 @@ def _remarks(comparison: Comparison, without: Iterable[str] = ()) -> list[str]:
 
 
 def _print_text(grids: Iterable[Grid], lines: Iterable[str]) -> None:
-    from mlperf_mobile.cli.tables import table
+    from mlperf_mobile.terminal.columns import table
 
     for each in grids:
         print(f"{each.title}\n{table(each.head, each.rows)}\n")
@@ -164,7 +164,7 @@ def _print_text(grids: Iterable[Grid], lines: Iterable[str]) -> None:
 
 
 def _print_markdown(grids: Iterable[Grid], lines: Iterable[str]) -> None:
-    from mlperf_mobile_report.compare.grid import escape, markdown
+    from mlperf_mobile_report.tables.grid import escape, markdown
 
     print(markdown(grids), *(f"- {escape(clean(line))}" for line in lines if line), sep="\n")
 

@@ -7,9 +7,9 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from mlperf_mobile.cli.tables import table
 from mlperf_mobile.errors import ExitCode, UsageError, did_you_mean
 from mlperf_mobile.printing import clean
+from mlperf_mobile.terminal.columns import table
 
 if TYPE_CHECKING:
     from mlperf_mobile_report.compare.board import Board, Place
@@ -124,7 +124,7 @@ def _row(place: Place) -> list[str]:
 
 
 def _print_csv(found: list[Board]) -> None:
-    from mlperf_mobile_report.compare.grid import as_csv
+    from mlperf_mobile_report.tables.grid import as_csv
 
     head = (
         "benchmark", "scenario", "place", "own", "name", "round", "division", "category", "organisation", "device",

@@ -38,9 +38,9 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command."""
-    from mlperf_mobile_report import tables
     from mlperf_mobile_report.compare.sources import read_all
     from mlperf_mobile_report.measures import shown
+    from mlperf_mobile_report.tables import results as tables
 
     entries, warnings = read_all(args.results, whole=True)
     results, warnings = shown(entries, warnings)

@@ -10,12 +10,12 @@ from mlperf_mobile.performance_score import displayed
 from mlperf_mobile_report.compare.comparison import Comparison, compare
 from mlperf_mobile_report.compare.differences import differences
 from mlperf_mobile_report.compare.entry import Entry
-from mlperf_mobile_report.compare.tables import comparison_grids
 from mlperf_mobile_report.html.axis import Axis, drawable, linear, spread
 from mlperf_mobile_report.html.chart import Chart, figure
 from mlperf_mobile_report.html.markup import Markup, cut, details, element, join, milliseconds, number, shown, table
 from mlperf_mobile_report.html.parts import verdict
 from mlperf_mobile_report.measures import Shown, margin, telemetry
+from mlperf_mobile_report.tables.comparisons import comparison_grids
 
 _ON_CHART = ("min", "p50", "p90", "p99")
 _SCORE = "score"

@@ -47,7 +47,7 @@ def handle(args: argparse.Namespace) -> int:
             json.dumps({"schema": 1, "results": [each.to_json() for each in written], "findings": findings}, indent=2)
         )
         return ExitCode.OK
-    from mlperf_mobile.cli.tables import table
+    from mlperf_mobile.terminal.columns import table
 
     rows = []
     for result in written:

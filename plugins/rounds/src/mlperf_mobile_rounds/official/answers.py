@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlperf_mobile import accuracy_log
 from mlperf_mobile.errors import MobileError
+from mlperf_mobile.loadgen import accuracy_log
 
 MAX_SAMPLES = 1 << 22
 _VIEWABLE = 4096

@@ -45,11 +45,11 @@ def add(command: argparse.ArgumentParser) -> None:
 def handle(args: argparse.Namespace) -> int:
     """Run the command; the exit code is that of the first model that cannot be compiled."""
     from mlperf_mobile.cli.flags import flags
-    from mlperf_mobile.config.compiling import resolve_compilations
+    from mlperf_mobile.config.compile import resolve_compilations
     from mlperf_mobile.config.document import read_file
     from mlperf_mobile.config.layers import load_environment
     from mlperf_mobile.config.selection import Request
-    from mlperf_mobile.launch.compiling import compile_model
+    from mlperf_mobile.launch.compile import compile_model
     from mlperf_mobile.registry import Registry
     from mlperf_mobile.resources.cache import missing_resources
     from mlperf_mobile.terminal.progress import listener

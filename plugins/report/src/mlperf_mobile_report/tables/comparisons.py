@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from mlperf_mobile.statistics import Interval
 from mlperf_mobile_report.compare.backends import BackendTable, Cell
 from mlperf_mobile_report.compare.comparison import Comparison, Group, Row
-from mlperf_mobile_report.compare.grid import Grid, grid
+from mlperf_mobile_report.tables.grid import Grid, grid
 
 _HEAD = ("RESULT", "ON", "VALUE", "VALUE 95 %", "TIME RATIO", "RATIO 95 %", "ACCURACY", "DIFFERENCE", "STATE")
 

@@ -1,28 +1,19 @@
-"""The official LoadGen (``mlcommons-loadgen``): starting a test, and reading what its logs say about it."""
+"""Starts a LoadGen test: its settings, its samples, and the responses to its queries."""
 
 from __future__ import annotations
 
 import ctypes
-import json
-import re
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mlperf_mobile import accuracy_log, loadgen_trace
 from mlperf_mobile.contracts import COUNTED, LIVE, Load, Seeds, SystemUnderTest
 from mlperf_mobile.errors import BackendError, OutputError
-
-SUMMARY_LOG = "mlperf_log_summary.txt"
-DETAIL_LOG = "mlperf_log_detail.txt"
-ACCURACY_LOG = "mlperf_log_accuracy.json"
-_MLLOG = ":::MLLOG "
-_MAX_LINE = 64 << 20
-_SOURCE = "latency_source"
-"""Where :func:`run` puts what it found beside LoadGen's own keys."""
+from mlperf_mobile.loadgen import trace
+from mlperf_mobile.loadgen.logs import DETAIL_LOG, LATENCY_SOURCE, latencies, read_details
 
 IssueQuery = Callable[[list[int], list[int]], None]
 """Called with the query's response ids and sample indices."""
@@ -172,7 +163,7 @@ def run(
     output.outdir = str(logs)
     log_settings = lg.LogSettings()
     log_settings.log_output = output
-    tracing = latencies_ns is not None and loadgen_trace.fits(settings, logs.parent)
+    tracing = latencies_ns is not None and trace.fits(settings, logs.parent)
     log_settings.enable_trace = tracing
     try:
         logs.mkdir(parents=True, exist_ok=True)
@@ -192,24 +183,9 @@ def run(
     if "loadgen_version" not in details or not finished:
         raise OutputError("log-incomplete", f"LoadGen could not write {logs / DETAIL_LOG}", "is the disk full?")
     if tracing and latencies_ns is not None:
-        counted = loadgen_trace.replace(latencies_ns, logs / loadgen_trace.FILE, latencies(details))
-        details[_SOURCE] = COUNTED if counted else LIVE
+        counted = trace.replace(latencies_ns, logs / trace.FILE, latencies(details))
+        details[LATENCY_SOURCE] = COUNTED if counted else LIVE
     return details
-
-
-def latency_source(details: Mapping[str, Any]) -> str:
-    """Whether the latencies of a run are those that LoadGen counted, or were taken around the calls of the system."""
-    return str(details.get(_SOURCE, LIVE))
-
-
-def issued_s(details: Mapping[str, Any], queries: int) -> float:
-    """Seconds from LoadGen's start to the issue of the last of so many queries in single-stream, to six digits.
-
-    LoadGen holds this against the minimum duration, and logs its rate: ``(queries - 1) / issued``
-    (mlcommons/inference, loadgen/results.cc).
-    """
-    rate = float(details.get("result_qps_with_loadgen_overhead") or 0.0)
-    return (queries - 1) / rate if rate else 0.0
 
 
 def _guarded(callback: Callable[..., None], abandon: Callable[[BaseException], None]) -> Callable[..., None]:
@@ -221,64 +197,3 @@ def _guarded(callback: Callable[..., None], abandon: Callable[[BaseException], N
             raise
 
     return guarded
-
-
-def read_details(path: Path) -> dict[str, Any]:
-    """Every key of a detail log with its last value; ``errors`` holds the texts of all error lines."""
-    details: dict[str, Any] = {}
-    errors = []
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        while line := lines.readline(_MAX_LINE):
-            if not line.startswith(_MLLOG):
-                continue
-            try:
-                record = json.loads(line[len(_MLLOG) :])
-                details[record["key"]] = record["value"]
-            except (ValueError, KeyError, TypeError, RecursionError):
-                continue
-            if str(record["key"]).startswith("error"):
-                errors.append(str(record["value"]))
-    return details | {"errors": errors}
-
-
-def latencies(details: Mapping[str, Any]) -> dict[str, float]:
-    """``p50 p90 p95 p97 p99 p99_9 mean min max`` of the samples' latencies in nanoseconds, as LoadGen logged them."""
-    names = {f"result_{name}_latency_ns": name for name in ("mean", "min", "max")}
-    for percent in ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90"):
-        names[f"result_{percent}_percentile_latency_ns"] = "p" + percent.rstrip("0").rstrip(".").replace(".", "_")
-    return {short: float(details[key]) for key, short in names.items() if key in details}
-
-
-def target_latency(logs: Path) -> float:
-    """The latency in nanoseconds at single-stream's target percentile; only the summary log has it.
-
-    Raises:
-        OutputError: It does not.
-    """
-    text = (logs / SUMMARY_LOG).read_text(errors="replace")
-    if found := re.search(r"^[\d.]+th percentile latency \(ns\) : (\d+)$", text, re.MULTILINE):
-        return float(found[1])
-    raise OutputError("log-incomplete", f"{logs / SUMMARY_LOG} names no percentile", "is the disk full?")
-
-
-def verdict(details: Mapping[str, Any]) -> dict[str, Any]:
-    """LoadGen's own verdict, as it stands beside ours in a result."""
-    return {
-        "version": details.get("loadgen_version"),
-        "valid": details.get("result_validity") == "VALID",
-        "reason": details.get("result_invalid_reason"),
-        "errors": list(details.get("errors", [])),
-        "early_stopping_latency_ns": details.get("early_stopping_latency_ss"),
-        "effective_min_query_count": details.get("effective_min_query_count"),
-        "effective_performance_sample_count": details.get("effective_performance_sample_count"),
-    }
-
-
-def read_responses(path: Path) -> Iterator[tuple[int, bytes]]:
-    """(sample index, response) of every item in an accuracy log, in the order of the log.
-
-    Raises:
-        DataError: The log is not there, or is damaged; names the line.
-    """
-    for item in accuracy_log.read([path]):
-        yield item.index, item.data

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlperf_mobile_report.compare.grid import as_csv, grid
-from mlperf_mobile_report.compare.grid import markdown as as_markdown
 from mlperf_mobile_report.measures import COLUMNS, Shown, margin, values
+from mlperf_mobile_report.tables.grid import as_csv, grid
+from mlperf_mobile_report.tables.grid import markdown as as_markdown
 
 _HEAD = (
     "RESULT", "VERDICT", "BENCHMARK", "SCENARIO", "ON", "P50 MS", "P90 MS", "P99 MS", "SAMPLES/S", "ACCURACY", "MARGIN",
