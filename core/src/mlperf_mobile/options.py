@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from mlperf_mobile.errors import BackendError, UsageError, described
 from mlperf_mobile.registry import Offer
+from mlperf_mobile.terms import misfit
 
 
 def options_model(kind: str, offer: Offer[Any]) -> type[BaseModel] | None:
@@ -39,7 +40,5 @@ def validated(kind: str, offer: Offer[Any], given: Mapping[str, Any]) -> BaseMod
     try:
         return model.model_validate(dict(given)) if model else None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(map(str, first["loc"]))
-        text = f"{kind} {offer.info.name}: {name}{': ' if name else ''}{first['msg'].removeprefix('Value error, ')}"
-        raise UsageError("bad-options", text, f"check {kind}_options") from error
+        summary = f"{kind} {offer.info.name}: {misfit(error)}"
+        raise UsageError("bad-options", summary, f"check {kind}_options") from error

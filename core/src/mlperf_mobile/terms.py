@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 ONLY_INPUT = "*"
 """Stands for the input of a model that has one."""
@@ -97,3 +97,10 @@ class QualitySettings(Strict):
     def target(self) -> float:
         """The accuracy that must be reached."""
         return self.reference * self.ratio if self.at_least is None else self.at_least
+
+
+def misfit(error: ValidationError) -> str:
+    """The first thing that does not fit, with its place: ``load.min_duration_s: Input should be …``."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{where}{': ' if where else ''}{first['msg'].removeprefix('Value error, ')}"

@@ -22,6 +22,7 @@ from mlperf_mobile.results.parts import (
     TelemetryFacts,
 )
 from mlperf_mobile.results.rule import RuleResult
+from mlperf_mobile.terms import misfit
 
 
 class Performance(Part):
@@ -135,8 +136,6 @@ class Parts(BaseModel):
         try:
             return cls.model_validate(reported), ""
         except ValidationError as wrong:
-            errors = wrong.errors(include_url=False)
-            unsound = {error["loc"][0] for error in errors}
-            where = ".".join(map(str, errors[0]["loc"]))
+            unsound = {error["loc"][0] for error in wrong.errors()}
             sound = {name: value for name, value in reported.items() if name not in unsound}
-            return cls.model_validate(sound), f"{where}: {errors[0]['msg']}"
+            return cls.model_validate(sound), misfit(wrong)

@@ -21,6 +21,7 @@ from mlperf_mobile.plan import Plan
 from mlperf_mobile.regular_files import open_regular, read_regular
 from mlperf_mobile.results.journal import JournalFile
 from mlperf_mobile.results.model import SCHEMA, Result, current
+from mlperf_mobile.terms import misfit
 from mlperf_mobile.whole_files import sync_folder, writing
 
 RESULT = "result.json"
@@ -258,11 +259,7 @@ def read_both(place: Path) -> tuple[Any, Result]:
     except OSError as error:
         raise OutputError("no-result", f"cannot read {path}: {error.strerror}", "give a result folder") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise OutputError(
-            "result-damaged", f"{path}: {where}: {first['msg']}", "the file was changed by hand"
-        ) from error
+        raise OutputError("result-damaged", f"{path}: {misfit(error)}", "the file was changed by hand") from error
     except (ValueError, RecursionError) as error:
         raise OutputError("result-damaged", f"{path} is not JSON: {error}", "the file is damaged") from error
 
@@ -292,7 +289,5 @@ def read_plan(folder: Path) -> Plan:
     except OSError as error:
         raise OutputError("no-result", f"cannot read {path}: {error.strerror}", "give a result folder") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         hint = "the file was changed by hand, or is of another version"
-        raise OutputError("result-damaged", f"{path}: {where}: {first['msg']}", hint) from error
+        raise OutputError("result-damaged", f"{path}: {misfit(error)}", hint) from error

@@ -17,7 +17,7 @@ from mlperf_mobile.errors import OutputError
 from mlperf_mobile.plan import FileName, Plan, identity
 from mlperf_mobile.results import store
 from mlperf_mobile.results.journal import lock
-from mlperf_mobile.terms import Cooldown
+from mlperf_mobile.terms import Cooldown, misfit
 
 SUFFIX = ".session.json"
 MAX_BYTES = 64 << 20
@@ -149,7 +149,5 @@ def read(place: Path) -> Session:
         hint = f"name the file that ends in {SUFFIX}, in the folder of the results"
         raise OutputError("no-session", f"cannot read {place}: {error.strerror}", hint) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         hint = "it was changed by hand, or is of another version; start a new session"
-        raise OutputError("session-damaged", f"{place}: {where}: {first['msg']}", hint) from error
+        raise OutputError("session-damaged", f"{place}: {misfit(error)}", hint) from error
