@@ -396,7 +396,7 @@ class TestBadInput:
             ("{", "result-damaged"),
             ("", "result-damaged"),
             ("\0" * 99, "result-damaged"),
-            ('{"schema": 2}', "result-schema"),
+            ('{"schema": 3}', "result-schema"),
             ("[1]", "result-damaged"),
         ],
     )

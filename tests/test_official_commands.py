@@ -69,7 +69,7 @@ EDITS = {
     "a log of zero bytes": ("log-empty", lambda f: (f / DETAIL).write_bytes(b"")),
     "a file more": ("own-digests", lambda f: (f / "performance" / "more.txt").write_text("x")),
     "no JSON": ("own-result", lambda f: (f / "result.json").write_text("{")),
-    "another schema": ("own-result", told("schema", value=2)),
+    "another schema": ("own-result", told("schema", value=3)),
     "missing keys": ("own-result", lambda f: (f / "result.json").write_text('{"schema": 1, "run_id": "x"}')),
 }
 
