@@ -60,15 +60,21 @@ def main() -> None:
 
 def speed(folder: str, side: int, rounds: int) -> None:
     """Print how encoding compares with the bound, and all cores with one."""
-    times, scalings = [], []
+    times, scalings, bounds = [], [], []
+    cases = ((HELD, None), (HELD, 1), (-1, None), (-1, 1))
     for _ in range(rounds):
-        ours, theirs, one = (peer(folder, *case)["rate"] for case in ((HELD, side), (-1, side), (HELD, side, 1)))
+        ours, ours_on_one, theirs, theirs_on_one = (peer(folder, held, side, most)["rate"] for held, most in cases)
         times.append(theirs / ours)
-        scalings.append(ours / one)
-        print(f"  {ours:.0f} images/s, Pillow's decode and resize {theirs:.0f}, encoding on one core {one:.0f}")
-    least = LEAST_SCALING * cores()
-    print(f"{side}: {harness.median(times):.2f} times the time of Pillow's decode and resize (at most {MOST_TIME})")
-    print(f"{side}: {cores()} cores are {harness.median(scalings):.2f} times one (at least {least:.2f})", flush=True)
+        scalings.append(ours / ours_on_one)
+        bounds.append(theirs / theirs_on_one)
+        print(f"  {ours:.0f} images/s, Pillow's decode and resize {theirs:.0f}")
+    time_ratio, scaling, their_scaling = (harness.median(each) for each in (times, scalings, bounds))
+    print(f"{side}: {time_ratio:.2f} times the time of Pillow's decode and resize (at most {MOST_TIME})")
+    print(
+        f"{side}: {cores()} cores are {scaling:.2f} times one (at least {LEAST_SCALING * cores():.2f};"
+        f" Pillow's {their_scaling:.2f})",
+        flush=True,
+    )
 
 
 def memory(folder: str, side: int, images: int) -> None:
