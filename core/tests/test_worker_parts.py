@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from array import array
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -21,9 +22,11 @@ from mlperf_mobile import events
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import BackendError, DataError, ModelError
 from mlperf_mobile.launch import local
+from mlperf_mobile.results.latencies import FILE as LATENCIES
 from mlperf_mobile.threads import in_threads
 from mlperf_mobile.worker import accuracy, encoded
 from mlperf_mobile.worker import system as worker_system
+from mlperf_mobile.worker import watch as worker_watch
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.system import System
 from mlperf_mobile.worker.watch import Meter
@@ -69,6 +72,25 @@ class TestProgress:
 
     def test_without_a_total(self):
         assert Meter("load", 0, lambda: 1).progress().fraction == 1.0
+
+
+class TestWatch:
+    def test_the_end_of_a_run_does_not_wait_for_the_next_interval(self, monkeypatch, tmp_path):
+        """With an interval of an hour this would not end; what was measured last is saved all the same."""
+        monkeypatch.setattr(worker_watch, "INTERVAL_S", 3600.0)
+        control, launcher = os.pipe()
+        watch = worker_watch.Watch(Channel(os.open(os.devnull, os.O_WRONLY)), control, tmp_path)
+        latencies = array("q")
+        watch.save(latencies)
+        watch.start()
+        latencies.append(7)
+        stopping = threading.Thread(target=watch.stop, daemon=True)
+        stopping.start()
+        stopping.join(60)
+        for descriptor in (control, launcher):
+            os.close(descriptor)
+        assert not stopping.is_alive()
+        assert (tmp_path / LATENCIES).read_bytes().endswith(latencies.tobytes())
 
 
 class Doubling:

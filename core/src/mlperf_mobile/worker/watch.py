@@ -120,9 +120,9 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         control = [self._control]
-        while not self._done.is_set():
+        while not self._done.wait(INTERVAL_S):  # a run's end is not kept waiting for the rest of an interval
             try:
-                readable, _, _ = select.select(control, [], [], INTERVAL_S)
+                readable, _, _ = select.select(control, [], [], 0)
             except (OSError, ValueError):  # a library closed it
                 control = readable = []
             guard(self._directory / WORKER_LOG)
