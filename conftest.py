@@ -1,10 +1,13 @@
 """For all tests: nothing that they find depends on the user, the machine, its load, or the day."""
 
 import ctypes
+import fcntl
 import gzip
+import json
 import locale
 import os
 import re
+import shutil
 import signal
 import time
 from importlib.resources import files
@@ -28,8 +31,6 @@ if hasattr(signal, "SIGHUP"):
 
 USERS_OWN = re.compile(r"(MLPERF_MOBILE|XDG|LC|NN_STAND_IN|SNPE)_.*|LANG(UAGE)?|TERM|COLUMNS|LINES|(NO|FORCE)_COLOR")
 KEPT = "MLPERF_MOBILE_SHARED"
-START_PROCESSES = {"command", "shared_command", "run"}
-"""Fixtures: a test that has one of them is slow, unless it stays inside of its own process."""
 
 
 def pytest_make_parametrize_id(val, argname):
@@ -43,10 +44,9 @@ def pytest_make_parametrize_id(val, argname):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Tests that start processes are slow, by their fixtures; the longest begin first, and none is left at the end."""
+    """Tests that start processes are slow, by a fixture; the longest begin first, and none is left at the end."""
     for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if fixtures & START_PROCESSES and "inside" not in fixtures:
+        if "processes" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
@@ -68,11 +68,42 @@ def surroundings(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory):
+def processes():
+    """For what starts interpreters or commands: tests that have it, or a fixture that has it, are slow."""
+
+
+@pytest.fixture(scope="session")
+def between_workers(tmp_path_factory):
+    """A folder that all workers of a run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def once(between_workers):
+    """``once("name", make)``: what ``make(folder)`` returned, as JSON, in the first worker of a run that needed it.
+
+    The files in the folder are there for all: tests copy what they change.
+    """
+
+    def once(name, make):
+        folder, told = between_workers / name, between_workers / f"{name}.json"
+        with (between_workers / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not told.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of one that failed
+                folder.mkdir()
+                told.write_text(json.dumps(make(folder)))
+        return json.loads(told.read_text())
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def built(between_workers):
     """Where all workers of a run keep the C libraries that they build: with the same flags, each is built once."""
     compiler()  # or skip
-    own = tmp_path_factory.getbasetemp()
-    folder = Path(os.environ.get("BUILT", (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "built"))
+    folder = Path(os.environ.get("BUILT", between_workers / "built"))
     folder.mkdir(exist_ok=True)
     return folder
 

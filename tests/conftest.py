@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from textwrap import dedent
+from unittest.mock import patch as patches
 
 import pytest
 
@@ -71,44 +74,62 @@ class Installation(Command):
         return sorted(path.name for path in self.results.iterdir()) if self.results.exists() else []
 
 
+class Inside(Installation):
+    """The same in this process, where no interpreter starts and nothing is imported again.
+
+    Most tests look at what the command says and leaves behind, and at its workers, which are processes as ever.
+    """
+
+    def __call__(self, *arguments, env=None, timeout=None):
+        before = set(sys.modules)
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+        with (
+            pytest.MonkeyPatch.context() as patch, patches.dict(os.environ, self.environment(env), clear=True),
+            redirect_stdout(out), redirect_stderr(err),
+        ):  # fmt: skip
+            patch.chdir(self.folder)
+            patch.syspath_prepend(self.site)
+            patch.syspath_prepend(STAND_INS)
+            try:
+                code = main([*map(str, arguments)])
+            except SystemExit as end:
+                code = end.code
+            finally:
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
+                for name in set(sys.modules) - before:  # another test's plugin may have the same name
+                    if str(getattr(sys.modules[name], "__file__", "")).startswith(str(self.site)):
+                        del sys.modules[name]
+        texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
+        return subprocess.CompletedProcess(arguments, int(code), *texts)
+
+
 @pytest.fixture
-def command(tmp_path):
+def installed(tmp_path, processes):
     """The installed command, in a folder of this test."""
     return Installation(tmp_path)
 
 
 @pytest.fixture
-def write_plugin(command):
-    """Installs a plugin that was written on the fly, beside the stand-ins."""
-    return command.write_plugin
+def command(tmp_path, processes):
+    """The command in this process, in a folder of this test; what it starts are processes as ever."""
+    return Inside(tmp_path)
 
 
 @pytest.fixture
-def inside(command, monkeypatch, capsys):
-    """Like ``command``, in this process: where many cases differ in nothing but their arguments."""
-    before, handler = set(sys.modules), signal.getsignal(signal.SIGTERM)
+def write_plugin(tmp_path):
+    """Installs a plugin that was written on the fly, beside the stand-ins."""
+    return Installation(tmp_path).write_plugin
 
-    class Inside(Installation):
-        def __call__(self, *arguments, env=None):
-            for name in [name for name in os.environ if name.startswith("MLPERF_MOBILE_")]:
-                monkeypatch.delenv(name)
-            for name, value in (env or {}).items():
-                monkeypatch.setenv(name, value)
-            monkeypatch.chdir(self.folder)
-            monkeypatch.syspath_prepend(self.site)
-            monkeypatch.syspath_prepend(STAND_INS)
-            capsys.readouterr()
-            code = main([*map(str, arguments)])
-            return subprocess.CompletedProcess(arguments, int(code), *capsys.readouterr())
 
-    yield Inside(command.folder)
-    signal.signal(signal.SIGTERM, handler)
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(command.site)):
-            del sys.modules[name]
+@pytest.fixture
+def inside(tmp_path):
+    """Like ``command``, for tests that start nothing at all, and are fast."""
+    return Inside(tmp_path)
 
 
 @pytest.fixture(scope="module")
-def shared_command(tmp_path_factory):
-    """The installed command, in a folder of this module."""
-    return Installation(tmp_path_factory.mktemp("shared"))
+def shared_command(tmp_path_factory, processes):
+    """The command in this process, in a folder of this module."""
+    return Inside(tmp_path_factory.mktemp("shared"))

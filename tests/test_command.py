@@ -15,6 +15,12 @@ import pytest
 from mlperf_mobile.testing.command import PROGRAM
 
 
+@pytest.fixture
+def command(installed):
+    """Here, what a process does counts."""
+    return installed
+
+
 @pytest.fixture(scope="module")
 def stored(shared_command):
     """A stored result, in its folder."""

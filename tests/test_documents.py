@@ -30,6 +30,7 @@ def blocks(document, language):
     return re.findall(rf"^```{language}\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_table_of_settings_is_current():
     done = subprocess.run([sys.executable, ROOT / "tools/docs.py", "--check"], check=False)
     assert done.returncode == 0, "run tools/docs.py"
@@ -61,6 +62,7 @@ def test_links_lead_somewhere(document):
         assert (document.parent / target).exists(), target
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_run_file_in_the_documents_is_one(tmp_path):
     (block,) = blocks(ROOT / "docs/running.md", "yaml")
     path = tmp_path / "run.yaml"

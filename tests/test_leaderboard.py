@@ -111,6 +111,7 @@ class TestPublished:
         assert len(rows) == 165
         assert {row["published"] for row in rows if row["soc"] == "Exynos 2200"} >= {"485898", "3069.83"}
 
+    @pytest.mark.usefixtures("processes")
     def test_it_is_light(self):
         code = (
             "import argparse, sys; from mlperf_mobile_report.commands import leaderboard as c;"

@@ -32,6 +32,12 @@ BACKEND = """
 """
 
 
+@pytest.fixture
+def command(installed):
+    """Here, what a process does counts."""
+    return installed
+
+
 def a_backend(write_plugin, name, body="", more="", files=None):
     """Install a backend whose ``probe`` has this body."""
     code = (

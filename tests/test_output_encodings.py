@@ -23,6 +23,7 @@ with standard(), cleaned_output():
 
 @pytest.mark.parametrize(("encoding", "shown"), [("ascii", b"?"), ("latin-1", b"\xb7"), ("utf-8", b"\xc2\xb7")])
 @pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+@pytest.mark.usefixtures("processes")
 def test_what_is_printed_or_drawn(encoding, shown, errors):
     done = subprocess.run(
         [sys.executable, "-c", CODE], env={**os.environ, "PYTHONIOENCODING": f"{encoding}:{errors}"},

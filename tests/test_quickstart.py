@@ -148,14 +148,14 @@ def folder_of_photographs(folder, count=6):
         (["--set", "delegate=nowhere.so", "--accelerator", "delegate"], None, 5),
     ],
 )
-def test_bad_input_gets_one_line_and_its_exit_code(tmp_path, arguments, code, exit_code):
+def test_bad_input_gets_one_line_and_its_exit_code(command, tmp_path, arguments, code, exit_code):
     (tmp_path / "empty.tflite").write_bytes(b"")
     (tmp_path / "text.tflite").write_text("This is not a model. " * 10)
     (tmp_path / "half.tflite").write_bytes(INT8.read_bytes()[: INT8.stat().st_size // 2])
     (tmp_path / "half.h5").write_bytes(b"x")
     (tmp_path / "nothing").mkdir()
     folder_of_photographs(tmp_path / "photographs")
-    told, done = Command(tmp_path).json("run", "image_classification", "--quiet", "--set", "warmup_s=0", *arguments)
+    told, done = command.json("run", "image_classification", "--quiet", "--set", "warmup_s=0", *arguments)
     error = told["error"] if "error" in told else told["results"][0]["error"]
     assert code in (None, error["code"])
     assert done.returncode == error["exit_code"] == exit_code

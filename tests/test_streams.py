@@ -41,6 +41,7 @@ def test_a_run(command, streams, exit_code):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.usefixtures("processes")
 def test_no_file_gets_the_number_of_a_closed_stream(tmp_path):
     """What is written to them goes into the log."""
     code = (

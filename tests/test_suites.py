@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
+import shutil
 import threading
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -76,10 +78,10 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def mine(command, tmp_path):
+@contextmanager
+def with_models_served(command):
     """The plugin, with its models on a web server of this machine; the command in a cache of its own."""
-    served = tmp_path / "served"
+    served, cache = command.folder / "served", command.folder / "cache"
     served.mkdir()
     (served / "near.toy").write_bytes(MODEL)
     (served / "other.toy").write_bytes(b'{"factor": 3}\n')
@@ -90,10 +92,17 @@ def mine(command, tmp_path):
     files = {"__init__.py": "", "task.yaml": task, "suites.yaml": SUITES}
     command.write_plugin("mine", PLUGIN, files={f"mine_parts/{name}": text for name, text in files.items()})
     before = command.environment
-    command.environment = lambda env=None: before({"MLPERF_MOBILE_CACHE": str(tmp_path / "cache")} | (env or {}))
+    command.environment = lambda env=None: before({"MLPERF_MOBILE_CACHE": str(cache)} | (env or {}))
     yield command
+    command.environment = before
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def mine(command):
+    with with_models_served(command) as mine:
+        yield mine
 
 
 def one(told):
@@ -247,7 +256,12 @@ class TestFetch:
 
 
 class TestScore:
-    @pytest.fixture
+    @pytest.fixture(scope="class")
+    def mine(self, shared_command):
+        with with_models_served(shared_command) as mine:
+            yield mine
+
+    @pytest.fixture(scope="class")
     def result(self, mine):
         mine("fetch", "first", "--suite", "r1", "--quiet")
         told, _ = mine.json("run", "first", "--suite", "r1", "--quiet", "--set", "wrong_every=7")
@@ -309,8 +323,9 @@ class TestScore:
         told, done = mine.json("score", mine.folder / "absent", "--task", "mine")
         assert (told["error"]["code"], done.returncode) == ("accuracy-log", 4)
 
-    def test_a_plan_changed_by_hand(self, mine, result):
-        plan = Path(result["directory"]) / "plan.json"
+    def test_a_plan_changed_by_hand(self, mine, result, tmp_path):
+        folder = shutil.copytree(result["directory"], tmp_path / "changed")
+        plan = folder / "plan.json"
         plan.write_text(json.dumps(json.loads(plan.read_text()) | {"task": 7}))
-        told, done = mine.json("score", result["directory"])
+        told, done = mine.json("score", folder)
         assert (told["error"]["code"], done.returncode) == ("result-damaged", 6)

@@ -74,6 +74,7 @@ lg.StartTestWithLogSettings(sut, qsl, settings, log, "")
 
 
 @pytest.mark.parametrize(("percentile", "count"), [(0.5, 20), (0.9, 10), (0.97, 3), (0.99, 100)])
+@pytest.mark.usefixtures("processes")
 def test_loadgen_asks_for_as_many(tmp_path, percentile, count):
     """LoadGen, given too few queries, says how many it would need."""
     subprocess.run([sys.executable, "-c", dedent(SCRIPT), str(count), str(percentile), str(tmp_path)], check=True)

@@ -817,6 +817,7 @@ def read_until(process: subprocess.Popen[str], line: str) -> None:
     pytest.fail(f"{line!r} never came: {process.stderr and process.stderr.read()}")
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_second_process_waits_and_finds_it_done(server: Any, cache: Cache) -> None:
     def slow(handler: Any) -> None:
         handler.head(200, {"Content-Length": len(DATA)})
@@ -836,6 +837,7 @@ def test_a_second_process_waits_and_finds_it_done(server: Any, cache: Cache) -> 
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.usefixtures("processes")
 def test_a_process_that_ends_midway_leaves_something_to_resume(server: Any, cache: Cache, number: int) -> None:
     url = server.add("/m", server.file(DATA, drop_after=1000, hold=True), server.file(DATA))
     resource = Resource(url=url)

@@ -11,6 +11,7 @@ from mlperf_mobile.testing.scenario import ScenarioConformance
 OFFERS = {info.name: info for info in plugin.mlperf_mobile_scenarios()}
 
 
+@pytest.mark.usefixtures("processes")
 class TestSingleStream(ScenarioConformance):
     plugin_module = "mlperf_mobile.scenarios.plugin"
 
@@ -19,6 +20,7 @@ class TestSingleStream(ScenarioConformance):
         return OFFERS["single-stream"]
 
 
+@pytest.mark.usefixtures("processes")
 class TestOffline(ScenarioConformance):
     plugin_module = "mlperf_mobile.scenarios.plugin"
 

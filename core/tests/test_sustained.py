@@ -14,6 +14,7 @@ from mlperf_mobile.testing.scenario import ScenarioConformance
 MS = 1_000_000
 
 
+@pytest.mark.usefixtures("processes")
 class TestConformance(ScenarioConformance):
     plugin_module = "mlperf_mobile.scenarios.plugin"
 

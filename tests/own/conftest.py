@@ -74,10 +74,14 @@ def make(registry, output):
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory):
+def made(once, processes):
     """The folder of each kind."""
-    with with_stand_ins() as registry:
-        return make(registry, tmp_path_factory.mktemp("made"))
+
+    def runs(output):
+        with with_stand_ins() as registry:
+            return {kind: str(folder) for kind, folder in make(registry, output).items()}
+
+    return {kind: Path(folder) for kind, folder in once("results of every kind", runs).items()}
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ print("done", list(out), nn.nn_stand_in_live_objects(), flush=True)
 
 
 @pytest.fixture
-def run(nnapi_library: Any) -> Any:
+def run(nnapi_library: Any, processes: None) -> Any:
     """``run("argument", VARIABLE="value")``: the script in its own process."""
 
     def run(*arguments: str, timeout: float = 200, **variables: str) -> subprocess.CompletedProcess[str]:

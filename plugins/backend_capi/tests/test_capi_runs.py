@@ -20,7 +20,7 @@ Run = Callable[..., tuple[dict[str, Any], Done]]
 
 
 @pytest.fixture
-def run(build: Callable[..., Path], model: Callable[..., Path], tmp_path: Path) -> Run:
+def run(build: Callable[..., Path], model: Callable[..., Path], tmp_path: Path, processes: None) -> Run:
     """``run("--mode", "accuracy", defect="issue_query:crash")``: the result of a short run, and the process."""
     pytest.importorskip("mlperf_mobile_task_image_classification")
     if not entry_points(group="mlperf_mobile", name="capi"):

@@ -175,5 +175,5 @@ class NeuronCommand(Command):
 
 
 @pytest.fixture
-def command(tmp_path: Path, libraries: Path) -> NeuronCommand:
+def command(tmp_path: Path, libraries: Path, processes: None) -> NeuronCommand:
     return NeuronCommand(tmp_path, libraries)

@@ -102,5 +102,5 @@ class NNAPICommand(Command):
 
 
 @pytest.fixture
-def command(tmp_path: Path, library: Path) -> NNAPICommand:
+def command(tmp_path: Path, library: Path, processes: None) -> NNAPICommand:
     return NNAPICommand(tmp_path, library)

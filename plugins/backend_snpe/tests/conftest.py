@@ -37,7 +37,7 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def simulator() -> runtime.Runtime:
+def simulator(processes: None) -> runtime.Runtime:
     """QNN with the simulator; tests that need it are skipped without."""
     for name in ("onnx", "onnxruntime", "onnxruntime_qnn"):
         if importlib.util.find_spec(name) is None:

@@ -86,11 +86,11 @@ def load(library: str, dlc: Dlc) -> Iterator[Load]:
 
 
 @pytest.fixture
-def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: None) -> Path:
     """A folder on ``PATH`` with the stand-in programs."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    source = f"#!{sys.executable}\n" + (HERE / "stand_in_tools.py").read_text(encoding="utf-8")
+    source = f"#!{sys.executable} -IS\n" + (HERE / "stand_in_tools.py").read_text(encoding="utf-8")
     for name in ("snpe-net-run", "snpe-dlc-graph-prepare"):
         (folder / name).write_text(source, encoding="utf-8")
         (folder / name).chmod(0o755)

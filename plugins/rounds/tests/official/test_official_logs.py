@@ -191,7 +191,7 @@ def test_keys_without_end_take_no_memory(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "megabytes"), [("lines", 150), ("one line", 500), ("zeros", 500)])
+@pytest.mark.parametrize(("kind", "megabytes"), [("lines", 50), ("one line", 200), ("zeros", 200)])
 def test_a_large_log_is_streamed(kind, megabytes, tmp_path, make_detail, single_stream):
     path = tmp_path / "mlperf_log_detail.txt"
     text = make_detail(single_stream, "2023-09-01T14:05:20Z").encode()
@@ -216,5 +216,5 @@ def test_a_large_log_is_streamed(kind, megabytes, tmp_path, make_detail, single_
         [sys.executable, "-c", dedent(code), str(path)], capture_output=True, text=True, timeout=240, check=True
     )
     kilobytes, valid, damaged = done.stdout.split()
-    assert int(kilobytes) < 64 << 10
+    assert int(kilobytes) < 32 << 10, f"{kind}: {kilobytes} kB for {megabytes} MB"
     assert (valid, int(damaged) > 0) == ("True", kind != "lines")
