@@ -255,17 +255,23 @@ class TestFetch:
         assert "https:// or local://" in told["error"]["summary"]
 
 
-class TestScore:
-    @pytest.fixture(scope="class")
-    def mine(self, shared_command):
-        with with_models_served(shared_command) as mine:
-            yield mine
-
-    @pytest.fixture(scope="class")
-    def result(self, mine):
+@pytest.fixture(scope="module")
+def scored(shared_command):
+    """The command, and a result of it, which no test changes."""
+    with with_models_served(shared_command) as mine:
         mine("fetch", "first", "--suite", "r1", "--quiet")
         told, _ = mine.json("run", "first", "--suite", "r1", "--quiet", "--set", "wrong_every=7")
-        return one(told)
+        yield mine, one(told)
+
+
+class TestScore:
+    @pytest.fixture
+    def mine(self, scored):
+        return scored[0]
+
+    @pytest.fixture
+    def result(self, scored):
+        return scored[1]
 
     def test_a_result_is_scored_again(self, mine, result):
         """70 answers, every seventh wrong; 0.857 is above the target of 0.5."""

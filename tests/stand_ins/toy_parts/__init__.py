@@ -61,8 +61,8 @@ class DatasetOptions(BaseModel):
 
 
 class Vectors:
-    def __init__(self, path: Path | None, options: DatasetOptions) -> None:
-        self._options = options
+    def __init__(self, path: Path | None, options: DatasetOptions | None) -> None:
+        self._options = options or DatasetOptions()
 
     def __len__(self) -> int:
         return self._options.count
@@ -97,8 +97,8 @@ class Codec:
 
 
 class Product:
-    def __init__(self, options: TaskOptions) -> None:
-        self._width = options.width
+    def __init__(self, options: TaskOptions | None) -> None:
+        self._width = (options or TaskOptions()).width
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
         if inputs[0].shape != (1, self._width):
@@ -204,8 +204,8 @@ def disturb(options: BackendOptions, when: str) -> None:
 
 
 class ToyBackend:
-    def __init__(self, options: BackendOptions) -> None:
-        self._options = options
+    def __init__(self, options: BackendOptions | None) -> None:
+        self._options = options or BackendOptions()  # an offer of a test may have none
         self.shards = self._options.shards
 
     def probe(self) -> Probe:
