@@ -36,6 +36,7 @@ def test_the_table_of_settings_is_current():
     assert done.returncode == 0, "run tools/docs.py"
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
 def test_python_examples_run(document, monkeypatch, tmp_path):
     """Every Python block can be executed; modules of the imaginary plugin are made up as empty ones."""

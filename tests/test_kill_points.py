@@ -24,6 +24,7 @@ def kill_points():
         yield module
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("fault", ["kill", "full"])
 def test_at_some_of_all_points(kill_points, fault):
     """``benchmarks/kill_points.py`` tries every one of them."""
@@ -33,6 +34,7 @@ def test_at_some_of_all_points(kill_points, fault):
     assert tally.measurements >= tally.points
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_loss_would_be_seen(kill_points, monkeypatch):
     """A session that does not look for what was cut short measures it twice, or leaves it behind."""
     monkeypatch.setattr(kill_points.command, "_recover", lambda args, output: None)

@@ -28,6 +28,7 @@ def _kinds(shown: str) -> set[str]:
     return {unicodedata.category(c) for c in shown if c not in "\n\t"}
 
 
+@pytest.mark.slow
 @given(st.text())
 @example(HOSTILE)
 def test_a_line_has_no_character_that_moves_a_cursor(written: str) -> None:

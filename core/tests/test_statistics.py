@@ -9,9 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom
 
 from mlperf_mobile.statistics import Interval, Sample, advice, ranks, ratio_interval
+
+
+@pytest.fixture(scope="module")
+def binom():
+    """Imported here: it takes a second, and every worker imports all modules."""
+    from scipy.stats import binom
+
+    return binom
+
 
 COUNTS = st.integers(1, 5000)
 SHARES = st.sampled_from([0.5, 0.9, 0.95, 0.97, 0.99, 0.999])
@@ -19,7 +27,7 @@ SHARES = st.sampled_from([0.5, 0.9, 0.95, 0.97, 0.99, 0.999])
 
 class TestRanks:
     @given(COUNTS, SHARES, st.sampled_from([0.8, 0.9, 0.95, 0.99]))
-    def test_against_scipy(self, count, share, confidence):
+    def test_against_scipy(self, binom, count, share, confidence):
         """Each place is the innermost one that leaves no more than half of the rest outside."""
         low, high = ranks(count, share, confidence)
         tail = (1 - confidence) / 2 * (1 + 1e-9)
@@ -35,7 +43,7 @@ class TestRanks:
             assert high == 1 or binom.sf(high - 2, count, share) > tail * (1 - 1e-6)
 
     @pytest.mark.parametrize("count", [100_000, 3_000_000])
-    def test_many(self, count):
+    def test_many(self, binom, count):
         low, high = ranks(count, 0.9)
         assert low == binom.ppf(0.025, count, 0.9)
         assert high == binom.ppf(0.975, count, 0.9) + 1

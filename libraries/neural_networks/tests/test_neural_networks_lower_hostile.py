@@ -45,6 +45,7 @@ def scratch(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("scratch") / "changed.tflite"
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=None)
 @given(
     st.integers(0, 10**6),
@@ -69,6 +70,7 @@ def test_each_number_of_each_operator_at_its_extremes(written, scratch) -> None:
                 outcome(scratch)
 
 
+@pytest.mark.slow
 def test_missing_inputs_and_outputs(maker, each_case) -> None:
     def check(case) -> None:
         for k in range(len(case.inputs)):
@@ -95,6 +97,7 @@ CHANGES = (
 )
 
 
+@pytest.mark.slow
 def test_other_shapes_and_types(maker, each_case) -> None:
     """No rule may trust that tensors fit together: each is given other dimensions, and each another type."""
 

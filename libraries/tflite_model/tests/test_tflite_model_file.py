@@ -100,12 +100,14 @@ def flipped(data: bytes, flips: list[tuple[int, int]]) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=5000)
 @given(st.sampled_from(FILES), st.lists(st.tuples(st.integers(0, 1000), st.integers(1, 255)), min_size=1, max_size=6))
 def test_flipped_bytes_never_crash_or_hang(path: Path, flips: list[tuple[int, int]]) -> None:
     assert refused(flipped(path.read_bytes(), flips)) in (None, "model-damaged", "model-not-tflite")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_byte_set_to_its_extremes(path: Path) -> None:
     data = path.read_bytes()

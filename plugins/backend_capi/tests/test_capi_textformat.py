@@ -97,6 +97,7 @@ def written(fields: list[tuple[str, object]]) -> str:
     )
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(names, values), max_size=5))
 def test_what_is_written_is_read(fields: list[tuple[str, object]]) -> None:
     def listed(some: list[tuple[str, object]]) -> list[object]:

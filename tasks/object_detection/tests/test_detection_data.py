@@ -175,6 +175,7 @@ class TestJson:
         ),
     )
 
+    @pytest.mark.slow
     @given(
         st.one_of(JSON, st.fixed_dictionaries({"images": st.lists(JSON, max_size=3), "annotations": st.lists(JSON)}))
     )

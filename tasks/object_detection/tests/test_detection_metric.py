@@ -107,6 +107,7 @@ TRUTHS = st.lists(st.tuples(CLASSES, BOXES), max_size=6)
 FOUND = st.lists(st.tuples(CLASSES, SCORES, BOXES), max_size=8)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(TRUTHS, FOUND), min_size=1, max_size=5))
 @settings(max_examples=150)
 def test_the_same_as_the_plain_definition(images):
@@ -266,6 +267,7 @@ def many_boxes(rng, count):
     return [(*map(float, PLACES[rng.integers(7)]), *map(float, SIZES[rng.integers(16)])) for _ in range(count)]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32), st.integers(1, 3), st.integers(1, 12), st.integers(0, 40))
 @settings(max_examples=150)
 def test_details_are_those_of_pycocotools(seed, classes, count, detections):

@@ -115,6 +115,7 @@ def scenes(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return {"images": images, "categories": [{"id": n} for n in (1, 2, 3)], "annotations": annotations}, detections
 
 
+@pytest.mark.slow
 @settings(max_examples=80)
 @given(scene=scenes())
 def test_twelve_numbers(tmp_path_factory: pytest.TempPathFactory, scene: tuple[Any, Any]) -> None:

@@ -114,6 +114,7 @@ def lines_of(edits, name):
     return path, path.read_text().splitlines(keepends=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["single", "offline", "accuracy"])
 def test_keys_of_a_detail_log(name, edits):
     path, lines = lines_of(edits, name)
@@ -158,6 +159,7 @@ def test_numbers_that_are_none(value, edits):
     assert value == "null" or edits.new(edits.tree.result, other.encode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["single", "offline"])
 def test_lines_of_a_summary(name, edits):
     path = getattr(edits.tree, name) / "mlperf_log_summary.txt"
@@ -200,6 +202,7 @@ def with_value(data, path, value):
     return json.dumps(copy, indent=2).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["changed", "taken out"])
 def test_fields_of_a_result_file(how, edits):
     path = edits.tree.result

@@ -270,6 +270,7 @@ def test_a_pipe_is_not_waited_for(tree, registry):
     assert "bad-json" in rules(check(tree.root, registry))
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_mutated_submission_never_surprises(data, tree, registry):
