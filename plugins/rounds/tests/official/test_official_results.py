@@ -291,6 +291,14 @@ def test_nothing_to_import(tmp_path, registry):
     assert re.search(r"result\.json:1:\d+", caught.value.summary)
 
 
+def test_a_number_that_no_result_can_have_leaves_the_other_results(tree, registry):
+    tree.log(tree.single, requested_single_stream_expected_latency_ns=10**40)
+    results, report = read(tree.root, registry)
+    assert [result.scenario for result in results] == ["offline"]
+    (finding,) = [each for each in report.findings if each.rule == "not-imported"]
+    assert finding.text.startswith("load.expected_latency_ns is out of range")
+
+
 def test_the_import_command(tree, tmp_path, command):
     code, text = command(import_command, tree.root, "--output", tmp_path / "out", "--json")
     told = json.loads(text)

@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from mlperf_mobile.errors import DataError, OutputError
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.results.model import Result
@@ -14,7 +16,7 @@ from mlperf_mobile.results.store import RESULT, telling, write_json
 from mlperf_mobile_rounds.official.as_result import Maker
 from mlperf_mobile_rounds.official.checker import read_trees
 from mlperf_mobile_rounds.official.checks.context import Context
-from mlperf_mobile_rounds.official.findings import Report, Severity
+from mlperf_mobile_rounds.official.findings import Place, Report, Severity
 from mlperf_mobile_rounds.official.submission import ACCURACY, PERFORMANCE
 
 
@@ -74,14 +76,26 @@ def write(results: Iterable[Result], output: Path) -> list[Path]:
 def _results(context: Context) -> list[Result]:
     performance, accuracy = context.of(PERFORMANCE), context.of(ACCURACY)
     found, done = [], set()
-    for file, claimed, key, _ in context.results():
+    for file, claimed, key, place in context.results():
         done.add(key)
-        found.append(
-            Maker(context, key[0], key[1], key[2], file, claimed, performance.get(key), accuracy.get(key)).make()
-        )
+        maker = Maker(context, *key, file, claimed, performance.get(key), accuracy.get(key))
+        found.append(_made(maker, place, context.report))
     for key in (performance | accuracy).keys() - done:
-        found.append(Maker(context, *key, None, None, performance.get(key), accuracy.get(key)).make())  # noqa: PERF401
-    return sorted(found, key=lambda result: result.run_id)
+        runs = performance.get(key), accuracy.get(key)
+        folder = next(run.folder.path for run in runs if run)
+        found.append(_made(Maker(context, *key, None, None, *runs), Place(folder), context.report))
+    return sorted((result for result in found if result), key=lambda result: result.run_id)
+
+
+def _made(maker: Maker, place: Place, report: Report) -> Result | None:
+    """The result; None, and an error in the report, if a log or file has a number that no result can have."""
+    try:
+        return maker.make()
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        report.error("not-imported", place, f"{field} is out of range: {first['msg']}")
+        return None
 
 
 def _distinct(results: list[Result]) -> list[Result]:
