@@ -132,3 +132,11 @@ def permissions_bind():
     assert libc.capset(this_thread, less) == 0
     yield
     assert libc.capset(this_thread, held) == 0
+
+
+@pytest.fixture
+def shared():
+    """Real models, where there are any."""
+    if not (place := os.environ.get(KEPT)):
+        pytest.skip(f"{KEPT} is not set")
+    return Path(place) / "models"

@@ -64,6 +64,7 @@ class Proofs:
     def more_of_any_offer(self):
         """Further defects of these."""
         return [
+            ("test_plugin_module_is_light", self.broken("HeavyHook", module="kit_settings.heavy_hook")),
             ("test_offer_speaks_this_core", self.broken("Older", hook_api=(HOOK_API[0] - 1, 9))),
             ("test_offer_speaks_this_core", self.broken("NewerMinor", hook_api=(HOOK_API[0], 99))),
             ("test_offer_tells_what_it_is", self.broken("Wordy", name="two words")),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import product
@@ -428,14 +427,6 @@ def detector() -> Callable[..., Case]:
         return Case("TFLite_Detection_PostProcess", inputs, outputs, custom=flexbuffer(content | options))
 
     return detector
-
-
-@pytest.fixture
-def shared() -> Path:
-    """Real models, where there are any."""
-    if not (place := os.environ.get("MLPERF_MOBILE_SHARED")):
-        pytest.skip("MLPERF_MOBILE_SHARED is not set")
-    return Path(place) / "models"
 
 
 @pytest.fixture(scope="session")

@@ -153,14 +153,6 @@ def on_soc(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], object]:
     return on_soc
 
 
-@pytest.fixture
-def shared() -> Path:
-    """Real models, where there are any."""
-    if not (place := os.environ.get("MLPERF_MOBILE_SHARED")):
-        pytest.skip("MLPERF_MOBILE_SHARED is not set")
-    return Path(place) / "models"
-
-
 class NeuronCommand(Command):
     """The command on the stand-ins."""
 

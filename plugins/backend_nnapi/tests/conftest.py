@@ -79,14 +79,6 @@ def load(tmp_path: Path) -> Load:
     return load
 
 
-@pytest.fixture
-def shared() -> Path:
-    """Real models, where there are any."""
-    if not (place := os.environ.get("MLPERF_MOBILE_SHARED")):
-        pytest.skip("MLPERF_MOBILE_SHARED is not set")
-    return Path(place) / "models"
-
-
 class NNAPICommand(Command):
     """The command on a stand-in."""
 

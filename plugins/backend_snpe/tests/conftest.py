@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,14 +25,6 @@ Load = Callable[..., Session]
 def models() -> Path:
     """Small .tflite models; ``tools/make_models.py`` of the backend tflite wrote them, and says what they compute."""
     return HERE / "models"
-
-
-@pytest.fixture
-def shared() -> Path:
-    """Real models, where there are any."""
-    if not (place := os.environ.get("MLPERF_MOBILE_SHARED")):
-        pytest.skip("MLPERF_MOBILE_SHARED is not set")
-    return Path(place) / "models"
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -23,14 +22,6 @@ Load = Callable[..., AbstractContextManager[TFLiteSession | TFLiteBatchSession]]
 def models() -> Path:
     """The small models of these tests; ``tools/make_models.py`` says what each computes."""
     return HERE / "models"
-
-
-@pytest.fixture
-def shared() -> Path:
-    """Real models, where there are any."""
-    if not (place := os.environ.get("MLPERF_MOBILE_SHARED")):
-        pytest.skip("MLPERF_MOBILE_SHARED is not set")
-    return Path(place) / "models"
 
 
 @pytest.fixture(scope="session")
