@@ -153,6 +153,31 @@ def converted(
     return bytes(converter.convert())
 
 
+def make_models(
+    output: Path,
+    name: str,
+    convert: Callable[[Any], bytes],
+    calibration: Any,
+    report: Callable[[Path], dict[str, Any]],
+) -> dict[str, Any]:
+    """Write ``NAME_float32.tflite`` and ``NAME_int8.tflite``, and return what the record says about each.
+
+    Args:
+        output: Their folder.
+        name: What the files' names begin with.
+        convert: Gives the file of a full integer model from calibration inputs, and of a float32 model from None.
+        calibration: The inputs.
+        report: Measures a file.
+    """
+    found = {}
+    for numerics, samples in (("float32", None), ("int8", calibration)):
+        file = output / f"{name}_{numerics}.tflite"
+        file.write_bytes(convert(samples))
+        found[numerics] = report(file)
+        print(found[numerics], flush=True)
+    return found
+
+
 def sha256(file: Path) -> str:
     """The digest of a file."""
     return hashlib.sha256(file.read_bytes()).hexdigest()

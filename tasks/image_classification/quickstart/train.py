@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from quickstart_training import (
     about,
     converted,
     cosine,
+    make_models,
     preprocess,
     repeatable,
     sha256,
@@ -161,12 +163,9 @@ def main() -> None:
     repeatable(arguments)
     images, labels, test_images, test_labels = (read_idx(arguments.data / name) for name in DATA_FILES)
     model = train(images, labels, arguments.validation, arguments)
-    summary: dict[str, Any] = {}
-    for numerics, calibration in (("float32", None), ("int8", images[:CALIBRATION_IMAGES])):
-        file = arguments.output / f"fashion_mobilenet_{numerics}.tflite"
-        file.write_bytes(convert(model, calibration))
-        summary[numerics] = report(file, test_images, test_labels)
-        print(summary[numerics], flush=True)
+    measured = partial(report, images=test_images, labels=test_labels)
+    calibration = images[:CALIBRATION_IMAGES]
+    summary = make_models(arguments.output, "fashion_mobilenet", partial(convert, model), calibration, measured)
     summary["data"] = {name: sha256(arguments.data / name) for name in DATA_FILES}
     write_record(arguments.output, summary, PACKAGES)
 

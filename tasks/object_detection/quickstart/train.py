@@ -1,7 +1,7 @@
 """Make the quickstart's scenes, and train, convert and measure its detector: a small SSD on a MobileNet."""
 
 import argparse
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from fashion_mnist import DATA_FILES, FOLDER, Bytes, read_idx
 from quickstart_training import (
     Floats,
     FusedBatchNorm,
@@ -17,13 +16,12 @@ from quickstart_training import (
     converted,
     cosine,
     descend,
-    preprocess,
+    make_models,
     repeatable,
-    sha256,
-    training_parser,
     write_record,
 )
-from scenes import CLASSES, SIDE, Scene, compose, stream, write_folder
+from scene_training import WARM_UP_STEPS, Garments, data_digests, parse_arguments, samples
+from scenes import CLASSES, SIDE, Scene, write_folder
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile_images.image import Image
@@ -62,10 +60,6 @@ FOCUS, BALANCE = 2.0, 0.25
 """Gamma and alpha of the focal loss (Lin et al., arXiv:1708.02002)."""
 BOX_WEIGHT = 1.0
 TEST_SEED = 10_000
-TEST_SCENES = 250
-CALIBRATION_SCENES = 200
-"""The first training scenes, which set the value ranges of the int8 model."""
-WARM_UP_STEPS = 100
 PACKAGES = ("tensorflow-cpu", "keras", "numpy", "pillow")
 
 
@@ -143,7 +137,7 @@ def loss(encodings: Any, logits: Any, wanted: Any, classes: Any) -> Any:
     return (focal + BOX_WEIGHT * boxes / 4) / tf.maximum(tf.reduce_sum(found), 1.0)
 
 
-def train(images: Bytes, labels: Bytes, arguments: argparse.Namespace) -> Any:
+def train(garments: Garments, arguments: argparse.Namespace) -> Any:
     """Train a new model and return it as it is after the last step: no checkpoint is selected."""
     model = build_model()
     rate = cosine(arguments.rate, arguments.rate / 100, arguments.steps, WARM_UP_STEPS)
@@ -152,14 +146,11 @@ def train(images: Bytes, labels: Bytes, arguments: argparse.Namespace) -> Any:
     def trained(pixels: Any, wanted: Any, classes: Any) -> Any:
         return loss(*model(pixels, training=True), wanted, classes)
 
-    def batches() -> Iterator[tuple[Any, ...]]:
-        scenes = stream(images, labels, arguments.seed)
-        while True:
-            batch = [next(scenes) for _ in range(arguments.batch)]
-            wanted, classes = zip(*map(targets, batch), strict=True)
-            yield preprocess(np.stack([scene.pixels for scene in batch])), np.stack(wanted), np.stack(classes)
+    def of_scenes(batch: list[Scene]) -> tuple[Any, ...]:
+        wanted, classes = zip(*map(targets, batch), strict=True)
+        return np.stack(wanted), np.stack(classes)
 
-    descend(model, optimizer, trained, batches(), arguments.steps)
+    descend(model, optimizer, trained, garments.batches(arguments, of_scenes), arguments.steps)
     return model
 
 
@@ -175,8 +166,7 @@ def convert(model: Any, calibration: list[Scene] | None) -> bytes:
         encodings, logits = model(images, training=False)
         return {"boxes": encodings, "scores": logits}
 
-    samples = None if calibration is None else [[preprocess(scene.pixels)[np.newaxis]] for scene in calibration]
-    return converted(raw, [tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32, name="images")], model, samples)
+    return converted(raw, [tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32, name="images")], model, samples(calibration))
 
 
 def report(file: Path, folder: Path) -> dict[str, Any]:
@@ -207,39 +197,22 @@ def report(file: Path, folder: Path) -> dict[str, Any]:
     }
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Read the command line; the defaults make the published models."""
-    parser = training_parser(__doc__)
-    parser.add_argument("--data", type=Path, default=FOLDER)
-    parser.add_argument("--steps", type=int, default=5000, help=f"more than {WARM_UP_STEPS}")
-    parser.add_argument("--batch", type=int, default=16, help="scenes per training step")
-    parser.add_argument("--rate", type=float, default=0.003, help="highest learning rate")
-    parser.add_argument("--decay", type=float, default=0.01, help="weight decay of AdamW")
-    parser.add_argument("--validation", action="store_true", help="measure on scenes of 5,000 training images held out")
-    return parser.parse_args()
-
-
 def main() -> None:
     """Write the test scenes, train, write both models and measure them; test images are only measured with."""
-    arguments = parse_arguments()
+    arguments = parse_arguments(__doc__, steps=5000, rate=0.003)
     repeatable(arguments)
-    images, labels, test_images, test_labels = (read_idx(arguments.data / name) for name in DATA_FILES)
-    if arguments.validation:
-        images, test_images, labels, test_labels = images[:-5000], images[-5000:], labels[:-5000], labels[-5000:]
-    folder = arguments.output / "scenes"
-    random = np.random.default_rng(TEST_SEED)
-    write_folder(folder, [compose(test_images, test_labels, random) for _ in range(TEST_SCENES)])
-    model = train(images, labels, arguments)
-    first = stream(images, labels, arguments.seed)
-    calibration = [next(first) for _ in range(CALIBRATION_SCENES)]
-    summary: dict[str, Any] = {}
-    for numerics, scenes in (("float32", None), ("int8", calibration)):
-        file = arguments.output / f"fashion_ssd_{numerics}.tflite"
-        file.write_bytes(convert(model, scenes))
-        summary[numerics] = report(file, folder)
-        print(summary[numerics], flush=True)
+    garments, folder = Garments.read(arguments), arguments.output / "scenes"
+    write_folder(folder, garments.test_scenes(TEST_SEED))
+    model = train(garments, arguments)
+    summary = make_models(
+        arguments.output,
+        "fashion_ssd",
+        partial(convert, model),
+        garments.calibration(arguments.seed),
+        partial(report, folder=folder),
+    )
     summary["task_options"] = OPTIONS
-    summary["data"] = {name: sha256(arguments.data / name) for name in DATA_FILES}
+    summary["data"] = data_digests(arguments)
     summary["scenes"] = folder_digest(folder)
     write_record(arguments.output, summary, PACKAGES)
 

@@ -2,13 +2,15 @@
 
 import argparse
 import time
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import generate
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from quickstart_training import about, converted, repeatable, sha256, training_parser, write_record
+from quickstart_training import about, converted, make_models, repeatable, sha256, training_parser, write_record
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile_task_question_answering.made_up_facts import ANNOTATIONS, WINDOWS, MadeUpFacts
@@ -262,12 +264,12 @@ def main() -> None:
     data = training_windows(vocabulary, arguments.windows, arguments.seed)
     network = train(data, len(vocabulary.tokens), arguments)
     dataset = MadeUpFacts(folder, None)
-    summary: dict[str, Any] = {}
-    for numerics, calibration in (("float32", None), ("int8", tuple(part[:CALIBRATION] for part in data))):
-        file = folder / f"facts_transformer_{numerics}.tflite"
-        file.write_bytes(convert(network, calibration))
-        summary[numerics] = about(file) | measure(file.read_bytes(), dataset)
-        print(summary[numerics], flush=True)
+    calibration = tuple(part[:CALIBRATION] for part in data)
+
+    def report(file: Path) -> dict[str, Any]:
+        return about(file) | measure(file.read_bytes(), dataset)
+
+    summary = make_models(folder, "facts_transformer", partial(convert, network), calibration, report)
     summary["data"] = {name: sha256(folder / name) for name in (ANNOTATIONS, "vocab.txt")}
     write_record(folder, summary, PACKAGES)
 

@@ -4,14 +4,13 @@ The scenes are those of object_detection's quickstart: run with its folder on PY
 """
 
 import argparse
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from fashion_mnist import DATA_FILES, FOLDER, Bytes, read_idx
 from PIL import Image
 from quickstart_training import (
     FusedBatchNorm,
@@ -20,13 +19,13 @@ from quickstart_training import (
     cosine,
     descend,
     folder_digest,
+    make_models,
     preprocess,
     repeatable,
-    sha256,
-    training_parser,
     write_record,
 )
-from scenes import CLASSES, SIDE, Scene, compose, jpeg, stream
+from scene_training import TEST_SCENES, WARM_UP_STEPS, Garments, data_digests, parse_arguments, samples
+from scenes import CLASSES, SIDE, Scene, jpeg
 
 LABELS = 1 + len(CLASSES)
 """0 is the background."""
@@ -38,10 +37,6 @@ DECODER = (96, 64)
 BACKGROUND_WEIGHT = 0.2
 """Of a background pixel in training: what is found there is not held against a model by the benchmark's mIoU."""
 TEST_SEED = 20_000
-TEST_SCENES = 250
-CALIBRATION_SCENES = 200
-"""The first training scenes, which set the value ranges of the int8 model."""
-WARM_UP_STEPS = 100
 PACKAGES = ("tensorflow-cpu", "keras", "numpy", "pillow")
 
 
@@ -78,7 +73,7 @@ def full_size(logits: Any) -> Any:
     return tf.image.resize(logits, (SIDE, SIDE))
 
 
-def train(images: Bytes, labels: Bytes, arguments: argparse.Namespace) -> Any:
+def train(garments: Garments, arguments: argparse.Namespace) -> Any:
     """Train a new model and return it as it is after the last step: no checkpoint is selected."""
     model = build_model()
     rate = cosine(arguments.rate, arguments.rate / 100, arguments.steps, WARM_UP_STEPS)
@@ -90,14 +85,10 @@ def train(images: Bytes, labels: Bytes, arguments: argparse.Namespace) -> Any:
         weights = tf.where(masks > 0, 1.0, BACKGROUND_WEIGHT)
         return tf.reduce_sum(weights * entropy) / tf.reduce_sum(weights)
 
-    def batches() -> Iterator[tuple[Any, ...]]:
-        scenes = stream(images, labels, arguments.seed)
-        while True:
-            batch = [next(scenes) for _ in range(arguments.batch)]
-            masks = np.stack([scene.mask for scene in batch]).astype(np.int32)
-            yield preprocess(np.stack([scene.pixels for scene in batch])), masks
+    def masks_of(batch: list[Scene]) -> tuple[Any, ...]:
+        return (np.stack([scene.mask for scene in batch]).astype(np.int32),)
 
-    descend(model, optimizer, loss, batches(), arguments.steps)
+    descend(model, optimizer, loss, garments.batches(arguments, masks_of), arguments.steps)
     return model
 
 
@@ -114,9 +105,8 @@ def convert(model: Any, calibration: list[Scene] | None) -> bytes:
         logits = full_size(model(images, training=False))
         return logits if calibration is None else tf.argmax(logits, axis=-1, output_type=tf.int32)
 
-    samples = None if calibration is None else [[preprocess(scene.pixels)[np.newaxis]] for scene in calibration]
     signature = [tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32, name="images")]
-    return converted(answer, signature, model, samples, integers="i")
+    return converted(answer, signature, model, samples(calibration), integers="i")
 
 
 def write_scenes(folder: Path, scenes: list[Scene]) -> None:
@@ -164,38 +154,21 @@ def report(file: Path, folder: Path) -> dict[str, Any]:
     }
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Read the command line; the defaults make the published models."""
-    parser = training_parser(__doc__)
-    parser.add_argument("--data", type=Path, default=FOLDER)
-    parser.add_argument("--steps", type=int, default=3000, help=f"more than {WARM_UP_STEPS}")
-    parser.add_argument("--batch", type=int, default=16, help="scenes per training step")
-    parser.add_argument("--rate", type=float, default=0.004, help="highest learning rate")
-    parser.add_argument("--decay", type=float, default=0.01, help="weight decay of AdamW")
-    parser.add_argument("--validation", action="store_true", help="measure on scenes of 5,000 training images held out")
-    return parser.parse_args()
-
-
 def main() -> None:
     """Write the test scenes, train, write both models and measure them; test images are only measured with."""
-    arguments = parse_arguments()
+    arguments = parse_arguments(__doc__, steps=3000, rate=0.004)
     repeatable(arguments)
-    images, labels, test_images, test_labels = (read_idx(arguments.data / name) for name in DATA_FILES)
-    if arguments.validation:
-        images, test_images, labels, test_labels = images[:-5000], images[-5000:], labels[:-5000], labels[-5000:]
-    folder = arguments.output / "scenes"
-    random = np.random.default_rng(TEST_SEED)
-    write_scenes(folder, [compose(test_images, test_labels, random) for _ in range(TEST_SCENES)])
-    model = train(images, labels, arguments)
-    first = stream(images, labels, arguments.seed)
-    calibration = [next(first) for _ in range(CALIBRATION_SCENES)]
-    summary: dict[str, Any] = {}
-    for numerics, scenes in (("float32", None), ("int8", calibration)):
-        file = arguments.output / f"fashion_segmenter_{numerics}.tflite"
-        file.write_bytes(convert(model, scenes))
-        summary[numerics] = report(file, folder)
-        print(summary[numerics], flush=True)
-    summary["data"] = {name: sha256(arguments.data / name) for name in DATA_FILES}
+    garments, folder = Garments.read(arguments), arguments.output / "scenes"
+    write_scenes(folder, garments.test_scenes(TEST_SEED))
+    model = train(garments, arguments)
+    summary = make_models(
+        arguments.output,
+        "fashion_segmenter",
+        partial(convert, model),
+        garments.calibration(arguments.seed),
+        partial(report, folder=folder),
+    )
+    summary["data"] = data_digests(arguments)
     summary["scenes"] = folder_digest(folder)
     write_record(arguments.output, summary, PACKAGES)
 

@@ -2,6 +2,8 @@
 
 import argparse
 from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,6 +17,7 @@ from quickstart_training import (
     cosine,
     descend,
     folder_digest,
+    make_models,
     repeatable,
     sha256,
     training_parser,
@@ -188,12 +191,12 @@ def main() -> None:
     print(summary, flush=True)
     patches = photos.Patches(np.random.default_rng(arguments.seed), arguments.patch)
     model = in_greys(train(patches, arguments))
-    for numerics in ("float32", "int8"):
-        calibration = patches.calibration(CALIBRATION_IMAGES, SIDE) if numerics == "int8" else None
-        file = arguments.output / f"photo_edsr_{numerics}.tflite"
-        file.write_bytes(convert(model, calibration))
-        summary[numerics] = about(file) | measure(upscale(file.read_bytes(), low), high)
-        print(summary[numerics], flush=True)
+    calibration = patches.calibration(CALIBRATION_IMAGES, SIDE)
+
+    def report(file: Path) -> dict[str, Any]:
+        return about(file) | measure(upscale(file.read_bytes(), low), high)
+
+    summary |= make_models(arguments.output, "photo_edsr", partial(convert, model), calibration, report)
     summary["pairs"] = {"sha256": folder_digest(pairs), "bytes": photos.png_bytes(pairs)}
     summary["photos"] = {name: sha256(photos.FOLDER / name) for name in sorted(photos.TEST | photos.TRAINING)}
     write_record(arguments.output, summary, PACKAGES)
