@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
 
@@ -20,9 +20,11 @@ from mlperf_mobile.errors import OutputError
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.regular_files import open_regular, read_regular
 from mlperf_mobile.results.journal import JournalFile
-from mlperf_mobile.results.model import SCHEMA, Result, current
 from mlperf_mobile.terms import misfit
 from mlperf_mobile.whole_files import sync_folder, writing
+
+if TYPE_CHECKING:
+    from mlperf_mobile.results.model import Result
 
 RESULT = "result.json"
 PLAN = "plan.json"
@@ -246,6 +248,8 @@ def read(place: Path) -> Result:
 
 def read_both(place: Path) -> tuple[Any, Result]:
     """The result in a folder twice: as JSON of this schema, as its file has it, and as a model; see :func:`read`."""
+    from mlperf_mobile.results.model import SCHEMA, Result, current  # many pydantic models; planning reads none
+
     path = place
     try:
         path = place / RESULT if place.is_dir() else place

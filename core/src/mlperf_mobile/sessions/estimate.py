@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mlperf_mobile.plan import Plan
-from mlperf_mobile.results.model import Result
 from mlperf_mobile.sessions.session import Session
+
+if TYPE_CHECKING:
+    from mlperf_mobile.results.model import Result
 
 SETUP_S = 5.0
 """Loading, warming up and scoring of a run: a guess, on the short side."""
