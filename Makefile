@@ -10,7 +10,7 @@ PROJECTS := $(addsuffix /pyproject.toml,$(MEMBERS))
 WORKERS ?= 3
 PIP_FLAGS := --disable-pip-version-check --no-input --quiet
 
-.PHONY: run test install lint check-types unit properties old-runtime wheels lock clean help
+.PHONY: run test install lint check-types unit properties old-runtime coverage interpreters wheels lock clean help
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -60,8 +60,16 @@ $(OLD_VENV)/.installed: requirements/tflite-runtime.txt pyproject.toml $(PROJECT
 	$(OLD_VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation $(addprefix -e ./,$(OLD_MEMBERS)); fi
 	@touch $@
 
-wheels: install ## Build a wheel of every member into dist/
-	for member in $(MEMBERS); do $(BIN)/python -m build --wheel --no-isolation --outdir dist $$member || exit 1; done
+interpreters: install ## Install all wheels into a clean environment of each supported Python that is here, and run them
+	$(BIN)/python tools/interpreters.py
+
+coverage: install ## Share of the lines that the fast tests of the core and of the rounds execute
+	@mkdir -p .coverage
+	$(BIN)/coverage run -m pytest --quiet -m 'not slow' core/tests plugins/rounds/tests
+	$(BIN)/coverage report --include='core/src/*,plugins/rounds/src/*' --sort=cover --skip-covered
+
+wheels: install ## Build an sdist of every member, and a wheel from it, into dist/
+	for member in $(MEMBERS); do $(BIN)/python -m build --no-isolation --outdir dist $$member || exit 1; done
 
 LOCK := --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade --quiet
 
@@ -70,6 +78,8 @@ lock: ## Pin anew (needs uv): newest versions that the ranges in the packages al
 		| uv pip compile - $(LOCK) --universal -c requirements/limits.txt -o requirements/main.txt
 	$(PYTHON) tools/requirements.py --extra testing --extra tflite-runtime --without ai-edge-litert --group test $(addprefix --member ,$(OLD_MEMBERS)) \
 		| uv pip compile - $(LOCK) -o requirements/tflite-runtime.txt
+	$(PYTHON) tools/requirements.py \
+		| uv pip compile - $(LOCK) --universal -c requirements/limits.txt -c requirements/main.txt -o requirements/run.txt
 
 clean: ## Remove environments and caches
-	rm -rf $(VENV) $(OLD_VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(OLD_VENV) dist .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
