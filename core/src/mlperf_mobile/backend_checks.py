@@ -11,6 +11,19 @@ import numpy as np
 from mlperf_mobile.contracts import Tensors, TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError, did_you_mean
 
+__all__ = [
+    "OpenShapes",
+    "Shapes",
+    "batch_misfit",
+    "closed",
+    "fixed",
+    "misfit",
+    "of_one_sample",
+    "outputs_apart",
+    "sized",
+    "wrong_outputs",
+]
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 

@@ -5,6 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
+__all__ = [
+    "NOT_FOREIGN",
+    "BackendError",
+    "DataError",
+    "ExitCode",
+    "MobileError",
+    "ModelError",
+    "OutputError",
+    "UsageError",
+    "described",
+    "did_you_mean",
+]
+
 
 class ExitCode(IntEnum):
     """What the ``mlperf-mobile`` process returns; documented in ``docs/errors.md``."""

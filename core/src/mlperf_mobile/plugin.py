@@ -19,6 +19,23 @@ if TYPE_CHECKING:
     from mlperf_mobile.contracts import Backend, Dataset, Scenario, Task
     from mlperf_mobile.results.model import Result
 
+__all__ = [
+    "HOOK_API",
+    "BackendInfo",
+    "Capability",
+    "CommandInfo",
+    "DatasetInfo",
+    "EnvFact",
+    "HookSpecs",
+    "Need",
+    "Ref",
+    "Remark",
+    "ScenarioInfo",
+    "SuitesInfo",
+    "TaskInfo",
+    "hookimpl",
+]
+
 PROJECT = "mlperf_mobile"
 """The entry-point group, and the prefix of every hook."""
 

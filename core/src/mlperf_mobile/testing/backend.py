@@ -9,6 +9,8 @@ from mlperf_mobile.plugin import BackendInfo
 from mlperf_mobile.testing.backend_models import ModelTests
 from mlperf_mobile.testing.backend_sessions import SessionTests
 
+__all__ = ["BackendConformance"]
+
 
 class BackendConformance(ModelTests, SessionTests):
     """Subclass once per backend; give ``plugin_module``, ``info`` and ``model``."""

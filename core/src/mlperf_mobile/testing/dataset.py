@@ -13,6 +13,8 @@ from mlperf_mobile.errors import DataError
 from mlperf_mobile.plugin import DatasetInfo
 from mlperf_mobile.testing.kit import Conformance
 
+__all__ = ["DatasetConformance"]
+
 
 class DatasetConformance(Conformance):
     """Subclass once per data set; give ``plugin_module``, ``info`` and ``dataset``."""

@@ -14,6 +14,8 @@ import pytest
 from mlperf_mobile.plugin import ScenarioInfo
 from mlperf_mobile.testing.kit import Conformance
 
+__all__ = ["ScenarioConformance"]
+
 
 class ScenarioConformance(Conformance):
     """Subclass once per scenario; give ``plugin_module`` and ``info``."""

@@ -17,6 +17,8 @@ from mlperf_mobile.errors import DataError, ModelError
 from mlperf_mobile.plugin import TaskInfo
 from mlperf_mobile.testing.task_settings import SettingsTests
 
+__all__ = ["TaskConformance"]
+
 
 class TaskConformance(SettingsTests):
     """Subclass once per task; give ``plugin_module`` and the fixtures that raise ``NotImplementedError``.
