@@ -564,7 +564,7 @@ class TestFiles:
 
     def test_damaged_results(self, report, put, tmp_path):
         folder = put("one")
-        for text, code in (("", "result-damaged"), ('{"schema": 2}', "result-schema"), ("\0" * 99, "result-damaged")):
+        for text, code in (("", "result-damaged"), ('{"schema": 3}', "result-schema"), ("\0" * 99, "result-damaged")):
             (folder / "result.json").write_text(text)
             with pytest.raises(MobileError) as caught:
                 report(folder)

@@ -200,7 +200,7 @@ def test_emptied_digests_and_missing_files(made, copied, checker):
 def test_a_key_that_is_there_twice(made, copied, checker):
     folder = copied(made["both"])
     path = folder / "result.json"
-    path.write_text(path.read_text().replace('"schema": 1,', '"schema": 1, "valid": false,', 1))
+    path.write_text(path.read_text().replace('"schema": 2,', '"schema": 2, "valid": false,', 1))
     ((rule, _, text),) = errors(checker, folder)
     assert rule == "own-result"
     assert "duplicate key 'valid'" in text

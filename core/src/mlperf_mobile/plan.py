@@ -75,7 +75,7 @@ class RunFacts(BaseModel):
     suite: str | None
     backend: str
     scenario: str
-    mode: Mode
+    mode: str
     unverified: dict[str, str] = Field(default_factory=dict)
     """Settings without a reliable source, and why."""
 
@@ -134,6 +134,7 @@ class Plan(CompilePlan, RunFacts):
     dataset: DatasetRef
     performance_dataset: DatasetRef | None = None
     """For the timed run, where it is another one."""
+    mode: Mode
     rules: str
     load: Load
     warmup_s: float
