@@ -15,11 +15,11 @@ from typing import Any
 import chromium
 
 from mlperf_mobile.results.latencies import FILE, append, summary
-from mlperf_mobile.telemetry import summary as recording
-from mlperf_mobile.telemetry import timeline
 from mlperf_mobile_report.compare.sources import read_all
 from mlperf_mobile_report.html.page import page
 from mlperf_mobile_report.measures import shown
+from mlperf_mobile_telemetry import summary as recording
+from mlperf_mobile_telemetry import timeline
 
 _ROUNDS = 7
 

@@ -13,18 +13,27 @@ import tempfile
 import time
 from array import array
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import harness
 
-from mlperf_mobile.contracts import Artifact, Session
+from mlperf_mobile.contracts import Artifact, ObservedRun, Session
 from mlperf_mobile.scenarios.single_stream import SingleStream
-from mlperf_mobile.telemetry import timeline
-from mlperf_mobile.telemetry.recorder import Recorder
-from mlperf_mobile.telemetry.sources import open_all
+from mlperf_mobile.testing.observing import watched
 from mlperf_mobile.worker.system import System
 from mlperf_mobile_backend_tflite.backend import TFLiteBackend
 from mlperf_mobile_backend_tflite.options import TFLiteOptions
+from mlperf_mobile_telemetry import timeline
+from mlperf_mobile_telemetry.recorder import Recorder
+from mlperf_mobile_telemetry.sources import open_all
+
+
+@dataclass(frozen=True)
+class Recording:
+    """As much of a plan as the recorder looks at."""
+
+    telemetry_interval_s: float
 
 
 def main() -> None:
@@ -122,8 +131,8 @@ def once(session: Session, root: Path, interval: float, seconds: float, expected
         system = System([session], 1, harness.FirstNumber(), harness.RandomInputs(session.inputs), watch)
         latencies: array[int] = array("q")
         watch.save(latencies)
-        telemetry = Recorder(Path(folder), interval, lambda: len(latencies), root=root) if interval else nullcontext()
-        with telemetry:
+        run = ObservedRun(Recording(interval), Path(folder), lambda: len(latencies), {})  # type: ignore[arg-type]
+        with watched(Recorder(root=root), run) if interval else nullcontext():
             load = harness.load(seconds, 64, expected_ns)
             told = SingleStream(None).run(system, load, latencies, Path(folder))
         if interval:

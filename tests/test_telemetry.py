@@ -67,7 +67,7 @@ def test_energy_of_a_plugin(command, write_plugin):
         @hookimpl
         def mlperf_mobile_backends():
             yield BackendInfo(name="metered", summary="", vendor="", backend=Ref("metered_parts:B"),
-                              model_formats=("toy",), hook_api=(2, 0))
+                              model_formats=("toy",), options=Ref("toy_parts:BackendOptions"), hook_api=(2, 0))
     """
     parts = """
         import time
@@ -121,7 +121,7 @@ def test_sustained_that_becomes_slower(command, write_plugin):
         @hookimpl
         def mlperf_mobile_backends():
             yield BackendInfo(name="tired", summary="", vendor="", backend=Ref("tired_parts:B"),
-                              model_formats=("toy",), hook_api=(2, 0))
+                              model_formats=("toy",), options=Ref("toy_parts:BackendOptions"), hook_api=(2, 0))
     """
     parts = """
         import time

@@ -1,28 +1,48 @@
-"""The rest between runs ends at its time, or when the device is what it was before."""
+"""The rest between runs ends at its time, or when all observers find the device as it was before."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from types import SimpleNamespace
+
 import pytest
 
-from mlperf_mobile.sessions.cooldown import Baseline, look, rest
-from mlperf_mobile.telemetry import sources
+from mlperf_mobile.sessions import cooldown
+from mlperf_mobile.sessions.cooldown import look, rest
 from mlperf_mobile.terms import Cooldown
 
-COOL = Baseline({"cpu": 35.0, "skin": 30.0}, {"policy0": 600.0})
+
+@dataclass(frozen=True)
+class Warmth:
+    """An observer's word on the device: back within two degrees."""
+
+    celsius: float
+    is_known: bool = True
+
+    def is_back(self, now):
+        return now.celsius <= self.celsius + 2
+
+
+class Broken(Warmth):
+    def is_back(self, now):
+        raise ZeroDivisionError
+
+
+COOL = {"thermometer": Warmth(35.0)}
 
 
 class Device:
     """Cools down by a degree a second, on a clock of its own."""
 
-    def __init__(self, degrees=45.0, mhz=600.0):
-        self.now, self.degrees, self.mhz, self.ticks = 0.0, degrees, mhz, []
+    def __init__(self, celsius=45.0, others=None):
+        self.now, self.celsius, self.others, self.ticks = 0.0, celsius, others or {}, []
 
     def sleep(self, seconds):
         self.now += seconds
-        self.degrees -= seconds
+        self.celsius -= seconds
 
     def look(self):
-        return Baseline({"cpu": self.degrees, "skin": 30.0}, {"policy0": self.mhz})
+        return {"thermometer": Warmth(self.celsius)} | self.others
 
     def rest(self, kind, limit_s, baseline):
         return rest(
@@ -48,14 +68,26 @@ def test_no_longer_than_the_limit():
     assert (rested.seconds, rested.reason) == (5.0, "limit")
 
 
-def test_a_frequency_that_stays_elsewhere():
-    rested = Device(degrees=30, mhz=1800).rest(Cooldown.BASELINE, 20, COOL)
+@pytest.mark.parametrize("other", [Warmth(20.0), Broken(99.0)])
+def test_every_observer_has_a_say(other):
+    """One that says that the device is warmer than before, or fails, does not let it end early."""
+    device = Device(celsius=30, others={"camera": Warmth(90.0)})
+    rested = device.rest(Cooldown.BASELINE, 20, COOL | {"camera": other})
     assert rested.reason == "limit"
 
 
-@pytest.mark.parametrize("baseline", [None, Baseline({}, {})])
-def test_where_nothing_can_be_read_it_is_the_limit(baseline):
-    rested = Device().rest(Cooldown.BASELINE, 3, baseline)
+def test_an_observer_that_has_fallen_silent_does_not_count():
+    rested = Device(celsius=30).rest(Cooldown.BASELINE, 20, COOL | {"camera": Warmth(20.0)})
+    assert (rested.seconds, rested.reason) == (0.0, "baseline")
+
+
+def test_when_all_have_fallen_silent_it_is_the_limit():
+    rested = Device(celsius=30).rest(Cooldown.BASELINE, 3, {"camera": Warmth(20.0)})
+    assert rested.reason == "limit"
+
+
+def test_where_nothing_can_be_read_it_is_the_limit():
+    rested = Device().rest(Cooldown.BASELINE, 3, {})
     assert (rested.seconds, rested.reason) == (3.0, "unknown")
 
 
@@ -64,23 +96,34 @@ def test_no_rest_at_all():
     assert rested.seconds == 0
 
 
-@pytest.mark.parametrize(
-    ("now", "back"),
-    [
-        (Baseline({"cpu": 37.0, "skin": 32.0}, {"policy0": 660.0}), True),
-        (Baseline({"cpu": 37.1, "skin": 30.0}, {"policy0": 600.0}), False),
-        (Baseline({"cpu": 20.0, "skin": 20.0}, {"policy0": 540.0}), True),
-        (Baseline({"cpu": 35.0, "skin": 30.0}, {"policy0": 539.0}), False),
-        (Baseline({}, {}), True),  # what cannot be read any more does not count
-        (Baseline({"cpu": 35.0, "skin": 30.0, "new": 90.0}, {"policy0": 600.0}), True),
-    ],
-)
-def test_what_counts_as_back(now, back):
-    assert COOL.is_back(now) is back
+def registry(**baselines):
+    """Observers by name, each with what its baseline's reference loads."""
+    offers = {
+        name: SimpleNamespace(info=SimpleNamespace(baseline=load and SimpleNamespace(load=load)))
+        for name, load in baselines.items()
+    }
+    return SimpleNamespace(observers=offers)
 
 
-def test_the_median_of_a_few_looks_at_a_frequency(monkeypatch):
-    seen = iter([{"policy0": 600.0}, {"policy0": 2400.0}, {"policy0": 700.0}])
-    monkeypatch.setattr(sources, "frequencies", lambda: next(seen))
-    monkeypatch.setattr(sources, "temperatures", lambda: {"cpu": 41.0})
-    assert look(lambda seconds: None) == Baseline({"cpu": 41.0}, {"policy0": 700.0})
+def test_observers_that_can_say_something_are_asked(monkeypatch):
+    """Not those without a baseline, and none that fails, hangs, ends its thread, or knows nothing."""
+    import threading
+
+    monkeypatch.setattr(cooldown, "LOOK_S", 0.1)
+    release = threading.Event()
+
+    def leave():
+        raise SystemExit
+
+    found = look(registry(
+        good=lambda: lambda: Warmth(31.0), without=None, missing=lambda: 1 / 0, failing=lambda: lambda: 1 / 0,
+        nothing=lambda: lambda: Warmth(0.0, is_known=False), wrong=lambda: lambda: "warm",
+        hanging=lambda: release.wait, leaving=lambda: leave,
+    ))  # fmt: skip
+    release.set()
+    assert found == {"good": Warmth(31.0)}
+
+
+def test_only_those_of_the_first_look_are_asked_again():
+    both = registry(a=lambda: lambda: Warmth(31.0), b=lambda: lambda: Warmth(32.0))
+    assert look(both, {"b": Warmth(30.0)}) == {"b": Warmth(32.0)}

@@ -367,7 +367,6 @@ class TestUnsoundParts:
             ("placement", {"operations": {"npu": "many"}}),
             ("system", {"sessions": 2**70}),
             ("environment", {"driver": {"version": 3}}),
-            ("telemetry", {"energy": 3}),
             ("backend", {"runtime": 3}),
             ("backend", {"versions": {"sdk": 2}}),
             ("model", {"bytes": -(2**70)}),

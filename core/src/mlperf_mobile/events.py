@@ -43,7 +43,7 @@ class Progress(_Event):
 
 PartName = Literal[
     "environment", "versions", "files", "model", "backend", "compiled", "placement", "warnings", "system",
-    "performance", "interruptions", "stops", "telemetry", "report", "repeated", "accuracy", "rescued", "left_behind",
+    "performance", "interruptions", "stops", "observed", "report", "repeated", "accuracy", "rescued", "left_behind",
 ]  # fmt: skip
 """What is measured; :class:`mlperf_mobile.results.measured.Parts` has the type of each."""
 

@@ -148,6 +148,8 @@ class Plan(CompilePlan, RunFacts):
     """Settings of the user's that this run cannot honour, each with its source and the reason."""
     encoded_cache_mb: int
     telemetry_interval_s: float = 1.0
+    observers: dict[str, dict[str, Any]] = Field(default_factory=lambda: dict[str, dict[str, Any]](telemetry={}))
+    """The options of the observers that watch it, by their names; earlier versions had this one alone."""
 
     @property
     def run_facts(self) -> dict[str, Any]:

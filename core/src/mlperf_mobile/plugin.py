@@ -16,7 +16,7 @@ import pluggy
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-    from mlperf_mobile.contracts import Backend, Dataset, Scenario, Task
+    from mlperf_mobile.contracts import Backend, Baseline, Dataset, ObservedPart, Observer, Scenario, Task
     from mlperf_mobile.results.model import Result
 
 __all__ = [
@@ -196,12 +196,36 @@ class CommandInfo:
     hook_api: tuple[int, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserverInfo:
+    """Something that watches a run from beside it: telemetry, a power meter, a profiler."""
+
+    name: str
+    """Also the key of its part in ``observers`` of a result."""
+    summary: str
+    observer: Ref[type[Observer]]
+    """What watches, in a thread of its own in the process of the run."""
+    part: Ref[type[ObservedPart]]
+    """What it adds to a result, read back from its file."""
+    file: str
+    """The file that it writes in the run's folder: ``"telemetry.jsonl"``."""
+    baseline: Ref[Callable[[], Baseline]] | None = None
+    """What the device is like now; a cool-down ends when it is again what it was before the first run."""
+    options: Ref[type[object]] | None = None
+    """The pydantic model of its options, which users set as ``observer_options.NAME.OPTION``."""
+    hook_api: tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One line that a plugin adds to a result on its card: ``Remark("stands", "3rd of 11 published results")``."""
+    """One line that a plugin adds to a result where it is shown: ``Remark("stands", "3rd of 11 published results")``.
+
+    An ``alarm`` is something that nobody may overlook.
+    """
 
     label: str
     text: str
+    alarm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +272,11 @@ class HookSpecs:
     @hookspec
     def mlperf_mobile_commands(self) -> Iterable[CommandInfo]:
         """Offer commands of ``mlperf-mobile``."""
+        return ()
+
+    @hookspec
+    def mlperf_mobile_observers(self) -> Iterable[ObserverInfo]:
+        """Offer observers, which watch every run."""
         return ()
 
     @hookspec

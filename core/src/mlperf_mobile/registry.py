@@ -26,6 +26,7 @@ from mlperf_mobile.plugin import (
     DatasetInfo,
     EnvFact,
     HookSpecs,
+    ObserverInfo,
     Remark,
     ScenarioInfo,
     SuitesInfo,
@@ -147,10 +148,16 @@ class Registry:
     def commands(self) -> Mapping[str, Offer[CommandInfo]]:
         return self._gather("command", self._manager.hook.mlperf_mobile_commands, CommandInfo)
 
+    @cached_property
+    def observers(self) -> Mapping[str, Offer[ObserverInfo]]:
+        return self._gather("observer", self._manager.hook.mlperf_mobile_observers, ObserverInfo)
+
     @property
     def problems(self) -> list[Problem]:
         """Everything left out, of every kind of offer."""
-        _ = (self.backends, self.tasks, self.datasets, self.scenarios, self.suites, self.commands)
+        _ = (
+            self.backends, self.tasks, self.datasets, self.scenarios, self.suites, self.commands, self.observers,
+        )  # fmt: skip
         return self._problems
 
     @property

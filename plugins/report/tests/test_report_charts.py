@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlperf_mobile.contracts import Graph
 from mlperf_mobile.results.latencies import summary
-from mlperf_mobile.results.parts import TelemetryFacts
-from mlperf_mobile.telemetry import timeline
-from mlperf_mobile_report.html import device, latency
+from mlperf_mobile_report.html import graph, latency
 from mlperf_mobile_report.html.axis import drawable, linear, logarithmic, spread
 from mlperf_mobile_report.html.chart import COLUMNS, HEIGHT, WIDTH, Chart
 from mlperf_mobile_report.html.reduce import envelope, extremes
@@ -218,54 +217,45 @@ class TestLatencies:
             assert not re.search(r"[ML ](nan|inf)", text)
 
 
-class TestDevice:
-    def recorded(self, tmp_path, rows):
-        import json
+class TestGraphs:
+    """What observers recorded: lines of one unit over the time of the run."""
 
-        path = tmp_path / timeline.FILE
-        path.write_text("".join(json.dumps(row) + "\n" for row in [{"telemetry": 1, "interval_s": 1.0}, *rows]))
-        return timeline.read(path)
+    def drawn(self, lines, marks=(), title="Temperature", unit="°C"):
+        return graph.figures("k", [Graph(title, unit, lines, (10.0, 20.0), marks)])
 
-    def rows(self, count=30, **more):
-        return [
-            {"t_s": float(n), "samples": min(max(n - 1, 0), count - 3) * 10, **{k: v(n) for k, v in more.items()}}
-            for n in range(count)
-        ]
+    def rising(self, first=40.0, step=1.0, count=30):
+        return [float(n) for n in range(count)], [first + step * n for n in range(count)]
 
-    def test_a_chart_for_each_kind(self, tmp_path):
-        rows = self.rows(**{
-            "temperature.soc_celsius": lambda n: 40.0 + n, "frequency.policy0_mhz": lambda n: 2000.0,
-            "energy.rapl.package-0_joules": lambda n: 3.0 * n, "battery.BAT0_percent": lambda n: 80.0 - n / 30,
-        })  # fmt: skip
-        figures = device.figures("k", self.recorded(tmp_path, rows), TelemetryFacts())
-        titles = [re.search("<figcaption>(.*?)</figcaption>", text)[1] for text in figures]
-        assert titles == ["Temperature, °C", "Frequency, MHz", "Power, W", "Speed, samples/s", "Battery level, %"]
-        assert "rapl.package-0 from 3 to 3, at most 3" in figures[2]
-        assert "answered samples from 10 to 10, at most 10" in figures[3]
+    def test_a_line_is_drawn_in_the_time_of_the_run(self):
+        (text,) = self.drawn({"soc": self.rising()})
+        assert re.search("<figcaption>(.*?)</figcaption>", text)[1] == "Temperature, °C"
+        assert "soc from 40 to 69, at most 69" in text
+        assert "seconds since the clock was started" in text
+        rows = re.findall(r"<tr><t[hd].*?</tr>", text.replace("\n", ""))
+        first, last = (re.findall(r">([^<>]+)</t[hd]>", rows[place]) for place in (1, -1))
+        assert (first, last) == (["-10", "40"], ["19", "69"])  # its first value is ten seconds before the clock
 
-    def test_evidence_of_throttling_is_marked(self, tmp_path):
-        told = TelemetryFacts.model_validate({"throttling": {"events": [{"kind": "frequency-cap", "at_s": 12.0}]}})
-        (text, _) = device.figures(
-            "k", self.recorded(tmp_path, self.rows(**{"temperature.soc_celsius": lambda n: 40.0})), told
-        )
+    def test_moments_are_marked(self):
+        (text,) = self.drawn({"soc": self.rising()}, [(12.0, "frequency-cap"), (1e308, "never")])
         assert ">frequency-cap</text>" in text
+        assert "never" not in text
 
-    def test_more_series_than_can_be_told_apart_are_counted(self, tmp_path):
-        rows = self.rows(**{f"temperature.t{n}_celsius": lambda _, n=n: 30.0 + n for n in range(9)})
-        text = device.figures("k", self.recorded(tmp_path, rows), TelemetryFacts())[0]
+    def test_more_lines_than_can_be_told_apart_are_counted(self):
+        (text,) = self.drawn({f"t{n}": self.rising(30.0 + n) for n in range(9)})
         assert "4 lower series are left out" in text
         assert "t8" in text
         assert ">t0<" not in text
 
-    def test_no_recording_is_no_chart(self, tmp_path):
-        assert device.figures("k", timeline.read(tmp_path / "none"), TelemetryFacts()) == []
-
-    @pytest.mark.parametrize("told", [
-        {}, {"throttling": {"events": []}}, {"energy": [{"source": "", "includes": "", "watts": -1e300}]},
-        {"throttling": {"events": [{"kind": "x"}, {"kind": "y", "at_s": 1e308}]}, "evidence": ["z"]},
+    @pytest.mark.parametrize("lines", [
+        {}, {"one": ([1.0], [2.0])}, {"none": ([], [])}, {"nan": ([1.0, 2.0], [math.nan, math.inf])},
+        {"when": ([math.nan, 2.0], [1.0, 2.0])},
     ])  # fmt: skip
-    def test_strange_summaries_do_no_harm(self, tmp_path, told):
-        told = TelemetryFacts.model_validate(told)
-        recorded = self.recorded(tmp_path, self.rows(**{"temperature.soc_celsius": lambda n: 1e17 * n}))
-        assert len(device.figures("k", recorded, told)) == 2
-        assert device.summary_rows(told)
+    def test_what_is_no_line_is_no_chart(self, lines):
+        assert self.drawn(lines) == []
+
+    def test_strange_values_do_no_harm(self):
+        for lines in ({"x": self.rising(0.0, 1e17)}, {"x" * 1000: ([0.0, 0.0], [-1e300, 1e300])}):
+            (text,) = self.drawn(lines, title="T" * 1000, unit="<b>")
+            assert not re.search(r"\b(nan|inf)\b", text)
+            assert "<b>" not in text
+            assert len(text) < 100_000

@@ -213,6 +213,22 @@ def plugin_options(kind: str, offer: Offer[Any], layer: Layer) -> BaseModel | No
     return layers.check(model, layer, prefix)
 
 
+def observer_options(registry: Registry, layer: Layer) -> dict[str, BaseModel | None]:
+    """The options of every installed observer, checked; None for those that the user left as they are.
+
+    Raises:
+        UsageError: One is unknown or wrong.
+    """
+    given = under(layer, "observer_options.")
+    for key, setting in given.items():
+        pick("observer", key.partition(".")[0], registry.observers, registry, setting.source)
+    found: dict[str, BaseModel | None] = {}
+    for name, offer in registry.observers.items():
+        own = {f"observer_options.{key}": setting for key, setting in under(given, f"{name}.").items()}
+        found[name] = plugin_options("observer", offer, own) if own else None
+    return found
+
+
 def as_data(options: BaseModel | None) -> dict[str, Any]:
     """A plugin's options as a plan holds them: JSON data, without those that are None."""
     return options.model_dump(mode="json", exclude_none=True) if options else {}

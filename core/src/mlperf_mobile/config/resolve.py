@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlperf_mobile.config import effect, layers
-from mlperf_mobile.config.asked import Asked, as_data, changed_options, expand, flat, plugin_options, under
+from mlperf_mobile.config.asked import (
+    Asked,
+    as_data,
+    changed_options,
+    expand,
+    flat,
+    observer_options,
+    plugin_options,
+    under,
+)
 from mlperf_mobile.config.choice import accelerators, choose
 from mlperf_mobile.config.document import Layer, Setting, read_resource
 from mlperf_mobile.config.effect import Idle
@@ -112,6 +121,7 @@ class _Resolution:
         self.layer, self.runs = asked.settings(models, first)
         self.given = self.settings = layers.check(Settings, self.layer)
         self.options = {kind: plugin_options(kind, offer, self.layer) for kind, offer in self.offers.items()}
+        self.observers = observer_options(registry, self.layer)
         self.ignores = self._ignores()
         if "batch" in self.ignores:
             self.settings = self.given.model_copy(update={"batch": 1})
@@ -197,6 +207,7 @@ class _Resolution:
             cache=self.asked.finder.cache.folder,
             encoded_cache_mb=settings.encoded_cache_mb,
             telemetry_interval_s=settings.telemetry_interval_s,
+            observers={name: as_data(told) for name, told in self.observers.items()},
             unverified=settings.unverified,
             sources={key: s.source for key, s in self.layer.items()} | sources,
         )

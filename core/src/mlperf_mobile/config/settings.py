@@ -121,3 +121,6 @@ class Settings(Strict):
     task_options: dict[str, Any] = Field(default_factory=dict, description="options of the task")
     dataset_options: dict[str, Any] = Field(default_factory=dict, description="options of the data set")
     scenario_options: dict[str, Any] = Field(default_factory=dict, description="options of the scenario")
+    observer_options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="options of observers, by their names"
+    )

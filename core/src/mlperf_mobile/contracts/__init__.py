@@ -1,4 +1,4 @@
-"""The contracts: what a backend, a task, a data set, a metric and a scenario must do."""
+"""The contracts: what a backend, a task, a data set, a metric, a scenario and an observer must do."""
 
 from mlperf_mobile.contracts.backend import (
     Artifact,
@@ -14,6 +14,7 @@ from mlperf_mobile.contracts.backend import (
     TokenSession,
     VaryingSession,
 )
+from mlperf_mobile.contracts.observer import Baseline, Graph, Listing, ObservedPart, ObservedRun, Observer
 from mlperf_mobile.contracts.quantisation import check_quantisation, real_values, stored_values
 from mlperf_mobile.contracts.scenario import (
     COUNTED,
@@ -48,17 +49,23 @@ __all__ = [
     "Answered",
     "Artifact",
     "Backend",
+    "Baseline",
     "BatchSession",
     "Codec",
     "CompileRequest",
     "Dataset",
     "Device",
     "Fingerprinted",
+    "Graph",
     "InfiniteOutputs",
+    "Listing",
     "Load",
     "Measurement",
     "MeteredSession",
     "Metric",
+    "ObservedPart",
+    "ObservedRun",
+    "Observer",
     "PerformanceScore",
     "Placement",
     "Probe",

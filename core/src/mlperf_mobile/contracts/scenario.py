@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from mlperf_mobile.performance_score import PerformanceScore
 from mlperf_mobile.terms import Load, Seeds
@@ -30,13 +30,17 @@ COUNTED, LIVE = "load generator", "live"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One named rule, with what was seen and what it asks for."""
+    """One named rule, with what was seen and what it asks for.
+
+    One that is not met makes the result invalid, or in the scope ``submission`` a result that cannot be submitted.
+    """
 
     name: str
     ok: bool
     observed: float | int | str | bool
     required: float | int | str | bool
     note: str = ""
+    scope: Literal["result", "submission"] = "result"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from mlperf_mobile.launch.process import GRACE_S, Exit, Worker, created
 from mlperf_mobile.launch.stops import Stops
 from mlperf_mobile.launch.worker_log import last_words
 from mlperf_mobile.plan import CompilePlan, Plan
-from mlperf_mobile.results import latencies, store
+from mlperf_mobile.registry import Registry
+from mlperf_mobile.results import latencies, observed, store
 from mlperf_mobile.results.journal import JournalFile
 from mlperf_mobile.results.model import ErrorFacts, Result, Status
 from mlperf_mobile.results.recompose import Ending, Journal, concluded, of_journal, program
@@ -53,10 +54,17 @@ def launch(plan: Plan, output: Path, listen: Callable[[events.Event], None]) -> 
 def close(folder: store.Folder, plan: Plan, told: Journal, ending: Ending) -> Result:
     """Write how a run ended into its journal, compose its result, and store it.
 
+    What observers found is read here where the worker ended before it could do that.
+
     Raises:
         Unstored: There is no room for it.
     """
     folder.tidy()
+    if observed.OBSERVED not in told.parts:
+        found = observed.read(Registry(), plan, folder.path, told.parts)
+        event = events.Measured(part=observed.OBSERVED, value=found.model_dump(mode="json"))
+        told.take(event)
+        folder.journal.write(events.encode(event))
     if told.concluded is None:
         told.concluded = concluded(ending)
         folder.journal.write(events.encode(told.concluded))

@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlperf_mobile.performance_score import PerformanceScore
+from mlperf_mobile.results.observed import Observed
 from mlperf_mobile.results.parts import (
     CompiledFacts,
     Integer,
@@ -19,7 +20,6 @@ from mlperf_mobile.results.parts import (
     Scalar,
     SeveralPlacements,
     SystemFacts,
-    TelemetryFacts,
 )
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.terms import misfit
@@ -121,7 +121,10 @@ class Parts(BaseModel):
     """What the worker saw; see :func:`mlperf_mobile.results.interruptions.found`, which judges it."""
     stops: Any = None
     """What the launcher saw at the same time."""
-    telemetry: TelemetryFacts | None = None
+    observed: Observed | None = None
+    """What observers found; None in a journal of an earlier version, or of a run whose worker died."""
+    telemetry: dict[str, Json] | None = None
+    """What telemetry found, in a journal of an earlier version."""
     report: dict[str, Json] | None = None
     repeated: Repeated | None = None
     accuracy: Scored | None = None

@@ -14,6 +14,7 @@ from mlperf_mobile.plan import Plan, RunFacts
 from mlperf_mobile.results import interruptions
 from mlperf_mobile.results.interruptions import Interruptions
 from mlperf_mobile.results.measured import FileFacts, Parts, Performance, Repeated, Scored
+from mlperf_mobile.results.observed import TELEMETRY, Observed
 from mlperf_mobile.results.parts import (
     CompiledFacts,
     Flag,
@@ -27,7 +28,6 @@ from mlperf_mobile.results.parts import (
     Scalar,
     SeveralPlacements,
     SystemFacts,
-    TelemetryFacts,
 )
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.results.submission_rules import submission_rules
@@ -39,11 +39,13 @@ SCHEMA: Final = 2
 def current(data: Any) -> Any:
     """The JSON of a result in this schema.
 
-    Schema 1 had the seeds twice, here and in ``load``, and null where a plan left a number of the load open.
+    Schema 1 had the seeds twice, here and in ``load``, null where a plan left a number of the load open, and no
+    observers but the telemetry.
     """
     if not isinstance(data, dict) or data.get("schema") != 1:
         return data
-    changed, load = data | {"schema": SCHEMA}, data.get("load")
+    changed: dict[str, Any] = {"observers": {}} | data | {"schema": SCHEMA}
+    load = data.get("load")
     if isinstance(load, dict):
         seeds = load.get("seeds") or data.get("seeds")
         if seeds == data.get("seeds"):  # others are refused as a key that does not belong there
@@ -135,10 +137,12 @@ class Result(Part, RunFacts):
     """Where an imported result comes from; None for a run of this program."""
     interruptions: Interruptions | None = None
     """Whether the timed run stood still, or may have; None where that cannot be seen."""
-    telemetry: TelemetryFacts | None = None
-    """What the device did during the timed run."""
+    telemetry: dict[str, Json] | None = None
+    """The part of the observer ``telemetry``: what the device did during the timed run."""
+    observers: dict[str, dict[str, Json]] = Field(default_factory=dict)
+    """The parts of all other observers, by their names."""
     warnings: list[str] = Field(default_factory=list)
-    """What the data set warns of: how its files were read where they leave it open."""
+    """What the data set warns of: how its files were read where they leave it open; and observers that failed."""
     logs: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of the files that the result is made of, by their paths in the folder."""
     report: dict[str, Json] | None = None
@@ -184,6 +188,11 @@ class Result(Part, RunFacts):
         return {self.accelerator: self.placement} if self.placement else {}
 
     @property
+    def observed(self) -> dict[str, dict[str, Json]]:
+        """The parts of all observers, by their names."""
+        return ({} if self.telemetry is None else {TELEMETRY: self.telemetry}) | self.observers
+
+    @property
     def verdict(self) -> str:
         """``VALID``, or what is wrong; of a valid run of a round also why it cannot be submitted."""
         if self.status is Status.INTERRUPTED:
@@ -224,6 +233,7 @@ def compose(
     performance = parts.performance.performance if parts.performance else None
     rules = list(parts.performance.rules) if parts.performance else []
     seen = interruptions.found(parts.interruptions, parts.stops)
+    observed = parts.observed or Observed()
     if performance and seen:
         rules.append(interruptions.rule(seen))
     accuracy = judged(parts.accuracy, plan.quality, plan.unverified) if parts.accuracy else None
@@ -238,7 +248,8 @@ def compose(
                 name="real-hardware", ok=False, observed=plan.accelerator, required="hardware", note=functional_only
             )
         )
-    rules += submission_rules(plan, parts.telemetry or TelemetryFacts(), functional_only)
+    rules += [rule for rule in observed.rules if rule.scope == "result"]
+    rules += submission_rules(plan, functional_only, [rule for rule in observed.rules if rule.scope == "submission"])
     complete = (performance or not plan.has_performance) and (accuracy or not plan.has_accuracy)
     if status is not Status.COMPLETED or not complete:
         rules.append(RuleResult(name="completed", ok=False, observed=status.value, required="completed"))
@@ -274,8 +285,9 @@ def compose(
         system=parts.system,
         compiled=parts.compiled,
         interruptions=seen if performance else None,
-        telemetry=parts.telemetry,
-        warnings=parts.warnings,
+        telemetry=observed.parts.get(TELEMETRY),
+        observers={name: part for name, part in observed.parts.items() if name != TELEMETRY},
+        warnings=[*parts.warnings, *observed.warnings],
         logs=logs or {},
         report=parts.report,
         versions=parts.versions | parts.backend.versions,

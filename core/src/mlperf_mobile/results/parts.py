@@ -113,59 +113,6 @@ class LoadFacts(OpenPart):
     loadgen: dict[str, Json] = Field(default_factory=dict)
 
 
-class Temperature(Part):
-    """The hottest sensor of the timed run, in degrees Celsius."""
-
-    sensor: str
-    first_celsius: Number
-    max_celsius: Number
-    last_celsius: Number
-
-
-class Energy(Part):
-    """What one source of energy measured during the timed run."""
-
-    source: str
-    includes: str
-    joules: Number | None = None
-    seconds: Number | None = None
-    watts: Number
-    inferences: Integer | None = None
-    joules_per_inference: Number | None = None
-
-
-class ThrottlingEvent(OpenPart):
-    """One sign of throttling; ``at_s`` counts from the beginning of the recording."""
-
-    kind: str
-    series: str = ""
-    at_s: Number | None = None
-
-
-class Throttling(OpenPart):
-    """What would have shown throttling, and what did."""
-
-    watched: list[str] = Field(default_factory=list)
-    events: list[ThrottlingEvent] = Field(default_factory=list)
-
-
-class TelemetryFacts(OpenPart):
-    """The recording of the timed run in a few numbers; see :func:`mlperf_mobile.telemetry.summary.of`."""
-
-    interval_s: Number | None = None
-    rows: Integer = 0
-    duration_s: Number | None = None
-    temperature: Temperature | None = None
-    battery_drop_percent: Number | None = None
-    external_power: Flag | None = None
-    energy: list[Energy] = Field(default_factory=list)
-    throttled: Flag | None = None
-    evidence: list[str] = Field(default_factory=list)
-    throttling: Throttling | None = None
-    series: dict[str, dict[str, Number]] = Field(default_factory=dict)
-    trouble: str | None = None
-
-
 class Origin(OpenPart):
     """Where an imported result comes from."""
 

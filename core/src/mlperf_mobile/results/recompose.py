@@ -15,11 +15,9 @@ from mlperf_mobile.errors import ExitCode, OutputError
 from mlperf_mobile.installed import version
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.regular_files import open_regular
-from mlperf_mobile.results import latencies, store
+from mlperf_mobile.results import latencies, observed, store
 from mlperf_mobile.results.measured import Parts, Performance, Timed
 from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
-from mlperf_mobile.results.parts import TelemetryFacts
-from mlperf_mobile.telemetry import summary, timeline
 
 MOST_PARTS = 64 << 20
 """Bytes of all measured parts; a larger journal is not ours."""
@@ -182,6 +180,10 @@ def of_journal(folder: Path, plan: Plan, journal: Journal, ending: Ending, logs:
         parts, unsound = Parts.read(journal.parts)
         if end.status is not Status.COMPLETED:
             parts = rescued(folder, parts, journal.timed)
+        if parts.observed is None:  # an earlier version's
+            torn = parts.performance is not None and "performance" not in journal.parts
+            found = observed.earlier(plan, folder, parts.telemetry, torn=torn)
+            parts = parts.model_copy(update={"observed": found})
         status, error = (Status.FAILED, _reported(unsound)) if unsound else (end.status, end.error)
         return compose(plan, parts, status, error, end.directory, logs, end.program)
     except _IMPOSSIBLE as error:
@@ -226,11 +228,7 @@ def rescued(folder: Path, parts: Parts, timed: events.Progress | None) -> Parts:
     """
     if parts.performance or not (performance := parts.rescued or _saved(folder, timed)):
         return parts
-    found: dict[str, Any] = {"performance": Timed.model_validate(performance.model_dump(exclude_unset=True))}
-    rows = folder / timeline.FILE
-    if rows.is_file() and not parts.telemetry:
-        found["telemetry"] = TelemetryFacts.model_validate(summary.of(timeline.read(rows)))
-    return parts.model_copy(update=found)
+    return parts.model_copy(update={"performance": Timed.model_validate(performance.model_dump(exclude_unset=True))})
 
 
 def _saved(folder: Path, timed: events.Progress | None) -> Performance | None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlperf_mobile.plan import Official, Plan
-from mlperf_mobile.results.parts import TelemetryFacts
 from mlperf_mobile.results.rule import RuleResult
 
 
-def submission_rules(plan: Plan, telemetry: TelemetryFacts, functional_only: str) -> list[RuleResult]:
+def submission_rules(plan: Plan, functional_only: str, observed: Sequence[RuleResult]) -> list[RuleResult]:
     """The rules of the plan's round, each with what was seen and what is required; none outside of the rounds.
 
-    Sources: mobile_open, rules/submissionRuleV3_0.adoc (power, one uninterrupted run) and
+    Sources: mobile_open, rules/submissionRuleV3_0.adoc (one uninterrupted run) and
     rules/mobile_inference_rules.adoc (seeds, counts, percentile, quality).
 
     Args:
         plan: What was run.
-        telemetry: What the device did during the timed run.
         functional_only: Why its speed says nothing.
+        observed: The rules that observers add.
     """
     official = plan.official
     if official is None:
@@ -42,7 +43,8 @@ def submission_rules(plan: Plan, telemetry: TelemetryFacts, functional_only: str
     if functional_only:
         found.append(RuleResult(name="real-device", ok=False, observed=functional_only, required="hardware"))
     if plan.has_performance:
-        found += _performance_rules(plan, official, telemetry)
+        found += _performance_rules(plan, official)
+    found += observed
     if plan.has_accuracy:
         found.append(_same("data-of-the-round", plan.dataset.name, official.dataset, "accuracy"))
         if plan.quality is None or "quality" in plan.unverified:
@@ -53,31 +55,16 @@ def submission_rules(plan: Plan, telemetry: TelemetryFacts, functional_only: str
     return [rule.model_copy(update={"scope": "submission"}) for rule in found]
 
 
-def _performance_rules(plan: Plan, official: Official, telemetry: TelemetryFacts) -> list[RuleResult]:
+def _performance_rules(plan: Plan, official: Official) -> list[RuleResult]:
     timed = plan.performance_dataset or plan.dataset
     load = plan.load
-    found = [
+    return [
         _same("scenario-of-the-round", plan.scenario, official.scenario),
         _same("data-of-the-round", timed.name, official.performance_dataset or official.dataset, "performance"),
         _same("percentile", load.percentile, official.percentile),
         _at_least("counts-of-the-round", load.min_query_count, official.min_query_count, "queries at least"),
         _at_least("duration-of-the-round", load.min_duration_s, official.min_duration_s, "seconds at least"),
     ]
-    if (powered := telemetry.external_power) is not None:
-        found.append(
-            RuleResult(
-                name="on-battery",
-                ok=not powered,
-                observed="external power" if powered else "battery",
-                required="battery",
-            )
-        )
-    if (throttled := telemetry.throttled) is not None:
-        evidence = "; ".join(telemetry.evidence)
-        found.append(
-            RuleResult(name="no-throttling", ok=not throttled, observed=bool(throttled), required=False, note=evidence)
-        )
-    return found
 
 
 def _same(name: str, observed: float | str, required: float | str, note: str = "") -> RuleResult:

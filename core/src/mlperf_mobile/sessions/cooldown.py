@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
-from mlperf_mobile.telemetry import sources
+from mlperf_mobile.contracts import Baseline
+from mlperf_mobile.registry import Registry
+from mlperf_mobile.results.observed import within
 from mlperf_mobile.terms import Cooldown
 
-DEGREES = 2.0
-"""A temperature is back when it is no more than this above its baseline, in °C."""
-SHARE = 0.1
-"""A frequency is back when it differs no more than this from its baseline."""
-LOOKS = 3
-"""A frequency changes from moment to moment: the median of so many looks counts."""
 INTERVAL_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """What the device was like before the first run."""
-
-    temperatures: Mapping[str, float]
-    """°C, by sensor."""
-    frequencies: Mapping[str, float]
-    """MHz, by policy."""
-
-    @property
-    def is_known(self) -> bool:
-        return bool(self.temperatures or self.frequencies)
-
-    def is_back(self, now: Baseline) -> bool:
-        """Whether ``now`` is what it was; what cannot be read any more does not count."""
-        cool = all(now.temperatures.get(name, t) <= t + DEGREES for name, t in self.temperatures.items())
-        calm = all(abs(now.frequencies.get(name, f) - f) <= SHARE * f for name, f in self.frequencies.items())
-        return cool and calm
+"""Between two looks at the device."""
+LOOK_S = 10.0
+"""One look takes no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +27,39 @@ class Rested:
     """``"fixed"``, ``"baseline"``, ``"limit"``: not back at the baseline by then, ``"unknown"``: nothing to look at."""
 
 
-def look(sleep: Callable[[float], None] = time.sleep) -> Baseline:
-    """Temperatures, and the median of a few looks at the frequencies."""
-    seen: dict[str, list[float]] = {}
-    for number in range(LOOKS):
-        if number:
-            sleep(INTERVAL_S / LOOKS)
-        for name, mhz in sources.frequencies().items():
-            seen.setdefault(name, []).append(mhz)
-    return Baseline(sources.temperatures(), {name: statistics.median(values) for name, values in seen.items()})
+def look(registry: Registry, names: Container[str] | None = None) -> dict[str, Baseline]:
+    """What the observers of these names, or all of them, say that the device is like now.
+
+    One that fails, or does not answer in :data:`LOOK_S`, says nothing.
+    """
+    found = {}
+    for name, offer in registry.observers.items():
+        if offer.info.baseline is None or (names is not None and name not in names):
+            continue
+        look_at = offer.info.baseline
+        with suppress(Exception):  # an observer may do anything
+            baseline = within(LOOK_S, lambda look_at=look_at: look_at.load()())  # type: ignore[misc]
+            if baseline.is_known:
+                found[name] = baseline
+    return found
+
+
+def is_back(baseline: Mapping[str, Baseline], now: Mapping[str, Baseline]) -> bool:
+    """Whether every observer that can still say something finds the device as it was."""
+    try:
+        return any(name in now for name in baseline) and all(
+            then.is_back(now[name]) for name, then in baseline.items() if name in now
+        )
+    except Exception:  # noqa: BLE001  an observer may do anything
+        return False
 
 
 def rest(
     kind: Cooldown,
     limit_s: float,
-    baseline: Baseline | None,
+    baseline: Mapping[str, Baseline],
     tick: Callable[[float, float], None],
-    now: Callable[[], Baseline] = look,
+    now: Callable[[], Mapping[str, Baseline]],
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Rested:
@@ -73,17 +68,17 @@ def rest(
     Args:
         kind: ``fixed`` waits for ``limit_s``; ``baseline`` no longer than that.
         limit_s: Seconds.
-        baseline: What the device was like before the first run.
+        baseline: What the device was like before the first run, by observer; empty where nothing is known.
         tick: Told the seconds waited and the limit, about once a second.
         now: What the device is like.
         sleep: Waits for seconds.
         clock: Seconds.
     """
     started = clock()
-    looking = kind is Cooldown.BASELINE and baseline is not None and baseline.is_known
+    looking = kind is Cooldown.BASELINE and bool(baseline)
     reason = "fixed" if kind is Cooldown.FIXED else "limit" if looking else "unknown"
     while (waited := clock() - started) < limit_s:
-        if looking and baseline is not None and baseline.is_back(now()):
+        if looking and is_back(baseline, now()):
             reason = "baseline"
             break
         tick(waited, limit_s)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mlperf_mobile import events
+from mlperf_mobile.contracts import Baseline
 from mlperf_mobile.errors import MobileError, OutputError
 from mlperf_mobile.launch.local import launch
 from mlperf_mobile.plan import Plan, SessionRef
+from mlperf_mobile.registry import Registry
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import Result, Status
 from mlperf_mobile.sessions import cooldown, estimate
@@ -40,6 +43,10 @@ class Sitting:
     show: Show
     keep: bool = True
 
+    @cached_property
+    def _registry(self) -> Registry:
+        return Registry()
+
     def carry_out(self, told: Callable[[Result], None]) -> list[Result]:
         """Run everything that is left, and return its results; ``told`` is called with each as it comes.
 
@@ -61,7 +68,8 @@ class Sitting:
         session, results = self.session, self._earlier()
         rested = False
         needs_rest = session.cooldown_s > 0 and sum(step.plan.has_performance for step in session.steps) > 1
-        baseline = cooldown.look() if needs_rest and session.cooldown is Cooldown.BASELINE else None
+        looks = needs_rest and session.cooldown is Cooldown.BASELINE
+        baseline = cooldown.look(self._registry) if looks else {}
         places = session.pending
         for done, place in enumerate(places):
             step = session.steps[place]
@@ -92,7 +100,7 @@ class Sitting:
             if result.status is Status.COMPLETED:
                 results[result.benchmark] = result
 
-    def _rest(self, place: int, baseline: cooldown.Baseline | None, listen: Listen) -> None:
+    def _rest(self, place: int, baseline: Mapping[str, Baseline], listen: Listen) -> None:
         step, session = self.session.steps[place], self.session
         listen(events.Phase(name=REST, step=session.cooldown.value))
 
@@ -108,7 +116,10 @@ class Sitting:
                 )
             )
 
-        rested = cooldown.rest(session.cooldown, session.cooldown_s, baseline, tick)
+        def now() -> Mapping[str, Baseline]:
+            return cooldown.look(self._registry, baseline)
+
+        rested = cooldown.rest(session.cooldown, session.cooldown_s, baseline, tick, now)
         step.rested_s, step.rested_until = rested.seconds, rested.reason
 
     def _planned(self, place: int) -> Plan:

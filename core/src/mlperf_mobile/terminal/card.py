@@ -14,10 +14,9 @@ from rich.table import Table
 from mlperf_mobile.performance_score import displayed, shown
 from mlperf_mobile.plugin import Remark
 from mlperf_mobile.registry import Registry
-from mlperf_mobile.results import latencies
+from mlperf_mobile.results import latencies, observed
 from mlperf_mobile.results.measured import Performance
 from mlperf_mobile.results.model import Accuracy, Result
-from mlperf_mobile.results.parts import TelemetryFacts
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.sessions.repeat import Repeated
 from mlperf_mobile.statistics import Sample, advice
@@ -30,7 +29,7 @@ def print_results(results: Iterable[Result]) -> None:
     """Every result on stdout, with what plugins say about it."""
     registry = Registry()
     for result in results:
-        CleanConsole().print(result_panel(result, registry.remarks(result)))
+        CleanConsole().print(_panel(result, registry))
 
 
 def print_repeated(repeated: Iterable[Repeated]) -> None:
@@ -49,15 +48,21 @@ def print_repeated(repeated: Iterable[Repeated]) -> None:
 
 def print_result(result: Result, *, full: bool = False) -> None:
     """One result on stdout, with what plugins say about it; in full, with environment, versions and seeds."""
-    CleanConsole().print(result_panel(result, Registry().remarks(result), full=full))
+    CleanConsole().print(_panel(result, Registry(), full=full))
 
 
-def result_panel(result: Result, remarks: Iterable[Remark] = (), *, full: bool = False) -> RenderableType:
-    """One result, framed, with the remarks of plugins."""
+def _panel(result: Result, registry: Registry, *, full: bool = False) -> RenderableType:
+    return result_panel(result, registry.remarks(result), observed.lines(registry, result.observed), full=full)
+
+
+def result_panel(
+    result: Result, remarks: Iterable[Remark] = (), observations: Iterable[Remark] = (), *, full: bool = False
+) -> RenderableType:
+    """One result, framed, with the remarks of plugins and what observers say about the run."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
-    for label, value in _lines(result, remarks):
+    for label, value in _lines(result, remarks, observations):
         facts.add_row(text(label), text(value))
     if full:
         for label, value in _stability(result):
@@ -74,7 +79,7 @@ def result_panel(result: Result, remarks: Iterable[Remark] = (), *, full: bool =
     return Panel(Group(*parts), title=title, subtitle=subtitle, expand=False)
 
 
-def _lines(result: Result, remarks: Iterable[Remark]) -> Iterable[tuple[str, str]]:
+def _lines(result: Result, remarks: Iterable[Remark], observations: Iterable[Remark]) -> Iterable[tuple[str, str]]:
     yield "backend", f"{result.backend} ({result.runtime or 'runtime unknown'}) on {result.accelerator}"
     if result.functional_only:
         yield "FUNCTIONAL ONLY", f"its speed says nothing: {result.functional_only}"
@@ -107,8 +112,7 @@ def _lines(result: Result, remarks: Iterable[Remark]) -> Iterable[tuple[str, str
         yield "LoadGen", f"{'VALID' if loadgen.valid else 'INVALID'}{reason}  [{loadgen.version}]"
     for warning in result.interruptions.warnings if result.interruptions else ():
         yield "WARNING", warning
-    if result.telemetry:
-        yield from _device(result.telemetry)
+    yield from ((line.label, line.text) for line in observations)
     if result.error:
         yield "error", f"{result.error.code}: {result.error.summary}"
         if result.error.code in ("worker-died", "worker-silent") and result.error.stderr_tail:
@@ -138,19 +142,6 @@ def _stability(result: Result) -> Iterable[tuple[str, str]]:
     yield f"p{percentile * 100:g} 95 % (ms)", f"{low} to {high}"
     for told in advice(sample):
         yield f"advice: {told.name}", told.text
-
-
-def _device(telemetry: TelemetryFacts) -> Iterable[tuple[str, str]]:
-    """What the device did during the timed run: heat, throttling, energy."""
-    if heat := telemetry.temperature:
-        degrees = {"first": heat.first_celsius, "max": heat.max_celsius, "last": heat.last_celsius}
-        yield "temperature", f"{heat.sensor}: " + "  ".join(f"{key} {value:.1f} °C" for key, value in degrees.items())
-    if telemetry.throttled:
-        yield "THROTTLED", "; ".join(telemetry.evidence)
-    for energy in telemetry.energy:
-        joules = energy.joules_per_inference
-        per_inference = f"{joules * 1000:.3g} mJ per inference, " if joules is not None else ""
-        yield "energy", f"{per_inference}{energy.watts:.3g} W by {energy.source} ({energy.includes})"
 
 
 def _performance(performance: Performance) -> Iterable[tuple[str, str]]:

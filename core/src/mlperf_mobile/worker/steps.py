@@ -16,20 +16,31 @@ from typing import Any
 import numpy as np
 
 from mlperf_mobile import events, loadgen
-from mlperf_mobile.contracts import COUNTED, LIVE, Answered, Codec, Dataset, Measurement, Metric, Scenario, TensorSpec
+from mlperf_mobile.contracts import (
+    COUNTED,
+    LIVE,
+    Answered,
+    Codec,
+    Dataset,
+    Measurement,
+    MeteredSession,
+    Metric,
+    Scenario,
+    TensorSpec,
+)
 from mlperf_mobile.errors import BackendError, UsageError
 from mlperf_mobile.options import validated
 from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.scoring import open_dataset, warnings_of
-from mlperf_mobile.telemetry.recorder import Recorder
 from mlperf_mobile.threads import in_threads
 from mlperf_mobile.worker import accuracy, environment, shapes
 from mlperf_mobile.worker.blame import blame, blamed
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.encoded import EncodedStore
 from mlperf_mobile.worker.fleet import Fleet
+from mlperf_mobile.worker.observing import Observing
 from mlperf_mobile.worker.outputs import Checks, checking
 from mlperf_mobile.worker.prepare import check_placement, open_backend
 from mlperf_mobile.worker.system import Decode, System
@@ -79,17 +90,21 @@ class _Loaded:
 
 def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
     """Run the plan; everything found out is told through ``channel`` as soon as it is known."""
-    with ExitStack() as stack, watch.phase("load"):
-        loaded = _load(plan, channel, watch, directory, stack)
-        if plan.has_performance:
-            _performance(loaded)
-        if loaded.metric:
-            _accuracy(loaded, loaded.metric)
+    registry, latencies = Registry(), array("q")
+    counters: dict[str, MeteredSession] = {}
+    with Observing(registry, plan, channel, directory, latencies, counters) as observing:
+        watch.follow(observing.begin, observing.end)
+        with ExitStack() as stack, watch.phase("load"):
+            loaded = _load(plan, registry, channel, watch, directory, stack)
+            counters |= loaded.fleet.counters()
+            if plan.has_performance:
+                _performance(loaded, latencies)
+            if loaded.metric:
+                _accuracy(loaded, loaded.metric)
 
 
-def _load(plan: Plan, channel: Channel, watch: Watch, directory: Path, stack: ExitStack) -> _Loaded:
+def _load(plan: Plan, registry: Registry, channel: Channel, watch: Watch, directory: Path, stack: ExitStack) -> _Loaded:
     """Open the plugins, the data and the model; its sessions close with the stack."""
-    registry = Registry()
     scenario_offer = pick("scenario", plan.scenario, registry.scenarios, registry)
     task_offer = pick("task", plan.task, registry.tasks, registry)
     channel.measured("environment", environment.facts() | registry.environment(plan.backend))
@@ -129,8 +144,8 @@ def _load(plan: Plan, channel: Channel, watch: Watch, directory: Path, stack: Ex
     )
 
 
-def _performance(loaded: _Loaded) -> None:
-    """Warm up, run the scenario, and answer its first and last samples again."""
+def _performance(loaded: _Loaded, latencies: array[int]) -> None:
+    """Warm up, run the scenario, which fills ``latencies``, and answer its first and last samples again."""
     plan, channel, watch, fleet = loaded.plan, loaded.channel, loaded.watch, loaded.fleet
     system = loaded.system(loaded.timed)
     checks = Checks(system, plan.backend, fleet.accelerators)
@@ -139,13 +154,11 @@ def _performance(loaded: _Loaded) -> None:
     expected = min(plan.load.expected_latency_ns or best_ns, best_ns)
     filled = {"performance_sample_count": loaded.in_memory, "expected_latency_ns": expected}
     load = plan.load.model_copy(update=filled)
-    latencies: array[int] = array("q")
     watch.save(latencies)
     phase = watch.phase("performance", load.min_query_count, lambda: len(latencies), load.min_duration_s)
-    telemetry = Recorder(loaded.directory, plan.telemetry_interval_s, lambda: len(latencies), fleet.counters())
     seen: dict[str, Any] = {}
     attesting = watch.attesting(lambda: len(latencies), seen.update)
-    with phase, attesting, _quiet(), telemetry, blame("scenario", plan.scenario):
+    with phase, attesting, _quiet(), blame("scenario", plan.scenario):
         measured = loaded.scenario.run(system, load, latencies, loaded.directory / "performance")
     told = _told(plan.scenario, measured)
     if measured.latency_source == COUNTED and not watch.replace():
@@ -153,7 +166,6 @@ def _performance(loaded: _Loaded) -> None:
     told["accelerators"] = fleet.summed(told.pop("shares"), measured.duration_s)
     channel.measured("performance", told | {"expected_latency_ns": expected})
     channel.measured("interruptions", seen)
-    channel.measured("telemetry", telemetry.summary())
     fleet.report(channel)
     loaded.files.check()  # before a backend is blamed for other answers
     _answer_again(system, checks, measured.answered)

@@ -74,8 +74,14 @@ class Watch(threading.Thread):
         self._saving = threading.Lock()
         self._witness: Witness | None = None
         self._timed = ""
+        self._begun: Callable[[str], None] = lambda phase: None
+        self._ended: Callable[[str], None] = lambda phase: None
         self._done = threading.Event()
         self._surroundings = Surroundings()
+
+    def follow(self, begun: Callable[[str], None], ended: Callable[[str], None]) -> None:
+        """Call these with the name of each phase that begins and ends from now on."""
+        self._begun, self._ended = begun, ended
 
     @contextmanager
     def phase(
@@ -85,6 +91,7 @@ class Watch(threading.Thread):
         around = self._meter
         self._recover_from_libraries()
         self._channel.phase(name)
+        self._begun(name)
         self._meter = Meter(name, total, done, min_s)
         if name == "performance":
             self._performance = self._meter
@@ -93,6 +100,7 @@ class Watch(threading.Thread):
         finally:
             self._meter = around
             self._recover_from_libraries()
+            self._ended(name)
             if self._witness and around and around.phase == self._timed:
                 self._witness.begin()  # the samples are encoded; what follows is timed
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from mlperf_mobile.errors import OutputError, UsageError
+from mlperf_mobile.registry import Registry
+from mlperf_mobile.results import observed
 from mlperf_mobile.results.model import Result
 from mlperf_mobile_report.compare.entry import Entry
 from mlperf_mobile_rounds.reference.standing import Standing, standing_of
@@ -28,6 +30,8 @@ class Shown:
     entry: Entry
     result: Result
     standing: Standing | None
+    observed: tuple[observed.Read, ...] = ()
+    """The parts of its observers that are installed here."""
 
     @property
     def name(self) -> str:
@@ -59,10 +63,11 @@ def shown(entries: Sequence[Entry], warnings: Iterable[str]) -> tuple[list[Shown
     for place, (entry, base) in enumerate(zip(ours, bases, strict=True)):
         if bases.count(base) > 1:
             entry.label = f"{base}{bases[: place + 1].count(base)}"
-    found = []
+    found, registry = [], Registry()
     for number, entry in enumerate(ours, 1):
         assert entry.result is not None
-        found.append(Shown(f"r{number}", entry, entry.result, standing_of(entry.result)))
+        parts = tuple(observed.understood(registry, entry.result.observed))
+        found.append(Shown(f"r{number}", entry, entry.result, standing_of(entry.result), parts))
     return found, general + [f"{entry.label}: {text}" for entry in entries for text in entry.warnings]
 
 
@@ -98,21 +103,7 @@ def margin(one: Shown) -> float | None:
     return accuracy.value - accuracy.target if accuracy and accuracy.target is not None else None
 
 
-def telemetry(one: Shown, *path: str) -> Any:
-    """A field of the recording's summary; None where there is none."""
-    value: Any = one.result.telemetry
-    for key in path:
-        value = getattr(value, key, None)
-    return value
-
-
-def joules(one: Shown) -> float | None:
-    """Energy of one inference in joules, by the first counter there is."""
-    counters = one.result.telemetry.energy if one.result.telemetry else []
-    return counters[0].joules_per_inference if counters else None
-
-
-COLUMNS: Sequence[Column] = (
+_MEASURED: Sequence[Column] = (
     Column("label", "what the result is called here", lambda one: one.name),
     Column("run_id", "the run", lambda one: one.result.run_id),
     Column("created", "when it was made", lambda one: one.result.created),
@@ -148,10 +139,8 @@ COLUMNS: Sequence[Column] = (
     Column("accuracy_target", "its target", _accuracy("target")),
     Column("accuracy_margin", "accuracy minus target", margin),
     Column("accuracy_passed", "whether the target is reached; empty where it decides nothing", _accuracy("passed")),
-    Column("throttled", "whether the device was slowed down during the run", lambda one: telemetry(one, "throttled")),
-    Column("hottest_celsius", "highest temperature of the hottest sensor",
-           lambda one: telemetry(one, "temperature", "max_celsius")),
-    Column("joules_per_inference", "energy of one inference, by the first counter there is", joules),
+)  # fmt: skip
+_PLACED: Sequence[Column] = (
     Column("official_place", "place among the published results, from the fastest",
            lambda one: one.standing.place if one.standing else None),
     Column("official_of", "the number of published results", lambda one: one.standing.of if one.standing else None),
@@ -162,9 +151,26 @@ COLUMNS: Sequence[Column] = (
 )  # fmt: skip
 
 
-def values(one: Shown) -> list[object]:
-    """A cell for each of the columns: text, numbers, and empty where there is nothing or no finite number."""
-    return [_plain(column.of(one)) for column in COLUMNS]
+def columns(registry: Registry) -> list[Column]:
+    """All columns, with those of the installed observers; a name that is taken already is left out."""
+    found = {column.name: column for column in (*_MEASURED, *_PLACED)}
+    added: dict[str, Column] = {}
+    for name, offer in registry.observers.items():
+        for key, about in observed.columns(offer).items():
+            if key not in found:
+                added.setdefault(key, Column(key, about, partial(_observed, name, key)))
+    return [*_MEASURED, *added.values(), *_PLACED]
+
+
+def _observed(name: str, key: str, one: Shown) -> object:
+    """A cell of an observer's."""
+    cells = [each.ask(lambda part: [part.values().get(key)]) for each in one.observed if each.name == name]
+    return next((cell for found in cells for cell in found), None)
+
+
+def values(one: Shown, columns: Iterable[Column]) -> list[object]:
+    """A cell for each column: text, numbers, and empty where there is nothing or no finite number."""
+    return [_plain(column.of(one)) for column in columns]
 
 
 def _plain(value: object) -> object:

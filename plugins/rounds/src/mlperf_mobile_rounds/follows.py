@@ -17,11 +17,10 @@ from mlperf_mobile.regular_files import open_regular
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.recompose import Ending, Journal, of_journal, program, read_journal
-from mlperf_mobile.telemetry import timeline
 
 QUICK_BYTES = 1 << 20
 """Larger files are not hashed by the fast check; most of LoadGen's logs and 100,000 latencies are smaller."""
-_NEWLY_DIGESTED = (store.PLAN, store.EVENTS, timeline.FILE)
+_NEWLY_DIGESTED = (store.PLAN, store.EVENTS, "telemetry.jsonl")
 """Files for which earlier versions stored no digest."""
 _NOTHING: tuple[Any, ...] = (None, "", False, [], {})
 _SHOWN = 80

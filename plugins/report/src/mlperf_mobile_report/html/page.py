@@ -79,7 +79,7 @@ def _result(one: Shown, *, alone: bool) -> Markup:
     found = [
         element("p", parts.verdict(one.result)), parts.warnings(one), parts.key_numbers(one),
         element("div", parts.facts_of(one), parts.rules(one), class_="beside"), parts.speed(one),
-        beside, standing.against_official(one), parts.recording(one), parts.everything(one),
+        beside, standing.against_official(one), *parts.observations(one), parts.everything(one),
     ]  # fmt: skip
     return element(
         "section",

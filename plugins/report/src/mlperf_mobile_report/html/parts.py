@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from mlperf_mobile.contracts import Listing
 from mlperf_mobile.performance_score import SAMPLES_PER_SECOND, displayed
-from mlperf_mobile.results import latencies
+from mlperf_mobile.results import latencies, observed
 from mlperf_mobile.results.model import Result
-from mlperf_mobile.results.parts import LoadGenFacts, TelemetryFacts
+from mlperf_mobile.results.parts import LoadGenFacts
 from mlperf_mobile.statistics import Sample, advice
-from mlperf_mobile.telemetry import timeline
-from mlperf_mobile_report.html import device, latency
+from mlperf_mobile_report.html import graph, latency
 from mlperf_mobile_report.html.markup import (
     LONGEST,
     Markup,
@@ -229,26 +229,26 @@ def accuracy(one: Shown) -> Markup:
     return section("Accuracy", [facts(rows)])
 
 
-def recording(one: Shown) -> Markup | None:
-    """What the device did during the timed run."""
-    summary = one.result.telemetry
-    charts = device.figures(one.key, timeline.read(one.folder / timeline.FILE), summary or TelemetryFacts())
-    if summary is None and not charts:
-        return None
-    parts = []
-    if summary and summary.throttled:
-        words = "; ".join(summary.evidence[:5])
-        parts.append(element("p", element("strong", "THROTTLED. "), cut(words), class_="banner bad"))
-    if summary:
-        parts.append(facts(device.summary_rows(summary)))
-    parts.append(element("div", *charts, class_="charts"))
-    if summary and summary.series:
-        names = ("first", "min", "mean", "max", "last")
-        rows = [
-            (cut(name, 80), *(number(numbers.get(key)) for key in names)) for name, numbers in summary.series.items()
+def observations(one: Shown) -> Iterable[Markup]:
+    """What each observer found out: its alarms, facts, graphs and tables."""
+    for place, each in enumerate(one.observed):
+        remarks = each.ask(lambda part: observed.remarks(part.facts()))
+        graphs = each.ask(lambda part, key=f"{one.key}-observed{place}": graph.figures(key, part.graphs(one.folder)))  # type: ignore[misc]
+        listings = each.ask(lambda part: [_listing(listing) for listing in part.listings()])
+        alarms = [remark for remark in remarks if remark.alarm]
+        parts = [
+            element("p", element("strong", f"{cut(a.label, 80)}. "), cut(a.text), class_="banner bad") for a in alarms
         ]
-        parts.append(details("All series", table("All series of the timed run", ("series", *names), rows)))
-    return section("Device during the run", parts)
+        parts.append(facts((cut(r.label, 80), cut(r.text)) for r in remarks if not r.alarm))
+        parts.append(element("div", *graphs, class_="charts"))
+        if any((remarks, graphs, listings)):
+            yield section(cut(each.part.title or each.name, 80), parts + listings)
+
+
+def _listing(listing: Listing) -> Markup:
+    rows = [[cut(cell, 80) if isinstance(cell, str) else number(cell) for cell in row] for row in listing.rows]
+    title = cut(listing.title, 80)
+    return details(title, table(title, [cut(name, 80) for name in listing.head], rows))
 
 
 def placement(one: Shown) -> Markup | None:

@@ -14,7 +14,7 @@ from mlperf_mobile_report.html.axis import Axis, drawable, linear, spread
 from mlperf_mobile_report.html.chart import Chart, figure
 from mlperf_mobile_report.html.markup import Markup, cut, details, element, join, milliseconds, number, shown, table
 from mlperf_mobile_report.html.parts import verdict
-from mlperf_mobile_report.measures import Shown, margin, telemetry
+from mlperf_mobile_report.measures import Shown, margin
 from mlperf_mobile_report.tables.comparisons import comparison_grids
 
 _ON_CHART = ("min", "p50", "p90", "p99")
@@ -38,7 +38,7 @@ def _row(one: Shown) -> list[object]:
     latency = timed.latency_ns if timed else {}
     above = margin(one)
     functional = element("strong", " · FUNCTIONAL ONLY", class_="care") if result.functional_only else ""
-    accuracy, throttled = result.accuracy, str(telemetry(one, "throttled"))
+    accuracy, throttled = result.accuracy, str((result.telemetry or {}).get("throttled"))
     reached = {True: " ✓", False: " ✗"}.get(accuracy.passed, "") if accuracy and accuracy.passed is not None else ""
     return [
         element("a", one.name, href=f"#{one.key}"), element("span", verdict(result), functional),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlperf_mobile_report.measures import COLUMNS, Shown, margin, values
+from mlperf_mobile.registry import Registry
+from mlperf_mobile_report.measures import Column, Shown, columns, margin, values
 from mlperf_mobile_report.tables.grid import as_csv, grid
 from mlperf_mobile_report.tables.grid import markdown as as_markdown
 
@@ -15,17 +16,19 @@ _HEAD = (
 
 
 def csv(results: Sequence[Shown]) -> str:
-    """Head and rows with full digits; every column of :data:`~mlperf_mobile_report.measures.COLUMNS`."""
-    return as_csv([[column.name for column in COLUMNS], *(values(one) for one in results)])
+    """Head and rows with full digits; every one of :func:`~mlperf_mobile_report.measures.columns`."""
+    every = columns(Registry())
+    return as_csv([[column.name for column in every], *(values(one, every) for one in results)])
 
 
 def markdown(results: Sequence[Shown]) -> str:
     """The numbers that people look at first; columns that are empty everywhere are left out."""
-    return as_markdown([grid("Results", _HEAD, [_row(one) for one in results])])
+    every = columns(Registry())
+    return as_markdown([grid("Results", _HEAD, [_row(one, every) for one in results])])
 
 
-def _row(one: Shown) -> Sequence[str]:
-    found = dict(zip((column.name for column in COLUMNS), values(one), strict=True))
+def _row(one: Shown, every: Sequence[Column]) -> Sequence[str]:
+    found = dict(zip((column.name for column in every), values(one, every), strict=True))
     above = margin(one)
     word = {"yes": "reached", "no": "MISSED"}.get(str(found["accuracy_passed"]), "")
     accuracy = f"{found['metric']} {found['accuracy']:.6g}" if isinstance(found["accuracy"], float) else ""
@@ -33,7 +36,7 @@ def _row(one: Shown) -> Sequence[str]:
         one.name, f"FUNCTIONAL ONLY, {found['verdict']}" if one.result.functional_only else str(found["verdict"]),
         one.result.benchmark, one.result.scenario, one.entry.runs_on,
         *(_scaled(found[f"latency_{name}_ns"], 1e-6) for name in ("p50", "p90", "p99")), _scaled(found["throughput"]),
-        accuracy, f"{above:+.4g} {word}".strip() if above is not None else "", str(found["throttled"]),
+        accuracy, f"{above:+.4g} {word}".strip() if above is not None else "", str(found.get("throttled", "")),
         str(found["official"]),
     )  # fmt: skip
 

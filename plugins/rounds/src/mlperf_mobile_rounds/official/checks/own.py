@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from mlperf_mobile import loadgen
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.registry import Registry
-from mlperf_mobile.results import store
+from mlperf_mobile.results import observed, store
 from mlperf_mobile.results.model import Result, Status
-from mlperf_mobile.results.parts import TelemetryFacts
 from mlperf_mobile.results.recompose import program
-from mlperf_mobile.telemetry import summary, timeline
 from mlperf_mobile_rounds import signature
 from mlperf_mobile_rounds.follows import Difference, Followed, follow, imported
 from mlperf_mobile_rounds.official import loadgen_logs
@@ -32,6 +29,7 @@ class Checker:
     """
 
     def __init__(self, registry: Registry, signers: Path | None = None) -> None:
+        self._registry = registry
         self._scorer, self._planner = Scorer(registry), Planner(registry)
         self._signers = signers
 
@@ -61,7 +59,7 @@ class Checker:
             _fields(folder, followed, report)
             own_dates.check(folder, result, followed.journal, logs, report)
         own_sources.check(folder, result, logs.get("performance"), report)
-        _telemetry(folder, result, report)
+        _observers(self._registry, folder, result, report)
         self._planner.check(folder, report)
         answers = digests.get(f"accuracy/{loadgen.ACCURACY_LOG}")
         self._scorer.check(folder, result, logs.get("accuracy"), answers, report)
@@ -179,23 +177,30 @@ def _verdict(result: Result, place: Place, report: Report) -> None:
         report.error("own-verdict", Place(place.path, key="status"), f"valid, but {result.status.value}")
 
 
-def _telemetry(folder: Path, result: Result, report: Report) -> None:
-    """Every number of the summary, by the rows."""
-    stored, path = result.telemetry, folder / timeline.FILE
-    if stored is None:
-        return
-    if not path.is_file():
-        if stored.rows:
-            report.error("own-telemetry", Place(path), "it has no readings")
-        return
-    found = TelemetryFacts.model_validate(json.loads(json.dumps(summary.of(timeline.read(path)))))
-    wrong = [
-        name
-        for name in found.model_fields_set & stored.model_fields_set
-        if getattr(stored, name) != getattr(found, name)
-    ]
+def _observers(registry: Registry, folder: Path, result: Result, report: Report) -> None:
+    """Every number that an observer told, by its own file."""
     severity = Severity.ERROR if result.program == program() else Severity.WARNING  # others may sum up otherwise
-    for name in wrong:
-        report.add("own-telemetry", severity, Place(path, key=name), f"telemetry.{name} does not match the readings")
-    if not wrong:
-        report.passed["own-telemetry"] += 1
+    for name, told in result.observed.items():
+        code = f"own-{name}"
+        offer = registry.observers.get(name)
+        if offer is None:
+            report.skip(code, Place(folder / store.RESULT), f"the observer {name} is not installed")
+            continue
+        path = folder / offer.info.file
+        try:
+            found = observed.make(offer, store.read_plan(folder), folder)
+        except MobileError:
+            return  # said already
+        except (RuntimeError, TimeoutError) as error:
+            report.add(code, severity, Place(path), str(error))
+            continue
+        if found is None:
+            if any(told.values()):
+                report.error(code, Place(path), "it has no readings")
+            continue
+        wrong = [(key, f"{name}.{key}") for key in found.read & told.keys() if told[key] != found.data[key]]
+        wrong += [(rule.name, f"the rule {rule.name}") for rule in found.rules if rule not in result.rules]
+        for key, what in wrong:
+            report.add(code, severity, Place(path, key=key), f"{what} does not match the readings")
+        if not wrong:
+            report.passed[code] += 1

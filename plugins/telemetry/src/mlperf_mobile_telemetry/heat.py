@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mlperf_mobile.telemetry.files import Gauges, OpenFile, Values, folders, number, open_file, text
+from mlperf_mobile_telemetry.files import Gauges, OpenFile, Values, folders, number, open_file, text
 
 COLDEST, HOTTEST = -40.0, 200.0
 """°C that a sensor can show; others are not connected, or are no thermometers."""

@@ -7,10 +7,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
-from mlperf_mobile.telemetry import frequency, heat
-from mlperf_mobile.telemetry.files import Values
-from mlperf_mobile.telemetry.power import Rapl, Supplies
-from mlperf_mobile.telemetry.process import Process
+from mlperf_mobile_telemetry import frequency, heat
+from mlperf_mobile_telemetry.files import Values
+from mlperf_mobile_telemetry.power import Rapl, Supplies
+from mlperf_mobile_telemetry.process import Process
 
 ROOT = Path("/")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlperf_mobile.telemetry.files import Gauges, OpenFile, Values, folders, name, number, open_file, text
+from mlperf_mobile_telemetry.files import Gauges, OpenFile, Values, folders, name, number, open_file, text
 
 CHARGERS = ("mains", "usb", "wireless", "ups")
 _PLUGGED = {b"Charging", b"Full", b"Not charging"}

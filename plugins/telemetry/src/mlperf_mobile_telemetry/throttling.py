@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mlperf_mobile.telemetry.timeline import Series, Timeline
+from mlperf_mobile_telemetry.timeline import Series, Timeline
 
 FELL, SLOWER, WARMER = 0.05, 0.03, 3.0
 """Frequency and speed by these shares, temperature by so many °C, from the first fifth of the run to the last."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mlperf_mobile.telemetry.timeline import Series, Timeline
+from mlperf_mobile_telemetry.timeline import Series, Timeline
 
 LEAST_WATTS = 0.05
 """A battery that feeds less into a device at work tells its current in another unit than the kernel asks for."""

@@ -16,6 +16,8 @@ FILE = "telemetry.jsonl"
 """A first line about the recording, then a line for each moment: ``{"t_s": 1.0, "samples": 70, "SERIES": number}``."""
 TIME = "t_s"
 ANSWERED = "samples"
+TROUBLE = "trouble"
+"""In a line of its own: what went wrong with a source."""
 
 _MOST_LINE = 1 << 16
 _MOST_BYTES = 64 << 20
@@ -72,6 +74,8 @@ class Timeline:
     series: Mapping[str, Series]
     answered: Series
     """Samples answered so far: one value for each row."""
+    trouble: str = ""
+    """What went wrong last."""
 
     def inside(self) -> tuple[float, float] | None:
         """First and last moment of which it is certain that the clock was running; None with less than two."""
@@ -95,6 +99,7 @@ def read(path: Path) -> Timeline:
     series: dict[str, Series] = {}
     answered, left = Series(), _MOST_BYTES
     head: dict[str, object] = {}
+    trouble = ""
     try:
         with open_regular(path) as lines:
             while left > 0 and (line := lines.readline(_MOST_LINE)):
@@ -103,12 +108,13 @@ def read(path: Path) -> Timeline:
                 if not head and "telemetry" in row:
                     head = row
                     continue
+                trouble = str(row.get(TROUBLE, trouble))[:200]
                 _add(row, series, answered)
     except OSError:
         pass
     told = head.get("energy_includes")
     includes = {str(k): str(v)[:200] for k, v in told.items()} if isinstance(told, dict) else {}
-    return Timeline(_number(head.get("interval_s")) or 0.0, includes, series, answered)
+    return Timeline(_number(head.get("interval_s")) or 0.0, includes, series, answered, trouble)
 
 
 def _add(row: Mapping[str, object], series: dict[str, Series], answered: Series) -> None:

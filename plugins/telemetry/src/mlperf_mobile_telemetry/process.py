@@ -10,7 +10,7 @@ import re
 import resource
 from pathlib import Path
 
-from mlperf_mobile.telemetry.files import OpenFile, Values, open_file
+from mlperf_mobile_telemetry.files import OpenFile, Values, open_file
 
 _RESIDENT = re.compile(rb"[0-9]+ ([0-9]{1,18})\b")
 _AVAILABLE = re.compile(rb"^MemAvailable:\s+([0-9]{1,18}) kB$", re.MULTILINE)

@@ -7,13 +7,19 @@ import math
 import os
 import threading
 import time
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlperf_mobile.telemetry import recorder, summary, timeline
-from mlperf_mobile.telemetry.recorder import Recorder
+from mlperf_mobile.contracts import ObservedRun
+from mlperf_mobile.testing.observing import watched
+from mlperf_mobile_telemetry import recorder, summary, timeline
+from mlperf_mobile_telemetry.part import Telemetry
+from mlperf_mobile_telemetry.recorder import Recorder
+from mlperf_mobile_telemetry.sources import ROOT
 
 HEAD = {"telemetry": 1, "interval_s": 1.0, "energy_includes": {}}
 
@@ -349,6 +355,18 @@ def until_rows(folder, count):
         time.sleep(0.005)
 
 
+def summed(folder):
+    return summary.of(timeline.read(folder / timeline.FILE))
+
+
+@contextmanager
+def recording(folder, interval, answered=lambda: 0, counters=None, root=ROOT, limit_s=60.0):
+    """A recorder at work, in a thread of its own as in a run; what keeps it."""
+    run = ObservedRun(SimpleNamespace(telemetry_interval_s=interval), folder, answered, counters or {})
+    with watched(Recorder(root=root), run, limit_s=limit_s) as kept:
+        yield kept
+
+
 class TestRecorder:
     @pytest.fixture
     def root(self, tmp_path):
@@ -365,13 +383,13 @@ class TestRecorder:
     def test_rows_while_it_runs(self, tmp_path, root):
         """At the start, each interval and at the end; a run that is killed keeps those it has."""
         answered, started = [0], time.monotonic()
-        with Recorder(tmp_path, 0.02, lambda: answered[0], root=root) as telemetry:
+        with recording(tmp_path, 0.02, lambda: answered[0], root=root) as kept:
             early = (tmp_path / timeline.FILE).read_text().splitlines()
             assert json.loads(early[1])["frequency.policy0_mhz"] == 1500.0
             until_rows(tmp_path, 6)
             answered[0] = 20
         most = (time.monotonic() - started) / 0.02
-        told = telemetry.summary()
+        told = summed(tmp_path)
         lines = [json.loads(line) for line in (tmp_path / timeline.FILE).read_text().splitlines()]
         assert lines[0] == {"telemetry": 1, "interval_s": 0.02, "energy_includes": {}}
         assert 7 <= len(lines) - 1 <= most + 3
@@ -382,33 +400,34 @@ class TestRecorder:
             **dict.fromkeys(("first_celsius", "max_celsius", "last_celsius"), 41.0),
         }
         assert "trouble" not in told
+        assert kept.trouble == ""
 
     def test_off(self, tmp_path):
-        with Recorder(tmp_path, 0, lambda: 0) as telemetry:
-            assert not [t for t in threading.enumerate() if t.name == "telemetry"]
-        assert telemetry.summary() is None
+        with recording(tmp_path, 0):
+            time.sleep(0.05)
+        assert Telemetry.of(tmp_path) is None
         assert not (tmp_path / timeline.FILE).exists()
 
     def test_nothing_stays_open(self, tmp_path, root):
         before = set(os.listdir("/proc/self/fd"))
-        with Recorder(tmp_path, 0.01, lambda: 0, root=root):
+        with recording(tmp_path, 0.01, root=root):
             assert set(os.listdir("/proc/self/fd")) > before
         assert len(os.listdir("/proc/self/fd")) == len(before)
-        assert not [t for t in threading.enumerate() if t.name == "telemetry"]
+        assert not [t for t in threading.enumerate() if t.name == "observer"]
 
     def test_the_run_s_own_failure_comes_out(self, tmp_path, root):
-        with pytest.raises(ZeroDivisionError), Recorder(tmp_path, 0.01, lambda: 0, root=root):
+        with pytest.raises(ZeroDivisionError), recording(tmp_path, 0.01, root=root):
             raise ZeroDivisionError
         assert len((tmp_path / timeline.FILE).read_text().splitlines()) >= 3
 
     def test_a_plugin_s_counter(self, tmp_path, root):
         """1 J a row, however many rows there were; four samples in it."""
         answered = [0]
-        with Recorder(tmp_path, 0.01, lambda: answered[0], {"npu": Counter()}, root) as telemetry:
+        with recording(tmp_path, 0.01, lambda: answered[0], {"npu": Counter()}, root):
             for count in range(2, 8):
                 answered[0] += 1
                 until_rows(tmp_path, count)
-        (energy,) = telemetry.summary()["energy"]
+        (energy,) = summed(tmp_path)["energy"]
         assert (energy["source"], energy["includes"]) == ("plugin npu", "a stand-in")
         rows = timeline.read(tmp_path / timeline.FILE).series["energy.plugin.npu_joules"]
         assert [*rows.values] == [101.0 + n for n in range(len(rows))]
@@ -425,18 +444,17 @@ class TestRecorder:
     def test_a_counter_that_is_broken(self, tmp_path, root, broken, trouble):
         """Its series ends, and it is not asked again when it raises; the others go on."""
         counter = Counter(broken)
-        with Recorder(tmp_path, 0.01, lambda: 0, {"npu": counter}, root) as telemetry:
+        with recording(tmp_path, 0.01, counters={"npu": counter}, root=root):
             until_rows(tmp_path, 20)
-        told = telemetry.summary()
+        told = summed(tmp_path)
         assert set(told["series"]) >= {"frequency.policy0_mhz"}
         assert "energy.plugin.npu_joules" not in told["series"]
         assert len(timeline.read(tmp_path / timeline.FILE).series["frequency.policy0_mhz"]) > 2
         assert (trouble or "None") in str(told.get("trouble"))
         assert (counter.joules == 101.0) is bool(trouble)
 
-    def test_a_counter_that_never_answers(self, tmp_path, root, monkeypatch):
+    def test_a_counter_that_never_answers(self, tmp_path, root):
         """The run does not wait for it."""
-        monkeypatch.setattr(recorder, "_STOP_S", 0.1)
         release, calls = threading.Event(), []
 
         def slow(joules):
@@ -445,23 +463,25 @@ class TestRecorder:
                 release.wait()
             return joules
 
-        with Recorder(tmp_path, 0.01, lambda: 0, {"npu": Counter(slow)}, root) as telemetry:
+        with recording(tmp_path, 0.01, counters={"npu": Counter(slow)}, root=root, limit_s=0.1) as kept:
             while len(calls) < 2:
                 time.sleep(0.005)
-        assert "in time" in telemetry.summary()["trouble"]
+        assert kept.trouble == "end did not return within 0.1 s"
         release.set()
+        kept.join()
+        assert rows_in(tmp_path) >= 1
 
     def test_a_folder_that_cannot_be_written(self, tmp_path, root):
-        with Recorder(tmp_path / "none", 0.01, lambda: 0, root=root) as telemetry:
+        with recording(tmp_path / "none", 0.01, root=root) as kept:
             pass
-        assert "FileNotFoundError" in telemetry.summary()["trouble"]
+        assert "FileNotFoundError" in kept.trouble
 
     def test_a_disk_that_is_full(self, tmp_path, root):
         """/dev/full stands for it: every write fails."""
         (tmp_path / timeline.FILE).symlink_to("/dev/full")
-        with Recorder(tmp_path, 0.01, lambda: 0, root=root) as telemetry:
-            time.sleep(0.05)
-        assert "No space left" in telemetry._trouble
+        with recording(tmp_path, 0.01, root=root) as kept:
+            pass
+        assert "No space left" in kept.trouble
 
     def test_a_slow_source_is_read_less_often(self, tmp_path, root):
         """20 ms of work for one reading, at 0.1 % of the time, are read again after 20 s; the others sooner."""
@@ -472,7 +492,7 @@ class TestRecorder:
                 pass
             return joules
 
-        with Recorder(tmp_path, 0.01, lambda: 0, {"npu": Counter(costly)}, root):
+        with recording(tmp_path, 0.01, counters={"npu": Counter(costly)}, root=root):
             until_rows(tmp_path, 30)
         told = timeline.read(tmp_path / timeline.FILE).series
         assert len(told["energy.plugin.npu_joules"]) == 2  # at the start and at the end
@@ -480,7 +500,7 @@ class TestRecorder:
 
     def test_a_long_run_is_recorded_less_often(self, tmp_path, root, monkeypatch):
         monkeypatch.setattr(recorder, "ROWS_BEFORE_SLOWER", 5)
-        with Recorder(tmp_path, 0.01, lambda: 0, root=root):
+        with recording(tmp_path, 0.01, root=root):
             until_rows(tmp_path, 10)
             time.sleep(0.6)
         assert rows_in(tmp_path) <= 35  # 70 without it
@@ -488,14 +508,14 @@ class TestRecorder:
     def test_a_rate_that_would_disturb(self, tmp_path, root):
         """A row each microsecond was asked for; there are no more than a hundred a second."""
         started = time.monotonic()
-        with Recorder(tmp_path, 1e-6, lambda: 0, root=root):
+        with recording(tmp_path, 1e-6, root=root):
             time.sleep(0.2)
         assert rows_in(tmp_path) <= (time.monotonic() - started) * 100 + 3
 
     def test_its_thread_steps_back(self, tmp_path, root):
         """Its priority is lower than that of the others."""
-        with Recorder(tmp_path, 0.01, lambda: 0, root=root):
+        with recording(tmp_path, 0.01, root=root):
             until_rows(tmp_path, 2)
-            (thread,) = [t for t in threading.enumerate() if t.name == "telemetry"]
+            (thread,) = [t for t in threading.enumerate() if t.name == "observer"]
             own = os.getpriority(os.PRIO_PROCESS, 0)
             assert own < os.getpriority(os.PRIO_PROCESS, thread.native_id) or own == 19

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlperf_mobile.telemetry import sources
-from mlperf_mobile.telemetry.files import Gauges
-from mlperf_mobile.telemetry.power import Rapl
-from mlperf_mobile.telemetry.process import Process
+from mlperf_mobile_telemetry import sources
+from mlperf_mobile_telemetry.files import Gauges
+from mlperf_mobile_telemetry.power import Rapl
+from mlperf_mobile_telemetry.process import Process
 
 CPU, THERMAL, POWER, POWERCAP, HWMON = (
     "sys/devices/system/cpu", "sys/class/thermal", "sys/class/power_supply", "sys/class/powercap", "sys/class/hwmon",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlperf_mobile.telemetry.files import Gauges, folders, name
+from mlperf_mobile_telemetry.files import Gauges, folders, name
 
 _MOST_MHZ = 20_000.0
 _OTHERS = (

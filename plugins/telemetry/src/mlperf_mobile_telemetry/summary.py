@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlperf_mobile.telemetry.energy import battery_names, energies
-from mlperf_mobile.telemetry.throttling import throttling
-from mlperf_mobile.telemetry.timeline import Series, Timeline
+from mlperf_mobile_telemetry.energy import battery_names, energies
+from mlperf_mobile_telemetry.throttling import throttling
+from mlperf_mobile_telemetry.timeline import Series, Timeline
 
 
 def of(timeline: Timeline) -> dict[str, Any]:
@@ -14,13 +14,14 @@ def of(timeline: Timeline) -> dict[str, Any]:
 
     ``series`` has ``min``, ``mean`` (by time), ``max``, ``first`` and ``last`` of every series; ``temperature`` is the
     sensor that became hottest; ``battery_drop_percent`` is of the battery that lost most; ``external_power`` is
-    whether there was any at any moment, or None. See :func:`~mlperf_mobile.telemetry.energy.energies` for ``energy``,
-    and :func:`~mlperf_mobile.telemetry.throttling.throttling` for ``throttled``, ``evidence`` and ``throttling``.
+    whether there was any at any moment, or None. See :func:`~mlperf_mobile_telemetry.energy.energies` for ``energy``,
+    and :func:`~mlperf_mobile_telemetry.throttling.throttling` for ``throttled``, ``evidence`` and ``throttling``.
     """
     start, end = timeline.around()
     parts = {name: series.between(start, end) for name, series in timeline.series.items()}
     external = parts.get("power.external_flag")
     series = {name: _numbers(part) for name, part in sorted(parts.items()) if part}
+    trouble = {"trouble": timeline.trouble} if timeline.trouble else {}
     return {
         "interval_s": timeline.interval_s,
         "rows": len(timeline.answered.between(start, end)),
@@ -31,6 +32,7 @@ def of(timeline: Timeline) -> dict[str, Any]:
         "energy": energies(timeline),
         **throttling(timeline),
         "series": series,
+        **trouble,
     }
 
 

@@ -1,0 +1,178 @@
+"""Keeps the observers of a run: each in a thread of its own, and whatever it does there, the run goes on."""
+
+from __future__ import annotations
+
+import math
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+from mlperf_mobile.contracts import MeteredSession, ObservedRun, Observer
+from mlperf_mobile.errors import described
+from mlperf_mobile.options import validated
+from mlperf_mobile.plan import Plan
+from mlperf_mobile.plugin import ObserverInfo
+from mlperf_mobile.registry import Offer, Registry
+from mlperf_mobile.results import observed
+from mlperf_mobile.worker.channel import Channel
+
+LIMIT_S = 5.0
+"""The run waits no longer for an observer."""
+LEAST_INTERVAL_S, LONGEST_INTERVAL_S = 0.01, 86400.0
+"""Between two samples."""
+NICENESS = 5
+"""More than the process has."""
+
+
+class Observing:
+    """The observers of a run, from its start to its end.
+
+    Args:
+        registry: The installed plugins.
+        plan: Names the observers.
+        channel: Gets what they found.
+        directory: Of the run.
+        latencies: Grows with each sample that is answered.
+        counters: Energy counters, filled in when sessions are loaded.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        plan: Plan,
+        channel: Channel,
+        directory: Path,
+        latencies: Sequence[int],
+        counters: Mapping[str, MeteredSession],
+    ) -> None:
+        self._registry, self._plan, self._channel, self._directory = registry, plan, channel, directory
+        self._pid = os.getpid()
+        self._run = ObservedRun(plan, directory, lambda: len(latencies), counters)
+        self._keepers = [
+            Keeper(name, partial(_made, offer, plan.observers[name]))
+            for name, offer in registry.observers.items()
+            if name in plan.observers
+        ]
+
+    def __enter__(self) -> Self:
+        for keeper in self._keepers:
+            keeper.start()
+        self._tell("start", self._run)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._tell("stop")
+        if os.getpid() == self._pid:
+            self._channel.measured(observed.OBSERVED, self._found())
+
+    def begin(self, phase: str) -> None:
+        """A phase begins."""
+        self._tell("begin", phase)
+
+    def end(self, phase: str) -> None:
+        """A phase ends."""
+        self._tell("end", phase)
+
+    def _found(self) -> dict[str, Any]:
+        """What they found out, and which of them failed, as JSON data."""
+        found = observed.read(self._registry, self._plan, self._directory)
+        missing = sorted(self._plan.observers.keys() - self._registry.observers.keys())
+        found.warnings += [f"observer {name} is not installed" for name in missing]
+        offers = self._registry.observers
+        found.warnings += [observed.warning(offers[each.name], each.trouble) for each in self._keepers if each.trouble]
+        return found.model_dump(mode="json")
+
+    def _tell(self, step: str, *given: object) -> None:
+        """Call a method of every observer that has not failed, and wait for them; those that hang are given up.
+
+        A child that a library forked has none of their threads.
+        """
+        if os.getpid() != self._pid:
+            return
+        calls = [(keeper, keeper.post(step, *given)) for keeper in self._keepers]
+        limit = time.monotonic() + LIMIT_S
+        for keeper, done in calls:
+            if not done.wait(max(0.0, limit - time.monotonic())):
+                keeper.give_up(f"{step} did not return within {LIMIT_S:g} s")
+
+
+class Keeper(threading.Thread):
+    """One observer, and the thread that alone calls its methods.
+
+    Args:
+        name: Of the observer, and of the thread.
+        make: Makes it, in the thread.
+    """
+
+    def __init__(self, name: str, make: Callable[[], Observer]) -> None:
+        super().__init__(name=name, daemon=True)
+        self.trouble = ""
+        """Why it is not called any more."""
+        self._make = make
+        self._calls: queue.SimpleQueue[tuple[str, tuple[object, ...], threading.Event]] = queue.SimpleQueue()
+        self._observer: Observer | None = None
+        self._interval_s = 0.0
+
+    def post(self, step: str, *given: object) -> threading.Event:
+        """Have a method called soon; the event says when that is done, or will never be."""
+        done = threading.Event()
+        if self.trouble:
+            done.set()
+        else:
+            self._calls.put((step, given, done))
+        return done
+
+    def give_up(self, why: str) -> None:
+        """It hangs, and is left to itself."""
+        self.trouble = self.trouble or why
+
+    def run(self) -> None:
+        _step_back()
+        due, step = math.inf, ""
+        while step != "stop":
+            try:
+                step, given, done = self._calls.get(timeout=None if due == math.inf else max(0.0, due - _now()))
+            except queue.Empty:
+                self._call("sample")
+                due = max(due + self._interval_s, _now())  # those that were missed are not made up for
+            else:
+                self._call(step, *given)
+                done.set()
+                due = min(due, _now() + self._interval_s)
+            due = due if self._interval_s else math.inf
+
+    def _call(self, step: str, *given: object) -> None:
+        """Call a method; when it raises, the observer is closed and not called again."""
+        if self.trouble:
+            self._interval_s = 0.0
+            return
+        try:
+            self._observer = self._observer or self._make()
+            getattr(self._observer, step)(*given)
+            interval = float(self._observer.interval_s)
+            self._interval_s = min(max(interval, LEAST_INTERVAL_S), LONGEST_INTERVAL_S) if interval > 0 else 0.0
+        except BaseException as error:  # noqa: BLE001  an observer may do anything
+            self.trouble, self._interval_s = f"{step} failed: {described(error)}", 0.0
+            if self._observer is not None and step != "stop":
+                with suppress(BaseException):
+                    self._observer.stop()
+
+
+_now = time.monotonic
+
+
+def _made(offer: Offer[ObserverInfo], options: Mapping[str, Any]) -> Observer:
+    return offer.info.observer.load()(validated("observer", offer, options))
+
+
+def _step_back() -> None:
+    """Give the calling thread a lower priority; on Linux priorities are those of threads."""
+    with suppress(OSError):
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)

@@ -1,0 +1,157 @@
+"""The recording of a timed run in a few numbers, as they stand in its result, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from pydantic import ConfigDict, Field
+
+from mlperf_mobile.contracts import Graph, Listing, ObservedPart, Rule
+from mlperf_mobile.plugin import Remark
+from mlperf_mobile.results.parts import Flag, Integer, Json, Number, OpenPart, Part
+from mlperf_mobile_telemetry import graphs, summary, timeline
+
+if TYPE_CHECKING:
+    from mlperf_mobile.plan import Plan
+
+_MOST_ENERGIES = 20
+_MOST_EVIDENCE = 5
+_NUMBERS = ("first", "min", "mean", "max", "last")
+
+
+class Temperature(Part):
+    """The hottest sensor of the timed run, in degrees Celsius."""
+
+    sensor: str
+    first_celsius: Number
+    max_celsius: Number
+    last_celsius: Number
+
+
+class Energy(Part):
+    """What one source of energy measured during the timed run."""
+
+    source: str
+    includes: str
+    joules: Number | None = None
+    seconds: Number | None = None
+    watts: Number
+    inferences: Integer | None = None
+    joules_per_inference: Number | None = None
+
+
+class ThrottlingEvent(OpenPart):
+    """One sign of throttling; ``at_s`` counts from the beginning of the recording."""
+
+    kind: str
+    series: str = ""
+    at_s: Number | None = None
+
+
+class Throttling(OpenPart):
+    """What would have shown throttling, and what did."""
+
+    watched: list[str] = Field(default_factory=list)
+    events: list[ThrottlingEvent] = Field(default_factory=list)
+
+
+class Telemetry(ObservedPart):
+    """The summary of a recording; see :func:`mlperf_mobile_telemetry.summary.of`."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Json]
+
+    title: ClassVar[str] = "Device during the run"
+    columns: ClassVar[Mapping[str, str]] = {
+        "throttled": "whether the device was slowed down during the run",
+        "hottest_celsius": "highest temperature of the hottest sensor",
+        "joules_per_inference": "energy of one inference, by the first counter there is",
+    }
+
+    interval_s: Number | None = None
+    rows: Integer = 0
+    duration_s: Number | None = None
+    temperature: Temperature | None = None
+    battery_drop_percent: Number | None = None
+    external_power: Flag | None = None
+    energy: list[Energy] = Field(default_factory=list)
+    throttled: Flag | None = None
+    evidence: list[str] = Field(default_factory=list)
+    throttling: Throttling | None = None
+    series: dict[str, dict[str, Number]] = Field(default_factory=dict)
+    trouble: str | None = None
+
+    @classmethod
+    def of(cls, folder: Path) -> Self | None:
+        path = folder / timeline.FILE
+        return cls.model_validate(summary.of(timeline.read(path))) if path.is_file() else None
+
+    def rules(self, plan: Plan) -> Iterable[Rule]:
+        """Of a round: on battery and not throttled, as far as anything here could tell.
+
+        Source: mobile_open, rules/submissionRuleV3_0.adoc.
+        """
+        if plan.official is None or not plan.has_performance:
+            return
+        if (powered := self.external_power) is not None:
+            observed = "external power" if powered else "battery"
+            yield Rule("on-battery", not powered, observed, "battery", scope="submission")
+        if (throttled := self.throttled) is not None:
+            yield Rule(
+                "no-throttling", not throttled, throttled, False, "; ".join(self.evidence), "submission"
+            )  # fmt: skip
+
+    def lines(self) -> Iterable[Remark]:
+        if heat := self.temperature:
+            degrees = {"first": heat.first_celsius, "max": heat.max_celsius, "last": heat.last_celsius}
+            yield Remark(
+                "temperature",
+                f"{heat.sensor}: " + "  ".join(f"{key} {value:.1f} °C" for key, value in degrees.items()),
+            )
+        if self.throttled:
+            yield Remark("THROTTLED", "; ".join(self.evidence), alarm=True)
+        for energy in self.energy:
+            joules = energy.joules_per_inference
+            per_inference = f"{joules * 1000:.3g} mJ per inference, " if joules is not None else ""
+            yield Remark("energy", f"{per_inference}{energy.watts:.3g} W by {energy.source} ({energy.includes})")
+
+    def facts(self) -> Iterable[Remark]:
+        if self.throttled:
+            yield Remark("THROTTLED", "; ".join(self.evidence[:_MOST_EVIDENCE]), alarm=True)
+        words = {True: "yes", False: "no", None: "not known: nothing here could have shown it"}
+        yield Remark("throttled", words[self.throttled])
+        if heat := self.temperature:
+            degrees = " → ".join(f"{n:.6g}" for n in (heat.first_celsius, heat.max_celsius, heat.last_celsius))
+            yield Remark("hottest sensor", f"{heat.sensor}: {degrees} °C (first, highest, last)")
+        for source in self.energy[:_MOST_ENERGIES]:
+            used = f"{_text(source.joules_per_inference)} J per inference, {_text(source.watts)} W"
+            yield Remark(f"energy by {source.source}", f"{used}; {source.includes}")
+        yield Remark("external power", {True: "connected", False: "on battery", None: "not known"}[self.external_power])
+        if self.battery_drop_percent is not None:
+            yield Remark("battery", f"{_text(self.battery_drop_percent)} % less at the end")
+        yield Remark("recorded", f"{self.rows} rows, one in {_text(self.interval_s)} s at first")
+        if self.trouble:
+            yield Remark("trouble", self.trouble)
+
+    def values(self) -> Mapping[str, float | bool | None]:
+        return {
+            "throttled": self.throttled,
+            "hottest_celsius": self.temperature.max_celsius if self.temperature else None,
+            "joules_per_inference": self.energy[0].joules_per_inference if self.energy else None,
+        }
+
+    def graphs(self, folder: Path) -> Iterable[Graph]:
+        events = self.throttling.events if self.throttling else []
+        marks = [(event.at_s, event.kind) for event in events if event.at_s is not None]
+        return graphs.of(timeline.read(folder / timeline.FILE), marks)
+
+    def listings(self) -> Iterable[Listing]:
+        if self.series:
+            rows = [(name, *(numbers.get(key) for key in _NUMBERS)) for name, numbers in self.series.items()]
+            yield Listing("All series of the timed run", ("series", *_NUMBERS), rows)
+
+
+def _text(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.6g}"
