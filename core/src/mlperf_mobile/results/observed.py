@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import Field, TypeAdapter
 
@@ -20,7 +20,7 @@ from mlperf_mobile.registry import Offer, Registry
 from mlperf_mobile.results.parts import Json, Part
 from mlperf_mobile.results.rule import RuleResult
 
-OBSERVED = "observed"
+OBSERVED: Final = "observed"
 """A part of the journal: what all observers found out."""
 TELEMETRY = "telemetry"
 """The observer whose part stands in a result under a key of its own, and in journals of earlier versions alone."""
