@@ -391,4 +391,4 @@ class TestUnsoundParts:
         assert result.accuracy.value == 0.75
 
     def test_a_worker_names_parts_that_have_a_type(self):
-        assert set(Parts.model_fields) == set(get_args(events.PartName))
+        assert set(Parts.model_fields) - {"telemetry"} == set(get_args(events.PartName))  # of earlier versions
