@@ -91,6 +91,7 @@ class Inside(Installation):
             patch.chdir(self.folder)
             patch.syspath_prepend(self.site)
             patch.syspath_prepend(STAND_INS)
+            _forget_what_is_installed()
             try:
                 code = main([*map(str, arguments)])
             except SystemExit as end:
@@ -101,8 +102,17 @@ class Inside(Installation):
                 for name in set(sys.modules) - before:  # another test's plugin may have the same name
                     if str(getattr(sys.modules[name], "__file__", "")).startswith(str(self.site)):
                         del sys.modules[name]
+                _forget_what_is_installed()
         texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
         return subprocess.CompletedProcess(arguments, int(code), *texts)
+
+
+def _forget_what_is_installed():
+    """A process keeps what its plugins describe of official benchmarks; here each command has other plugins."""
+    for name in [name for name in sys.modules if name.startswith("mlperf_mobile_rounds.")]:
+        for kept in vars(sys.modules[name]).values():
+            if hasattr(kept, "cache_clear"):
+                kept.cache_clear()
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ class Fields:
     def integer(self, key: str, default: int | None = None) -> int:
         """A whole number of zero or more; without ``default`` it must be there."""
         value = self._value(key, default, int, "a whole number")
-        if isinstance(value, bool) or value < 0:
+        if key in self._tree and (isinstance(value, bool) or value < 0):
             raise self._misfit(self._tree[key], self._at(key), "a whole number of zero or more")
         return int(value)
 
@@ -82,7 +82,7 @@ class Fields:
                 raise UsageError("unknown-key", f"{setting.source}: unknown key {self._at(key)}", hint)
 
     def _at(self, key: str) -> str:
-        return f"{self._path}.{key}" if self._path else key
+        return ".".join(filter(None, (self._path, key)))
 
     def _value(self, key: str, default: Any, kind: type, what: str) -> Any:
         self._read.add(key)

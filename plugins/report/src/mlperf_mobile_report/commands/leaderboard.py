@@ -45,10 +45,12 @@ def add(command: argparse.ArgumentParser) -> None:
 def handle(args: argparse.Namespace) -> int:
     """Run the command."""
     from mlperf_mobile_report.compare.board import boards
+    from mlperf_mobile_rounds.benchmarks import say_problems
 
     chosen = _chosen(args)
     own, warnings = _own(args.own)
     found = boards(args.round, chosen, own)
+    say_problems()
     shown = {id(each) for board in found for each in (*(place.own for place in board.places), *board.apart)}
     warnings += [_unplaced(entry, chosen) for entry in own if id(entry) not in shown]
     if args.json:

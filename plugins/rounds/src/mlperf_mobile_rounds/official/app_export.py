@@ -12,19 +12,11 @@ from typing import Any
 from mlperf_mobile.errors import OutputError
 from mlperf_mobile.results.measured import Performance
 from mlperf_mobile.results.model import Accuracy, Result
-from mlperf_mobile_rounds.official import benchmarks
+from mlperf_mobile_rounds import benchmarks
 from mlperf_mobile_rounds.official.app_results import OFFLINE, SINGLE_STREAM
 
 _NAMESPACE = uuid.UUID("6f0d1a7e-3c0a-5f0e-9d55-6d6c70657266")
 _SCENARIOS = {"single-stream": SINGLE_STREAM, "offline": OFFLINE}
-_TYPES = {
-    "image_classification": "IMAGENET",
-    "object_detection": "COCO",
-    "semantic_segmentation": "ADE20K",
-    "question_answering": "SQUAD",
-    "super_resolution": "SNUSR",
-}
-"""The app's kind of data set, by task."""
 _UNKNOWN = "unknown"
 
 
@@ -192,7 +184,10 @@ def formatted(told: Accuracy) -> str:
 
 
 def _dataset(result: Result, name: str) -> dict[str, str]:
-    return {"name": name, "type": _TYPES.get(result.task, _UNKNOWN.upper()), "data_path": "", "groundtruth_path": ""}
+    known = benchmarks.of(benchmark_id(result))
+    types = [known.of] if known else [task for task in benchmarks.known().tasks.values() if task.task == result.task]
+    kind = next((task.type for task in types if task.type), _UNKNOWN.upper())
+    return {"name": name, "type": kind, "data_path": "", "groundtruth_path": ""}
 
 
 def _environment(result: Result) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_mobile.errors import DataError
+from mlperf_mobile_rounds import benchmarks
 
 OFFLINE = "Offline"
 SINGLE_STREAM = "SingleStream"
@@ -120,9 +121,10 @@ def metric_of(formatted: str, benchmark: str) -> str | None:
     """The metric that an accuracy's text names; question answering's has no unit."""
     found = _FORMATTED.fullmatch(formatted)
     unit = found[2].lower() if found else ""
-    if unit == "%" and not benchmark.startswith(("image_classification", "IC_")):
+    if unit == "%" and not (benchmark.startswith("IC_") or benchmarks.metric_of(benchmark) == "top-1"):
         return None
-    return _METRICS.get(unit) or ("F1" if benchmark.startswith(("natural_language", "LU_")) else None)
+    without_unit = "F1" if benchmark.startswith("LU_") or benchmarks.metric_of(benchmark) == "F1" else None
+    return _METRICS.get(unit) or without_unit
 
 
 def accuracy_of_text(text: str, benchmark: str) -> Accuracy | None:

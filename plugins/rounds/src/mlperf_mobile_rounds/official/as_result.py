@@ -13,7 +13,8 @@ from mlperf_mobile.results.measured import Performance
 from mlperf_mobile.results.model import SCHEMA, Accuracy, ModelFacts, Result, Status
 from mlperf_mobile.results.parts import LARGEST
 from mlperf_mobile.results.rule import RuleResult
-from mlperf_mobile_rounds.official import benchmarks, told_accuracy, verdict
+from mlperf_mobile_rounds import benchmarks
+from mlperf_mobile_rounds.official import told_accuracy, verdict
 from mlperf_mobile_rounds.official.app_results import OFFLINE, AppResult, Run
 from mlperf_mobile_rounds.official.checks.context import Context, FileOf, LoggedRun
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
@@ -239,9 +240,11 @@ class Maker:
             "min-query-count": run.min_queries_met,
             "early-stopping": run.early_stopping_met,
         }
-        early = None if self.benchmark in benchmarks.EARLY_STOPPING_IGNORED else flags["early-stopping"]
+        known = benchmarks.of(self.benchmark)
+        waived = known is not None and known.of.generative
+        early = None if waived else flags["early-stopping"]
         flags["early-stopping"] = early
-        if self.benchmark in benchmarks.EARLY_STOPPING_IGNORED and run.valid:
+        if waived and run.valid:
             flags["min-query-count"] = None  # stopped at its maximum duration
         rules = [
             RuleResult(name=name, ok=flag, observed=flag, required=True, note=note)

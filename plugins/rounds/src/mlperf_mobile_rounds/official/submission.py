@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlperf_mobile.errors import DataError
-from mlperf_mobile_rounds.official import benchmarks, deliverables, json_files
+from mlperf_mobile_rounds import benchmarks
+from mlperf_mobile_rounds.official import deliverables, json_files
 from mlperf_mobile_rounds.official.findings import Place, Report
 from mlperf_mobile_rounds.official.loadgen_logs import is_log_folder
 

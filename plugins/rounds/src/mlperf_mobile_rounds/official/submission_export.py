@@ -13,21 +13,10 @@ from mlperf_mobile.errors import OutputError, UsageError
 from mlperf_mobile.names import RULE, is_file_name
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.store import telling, write_json
-from mlperf_mobile_rounds.official import app_export, benchmarks
+from mlperf_mobile_rounds import benchmarks
+from mlperf_mobile_rounds.official import app_export
 from mlperf_mobile_rounds.official.checks.descriptions import TO_FILL_IN
 
-_FOLDERS = {
-    "image_classification": "mobilenetEdgeTPU",
-    "image_classification_offline": "mobilenetEdgeTPU",
-    "image_classification_v2": "mobilenetV4",
-    "image_classification_offline_v2": "mobilenetV4",
-    "object_detection": "mobiledetSSD",
-    "image_segmentation": "deeplabV3+",
-    "image_segmentation_v2": "mosaic",
-    "natural_language_processing": "mobileBERT",
-    "super_resolution": "EDSR",
-}
-"""A benchmark's folder, as most rounds have it."""
 _SCENARIOS = {"single-stream": "SingleStream", "offline": "Offline"}
 _RUNS = {"performance": "log_performance", "accuracy": "log_accuracy"}
 _LOGS = (loadgen.DETAIL_LOG, loadgen.SUMMARY_LOG, loadgen.ACCURACY_LOG, "mlperf_log_trace.json")
@@ -89,7 +78,8 @@ def write_submission(results: Sequence[tuple[Path, Result]], output: Path, heade
 
 def _place(result: Result) -> Path:
     name = benchmarks.canonical(result.benchmark, _SCENARIOS[result.scenario]) or ""
-    return Path(_FOLDERS.get(name, result.benchmark)) / _SCENARIOS[result.scenario]
+    known = benchmarks.of(name)
+    return Path(known.folder if known and known.folder else result.benchmark) / _SCENARIOS[result.scenario]
 
 
 def _copy_logs(folder: Path, result: Result, device: Path) -> None:

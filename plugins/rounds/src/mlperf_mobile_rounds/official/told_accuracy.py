@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mlperf_mobile_rounds.official import benchmarks
+from mlperf_mobile_rounds import benchmarks
 from mlperf_mobile_rounds.official.app_results import Accuracy, accuracy_of_text
 from mlperf_mobile_rounds.official.checks.context import LoggedRun
 
@@ -23,10 +23,6 @@ _SCRIPTS = (
     (re.compile(r'"f1": ([\d.]{1,20})[,}]'), "F1"),
 )
 """What scripts of mlcommons/inference and of submitters print last, in per cent."""
-_TASKS = {
-    "top-1": "image_classification", "mAP": "object_detection", "mIoU": "image_segmentation",
-    "F1": "natural_language_processing",
-}  # fmt: skip
 
 
 def of(run: LoggedRun) -> tuple[Accuracy, Path] | None:
@@ -46,7 +42,7 @@ def of(run: LoggedRun) -> tuple[Accuracy, Path] | None:
 def _of_script(text: str, benchmark: str) -> Accuracy | None:
     for pattern, metric in _SCRIPTS:
         found = pattern.findall(text)
-        if found and benchmarks.task_of(benchmark) == _TASKS[metric]:
+        if found and benchmarks.metric_of(benchmark) == metric:
             value = _number(found[-1])
             return None if value is None else Accuracy(value / 100, f"{found[-1]}%", metric)
     return None

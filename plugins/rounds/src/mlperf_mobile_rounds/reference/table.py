@@ -3,22 +3,23 @@
 ``official.csv`` has every performance log of rounds v1.1 to v5.0 that is public: the 90th percentile of single-stream
 in nanoseconds, or the samples per second of offline, digit by digit as LoadGen printed them; the accuracy as the result
 file of the submission states it; device and processor as its systems file names them. Empty is what was not published.
-``benchmarks.csv`` says which model each of the benchmarks stands for. Sources: github.com/mlcommons, the
-repositories ``mobile_submission_1.1`` and ``mobile_results_v2.0`` to ``v5.0``.
+Sources: github.com/mlcommons, the repositories ``mobile_submission_1.1`` and ``mobile_results_v2.0`` to ``v5.0``.
+Other distributions bring tables of their own, in the same columns: ``results`` under ``official`` in their suites.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache, lru_cache
-from importlib.resources import files
 
 from mlperf_mobile import performance_score
+from mlperf_mobile.config.document import resource
 from mlperf_mobile.errors import UsageError, did_you_mean
 from mlperf_mobile.performance_score import PerformanceScore
+from mlperf_mobile.registry import Problem
+from mlperf_mobile_rounds import benchmarks as described
 
 PREFIX = "official:"
 _OFFLINE = "_offline"
@@ -28,6 +29,8 @@ _QUALIFIER = re.compile(
     r"|224|320|384|512|0|1|4|20200602|htp|dsp|npu|gpu|cpu|tpu|tflite|dlc|nnc|onnx"
 )
 """What a file name may add to the name of a model without naming another model."""
+OFFLINE = "offline"
+_NUMBER = re.compile(r"0*[1-9][0-9]*|(?=.*[1-9])[0-9]+\.[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Official:
         if number is None:
             return None
         value = float(number.group())
-        percent = self.accuracy.endswith("%") or self.benchmark == "natural_language_processing"
+        percent = self.accuracy.endswith("%") or described.metric_of(self.benchmark) == "F1"
         return value / 100 if percent else value
 
     @property
@@ -119,19 +122,60 @@ class Official:
 
 @cache
 def benchmarks() -> tuple[Benchmark, ...]:
-    """Every benchmark of the table, by scenario."""
+    """Every benchmark with published results, in each of its scenarios."""
+    published = {(row.benchmark, row.scenario) for row in official()}
     return tuple(
-        Benchmark(
-            row["benchmark"], row["scenario"], row["task"], row["metric"], row["model"], tuple(row["known_as"].split())
-        )
-        for row in _rows("benchmarks.csv")
+        Benchmark(each.name, scenario, each.of.task, each.of.metric, each.model, each.models)
+        for each in described.known().benchmarks.values()
+        for scenario in each.scenarios
+        if (each.name, scenario) in published
     )
 
 
 @cache
 def official() -> tuple[Official, ...]:
-    """Every published result, by round."""
-    return tuple(Official(**row) for row in _rows("official.csv"))
+    """Every published result, by round; a table that cannot be used is a problem of its plugin."""
+    rows: list[Official] = []
+    for reference, source in described.known().results:
+        try:
+            rows += _table(reference)
+        except UsageError as error:
+            problem = Problem(error.code, source, error.summary, error.hint)
+            described.known().problems.append(problem)
+    return tuple(rows)
+
+
+def _table(reference: str) -> list[Official]:
+    """The results in a CSV file of a package.
+
+    Raises:
+        UsageError: It cannot be read, or a row is not that of a known benchmark with one number; names file and line.
+    """
+    label = reference.replace(":", "/", 1)
+    known = {(each.name, scenario) for each in described.known().benchmarks.values() for scenario in each.scenarios}
+    columns = [each.name for each in fields(Official)]
+    rows = []
+    try:
+        reader = csv.DictReader(resource(reference, label).decode("utf-8").splitlines(), strict=True)
+        if reader.fieldnames != columns:
+            raise UsageError("bad-value", f"{label}:1: the columns are not {','.join(columns)}", "write these columns")
+        for row in reader:
+            place = f"{label}:{reader.line_num}"
+            if None in row or None in row.values():
+                raise UsageError("bad-value", f"{place}: a row has {len(columns)} values", "write one for each column")
+            if (row["benchmark"], row["scenario"]) not in known:
+                name = f"{row['benchmark']} ({row['scenario']})"
+                raise UsageError(
+                    "bad-value", f"{place}: no benchmark {name} is described", "describe it, or correct it"
+                )
+            score, other = ("samples_per_s", "p90_ns") if row["scenario"] == OFFLINE else ("p90_ns", "samples_per_s")
+            if row[other] or not _NUMBER.fullmatch(row[score]):
+                summary = f"{place}: the score of {row['scenario']} is {score} alone, a number over zero"
+                raise UsageError("bad-value", summary, "write the number that was published")
+            rows.append(Official(**row))
+    except (UnicodeError, csv.Error) as error:
+        raise UsageError("bad-value", f"{label}: {error}", "the file must be CSV in UTF-8") from error
+    return rows
 
 
 @cache
@@ -167,8 +211,3 @@ def find(name: str) -> list[Official]:
 def _milliseconds(nanoseconds: str) -> str:
     digits = nanoseconds.rjust(7, "0")
     return f"{digits[:-6]}.{digits[-6:]}"
-
-
-def _rows(name: str) -> Iterator[dict[str, str]]:
-    text = files("mlperf_mobile_rounds.reference").joinpath(name).read_text(encoding="utf-8")
-    yield from csv.DictReader(text.splitlines())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlperf_mobile import loadgen
-from mlperf_mobile_rounds.official import answers, benchmarks, loadgen_logs, verdict
+from mlperf_mobile_rounds import benchmarks
+from mlperf_mobile_rounds.official import answers, loadgen_logs, verdict
 from mlperf_mobile_rounds.official.answers import Answers
 from mlperf_mobile_rounds.official.checks.context import Context, LoggedRun
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
@@ -101,15 +102,15 @@ def _order(log: DetailLog, found: Answers, path: Path, report: Report) -> None:
 
 def _sizes(run: LoggedRun, found: Answers, path: Path, report: Report) -> None:
     """The app's responses have a fixed size, or consist of whole detections."""
-    task, place = benchmarks.task_of(run.benchmark), Place(path, found.odd_line)
-    app = run.detail is not None and run.detail.text("qsl_name") in benchmarks.DATASETS
-    if task == "object_detection" and app:
-        ok = all(size % benchmarks.DETECTION_BYTES == 0 for size in found.sizes)
-        wrong = f"a response is not a list of detections of {benchmarks.DETECTION_BYTES} bytes each"
+    task, place = benchmarks.task(benchmarks.task_of(run.benchmark)), Place(path, found.odd_line)
+    app = run.detail is not None and run.detail.text("qsl_name") in benchmarks.known().libraries
+    if task and task.record_bytes and app:
+        ok = all(size % task.record_bytes == 0 for size in found.sizes)
+        wrong = f"a response is not a list of detections of {task.record_bytes} bytes each"
         report.require(RULE, ok, place, wrong)
         report.require(RULE, max(found.sizes) > 0, Place(path), "all responses are empty")
-    elif task is not None and task in benchmarks.RECORD_BYTES and app:
-        expected = benchmarks.RECORD_BYTES[task]
+    elif task and task.response_bytes is not None and app:
+        expected = task.response_bytes
         wrong = (
             f"responses of {', '.join(str(s) for s in found.sizes[:5])} bytes; the app logs {expected} for each sample"
         )

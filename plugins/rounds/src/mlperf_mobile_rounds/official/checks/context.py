@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlperf_mobile_rounds.official import benchmarks, verdict
+from mlperf_mobile_rounds import benchmarks
+from mlperf_mobile_rounds.official import verdict
 from mlperf_mobile_rounds.official.app_results import AppFile, AppResult
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
 from mlperf_mobile_rounds.official.json_places import Places

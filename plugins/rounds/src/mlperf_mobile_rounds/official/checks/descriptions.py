@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlperf_mobile_rounds.official import benchmarks, json_files, json_places
+from mlperf_mobile_rounds import benchmarks
+from mlperf_mobile_rounds.official import json_files, json_places
 from mlperf_mobile_rounds.official.checks.context import Context
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
 from mlperf_mobile_rounds.official.submission import Described, part_of

@@ -9,7 +9,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from mlperf_mobile_rounds.official import benchmarks, deliverables, json_files
+from mlperf_mobile_rounds import benchmarks
+from mlperf_mobile_rounds.official import deliverables, json_files
 from mlperf_mobile_rounds.official.checks.context import Context
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
 from mlperf_mobile_rounds.official.submission import Described, System, part_of

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mlperf_mobile.errors import DataError
 from mlperf_mobile.loadgen import DETAIL_LOG, SUMMARY_LOG
-from mlperf_mobile_rounds.official import benchmarks, loadgen_logs, rounds, verdict
+from mlperf_mobile_rounds import benchmarks
+from mlperf_mobile_rounds.official import loadgen_logs, rounds, verdict
 from mlperf_mobile_rounds.official.checks import detail, summary
 from mlperf_mobile_rounds.official.checks.context import Context, LoggedRun
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
@@ -135,13 +136,14 @@ def _seeds(run: LoggedRun, log: DetailLog, context: Context) -> None:
 
 def _settings(run: LoggedRun, log: DetailLog, context: Context) -> None:
     report, required = context.report, context.wanted(run.benchmark)
-    memory, count = benchmarks.MEMORY.get(run.benchmark), log.integer("effective_performance_sample_count")
+    known, count = benchmarks.of(run.benchmark), log.integer("effective_performance_sample_count")
     place = run.place("effective_performance_sample_count")
-    if memory is None or count is None:
+    if known is None or known.in_memory is None or count is None:
         report.skip("performance-sample-count", place, "the count is unknown for this benchmark, or missing in the log")
     else:
-        wrong = f"{count} samples in memory; the rules say {memory.rules}, the app takes {memory.app}"
-        report.require("performance-sample-count", count >= memory.rules, place, wrong)
+        by_rules, by_app = known.in_memory
+        wrong = f"{count} samples in memory; the rules say {by_rules}, the app takes {by_app}"
+        report.require("performance-sample-count", count >= by_rules, place, wrong)
     if run.scenario == SINGLE_STREAM:
         percentile = log.number("requested_single_stream_target_latency_percentile")
         place = run.place("requested_single_stream_target_latency_percentile")

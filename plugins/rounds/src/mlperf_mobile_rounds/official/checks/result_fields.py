@@ -6,7 +6,8 @@ import math
 import re
 from datetime import datetime
 
-from mlperf_mobile_rounds.official import benchmarks, verdict
+from mlperf_mobile_rounds import benchmarks
+from mlperf_mobile_rounds.official import verdict
 from mlperf_mobile_rounds.official.app_results import OFFLINE, AppResult, Run
 from mlperf_mobile_rounds.official.checks.context import Context, FileOf, LoggedRun
 from mlperf_mobile_rounds.official.findings import Report
@@ -15,28 +16,6 @@ from mlperf_mobile_rounds.official.submission import ACCURACY, PERFORMANCE
 
 RULE = "result-fields"
 _QUARTER_S = 900
-_NAMES = {
-    "classification": "image_classification",
-    "detection": "object_detection",
-    "segmentation": "image_segmentation",
-    "language": "natural_language_processing",
-    "superresolution": "super_resolution",
-    "stablediffusion": "stable_diffusion",
-}
-"""What the app's titles of benchmarks have in them."""
-_TITLE = re.compile(
-    r"(v\d+)?(image)?(classification|objectdetection|segmentation|languageunderstanding|naturallanguageprocessing"
-    r"|superresolution|stablediffusion)(v\d)?(offline)?(v\d)?"
-)
-_WORDS = {
-    "image_classification": ("imagenet", "classification"),
-    "object_detection": ("coco", "detection"),
-    "image_segmentation": ("ade20k", "segmentation"),
-    "natural_language_processing": ("squad",),
-    "super_resolution": ("snusr", "superresolution"),
-    "stable_diffusion": ("coco", "stablediffusion"),
-}
-"""What names and paths of the app's data sets have in them."""
 
 
 def check(context: Context) -> None:
@@ -51,7 +30,7 @@ def check(context: Context) -> None:
             if run is None:
                 continue
             log = logged.detail if logged else None
-            app = log is None or log.text("qsl_name") in benchmarks.DATASETS
+            app = log is None or log.text("qsl_name") in benchmarks.known().libraries
             _dataset(file, result, run, log, name, context.report, app=app)
             if log is not None and logged is not None:
                 _asked(file, result, log, context.report)
@@ -70,10 +49,9 @@ def _settings(file: FileOf, result: AppResult, report: Report) -> None:
     if file.content.form == "flat":
         return
     title = benchmarks.squeezed(result.name)
-    named = next((known for word, known in _NAMES.items() if word in title), None)
     if task is not None:
         wrong = f"the benchmark is {result.benchmark_id}, but its name {result.name!r}"
-        ok = named == task and ("offline" in title) == offline and bool(_TITLE.fullmatch(title))
+        ok = _titled(title) == task and ("offline" in title) == offline
         report.require(RULE, ok, file.place(f"{result.key}.benchmark_name"), wrong)
     for run, name in ((result.performance, "accuracy"), (result.accuracy, "throughput")):
         if file.content.form != "extended":  # v2.1 has an accuracy of the performance run, too
@@ -92,6 +70,14 @@ def _settings(file: FileOf, result: AppResult, report: Report) -> None:
         expected = math.ceil(result.min_samples / batch) * batch
         wrong = f"{result.performance.samples} samples, but batches of {batch} for {result.min_samples} make {expected}"
         report.require(RULE, result.performance.samples in (expected, result.min_samples), place, wrong)
+
+
+def _titled(title: str) -> str | None:
+    """The task that a title of the app's names, such as ``objectdetectionv2``; None of any other title."""
+    return next((
+        task.name for task in benchmarks.known().tasks.values() for word in task.titles
+        if re.fullmatch(rf"(v\d+)?(image)?{word}(v\d)?(offline)?(v\d)?", title)
+    ), None)  # fmt: skip
 
 
 def _accelerator(file: FileOf, result: AppResult, report: Report) -> None:
@@ -113,24 +99,25 @@ def _dataset(
     file: FileOf, result: AppResult, run: Run, log: DetailLog | None, name: str, report: Report, *, app: bool
 ) -> None:
     task = benchmarks.task_of(benchmarks.canonical(result.benchmark_id) or "")
-    if file.content.form == "flat" or task is None:
+    known = benchmarks.task(task)
+    if file.content.form == "flat" or known is None:
         return
     key = f"{result.key}.{name}.dataset"
-    kind = benchmarks.TYPES.get(run.data_type)
+    kind = benchmarks.known().types.get(run.data_type)
     wrong = f"the data set is of type {run.data_type!r}, but the benchmark is {result.benchmark_id}"
     report.require(RULE, kind == task, file.place(f"{key}.type"), wrong)
     if not app:
         return
     for field, text in (("name", run.dataset), ("data_path", run.data_path)):
-        ok = any(word in benchmarks.squeezed(text) for word in _WORDS[task])
+        ok = any(word in benchmarks.squeezed(text) for word in known.words)
         wrong = f"{field} is {text[:80]!r}, which is not a data set of {result.benchmark_id}"
         report.require(RULE, ok, file.place(f"{key}.{field}"), wrong)
     truth, place = run.groundtruth_path, file.place(f"{key}.groundtruth_path")
     if name == "performance_run":
         if file.content.form == "extended":
             report.require(RULE, not truth, place, "a performance run has no ground truth")
-    elif file.content.form == "extended" and task != "stable_diffusion":
-        ok = any(word in benchmarks.squeezed(truth) for word in _WORDS[task])
+    elif file.content.form == "extended" and not known.generative:
+        ok = any(word in benchmarks.squeezed(truth) for word in known.words)
         report.require(
             RULE, ok, place, f"the ground truth is {truth[:80]!r}, which is not that of {result.benchmark_id}"
         )

@@ -6,7 +6,8 @@ import re
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 
-from mlperf_mobile_rounds.official import benchmarks, json_files
+from mlperf_mobile_rounds import benchmarks
+from mlperf_mobile_rounds.official import json_files
 from mlperf_mobile_rounds.official.checks.context import Context, FileOf
 from mlperf_mobile_rounds.official.checks.result_fields import RULE, moment
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
@@ -151,7 +152,7 @@ def _build(file: FileOf, context: Context) -> None:
 def _of_app(file: FileOf, context: Context) -> bool:
     """Whether the app ran, and not another program that writes its file."""
     names = [run.detail.text("qsl_name") for run in context.runs if run.detail and run.folder.system == file.system]
-    return not names or any(name in benchmarks.DATASETS for name in names)
+    return not names or any(name in benchmarks.known().libraries for name in names)
 
 
 def _alike(file: FileOf, report: Report) -> None:
@@ -183,7 +184,7 @@ def _alike(file: FileOf, report: Report) -> None:
 
 def _own_backend(benchmark_id: str) -> bool:
     """Whether the app may run a benchmark in another framework than the others: it generates images or text."""
-    return benchmark_id.startswith(("stable_diffusion", "llm"))
+    return benchmarks.is_generative(benchmark_id)
 
 
 def _form(key: str) -> str:
@@ -205,7 +206,7 @@ def _models(file: FileOf, report: Report) -> None:
         first = seen.setdefault(path, task)
         report.require(RULE, first == task, place, f"the model {path[:80]!r} is also that of {first}")
         suffix = path.rstrip("]").rpartition(".")[2]
-        if count > 2 and task != "stable_diffusion":
+        if count > 2 and not benchmarks.is_generative(result.benchmark_id):
             wrong = f"the model has the format {suffix[:20]!r}, but the others {usual!r}"
             report.require(RULE, suffix == usual, place, wrong, Severity.WARNING)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlperf_mobile_rounds.official import app_forms, app_results, benchmarks, json_files, json_places, verdict
+from mlperf_mobile_rounds import benchmarks
+from mlperf_mobile_rounds.official import app_forms, app_results, json_files, json_places, verdict
 from mlperf_mobile_rounds.official.app_results import OFFLINE, AppResult, Run
 from mlperf_mobile_rounds.official.checks.context import Context, FileOf, LoggedRun
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
@@ -182,7 +183,7 @@ def _target(context: Context, benchmark: str, run: Run, place: Place) -> None:
         report.error("accuracy-target", place, f"the accuracy is {accuracy.normalized}, but must be from 0 to 1")
         return
     written = app_results.accuracy_of_text(accuracy.formatted, benchmark)
-    if written is None and not benchmark.startswith(("stable_diffusion", "llm")):
+    if written is None and not benchmarks.is_generative(benchmark):
         report.error("accuracy-text", place, f"{accuracy.formatted[:40]!r} is not an accuracy as the app writes it")
     if written and written.metric:
         near = abs(written.normalized - accuracy.normalized) <= _half_a_digit(accuracy) * 1.01
@@ -222,7 +223,7 @@ def _judge(accuracy: app_results.Accuracy, target: Target, place: Place, report:
 
 def _rounded(accuracy: app_results.Accuracy) -> bool:
     """Whether the number was read from the text, as in v1.1 and v2.0, where there is no other."""
-    read = app_results.accuracy_of_text(accuracy.formatted, "natural_language" if accuracy.metric == "F1" else "IC_")
+    read = app_results.accuracy_of_text(accuracy.formatted, "LU_" if accuracy.metric == "F1" else "IC_")
     return read is not None and read.normalized == accuracy.normalized
 
 

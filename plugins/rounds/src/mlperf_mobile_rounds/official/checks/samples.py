@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlperf_mobile_rounds.official import benchmarks, verdict
+from mlperf_mobile_rounds import benchmarks
+from mlperf_mobile_rounds.official import verdict
 from mlperf_mobile_rounds.official.checks.context import Context, LoggedRun
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
@@ -21,17 +22,17 @@ def check(context: Context) -> None:
 
 def _total(run: LoggedRun, log: DetailLog, report: Report) -> None:
     total, place = log.integer("qsl_reported_total_count"), run.place("qsl_reported_total_count")
-    known = benchmarks.SAMPLES.get(run.benchmark)
-    severity = Severity.WARNING if known and known.seen and total == known.seen else Severity.ERROR
-    if total is None or known is None:
+    known = benchmarks.of(run.benchmark)
+    severity = Severity.WARNING if known and known.seen_samples and total == known.seen_samples else Severity.ERROR
+    if total is None or known is None or not known.accuracy_samples:
         report.skip(RULE, place, "the size of this benchmark's data set is not known, or not in the log")
     elif verdict.mode_of(log) == verdict.ACCURACY:
-        words = " or ".join(str(each) for each in known.accuracy)
+        words = " or ".join(str(each) for each in known.accuracy_samples)
         wrong = f"{total} samples in the accuracy run, but {words} in the data set of {run.benchmark}"
-        report.require(RULE, total in known.accuracy, place, wrong, severity)
-    elif log.text("qsl_name") in benchmarks.DATASETS:  # of the app; others have libraries of their own
-        wrong = f"{total} samples in the performance run, but {known.performance} in the app's data set"
-        report.require(RULE, total == known.performance, place, wrong, severity)
+        report.require(RULE, total in known.accuracy_samples, place, wrong, severity)
+    elif log.text("qsl_name") in benchmarks.known().libraries:  # of the app; others have libraries of their own
+        wrong = f"{total} samples in the performance run, but {known.performance_samples} in the app's data set"
+        report.require(RULE, total == known.performance_samples, place, wrong, severity)
 
 
 def _loaded(run: LoggedRun, log: DetailLog, report: Report) -> None:
@@ -63,12 +64,13 @@ def _name(run: LoggedRun, log: DetailLog, context: Context) -> None:
     """The app's libraries have names; the folder says which benchmark it is."""
     report = context.report
     task, name = benchmarks.task_of(run.benchmark), log.text("qsl_name")
-    known = benchmarks.DATASETS.get(name or "")
-    if name is None or task is None or task not in benchmarks.DATASETS.values():
+    libraries = benchmarks.known().libraries
+    known = libraries.get(name or "")
+    if name is None or task is None or task not in libraries.values():
         return
     if known is None:
         mine = [each.detail for each in context.runs if each.folder.system == run.folder.system]
-        others = any(each and each.text("qsl_name") in benchmarks.DATASETS for each in mine)
+        others = any(each and each.text("qsl_name") in libraries for each in mine)
         wrong = f"the library {name[:60]!r} is not one of the app's"
         report.require(RULE, False if others else None, run.place("qsl_name"), wrong)
         return

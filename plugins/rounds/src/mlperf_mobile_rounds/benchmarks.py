@@ -1,0 +1,212 @@
+"""The official benchmarks as plugins describe them: names, submission folders, sample counts, published results."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from mlperf_mobile.config.fields import Fields
+from mlperf_mobile.config.suites import SuiteFile, suite_files
+from mlperf_mobile.errors import UsageError
+from mlperf_mobile.registry import Problem, Registry, Source
+
+SCENARIOS: Mapping[str, str] = {"singlestream": "SingleStream", "offline": "Offline", "multistream": "MultiStream"}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What all versions of a benchmark share."""
+
+    name: str
+    """As the app calls it."""
+    task: str
+    """As it is installed here."""
+    metric: str
+    library: str
+    """The app's sample library, as LoadGen logs it."""
+    type: str
+    """Of the data set in the app's result file."""
+    words: tuple[str, ...]
+    """Names and paths of the app's data have one of them."""
+    titles: tuple[str, ...]
+    """What the app's title of a benchmark has in it, without capitals and marks."""
+    response_bytes: int | None
+    """Bytes of a response that the app logs; None where they vary."""
+    record_bytes: int
+    """Bytes of each record of a response that is a list of records; 0 where it is none."""
+    generative: bool
+    """Generates images or text: the app may run it in another framework, and needs no early stopping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Official:
+    """An official benchmark."""
+
+    name: str
+    of: Task
+    model: str
+    models: tuple[str, ...]
+    """Beginnings of the names that files of the model have."""
+    scenarios: tuple[str, ...]
+    """Of the published results."""
+    offline: str
+    """The benchmark that is its offline variant; empty without one."""
+    folder: str
+    """In a submission."""
+    aliases: tuple[str, ...]
+    in_memory: tuple[int, int] | None
+    """Samples in memory at a time: by the rules, and by the app (500 MB divided by the bytes of an input)."""
+    accuracy_samples: tuple[int, ...]
+    """Of the whole data set; there may be a small one besides. Empty where it is not known."""
+    performance_samples: int
+    seen_samples: int
+    """A smaller number that some published results have; 0 where there is none."""
+
+
+@dataclass(slots=True)
+class Known:
+    """Everything that the installed plugins describe."""
+
+    tasks: dict[str, Task] = field(default_factory=dict)
+    benchmarks: dict[str, Official] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Names of benchmarks without capitals and marks."""
+    prefixes: list[str] = field(default_factory=list)
+    """Beginnings of names that are benchmarks of which nothing else is known."""
+    results: list[tuple[str, Source]] = field(default_factory=list)
+    """Published results, as ``"package:file.csv"``."""
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def libraries(self) -> dict[str, str]:
+        """The task of each of the app's sample libraries."""
+        return {task.library: task.name for task in self.tasks.values() if task.library}
+
+    @property
+    def types(self) -> dict[str, str]:
+        """The task of each type of data set."""
+        return {task.type: task.name for task in self.tasks.values() if task.type}
+
+
+@cache
+def known() -> Known:
+    """What the plugins that are installed in this process describe."""
+    registry = Registry()
+    found = Known()
+    for file in sorted(suite_files(registry), key=lambda file: file.source.plugin != "rounds"):
+        try:
+            _add(found, file)
+        except UsageError as error:
+            problem = Problem(error.code, file.source, error.summary, error.hint or "correct the file")
+            found.problems.append(problem)
+    return found
+
+
+def say_problems() -> None:
+    """Print what plugins describe and cannot be used."""
+    for problem in known().problems:
+        print(problem.line(), file=sys.stderr)
+
+
+def squeezed(name: str) -> str:
+    """A name without capitals and marks: ``ACME-Net 2`` and ``acme_net2`` are ``acmenet2``."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def canonical(name: str, scenario: str | None = None) -> str | None:
+    """The benchmark that a folder or an id means; None if it is unknown."""
+    every, short = known(), squeezed(name)
+    found = every.aliases.get(short) or (name if short.startswith(tuple(every.prefixes)) else None)
+    return (every.benchmarks[found].offline or found) if found in every.benchmarks and scenario == "Offline" else found
+
+
+def of(benchmark: str) -> Official | None:
+    """What is known of a benchmark, by its official name."""
+    return known().benchmarks.get(benchmark)
+
+
+def task_of(benchmark: str) -> str | None:
+    """The app's task of a benchmark, whatever its version and scenario; None of an unknown one."""
+    if benchmark in known().benchmarks:
+        return known().benchmarks[benchmark].of.name
+    short = benchmark.replace("_offline", "").removesuffix("_v2")
+    return short if short in known().tasks else None
+
+
+def task(name: str | None) -> Task | None:
+    """What is known of one of the app's tasks."""
+    return known().tasks.get(name or "")
+
+
+def metric_of(benchmark: str) -> str | None:
+    """The metric of a benchmark, by its name or id; None of an unknown one."""
+    found = task(task_of(canonical(benchmark) or benchmark))
+    return found.metric if found else None
+
+
+def is_generative(benchmark: str) -> bool:
+    """Whether a benchmark generates images or text, as far as its name says."""
+    found = task(task_of(canonical(benchmark) or benchmark))
+    return found.generative if found else squeezed(benchmark).startswith(tuple(known().prefixes))
+
+
+def _add(every: Known, file: SuiteFile) -> None:
+    """Add what one file describes; all of it, or nothing."""
+    fields = Fields(file.official, "official")
+    tasks = {name: _task(name, each) for name, each in fields.entries("tasks")}
+    benchmarks = {}
+    aliases: dict[str, str] = {}
+    entries = list(fields.entries("benchmarks"))
+    for name, each in entries:
+        if name in every.benchmarks:
+            raise each.error("", f"benchmark {name!r} is described by another distribution", "give it another name")
+        benchmarks[name] = _benchmark(name, each, every.tasks | tasks)
+    variants = {each.offline for each in benchmarks.values()}
+    for name, each in entries:
+        found = benchmarks[name]
+        for alias in (name, *found.aliases, *([found.folder] if name not in variants else [])):
+            short = squeezed(alias)
+            if short and (every.aliases | aliases).get(short, name) != name:
+                taken = (every.aliases | aliases)[short]
+                raise each.error("aliases", f"{alias!r} is a name of {taken} already", "leave it out")
+            aliases[short] = name
+    for name in tasks.keys() & every.tasks.keys():
+        raise fields.error("tasks", f"task {name!r} is described by another distribution", "give it another name")
+    prefixes, results = fields.texts("prefixes"), fields.text("results", "")
+    fields.finish()
+    every.tasks |= tasks
+    every.benchmarks |= benchmarks
+    every.aliases |= {short: name for short, name in aliases.items() if short}
+    every.prefixes += map(squeezed, prefixes)
+    every.results += [(results, file.source)] if results else []
+
+
+def _task(name: str, fields: Fields) -> Task:
+    response = fields.integer("response_bytes", -1)
+    found = Task(
+        name, fields.text("task"), fields.text("metric"), fields.text("library", ""), fields.text("type", ""),
+        tuple(map(squeezed, fields.texts("words"))), tuple(map(squeezed, fields.texts("titles"))),
+        None if response < 0 else response, fields.integer("record_bytes", 0), fields.flag("generative"),
+    )  # fmt: skip
+    fields.finish()
+    return found
+
+
+def _benchmark(name: str, fields: Fields, tasks: Mapping[str, Task]) -> Official:
+    of_task = fields.text("of", name)
+    if of_task not in tasks:
+        raise fields.error("of", f"there is no task {of_task!r}", "describe it under tasks")
+    memory, samples = fields.fields("in_memory"), fields.fields("samples")
+    in_memory = (memory.integer("rules", 0), memory.integer("app", 0))
+    found = Official(
+        name, tasks[of_task], fields.text("model", ""), fields.texts("models"), fields.texts("scenarios"),
+        fields.text("offline", ""), fields.text("folder", ""), fields.texts("aliases"),
+        in_memory if any(in_memory) else None, samples.integers("accuracy"), samples.integer("performance", 0),
+        samples.integer("seen", 0),
+    )  # fmt: skip
+    for each in (memory, samples, fields):
+        each.finish()
+    return found
