@@ -48,6 +48,27 @@ def test_a_command_that_cannot_be_loaded_is_an_error_of_its_own(echo):
     assert echo("list-tasks").returncode == 0
 
 
+@pytest.mark.parametrize("code", ["return 1 / 0", "return None", "return 'fine'"])
+def test_a_handler_that_fails_is_reported_against_its_command(command, code):
+    handler = f"def handler(args):\n    {code}\n"
+    command.write_plugin("echo", PLUGIN.replace("lambda args: print(args.text[::-1]) or 3", "handler") + handler)
+    done = command("backwards", "abc")
+    assert done.stderr.startswith("mlperf-mobile: error[command-failed]: the command 'backwards' failed: ")
+    assert done.returncode == 70
+
+
+def test_a_module_that_exits_takes_nothing_along(command):
+    command.write_plugin("echo", PLUGIN, files={"echo_plugin_missing.py": "raise SystemExit(9)"})
+    assert "error[command-failed]" in command("broken", "abc").stderr
+    assert command.json("list", "plugins")[0]["problems"][0]["code"] == "command-failed"
+
+
+def test_the_listing_of_plugins_names_a_command_that_cannot_be_loaded(echo):
+    told, _ = echo.json("list", "plugins")
+    assert [(each["code"], each["source"]) for each in told["problems"]] == [("command-failed", "echo 1.0")]
+    assert "'broken'" in told["problems"][0]["reason"]
+
+
 def test_a_command_cannot_take_the_place_of_one_of_the_core(command):
     """The core's own command runs, and the listing names the plugin that offers another."""
     command.write_plugin("echo", PLUGIN.replace('info("backwards")', 'info("list-tasks")'))
@@ -61,7 +82,7 @@ def test_a_command_cannot_take_the_place_of_one_of_the_core(command):
 @pytest.mark.parametrize("wrong", ["summary=7", "command='echo_plugin:add'", "group=None"])
 def test_a_malformed_offer_leaves_the_others(command, wrong):
     command.write_plugin("echo", PLUGIN.replace('info("broken", "echo_plugin_missing:add")', f'info("x", {wrong})'))
-    told, _ = command.json("list-plugins")
+    told, _ = command.json("list-tasks")
     assert [(problem["code"], problem["source"]) for problem in told["problems"]] == [("hook-failed", "echo 1.0")]
     assert "list-tasks" in command("--help").stdout
 
@@ -93,7 +114,7 @@ def test_a_remark_that_fails_takes_nothing_away(command):
 def test_a_known_command_that_is_not_installed(name, distribution, monkeypatch, capsys):
     from mlperf_mobile.cli import main
 
-    monkeypatch.setattr(main, "_installed", lambda _: False)
+    monkeypatch.setattr(main, "distribution", lambda _: None)
     assert main.main([name, "x"]) == 2
     assert capsys.readouterr().err == (
         f"mlperf-mobile: error[not-installed]: the command {name!r} is in {distribution}, which is not installed; "

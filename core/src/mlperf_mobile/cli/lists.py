@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mlperf_mobile import needs
-from mlperf_mobile.errors import ExitCode, UsageError
-from mlperf_mobile.plugin import BackendInfo
+from mlperf_mobile.errors import ExitCode, UsageError, described
+from mlperf_mobile.plugin import BackendInfo, CommandInfo
 from mlperf_mobile.registry import Info, Offer, Registry
 from mlperf_mobile.terminal.columns import table
 
@@ -149,12 +149,26 @@ def _plugins(args: argparse.Namespace) -> int:
         Record(name=source.plugin, distribution=source.distribution, version=source.version, hooks=hooks)
         for source, hooks in registry.plugins
     ]
+    for name, offer in registry.commands.items():
+        _check_command(registry, name, offer)
 
     def row(r: Record) -> list[str]:
         hooks = ", ".join(hook.removeprefix("mlperf_mobile_") for hook in r["hooks"])
         return [r["name"], f"{r['distribution']} {r['version']}", hooks]
 
     return _print(args, registry, "plugins", records, ("NAME", "FROM", "OFFERS"), row)
+
+
+def _check_command(registry: Registry, name: str, offer: Offer[CommandInfo]) -> None:
+    """Load a command's module, which nothing else does before the command is called."""
+    try:
+        offer.info.command.load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  a plugin may raise anything while it is imported
+        reason = f"command {name!r} cannot be loaded: {described(error)}"
+        fix = f"update or uninstall it, or set MLPERF_MOBILE_BLOCK={offer.source.plugin}"
+        registry.leave_out("command-failed", offer.source, reason, fix, ("command", name))
 
 
 def _simple(

@@ -73,7 +73,9 @@ def _complete(command: argparse.ArgumentParser, info: CommandInfo) -> None:
     """
     try:
         info.command.load()(command)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin may raise anything while it is imported
         summary = f"the command {info.name!r} cannot be loaded: {described(error)}"
         raise UsageError("command-failed", summary, "update or uninstall the distribution it comes from") from error
     command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -134,7 +136,7 @@ def _main(argv: list[str] | None) -> int:
             import traceback
 
             traceback.print_exc()
-        told = error if isinstance(error, MobileError) else _defect(error)
+        told = error if isinstance(error, MobileError) else _defect(error, getattr(args, "command", ""))
         _tell(told, args)
         return told.exit_code
 
@@ -162,9 +164,12 @@ def _help(top: argparse.ArgumentParser) -> int:
     return ExitCode.USAGE
 
 
-def _defect(error: Exception) -> MobileError:
-    summary = f"{type(error).__name__}: {error}"
-    return MobileError("internal", summary, "this is a defect; --debug shows where", ExitCode.INTERNAL)
+def _defect(error: Exception, command: str) -> MobileError:
+    """The error for an exception that nobody expected, with the plugin named if it is in a plugin's command."""
+    if command and command not in {info.name for info in mlperf_mobile_commands()}:
+        summary = f"the command {command!r} failed: {described(error)}"
+        return MobileError("command-failed", summary, "report it to its author; --debug shows where", ExitCode.INTERNAL)
+    return MobileError("internal", described(error), "this is a defect; --debug shows where", ExitCode.INTERNAL)
 
 
 def _tell(error: MobileError, args: argparse.Namespace) -> None:
