@@ -44,7 +44,7 @@ class Strict(BaseModel):
 
 
 class Seeds(Strict):
-    """LoadGen's seeds; the default is the set of the app's v6.0 (mobile_app_open, mlperf_driver.cc)."""
+    """LoadGen's seeds; the default is a set of the app's (mobile_app_open, mlperf_driver.cc)."""
 
     qsl: Seed = Field(default=2465351861681999779, description="LoadGen's qsl_rng_seed")
     sample_index: Seed = Field(default=14276810075590677512, description="LoadGen's sample_index_rng_seed")

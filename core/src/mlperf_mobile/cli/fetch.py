@@ -19,11 +19,11 @@ Wanted: TypeAlias = "dict[Resource, str]"
 """Resources, and which models and data of the task they are."""
 
 _EXAMPLES = """examples:
-  mlperf-mobile fetch --suite v4.0                            what a round needs, both models and data
+  mlperf-mobile fetch --suite NAME                            what a round needs, both models and data
   mlperf-mobile fetch image_classification --model mobilenet_v4_int8 --dataset imagenet_tiny
   mlperf-mobile fetch question_answering                      everything that the task offers
-  mlperf-mobile fetch --suite v4.0 --dry-run                  what is there, and what would be downloaded
-  mlperf-mobile fetch --suite v4.0 --verify                   read everything again, and compare checksums
+  mlperf-mobile fetch --suite NAME --dry-run                  what is there, and what would be downloaded
+  mlperf-mobile fetch --suite NAME --verify                   read everything again, and compare checksums
 """
 
 

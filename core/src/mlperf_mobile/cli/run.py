@@ -29,8 +29,8 @@ _EXAMPLES = """examples:
   mlperf-mobile run image_classification --rules normal  with the counts and durations of the benchmark
   mlperf-mobile run image_classification --model my.tflite --dataset imagenet --data-path DIR
   mlperf-mobile run --scenario offline --set threads=1 --set shards=4
-  mlperf-mobile run --suite v4.0 --dry-run               what a round of MLPerf Mobile would run, and what is missing
-  mlperf-mobile run --suite v4.0 --mode submission       all performance runs, then all accuracy runs, with cool-down
+  mlperf-mobile run --suite NAME --dry-run               what a round of MLPerf Mobile would run, and what is missing
+  mlperf-mobile run --suite NAME --mode submission       all performance runs, then all accuracy runs, with cool-down
   mlperf-mobile run --config run.yaml --dry-run          what would run, and where each value comes from
 """
 

@@ -14,7 +14,7 @@ from mlperf_mobile.errors import ExitCode
 _EXAMPLES = """examples:
   mlperf-mobile score mlperf-mobile-results/20261124T…      a result of this command
   mlperf-mobile score LOGDIR --task question_answering --dataset squad --data-path DIR
-  mlperf-mobile score LOGDIR --suite v3.1 --task natural_language_processing
+  mlperf-mobile score LOGDIR --suite NAME --task BENCHMARK
 """
 
 
