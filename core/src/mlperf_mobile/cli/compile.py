@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   mlperf-mobile compile --model my.tflite --backend snpe --accelerator htp --set soc_model=SM8750
   mlperf-mobile compile image_classification --backend neuron     the model that a run of the task would use
-  mlperf-mobile compile --suite v4.0 --backend snpe               every model of a round
+  mlperf-mobile compile --suite NAME --backend snpe               every model of a round
   mlperf-mobile compile --model my.onnx --backend snpe --export built/    and copy the compiled model
 """
 
