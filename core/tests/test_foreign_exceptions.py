@@ -84,7 +84,8 @@ def test_a_session_is_blamed_in_the_timed_run(raised, told, batch):
 
 @each
 def test_a_hook_of_one_plugin_leaves_the_others(raised, told):
-    entry = SimpleNamespace(name="acme", group="mlperf_mobile", dist=None, load=raises(raised))
+    dist = SimpleNamespace(name="acme", version="1.0")
+    entry = SimpleNamespace(name="acme", group="mlperf_mobile", dist=dist, load=raises(raised))
     (problem,) = Registry([entry]).problems
     assert (problem.code, problem.reason.strip()) == ("import-failed", told)
 

@@ -134,11 +134,12 @@ import shutil, sys, tempfile
 from pathlib import Path
 from mlperf_mobile.contracts import CompileRequest
 from mlperf_mobile_backend_neuron.backend import NeuronBackend
+from mlperf_mobile_backend_neuron.options import NeuronOptions
 
 *options, flag, output, model = sys.argv[1:]
 assert (options, flag) == (["--arch=mdla5.1", "--relax-fp32"], "-d"), sys.argv
 with tempfile.TemporaryDirectory() as folder:
-    backend = NeuronBackend({{"adapter": "{adapter}"}})
+    backend = NeuronBackend(NeuronOptions(adapter="{adapter}"))
     made = backend.compile(CompileRequest(Path(model), "npu", directory=Path(folder)))
     shutil.copy(made.path.parent / "network.bin", output)
 """

@@ -40,7 +40,8 @@ def test_a_machine_with_nothing_is_told_in_a_process_of_its_own() -> None:
         "import sys\n"
         "for name in ('onnxruntime', 'onnxruntime_qnn', 'onnx', 'ai_edge_litert'): sys.modules[name] = None\n"
         "from mlperf_mobile_backend_snpe.backend import SnpeBackend\n"
-        "probe = SnpeBackend({}).probe()\n"
+        "from mlperf_mobile_backend_snpe.options import SnpeOptions\n"
+        "probe = SnpeBackend(SnpeOptions()).probe()\n"
         "print(probe.usable, '|', probe.reason, '|', probe.fix)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
