@@ -184,3 +184,13 @@ class TestWorkspace:
             if (lines := len(file.read_text().splitlines())) > 350
         }
         assert long == {}
+
+
+def test_the_rooms_of_changes_say_what_they_are_for():
+    """Each line of the table in CONTRIBUTING names a module, whose docstring names the change."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| (add [^|]+?) \| `([^`]+)` \|", text, re.MULTILINE)
+    assert len(rows) == 12
+    for change, module in rows:
+        docstring = ast.get_docstring(ast.parse((ROOT / module).read_text()))
+        assert change in (docstring or "").replace("To add", "to add").replace("\n", " "), f"{module}: {change}"

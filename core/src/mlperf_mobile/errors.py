@@ -1,4 +1,7 @@
-"""Every error a user can meet: one line, a stable code, a hint, and the exit code of its kind."""
+"""Every error a user can meet: one line, a stable code, a hint, and the exit code of its kind.
+
+To add an error code, raise one of these classes, and describe the code in ``docs/errors.md``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The run rules by name: what was seen, what is required, and whether a number therefore counts."""
+"""The run rules by name: what was seen, what is required, and whether a number therefore counts.
+
+To add a rule, add a function here.
+"""
 
 from __future__ import annotations
 

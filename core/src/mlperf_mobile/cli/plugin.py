@@ -1,4 +1,7 @@
-"""The core's own commands, in the order of the help."""
+"""The core's own commands, in the order of the help.
+
+To add a command, add a line here and a module beside it.
+"""
 
 from __future__ import annotations
 

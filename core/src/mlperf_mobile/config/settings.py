@@ -1,4 +1,7 @@
-"""The settings of one run: their names, types, bounds and meanings."""
+"""The settings of one run: their names, types, bounds and meanings.
+
+To add a setting, add a field here.
+"""
 
 from __future__ import annotations
 

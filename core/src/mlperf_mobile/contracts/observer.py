@@ -1,5 +1,7 @@
 """The contract of an observer: it watches a run from beside it, writes a file, and a part of the result comes of that.
 
+To add a power meter, a thermal camera or a profiler, write an observer.
+
 Nothing that an observer does changes a measurement: what it raises, and what it does not answer in time, is a warning
 in the result, and it is not called again.
 """

@@ -1,4 +1,7 @@
-"""The contracts of a data set, of a task, and of the metric that scores its answers."""
+"""The contracts of a data set, of a task, and of the metric that scores its answers.
+
+To add a metric, or to add a data set, implement ``Metric`` or ``Dataset`` in the package of a task.
+"""
 
 from __future__ import annotations
 

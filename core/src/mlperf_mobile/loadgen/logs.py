@@ -1,4 +1,7 @@
-"""What LoadGen's detail, summary and accuracy logs say about a test."""
+"""What LoadGen's detail, summary and accuracy logs say about a test.
+
+To add a LoadGen field, read it here.
+"""
 
 from __future__ import annotations
 

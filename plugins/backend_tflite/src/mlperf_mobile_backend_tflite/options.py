@@ -1,4 +1,7 @@
-"""The backend's own options."""
+"""The backend's own options.
+
+To add an option of a backend, add a field to the model that its offer names.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A result as it is shown beside others, and its numbers as columns: one definition for the page, CSV and Markdown."""
+"""A result as it is shown beside others, and its numbers as columns: one definition for the page, CSV and Markdown.
+
+To add a column to the report, add an entry to ``COLUMNS``.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,4 @@
-"""Reads, writes and checks what the reference app and LoadGen write: logs, result files, submission trees."""
+"""Reads, writes and checks what the reference app and LoadGen write: logs, result files, submission trees.
+
+To add a file format, add a module that reads or writes it.
+"""
