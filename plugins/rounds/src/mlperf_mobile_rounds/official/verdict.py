@@ -51,9 +51,9 @@ class Verdict:
     throughput: float | None
     """Samples per second, recomputed: offline of all samples, in single-stream with LoadGen's overhead."""
     contradictions: tuple[str, ...] = field(default=())
+    """Numbers of the log that cannot be true together."""
     token_ns: float | None = None
     """Mean time of an output token, where LoadGen measured tokens."""
-    """Numbers of the log that cannot be true together."""
 
     @property
     def valid(self) -> bool | None:
