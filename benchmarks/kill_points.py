@@ -1,10 +1,10 @@
-"""Ends a session's launcher at every single write, or lets the disk be full from there on: is anything lost?
+"""Ends a campaign's launcher at every single write, or lets the disk be full from there on: is anything lost?
 
-``python benchmarks/kill_points.py [--every N]`` carries a session of two runs out with an instant stand-in for the
+``python benchmarks/kill_points.py [--every N]`` carries a campaign of two runs out with an instant stand-in for the
 worker, in a child process that is killed at its first write, its second, and so on until it is not killed any more.
-What is left is resumed: every other time it is killed once more on its way. Then each run of the session has one
+What is left is resumed: every other time it is killed once more on its way. Then each run of the campaign has one
 completed result, every run that had measured anything has a result with all of its latencies, and nothing hidden is
-left. The same again with a disk that is full from the Nth write on, and has room again when the session is resumed.
+left. The same again with a disk that is full from the Nth write on, and has room again when the campaign is resumed.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from mlperf_mobile import events
+from mlperf_mobile.campaigns.campaign import Campaign, again, read
 from mlperf_mobile.cli import run as command
 from mlperf_mobile.config.layers import from_assignments
 from mlperf_mobile.config.resolve import resolve
@@ -38,7 +39,6 @@ from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import Status
-from mlperf_mobile.sessions.session import Session, again, read
 from mlperf_mobile.terms import Cooldown
 
 LATENCIES = 40
@@ -161,7 +161,7 @@ def plan() -> Plan:
 
 
 def attempt(place: Path, first: Plan | None, at: int, fault: str) -> tuple[int, int]:
-    """Begin the session in ``place``, or resume it, in a child; its exit status, and how many calls it made."""
+    """Begin the campaign in ``place``, or resume it, in a child; its exit status, and how many calls it made."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -189,9 +189,9 @@ def _carry_out(place: Path, first: Plan | None) -> int:
     arguments = argparse.Namespace(resume=None, json=True, quiet=True)
     try:
         if first:
-            session = Session.of([again(first), again(first)], place, "both", Cooldown.FIXED, 0.0)
-            with session.owned():
-                return int(command._carry_out(arguments, session))
+            campaign = Campaign.of([again(first), again(first)], place, "both", Cooldown.FIXED, 0.0)
+            with campaign.owned():
+                return int(command._carry_out(arguments, campaign))
         kept = sorted(place.glob("*.session.json"))
         if not kept:
             return 3
@@ -213,7 +213,7 @@ def measured(place: Path) -> set[str]:
 
 
 def losses(place: Path, before: set[str]) -> list[str]:
-    """What a finished session lacks."""
+    """What a finished campaign lacks."""
     found = []
     if hidden := [path.name for path in place.glob(".*")]:
         found.append(f"left behind: {hidden}")
@@ -232,9 +232,9 @@ def losses(place: Path, before: set[str]) -> list[str]:
     steps = read(kept).steps
     final = [results.get(step.result or "") for step in steps]
     if any(step.state != "done" for step in steps) or len({step.result for step in steps}) != len(steps):
-        found.append(f"the session is not done: {[(str(step.state), step.result) for step in steps]}")
+        found.append(f"the campaign is not done: {[(str(step.state), step.result) for step in steps]}")
     if any(result is None or result.status is not Status.COMPLETED or not result.accuracy for result in final):
-        found.append("a run of the session has no completed result")
+        found.append("a run of the campaign has no completed result")
     if sum(result.status is Status.COMPLETED for result in results.values()) != len(steps):
         found.append("a run was measured twice")
     return found
@@ -265,7 +265,7 @@ def try_all(fault: str, every: int = 1, offset: int = 0) -> Tally:
                 tally.measurements += len(known)
                 tally.lost += [f"{fault} at {at}: {loss}" for loss in losses(place, known)]
             elif known:
-                tally.lost.append(f"{fault} at {at}: measured without a session")
+                tally.lost.append(f"{fault} at {at}: measured without a campaign")
     tally.seconds = time.monotonic() - began
     return tally
 

@@ -1,4 +1,4 @@
-"""Whenever a launcher is killed or its disk fills up, its session can be resumed, and nothing measured is lost."""
+"""Whenever a launcher is killed or its disk fills up, its campaign can be resumed, and nothing measured is lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlperf_mobile.sessions import run as sitting
+from mlperf_mobile.campaigns import run as campaign_run
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "kill_points.py"
 
@@ -36,18 +36,18 @@ def test_at_some_of_all_points(kill_points, fault):
 
 @pytest.mark.usefixtures("processes")
 def test_a_loss_would_be_seen(kill_points, monkeypatch):
-    """A session that does not look for what was cut short measures it twice, or leaves it behind."""
+    """A campaign that does not look for what was cut short measures it twice, or leaves it behind."""
     monkeypatch.setattr(kill_points.command, "_recover", lambda args, output: None)
-    monkeypatch.setattr("mlperf_mobile.sessions.settle.settle", lambda session: [])
-    monkeypatch.setattr(sitting, "settle", lambda session: [])
+    monkeypatch.setattr("mlperf_mobile.campaigns.settle.settle", lambda campaign: [])
+    monkeypatch.setattr(campaign_run, "settle", lambda campaign: [])
     assert kill_points.try_all("kill", every=40, offset=30).lost
 
 
 @pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
-def test_a_session_whose_command_ends_in_the_timed_run(command, number):
-    """The numbers up to then stay, as a result of their own, and the session is carried out to its end."""
+def test_a_campaign_whose_command_ends_in_the_timed_run(command, number):
+    """The numbers up to then stay, as a result of their own, and the campaign is carried out to its end."""
     process = command.start(
         "--repeat", "2", "--mode", "performance", "--set", "sleep_s=0.002", "--set", "min_query_count=64",
         "--set", "min_duration_s=2", "--set", "warmup_s=0", "--output", command.results,
@@ -55,12 +55,12 @@ def test_a_session_whose_command_ends_in_the_timed_run(command, number):
     command.until(lambda told: any(e["event"] == "progress" and e["phase"] == "performance" for e in told), process)
     process.send_signal(number)
     process.communicate(timeout=200)
-    (session,) = command.results.glob("*.session.json")
+    (campaign,) = command.results.glob("*.session.json")
     for _ in range(2):
-        told, done = command.json("run", "--resume", session, "--quiet")
+        told, done = command.json("run", "--resume", campaign, "--quiet")
         assert "Traceback" not in done.stderr
     assert "every run of it is done" in done.stderr
-    steps = json.loads(session.read_text())["steps"]
+    steps = json.loads(campaign.read_text())["steps"]
     assert [step["state"] for step in steps] == ["done", "done"]
     assert not [name for name in command.leftovers() if name.startswith(".")]
     results = [json.loads(path.read_text()) for path in command.results.glob("*/result.json")]
@@ -73,19 +73,19 @@ def test_a_session_whose_command_ends_in_the_timed_run(command, number):
 
 
 def test_a_live_run_is_left_alone(command):
-    """Neither another run in the same place nor ``recover`` takes it, and a session is carried out once at a time."""
+    """Neither another run in the same place nor ``recover`` takes it, and a campaign is carried out once at a time."""
     process = command.start(
         "--repeat", "2", "--mode", "performance", "--set", "sleep_s=0.002", "--set", "min_duration_s=60",
     )  # fmt: skip
     command.until(lambda told: any(e["event"] == "progress" and e["phase"] == "performance" for e in told), process)
     (hidden,) = command.results.glob(".*.partial")
-    (session,) = command.results.glob("*.session.json")
+    (campaign,) = command.results.glob("*.session.json")
     try:
         done = command("recover", hidden)
         assert (done.returncode, "error[run-alive]" in done.stderr) == (6, True)
         done = command("recover", command.results)
         assert (done.returncode, done.stdout) == (0, "nothing to recover\n")
-        done = command("run", "--resume", session)
+        done = command("run", "--resume", campaign)
         assert (done.returncode, "error[session-busy]" in done.stderr) == (6, True)
         assert process.poll() is None
         assert hidden.is_dir()

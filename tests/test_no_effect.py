@@ -88,7 +88,7 @@ def test_what_has_an_effect_is_not_mentioned(inside, arguments):
           }.items()),
         (["--mode", "performance", "--set", "quality.metric=exact", "--set", "quality.reference=0.5"],
          "quality.reference", "in mode performance: no accuracy is measured"),
-        (["--set", "cooldown_s=5"], "cooldown_s", "in a session of one performance run"),
+        (["--set", "cooldown_s=5"], "cooldown_s", "in a campaign of one performance run"),
         (["--mode", "performance", "--set", "backend_options.shards=3"], "backend_options.shards", ONE_AT_A_TIME),
     ],
 )  # fmt: skip

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from mlperf_mobile.sessions import cooldown
-from mlperf_mobile.sessions.cooldown import look, rest
+from mlperf_mobile.campaigns import cooldown
+from mlperf_mobile.campaigns.cooldown import look, rest
 from mlperf_mobile.terms import Cooldown
 
 

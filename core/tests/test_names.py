@@ -9,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from mlperf_mobile.campaigns.campaign import Step
 from mlperf_mobile.config.catalogue import Place
 from mlperf_mobile.names import as_file_name, checked_below, is_file_name
-from mlperf_mobile.plan import SessionRef, identity
-from mlperf_mobile.sessions.session import Step
+from mlperf_mobile.plan import CampaignRef, identity
 
 ESCAPES = ("../up", "/etc/passwd", "..", ".", "", ".hidden", "-rf", "a/b", "a\\b", "a\0b", "a\nb", "x" * 300, "\ud800")
 
@@ -41,9 +41,9 @@ def test_a_run_is_called_by_a_plain_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ESCAPES, ids=ascii)
-def test_a_session_that_comes_from_elsewhere_names_no_path(name: str) -> None:
+def test_a_campaign_that_comes_from_elsewhere_names_no_path(name: str) -> None:
     with pytest.raises(ValidationError):
-        SessionRef(id=name, mode="submission", position=1, runs=1)
+        CampaignRef(id=name, mode="submission", position=1, runs=1)
     with pytest.raises(ValidationError) as refused:
         Step.model_validate({"result": name})
     assert ("result",) in {error["loc"] for error in refused.value.errors()}

@@ -15,7 +15,7 @@ from mlperf_mobile.config.layers import from_assignments
 from mlperf_mobile.config.resolve import resolve
 from mlperf_mobile.config.selection import Request
 from mlperf_mobile.launch.local import launch
-from mlperf_mobile.plan import SessionRef
+from mlperf_mobile.plan import CampaignRef
 from mlperf_mobile.registry import Registry
 
 STAND_INS = Path(__file__).parent.parent / "stand_ins"
@@ -66,7 +66,7 @@ def make(registry, output):
         given = {"tasks": "product", "backend": "toy", "cache": output / "cache"} | SHORT | settings
         plan = resolve(registry, Request(flags=from_assignments(f"{k}={v}" for k, v in given.items()))).plans[0]
         if kind == "accuracy":
-            session = SessionRef(id="20300101T000000-submission-0a1b2c3d", mode="submission", position=2, runs=2)
+            session = CampaignRef(id="20300101T000000-submission-0a1b2c3d", mode="submission", position=2, runs=2)
             plan = plan.model_copy(update={"session": session})
         result = launch(plan, output, stop if kind == "interrupted" else lambda event: None)
         folders[kind] = Path(result.directory)

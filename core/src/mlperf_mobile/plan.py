@@ -46,8 +46,8 @@ class DatasetRef(Strict):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class SessionRef(Strict):
-    """The session that a run is a part of."""
+class CampaignRef(Strict):
+    """The campaign that a run is part of."""
 
     id: FileName
     mode: str
@@ -55,7 +55,7 @@ class SessionRef(Strict):
     """From 1 on."""
     runs: int
     resumed: bool = False
-    """The session had been interrupted before this run."""
+    """The campaign was interrupted before this run."""
     cooldown_s: float | None = None
     """How long the device rested before this run; None for the first."""
 
@@ -67,8 +67,8 @@ class RunFacts(BaseModel):
     run_id: str
     created: str
     """UTC, ISO 8601."""
-    session: SessionRef | None = None
-    """The session that the run is a part of."""
+    session: CampaignRef | None = None
+    """The campaign that the run is part of."""
     task: str
     benchmark: str
     """The task's name in the suite."""
@@ -90,7 +90,7 @@ class CompilePlan(Strict):
     model: ModelRef
     backend: str
     accelerators: dict[str, int | None]
-    """How many sessions on each; None for as many as the backend thinks right."""
+    """Session count of each; None for the backend's default."""
     batch: int
     input_shapes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     """Of one sample, for inputs that the model leaves open; ``*`` stands for the only input."""

@@ -26,7 +26,7 @@ class Mode(StrEnum):
     ACCURACY = "accuracy"
     BOTH = "both"
     SUBMISSION = "submission"
-    """Every benchmark's performance, and then every benchmark's accuracy, in one session."""
+    """Every benchmark's performance, and then every benchmark's accuracy, in one campaign."""
 
 
 class Cooldown(StrEnum):

@@ -15,12 +15,12 @@ from mlperf_mobile.errors import ExitCode, MobileError, OutputError, UsageError
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from mlperf_mobile.campaigns.campaign import Campaign
+    from mlperf_mobile.campaigns.estimate import Estimate
+    from mlperf_mobile.campaigns.run import Listen
     from mlperf_mobile.config.resolve import Resolved
     from mlperf_mobile.plan import Plan
     from mlperf_mobile.results.model import Result
-    from mlperf_mobile.sessions.estimate import Estimate
-    from mlperf_mobile.sessions.run import Listen
-    from mlperf_mobile.sessions.session import Session
 
 MOST_REPEATS = 100
 
@@ -58,7 +58,7 @@ def add(command: argparse.ArgumentParser) -> None:
         "--repeat", metavar="N", type=int, default=1, help="run everything N times, and show the spread"
     )
     command.add_argument(
-        "--resume", metavar="FILE", type=Path, help="resume an interrupted session, given its .session.json"
+        "--resume", metavar="FILE", type=Path, help="resume an interrupted campaign, given its .session.json"
     )
     command.add_argument("--dry-run", action="store_true", help="show the plans, and where each value comes from")
     command.add_argument("--json", action="store_true", help="print results (or plans) as JSON")
@@ -93,45 +93,45 @@ def handle(args: argparse.Namespace) -> int:
         return _show_plans(args, resolved)
     if resolved.missing:
         raise missing_resources(resolved.missing, resolved.cache.folder)
-    session = _session(resolved, args.repeat)
-    with session.owned() if len(session.steps) > 1 else nullcontext():
-        return _carry_out(args, session)
+    campaign = _campaign(resolved, args.repeat)
+    with campaign.owned() if len(campaign.steps) > 1 else nullcontext():
+        return _carry_out(args, campaign)
 
 
-def _carry_out(args: argparse.Namespace, session: Session, adopted: Sequence[Result] = ()) -> int:
-    """Carry out what is left of a session, and show its results.
+def _carry_out(args: argparse.Namespace, campaign: Campaign, adopted: Sequence[Result] = ()) -> int:
+    """Carry out what is left of a campaign, and show its results.
 
     Args:
         args: The command line.
-        session: Owned by this process, where it is kept.
+        campaign: Owned by this process, where it is kept.
         adopted: Results of it that were found and never shown.
     """
     from mlperf_mobile.results.store import Unstored
 
     results: list[Result] = []
     try:
-        for result in _run(args, session):
+        for result in _run(args, campaign):
             results.append(result)  # noqa: PERF402  what came before an error is shown
     except OutputError as error:
         results += [error.result] if isinstance(error, Unstored) else []
         if not results:
             raise
-        _show(args, results, session, error)
+        _show(args, results, campaign, error)
         print(f"mlperf-mobile: {error.line()}", file=sys.stderr)
         return error.exit_code
-    final = {step.result for step in session.steps}
+    final = {step.result for step in campaign.steps}
     results = [*(result for result in adopted if result.run_id in final), *results]  # the others were tried again
     if args.resume and not results:
         print(f"{args.resume}: every run of it is done", file=sys.stderr)
-    return _show(args, results, session)
+    return _show(args, results, campaign)
 
 
-def _show(args: argparse.Namespace, results: list[Result], session: Session, error: MobileError | None = None) -> int:
-    from mlperf_mobile.sessions.repeat import repeated
-    from mlperf_mobile.sessions.run import results_of
+def _show(args: argparse.Namespace, results: list[Result], campaign: Campaign, error: MobileError | None = None) -> int:
+    from mlperf_mobile.campaigns.repeat import repeated
+    from mlperf_mobile.campaigns.run import results_of
 
     shown = {result.run_id: result for result in results}
-    earlier = {result.run_id: result for result in results_of(session)} if args.resume else {}
+    earlier = {result.run_id: result for result in results_of(campaign)} if args.resume else {}
     again = repeated((earlier | shown).values())
     if args.json:
         output: dict[str, Any] = {"schema": 1, "results": [result.to_json() for result in results]}
@@ -150,19 +150,19 @@ def _show(args: argparse.Namespace, results: list[Result], session: Session, err
 
 
 def _resume(args: argparse.Namespace) -> int:
-    """Go on with a session; what it is made of has been decided when it began."""
-    from mlperf_mobile.sessions.session import read
-    from mlperf_mobile.sessions.settle import settle
+    """Go on with a campaign; what it is made of has been decided when it began."""
+    from mlperf_mobile.campaigns.campaign import read
+    from mlperf_mobile.campaigns.settle import settle
 
     given = [name for name in (*_FLAGS, "config") if getattr(args, name) is not None]
     if args.tasks or args.set or given or args.dry_run or args.repeat != 1:
         raise UsageError(
-            "resume", "a session is resumed with its own settings", "give no other arguments with --resume FILE"
+            "resume", "a campaign is resumed with its own settings", "give no other arguments with --resume FILE"
         )
     with read(args.resume).owned():
-        session = read(args.resume)  # again, now that no other process can change it
-        session.interruptions += 1
-        return _carry_out(args, session, settle(session))
+        campaign = read(args.resume)  # again, now that no other process can change it
+        campaign.interruptions += 1
+        return _carry_out(args, campaign, settle(campaign))
 
 
 def exit_code(results: list[Result]) -> int:
@@ -173,26 +173,26 @@ def exit_code(results: list[Result]) -> int:
     return ExitCode.OK if all(result.valid for result in results) else ExitCode.NOT_VALID
 
 
-def _session(resolved: Resolved, repeat: int = 1) -> Session:
-    from mlperf_mobile.sessions.session import Session, again
+def _campaign(resolved: Resolved, repeat: int = 1) -> Campaign:
+    from mlperf_mobile.campaigns.campaign import Campaign, again
 
     if not 1 <= repeat <= MOST_REPEATS:
         raise UsageError("bad-value", f"--repeat {repeat} is not 1 to {MOST_REPEATS}", "write --repeat 5")
     plans, rest = list(resolved.plans), resolved.rest
     for _ in range(1, repeat):
         plans += [again(plan) for plan in resolved.plans]
-    return Session.of(plans, resolved.output, resolved.mode, rest.kind, rest.seconds)
+    return Campaign.of(plans, resolved.output, resolved.mode, rest.kind, rest.seconds)
 
 
-def _run(args: argparse.Namespace, session: Session) -> Iterator[Result]:
-    """The results of what is left of a session, as they come."""
-    from mlperf_mobile.sessions.run import Sitting
+def _run(args: argparse.Namespace, campaign: Campaign) -> Iterator[Result]:
+    """The results of what is left of a campaign, as they come."""
+    from mlperf_mobile.campaigns.run import CampaignRunner
     from mlperf_mobile.terminal.progress import listener
 
-    _recover(args, session.output)
-    keep = len(session.steps) > 1
+    _recover(args, campaign.output)
+    keep = len(campaign.steps) > 1
     if keep:
-        session.save()
+        campaign.save()
 
     def show(plan: Plan, place: int, runs: int, left: Estimate) -> AbstractContextManager[Listen]:
         title = f"{plan.benchmark} {plan.model.name}"
@@ -201,16 +201,16 @@ def _run(args: argparse.Namespace, session: Session) -> Iterator[Result]:
         return listener(title, quiet=args.quiet)
 
     try:
-        for result in Sitting(session, show, keep=keep).tries():
+        for result in CampaignRunner(campaign, show, keep=keep).tries():
             if result.error:
                 error = result.error
                 hint = f"; {error.hint}" if error.hint else ""
                 print(f"mlperf-mobile: error[{error.code}]: {error.summary}{hint}", file=sys.stderr)
             yield result
     finally:
-        if keep and session.pending and session.path.exists():
-            print(f"{len(session.pending)} of {len(session.steps)} runs are left: ", end="", file=sys.stderr)
-            print(f"mlperf-mobile run --resume {session.path}", file=sys.stderr)
+        if keep and campaign.pending and campaign.path.exists():
+            print(f"{len(campaign.pending)} of {len(campaign.steps)} runs are left: ", end="", file=sys.stderr)
+            print(f"mlperf-mobile run --resume {campaign.path}", file=sys.stderr)
 
 
 def _recover(args: argparse.Namespace, output: Path) -> None:
@@ -246,7 +246,7 @@ def _show_plans(args: argparse.Namespace, resolved: Resolved) -> int:
     else:
         parts = [
             *(plan_text(plan) for plan in plans),
-            total_text(_session(resolved, args.repeat)),
+            total_text(_campaign(resolved, args.repeat)),
             missing_text(resolved),
         ]
         print("\n\n".join(filter(None, parts)))

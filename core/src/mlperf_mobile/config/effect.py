@@ -55,7 +55,7 @@ def idle(
         scenario: Its name.
         ignores: What the scenario ignores, and why.
         times_other_data: There is a data set for the timed run alone.
-        performance_runs: How many there are in the session.
+        performance_runs: How many there are in the campaign.
     """
     performance, accuracy = settings.mode is not Mode.ACCURACY, settings.mode is not Mode.PERFORMANCE
     one = {"batch": settings.batch > 1, SESSIONS: any(accelerators.values()) and not accuracy}
@@ -77,14 +77,14 @@ def idle(
         yield Idle("performance_data_path", own["performance_data_path"].source, why, refused=True)
     for key in ("cooldown", "cooldown_s") if performance_runs < 2 else ():
         if key in own and own[key].value not in (None, 0):
-            yield Idle(key, own[key].source, "in a session of one performance run", refused=False)
+            yield Idle(key, own[key].source, "in a campaign of one performance run", refused=False)
 
 
 def notes(found: Sequence[Sequence[Idle]]) -> list[tuple[str, ...]]:
     """What each run reports: settings without effect on any run, and refused ones that other runs use.
 
     Args:
-        found: For each run of a session.
+        found: For each run of a campaign.
 
     Raises:
         UsageError: ``no-effect``: no run can honour it.

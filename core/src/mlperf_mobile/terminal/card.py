@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 
+from mlperf_mobile.campaigns.repeat import Repeated
 from mlperf_mobile.performance_score import displayed, shown
 from mlperf_mobile.plugin import Remark
 from mlperf_mobile.registry import Registry
@@ -18,7 +19,6 @@ from mlperf_mobile.results import latencies, observed
 from mlperf_mobile.results.measured import Performance
 from mlperf_mobile.results.model import Accuracy, Result
 from mlperf_mobile.results.rule import RuleResult
-from mlperf_mobile.sessions.repeat import Repeated
 from mlperf_mobile.statistics import Sample, advice
 from mlperf_mobile.terminal.console import CleanConsole, text
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from mlperf_mobile.campaigns.campaign import Campaign
+from mlperf_mobile.campaigns.estimate import left
 from mlperf_mobile.config.resolve import Resolved
 from mlperf_mobile.plan import CompilePlan, Plan
-from mlperf_mobile.sessions.estimate import left
-from mlperf_mobile.sessions.session import Session
 from mlperf_mobile.terms import ONLY_INPUT
 
 
@@ -16,13 +16,13 @@ def duration_range(plan: Plan) -> dict[str, float | None]:
     return {"at_least": plan.load.min_duration_s, "at_most": plan.load.max_duration_s or None}
 
 
-def total_text(session: Session) -> str:
+def total_text(campaign: Campaign) -> str:
     """How long several runs take together; empty for one."""
-    plans = [step.plan for step in session.steps]
+    plans = [step.plan for step in campaign.steps]
     if len(plans) < 2:
         return ""
-    rest = f", {session.cooldown_s:g} s of cool-down between performance runs" if session.cooldown_s else ""
-    return f"{len(plans)} runs, at least {left(session, {})} in all{rest}"
+    rest = f", {campaign.cooldown_s:g} s of cool-down between performance runs" if campaign.cooldown_s else ""
+    return f"{len(plans)} runs, at least {left(campaign, {})} in all{rest}"
 
 
 def missing_text(resolved: Resolved) -> str:

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlperf_mobile.campaigns.repeat import score
 from mlperf_mobile.errors import UsageError
 from mlperf_mobile.performance_score import PerformanceScore
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.rule import RuleResult
-from mlperf_mobile.sessions.repeat import score
 
 TRIES = 5
 SHARE = 0.95

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from mlperf_mobile.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from mlperf_mobile.campaigns.estimate import Estimate
+    from mlperf_mobile.campaigns.run import Listen
     from mlperf_mobile.plan import Plan
-    from mlperf_mobile.sessions.estimate import Estimate
-    from mlperf_mobile.sessions.run import Listen
 
 _EPILOG = """The rules of MLPerf Mobile: at most 5 tries, 5 minutes between them; the audit passes as soon as one try
 reaches 95 % of the claim. Every try writes a result of its own.
@@ -38,9 +38,9 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command; exit code 1 when the claim does not hold."""
+    from mlperf_mobile.campaigns.campaign import Campaign, again
+    from mlperf_mobile.campaigns.run import CampaignRunner
     from mlperf_mobile.results import store
-    from mlperf_mobile.sessions.run import Sitting
-    from mlperf_mobile.sessions.session import Session, again
     from mlperf_mobile.terminal.progress import listener
     from mlperf_mobile.terms import Cooldown, Mode
     from mlperf_mobile_rounds.audit import TRIES, Audit
@@ -50,12 +50,12 @@ def handle(args: argparse.Namespace) -> int:
     audit = Audit.of(store.read(args.result))
     plan = store.read_plan(args.result).model_copy(update={"mode": Mode.PERFORMANCE, "session": None})
     output = args.output or args.result.resolve().parent
-    session = Session.of([again(plan) for _ in range(args.tries)], output, "audit", Cooldown.FIXED, args.cooldown_s)
+    campaign = Campaign.of([again(plan) for _ in range(args.tries)], output, "audit", Cooldown.FIXED, args.cooldown_s)
 
     def show(plan: Plan, place: int, runs: int, left: Estimate) -> AbstractContextManager[Listen]:
         return listener(f"audit {plan.benchmark} (try {place} of {runs})", quiet=args.quiet)
 
-    for number, one in enumerate(audit.run(Sitting(session, show, keep=False).tries()), 1):
+    for number, one in enumerate(audit.run(CampaignRunner(campaign, show, keep=False).tries()), 1):
         if not args.json:
             text = one.score.text if one.score else one.result.verdict
             print(f"try {number}: {text}  {one.result.directory}")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from mlperf_mobile.errors import ExitCode, UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from mlperf_mobile.campaigns.run import Listen
     from mlperf_mobile.plan import Plan
-    from mlperf_mobile.sessions.run import Listen
     from mlperf_mobile_rounds.compliance.catalogue import ComplianceTest
     from mlperf_mobile_rounds.compliance.run import Verdict
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from mlperf_mobile.campaigns.repeat import score
 from mlperf_mobile.performance_score import NANOSECONDS
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.rule import RuleResult
-from mlperf_mobile.sessions.repeat import score
 from mlperf_mobile.terms import Mode, Seeds
 
 SHORT_NS = 200_000

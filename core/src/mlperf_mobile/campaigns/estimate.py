@@ -1,4 +1,4 @@
-"""How long a session takes: before it starts from what the rules ask for, and later also from what was measured."""
+"""How long a campaign takes: before it starts from what the rules ask for, and later also from what was measured."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlperf_mobile.campaigns.campaign import Campaign
 from mlperf_mobile.plan import Plan
-from mlperf_mobile.sessions.session import Session
 
 if TYPE_CHECKING:
     from mlperf_mobile.results.model import Result
@@ -34,21 +34,21 @@ class Estimate:
 
 
 def left(
-    session: Session, results: Mapping[str, Result], *, is_first: bool = True, places: Sequence[int] | None = None
+    campaign: Campaign, results: Mapping[str, Result], *, is_first: bool = True, places: Sequence[int] | None = None
 ) -> Estimate:
-    """What is left of a session.
+    """What is left of a campaign.
 
     Args:
-        session: Its runs.
+        campaign: Its runs.
         results: Performance results so far, by benchmark: they tell how long the accuracy run takes.
         is_first: Whether no performance run has been made in this sitting, so that the first needs no rest.
         places: The runs that are meant; all that are left by default.
     """
     seconds, unknown = 0.0, 0
-    for place in session.pending if places is None else places:
-        plan = session.steps[place].plan
+    for place in campaign.pending if places is None else places:
+        plan = campaign.steps[place].plan
         if plan.has_performance:
-            seconds += 0.0 if is_first else session.cooldown_s
+            seconds += 0.0 if is_first else campaign.cooldown_s
             is_first = False
             seconds += timed_s(plan) + plan.warmup_s
         if plan.has_accuracy:

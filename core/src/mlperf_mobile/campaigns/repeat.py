@@ -1,4 +1,4 @@
-"""Whether a number holds when it is measured several times in a session.
+"""Whether a number holds when it is measured several times in a campaign.
 
 Source: mobile_open, rules/submissionRuleV3_0.adoc: a submitter's number is repeated within 5 % in at most 5 tries, with
 5 minutes between them.

@@ -1,12 +1,12 @@
-"""Updates a session's record from its results, because the command may have died at any moment."""
+"""Updates a campaign's record from its results, because the command may have died at any moment."""
 
 from __future__ import annotations
 
+from mlperf_mobile.campaigns.campaign import Campaign, State, Step
 from mlperf_mobile.errors import OutputError
 from mlperf_mobile.launch.recover import recover, sweep
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import Result, Status
-from mlperf_mobile.sessions.session import Session, State, Step
 
 STATES = {
     Status.COMPLETED: State.DONE,
@@ -15,10 +15,10 @@ STATES = {
 }
 
 
-def settle(session: Session) -> list[Result]:
+def settle(campaign: Campaign) -> list[Result]:
     """Look for the result of every pending run; interrupted runs are recovered.
 
-    The session has to be owned. Its record is changed, and not written.
+    The campaign has to be owned. Its record is changed, and not written.
 
     Returns:
         The results that the record did not know.
@@ -28,17 +28,17 @@ def settle(session: Session) -> list[Result]:
         Unstored: There is no room for the result of a run that was cut short.
     """
     found = []
-    for step in session.steps:
-        cut_short = store.partial(session.output / step.plan.run_id).is_dir()
-        if (step.state is State.PENDING or cut_short) and (result := _found(session, step)):
+    for step in campaign.steps:
+        cut_short = store.partial(campaign.output / step.plan.run_id).is_dir()
+        if (step.state is State.PENDING or cut_short) and (result := _found(campaign, step)):
             found.append(result)
             step.result, step.state = result.run_id, STATES[result.status]
     return found
 
 
-def _found(session: Session, step: Step) -> Result | None:
+def _found(campaign: Campaign, step: Step) -> Result | None:
     """The result of the last attempt of a run; None if there is none."""
-    final = session.output / step.plan.run_id
+    final = campaign.output / step.plan.run_id
     hidden = store.partial(final)
     try:
         if hidden.is_dir():

@@ -66,7 +66,7 @@ def twin(write_plugin):
     return write_plugin("twin", TASKS, files=FILES)
 
 
-def sessions(command):
+def campaigns(command):
     return [json.loads(path.read_text()) for path in sorted(command.results.glob("*.session.json"))]
 
 
@@ -83,10 +83,10 @@ class TestSubmission:
         assert results(told) == [
             ("product", "performance"), ("twin", "performance"), ("product", "accuracy"), ("twin", "accuracy"),
         ]  # fmt: skip
-        (session,) = sessions(command)
-        assert [step["state"] for step in session["steps"]] == ["done"] * 4
+        (campaign,) = campaigns(command)
+        assert [step["state"] for step in campaign["steps"]] == ["done"] * 4
         parts = [result["session"] for result in told["results"]]
-        assert {part["id"] for part in parts} == {session["id"]}
+        assert {part["id"] for part in parts} == {campaign["id"]}
         assert [part["position"] for part in parts] == [1, 2, 3, 4]
         assert not any(part["resumed"] for part in parts)
         for result in told["results"]:
@@ -152,7 +152,7 @@ class TestResume:
         )  # fmt: skip
         end = time.monotonic() + 60
         while time.monotonic() < end:
-            found = sessions(command)
+            found = campaigns(command)
             if found and found[0]["steps"][0]["state"] == "done" and list(command.results.glob(".*twin*.partial")):
                 break
             time.sleep(0.02)
@@ -163,25 +163,25 @@ class TestResume:
 
     def test_it_goes_on_where_it_stopped(self, command, twin):
         err = self.interrupted(command, twin)
-        (session,) = sessions(command)
-        assert [step["state"] for step in session["steps"]] == ["done", "interrupted", "pending", "pending"]
+        (campaign,) = campaigns(command)
+        assert [step["state"] for step in campaign["steps"]] == ["done", "interrupted", "pending", "pending"]
         file = next(command.results.glob("*.session.json"))
         assert f"3 of 4 runs are left: mlperf-mobile run --resume {file}" in err
         told, done = command.json("run", "--resume", file, "--quiet")
         assert done.returncode == 0, done.stderr
         assert results(told) == [("twin", "performance"), ("product", "accuracy"), ("twin", "accuracy")]
         assert all(result["session"]["resumed"] for result in told["results"])
-        (session,) = sessions(command)
-        assert (session["interruptions"], {step["state"] for step in session["steps"]}) == (1, {"done"})
+        (campaign,) = campaigns(command)
+        assert (campaign["interruptions"], {step["state"] for step in campaign["steps"]}) == (1, {"done"})
         again = command("run", "--resume", file, "--quiet")
         assert "every run of it is done" in again.stderr
 
     def test_a_resumed_run_is_no_submission(self, command, twin):
         told, _ = command.json("run", "--suite", "r1", "--mode", "submission", *QUICK, "--set", "sleep_s=0.002")
         file = next(command.results.glob("*.session.json"))
-        session = json.loads(file.read_text())
-        session["steps"][1] |= {"state": "interrupted", "result": None}
-        file.write_text(json.dumps(session))
+        campaign = json.loads(file.read_text())
+        campaign["steps"][1] |= {"state": "interrupted", "result": None}
+        file.write_text(json.dumps(campaign))
         told, _ = command.json("run", "--resume", file, "--quiet")
         (result,) = told["results"]
         assert (result["valid"], result["submittable"]) == (True, False)
@@ -193,7 +193,7 @@ class TestResume:
         ("text", "code"),
         [(None, "no-session"), ("", "session-damaged"), ("{}", "session-damaged"), ("\0", "session-damaged")],
     )
-    def test_files_that_are_no_session(self, command, text, code):
+    def test_files_that_are_no_campaign(self, command, text, code):
         path = command.folder / "x.session.json"
         if text is not None:
             path.write_text(text)

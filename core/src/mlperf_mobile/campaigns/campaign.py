@@ -1,4 +1,4 @@
-"""The record of a session: its runs, which of them are done, and whether it was ever interrupted."""
+"""The record of a campaign: its runs, which of them are done, and whether it was ever interrupted."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Part(BaseModel):
 
 
 class Step(_Part):
-    """One run of a session."""
+    """One run of a campaign."""
 
     plan: Plan
     state: State = State.PENDING
@@ -56,7 +56,7 @@ class Step(_Part):
     """Why the rest before it ended: ``fixed``, ``baseline``, ``limit``, ``unknown``."""
 
 
-class Session(_Part):
+class Campaign(_Part):
     """Runs in their order."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
@@ -72,7 +72,7 @@ class Session(_Part):
 
     @classmethod
     def of(cls, plans: list[Plan], output: Path, mode: str, cooldown: Cooldown, cooldown_s: float | None) -> Self:
-        """A new session."""
+        """A new campaign."""
         now = datetime.now(UTC)
         rest = cooldown_s if cooldown_s is not None else SUBMISSION_REST_S if mode == "submission" else 0.0
         return cls(
@@ -136,18 +136,18 @@ class Session(_Part):
             store.write_json(self.path, self.model_dump(mode="json", by_alias=True))
 
 
-def read(place: Path) -> Session:
-    """The session in a file.
+def read(place: Path) -> Campaign:
+    """The campaign in a file.
 
     Raises:
         OutputError: There is none, or it is damaged or of another version.
     """
     try:
         with place.open("rb") as file:
-            return Session.model_validate_json(file.read(MAX_BYTES))
+            return Campaign.model_validate_json(file.read(MAX_BYTES))
     except OSError as error:
         hint = f"name the file that ends in {SUFFIX}, in the folder of the results"
         raise OutputError("no-session", f"cannot read {place}: {error.strerror}", hint) from error
     except ValidationError as error:
-        hint = "it was changed by hand, or is of another version; start a new session"
+        hint = "it was changed by hand, or is of another version; start a new campaign"
         raise OutputError("session-damaged", f"{place}: {misfit(error)}", hint) from error

@@ -19,7 +19,7 @@ LOOK_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rested:
+class Rest:
     """How long the device rested, and why no longer."""
 
     seconds: float
@@ -62,7 +62,7 @@ def rest(
     now: Callable[[], Mapping[str, Baseline]],
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> Rested:
+) -> Rest:
     """Wait.
 
     Args:
@@ -83,4 +83,4 @@ def rest(
             break
         tick(waited, limit_s)
         sleep(min(INTERVAL_S, limit_s - waited))
-    return Rested(round(clock() - started, 3), reason)
+    return Rest(round(clock() - started, 3), reason)
