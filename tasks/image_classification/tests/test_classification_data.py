@@ -62,8 +62,8 @@ class TestLabels:
             ("1\n2\n10\n", "labels.txt:3: label 10 is out of range"),
             ("1\n2 3\n4\n", "labels.txt:2:"),
             ("a 1\nb 2\nc\n", "labels.txt:3:"),
-            ("a 1\na 2\nc 1\n", "labels.txt:2: a has a label already"),
-            ("a 1\na.jpg 2\nb 1\nc 1\n", "labels.txt:2: a.jpg has a label already"),
+            ("a 1\na 2\nc 1\n", "labels.txt:2: a already has a label"),
+            ("a 1\na.jpg 2\nb 1\nc 1\n", "labels.txt:2: a.jpg already has a label"),
             ("a -1\nb 1\nc 1\n", "labels.txt:1:"),
             ("a 1\nb 2\n", "no label for c.jpeg"),
             ("", "has no labels"),
@@ -256,7 +256,7 @@ class TestFashionMnist:
             gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 2, 28, 28) + bytes(1568), mtime=0)
         )
         (tmp_path / LABELS).write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + bytes(3), mtime=0))
-        with pytest.raises(DataError, match="do not belong together"):
+        with pytest.raises(DataError, match="do not fit the images"):
             FashionMnist(tmp_path, None)
 
     def test_labels_out_of_range(self, tmp_path):

@@ -1,1 +1,1 @@
-"""Image classification: MobileNetEdgeTPU, MobileNetV4 and models like them."""
+"""Image classification: MobileNetEdgeTPU, MobileNetV4 and similar models."""

@@ -15,15 +15,15 @@ SHA256 = {
     IMAGES: "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa",
     LABELS: "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05",
 }
-"""Of the two files as Debian's package dataset-fashion-mnist ships them."""
+"""Digests of the two files in Debian's package dataset-fashion-mnist."""
 CLASSES = 10
 
 
 class FashionMnist:
-    """10,000 grey images of 28x28 pixels, ten classes of clothes; no resize, no crop.
+    """10,000 greyscale images of 28x28 pixels, ten classes of clothes; neither resized nor cropped.
 
     Args:
-        path: A folder with two files of these names; by default those of this package, checked by their sha256.
+        path: A folder with two files of these names; by default the packaged ones, checked by sha256.
         options: None.
     """
 
@@ -35,10 +35,10 @@ class FashionMnist:
         self._labels = read_idx(folder / LABELS, 1)
         for name, expected in SHA256.items() if path is None else ():
             if _sha256(folder / name) != expected:
-                reason = f"{folder / name} is not the file that was packaged: its sha256 differs"
+                reason = f"{folder / name} differs from the packaged file (sha256)"
                 raise DataError("data-damaged", reason, "reinstall the package")
         if len(self._images) != len(self._labels) or (self._labels >= CLASSES).any():
-            raise DataError("data-damaged", f"images and labels in {folder} do not belong together", "replace them")
+            raise DataError("data-damaged", f"the labels in {folder} do not fit the images", "replace both files")
 
     def __len__(self) -> int:
         return len(self._images)

@@ -1,4 +1,4 @@
-"""IDX files of unsigned bytes, gzip-compressed, as MNIST and its relatives come in."""
+"""IDX files of unsigned bytes, gzip-compressed: the format of MNIST and its relatives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_idx(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
     """The array in an IDX file: two zero bytes, type 8, the number of dimensions, their sizes (big-endian), the data.
 
     Raises:
-        DataError: The file is missing, damaged, of another type or number of dimensions, or too large.
+        DataError: The file is missing, damaged or too large, or has another type or number of dimensions.
     """
     try:
         with gzip.open(path, "rb") as file:
@@ -34,13 +34,13 @@ def read_idx(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
 
 
 def parse_idx(data: bytes, dimensions: int, source: str) -> npt.NDArray[np.uint8]:
-    """The array in the bytes of an IDX file; ``source`` stands for it in messages."""
+    """The array in the bytes of an IDX file; ``source`` names it in messages."""
     head = 4 + 4 * dimensions
     if len(data) > MAX_BYTES:
         raise DataError("data-damaged", f"{source} unpacks to more than {MAX_BYTES} bytes", "replace the file")
     if len(data) < head or data[:4] != bytes((0, 0, 8, dimensions)):
         raise DataError(
-            "data-damaged", f"{source} is not an IDX file of {dimensions} dimensions of bytes", "replace it"
+            "data-damaged", f"{source} is not an IDX file of unsigned bytes with {dimensions} dimensions", "replace it"
         )
     shape = struct.unpack(f">{dimensions}I", data[4:head])
     if len(data) - head != math.prod(shape):

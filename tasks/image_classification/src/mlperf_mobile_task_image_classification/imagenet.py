@@ -1,4 +1,4 @@
-"""A folder of images with a label file, as of ImageNet's validation set."""
+"""A folder of images with a label file, such as ImageNet's validation set."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ DEFAULT_LABELS = ("labels.txt", "val.txt")
 
 
 class ImageNet(ImageFiles):
-    """Images in the order of their file names, read when they are asked for.
+    """Images in the order of their file names, decoded on demand.
 
-    Without labels the set serves performance runs only.
+    Without labels it supports performance runs only.
 
     Args:
         path: The folder.
@@ -27,7 +27,7 @@ class ImageNet(ImageFiles):
         beside = next((place for place in places if place.is_file()), None)
         labels = options.labels or beside
         self.warnings: list[str] = []
-        """That labels go by order where file names are numbered otherwise."""
+        """A warning if labels are assigned in order although numbered file names disagree."""
         names = [file.name for file in self._files]
         self._labels = read_labels(labels, names, options.classes, self.warnings) if labels else None
 

@@ -1,4 +1,4 @@
-"""Label files: one class number a line, or a name and a class number."""
+"""Label files: one class number per line, or a name and a class number."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from mlperf_mobile_images.order import misnumbered
 MAX_BYTES = 1 << 28
 
 Line = tuple[int, str]
-"""Its number in the file, from 1, and its text."""
+"""The line number, from 1, and the text."""
 
 
 def read_labels(path: Path, names: Sequence[str], classes: int, warnings: list[str] | None = None) -> list[int]:
     """The class of each image in ``names``, which are sorted file names.
 
-    The app's format has one number a line, for the images in order of their names; it may go on after the last image,
-    so a subset has to be the first images. The other format has ``NAME CLASS`` a line, the name with or without its
-    suffix, in any order; names of other images are passed over, and so are empty lines and those that begin with ``#``.
+    The app's format has one number per line, for the images in name order; it may be longer than the list of images,
+    so a subset must be the first images. The other format has ``NAME CLASS`` lines in any order, the name with or
+    without its suffix. Names of other images, empty lines and lines that begin with ``#`` are ignored.
 
-    Where file names are numbered and the app's format gives an image the label of another number, as it does for a part
-    of a data set that is not its beginning, ``warnings`` gets a sentence about it.
+    If file names are numbered and the app's format assigns an image the label of another number, as happens for a
+    subset that is not the beginning of the data set, ``warnings`` receives a sentence about it.
 
     Raises:
-        DataError: The file cannot be read, or does not fit the images; names file and line.
+        DataError: The file cannot be read, or does not fit the images; the message names file and line.
     """
     lines = [(number, line.strip()) for number, line in enumerate(_text(path).split("\n"), 1)]
     lines = [(number, line) for number, line in lines if line and not line.startswith("#")]
@@ -59,7 +59,7 @@ def _by_order(path: Path, lines: Sequence[Line], names: Sequence[str], classes: 
     labels = [_class(path, number, text, classes) for number, text in lines]
     if len(labels) < len(names):
         reason = f"{path} has {len(labels)} labels for {len(names)} images"
-        raise DataError("labels", reason, "labels go by sorted file name, so a subset must be the first images")
+        raise DataError("labels", reason, "labels are assigned in name order, so a subset must be the first images")
     return labels[: len(names)]
 
 
@@ -69,13 +69,13 @@ def _by_name(path: Path, lines: Sequence[Line], names: Sequence[str], classes: i
     for number, text in lines:
         *words, label = text.rsplit(maxsplit=1)
         if not words:
-            raise DataError("labels", f"{path}:{number}: expected 'NAME CLASS'", "all lines must have one format")
+            raise DataError("labels", f"{path}:{number}: expected 'NAME CLASS'", "all lines must have the same format")
         word, value = words[0], _class(path, number, label, classes)
         named = images.get(word, [word])
         if len(named) > 1:
             raise DataError("labels", f"{path}:{number}: {word} could be {' or '.join(named)}", "write the suffix")
         if named[0] in found:
-            raise DataError("labels", f"{path}:{number}: {word} has a label already", "keep one of them")
+            raise DataError("labels", f"{path}:{number}: {word} already has a label", "keep one of the lines")
         found[named[0]] = value
     if absent := next((name for name in names if name not in found), None):
         raise DataError("labels", f"{path} has no label for {absent}", "add a line 'NAME CLASS', or remove the image")
@@ -83,7 +83,7 @@ def _by_name(path: Path, lines: Sequence[Line], names: Sequence[str], classes: i
 
 
 def _images_by_word(names: Iterable[str]) -> dict[str, list[str]]:
-    """What each word may stand for: a whole file name for that file, one without suffix for all that begin so."""
+    """The files that each word can mean: a full file name that file, a stem every file with that stem."""
     images: dict[str, list[str]] = {}
     for name in names:
         images.setdefault(Path(name).stem, []).append(name)

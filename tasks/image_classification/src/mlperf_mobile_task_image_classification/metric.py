@@ -1,4 +1,4 @@
-"""Top-1: the share of images whose first class is the right one."""
+"""Top-1: the fraction of images whose best-scored class is the label."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from mlperf_mobile.contracts import Dataset, Score
 from mlperf_mobile.errors import DataError
 
 RESPONSE = struct.Struct("<i")
-"""A response: the class as little-endian int32, as the reference app logs it; -1 when the model gave no number."""
+"""A response: the class as little-endian int32, as the reference app logs it; -1 if all scores are NaN."""
 
 
 class Top1:
     """Scores class numbers against the data set's labels.
 
     Raises:
-        DataError: The data set has no labels; told here, before the first image is inferred.
+        DataError: The data set has no labels; raised here, before the first inference.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -26,7 +26,9 @@ class Top1:
 
     def update(self, index: int, response: bytes) -> None:
         if len(response) != RESPONSE.size:
-            reason = f"the response to sample {index} has {len(response)} bytes, a class number has {RESPONSE.size}"
+            reason = (
+                f"the response to sample {index} has {len(response)} bytes, not the {RESPONSE.size} of a class number"
+            )
             raise DataError("response", reason, "the log belongs to another task")
         (answer,) = RESPONSE.unpack(response)
         if answer < -1:
@@ -35,7 +37,7 @@ class Top1:
         self._total += 1
 
     def score(self) -> Score:
-        """The share of correct answers; its details hold their number."""
+        """The fraction of correct answers, with their number in the details."""
         share = self._correct / self._total if self._total else 0.0
         return Score("top-1", share, self._total, {"correct": self._correct})
 

@@ -13,30 +13,30 @@ class _Options(BaseModel):
 
 
 class TaskOptions(_Options):
-    """Of ``image_classification``."""
+    """Options of ``image_classification``."""
 
     label_offset: int = Field(
         default=0, ge=0, le=100, description="outputs before the first class: 1 for models with a background class"
     )
     quantised_input: Literal["tensor", "official"] = Field(
         default="tensor",
-        description="what uint8 and int8 images are: tensor: what scale and zero point of the model's input ask for; "
-        "official: x and x - 128 whatever they are, as in MLPerf Mobile's app",
+        description="how uint8 and int8 inputs are filled; tensor: by the input's scale and zero point; "
+        "official: x and x - 128 regardless of them, as in MLPerf Mobile's app",
     )
 
 
 class ImageNetOptions(_Options):
-    """Of ``imagenet``."""
+    """Options of ``imagenet``."""
 
     labels: Path | None = Field(
         default=None,
-        description="file with one class number a line, for the images in order of their names, or with "
-        "'NAME CLASS' lines; by default labels.txt or val.txt in the folder, if one is there",
+        description="file with one class number per line, for the images in name order, or with "
+        "'NAME CLASS' lines; by default labels.txt or val.txt in the folder, if it exists",
     )
-    classes: int = Field(default=1000, ge=2, le=1_000_000, description="labels are from 0 to one less than this")
+    classes: int = Field(default=1000, ge=2, le=1_000_000, description="number of classes: labels are 0 to one less")
 
     @field_validator("labels")
     @classmethod
     def _absolute(cls, labels: Path | None) -> Path | None:
-        """A plan means the same file wherever it is run from."""
+        """Make the path absolute, so that a plan means the same file from any directory."""
         return labels.expanduser().absolute() if labels else None

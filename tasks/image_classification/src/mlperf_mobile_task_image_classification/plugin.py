@@ -1,4 +1,4 @@
-"""What this distribution offers."""
+"""The hooks of this distribution."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
     """Offer ImageNet folders, and the quickstart's data."""
     yield DatasetInfo(
         name="imagenet",
-        summary="a folder of images with a label file, as of ILSVRC 2012",
+        summary="a folder of images with a label file, such as ILSVRC 2012",
         dataset=Ref(f"{_PACKAGE}.imagenet:ImageNet"),
         tasks=("image_classification",),
         options=Ref(f"{_PACKAGE}.options:ImageNetOptions"),
@@ -35,7 +35,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
     )
     yield DatasetInfo(
         name="fashion_mnist",
-        summary="the 10,000 test images of Fashion-MNIST, 28x28 grey, 10 classes; comes with this package",
+        summary="the 10,000 test images of Fashion-MNIST, 28x28 greyscale, 10 classes; packaged",
         dataset=Ref(f"{_PACKAGE}.fashion_mnist:FashionMnist"),
         tasks=("image_classification",),
         needs_path=False,

@@ -21,8 +21,8 @@ def classification_input(
 
     Args:
         pixels: uint8 [h, w, channels].
-        height: Of the result.
-        width: Of the result.
+        height: Height of the result.
+        width: Width of the result.
         dtype: float32, uint8 or int8.
 
     Returns:

@@ -27,13 +27,13 @@ OUTPUT_TYPES = ("float32", "float16", "uint8", "int8", "int16", "uint16")
 
 
 class ImageClassification:
-    """Official preprocessing, and top-1 with a label offset."""
+    """The benchmark's preprocessing, and top-1 with a label offset."""
 
     def __init__(self, options: TaskOptions) -> None:
         self._offset, self._official = options.label_offset, options.quantised_input == "official"
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
-        """Check for one image in, [1, height, width, 1 or 3], and one vector of classes out."""
+        """Check for one image input, [1, height, width, 1 or 3], and one output vector of class scores."""
         image = ImageInput(inputs, classification_input, official=self._official)
         if len(outputs) != 1 or not _is_vector(outputs[0]):
             expected = f"one vector [1,classes] of {', '.join(OUTPUT_TYPES)}"
@@ -41,11 +41,11 @@ class ImageClassification:
         classes = int(np.prod(outputs[0].shape)) - self._offset
         if classes < 2:
             reason = f"label_offset {self._offset} leaves {classes} classes of {outputs[0]}"
-            raise ModelError("model-output", reason, "set label_offset to what the model has")
+            raise ModelError("model-output", reason, "set label_offset to the number of the model's extra outputs")
         return _Codec(image, outputs[0], self._offset)
 
     def input_shapes(self, inputs: Sequence[TensorSpec], dataset: Dataset) -> Mapping[str, tuple[int, ...]]:
-        """An open input has the size of images that are not resized; others can have any size."""
+        """An open input gets the size of the images if they are not resized; otherwise any size fits."""
         sample = dataset.sample(0)
         return size_of_samples(inputs, sample) if isinstance(sample, Image) and sample.prepared else {}
 
@@ -73,7 +73,7 @@ class _Codec:
         self._floating = np.issubdtype(classes.dtype, np.floating)
 
     def decode(self, outputs: Tensors) -> bytes:
-        """The class with the largest value, the first one among equals; a value that is no number never wins."""
+        """The class with the largest value, the first among equals; NaN never wins."""
         values = outputs[0].reshape(-1) if self._real is None else self._real(outputs[0]).reshape(-1)
         best = int(values[self._offset :].argmax()) if self._offset else int(values.argmax())
         if self._floating and values[best + self._offset] != values[best + self._offset]:
