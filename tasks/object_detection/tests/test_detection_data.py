@@ -109,7 +109,7 @@ class TestJson:
             (lambda t: t["images"][1].update(height=1e9), "images[1]: height is 1000000000.0"),
             (lambda t: t["images"][1].update(id=True), "images[1]: id is True"),
             (lambda t: t["images"][1].update(id="b"), "images[1]: id is 'b'"),
-            (lambda t: t["images"][1].update(id=10), "images[1]: there is another image with id 10"),
+            (lambda t: t["images"][1].update(id=10), "images[1]: another image has the id 10 too"),
             (lambda t: t["images"][1].update(file_name="x/a.png"), "x/a.png and a.jpg"),
             (lambda t: t["annotations"][0].pop("image_id"), "annotations[0]: image_id is None"),
             (lambda t: t["annotations"][0].update(category_id=-1), "annotations[0]: category_id is -1"),
@@ -248,7 +248,7 @@ class TestTextProtobuf:
             ("detection_results { }", ":1: the image has no name"),
             (
                 "detection_results { image_name: 'a' }\ndetection_results { image_name: 'a.png' }",
-                ":2: a.png is there twice",
+                ":2: a.png appears twice",
             ),
             ("detection_results { image_name: 'a'\n objects { class_id: 1 } }", ":2: the object has no box"),
             (

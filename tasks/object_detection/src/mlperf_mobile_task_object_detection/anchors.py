@@ -1,4 +1,4 @@
-"""The anchors of SSD models, and boxes told relative to them.
+"""The anchors of SSD models, and boxes encoded relative to them.
 
 Sources: TensorFlow Object Detection API, anchor_generators/multiple_grid_anchor_generator.py (create_ssd_anchors) and
 box_coders/faster_rcnn_box_coder.py; TensorFlow Lite, kernels/detection_postprocess.cc.
@@ -16,13 +16,13 @@ from mlperf_mobile_task_object_detection.options import TaskOptions
 Floats = npt.NDArray[np.float32]
 
 LOWEST = 0.1
-"""Scale of the square anchor in a finest map of three anchors a place."""
+"""Scale of the square anchor in a finest map with three anchors per place."""
 
 
 def ssd_anchors(height: int, width: int, options: TaskOptions) -> Floats:
-    """All anchors for an image size, float32 [anchors, 4]: centre y, centre x, height, width, of an image of size 1.
+    """All anchors for an image size, float32 [anchors, 4]: centre y, centre x, height, width, in an image of size 1.
 
-    They are in the order of the feature maps; in each map by row, column and shape.
+    They are ordered by feature map, and within a map by row, column and shape.
     """
     square = min(height, width)
     maps = []
@@ -38,13 +38,13 @@ def ssd_anchors(height: int, width: int, options: TaskOptions) -> Floats:
 
 
 def anchor_count(height: int, width: int, options: TaskOptions) -> int:
-    """How many anchors :func:`ssd_anchors` would make."""
+    """The number of anchors that :func:`ssd_anchors` returns."""
     places = (math.ceil(height / stride) * math.ceil(width / stride) for stride in options.anchor_strides)
     return sum(place * len(shapes) for place, shapes in zip(places, _shapes(options), strict=True))
 
 
 def _shapes(options: TaskOptions) -> list[list[tuple[float, float]]]:
-    """(height, width) of each map's anchors, of a square image of size 1."""
+    """(height, width) of each map's anchors, in a square image of size 1."""
     count = len(options.anchor_strides)
     low, high = options.anchor_min_scale, options.anchor_max_scale
     scales = [low + (high - low) * number / (count - 1) for number in range(count)] if count > 1 else [low]
@@ -61,14 +61,14 @@ def _shapes(options: TaskOptions) -> list[list[tuple[float, float]]]:
 
 
 def decode_boxes(encodings: Floats, anchors: Floats, scales: npt.NDArray[np.float64]) -> Floats:
-    """Boxes from what the model says of them relative to their anchors.
+    """Boxes from the model's encodings relative to their anchors.
 
     Computed in double precision, and rounded to float32 where TensorFlow Lite does.
 
     Args:
         encodings: float32 [n, 4]: y, x, height, width.
         anchors: float32 [n, 4], see :func:`ssd_anchors`.
-        scales: Of the four encodings, float64 [4]; double precision, to carry over to all that follows.
+        scales: Of the four encodings, float64 [4], so that the arithmetic is in double precision.
 
     Returns:
         float32 [n, 4]: ymin, xmin, ymax, xmax.

@@ -1,9 +1,9 @@
-"""The reference app's mean average precision, number by number in float32.
+"""The reference app's mean average precision, bit for bit in float32.
 
 Source: TensorFlow Lite, tools/evaluation/stages/object_detection_average_precision_stage.cc and utils/image_metrics.cc,
-as MLPerf Mobile's app calls them (flutter/cpp/datasets/coco.cc). It differs from COCO's own evaluation: there are no
-crowds, no areas, no limit of detections; a class that is only detected counts with 0; and precision at a recall is
-looked up in float32. Detections of equal scores, whose order that code leaves open, are in the order of the images.
+as MLPerf Mobile's app calls them (flutter/cpp/datasets/coco.cc). It differs from COCO's own evaluation: it has no
+crowds, no areas and no limit of detections; a class that is only detected counts as 0; and precision at a recall is
+looked up in float32. Detections of equal scores, whose order that code leaves open, are in image order.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Floats = npt.NDArray[np.float32]
 Whole = npt.NDArray[np.int64]
 
 THRESHOLDS = np.array([0.5 + number * 0.05 for number in range(10)], np.float32)
-"""Intersection over union from which a detection is right."""
+"""The intersection over union that a detection must reach to be correct."""
 RECALL_LEVELS = np.arange(100, -1, -1).astype(np.float32)
-"""In hundredths, the highest first."""
+"""In hundredths, highest first."""
 ZERO = np.float32(0)
 
 
@@ -32,7 +32,7 @@ def average_precisions(truth: Sequence[tuple[Floats, Whole]], found: Sequence[tu
         found: Of the same images: boxes [m, 4], scores [m] and classes [m].
 
     Returns:
-        float32 [thresholds, classes], the classes rising.
+        float32 [thresholds, classes], classes in ascending order.
     """
     images = len(truth)
     boxes = _joined([each[0] for each in truth], np.float32).reshape(-1, 4)
@@ -43,7 +43,7 @@ def average_precisions(truth: Sequence[tuple[Floats, Whole]], found: Sequence[tu
     found_classes = _joined([each[2] for each in found], np.int64)
     found_places = np.repeat(np.arange(images), [len(each[1]) for each in found])
 
-    order = np.lexsort((-scores, found_places))  # stable: of equal scores the first stays first
+    order = np.lexsort((-scores, found_places))  # stable: equal scores keep their order
     right = _match(boxes, classes * images + places, found_boxes[order], (found_classes * images + found_places)[order])
     scores, found_classes = scores[order], found_classes[order]
     all_classes = np.union1d(classes, found_classes)
@@ -57,14 +57,15 @@ def average_precisions(truth: Sequence[tuple[Floats, Whole]], found: Sequence[tu
 
 
 def mean(values: Floats) -> float:
-    """Added up in float32 one by one, threshold by threshold, as the reference app does; 0 of nothing."""
+    """The mean, summed in float32 threshold by threshold, as in the reference app; 0 if there are no values."""
     return float(np.add.accumulate(values.reshape(-1))[-1] / np.float32(values.size)) if values.size else 0.0
 
 
 def _match(boxes: Floats, groups: Whole, found: Floats, found_groups: Whole) -> npt.NDArray[np.bool_]:
-    """Which detections are right, [thresholds, detections].
+    """Which detections are correct, [thresholds, detections].
 
-    In each group (class and image), each detection in turn takes the remaining box that it overlaps most, if enough.
+    In each group (class and image), each detection in turn takes the remaining box that it overlaps most, if that
+    overlap reaches the threshold.
     """
     right = np.zeros((len(THRESHOLDS), len(found)), np.bool_)
     box_order, found_order = np.argsort(groups, kind="stable"), np.argsort(found_groups, kind="stable")
@@ -81,12 +82,12 @@ def _match(boxes: Floats, groups: Whole, found: Floats, found_groups: Whole) -> 
             best = options.argmax(axis=1)
             enough = options[rows, best] >= thresholds
             right[:, detection] = enough
-            left[:, rows[enough], best[enough]] = -1  # is taken
+            left[:, rows[enough], best[enough]] = -1  # taken
     return right
 
 
 def overlaps(some: Floats, others: Floats) -> Floats:
-    """Intersection over union, float32 [n, m]; 0 where the union is empty, and negative lengths are 0."""
+    """Intersection over union, float32 [n, m]; 0 where the union is empty; negative lengths count as 0."""
     one, other = some[:, None], others[None]
     common = np.maximum(ZERO, np.minimum(one[..., 3], other[..., 3]) - np.maximum(one[..., 1], other[..., 1]))
     common = common * np.maximum(ZERO, np.minimum(one[..., 2], other[..., 2]) - np.maximum(one[..., 0], other[..., 0]))
@@ -102,7 +103,7 @@ def _areas(boxes: Floats) -> Floats:
 
 
 def _average_precision(right: npt.NDArray[np.bool_], count: int) -> np.float32:
-    """Of detections by falling score, ``count`` boxes being there: the mean of the best precision at 101 recalls."""
+    """The mean of the best precision at 101 recall levels, for detections by falling score and ``count`` boxes."""
     if not right.size:
         return ZERO
     correct = right.cumsum().astype(np.float32)

@@ -1,4 +1,4 @@
-"""A folder of images with their objects, as of COCO's validation set."""
+"""A folder of images with annotated objects, such as COCO's validation set."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ DEFAULT_ANNOTATIONS = ("instances_val2017.json", "instances.json", "coco_val_ful
 
 
 class Coco(ImageFiles):
-    """Images in the order of their file names, read when they are asked for.
+    """Images in the order of their file names, decoded on demand.
 
-    Without annotations the set serves performance runs only. Annotations of images that are not in the folder are
-    passed over, so any subset of the images will do.
+    Without annotations it supports performance runs only. Annotations of images that are not in the folder are
+    ignored, so any subset of the images will do.
 
     Args:
         path: The folder.
         options: See :class:`CocoOptions`.
 
     Raises:
-        DataError: There are no images, two have one name but for the suffix, or the annotations are damaged, of other
-            images, or (JSON only, which lists all images) do not list one.
+        DataError: There are no images, two names differ only in the suffix, or the annotations are damaged, belong to
+            other images, or do not list an image (JSON only, which lists all images).
     """
 
     def __init__(self, path: Path | None, options: CocoOptions) -> None:
@@ -39,8 +39,10 @@ class Coco(ImageFiles):
         for file in self._files:
             other = keys.setdefault(image_key(file.name), file.name)
             if other != file.name:
-                reason = f"{self._folder}: {other} and {file.name} differ only in their suffix"
-                raise DataError("image-names", reason, "keep one of them: annotations go by names without suffix")
+                reason = f"{self._folder}: {other} and {file.name} differ only in the suffix"
+                raise DataError(
+                    "image-names", reason, "keep one of them: annotations are matched by name without suffix"
+                )
         self._annotations = annotations = options.annotations or _beside(self._folder)
         self._truths = self._matched(annotations, list(keys)) if annotations else None
 
@@ -48,7 +50,7 @@ class Coco(ImageFiles):
         """The objects in the image.
 
         Raises:
-            DataError: There are no annotations, or they are of an image of another size.
+            DataError: There are no annotations, or they belong to an image of another size.
         """
         if self._truths is None:
             raise self.unlabelled("annotations", "give them with --set annotations=FILE")
@@ -59,18 +61,18 @@ class Coco(ImageFiles):
 
     @property
     def warnings(self) -> list[str]:
-        """Of images that viewers turn and this data set, as the reference app, does not."""
+        """A warning about images that viewers rotate, but this data set, like the reference app, does not."""
         turned = turned_images(self._files) if self._truths is not None else ""
         return [f"{turned}; check that its boxes fit the stored image"] if turned else []
 
     def _check_size(self, index: int, height: int, width: int) -> None:
-        """Boxes are in pixels of an image as large as the annotations say: of another size, they lie elsewhere."""
+        """Boxes are in pixels: in an image of another size than the annotations say, they would be misplaced."""
         path = self._files[index]
         header = read_header(path)
         if (header.height, header.width) == (height, width):
             return
         reason = f"{path} is {header.width}x{header.height}, {self._annotations} says {width}x{height}"
-        hint = "give the images that were annotated, or the annotations of these images"
+        hint = "use the annotated images, or the annotations of these images"
         if header.turned and (header.width, header.height) == (height, width):
             hint = "viewers rotate it by its EXIF orientation: store the rotated image, or annotate the stored pixels"
         raise DataError("annotation-size", reason, hint)
@@ -83,12 +85,12 @@ class Coco(ImageFiles):
             reason = f"{annotations} has none of the images in {self._folder}, such as {absent[0]}"
             raise DataError("annotations", reason, "give the annotations of these images")
         if absent and not textual:
-            reason = f"{annotations} does not list {absent[0]}, nor {len(absent) - 1} more of the images"
+            reason = f"{annotations} does not list {absent[0]} and {len(absent) - 1} more of the images"
             raise DataError("annotations", reason, "give the annotations of these images, or remove the others")
         return [known.get(key, NOTHING) for key in keys]
 
 
 def _beside(folder: Path) -> Path | None:
-    """The first file of a usual name in the folder, beside it, or in ``annotations`` in one of the two."""
+    """The first file with a usual name in the folder, beside it, or in ``annotations`` in one of the two."""
     places = (folder, folder / "annotations", folder.parent / "annotations", folder.parent)
     return next((p / name for p in places for name in DEFAULT_ANNOTATIONS if (p / name).is_file()), None)

@@ -1,4 +1,4 @@
-"""COCO's own evaluation, by pycocotools; its matching is redone here, to the same results and several times faster."""
+"""COCO's own evaluation, by pycocotools; its matching is reimplemented with the same results, several times faster."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ NAMES = (
     "COCO AR medium",
     "COCO AR large",
 )
-"""Of pycocotools' twelve numbers, in its order."""
+"""The names of pycocotools' twelve numbers, in its order."""
 
 
 def coco_statistics(
     truth: Sequence[CocoObjects], found: Sequence[tuple[Doubles, Doubles, npt.NDArray[np.int64]]]
 ) -> dict[str, float]:
-    """The twelve numbers of pycocotools by name; those that it cannot tell, for want of such objects, are left out.
+    """The twelve numbers of pycocotools by name; those that are undefined, for lack of such objects, are left out.
 
     Images are taken by their ids, as pycocotools does: of detections with equal scores in two of them, the one in the
     image with the smaller id comes first.
 
     Args:
         truth: Of each image.
-        found: Of the same images: boxes [m, 4] as shares of the image (ymin, xmin, ymax, xmax), scores, classes.
+        found: Of the same images: boxes [m, 4] as fractions of the image (ymin, xmin, ymax, xmax), scores, classes.
     """
     order = sorted(range(len(truth)), key=lambda number: truth[number].image)
     truth, found = [truth[number] for number in order], [found[number] for number in order]
@@ -107,13 +107,13 @@ def _index(content: Mapping[str, Any]) -> Any:
 
 
 class _Evaluation(COCOeval):  # type: ignore[misc]
-    """COCOeval, with a matching that does all area ranges and thresholds at once, and passes over empty places."""
+    """COCOeval with a matching that handles all area ranges and thresholds together, and skips empty images."""
 
     def evaluate(self) -> None:
         """Fill ``evalImgs``: a result for each category, area range and image.
 
-        Images where a category is neither seen nor found are passed over, so the images of each category have numbers
-        of their own, in the same order; None stands for those past the last.
+        Images where a category is neither in the truth nor detected are skipped, so the images are numbered separately
+        for each category, in the same order; None pads the shorter lists.
         """
         params = self.params
         self._prepare()
@@ -137,9 +137,9 @@ def _match(
 ) -> list[dict[str, Any]]:
     """COCOeval's evaluateImg for every area range.
 
-    Each detection in turn takes the box that it overlaps most and enough: of those that count if there is one, else of
-    those that are ignored; a crowd may be taken again. Of equal overlaps the last box is taken. To evaluateImg, which
-    notes the id of what is taken, a box with the id 0 is taken and yet not found.
+    Each detection in turn takes the box that it overlaps most, if the overlap is enough: one that counts if possible,
+    otherwise an ignored one; a crowd may be taken again. Among equal overlaps the last box is taken. evaluateImg
+    records the id of the taken box, so a box with id 0 is taken but never counts as found.
     """
     found = sorted(found, key=lambda each: -each["score"])[:most]
     areas = np.array([each["area"] for each in truth], np.float64)

@@ -1,6 +1,6 @@
 """COCO's instances JSON: images, and the annotated objects in them.
 
-Format: https://cocodataset.org/#format-data. Which objects the reference app would know of: TensorFlow Lite,
+Format: https://cocodataset.org/#format-data. Which objects the reference app keeps: TensorFlow Lite,
 tools/evaluation/tasks/coco_object_detection/preprocess_coco_minival.py, which makes its text protobufs.
 """
 
@@ -20,7 +20,7 @@ from mlperf_mobile_task_object_detection.files import MAX_CLASS, image_key, read
 from mlperf_mobile_task_object_detection.truth import CocoObjects, Truth, as_boxes
 
 MAX_SIDE = 1 << 16
-"""Of an image, in pixels."""
+"""Largest width or height of an image, in pixels."""
 _HINT = "give COCO's instances JSON, or correct the file"
 
 
@@ -38,12 +38,12 @@ class _Image:
 
 
 def read_instances(path: Path) -> dict[str, Truth]:
-    """What is known of each image in the file, by :func:`~files.image_key`.
+    """The truth of each image in the file, by :func:`~files.image_key`.
 
-    Annotations of images that the file does not list are passed over: subsets are often made so.
+    Annotations of images that the file does not list are ignored: subsets are often made that way.
 
     Raises:
-        DataError: The file cannot be read or is damaged; names file and record.
+        DataError: The file cannot be read or is damaged; the message names file and record.
     """
     try:
         content = json.loads(read_text(path))
@@ -57,10 +57,10 @@ def read_instances(path: Path) -> dict[str, Truth]:
         place = f"{path}: images[{number}]"
         image = _image(record, place)
         if image.id in images:
-            raise DataError("annotations", f"{place}: there is another image with id {image.id}", _HINT)
+            raise DataError("annotations", f"{place}: another image has the id {image.id} too", _HINT)
         if (key := image_key(image.name)) in keys:
             reason = f"{place}: {image.name} and {keys[key]} differ only in folder or suffix"
-            raise DataError("image-names", reason, "give images names of their own")
+            raise DataError("image-names", reason, "give every image a unique name")
         images[image.id], keys[key] = image, image.name
     categories = {
         _number(record, "id", f"{path}: categories[{number}]", _is_class)
@@ -128,7 +128,7 @@ def _is_finite(value: Any) -> bool:
 
 
 def _truth(image: _Image) -> Truth:
-    """Crowds are objects to the reference app; boxes that leave the image, by however little, are none."""
+    """The objects as the reference app has them: with crowds, without boxes that leave the image, even slightly."""
     boxes, classes = [], []
     for (left, top, width, height), category in zip(image.boxes, image.classes, strict=True):
         bottom, right = top + height, left + width

@@ -1,7 +1,7 @@
 """The reference app's ground truth: objects of images in protobuf's text format.
 
 Schema: TensorFlow Lite, tools/evaluation/proto/evaluation_stages.proto (ObjectDetectionGroundTruth). Text format:
-https://protobuf.dev/reference/protobuf/textformat-spec/, of which these files need a part.
+https://protobuf.dev/reference/protobuf/textformat-spec/, of which these files use a part.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mlperf_mobile_task_object_detection.truth import Truth, as_boxes
 SIDES = ("normalized_top", "normalized_left", "normalized_bottom", "normalized_right")
 
 Schema = Mapping[str, Any]
-"""What each field holds: a type, the schema of a message, or a list with that of a repeated message."""
+"""The content of each field: a type, a message's schema, or a list with the schema of a repeated message."""
 BOX: Schema = dict.fromkeys(SIDES, float)
 OBJECT: Schema = {"class_id": int, "bounding_box": BOX, "score": float}
 RESULT: Schema = {"objects": [OBJECT], "image_name": str, "image_id": int}
@@ -34,14 +34,14 @@ TOKEN = re.compile(
 )
 ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|(.))")
 LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-_HINT = "give the app's coco_val_full.pbtxt or one like it, or correct the file"
+_HINT = "give the app's coco_val_full.pbtxt or a similar file, or correct it"
 
 
 def read_ground_truth(path: Path) -> dict[str, Truth]:
-    """What is known of each image in the file, by :func:`~files.image_key`.
+    """The truth of each image in the file, by :func:`~files.image_key`.
 
     Raises:
-        DataError: The file cannot be read or is damaged; names file and line.
+        DataError: The file cannot be read or is damaged; the message names file and line.
     """
     found: dict[str, Truth] = {}
     for result in _Parser(str(path), read_text(path)).file().fields.get("detection_results", []):
@@ -49,7 +49,7 @@ def read_ground_truth(path: Path) -> dict[str, Truth]:
         if not (key := image_key(name)):
             raise DataError("annotations", f"{path}:{result.line}: the image has no name", _HINT)
         if key in found:
-            reason = f"{path}:{result.line}: {name} is there twice, if its suffix is left out"
+            reason = f"{path}:{result.line}: {name} appears twice, apart from the suffix"
             raise DataError("image-names", reason, "keep one of them")
         objects = result.fields.get("objects", [])
         boxes = as_boxes([_box(each, path) for each in objects])
@@ -67,19 +67,19 @@ def _box(found: _Message, path: Path) -> list[float]:
     box = found.fields.get("bounding_box")
     sides = [box.fields.get(side, 0.0) for side in SIDES] if box else [math.nan]
     if not all(math.isfinite(side) and abs(side) < 1e6 for side in sides):
-        raise DataError("annotations", f"{path}:{found.line}: the object has no box, or not one of numbers", _HINT)
+        raise DataError("annotations", f"{path}:{found.line}: the object has no box of four finite numbers", _HINT)
     return sides
 
 
 def _class(found: _Message, path: Path) -> int:
     category = found.fields.get("class_id", -1)
     if not 0 <= category < MAX_CLASS:
-        raise DataError("class-range", f"{path}:{found.line}: class_id {category} is no class", _HINT)
+        raise DataError("class-range", f"{path}:{found.line}: class_id {category} is out of range", _HINT)
     return int(category)
 
 
 class _Parser:
-    """Reads one file; messages go no deeper than the schema."""
+    """Parses one file; the schema bounds the nesting depth."""
 
     def __init__(self, source: str, text: str) -> None:
         self._source, self._text = source, text

@@ -1,4 +1,4 @@
-"""From a detector's outputs to a response; this is timed."""
+"""Turns a detector's outputs into a response; part of the timed query."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class PostProcessed:
-    """For models that end in TFLite_Detection_PostProcess: what they found is passed on as it is."""
+    """For models that end in TFLite_Detection_PostProcess: their detections are passed on unchanged."""
 
     def __init__(self, outputs: Sequence[TensorSpec], places: Places, options: TaskOptions) -> None:
         self._boxes, self._classes = places["boxes"], places["classes"]
@@ -33,7 +33,7 @@ class PostProcessed:
         self._offset = np.float32(options.label_offset)
 
     def decode(self, outputs: Tensors) -> bytes:
-        """As many detections as the model counts, at most as many as it has room for."""
+        """The detections, as many as the model's count says, at most as many as its outputs hold."""
         real, scores = self._real, outputs[self._scores].reshape(-1)
         counted = float(real[self._count](outputs[self._count].reshape(-1))[0])
         count = int(min(counted, scores.size)) if counted > 0 else 0
@@ -50,12 +50,12 @@ class Raw:
 
     Args:
         outputs: All outputs of the model.
-        places: Which of them holds the boxes and which the scores.
+        places: Indices of the boxes and of the scores.
         options: How to read them.
         image: Height and width of the model's input.
 
     Raises:
-        ModelError: The outputs do not fit the image size, the anchors' options or the background.
+        ModelError: The outputs do not fit the image size, the anchor options or the background.
     """
 
     def __init__(
@@ -65,9 +65,11 @@ class Raw:
         boxes, scores = outputs[self._boxes], outputs[self._scores]
         made, (_, anchors, self._columns) = anchor_count(*image, options), scores.shape
         if made != anchors:
-            said = f"the model has {anchors} anchors ({scores.name} {scores})"
-            reason = f"{said}, the options make {made} for images of {image[0]}x{image[1]}"
-            raise ModelError("model-anchors", reason, "set the anchor_… options to those the model was trained with")
+            model = f"the model has {anchors} anchors ({scores.name} {scores})"
+            reason = f"{model}, the options make {made} for images of {image[0]}x{image[1]}"
+            raise ModelError(
+                "model-anchors", reason, "set the anchor_… options to the values the model was trained with"
+            )
         if self._columns <= options.background:
             reason = f"output {scores.name} {scores} has no class besides the background"
             raise ModelError("model-output", reason, "set background=false, or give another model")
@@ -78,11 +80,11 @@ class Raw:
         self._offset = options.label_offset - options.background
 
     def decode(self, outputs: Tensors) -> bytes:
-        """The best detections, by falling score; of equal ones the first anchor's and class's."""
+        """The best detections by falling score; equal scores in the order of anchors and classes."""
         stored = outputs[self._scores].reshape(-1, self._columns)
         anchors, columns, scores = self._threshold.passing(stored)
         order = np.argsort(-scores, kind="stable")
-        if self._fast:  # each anchor's best class alone
+        if self._fast:  # only each anchor's best class
             _, first = np.unique(anchors[order], return_index=True)
             order = order[np.sort(first)]
         anchors, columns = anchors[order], columns[order]

@@ -9,14 +9,14 @@ from mlperf_mobile_task_object_detection.coco import Coco
 from mlperf_mobile_task_object_detection.options import CocoOptions
 
 SHA256 = "fd73fc0dafd3c96af3bc290804b46174a5d0292c581182a037663ffe3960a702"
-"""Of the packaged folder, see :func:`mlperf_mobile_images.packaged.folder_digest`."""
+"""Digest of the packaged folder, see :func:`mlperf_mobile_images.packaged.folder_digest`."""
 
 
 class FashionScenes(Coco):
-    """250 scenes of 128x128 pixels with one to five garments of ten classes, in the form of COCO.
+    """250 scenes of 128x128 pixels with one to five garments of ten classes, in COCO's format.
 
     Args:
-        path: A folder like the packaged one; by default that, checked by its sha256.
+        path: A folder like the packaged one, which is the default and is checked by sha256.
         options: None.
     """
 

@@ -1,4 +1,4 @@
-"""Annotation files as text, if they are text of a bearable size."""
+"""Reads annotation files as text, up to a limited size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def read_text(path: Path) -> str:
     """The text of an annotation file.
 
     Raises:
-        DataError: It cannot be read, is too large or not UTF-8; names it.
+        DataError: It cannot be read, is too large or not UTF-8; the message names it.
     """
     try:
         with path.open("rb") as file:
@@ -33,7 +33,7 @@ def read_text(path: Path) -> str:
 
 
 def image_key(name: str) -> str:
-    """What an image is known by: its file name without folder and suffix, for the app takes any suffix as ``.jpg``."""
+    """An image's key: its file name without folder and suffix, because the app treats any suffix as ``.jpg``."""
     base = name.replace("\\", "/").rpartition("/")[2]
     stem, dot, _ = base.rpartition(".")
     return stem if dot and stem else base

@@ -1,4 +1,4 @@
-"""mAP: the mean of average precisions, over classes and over how exactly boxes have to fit."""
+"""mAP: the mean of average precisions over classes and over thresholds of box overlap."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from mlperf_mobile_task_object_detection.truth import Truth
 
 
 class MeanAveragePrecision:
-    """Scores detections against the data set's boxes, as the reference app does; COCO's own numbers are details.
+    """Scores detections against the data set's boxes, as the reference app does; COCO's own numbers are in the details.
 
-    Boxes and scores that are no finite numbers are wrong detections of the lowest score.
+    Detections with a box or score that is not finite count as wrong detections of the lowest score.
 
     Args:
-        dataset: Gives a :class:`~truth.Truth` of each image.
-        classes: Are numbered from 0 to one less than this.
+        dataset: Supplies a :class:`~truth.Truth` for each image.
+        classes: The number of classes, which are numbered from 0.
 
     Raises:
-        DataError: The data set has no boxes, or classes that are out of range; told before the first image is inferred.
+        DataError: The data set has no boxes, or classes that are out of range; raised before the first inference.
     """
 
     def __init__(self, dataset: Dataset, classes: int) -> None:
@@ -31,12 +31,12 @@ class MeanAveragePrecision:
         self._classes = classes
         self._found: dict[int, npt.NDArray[np.float32]] = {}
         if not any(len(truth.classes) for truth in self._truths):
-            reason = "there is not one object in the annotations of these images"
+            reason = "the annotations of these images contain no objects"
             raise DataError("no-labels", reason, "check the annotations, or measure with --mode performance")
 
     def update(self, index: int, response: bytes) -> None:
         if not 0 <= index < len(self._truths):
-            reason = f"the response to sample {index}, of {len(self._truths)}"
+            reason = f"the log has a response to sample {index}, the data set has {len(self._truths)} samples"
             raise DataError("response", reason, "the log belongs to another data set")
         table = read_response(index, response, self._classes)
         broken = ~np.isfinite(table[:, NUMBERS]).all(axis=1)
@@ -47,7 +47,7 @@ class MeanAveragePrecision:
         self._found[index] = table
 
     def score(self) -> Score:
-        """The mAP of the images answered so far; its details are in the module's and in COCO's own terms."""
+        """The mAP of the images answered so far; the details have the app's and COCO's own numbers."""
         indices = sorted(self._found, key=self._place)
         truths = [self._truths[index] for index in indices]
         tables = [self._found[index] for index in indices]
@@ -73,7 +73,7 @@ class MeanAveragePrecision:
         return Score("mAP", mean(precisions), len(indices), details)
 
     def _place(self, index: int) -> tuple[int, int]:
-        """Of an image among the others, for it decides between equal scores: by id as pycocotools, else as given."""
+        """Sort key of an image, which orders equal scores: its id as in pycocotools, otherwise its index."""
         known = self._truths[index].coco
         return known.image if known else index, index
 

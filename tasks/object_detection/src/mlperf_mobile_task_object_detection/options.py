@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Part = Literal["boxes", "classes", "scores", "count"]
-"""What an output of a model holds."""
+"""The content of a model's output."""
 Scale = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 Stride = Annotated[int, Field(ge=1, le=4096)]
 
@@ -21,15 +21,16 @@ class TaskOptions(_Options):
     """Of ``object_detection``; all but the first four concern models whose outputs are not post-processed."""
 
     label_offset: int = Field(
-        default=1, ge=0, le=100, description="what a model's class 0, background left out, is called in the data set"
+        default=1,
+        ge=0,
+        le=100,
+        description="the data set's number for the model's first class, not counting the background",
     )
-    num_classes: int = Field(
-        default=91, ge=1, le=100_000, description="classes of the data set are from 0 to one less than this"
-    )
+    num_classes: int = Field(default=91, ge=1, le=100_000, description="number of classes in the data set, from 0")
     quantised_input: Literal["tensor", "official"] = Field(
         default="tensor",
-        description="what uint8 and int8 images are: tensor: what scale and zero point of the model's input ask for; "
-        "official: x and x - 128 whatever they are, as in MLPerf Mobile's app",
+        description="how uint8 and int8 inputs are filled; tensor: by the input's scale and zero point; "
+        "official: x and x - 128 regardless of them, as in MLPerf Mobile's app",
     )
     output_order: tuple[Part, ...] | None = Field(
         default=None,
@@ -40,10 +41,13 @@ class TaskOptions(_Options):
         default="sigmoid", description="what turns the model's scores into probabilities"
     )
     background: bool = Field(default=True, description="the first of the model's classes is the background")
-    score_threshold: float = Field(default=0.3, ge=0, le=1, description="detections with lower scores are left out")
-    max_detections: int = Field(default=10, ge=1, le=1000, description="of one image")
+    score_threshold: float = Field(default=0.3, ge=0, le=1, description="detections with lower scores are dropped")
+    max_detections: int = Field(default=10, ge=1, le=1000, description="at most, per image")
     iou_threshold: float = Field(
-        default=0.6, gt=0, le=1, description="of two boxes that overlap by more, the one with the lower score goes"
+        default=0.6,
+        gt=0,
+        le=1,
+        description="of two boxes that overlap by more, the one with the lower score is dropped",
     )
     nms: Literal["regular", "fast"] = Field(
         default="regular",
@@ -58,15 +62,20 @@ class TaskOptions(_Options):
         max_length=16,
         description="pixels of the input image between neighbouring places of each feature map, finest first",
     )
-    anchor_min_scale: Scale = Field(default=0.2, description="anchor size in the finest map, as a share of the image")
+    anchor_min_scale: Scale = Field(
+        default=0.2, description="anchor size in the finest map, as a fraction of the image"
+    )
     anchor_max_scale: Scale = Field(default=0.95, description="anchor size in the coarsest map")
     anchor_aspect_ratios: tuple[Scale, ...] = Field(
-        default=(1.0, 2.0, 0.5, 3.0, 0.3333), min_length=1, max_length=16, description="width by height of anchors"
+        default=(1.0, 2.0, 0.5, 3.0, 0.3333),
+        min_length=1,
+        max_length=16,
+        description="width divided by height of the anchors",
     )
     anchor_interpolated_ratio: float = Field(
-        default=1.0, ge=0, le=100, description="of the anchor between two maps' scales; 0 for none"
+        default=1.0, ge=0, le=100, description="aspect ratio of the extra anchor between two maps' scales; 0: none"
     )
-    anchor_reduced_lowest: bool = Field(default=True, description="the finest map has three anchors a place")
+    anchor_reduced_lowest: bool = Field(default=True, description="the finest map has three anchors per place")
 
     @model_validator(mode="after")
     def _scales_grow(self) -> Self:
@@ -83,16 +92,16 @@ class TaskOptions(_Options):
 
 
 class CocoOptions(_Options):
-    """Of ``coco``."""
+    """Options of ``coco``."""
 
     annotations: Path | None = Field(
         default=None,
         description="file with the objects of each image: COCO's instances JSON, or the MLPerf Mobile app's text "
-        "protobuf (.pbtxt); by default one of their usual names in the folder, beside it, or in annotations there",
+        "protobuf (.pbtxt); by default a file with a usual name in the folder, beside it, or in annotations there",
     )
 
     @field_validator("annotations")
     @classmethod
     def _absolute(cls, annotations: Path | None) -> Path | None:
-        """A plan means the same file wherever it is run from."""
+        """Make the path absolute, so that a plan means the same file from any directory."""
         return annotations.expanduser().absolute() if annotations else None

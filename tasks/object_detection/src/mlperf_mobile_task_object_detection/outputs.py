@@ -1,4 +1,4 @@
-"""What each output of a detector holds: told by shapes and types where they suffice, or by usual names and orders."""
+"""Identifies a detector's outputs: by shape and type if they suffice, otherwise by usual names and orders."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from mlperf_mobile_task_object_detection.options import Part
 
 FLOAT_TYPES = ("float32", "float16")
 REAL_TYPES = (*FLOAT_TYPES, "uint8", "int8", "int16", "uint16")
-"""Of boxes and scores; integers need a scale there, and are classes and counts without one."""
+"""Types of boxes and scores; integers need a scale there, and are classes or counts without one."""
 
 POST_PROCESSED: tuple[Part, ...] = ("boxes", "classes", "scores", "count")
-"""The order in which TFLite_Detection_PostProcess and the reference app have them."""
+"""The order of TFLite_Detection_PostProcess and of the reference app."""
 RAW: tuple[Part, ...] = ("boxes", "scores")
 NAMED_ORDERS: Mapping[str, tuple[Part, ...]] = {
     "TFLite_Detection_PostProcess": POST_PROCESSED,
     "StatefulPartitionedCall": ("count", "scores", "classes", "boxes"),
 }
-"""Of outputs called ``name``, ``name:1``, ``name:2``, …, as the TensorFlow Object Detection API's exporters do."""
+"""Orders of outputs called ``name``, ``name:1``, ``name:2``, …, as the TensorFlow Object Detection API exports them."""
 WORDS: Mapping[tuple[Part, ...], Mapping[Part, str]] = {
     POST_PROCESSED: {"boxes": "box", "classes": "class|label|categ", "scores": "score|prob|conf", "count": "num|count"},
     RAW: {"boxes": "box|loc|regress", "scores": "class|label|score|prob|conf|logit"},
 }  # fmt: skip
-"""What the names of outputs may contain."""
+"""Words in the names of outputs."""
 _OTHER = "give a detector with --model, or choose the task that fits the model"
 
 Floats = npt.NDArray[np.float32]
 Places = Mapping[Part, int]
-"""Which output holds what."""
+"""The index of each part's output."""
 
 
 class Real:
-    """The numbers that an output stands for: ``scale * (stored - zero_point)`` where it is quantised.
+    """The real values of an output: ``scale * (stored - zero_point)`` if it is quantised.
 
     Raises:
-        ModelError: Its scales are none, or go along another axis than the last.
+        ModelError: Its scales are invalid, or along another axis than the last.
     """
 
     def __init__(self, spec: TensorSpec) -> None:
@@ -61,8 +61,8 @@ class Real:
         """A new array, float32.
 
         Args:
-            stored: Rows of the output's last axis, or numbers out of them.
-            columns: Which column each number is of; None for whole rows.
+            stored: Rows of the output's last axis, or single values of them.
+            columns: The column of each value; None for whole rows.
         """
         if not self.quantised:
             return stored.astype(np.float32)
@@ -76,14 +76,14 @@ class Real:
 
 
 def find_outputs(outputs: Sequence[TensorSpec], order: Sequence[Part] | None) -> Places:
-    """Which output holds which part, of :data:`POST_PROCESSED` or of :data:`RAW`.
+    """The output of each part, of :data:`POST_PROCESSED` or of :data:`RAW`.
 
     Args:
         outputs: All outputs of the model.
-        order: What the user says they are.
+        order: The parts in order, if the user gave them.
 
     Raises:
-        ModelError: They are not a detector's, or cannot be told apart; names them.
+        ModelError: They are not a detector's, or are ambiguous; the message names them.
     """
     for spec in outputs:
         check_quantisation(spec)
@@ -129,16 +129,16 @@ def _fit(outputs: Sequence[TensorSpec], order: Sequence[Part]) -> bool:
 
 
 def _with_scales(outputs: Sequence[TensorSpec], order: Sequence[Part]) -> Places:
-    """The places of the parts in this order, in which boxes and scores are real numbers."""
+    """The index of each part in this order, after a check that boxes and scores are real numbers."""
     for spec, part in zip(outputs, order, strict=True):
         if part in ("boxes", "scores") and spec.dtype.kind in "iu" and not spec.quantised:
             hint = "convert the model with the scales of its outputs, or name the outputs with output_order"
-            raise ModelError("model-output", f"output {spec.name} {spec} has no scale, and should hold {part}", hint)
+            raise ModelError("model-output", f"output {spec.name} {spec} has no scale, but should hold {part}", hint)
     return {part: place for place, part in enumerate(order)}
 
 
 def _named_so(outputs: Sequence[TensorSpec], order: Sequence[Part], parts: tuple[Part, ...]) -> bool:
-    """Whether each output that has a telling name has that of its part."""
+    """Whether no output's name contradicts its part."""
     for spec, part in zip(outputs, order, strict=True):
         common = re.fullmatch(r"(\w+)(?::(\d))?", spec.name)
         usual = NAMED_ORDERS.get(common[1], ()) if common else ()

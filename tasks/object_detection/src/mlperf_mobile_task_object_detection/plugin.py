@@ -1,4 +1,4 @@
-"""What this distribution offers."""
+"""The hooks of this distribution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def mlperf_mobile_tasks() -> Iterable[TaskInfo]:
     """Offer the task."""
     yield TaskInfo(
         name="object_detection",
-        summary="where which objects are in an image; mAP",
+        summary="which objects an image shows, and where; mAP",
         task=Ref(f"{_PACKAGE}.task:ObjectDetection"),
         settings=f"{_PACKAGE}:task.yaml",
         options=Ref(f"{_PACKAGE}.options:TaskOptions"),
@@ -27,7 +27,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
     """Offer folders of images with boxes, and the quickstart's data."""
     yield DatasetInfo(
         name="coco",
-        summary="a folder of images with their objects, as of COCO's validation set",
+        summary="a folder of images with annotated objects, such as COCO's validation set",
         dataset=Ref(f"{_PACKAGE}.coco:Coco"),
         tasks=("object_detection",),
         options=Ref(f"{_PACKAGE}.options:CocoOptions"),
@@ -35,7 +35,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
     )
     yield DatasetInfo(
         name="fashion_scenes",
-        summary="250 scenes of 128x128 pixels, composed of Fashion-MNIST, 10 classes; comes with this package",
+        summary="250 scenes of 128x128 pixels, composed of Fashion-MNIST, 10 classes; packaged",
         dataset=Ref(f"{_PACKAGE}.fashion_scenes:FashionScenes"),
         tasks=("object_detection",),
         needs_path=False,

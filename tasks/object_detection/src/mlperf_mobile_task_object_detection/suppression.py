@@ -1,4 +1,4 @@
-"""Non-maximum suppression: of boxes that overlap much, the best one stays.
+"""Non-maximum suppression: of boxes that overlap strongly, only the best is kept.
 
 Source: TensorFlow Lite, kernels/detection_postprocess.cc.
 """
@@ -14,23 +14,23 @@ Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.intp]
 
 CHUNK = 48
-"""Boxes that are compared with each other at a time: most often the first few are enough."""
+"""Boxes compared with each other at a time: usually the first few are enough."""
 
 
 def suppress(
     count: int, boxes_of: Callable[[slice], Floats], groups: Indices | None, threshold: float, most: int
 ) -> tuple[list[int], Floats]:
-    """Choose boxes from the first to the last; each one that overlaps a chosen one of its group too much is left out.
+    """Choose boxes from first to last, except those that overlap a chosen box of their group too much.
 
     Args:
-        count: How many boxes there are, the best first.
-        boxes_of: Gives some of them, float32 [n, 4]: ymin, xmin, ymax, xmax.
-        groups: [count], None if all are of one group.
-        threshold: The intersection over union that is still allowed.
-        most: How many to choose.
+        count: Number of boxes, the best first.
+        boxes_of: Returns a slice of them, float32 [n, 4]: ymin, xmin, ymax, xmax.
+        groups: [count]; None if all boxes are in one group.
+        threshold: The largest intersection over union that is allowed.
+        most: How many boxes to choose at most.
 
     Returns:
-        The numbers of those chosen, rising, and their boxes.
+        The indices of the chosen boxes, ascending, and the boxes.
     """
     chosen: list[int] = []
     boxes = np.empty((0, 4), np.float32)
@@ -58,7 +58,7 @@ def suppress(
 
 
 def overlaps(boxes: Floats) -> Floats:
-    """Intersection over union of each pair, float32 [n, n]; 0 where one of the two has no area."""
+    """Intersection over union of each pair, float32 [n, n]; 0 if one of the two has no area."""
     corners = np.ascontiguousarray(boxes.T)
     low, high = corners[:2], corners[2:]
     with np.errstate(all="ignore"):

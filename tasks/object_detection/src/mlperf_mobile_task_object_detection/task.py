@@ -18,13 +18,13 @@ from mlperf_mobile_task_object_detection.outputs import find_outputs
 
 
 class ObjectDetection:
-    """Official preprocessing, SSD decoding where the model leaves it to the task, and mAP."""
+    """The benchmark's preprocessing, SSD decoding if the model leaves it to the task, and mAP."""
 
     def __init__(self, options: TaskOptions) -> None:
         self._options = options
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
-        """Check for one image in, and for detections out, post-processed or raw."""
+        """Check that the model has one image input, and detections as outputs, post-processed or raw."""
         image = ImageInput(inputs, detection_input, official=self._options.quantised_input == "official")
         places = find_outputs(outputs, self._options.output_order)
         if "count" in places:
@@ -45,12 +45,12 @@ class _Codec:
 
 
 def detection_input(pixels: Pixels, height: int, width: int, dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
-    """Resize, whatever the proportions, and normalise, as the reference app does (flutter/cpp/datasets/coco.cc).
+    """Resize without keeping the aspect ratio, and normalise, as the reference app does (flutter/cpp/datasets/coco.cc).
 
     Args:
         pixels: uint8 [h, w, channels].
-        height: Of the result.
-        width: Of the result.
+        height: Height of the result.
+        width: Width of the result.
         dtype: float32, uint8 or int8.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Which of a detector's scores are high enough: one pass over them as they are stored, then a close look at the few."""
+"""Finds the scores above the threshold: one pass over the stored values, then an exact test of the few that remain."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Indices = npt.NDArray[np.intp]
 Stored = npt.NDArray[Any]
 
 SLACK = 1e-5
-"""Added on the safe side before the close look, for rounding."""
+"""Safety margin of the first pass, for rounding."""
 
 
 class Threshold:
-    """Finds the scores that reach the threshold once they are probabilities; the background's do not count.
+    """Finds the scores that reach the threshold as probabilities, except the background's.
 
     Args:
-        spec: Of the scores, [1, anchors, columns].
+        spec: The scores, [1, anchors, columns].
         options: Threshold, activation, and whether the first column is the background's.
     """
 
@@ -40,7 +40,7 @@ class Threshold:
         """Anchor, column and probability of each score that passes, by anchor and column.
 
         Args:
-            stored: [anchors, columns], as the model gives them; what is no number never passes.
+            stored: [anchors, columns], as the model outputs them; NaN never passes.
         """
         if self._activation == "softmax":
             anchors, columns, scores = self._softmax(stored)
@@ -59,7 +59,7 @@ class Threshold:
     def _softmax(self, stored: Stored) -> tuple[Indices, Indices, Floats]:
         values = self._real(stored)
         rows = np.arange(len(values))
-        if self._background:  # a class can only reach p if it leaves the background behind by logit(p)
+        if self._background:  # a class can only reach p if it exceeds the background by logit(p)
             rows = np.flatnonzero(values[:, 1:].max(axis=1) - values[:, 0] >= self._margin)
         chances = softmax(values[rows])
         places, columns = np.nonzero(chances >= self._threshold)
@@ -86,7 +86,7 @@ def _logit(share: float) -> float:
 
 
 def _as_stored(value: float, spec: TensorSpec) -> Any:
-    """The largest number in the tensor's own terms that is no more than ``value``; one a column where scales are."""
+    """The largest stored number whose real value is at most ``value``; one per column if there are several scales."""
     kind: Any = spec.dtype.type
     if not spec.quantised:
         return np.nextafter(kind(value), kind(-inf))
