@@ -160,19 +160,22 @@ class TestSquadFile:
             ('{"data": [\n{"paragraphs": ]}', r"dev-v1.1.json:2:16 is not JSON"),
             ("[" * 100_000, "too deeply nested"),
             ('{"a": 1' + "0" * 5000 + "}", "not JSON"),
-            ([], "dev-v1.1.json: there is no list 'data'"),
-            ({"data": {}}, "there is no list 'data'"),
-            ({"data": [1]}, r"data\[0\]: there is no list 'paragraphs'"),
+            ([], "dev-v1.1.json: the list 'data' is missing"),
+            ({"data": {}}, "the list 'data' is missing"),
+            ({"data": [1]}, r"data\[0\]: the list 'paragraphs' is missing"),
             ({"data": []}, "has no questions"),
-            ({"data": [{"paragraphs": [{"qas": []}]}]}, r"data\[0\].paragraphs\[0\]: there is no text 'context'"),
-            (document(1), r"paragraphs\[0\].qas\[0\]: there is no text 'id'"),
-            (document(question(name=7)), r"qas\[0\]: there is no text 'id'"),
-            (document(question(), question("r") | {"question": None}), r"qas\[1\]: there is no text 'question'"),
-            (document(question() | {"answers": "x"}), r"qas\[0\]: there is no list 'answers'"),
-            (document(question() | {"answers": [{}]}), r"qas\[0\].answers\[0\]: there is no text 'text'"),
-            (document(question(), question()), r"qas\[1\]: the id 'q' is that of data\[0\].paragraphs\[0\].qas\[0\]"),
-            (document(question(text="\ud800")), "'question' has half of a character"),
-            (document(question(), context="\udfff"), "'context' has half of a character"),
+            ({"data": [{"paragraphs": [{"qas": []}]}]}, r"data\[0\].paragraphs\[0\]: the text 'context' is missing"),
+            (document(1), r"paragraphs\[0\].qas\[0\]: the text 'id' is missing"),
+            (document(question(name=7)), r"qas\[0\]: the text 'id' is missing"),
+            (document(question(), question("r") | {"question": None}), r"qas\[1\]: the text 'question' is missing"),
+            (document(question() | {"answers": "x"}), r"qas\[0\]: the list 'answers' is missing"),
+            (document(question() | {"answers": [{}]}), r"qas\[0\].answers\[0\]: the text 'text' is missing"),
+            (
+                document(question(), question()),
+                r"qas\[1\]: the id 'q' is also that of data\[0\].paragraphs\[0\].qas\[0\]",
+            ),
+            (document(question(text="\ud800")), "'question' contains half of a surrogate pair"),
+            (document(question(), context="\udfff"), "'context' contains half of a surrogate pair"),
         ],
     )
     def test_what_is_wrong_is_told_with_its_place(self, tmp_path, content, what):
@@ -217,7 +220,7 @@ class TestVocabulary:
         save(tmp_path, document(question()), [token for token in TOKENS if token != absent])
         with pytest.raises(DataError) as caught:
             Squad(tmp_path, SquadOptions())
-        assert (caught.value.code, caught.value.summary) == ("vocabulary", f"{tmp_path / 'vocab.txt'} has no {absent}")
+        assert (caught.value.code, caught.value.summary) == ("vocabulary", f"{tmp_path / 'vocab.txt'} lacks {absent}")
 
     def test_numbers_are_those_of_the_lines(self, tmp_path):
         (tmp_path / "v.txt").write_text("[PAD]\n\nx\r\n[UNK]\n[CLS]\n[SEP]\ny", newline="")

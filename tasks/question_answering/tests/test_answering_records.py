@@ -142,9 +142,9 @@ WHOLE = zlib.compress(container([b"record"]))
     [
         (container([b"record"]), "cannot be unpacked"),
         (gzip.compress(container([b"record"]), mtime=0), "cannot be unpacked"),
-        (WHOLE[:-1], "ends in the middle"),
-        (b"", "ends in the middle"),
-        (WHOLE + b"x", "goes on after its end"),
+        (WHOLE[:-1], "is cut off after"),
+        (b"", "is cut off after"),
+        (WHOLE + b"x", "has data after the end"),
         (WHOLE[:-1] + bytes((WHOLE[-1] ^ 1,)), "cannot be unpacked"),
     ],
 )
@@ -158,7 +158,7 @@ def test_files_that_are_damaged_or_compressed_otherwise(tmp_path, data, what):
 def test_a_stream_that_ends_with_a_chunk_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(tfrecord, "_CHUNK", len(WHOLE))
     (tmp_path / "x.tfrecord").write_bytes(WHOLE + WHOLE)
-    with pytest.raises(DataError, match="goes on after its end"):
+    with pytest.raises(DataError, match="has data after the end"):
         tfrecord.unpack(tmp_path / "x.tfrecord")
 
 
@@ -277,7 +277,7 @@ def test_without_answers_there_is_no_truth(tmp_path):
         ({"input_ids": [2**31] * 12}, "out of range"),
         ({"input_ids": [-1] * 12}, "out of range"),
         ({"input_ids": ["a"] * 12}, "input_ids is damaged"),
-        ({"input_mask": [2] * 12}, "not 0 and 1"),
+        ({"input_mask": [2] * 12}, "values other than 0 and 1"),
     ],
 )
 def test_damaged_windows_are_named(tmp_path, changes, what):
@@ -311,15 +311,15 @@ def test_damaged_truths_are_named(tmp_path, changes, what):
 
 def test_places_outside_of_the_passage_are_named(tmp_path):
     data = write(tmp_path, [window(token_to_orig_map=[0, 5])], [truth()])
-    with pytest.raises(DataError, match=r"groundtruth.tfrecord record 0: it has 2 words.*asked for 0 to 5"):
+    with pytest.raises(DataError, match=r"groundtruth.tfrecord record 0: it has 2 words.*spans 0 to 5"):
         data.truth(0).words(3, 4)
 
 
 @pytest.mark.parametrize(
     ("records", "what"),
     [
-        ([b"\xff\xff"], "record 0: it is no tf.train.Example"),
-        ([encode(truth()), encode(truth())], "record 1: question q1 has answers already"),
+        ([b"\xff\xff"], "record 0: it is not a tf.train.Example"),
+        ([encode(truth()), encode(truth())], "record 1: question q1 already has answers"),
         ([encode({"tokens": ["a"]})], "record 0: it has no qas_id"),
     ],
 )

@@ -1,1 +1,1 @@
-"""Question answering: MobileBERT and models like it find the answer to a question in a passage."""
+"""Question answering: MobileBERT and similar models find the answer to a question in a passage."""

@@ -1,7 +1,7 @@
-"""How well a text agrees with reference answers.
+"""Compares a text with reference answers.
 
-Source: the official evaluation of SQuAD v1.1, evaluate-v1.1.py; and the reference app's own, which splits at single
-spaces first and counts articles and marks as words that agree: flutter/cpp/datasets/squad_utils/common.h.
+Source: the official evaluation of SQuAD v1.1, evaluate-v1.1.py; and the reference app's, which first splits at
+single spaces, and counts articles and punctuation as matching words: flutter/cpp/datasets/squad_utils/common.h.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 @lru_cache(maxsize=1 << 16)
 def normalised(text: str) -> str:
-    """Lower case without punctuation and articles, words parted by one space."""
+    """The text in lower case without punctuation and articles, words separated by one space."""
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
@@ -37,7 +37,7 @@ def f1(answer: str, references: Iterable[str]) -> float:
 
 
 def app_f1(answer: str, references: Iterable[str]) -> float:
-    """The same as the reference app reckons it."""
+    """The F1 that the reference app computes."""
     words = _app_words(answer)
     return max((_f1(words, _app_words(reference)) for reference in references), default=0.0)
 

@@ -1,7 +1,7 @@
-"""BERT's basic tokenisation of uncased models, the same for every code point.
+"""BERT's basic tokenisation for uncased models, identical for every code point.
 
-Source: Google's BERT, tokenization.py, BasicTokenizer. As there, the running Python's Unicode tables decide what a
-character is (``unicodedata.unidata_version``). A character that is newer than the tables counts as a letter.
+Source: Google's BERT, tokenization.py, BasicTokenizer. As there, the running Python's Unicode tables define a
+character's category (``unicodedata.unidata_version``). A character that is newer than the tables counts as a letter.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from bisect import bisect_right
 from functools import lru_cache
 
 CHINESE = (0x3400, 0x4DC0, 0x4E00, 0xA000, 0xF900, 0xFB00, 0x20000, 0x2A6E0, 0x2A700, 0x2CEB0, 0x2F800, 0x2FA20)
-"""Where blocks begin whose characters are tokens of their own, and where they end, in turn."""
+"""Starts and ends, alternating, of the blocks whose characters are one token each."""
 KEPT = 0xFFFF
-"""The last code point whose answer is kept: a text of all there are takes a few megabytes."""
+"""The last code point that is cached: a text with all code points needs a few megabytes."""
 
 
 class _Cleaned(dict[int, str | None]):
-    """What becomes of each character before words are parted: nothing, a space, itself, or itself between spaces."""
+    """Replaces each character before words are split: by nothing, a space, itself, or itself between spaces."""
 
     def __missing__(self, code: int) -> str | None:
         character = chr(code)
@@ -35,7 +35,7 @@ class _Cleaned(dict[int, str | None]):
 
 
 class _Parted(dict[int, str | None]):
-    """What becomes of each character of a decomposed word: nothing, itself, or, of punctuation, a word of its own."""
+    """Replaces each character of a decomposed word: by nothing, itself, or, for punctuation, a separate word."""
 
     def __missing__(self, code: int) -> str | None:
         character = chr(code)

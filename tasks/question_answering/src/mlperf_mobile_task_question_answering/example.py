@@ -1,7 +1,7 @@
-"""Features of a tf.train.Example, read from its bytes.
+"""Reads the features of a tf.train.Example from its bytes.
 
 Example is ``{1: Features}``, Features ``{1: repeated entry}``, an entry ``{1: name, 2: Feature}``, a Feature one of
-``{1: BytesList, 2: FloatList, 3: Int64List}``, each of them ``{1: repeated value}``. Sources: TensorFlow,
+``{1: BytesList, 2: FloatList, 3: Int64List}``, and each list ``{1: repeated value}``. Sources: TensorFlow,
 core/example/example.proto and feature.proto; the wire format: protobuf.dev, "Encoding".
 """
 
@@ -20,10 +20,10 @@ Feature = memoryview
 
 
 def features(record: memoryview) -> dict[str, Feature]:
-    """The features by name; of two with one name the last one counts, as in a protobuf map.
+    """The features by name; the last of two with the same name counts, as in a protobuf map.
 
     Raises:
-        ValueError: These are not the bytes of an Example.
+        ValueError: The bytes are not an Example.
     """
     found: dict[str, Feature] = {}
     for block in _messages(record, 1):
@@ -39,10 +39,10 @@ def features(record: memoryview) -> dict[str, Feature]:
 
 
 def texts(feature: Feature) -> list[str]:
-    """The values of a feature of bytes, as UTF-8.
+    """The values of a bytes feature, decoded as UTF-8.
 
     Raises:
-        ValueError: It is no list of bytes, or one of them is no text.
+        ValueError: It is not a list of bytes, or a value is not UTF-8.
     """
     found: list[str] = []
     for block in _messages(feature, BYTES_LIST, alone=True):
@@ -51,20 +51,20 @@ def texts(feature: Feature) -> list[str]:
 
 
 def integers(feature: Feature) -> npt.NDArray[np.int64]:
-    """The values of a feature of integers.
+    """The values of an integer feature.
 
     Raises:
-        ValueError: It is no list of integers.
+        ValueError: It is not a list of integers.
     """
     packed = [value for block in _messages(feature, INT64_LIST, alone=True) for value in _packed(block)]
     return varints(b"".join(packed))
 
 
 def varints(data: bytes) -> npt.NDArray[np.int64]:
-    """The numbers in a row of varints, 64 bits each, as two's complement.
+    """The 64-bit two's complement numbers in a sequence of varints.
 
     Raises:
-        ValueError: The last one does not end, or one has more than ten bytes.
+        ValueError: The last varint is incomplete, or one has more than ten bytes.
     """
     values = np.frombuffer(data, np.uint8)
     if not values.size:
@@ -81,7 +81,7 @@ def varints(data: bytes) -> npt.NDArray[np.int64]:
 
 
 def _short_texts(block: bytes) -> list[str] | None:
-    """What ``_messages(block, 1)`` gives as text, in a tenth of the time, if nothing but short values is in it."""
+    """The same as ``_messages(block, 1)`` as text, in a tenth of the time; None unless all values are short."""
     found, place, size = [], 0, len(block)
     while place + 1 < size and block[place] == 1 << 3 | LENGTH and block[place + 1] < 0x80:
         begin = place + 2
@@ -91,7 +91,7 @@ def _short_texts(block: bytes) -> list[str] | None:
 
 
 def _packed(block: memoryview) -> Iterator[memoryview]:
-    """The bytes of a repeated integer's values, packed or one by one."""
+    """The bytes of a repeated integer's values, packed or single."""
     for field, wire, content in _all_fields(block):
         if field == 1:
             if wire not in (VARINT, LENGTH):
@@ -115,7 +115,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
 
 
 def _all_fields(data: memoryview) -> Iterator[tuple[int, int, memoryview]]:
-    """Number, wire type and content of each field; of a varint, its bytes."""
+    """Number, wire type and content of each field; a varint's content is its bytes."""
     place = 0
     while place < len(data):
         key, place = _varint(data, place)
@@ -128,14 +128,14 @@ def _all_fields(data: memoryview) -> Iterator[tuple[int, int, memoryview]]:
         elif wire in (FIXED64, FIXED32):
             place += 8 if wire == FIXED64 else 4
         else:
-            raise ValueError(f"there is no wire type {wire}")
+            raise ValueError(f"wire type {wire} does not exist")
         if place > len(data):
             raise ValueError(f"{place - len(data)} bytes are missing")
         yield key >> 3, wire, data[begin:place]
 
 
 def _varint(data: memoryview, place: int) -> tuple[int, int]:
-    """A number of up to 64 bits, and where it ends."""
+    """A number of up to 64 bits, and the offset of its end."""
     number = 0
     for shift in range(0, 70, 7):
         if place >= len(data):

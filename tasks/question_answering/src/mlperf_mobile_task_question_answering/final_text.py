@@ -1,4 +1,4 @@
-"""From tokens back to the words of the passage.
+"""Maps an answer's tokens back to the words of the passage.
 
 Source: Google's BERT, run_squad.py, get_final_text, which the reference app follows.
 """
@@ -9,21 +9,21 @@ from collections.abc import Sequence
 
 
 def joined(pieces: Sequence[str]) -> str:
-    """WordPieces as text: pieces of one word put together, words parted by one space."""
+    """WordPieces as text: the pieces of a word joined, words separated by one space."""
     text = " ".join(pieces).replace(" ##", "").replace("##", "")
     return " ".join(text.split())
 
 
 def final_text(predicted: str, original: str, tokenised: str) -> str:
-    """The part of ``original`` that ``predicted`` stands for.
+    """The part of ``original`` that ``predicted`` was tokenised from.
 
     Args:
         predicted: The answer's tokens, joined.
-        original: The words of the passage that the answer touches, as they were written.
+        original: The words of the passage that the answer covers, as written.
         tokenised: The same after basic tokenisation, with spaces between the tokens.
 
     Returns:
-        A part of ``original``, or all of it where the characters cannot be aligned.
+        A part of ``original``, or all of it if the characters cannot be aligned.
     """
     at = tokenised.find(predicted)
     if at == -1 or not predicted:

@@ -1,4 +1,4 @@
-"""The quickstart's questions, which come with this package."""
+"""The quickstart's questions, which are packaged."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ SHA256 = {
     ANNOTATIONS: "adbbe1cee65c92f4625fd12008b94b8a5e34cd27bab290b5db2014de2b463e39",
     DEFAULT_VOCABULARY: "27960082da5468f477bbd776fa59298d3cb72ad15a847c30ae6fed926d0dba9f",
 }
-"""Of the two files as ``quickstart/train.py`` makes them."""
+"""Digests of the two files that ``quickstart/train.py`` writes."""
 WINDOWS = WindowOptions(max_seq_length=128, doc_stride=48, max_query_length=24)
-"""Of the quickstart's models."""
+"""Windows of the quickstart's models."""
 
 
 class MadeUpFacts(Squad):
     """200 questions about 100 passages of made-up people, things and towns; one passage in five needs several windows.
 
     Args:
-        path: A folder with two files of these names; by default those of this package, checked by their sha256.
+        path: A folder with two files of these names; by default the packaged ones, checked by sha256.
         options: None.
     """
 
@@ -34,7 +34,7 @@ class MadeUpFacts(Squad):
             raise DataError("data-missing", f"{folder} is not a folder", "check --data-path")
         for name, expected in SHA256.items() if path is None else ():
             if _sha256(folder / name) != expected:
-                reason = f"{folder / name} is not the file that was packaged: its sha256 differs"
+                reason = f"{folder / name} differs from the packaged file (sha256)"
                 raise DataError("data-damaged", reason, "reinstall the package")
         self._open(folder / ANNOTATIONS, folder / DEFAULT_VOCABULARY, WINDOWS)
 

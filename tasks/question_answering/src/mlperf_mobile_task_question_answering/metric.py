@@ -1,4 +1,4 @@
-"""F1: how well the words of the answers agree with those of the references."""
+"""F1: the overlap of the answers' words with those of the reference answers."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class _Best:
     index: int
 
     def beats(self, other: _Best | None) -> bool:
-        """A higher score does, and among equal ones the earlier window, whatever the log's order is."""
+        """Whether its score is higher or, if equal, its window earlier, regardless of the order in the log."""
         return other is None or (self.span.score, -self.index) > (other.span.score, -other.index)
 
 
 class F1:
     """Finds the best answer over all windows of each question, and scores it.
 
-    A question without an answer, because no window of it was answered or no score in it is a number, counts as wrong.
+    A question without an answer, because none of its windows was answered or all scores are NaN, counts as wrong.
 
     Args:
-        dataset: Its truths are those of windows.
-        definition: ``squad``: F1 as SQuAD's own evaluation has it; ``app``: as the reference app, and so every official
-            result, has it.
+        dataset: Its truths are of type :class:`WindowTruth`.
+        definition: ``squad``: F1 by SQuAD's own evaluation; ``app``: by the reference app, as in every official
+            result.
 
     Raises:
-        DataError: The data set has no answers, or is not one of windows; told here, before anything is inferred.
+        DataError: The data set has no reference answers or no windows; raised here, before the first inference.
     """
 
     def __init__(self, dataset: Dataset, definition: str = "squad") -> None:
@@ -47,8 +47,9 @@ class F1:
     def update(self, index: int, response: bytes) -> None:
         truth = self._truth(index)
         if len(response) != 8 * truth.length:
-            reason = f"the response to sample {index} has {len(response)} bytes, scores of {truth.length} tokens have"
-            raise DataError("response", f"{reason} {8 * truth.length}", "the log belongs to another task or data set")
+            reason = f"the response to sample {index} has {len(response)} bytes"
+            reason += f", not the {8 * truth.length} of scores for {truth.length} tokens"
+            raise DataError("response", reason, "the log belongs to another task or data set")
         start, end = np.frombuffer(response, "<f4").reshape(2, truth.length)
         self._windows += 1
         span = best_span(start, end, truth.first, truth.max_context())
@@ -56,7 +57,7 @@ class F1:
             self._best[truth.question] = best
 
     def score(self) -> Score:
-        """The mean of F1 over the questions, of which each counts once.
+        """The mean F1 over the questions, each counted once.
 
         Details: ``squad_f1`` and ``exact_match`` by SQuAD's evaluation; ``app_f1``, the F1 that the reference app would
         report; ``questions``, and how many of them were ``answered``.

@@ -13,7 +13,7 @@ class _Options(BaseModel):
 
 
 class TaskOptions(_Options):
-    """Of ``question_answering``."""
+    """Options of ``question_answering``."""
 
     input_order: Literal[
         "auto",
@@ -25,31 +25,31 @@ class TaskOptions(_Options):
         "segments,mask,ids",
     ] = Field(
         default="auto",
-        description="what the model's inputs are, in its order; auto: as their names tell, else ids,mask,segments",
+        description="the model's inputs in order; auto: by their names, otherwise ids,mask,segments",
     )
     output_order: Literal["auto", "end,start", "start,end"] = Field(
-        default="auto", description="what the model's outputs are; auto: as their names tell, else end,start"
+        default="auto", description="the model's outputs in order; auto: by their names, otherwise end,start"
     )
     f1: Literal["squad", "app"] = Field(
         default="squad",
-        description="squad: as SQuAD's evaluation has it; app: as MLPerf Mobile's app, which counts articles as words",
+        description="squad: by SQuAD's evaluation; app: by MLPerf Mobile's app, which counts articles as words",
     )
     vocabulary_size: int = Field(
         default=0,
         ge=0,
         le=10_000_000,
-        description="entries of the model's vocabulary: token numbers from this on are refused; 0: not checked",
+        description="size of the model's vocabulary: token ids from this number on are an error; 0: not checked",
     )
 
 
 class WindowOptions(_Options):
-    """How passages become windows."""
+    """How passages are cut into windows."""
 
     max_seq_length: int = Field(
-        default=384, ge=8, le=4096, description="tokens of a window, padding included; the model's input length"
+        default=384, ge=8, le=4096, description="tokens per window, padding included; the model's input length"
     )
     doc_stride: int = Field(default=128, ge=1, le=4096, description="tokens from the start of a window to the next one")
-    max_query_length: int = Field(default=64, ge=0, le=4096, description="tokens of a question; the rest is cut off")
+    max_query_length: int = Field(default=64, ge=0, le=4096, description="tokens per question; the rest is cut off")
 
     @model_validator(mode="after")
     def _leaves_a_passage(self) -> Self:
@@ -62,35 +62,35 @@ class WindowOptions(_Options):
 
 
 class SquadOptions(WindowOptions):
-    """Of ``squad``."""
+    """Options of ``squad``."""
 
     annotations: Path | None = Field(
         default=None, description="JSON file in the format of SQuAD v1.1; by default dev-v1.1.json in the folder"
     )
     vocabulary: Path | None = Field(
         default=None,
-        description="the model's vocabulary, one token a line; by default vocab.txt beside the annotations",
+        description="the model's vocabulary, one token per line; by default vocab.txt beside the annotations",
     )
 
     @field_validator("annotations", "vocabulary")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
-        """A plan means the same file wherever it is run from."""
+        """Make the path absolute, so that a plan means the same file from any directory."""
         return path.expanduser().absolute() if path else None
 
 
 class RecordOptions(_Options):
-    """Of ``squad_tfrecord``."""
+    """Options of ``squad_tfrecord``."""
 
     samples: Path | None = Field(
-        default=None, description="TFRecord file of the windows; by default the one *eval*.tfrecord in the folder"
+        default=None, description="TFRecord file of the windows; by default the only *eval*.tfrecord in the folder"
     )
     answers: Path | None = Field(
-        default=None, description="TFRecord file of the answers; by default the one *groundtruth*.tfrecord beside"
+        default=None, description="TFRecord file of the answers; by default the only *groundtruth*.tfrecord beside it"
     )
 
     @field_validator("samples", "answers")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
-        """A plan means the same file wherever it is run from."""
+        """Make the path absolute, so that a plan means the same file from any directory."""
         return path.expanduser().absolute() if path else None

@@ -1,4 +1,4 @@
-"""What this distribution offers."""
+"""The hooks of this distribution."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
     """Offer SQuAD as text and as the reference app's records, and the quickstart's data."""
     yield DatasetInfo(
         name="squad",
-        summary="a JSON file in the format of SQuAD v1.1, with the model's vocabulary",
+        summary="a JSON file in SQuAD v1.1's format, with the model's vocabulary",
         dataset=Ref(f"{_PACKAGE}.squad:Squad"),
         tasks=("question_answering",),
         options=Ref(f"{_PACKAGE}.options:SquadOptions"),
@@ -35,7 +35,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
     )
     yield DatasetInfo(
         name="squad_tfrecord",
-        summary="SQuAD v1.1 as MLPerf Mobile's app has it: tokenised, in two TFRecord files",
+        summary="SQuAD v1.1 in the MLPerf Mobile app's format: tokenised, in two TFRecord files",
         dataset=Ref(f"{_PACKAGE}.squad_tfrecord:SquadRecords"),
         tasks=("question_answering",),
         options=Ref(f"{_PACKAGE}.options:RecordOptions"),
@@ -43,7 +43,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
     )
     yield DatasetInfo(
         name="made_up_facts",
-        summary="200 questions about 100 made-up passages; comes with this package",
+        summary="200 questions about 100 made-up passages; packaged",
         dataset=Ref(f"{_PACKAGE}.made_up_facts:MadeUpFacts"),
         tasks=("question_answering",),
         needs_path=False,

@@ -1,8 +1,8 @@
-"""The best answer that a window's scores tell, as MLPerf Mobile's app finds it.
+"""Finds the best answer in a window's scores, as MLPerf Mobile's app does.
 
 Source: flutter/cpp/datasets/squad.cc, ComputeAccuracy, after Google's BERT, run_squad.py, write_predictions. Where the
-app leaves the order of equal scores open, the first token comes first, as in Google's code; where it would read past
-the passage, at the last [SEP], there is no answer, as in Google's code.
+app leaves the order of equal scores open, the first token wins, and where it would read past the passage, at the last
+[SEP], there is no answer: both as in Google's code.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from mlperf_mobile_task_question_answering.window import Flags
 Floats = npt.NDArray[np.float32]
 
 BEST = 20
-"""So many of the highest starts and ends are paired."""
+"""Number of highest starts and ends that are paired."""
 MAX_ANSWER = 30
-"""Tokens of the longest answer."""
+"""Tokens in the longest answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From one place in a window to another, both inclusive; ``score`` is the float32 sum of both places' scores."""
+    """The places of an answer's first and last token in a window; ``score`` is the float32 sum of their scores."""
 
     score: float
     start: int
@@ -32,7 +32,7 @@ class Span:
 
 
 def best_span(start: Floats, end: Floats, first: int, max_context: Flags) -> Span | None:
-    """The best pair of places in the passage, or none.
+    """The best pair of places in the passage; None if there is none.
 
     Args:
         start: Scores of being the answer's first token, [L].
@@ -58,7 +58,7 @@ def best_span(start: Floats, end: Floats, first: int, max_context: Flags) -> Spa
 
 
 def _highest(scores: Floats) -> npt.NDArray[np.intp]:
-    """Places of the ``BEST`` highest scores, the highest first, of equal ones the first; NaN comes last."""
+    """Places of the ``BEST`` highest scores, highest first, equal ones in order; NaN comes last."""
     if len(scores) <= BEST:
         return np.argsort(-scores, kind="stable")
     worst = np.partition(-scores, BEST - 1)[BEST - 1]

@@ -1,4 +1,4 @@
-"""Which windows a passage is cut into, and which of them shows most of what is around a token.
+"""The windows that a passage is cut into, and which of them shows most context around a token.
 
 Source: Google's BERT, run_squad.py, convert_examples_to_features and _check_is_max_context.
 """
@@ -17,9 +17,9 @@ def spans(tokens: int, room: int, stride: int) -> tuple[Numbers, Numbers]:
     """Starts and lengths of the windows of a passage.
 
     Args:
-        tokens: Of the passage.
-        room: Tokens of a passage that a window takes.
-        stride: From one start to the next; windows that are full move on by no more than their length.
+        tokens: Tokens in the passage.
+        room: Tokens of a passage that fit into a window.
+        stride: Tokens from one start to the next; at most ``room`` is used.
     """
     if tokens == 0:
         nothing = np.zeros(0, np.int64)
@@ -31,9 +31,9 @@ def spans(tokens: int, room: int, stride: int) -> tuple[Numbers, Numbers]:
 
 
 def max_context(starts: Numbers, lengths: Numbers, number: int) -> Flags:
-    """For each token of window ``number``, whether no earlier window is as good for it and no later one better.
+    """For each token of window ``number``, whether that window is the first with the highest rank for it.
 
-    A window is as good as the smaller of the token's distances to its two ends, plus a hundredth of its length.
+    A window's rank is the smaller of the token's distances to the window's ends, plus a hundredth of its length.
     """
     if len(starts) == 1:
         return np.ones(int(lengths[0]), np.bool_)

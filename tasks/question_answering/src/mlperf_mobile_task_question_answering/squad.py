@@ -1,4 +1,4 @@
-"""SQuAD v1.1, tokenised here: questions about passages, cut into windows."""
+"""SQuAD v1.1 as text: questions about passages, tokenised and cut into windows."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Squad:
         self._ends = np.cumsum([self._count(number) for number in range(len(self._questions))]).tolist()
         if self._ends[-1] > MAX_WINDOWS:
             reason = f"{file} makes {self._ends[-1]} windows, more than {MAX_WINDOWS}"
-            raise DataError("data-too-large", reason, "raise doc_stride, or give fewer questions")
+            raise DataError("data-too-large", reason, "raise doc_stride, or use fewer questions")
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -70,11 +70,11 @@ class Squad:
         return Window(ids, mask, segments, self._source(number))
 
     def fingerprint(self, index: int) -> bytes:
-        """Of the window's tokens."""
+        """Digest of the window's tokens."""
         return self.sample(index).digest()
 
     def truth(self, index: int) -> WindowTruth:
-        """What judges the window's answer.
+        """The truth of the window's question.
 
         Raises:
             DataError: The question has no reference answers.
@@ -82,7 +82,7 @@ class Squad:
         number, place = self._find(index)
         question, first = self._questions[number], len(self._queries[number]) + 2
         if not question.answers:
-            hint = "measure with --mode performance, or give a file of SQuAD v1.1, where every question has an answer"
+            hint = "measure with --mode performance, or give a SQuAD v1.1 file, where every question has an answer"
             raise DataError("no-labels", f"{self._source(number)} has no answers", hint)
 
         def context() -> Flags:
@@ -125,7 +125,7 @@ class Squad:
         return count
 
     def _find(self, index: int) -> tuple[int, int]:
-        """The question's number, and which of its windows it is."""
+        """The indices of the question, and of the window among the question's."""
         if not 0 <= index < len(self):
             raise IndexError(index)
         number = bisect_right(self._ends, index)
@@ -140,6 +140,6 @@ def _annotations(path: Path | None) -> Path:
     if path is not None and path.is_dir():
         return path / DEFAULT_ANNOTATIONS
     if path is None or not path.is_file():
-        hint = f"give a file of SQuAD v1.1, or a folder with {DEFAULT_ANNOTATIONS}, with --data-path"
+        hint = f"give a SQuAD v1.1 file, or a folder with {DEFAULT_ANNOTATIONS}, with --data-path"
         raise DataError("data-missing", f"{path} is neither a file nor a folder", hint)
     return path

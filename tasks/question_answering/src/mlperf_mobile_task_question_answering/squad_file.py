@@ -1,4 +1,4 @@
-"""JSON files in the format of SQuAD v1.1, checked record by record."""
+"""Reads JSON files in SQuAD v1.1's format, checked record by record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_BYTES = 1 << 27
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question: its id, text, reference answers, and the number of its passage."""
+    """One question: its id, text, reference answers, and the index of its passage."""
 
     id: str
     text: str
@@ -33,10 +33,10 @@ class SquadFile:
 def read_squad(path: Path) -> SquadFile:
     """Read ``{"data": [{"paragraphs": [{"context", "qas": [{"id", "question", "answers": [{"text"}]}]}]}]}``.
 
-    Where an answer begins is left alone: the evaluation does not use it. Other keys are passed over.
+    Other keys are ignored, such as an answer's start, which the evaluation does not use.
 
     Raises:
-        DataError: The file cannot be read or is damaged; names the place.
+        DataError: The file cannot be read or is damaged; the message names the place.
     """
     return _Reader(path).read(_document(path))
 
@@ -49,7 +49,7 @@ def _document(path: Path) -> Any:
         hint = "check --data-path, or --set annotations=FILE"
         raise DataError("data-missing", f"cannot read {path}: {error.strerror}", hint) from error
     if len(data) > MAX_BYTES:
-        raise DataError("data-damaged", f"{path} is larger than {MAX_BYTES} bytes", "give a file of SQuAD v1.1")
+        raise DataError("data-damaged", f"{path} is larger than {MAX_BYTES} bytes", "give a SQuAD v1.1 file")
     try:
         return json.loads(data.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
@@ -61,7 +61,7 @@ def _document(path: Path) -> Any:
 
 
 class _Reader:
-    """Walks through one document and knows where it is."""
+    """Reads one document, and reports errors with their place in it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -77,13 +77,13 @@ class _Reader:
                 for q, question in enumerate(self._list(paragraph, "qas", where)):
                     self._question(question, f"{where}.qas[{q}]")
         if not self._questions:
-            raise DataError("data-empty", f"{self._path} has no questions", "give a file of SQuAD v1.1")
+            raise DataError("data-empty", f"{self._path} has no questions", "give a SQuAD v1.1 file")
         return SquadFile(self._passages, self._questions)
 
     def _question(self, question: Any, where: str) -> None:
         name = self._text(question, "id", where)
         if name in self._seen:
-            self._damaged(where, f"the id {name!r:.60} is that of {self._seen[name]} too")
+            self._damaged(where, f"the id {name!r:.60} is also that of {self._seen[name]}")
         self._seen[name] = where
         text = self._text(question, "question", where)
         answers = self._list(question, "answers", where) if "answers" in question else []
@@ -95,19 +95,19 @@ class _Reader:
     def _list(self, record: Any, key: str, where: str) -> list[Any]:
         value = record.get(key) if isinstance(record, dict) else None
         if not isinstance(value, list):
-            self._damaged(where, f"there is no list {key!r}")
+            self._damaged(where, f"the list {key!r} is missing")
         return value
 
     def _text(self, record: Any, key: str, where: str) -> str:
         value = record.get(key) if isinstance(record, dict) else None
         if not isinstance(value, str):
-            self._damaged(where, f"there is no text {key!r}")
+            self._damaged(where, f"the text {key!r} is missing")
         try:
             value.encode()
         except UnicodeEncodeError:
-            self._damaged(where, f"{key!r} has half of a character, which is no text")
+            self._damaged(where, f"{key!r} contains half of a surrogate pair")
         return value
 
     def _damaged(self, where: str, what: str) -> NoReturn:
         place = f"{self._path}: {where}" if where else str(self._path)
-        raise DataError("data-damaged", f"{place}: {what}", "the format is that of SQuAD v1.1")
+        raise DataError("data-damaged", f"{place}: {what}", "the format must be that of SQuAD v1.1")

@@ -1,4 +1,4 @@
-"""SQuAD v1.1 as MLPerf Mobile's app has it: windows and answers in two TFRecord files.
+"""SQuAD v1.1 in the MLPerf Mobile app's format: windows and answers in two TFRecord files.
 
 Source: flutter/cpp/datasets/squad_utils/types.h and generate_tfrecords.py.
 """
@@ -24,7 +24,7 @@ SAMPLES, ANSWERS = "*eval*.tfrecord", "*groundtruth*.tfrecord"
 class SquadRecords:
     """One sample for each record, in the order of the file.
 
-    Without the file of answers the set serves performance runs only.
+    Without the file of answers it supports performance runs only.
 
     Args:
         path: The file of windows, or a folder with it and the answers.
@@ -47,18 +47,18 @@ class SquadRecords:
         if not (len(ids) and len(ids) == len(mask) == len(segments)):
             record.damaged(f"it has {len(ids)} tokens, a mask of {len(mask)} and {len(segments)} segments")
         if max(mask.max(), segments.max()) > 1:
-            record.damaged("its mask or segments are not 0 and 1")
+            record.damaged("its mask or segments have values other than 0 and 1")
         return Window(ids, mask, segments, record.source)
 
     def fingerprint(self, index: int) -> bytes:
-        """Of the window's tokens."""
+        """Digest of the window's tokens."""
         return self.sample(index).digest()
 
     def truth(self, index: int) -> WindowTruth:
-        """What judges the window's answer.
+        """The truth of the window's question.
 
         Raises:
-            DataError: There is no file of answers, or it has none for this question.
+            DataError: The file of answers is missing, or has none for this question.
         """
         record = self._record(index)
         if self._answers is None:
@@ -103,7 +103,7 @@ class _Answers:
         self._by_question: dict[str, _Record] = {}
         for record in records:
             if (question := record.question()) in self._by_question:
-                record.damaged(f"question {question:.60} has answers already")
+                record.damaged(f"question {question:.60} already has answers")
             self._by_question[question] = record
 
     def references(self, question: str, source: str) -> tuple[str, ...]:
@@ -111,26 +111,28 @@ class _Answers:
         answers = record.texts("answers") if record else []
         if not answers:
             reason = f"{self._path} has no answers to question {question:.60}, which {source} asks"
-            raise DataError("no-labels", reason, "give the two files that belong together")
+            raise DataError("no-labels", reason, "give two files that belong together")
         return tuple(answers)
 
     def words(self, question: str, first: int, last: int) -> tuple[str, str]:
         record = self._by_question[question]
         words, tokens = record.texts("words"), record.texts("tokens")
         if not first <= last < len(words) == len(tokens):
-            record.damaged(f"it has {len(words)} words and tokens of {len(tokens)}, asked for {first} to {last}")
+            record.damaged(
+                f"it has {len(words)} words and tokens of {len(tokens)}, but the answer spans {first} to {last}"
+            )
         return " ".join(words[first : last + 1]), " ".join(tokens[first : last + 1])
 
 
 class _Record:
-    """One record, and where it is."""
+    """One record, and its source for messages."""
 
     def __init__(self, data: memoryview, source: str) -> None:
         self.source = source
         try:
             self._features = example.features(data)
         except ValueError as error:
-            self.damaged(f"it is no tf.train.Example: {error}", error)
+            self.damaged(f"it is not a tf.train.Example: {error}", error)
 
     def question(self) -> str:
         ids = self.texts("qas_id")
@@ -156,7 +158,7 @@ class _Record:
 
     def damaged(self, what: str, cause: Exception | None = None) -> NoReturn:
         raise DataError(
-            "data-damaged", f"{self.source}: {what}", "the format is that of MLPerf Mobile's app"
+            "data-damaged", f"{self.source}: {what}", "the format must be that of MLPerf Mobile's app"
         ) from cause
 
 
@@ -174,7 +176,7 @@ def _samples(path: Path | None) -> Path:
 
 
 def _only(folder: Path, pattern: str) -> Path | None:
-    """The one file in ``folder`` of such a name, or none."""
+    """The only file in ``folder`` that matches; None if there is none."""
     found = sorted(file for file in folder.glob(pattern) if file.is_file())
     if len(found) > 1:
         reason = f"{folder} has {len(found)} files {pattern}: {', '.join(file.name for file in found[:3])}"

@@ -1,4 +1,4 @@
-"""The task: a question and a passage in, the scores of where the answer starts and ends out."""
+"""The task: a question and a passage in, scores of the answer's start and end out."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class QuestionAnswering:
         self._options = options
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
-        """Check for three vectors in and two out, all of one length."""
+        """Check that the model has three input and two output vectors of the same length."""
         roles, length = find_inputs(inputs, self._options.input_order)
         ends = find_outputs(outputs, length, self._options.output_order)
         return _Codec(
@@ -41,7 +41,7 @@ class QuestionAnswering:
         )
 
     def input_shapes(self, inputs: Sequence[TensorSpec], dataset: Dataset) -> Mapping[str, tuple[int, ...]]:
-        """Open inputs have the length of the data set's windows, ``max_seq_length``."""
+        """Open inputs get the length of the data set's windows, ``max_seq_length``."""
         window = dataset.sample(0)
         vectors = [spec for spec in inputs if len(spec.shape) == 2]
         return {spec.name: (1, len(window.ids)) for spec in vectors} if isinstance(window, Window) else {}
@@ -52,10 +52,10 @@ class QuestionAnswering:
 
 
 class _Encoder:
-    """Makes a model's inputs out of a window.
+    """Turns a window into a model's inputs.
 
     Raises:
-        ModelError: An input cannot hold the numbers of the whole vocabulary, where its size is told.
+        ModelError: An input cannot hold all ids of the vocabulary, if ``size`` is not 0.
     """
 
     def __init__(self, roles: tuple[str, ...], specs: Sequence[TensorSpec], length: int, size: int) -> None:
@@ -63,7 +63,7 @@ class _Encoder:
         self._inputs = [_Whole(role, spec) for role, spec in zip(roles, specs, strict=True)]
         ids = self._inputs[roles.index("ids")]
         if size and not ids.holds(size - 1):
-            reason = f"the input {ids.told} cannot hold token {size - 1} of the vocabulary"
+            reason = f"the input {ids.label} cannot hold token {size - 1} of the vocabulary"
             raise ModelError("model-input", reason, "export the model with wider token inputs")
         tensors = " ".join(each.recipe for each in self._inputs)
         self.recipe = f"question_answering 1: {tensors} [1,{length}] below {size}"
@@ -72,10 +72,10 @@ class _Encoder:
         """The window as the model's input tensors.
 
         Raises:
-            DataError: It is no window, has another length than the model, or a token that the model does not know.
+            DataError: It is not a window, has another length than the model, or a token that the model does not know.
         """
         if not isinstance(sample, Window):
-            reason = f"the data set gives {type(sample).__name__}, the task takes windows of a question and its passage"
+            reason = f"the data set gives {type(sample).__name__}, the task needs windows of a question and its passage"
             raise DataError("not-a-window", reason, "choose a data set that fits the task, with --dataset")
         if len(sample.ids) != self._length:
             reason = f"{sample.source} has windows of {len(sample.ids)} tokens, the model takes {self._length}"
@@ -88,10 +88,10 @@ class _Encoder:
 
 
 class _Whole:
-    """One input that takes whole numbers, in whatever type: those that it cannot hold are refused, never changed."""
+    """One input for integers, in any type: numbers that it cannot hold are an error, and never changed."""
 
     def __init__(self, role: str, spec: TensorSpec) -> None:
-        self.role, self.told = role, f"{spec.name} {spec}"
+        self.role, self.label = role, f"{spec.name} {spec}"
         self._dtype, self._length = spec.dtype, spec.shape[-1]
         self._store, self._real = stored_values(spec), real_values(spec)
         self._scaled = spec.quantised and spec.dtype.kind in "iu"
@@ -101,21 +101,23 @@ class _Whole:
         """The tensor, [1, L].
 
         Raises:
-            DataError: It cannot hold one of the numbers; names both.
+            DataError: It cannot hold one of the numbers; the message names both.
         """
         stored, lost = self._converted(numbers)
         if lost is not None:
             what = "token" if self.role == "ids" else f"the {self.role} value"
-            reason = f"{source} has {what} {lost}, which the input {self.told} cannot hold"
-            raise DataError("token-range", reason, "give a model with wider inputs, or a vocabulary that fits")
+            reason = f"{source} has {what} {lost}, which the input {self.label} cannot hold"
+            raise DataError(
+                "token-range", reason, "give a model with wider inputs, or a vocabulary that fits the model"
+            )
         return stored
 
     def holds(self, number: int) -> bool:
-        """Whether the tensor can hold one number at every place."""
+        """Whether the tensor can hold the number at every place."""
         return self._converted(np.full(self._length, number, np.int32))[1] is None
 
     def _converted(self, numbers: Integers) -> tuple[npt.NDArray[np.generic], int | None]:
-        """The tensor, and the first of the numbers that it does not hold."""
+        """The tensor, and the first number that it cannot hold."""
         with np.errstate(over="ignore"):
             stored = self._store(numbers[None]) if self._scaled else numbers[None].astype(self._dtype)
         back = self._real(stored).astype(np.float64) if self._scaled else stored.astype(np.float64)
@@ -127,9 +129,9 @@ class _Scores:
     """One output as float32: copied, or dequantised as ``scale * (stored - zero_point)``."""
 
     def __init__(self, spec: TensorSpec, place: int) -> None:
-        self.place, self.ready = place, spec.dtype == np.dtype("<f4")
+        self.place, self.is_float32 = place, spec.dtype == np.dtype("<f4")
         self._quantised = spec.dtype.kind in "iu"
-        wide = np.float32 if spec.dtype.itemsize <= 2 else np.float64  # holds what is stored exactly
+        wide = np.float32 if spec.dtype.itemsize <= 2 else np.float64  # exact for every stored value
         self._scale, self._zero_point = (each.reshape(-1).astype(wide) for each in spec.scale_arrays())
 
     def write(self, outputs: Tensors, into: npt.NDArray[np.float32]) -> None:
@@ -147,7 +149,7 @@ class _Codec:
     def __init__(self, encoder: _Encoder, start: _Scores, end: _Scores, length: int) -> None:
         self.encode, self.recipe = encoder.encode, encoder.recipe
         self._start, self._end, self._length = start, end, length
-        self.decode = self._join if start.ready and end.ready else self._convert
+        self.decode = self._join if start.is_float32 and end.is_float32 else self._convert
 
     def _join(self, outputs: Tensors) -> bytes:
         """The scores of the start and then those of the end, little-endian float32, as the reference app logs them."""
@@ -155,7 +157,7 @@ class _Codec:
         return b"".join((np.ascontiguousarray(start).data, np.ascontiguousarray(end).data))
 
     def _convert(self, outputs: Tensors) -> bytes:
-        """The same for other types."""
+        """The same for outputs of other types."""
         response = np.empty(2 * self._length, "<f4")
         self._start.write(outputs, response[: self._length])
         self._end.write(outputs, response[self._length :])

@@ -1,4 +1,4 @@
-"""Which of a model's tensors is what: by its name where names tell, by its place otherwise."""
+"""Identifies a model's inputs and outputs: by name if possible, otherwise by position."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mlperf_mobile.contracts import TensorSpec, check_quantisation
 from mlperf_mobile.errors import ModelError
 
 INPUTS = ("ids", "mask", "segments")
-"""What the reference app gives, in its order. Source: flutter/cpp/datasets/squad.h."""
+"""The inputs in the reference app's order. Source: flutter/cpp/datasets/squad.h."""
 OUTPUTS = ("end", "start")
-"""What the reference app takes, in its order. Source: flutter/cpp/datasets/squad.cc."""
+"""The outputs in the reference app's order. Source: flutter/cpp/datasets/squad.cc."""
 WHOLE_TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 INPUT_TYPES = ("float32", "float16", *WHOLE_TYPES)
 OUTPUT_TYPES = ("float32", "float16", *WHOLE_TYPES)
@@ -20,15 +20,15 @@ _OTHER = "give a model like MobileBERT with --model, or choose the task that fit
 
 
 def describe(specs: Sequence[TensorSpec]) -> str:
-    """Tensors as messages name them."""
+    """Tensors as shown in messages."""
     return ", ".join(f"{spec.name} {spec}" for spec in specs) or "nothing"
 
 
 def find_inputs(inputs: Sequence[TensorSpec], order: str) -> tuple[tuple[str, ...], int]:
-    """What each input is, and their common length L.
+    """The role of each input, and their common length L.
 
     Args:
-        inputs: Of the model.
+        inputs: The model's inputs.
         order: As ``TaskOptions.input_order``.
 
     Raises:
@@ -37,24 +37,24 @@ def find_inputs(inputs: Sequence[TensorSpec], order: str) -> tuple[tuple[str, ..
     length = inputs[0].shape[-1] if inputs and inputs[0].shape else 0
     fits = len(inputs) == len(INPUTS) and length >= 8
     if not fits or any(spec.shape != (1, length) or spec.dtype.name not in INPUT_TYPES for spec in inputs):
-        expected = f"three vectors [1,L] of {', '.join(INPUT_TYPES)}: token numbers, mask and segments"
+        expected = f"three vectors [1,L] of {', '.join(INPUT_TYPES)}: token ids, mask and segments"
         raise ModelError("model-input", f"the model takes {describe(inputs)}, the task gives {expected}", _OTHER)
     return _order([spec.name for spec in inputs], INPUTS, _input, order), length
 
 
 def find_outputs(outputs: Sequence[TensorSpec], length: int, order: str) -> tuple[str, ...]:
-    """What each output is.
+    """The role of each output.
 
     Args:
-        outputs: Of the model.
-        length: L, as the inputs have it.
+        outputs: The model's outputs.
+        length: L, the length of the inputs.
         order: As ``TaskOptions.output_order``.
 
     Raises:
         ModelError: They are not two vectors of L numbers.
     """
     if len(outputs) != len(OUTPUTS) or not all(_is_vector(spec, length) for spec in outputs):
-        expected = f"two vectors [1,{length}] of {', '.join(OUTPUT_TYPES)}: scores of an answer's end and start"
+        expected = f"two vectors [1,{length}] of {', '.join(OUTPUT_TYPES)}: scores of the answer's end and start"
         raise ModelError("model-output", f"the model gives {describe(outputs)}, the task takes {expected}", _OTHER)
     for spec in outputs:
         check_quantisation(spec)
@@ -70,7 +70,7 @@ def _is_vector(spec: TensorSpec, length: int) -> bool:
 
 
 def _order(names: Sequence[str], usual: tuple[str, ...], role: Callable[[str], str], order: str) -> tuple[str, ...]:
-    """The roles of ``names``; when the names leave more than one order, the usual one."""
+    """The roles of ``names``; the usual order if the names are ambiguous."""
     if order != "auto":
         return tuple(order.split(","))
     by_name = [role(name) for name in names]
@@ -79,7 +79,7 @@ def _order(names: Sequence[str], usual: tuple[str, ...], role: Callable[[str], s
 
 
 def _input(name: str) -> str:
-    """What a name tells: as of BERT's and MobileBERT's exports, or nothing."""
+    """The role that a name implies, as in exports of BERT and MobileBERT; empty if unclear."""
     words = re.findall("[a-z]+", name.lower())
     if "mask" in words:
         return "mask"

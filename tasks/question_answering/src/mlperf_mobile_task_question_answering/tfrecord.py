@@ -1,4 +1,4 @@
-"""TFRecord files in one ZLIB stream, read whole, every checksum checked.
+"""Reads TFRecord files that are one ZLIB stream, whole, with every checksum verified.
 
 A record is its length (uint64), that length's masked CRC-32C, the data, and the data's masked CRC-32C, all
 little-endian. Source: TensorFlow, tsl/lib/io/record_writer.h and tsl/lib/hash/crc32c.h.
@@ -16,7 +16,7 @@ import google_crc32c
 from mlperf_mobile.errors import DataError
 
 MAX_BYTES = 1 << 29
-"""Of the uncompressed file."""
+"""Largest uncompressed file."""
 _CHUNK = 1 << 20
 _HEAD = struct.Struct("<QI")
 _FOOT = struct.Struct("<I")
@@ -26,7 +26,7 @@ def read_records(path: Path) -> list[memoryview]:
     """All records of a file, as views of one buffer.
 
     Raises:
-        DataError: The file cannot be read, is damaged, compressed otherwise, or unpacks to more than ``MAX_BYTES``.
+        DataError: The file cannot be read, is damaged or not ZLIB, or unpacks to more than ``MAX_BYTES``.
     """
     return list(split_records(unpack(path), str(path)))
 
@@ -42,23 +42,23 @@ def unpack(path: Path) -> memoryview:
                     reason = f"{path} unpacks to more than {MAX_BYTES} bytes"
                     raise DataError("data-damaged", reason, "give one of the app's TFRecord files")
                 if stream.eof and (stream.unused_data or file.read(1)):
-                    raise DataError("data-damaged", f"{path} goes on after its end", "replace the file")
+                    raise DataError("data-damaged", f"{path} has data after the end of its stream", "replace the file")
     except OSError as error:
         raise DataError("data-missing", f"cannot read {path}: {error.strerror}", "check --data-path") from error
     except zlib.error as error:
-        hint = "the app's TFRecord files are compressed with ZLIB; replace it, or write it again"
+        hint = "the app's TFRecord files are compressed with ZLIB: replace the file, or write it again"
         raise DataError("data-damaged", f"{path} cannot be unpacked: {error}", hint) from error
     if not stream.eof:
-        raise DataError("data-damaged", f"{path} ends in the middle, after {len(data)} bytes", "replace the file")
+        raise DataError("data-damaged", f"{path} is cut off after {len(data)} unpacked bytes", "replace the file")
     return memoryview(data).toreadonly()
 
 
 def split_records(data: memoryview, source: str) -> Iterator[memoryview]:
-    """The records in the uncompressed bytes of a file; ``source`` stands for it in messages."""
+    """The records in the uncompressed bytes of a file; ``source`` names it in messages."""
     place, number = 0, 0
     while place < len(data):
         if len(data) - place < _HEAD.size + _FOOT.size:
-            raise _damaged(source, number, f"its head is cut off: {len(data) - place} bytes are left")
+            raise _damaged(source, number, f"its header is cut off: {len(data) - place} bytes are left")
         length, check = _HEAD.unpack_from(data, place)
         if masked_crc(data[place : place + 8]) != check:
             raise _damaged(source, number, "the checksum of its length is wrong")

@@ -1,4 +1,4 @@
-"""WordPiece vocabularies: what numbers the words of a text have."""
+"""WordPiece vocabularies: turn the words of a text into token ids."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from mlperf_mobile_task_question_answering.window import Integers
 
 MAX_BYTES = 1 << 26
 MAX_CHARACTERS = 200
-"""Of a word; longer ones are unknown. Source: Google's BERT, tokenization.py, max_input_chars_per_word."""
+"""Longest word; longer ones are unknown tokens. Source: Google's BERT, tokenization.py, max_input_chars_per_word."""
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 HALVES = re.compile("[\ud800-\udfff]")
-"""Of characters, which no vocabulary has and no UTF-8; U+FFFF stands for them, which is no character either."""
+"""Lone surrogates, which neither a vocabulary nor UTF-8 has; U+FFFF, not a character either, replaces them."""
 
 
 def _spaced(text: str) -> str:
@@ -36,8 +36,8 @@ class Pieces:
     """Tokenised words.
 
     Args:
-        ids: Token numbers, int32 [n].
-        words: For each token, the number of the word it is of, int32 [n].
+        ids: Token ids, int32 [n].
+        words: For each token the index of its word, int32 [n].
     """
 
     ids: Integers
@@ -45,29 +45,29 @@ class Pieces:
 
 
 class Vocabulary:
-    """A vocabulary file: one token a line, a token's number is that of its line, from 0.
+    """A vocabulary file: one token per line; a token's id is its line number, from 0.
 
     Raises:
-        DataError: It cannot be read, is no text, or lacks one of ``SPECIAL``.
+        DataError: It cannot be read, is not text, or lacks one of ``SPECIAL``.
     """
 
     def __init__(self, path: Path) -> None:
         self.tokens = _lines(path)
         numbers = {token: number for number, token in enumerate(self.tokens)}
         if absent := [token for token in SPECIAL if token not in numbers]:
-            reason = f"{path} has no {' and no '.join(absent)}"
+            reason = f"{path} lacks {', '.join(absent)}"
             raise DataError("vocabulary", reason, "give the model's own vocab.txt with --set vocabulary=FILE")
         self.pad, self.unknown, self.cls, self.sep = (numbers[token] for token in SPECIAL)
         self._tokenizer = Tokenizer(WordPiece(numbers, unk_token=SPECIAL[1], max_input_chars_per_word=MAX_CHARACTERS))
         self._tokenizer.pre_tokenizer = CharDelimiterSplit(" ")
 
     def texts(self, texts: Sequence[str]) -> list[Integers]:
-        """Token numbers of each text, on all cores."""
+        """Token ids of each text, computed on all cores."""
         several = self._tokenizer.encode_batch_fast([_spaced(text) for text in texts], add_special_tokens=False)
         return [np.array(one.ids, np.int32) for one in several]
 
     def passages(self, passages: Sequence[Sequence[str]]) -> list[Pieces]:
-        """Each passage's words, tokenised one by one, on all cores."""
+        """Each passage's words, tokenised separately, on all cores."""
         words = [[_spaced(word) for word in passage] for passage in passages]
         several = self._tokenizer.encode_batch(words, is_pretokenized=True, add_special_tokens=False)
         return [Pieces(np.array(one.ids, np.int32), np.array(one.word_ids, np.int32)) for one in several]
@@ -81,9 +81,13 @@ def _lines(path: Path) -> list[str]:
         hint = "give the model's vocab.txt with --set vocabulary=FILE"
         raise DataError("vocabulary-missing", f"cannot read {path}: {error.strerror}", hint) from error
     if len(data) > MAX_BYTES:
-        raise DataError("vocabulary", f"{path} is larger than {MAX_BYTES} bytes", "give a vocabulary, one token a line")
+        raise DataError(
+            "vocabulary", f"{path} is larger than {MAX_BYTES} bytes", "give a vocabulary, one token per line"
+        )
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError("vocabulary", f"{path} is not text in UTF-8", "give a vocabulary, one token a line") from error
+        raise DataError(
+            "vocabulary", f"{path} is not text in UTF-8", "give a vocabulary, one token per line"
+        ) from error
     return [line.strip() for line in text.removesuffix("\n").split("\n")]

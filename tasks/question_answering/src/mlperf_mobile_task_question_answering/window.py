@@ -1,4 +1,4 @@
-"""What data sets give: windows, which are what a model reads at a time, and what is known about their answers."""
+"""Windows, the samples of this task, and their truths."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """A question with as much of its passage as a model reads at a time.
+    """A question with as much of its passage as fits the model's input.
 
-    In its order: [CLS], question, [SEP], passage, [SEP], and [PAD] up to the model's length.
+    In order: [CLS], question, [SEP], passage, [SEP], and [PAD] up to the model's length.
 
     Args:
-        ids: Token numbers, int32 [L].
+        ids: Token ids, int32 [L].
         mask: 1 for tokens, 0 for padding, int32 [L].
         segments: 1 for the passage and its [SEP], 0 elsewhere, int32 [L].
         source: File and question, for messages.
@@ -42,18 +42,16 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowTruth:
-    """What it takes to turn the scores of a window's tokens into an answer, and to judge it.
+    """What turns the scores of a window's tokens into an answer, and scores that.
 
     Args:
-        question: Its id; windows of one question share it.
+        question: The question's id; its windows share it.
         source: File and question, for messages.
-        length: L, tokens of the window with padding.
+        length: L, tokens in the window with padding.
         first: Place of the passage's first token in the window.
-        max_context: For each of the passage's tokens in the window, whether this window is the one
-            that shows most of what is around it.
-        pieces: The passage's tokens from one place in the window to another, both inclusive, as text.
-        words: The passage's words, as the question's own text has them, and the same after basic tokenisation, for the
-            same two places.
+        max_context: For each of the passage's tokens in the window, whether this window shows most context around it.
+        pieces: The passage's tokens from one place in the window to another, inclusive, as text.
+        words: The passage's words between the same two places, as written, and after basic tokenisation.
         answers: Reference answers, at least one.
     """
 
