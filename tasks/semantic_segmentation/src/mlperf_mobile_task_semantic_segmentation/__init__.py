@@ -1,1 +1,1 @@
-"""Semantic segmentation: MOSAIC, DeepLab and models like them."""
+"""Semantic segmentation: MOSAIC, DeepLab and similar models."""

@@ -1,4 +1,4 @@
-"""ADE20K: images with a label for each pixel, prepared for the benchmark or as they are published."""
+"""ADE20K: images with a label for each pixel, prepared for the benchmark or as published."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ OFFICIAL = 512
 
 
 class ADE20K(ImageFiles):
-    """Images and annotations in the order of the images' names, read when they are asked for.
+    """Images and annotations in the order of the images' names, decoded on demand.
 
-    Those that are not of the chosen size are prepared as the reference app's script does it; annotations keep ADE20K's
-    own numbers, of which the first 31 are the benchmark's classes. Without annotations the set serves performance runs
-    only.
+    Those of another size than the selected one are prepared as by the reference app's script; annotations keep
+    ADE20K's own numbers, of which the first 31 are the benchmark's classes. Without annotations it supports
+    performance runs only.
 
     Args:
-        path: A folder with ``images`` and ``annotations`` in it, and with ``validation`` in both of them or not.
+        path: A folder with ``images`` and ``annotations``, each with or without ``validation`` in it.
         options: See :class:`ADE20KOptions`.
     """
 
     classes = 31
-    """Those that count by default; see :class:`mlperf_mobile_task_semantic_segmentation.metric.Annotated`."""
+    """Classes that count by default; see :class:`mlperf_mobile_task_semantic_segmentation.metric.Annotated`."""
 
     def __init__(self, path: Path | None, options: ADE20KOptions) -> None:
         super().__init__(options.images or _part(path, "images") or path)
         side = _common_side(self._files) if options.size is None else options.size
         self._size: Size | None = (side, side) if side else None
-        self._raw = RawSize(side, side, "--set size=N tells the size of .rgb8 images")
+        self._raw = RawSize(side, side, "--set size=N sets the size of .rgb8 images")
         folder = options.annotations or _part(path, "annotations")
         self._annotations = annotation_files(folder, self._files) if folder else None
 
     def sample(self, index: int) -> Image:
-        """The image, of the chosen size."""
+        """The image, in the selected size."""
         path = self._files[index]
         pixels = self._raw.shaped(read_image(path)).pixels
         if self._size and pixels.shape[:2] != self._size:
@@ -57,14 +57,14 @@ class ADE20K(ImageFiles):
         return Image(pixels, str(path), prepared=True)
 
     def fingerprint(self, index: int) -> bytes:
-        """Of the image's file, and the size that it is prepared for."""
+        """Digest of the image's file and of the size that it is prepared for."""
         return hashlib.sha256(file_fingerprint(self._files[index]) + repr(self._size).encode()).digest()
 
     def truth(self, index: int) -> Pixels:
-        """The label of each pixel, uint8 [height, width]: 1 to 31 for the classes, anything else for what is none.
+        """The label of each pixel, uint8 [height, width]: 1 to 31 for the classes, anything else for none.
 
         Raises:
-            DataError: There are no annotations, or this one cannot be read or is not of its image's size.
+            DataError: There are no annotations, or this one cannot be read or differs from its image in size.
         """
         if self._annotations is None:
             raise self.unlabelled("annotations", "give them with --set annotations=DIR")
@@ -74,12 +74,12 @@ class ADE20K(ImageFiles):
         if labels.shape != size:
             (high, wide), (height, width) = labels.shape, size
             reason = f"{path} is {wide}x{high}, its image {self._files[index].name} is {width}x{height}"
-            raise DataError("annotation-size", reason, "an annotation has one label for each pixel of its image")
+            raise DataError("annotation-size", reason, "an annotation must have one label for each pixel of its image")
         return fit_labels(labels, self._size) if self._size else labels
 
     @property
     def warnings(self) -> list[str]:
-        """Of pairs in order whose names have other numbers, and of images that viewers turn."""
+        """Warnings about pairs in order whose numbered names differ, and about images that viewers rotate."""
         found = []
         if self._annotations is not None:
             here, there = ([file.name for file in files] for files in (self._files, self._annotations))
@@ -93,13 +93,13 @@ class ADE20K(ImageFiles):
 
 
 def _common_side(files: Sequence[Path]) -> int:
-    """The side of the images if all are squares of one size; the benchmark's otherwise, which also ``.rgb8`` has."""
+    """The side of the images if all are squares of one size, otherwise the benchmark's, which is that of ``.rgb8``."""
     side = 0
     for path in files:
         try:
             header = Header(OFFICIAL, OFFICIAL) if is_raw(path) else read_header(path)
         except DataError:
-            return OFFICIAL  # what is damaged is told when it is read
+            return OFFICIAL  # a damaged image is reported when it is read
         if header.height != header.width or side not in (0, header.height):
             return OFFICIAL
         side = header.height
@@ -107,7 +107,7 @@ def _common_side(files: Sequence[Path]) -> int:
 
 
 def _part(path: Path | None, name: str) -> Path | None:
-    """The folder of the images or of the annotations, if there is one."""
+    """The folder of the images or of the annotations; None if it does not exist."""
     folders = (path / name / "validation", path / name) if path else ()
     return next((folder for folder in folders if folder.is_dir()), None)
 

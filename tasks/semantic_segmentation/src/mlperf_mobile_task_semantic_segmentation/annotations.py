@@ -1,4 +1,4 @@
-"""Annotations: PNG files whose grey values or palette indices are labels, and which images they belong to."""
+"""Annotations: reads labels from PNG files' grey values or palette indices, and matches them with images."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ HEADER = struct.Struct(">8s4x4sIIBB")
 """A PNG file's first bytes: signature, length of the first chunk, its name; width, height, bit depth, colour type."""
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, PALETTE = 0, 3
-"""Colour types of one value a pixel."""
+"""Colour types with one value per pixel."""
 KINDS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGBA"}
 
 
 def read_labels(path: Path) -> Pixels:
-    """The labels in a ``.png`` file of 8-bit grey values or palette indices; colours of a palette mean nothing.
+    """The labels in a ``.png`` file of 8-bit grey values or palette indices; the palette's colours are ignored.
 
-    A ``.raw`` file is taken too, as the reference app's preparation script writes it: a square of labels, row by row.
+    Also reads the ``.raw`` files of the reference app's preparation script: a square of labels, row by row.
 
     Returns:
         uint8 [height, width].
 
     Raises:
-        DataError: The file is missing, damaged, too large, or of another kind, whose values would not be labels.
+        DataError: The file is missing, damaged, too large, or another kind of PNG, whose values would not be labels.
     """
     with decoding(path, "annotation"):
         if path.suffix.lower() == ".raw":
@@ -52,7 +52,7 @@ def _check_header(path: Path, head: bytes) -> None:
         raise DataError("annotation-too-large", reason, "scale it down")
     if depth != 8 or kind not in (GREY, PALETTE):
         reason = f"{path} is a PNG image of {depth}-bit {KINDS.get(kind, 'unknown')}"
-        hint = "an annotation has one label per pixel, as 8-bit grey values or palette indices"
+        hint = "an annotation must have one label per pixel, as 8-bit grey values or palette indices"
         raise DataError("annotation-kind", reason, hint)
 
 
@@ -66,11 +66,10 @@ def _read_square(path: Path) -> Pixels:
 
 
 def annotation_files(folder: Path, images: Sequence[Path]) -> list[Path]:
-    """The annotation of each image: the file in ``folder`` of the same name, but for its suffix.
+    """The annotation of each image: the file in ``folder`` with the same name, suffix aside.
 
-    Annotations of other images are passed over, so a part of the images may be measured. Where no annotation has the
-    name of an image, and there are as many of them as images, they belong together in order, as the reference app
-    has it.
+    Annotations of other images are ignored, so a subset of the images can be measured. If no name matches, and there
+    are as many annotations as images, they are paired in order, as in the reference app.
 
     Raises:
         DataError: The folder cannot be read, an image has no annotation, or two images would share one.

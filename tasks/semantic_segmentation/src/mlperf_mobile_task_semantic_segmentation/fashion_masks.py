@@ -1,4 +1,4 @@
-"""Scenes composed of the test images of Fashion-MNIST, with a label for each pixel; they come with this package."""
+"""Scenes composed of the test images of Fashion-MNIST, with a label for each pixel; packaged."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from mlperf_mobile_task_semantic_segmentation.ade20k import ADE20K
 from mlperf_mobile_task_semantic_segmentation.options import ADE20KOptions
 
 SHA256 = "8589cea251bef3c5a7a1ac7c5fd3598690ac65d1fa01a6918c8a3ddeee7990fb"
-"""Of the packaged folder, see :func:`mlperf_mobile_images.packaged.folder_digest`."""
+"""Digest of the packaged folder, see :func:`mlperf_mobile_images.packaged.folder_digest`."""
 SIDE = 128
 
 
 class FashionMasks(ADE20K):
-    """250 scenes of 128x128 pixels with one to five garments of ten classes, in the form of ADE20K.
+    """250 scenes of 128x128 pixels with one to five garments of ten classes, in ADE20K's format.
 
     Args:
-        path: A folder like the packaged one; by default that, checked by its sha256.
+        path: A folder like the packaged one, which is the default and is checked by sha256.
         options: None.
     """
 

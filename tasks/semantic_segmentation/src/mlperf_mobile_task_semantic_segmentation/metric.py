@@ -1,4 +1,4 @@
-"""mIoU: how much of what is or should be a class is both, averaged over the classes.
+"""mIoU: intersection over union of predicted and true pixels, averaged over the classes.
 
 Source: the reference app, flutter/cpp/datasets/ade20k.cc.
 """
@@ -17,28 +17,28 @@ from mlperf_mobile_images.resize import Pixels
 
 LABELS = 256
 LEAST = 16
-"""A response's height is that of the truth divided by this at least: smaller ones belong to another task."""
+"""A response may be at most this many times smaller than the truth: smaller ones belong to another task."""
 
 
 @runtime_checkable
 class Annotated(Protocol):
-    """A data set that says how many classes count: labels 1 to ``classes``."""
+    """A data set that has a number of classes that count: labels 1 to ``classes``."""
 
     @property
     def classes(self) -> int: ...
 
 
 class MeanIoU:
-    """Scores label maps, one byte a pixel and row by row, against the data set's.
+    """Scores label maps, one byte per pixel and row by row, against the data set's.
 
-    Pixels whose truth is no class (0, or more than ``classes``) are not held against the model.
+    Pixels whose truth is not a class (0, or more than ``classes``) are ignored.
 
     Args:
         dataset: Its truths are uint8 [height, width].
-        classes: That count, from 1; by default those that the data set names.
+        classes: Number of classes that count, from 1; by default the data set's.
 
     Raises:
-        DataError: The data set has no annotations; told here, before the first image is inferred.
+        DataError: The data set has no annotations; raised here, before the first inference.
     """
 
     def __init__(self, dataset: Dataset, classes: int | None = None) -> None:
@@ -47,7 +47,7 @@ class MeanIoU:
         if classes is None:
             if not isinstance(dataset, Annotated):
                 reason = f"the data set {type(dataset).__name__} does not say how many classes count"
-                raise DataError("classes", reason, "tell it with --set classes=N")
+                raise DataError("classes", reason, "set it with --set classes=N")
             classes = dataset.classes
         self._classes = classes
         self._samples = 0
@@ -57,7 +57,7 @@ class MeanIoU:
         """Count one label map; one of another resolution is compared by the nearest label.
 
         Raises:
-            DataError: It has not the aspect ratio of the truth, or is too small.
+            DataError: Its aspect ratio differs from the truth's, or it is too small.
         """
         truth = self._truth(index)
         found = _of_size(np.frombuffer(response, np.uint8), truth.shape)
@@ -72,11 +72,11 @@ class MeanIoU:
         self._samples += 1
 
     def score(self) -> Score:
-        """The app's mIoU: the sum of the classes' IoU divided by the number of all classes, also absent ones.
+        """The app's mIoU: the sum of the classes' IoU divided by the number of all classes, absent ones included.
 
-        A class that is neither in the truth nor found has no IoU; it counts as 0 here. Details: ``mean_of_present``,
-        the mean over the classes that have one; how many those are; the share of right pixels among those whose
-        truth is a class; and the IoU of each class.
+        A class that is neither in the truth nor predicted has no IoU; it counts as 0 here. Details:
+        ``mean_of_present``, the mean over the classes that have an IoU; their number; the fraction of correct pixels
+        among those whose truth is a class; and the IoU of each class.
         """
         matrix = self._confusion.reshape(LABELS, LABELS)[1 : self._classes + 1]
         right = np.diagonal(matrix[:, 1:])
@@ -102,7 +102,7 @@ class MeanIoU:
 
 
 def _of_size(labels: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> Pixels | None:
-    """Labels as a map of ``shape``: each pixel gets the label of the one that its centre lies in."""
+    """Labels as a map of ``shape``: each pixel gets the label at its centre; None if the sizes do not fit."""
     height, width = shape
     if labels.size == height * width:
         return labels.reshape(shape)

@@ -13,52 +13,52 @@ class _Options(BaseModel):
 
 
 class TaskOptions(_Options):
-    """Of ``semantic_segmentation``."""
+    """Options of ``semantic_segmentation``."""
 
     background: bool = Field(
         default=True,
-        description="the model's label 0 is everything that is none of the classes; false: its label 0 is class 1",
+        description="true: the model's label 0 means none of the classes; false: its label 0 is class 1",
     )
     classes: int | None = Field(
-        default=None, ge=1, le=254, description="classes that count, from 1; by default those of the data set"
+        default=None, ge=1, le=254, description="number of classes that count, from 1; by default the data set's"
     )
 
     quantised_input: Literal["tensor", "official"] = Field(
         default="tensor",
-        description="what uint8 and int8 images are: tensor: what scale and zero point of the model's input ask for; "
-        "official: x and x - 128 whatever they are, as in MLPerf Mobile's app",
+        description="how uint8 and int8 inputs are filled; tensor: by the input's scale and zero point; "
+        "official: x and x - 128 regardless of them, as in MLPerf Mobile's app",
     )
 
 
 class ADE20KOptions(_Options):
-    """Of ``ade20k``."""
+    """Options of ``ade20k``."""
 
     images: Path | None = Field(
         default=None,
-        description="folder of the images; by default images/validation or images in the folder of the data, or itself",
+        description="folder of the images; by default images/validation or images in the data folder, or itself",
     )
     annotations: Path | None = Field(
         default=None,
-        description="folder of the annotations; by default annotations/validation or annotations in the folder of the "
-        "data, if one is there",
+        description="folder of the annotations; by default annotations/validation or annotations in the data folder, "
+        "if it exists",
     )
     size: int | None = Field(
         default=None,
         ge=0,
         le=4096,
-        description="height and width of the model, that images and annotations are prepared for; 0: taken as "
-        "they are; by default the images' own if all are squares of one size, else 512 as in MLPerf Mobile",
+        description="height and width of the model's input, which images and annotations are prepared for; 0: used "
+        "unchanged; by default the images' size if all are squares of one size, otherwise 512 as in MLPerf Mobile",
     )
 
     @field_validator("size")
     @classmethod
     def _large_enough(cls, size: int | None) -> int | None:
         if size is not None and 0 < size < 8:
-            raise ValueError("size is 8 at least, or 0")
+            raise ValueError("size must be 0, or at least 8")
         return size
 
     @field_validator("images", "annotations")
     @classmethod
     def _absolute(cls, folder: Path | None) -> Path | None:
-        """A plan means the same folder wherever it is run from."""
+        """Make the path absolute, so that a plan means the same folder from any directory."""
         return folder.expanduser().absolute() if folder else None

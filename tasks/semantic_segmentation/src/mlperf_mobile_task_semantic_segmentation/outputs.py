@@ -1,4 +1,4 @@
-"""What models give, as one label a pixel: label maps, whatever type they come in, and scores of the classes."""
+"""Turns outputs into one label per pixel: label maps of any type, and class scores."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from mlperf_mobile.errors import ModelError
 from mlperf_mobile_images.stored import WHOLE_TYPES
 
 LABEL_TYPES = (*WHOLE_TYPES, "float32", "float16")
-"""Of label maps, whose largest score was found inside of the model."""
+"""Types of label maps, from models that choose the class themselves."""
 SCORE_TYPES = ("float32", "float16", "uint8", "int8", "int16", "uint16")
 NONE = 255
-"""The label of a pixel for which the model gave no number."""
+"""The label of a pixel where the model's output is NaN."""
 MAX_CLASSES = 254
 BLOCK = 1 << 19
-"""Bytes of scores that are turned at a time: about what stays in a core's own cache."""
+"""Bytes of scores transposed at a time: about what fits into a core's own cache."""
 
 Array = npt.NDArray[Any]
 Decode = Callable[[Array], bytes]
 
 
 def reading(spec: TensorSpec, *, background: bool) -> Decode | None:
-    """What turns a model's output into a response; None for an output that is neither labels nor scores.
+    """The function that turns a model's output into a response; None if the output is neither labels nor scores.
 
-    Label maps are [1, H, W] or [1, H, W, 1], scores are [1, H, W, C]. The response has one byte a pixel, row by row.
-    Labels with the scale 1 are ``stored - zero_point``; with another scale, which no labels have, they are as stored.
+    Label maps are [1, H, W] or [1, H, W, 1], scores are [1, H, W, C]. The response has one byte per pixel, row by row.
+    Labels with scale 1 are ``stored - zero_point``; with another scale, which labels never need, they are as stored.
 
     Args:
         spec: The output.
-        background: Whether the model's label 0 is none of the classes; if not, it is class 1.
+        background: Whether the model's label 0 means none of the classes; otherwise it is class 1.
 
     Raises:
         ModelError: Scales that no tensor can have.
@@ -51,7 +51,7 @@ def reading(spec: TensorSpec, *, background: bool) -> Decode | None:
 
 
 def _integer_labels(shift: int) -> Decode:
-    """Labels as integers, ``shift`` added; of wide types the lowest byte counts, as in the reference app."""
+    """Integer labels plus ``shift``; wide types are reduced to the lowest byte, as in the reference app."""
     first = shift & 0xFF
 
     def decode(values: Array) -> bytes:
@@ -62,7 +62,7 @@ def _integer_labels(shift: int) -> Decode:
 
 
 def _float_labels(first: int) -> Decode:
-    """Labels as floats, as some backends have them: truncated, then the lowest byte, as in the reference app."""
+    """Floating-point labels, as from some backends: truncated, then the lowest byte, as in the reference app."""
 
     def decode(values: Array) -> bytes:
         with np.errstate(invalid="ignore"):
@@ -78,10 +78,10 @@ def _float_labels(first: int) -> Decode:
 
 
 def _best_labels(spec: TensorSpec, first: int) -> Decode:
-    """The class of the largest score, the first one among equals; a score that is no number never wins.
+    """The class of the largest score, the first one among equals; NaN never wins.
 
-    The same as ``argmax`` over the last axis, where there are numbers. That takes 50 ns a pixel, because it starts anew
-    for each one; here classes are turned into rows, a block at a time, so that all pixels are compared at once:
+    Equal to ``argmax`` over the last axis, NaN aside. ``argmax`` costs 50 ns per pixel, because it starts anew for each
+    one; here a block at a time is transposed, classes into rows, so that all its pixels are compared together:
     benchmarks/scoring_segmentation.py.
     """
     classes = spec.shape[3]

@@ -1,4 +1,4 @@
-"""What this distribution offers."""
+"""The hooks of this distribution."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
     """Offer ADE20K, and the quickstart's data."""
     yield DatasetInfo(
         name="ade20k",
-        summary="images and annotations of ADE20K, prepared at 512x512 or as they are published; 31 classes",
+        summary="images and annotations of ADE20K, prepared at 512x512 or as published; 31 classes",
         dataset=Ref(f"{_PACKAGE}.ade20k:ADE20K"),
         tasks=("semantic_segmentation",),
         options=Ref(f"{_PACKAGE}.options:ADE20KOptions"),
@@ -35,7 +35,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
     )
     yield DatasetInfo(
         name="fashion_masks",
-        summary="250 scenes of 128x128 with clothes of Fashion-MNIST, 10 classes; comes with this package",
+        summary="250 scenes of 128x128 pixels, composed of Fashion-MNIST, 10 classes; packaged",
         dataset=Ref(f"{_PACKAGE}.fashion_masks:FashionMasks"),
         tasks=("semantic_segmentation",),
         needs_path=False,

@@ -1,4 +1,4 @@
-"""How images and annotations of any size get the size of the benchmark: enlarged or reduced to fit, then padded.
+"""Brings images and annotations to the benchmark's size: enlarged or reduced to fit, then padded.
 
 Source: what the reference app's preparation script (datasets/util/ade20k/resize_512_ade20k.py) calls, DeepLab's
 ``preprocess_image_and_label`` without a model variant (TensorFlow Model Garden, research/deeplab/input_preprocess.py,
@@ -14,20 +14,20 @@ import numpy as np
 from mlperf_mobile_images.resize import ROWS, Floats, Indices, Pixels
 
 MEAN_RGB = np.array((123.15, 115.90, 103.06), np.float32)
-"""Images are padded with it; grey ones with the mean of the three."""
+"""Padding of images; for greyscale ones, the mean of the three."""
 IGNORED = 255
-"""Annotations are padded with it: no class, so that nothing is held against the model there."""
+"""Padding of annotations: not a class, so these pixels are ignored."""
 
 
 def fitted_size(height: int, width: int, target: tuple[int, int]) -> tuple[int, int]:
-    """The largest size of the same aspect ratio inside of ``target``, sides rounded up: (height, width)."""
+    """The largest size of the same aspect ratio inside ``target``, sides rounded up: (height, width)."""
     scale = min(np.float32(target[0]) / np.float32(height), np.float32(target[1]) / np.float32(width))
     new_height, new_width = (int(np.ceil(np.float32(size) * scale)) for size in (height, width))
     return min(new_height, target[0]), min(new_width, target[1])
 
 
 def fit_image(pixels: Pixels, target: tuple[int, int]) -> Pixels:
-    """Resize an image to fit into ``target`` and pad it below and on the right; one of that size is left as it is.
+    """Resize an image to fit into ``target`` and pad it below and on the right; an image of that size is unchanged.
 
     Args:
         pixels: uint8 [h, w, 1 or 3].
@@ -50,7 +50,7 @@ def fit_image(pixels: Pixels, target: tuple[int, int]) -> Pixels:
 
 
 def fit_labels(labels: Pixels, target: tuple[int, int]) -> Pixels:
-    """The same for labels, uint8 [h, w]: each one is that of the nearest pixel, and the padding is :data:`IGNORED`."""
+    """The same for labels, uint8 [h, w]: each takes the nearest pixel's label, and the padding is :data:`IGNORED`."""
     if labels.shape == target:
         return labels
     height, width = fitted_size(labels.shape[0], labels.shape[1], target)
@@ -100,7 +100,7 @@ def _scale(size: int, new_size: int) -> np.float32:
 
 
 def _interpolation(size: int, new_size: int) -> tuple[Indices, Indices, Floats]:
-    """For each place in the result the source pixel before it, the one after it, and how far it is on the way."""
+    """For each place in the result the source pixels before and after it, and its fraction of the way between them."""
     place = np.arange(new_size, dtype=np.float32) * _scale(size, new_size)
     before = np.floor(place)
     after = np.minimum(np.ceil(place), np.float32(size - 1))

@@ -19,13 +19,13 @@ from mlperf_mobile_task_semantic_segmentation.preparation import fit_image
 
 
 class SemanticSegmentation:
-    """Official preparation and normalisation; label maps; mIoU."""
+    """The benchmark's preparation and normalisation; label maps; mIoU."""
 
     def __init__(self, options: TaskOptions) -> None:
         self._options = options
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
-        """Check for one image in, and one output of labels or of scores, of the image's aspect ratio."""
+        """Check that the model has one image input, and one output of labels or scores of its aspect ratio."""
         image = ImageInput(inputs, _prepared, official=self._options.quantised_input == "official", hint=_hint(inputs))
         decode = reading(outputs[0], background=self._options.background) if len(outputs) == 1 else None
         if decode is None or not _is_whole(outputs[0], image):
@@ -35,7 +35,7 @@ class SemanticSegmentation:
         return _Codec(image, decode)
 
     def input_shapes(self, inputs: Sequence[TensorSpec], dataset: Dataset) -> Mapping[str, tuple[int, ...]]:
-        """An open input has the size that the data set prepares its images for."""
+        """An open input gets the size that the data set prepares its images for."""
         return size_of_samples(inputs, dataset.sample(0)) if isinstance(dataset, ADE20K) else {}
 
     def metric(self, dataset: Dataset) -> Metric:
@@ -44,15 +44,15 @@ class SemanticSegmentation:
 
 
 def _hint(inputs: Sequence[TensorSpec]) -> str:
-    """What to do about images that are prepared for another size than the model's."""
+    """The hint for images that are prepared for another size than the model's."""
     height, width = inputs[0].shape[1:3] if inputs and len(inputs[0].shape) == 4 else (0, 0)
     if height != width:
-        return "choose a data set that fits the model, with --dataset; --set size=0 takes images as they are"
+        return "choose a data set that fits the model, with --dataset; --set size=0 uses images unchanged"
     return f"--set size={height} prepares images and annotations for the model"
 
 
 def _is_whole(output: TensorSpec, image: ImageInput) -> bool:
-    """Whether an output may be the whole image, at its own resolution or at a lower one."""
+    """Whether an output can cover the whole image, at its resolution or a lower one."""
     height, width = output.shape[1:3]
     return height <= image.height and height * image.width == width * image.height
 
@@ -69,5 +69,5 @@ class _Codec:
         self.recipe = image.recipe("segmentation 1")
 
     def decode(self, outputs: Tensors) -> bytes:
-        """One label a pixel, one byte each, row by row: H x W bytes in the resolution of the output."""
+        """One label per pixel, one byte each, row by row: H x W bytes in the output's resolution."""
         return self._decode(outputs[0])
