@@ -1,1 +1,1 @@
-"""Super resolution: EDSR and models like it."""
+"""Super resolution: EDSR and similar models."""

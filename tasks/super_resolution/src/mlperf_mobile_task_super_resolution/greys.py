@@ -1,10 +1,10 @@
-"""Grey values, 0 to 255, in a model's tensors: how they are stored, and how they are read.
+"""Stores grey values, 0 to 255, in a model's input, and reads them from its output.
 
-Floating-point tensors hold real values, where black and white are those of the task's options: 0 and 255 officially.
-Quantised tensors follow their scale and zero point where these tell real values of that range. Where there are none, or
-where they are of another range (the whole tensor spans less than a sixteenth of it), the official rule holds: uint8 is
-the grey value, int8 is the grey value less 128. With scale 1 and zero point 0 or -128, as official models have them,
-both are the same. int16 and uint16 have no official rule, and need scales that tell. Source of the official rule:
+Floating-point tensors hold real values; the task's options define black and white, officially 0 and 255. Quantised
+tensors follow their scale and zero point if these fit that range. Without a scale, or with one of another range (the
+whole tensor spans less than a sixteenth of it), the official rule holds: uint8 is the grey value, int8 the grey value
+minus 128. With scale 1 and zero point 0 or -128, as in official models, both are the same. int16 and uint16 have no
+official rule, and need scales that fit. Source of the official rule:
 MLPerf Mobile's app, flutter/cpp/datasets/snu_sr.cc.
 """
 
@@ -23,12 +23,12 @@ from mlperf_mobile_task_super_resolution.response import new_response
 
 OUTPUT_TYPES = ("float32", "float16", "uint8", "int8", "int16", "uint16")
 ENDS: dict[Range, tuple[float, float]] = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
-"""Black and white."""
+"""Black and white of each range."""
 BLOCK = 1 << 16
-"""Values that are worked on at a time where there is a temporary: what fits into a core's cache."""
+"""Values processed at a time if a temporary array is needed: what fits into a core's cache."""
 SLACK = 1 / 1024
-"""Grey values added before fractions are cut off where a range is not the official one: k / 255 has to stay k, though
-float32 may hold a little less."""
+"""Grey values added before truncation, in ranges other than the official one: k / 255 must give k, although float32 may
+hold a little less."""
 
 Greys = npt.NDArray[np.uint8]
 Store = Callable[[npt.NDArray[np.generic]], npt.NDArray[np.generic]]
@@ -38,10 +38,10 @@ Read = Callable[[npt.NDArray[np.generic]], bytes]
 def storing(spec: TensorSpec, ends: Range) -> Store:
     """A function of grey values, uint8 or float32 between 0 and 255, [..., 3], to values of the tensor's type.
 
-    Integer types take whole grey values: fractions are cut off.
+    Integer types hold whole grey values: fractions are truncated.
 
     Raises:
-        ModelError: The tensor's scales are none, or tell nothing where they have to.
+        ModelError: The tensor's scales are invalid, or do not fit grey values and the type has no official rule.
     """
     black, white = ENDS[ends]
     if np.issubdtype(spec.dtype, np.floating):
@@ -49,7 +49,7 @@ def storing(spec: TensorSpec, ends: Range) -> Store:
         if ends == "0..255":
             return lambda greys: greys.astype(spec.dtype)
         return lambda greys: (greys.astype(np.float32) * unit + offset).astype(spec.dtype, copy=False)
-    _check_told(spec, ends, "model-input")
+    _check_fits(spec, ends, "model-input")
     tables = [_stored(each, ends) for each in _channels(spec, "model-input")]
     if len(tables) == 1:
         return lambda greys: tables[0][greys.astype(np.uint8)]
@@ -60,14 +60,14 @@ def storing(spec: TensorSpec, ends: Range) -> Store:
 def reading(spec: TensorSpec, ends: Range) -> Read:
     """A function of a tensor to its grey values as bytes, in one pass over the tensor.
 
-    Floating-point values are clipped to 0 and 255 and their fractions cut off; what is no number becomes black.
+    Floating-point values are clipped to 0 and 255 and truncated; NaN becomes black.
 
     Raises:
-        ModelError: The tensor's scales are none, or tell nothing where they have to.
+        ModelError: The tensor's scales are invalid, or do not fit grey values and the type has no official rule.
     """
     if np.issubdtype(spec.dtype, np.floating):
         return _read_official_floats if ends == "0..255" else _read_floats(*ENDS[ends])
-    _check_told(spec, ends, "model-output")
+    _check_fits(spec, ends, "model-output")
     tables = [_greys(each, ends) for each in _channels(spec, "model-output")]
     if len(tables) > 1 or spec.dtype.itemsize > 1:
         return _read_by_channel(tables)
@@ -80,10 +80,10 @@ def reading(spec: TensorSpec, ends: Range) -> Read:
 
 
 def _channels(spec: TensorSpec, code: str) -> list[TensorSpec]:
-    """The spec of each channel where scales differ between them; else the spec alone.
+    """The spec of each channel if scales are per channel; otherwise the spec alone.
 
     Raises:
-        ModelError: ``code``: the scales go along another axis.
+        ModelError: ``code``: the scales are along another axis.
     """
     if not spec.scales:
         return [spec]
@@ -95,8 +95,8 @@ def _channels(spec: TensorSpec, code: str) -> list[TensorSpec]:
     return [TensorSpec(spec.name, spec.shape, spec.dtype, scale, zero_point) for scale, zero_point in each]
 
 
-def _check_told(spec: TensorSpec, ends: Range, code: str) -> None:
-    if spec.dtype.itemsize > 1 and not all(_tells(each, ends) for each in _channels(spec, code)):
+def _check_fits(spec: TensorSpec, ends: Range, code: str) -> None:
+    if spec.dtype.itemsize > 1 and not all(_fits(each, ends) for each in _channels(spec, code)):
         scale = f"the scale {spec.scale:g}, which gives" if spec.quantised else "no scale, and therefore"
         reason = f"tensor {spec.name} {spec} has {scale} no grey values"
         raise ModelError(code, reason, "convert the model with float32, uint8 or int8 images")
@@ -146,7 +146,7 @@ def _read_by(table: bytes) -> Read:
 
 
 def _read_by_channel(tables: list[Greys]) -> Read:
-    """The grey value of each stored one by tables, one for all channels or one for each."""
+    """Looks grey values up in one table for all channels, or in one for each."""
     index = np.dtype(np.uint8) if len(tables[0]) == 256 else np.dtype(np.uint16)
 
     def read(values: npt.NDArray[np.generic]) -> bytes:
@@ -160,8 +160,8 @@ def _read_by_channel(tables: list[Greys]) -> Read:
 
 
 def _stored(spec: TensorSpec, ends: Range) -> npt.NDArray[np.generic]:
-    """What stands for each grey value, [256] of the tensor's type."""
-    if not _tells(spec, ends):
+    """The stored value of each grey value, [256] of the tensor's type."""
+    if not _fits(spec, ends):
         return _official(spec)
     black, white = ENDS[ends]
     real = black + np.arange(256) * (white - black) / 255
@@ -171,16 +171,16 @@ def _stored(spec: TensorSpec, ends: Range) -> npt.NDArray[np.generic]:
 
 
 def _greys(spec: TensorSpec, ends: Range) -> Greys:
-    """The grey value that each stored one stands for, [256] or [65536] by its bits; the nearest one."""
+    """The nearest grey value of each stored value, [256] or [65536] by its bits."""
     every = np.arange(1 << 8 * spec.dtype.itemsize).astype(f"u{spec.dtype.itemsize}")
-    if not _tells(spec, ends):
+    if not _fits(spec, ends):
         return _official(spec).view(np.uint8)
     black, white = ENDS[ends]
     real = spec.scale * (every.view(spec.dtype).astype(np.float64) - spec.zero_point)
     return np.clip(np.rint((real - black) * 255 / (white - black)), 0, 255).astype(np.uint8)
 
 
-def _tells(spec: TensorSpec, ends: Range) -> bool:
+def _fits(spec: TensorSpec, ends: Range) -> bool:
     black, white = ENDS[ends]
     limits = np.iinfo(spec.dtype.name)
     return 1 / 16 <= spec.scale * (int(limits.max) - int(limits.min)) / (white - black) < math.inf

@@ -1,4 +1,4 @@
-"""PSNR: how near the images are to those of high resolution, in dB; beside it SSIM."""
+"""PSNR of the images against those of high resolution, in dB, and SSIM."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from mlperf_mobile_images.image import Image
 from mlperf_mobile_task_super_resolution.ssim import TAPS, ssim
 
 MOST = 100.0
-"""dB that one image counts at most: that of an image without any error has no end, and no mean would be left."""
+"""Most dB that one image counts: an image without any error has infinite PSNR, which would make the mean infinite."""
 ROWS = 64
-"""Of an image, compared at a time."""
+"""Rows of an image compared at a time."""
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -24,7 +24,7 @@ class PSNR:
     """Scores images as bytes against the data set's high-resolution images.
 
     Raises:
-        DataError: The data set has none; told here, before the first image is inferred.
+        DataError: The data set has none; raised here, before the first inference.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -50,10 +50,10 @@ class PSNR:
             self._similarities.append(ssim(image, pixels))
 
     def score(self) -> Score:
-        """The mean of the images' PSNR.
+        """The mean PSNR of the images.
 
-        Its details: the lowest one, how many images have no error at all, and the mean SSIM of those that are large
-        enough for it.
+        Details: the lowest PSNR, the number of images without any error, and the mean SSIM of the images that are large
+        enough.
         """
         count = len(self._decibels)
         details: dict[str, float] = {"identical": self._identical}
@@ -73,7 +73,7 @@ class PSNR:
 
 
 def squared_error(one: Bytes, other: Bytes) -> int:
-    """The sum of all squared differences, exactly."""
+    """The exact sum of all squared differences."""
     total = 0
     for top in range(0, len(one), ROWS):
         difference = np.subtract(one[top : top + ROWS], other[top : top + ROWS], dtype=np.int32)
@@ -83,7 +83,7 @@ def squared_error(one: Bytes, other: Bytes) -> int:
 
 
 def psnr(mean_squared_error: float) -> float:
-    """``10 log10(255² / error)`` in dB, and :data:`MOST` at most; equal images have :data:`MOST`."""
+    """``10 log10(255² / error)`` in dB, at most :data:`MOST`, which equal images have."""
     if mean_squared_error <= 0:
         return MOST
     return min(MOST, 10 * math.log10(255**2 / mean_squared_error))

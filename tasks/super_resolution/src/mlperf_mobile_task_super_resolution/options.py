@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Range = Literal["0..255", "0..1", "-1..1"]
-"""What black and white are in a model's real values."""
+"""Black and white in a model's real values."""
 
 
 class _Options(BaseModel):
@@ -16,7 +16,7 @@ class _Options(BaseModel):
 
 
 class TaskOptions(_Options):
-    """Of ``super_resolution``."""
+    """Options of ``super_resolution``."""
 
     input_range: Range = Field(default="0..255", description="black and white in the real values of the model's input")
     output_range: Range = Field(
@@ -25,17 +25,17 @@ class TaskOptions(_Options):
 
 
 class PairsOptions(_Options):
-    """Of ``snu_sr``."""
+    """Options of ``snu_sr``."""
 
     high: Path | None = Field(
         default=None,
-        description="folder of the high-resolution images; by default hr in the folder of the data, if one is there",
+        description="folder of the high-resolution images; by default hr in the data folder, if it exists",
     )
-    width: int = Field(default=960, ge=1, le=16384, description="of the low-resolution images, where they are .rgb8")
-    height: int = Field(default=540, ge=1, le=16384, description="of the low-resolution images, where they are .rgb8")
+    width: int = Field(default=960, ge=1, le=16384, description="of low-resolution images that are .rgb8 files")
+    height: int = Field(default=540, ge=1, le=16384, description="of low-resolution images that are .rgb8 files")
 
     @field_validator("high")
     @classmethod
     def _absolute(cls, high: Path | None) -> Path | None:
-        """A plan means the same folder wherever it is run from."""
+        """Make the path absolute, so that a plan means the same folder from any directory."""
         return high.expanduser().absolute() if high else None

@@ -1,4 +1,4 @@
-"""Folders of image pairs: low resolution, and the same images in high resolution, as of SNU-SR or DIV2K."""
+"""Folders of image pairs: low resolution, and the same images in high resolution, such as SNU-SR or DIV2K."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlperf_mobile_task_super_resolution.names import mispaired_files, pair
 from mlperf_mobile_task_super_resolution.options import PairsOptions
 
 LOW, HIGH = "lr", "hr"
-"""The folders' names, as the reference app's data set has them."""
+"""The folders' names in the reference app's data set."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,11 +23,11 @@ class LowResolution(Image):
     """A low-resolution image that is never resized."""
 
     high: Size | None = None
-    """Height and width of the image's high-resolution partner, where there is one."""
+    """Height and width of its high-resolution image; None without one."""
 
 
 class Pairs(ImageFiles):
-    """Image pairs, read when they are asked for; without high-resolution images, for performance runs only.
+    """Image pairs, decoded on demand; without high-resolution images it supports performance runs only.
 
     Args:
         path: A folder with ``lr`` and ``hr`` in it, or the folder of the low-resolution images itself.
@@ -35,7 +35,7 @@ class Pairs(ImageFiles):
     """
 
     def __init__(self, path: Path | None, options: PairsOptions) -> None:
-        hint = "--set width=W and --set height=H tell the size of .rgb8 images"
+        hint = "--set width=W and --set height=H set the size of .rgb8 images"
         self._raw = RawSize(options.height, options.width, hint)
         low, high = path, options.high
         if path and (path / LOW).is_dir():
@@ -45,13 +45,13 @@ class Pairs(ImageFiles):
         self._high = pair(self._files, image_files(high)) if high else None
         wrong = mispaired_files(self._files, self._high) if self._high else None
         self.warnings = [f"images are paired in order, such as {wrong}; give them the same names"] if wrong else []
-        """That images are paired in order where their names have other numbers."""
+        """A warning if images are paired in order although numbered names differ."""
 
     def sample(self, index: int) -> LowResolution:
         """The low-resolution image.
 
         Raises:
-            DataError: It cannot be read, or its partner is not a whole number of times as large.
+            DataError: It cannot be read, or its high-resolution image is not an integer multiple of its size.
         """
         path = self._files[index]
         pixels = self._raw.shaped(read_image(path)).pixels
@@ -59,7 +59,7 @@ class Pairs(ImageFiles):
         return LowResolution(pixels, str(path), prepared=True, high=high)
 
     def fingerprint(self, index: int) -> bytes:
-        """Of the low-resolution image's file, and of its size where only the options tell it."""
+        """Digest of the low-resolution image's file, and of its size if that is set by options."""
         path = self._files[index]
         size = (self._raw.height, self._raw.width) if is_raw(path) else ()
         return hashlib.sha256(file_fingerprint(path) + repr(size).encode()).digest()
@@ -81,7 +81,7 @@ class Pairs(ImageFiles):
         return Image(image.pixels.reshape(*size, 3), str(path))
 
     def _high_size(self, index: int, low: Size) -> Size:
-        """Height and width of a pair's larger image, which are a multiple of the smaller one's."""
+        """Height and width of a pair's larger image, checked to be a multiple of the smaller one's."""
         assert self._high is not None
         path = self._high[index]
         if is_raw(path):
@@ -95,5 +95,5 @@ class Pairs(ImageFiles):
             size_text, fits = f"is {size[1]}x{size[0]}", size == (factor * low[0], factor * low[1])
         if not fits or factor < 2:
             reason = f"{path} {size_text}, {self._files[index]} is {low[1]}x{low[0]}"
-            raise DataError("pair-sizes", reason, "a pair's larger image is 2, 3, … times as high and as wide")
+            raise DataError("pair-sizes", reason, "a pair's larger image must be 2, 3, … times as high and as wide")
         return size

@@ -1,4 +1,4 @@
-"""The pairs that come with this package, cut out of photographs in the public domain."""
+"""The packaged pairs, cropped from photographs in the public domain."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from mlperf_mobile_task_super_resolution.options import PairsOptions
 from mlperf_mobile_task_super_resolution.pairs import Pairs
 
 SHA256 = "95079bdd559cda497fa7c128f3e95850b9a750c7cda47736308639b901c5fe29"
-"""Of the packaged folder, see :func:`mlperf_mobile_images.packaged.folder_digest`."""
+"""Digest of the packaged folder, see :func:`mlperf_mobile_images.packaged.folder_digest`."""
 
 
 class PhotoPairs(Pairs):
     """25 images of 128x128 and 256x256 pixels; see quickstart/README.md.
 
     Args:
-        path: A folder with such folders ``lr`` and ``hr``; by default those of this package, checked by their sha256.
+        path: A folder with folders ``lr`` and ``hr``; by default the packaged one, checked by sha256.
         options: None.
     """
 

@@ -1,4 +1,4 @@
-"""What this distribution offers."""
+"""The hooks of this distribution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def mlperf_mobile_tasks() -> Iterable[TaskInfo]:
     """Offer the task."""
     yield TaskInfo(
         name="super_resolution",
-        summary="an image, several times as large; PSNR in dB",
+        summary="an image enlarged by an integer factor; PSNR in dB",
         task=Ref(f"{_PACKAGE}.task:SuperResolution"),
         settings=f"{_PACKAGE}:task.yaml",
         options=Ref(f"{_PACKAGE}.options:TaskOptions"),
@@ -27,7 +27,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
     """Offer folders of image pairs, and the quickstart's data."""
     yield DatasetInfo(
         name="snu_sr",
-        summary="two folders of images, low and high resolution, as of SNU-SR or DIV2K",
+        summary="two folders of images, low and high resolution, such as SNU-SR or DIV2K",
         dataset=Ref(f"{_PACKAGE}.pairs:Pairs"),
         tasks=("super_resolution",),
         options=Ref(f"{_PACKAGE}.options:PairsOptions"),
@@ -35,7 +35,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
     )
     yield DatasetInfo(
         name="photo_pairs",
-        summary="25 pairs of 128x128 and 256x256 pixels, of photographs in the public domain; comes with this package",
+        summary="25 pairs of 128x128 and 256x256 pixels, from photographs in the public domain; packaged",
         dataset=Ref(f"{_PACKAGE}.photo_pairs:PhotoPairs"),
         tasks=("super_resolution",),
         needs_path=False,

@@ -1,4 +1,4 @@
-"""Bytes that are written once: a response that numpy fills in place, and that is bytes without a second copy."""
+"""Responses that numpy fills in place, so that they become bytes without a second copy."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _address = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object)(("PyBytes_AsStri
 def new_response(size: int) -> tuple[bytes, npt.NDArray[np.uint8]]:
     """New bytes, and the array that fills them.
 
-    C's interface of Python allows to write into bytes made without contents (``PyBytes_FromStringAndSize(NULL, size)``)
-    until somebody else sees them: so fill the array at once, drop it, and hand the bytes out then. ``tobytes`` of an
-    array would copy a response of 6 MB once more.
+    Python's C API allows writing into bytes created without contents (``PyBytes_FromStringAndSize(NULL, size)``) until
+    other code sees them: so fill the array first, drop it, and only then return the bytes. An array's ``tobytes``
+    would copy a response of 6 MB once more.
 
     Args:
-        size: At least 2; Python shares shorter bytes between all who have them.
+        size: At least 2, because Python shares shorter bytes objects.
     """
     if size < 2:
         raise ValueError(f"a response of {size} bytes cannot be filled")

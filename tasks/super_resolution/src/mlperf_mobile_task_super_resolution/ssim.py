@@ -1,4 +1,4 @@
-"""Structural similarity, as Wang, Bovik, Sheikh and Simoncelli define it.
+"""Structural similarity, as defined by Wang, Bovik, Sheikh and Simoncelli.
 
 Source: "Image Quality Assessment: From Error Visibility to Structural Similarity", IEEE Transactions on Image
 Processing 13(4), 2004; its constants: a Gaussian window of 11x11 with standard deviation 1.5, K1 = 0.01, K2 = 0.03.
@@ -14,8 +14,8 @@ TAPS = 11
 SIGMA = 1.5
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 TILE = 32
-"""Windows that are worked on at a time, in height and width: what they need stays in the processor's caches, and their
-matrix products are so small that no library spreads them over threads, which wait for each other on a busy machine."""
+"""Windows processed at a time, in height and width: their data stay in the processor's caches, and their products are
+too small for libraries to spread over threads, which would wait for each other on a busy machine."""
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -25,8 +25,8 @@ def ssim(one: Bytes, other: Bytes) -> float:
     """The mean structural similarity of two images, in float64.
 
     Args:
-        one: uint8 [height, width, channels], height and width 11 at least.
-        other: The same.
+        one: uint8 [height, width, channels], height and width at least 11.
+        other: An image of the same shape.
 
     Returns:
         1 for equal images.
@@ -64,7 +64,7 @@ def _weighted_means(maps: Floats) -> Floats:
 
 
 def _band(size: int) -> Floats:
-    """The window's weights on the diagonals of [size, size + 10], so that a matrix product is a filter."""
+    """The window's weights on the diagonals of [size, size + 10], so that a matrix product filters."""
     weights = np.exp(-((np.arange(TAPS) - TAPS // 2) ** 2) / (2 * SIGMA**2))
     weights /= weights.sum()
     band = np.zeros((size, size + TAPS - 1))

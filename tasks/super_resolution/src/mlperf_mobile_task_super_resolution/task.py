@@ -1,4 +1,4 @@
-"""The task: one image in, the same image several times as large out."""
+"""The task: one image in, the same image enlarged by an integer factor out."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from mlperf_mobile_task_super_resolution.pairs import LowResolution
 
 
 class SuperResolution:
-    """Images as they are in, images as bytes out; PSNR."""
+    """Unprocessed images in, images as bytes out; PSNR."""
 
     def __init__(self, options: TaskOptions) -> None:
         self._options = options
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
-        """Check for one image in, [1, H, W, 3], and one out, [1, sH, sW, 3], for a whole number s from 2 on."""
+        """Check for one image input, [1, H, W, 3], and one output, [1, sH, sW, 3], with an integer s of at least 2."""
         return _Codec(inputs, outputs, self._options)
 
     def input_shapes(self, inputs: Sequence[TensorSpec], dataset: Dataset) -> Mapping[str, tuple[int, ...]]:
-        """An open input has the size of the pairs' images, which are never resized."""
+        """An open input gets the size of the pairs' images, which are never resized."""
         sample = dataset.sample(0)
         return size_of_samples(inputs, sample) if isinstance(sample, LowResolution) else {}
 
@@ -58,15 +58,15 @@ class _Codec:
         self.recipe = self._image.recipe(f"super-resolution 1, {stored}")
 
     def encode(self, sample: object) -> Tensors:
-        """The image's values; only those of a plain folder are resized, by the benchmark's bilinear method.
+        """The image's values; only images of a plain folder are resized, by the benchmark's bilinear method.
 
         Raises:
-            DataError: It is no image, or one of a pair that is not of the model's sizes.
+            DataError: It is not an image, or belongs to a pair that does not have the model's sizes.
         """
         if isinstance(sample, LowResolution) and sample.high not in (None, self._size):
             (high, wide), (height, width) = sample.high, self._size
             reason = f"the high-resolution image of {sample.source} is {wide}x{high}, the model gives {width}x{height}"
-            raise DataError("image-size", reason, "choose the data set that fits the model, or the other way round")
+            raise DataError("image-size", reason, "choose a data set that fits the model, or another --model")
         return self._image.encode(sample)
 
     def decode(self, outputs: Tensors) -> bytes:
