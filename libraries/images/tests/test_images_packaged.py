@@ -37,6 +37,6 @@ def test_a_changed_folder_is_noticed(tmp_path, monkeypatch):
     before = packaged.folder_digest(place)
     assert packaged.packaged_folder("some_package", "data", before) == place
     (place / "b" / "c").write_bytes(b"abd")
-    with pytest.raises(DataError, match="is not what was packaged") as caught:
+    with pytest.raises(DataError, match="differs from the packaged folder") as caught:
         packaged.packaged_folder("some_package", "data", before)
     assert caught.value.code == "data-damaged"

@@ -34,7 +34,7 @@ def test_a_raw_image_of_another_size(tmp_path):
     path = tmp_path / "a.rgb8"
     path.write_bytes(bytes(23))
     for read in (lambda: SIZE.image_size(path), lambda: SIZE.shaped(read_image(path))):
-        with pytest.raises(DataError, match=r"23 bytes, an image of 4x2 has 24") as caught:
+        with pytest.raises(DataError, match=r"23 bytes, not the 24 of a 4x2 image") as caught:
             read()
         assert (caught.value.code, caught.value.hint) == ("image-size", "set the size")
 

@@ -12,30 +12,30 @@ from mlperf_mobile_images.image import SUFFIXES, Image, read_image
 
 
 def image_files(folder: Path | None, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
-    """The images in a folder by the byte order of their names, as the reference app sorts them.
+    """The images in a folder in the byte order of their names, as the reference app sorts them.
 
-    A link that leads nowhere counts as an image, so that it is told when it is read and moves no other image's place.
+    A dangling link counts as an image, so that reading it is an error and other images keep their places.
 
     Raises:
-        DataError: There is no such folder, it cannot be listed, or no image is in it.
+        DataError: The folder does not exist, cannot be listed, or has no images.
     """
     if folder is None or not folder.is_dir():
-        raise DataError("data-missing", f"{folder} is not a folder of images", "give it with --data-path DIR")
+        raise DataError("data-missing", f"{folder} is not a folder of images", "give one with --data-path DIR")
     try:
         with os.scandir(folder) as entries:
             names = [e.name for e in entries if Path(e.name).suffix.lower() in suffixes and not e.is_dir()]
     except OSError as error:
         raise DataError("data-missing", f"cannot list {folder}: {error.strerror}", "check --data-path") from error
     if not names:
-        raise DataError("data-empty", f"no images in {folder}", f"it should hold {', '.join(sorted(suffixes))} files")
+        raise DataError("data-empty", f"no images in {folder}", f"it must contain {', '.join(sorted(suffixes))} files")
     return [folder / name for name in sorted(names, key=os.fsencode)]
 
 
 def file_fingerprint(path: Path) -> bytes:
-    """SHA-256 of a file, with its suffix, which decides how it is read.
+    """SHA-256 of a file and of its suffix, which selects the decoder.
 
     Raises:
-        DataError: It cannot be read.
+        DataError: The file cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -47,13 +47,13 @@ def file_fingerprint(path: Path) -> bytes:
 
 
 class ImageFiles:
-    """The images of a folder in the order of their names, each read when it is needed: what data sets build on.
+    """The images of a folder in the order of their names, decoded on demand; a base for data sets.
 
     Args:
         folder: Where the images are.
 
     Raises:
-        DataError: There is no such folder, or no image is in it.
+        DataError: The folder does not exist, or has no images.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -68,11 +68,11 @@ class ImageFiles:
         return read_image(self._files[index])
 
     def fingerprint(self, index: int) -> bytes:
-        """Of the image's file."""
+        """Digest of the image's file."""
         return file_fingerprint(self._files[index])
 
     def unlabelled(self, missing: str, remedy: str) -> DataError:
-        """The error of a truth that is not there: these images have no ``missing``, and ``remedy`` gives them some."""
+        """The error for a truth that is not available: the images have no ``missing``; ``remedy`` adds it."""
         hint = f"{remedy}, or measure with --mode performance"
         return DataError("no-labels", f"the images in {self._folder} have no {missing}", hint)
 
@@ -89,7 +89,7 @@ class ImageFolder(ImageFiles):
         super().__init__(path)
 
     def truth(self, index: int) -> object:
-        """Nothing is known about these images.
+        """Not available.
 
         Raises:
             DataError: Always.

@@ -1,4 +1,4 @@
-"""The header of an image file, read without decoding it: size and EXIF orientation."""
+"""Reads size and EXIF orientation of an image file without decoding it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mlperf_mobile.errors import DataError
 from mlperf_mobile_images.image import PILLOWS_ERRORS, is_raw, read_image
 
 ORIENTATION = 0x0112
-"""EXIF's tag: 1 upright, 2 to 4 mirrored or upside down, 5 to 8 on its side."""
+"""EXIF's tag: 1 upright, 2 to 4 mirrored or upside down, 5 to 8 rotated by 90 degrees."""
 SHORT = 3
 """The type of its value, uint16."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Height and width of the stored pixels; ``turned`` where the file asks viewers to turn or mirror them."""
+    """Height and width of the stored pixels; ``turned`` if the file asks viewers to rotate or mirror them."""
 
     height: int
     width: int
@@ -31,21 +31,21 @@ def read_header(path: Path) -> Header:
     """The header of a ``.jpg``, ``.jpeg`` or ``.png`` file.
 
     Raises:
-        DataError: It is no such image; names it.
+        DataError: It is not such an image; the message names it.
     """
     try:
         with Pillow.open(path, formats=("JPEG", "PNG")) as image:
             turned = _orientation(image.info.get("exif", b"")) in range(2, 9)
             return Header(image.height, image.width, turned)
     except PILLOWS_ERRORS:
-        pixels = read_image(path).pixels  # says what is wrong
+        pixels = read_image(path).pixels  # reports what is wrong
         return Header(pixels.shape[0], pixels.shape[1])
 
 
 def turned_images(files: Iterable[Path]) -> str:
     """A warning about files with an EXIF orientation, which the reference app ignores; empty if there are none.
 
-    Files that cannot be read are left to whoever reads them.
+    Unreadable files are skipped here; reading them reports the error.
     """
     found = []
     for path in files:
@@ -61,9 +61,9 @@ def turned_images(files: Iterable[Path]) -> str:
 
 
 def _orientation(exif: bytes) -> int:
-    """The orientation in a block of EXIF, which may hold anything: 1 where there is none.
+    """The orientation in an untrusted EXIF block; 1 if there is none.
 
-    Source: EXIF 2.3, 4.5 and 4.6; TIFF 6.0, section 2: byte order, place of the first directory, entries of 12 bytes.
+    Source: EXIF 2.3, 4.5 and 4.6; TIFF 6.0, section 2: byte order, offset of the first directory, entries of 12 bytes.
     """
     data = exif.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])

@@ -1,4 +1,4 @@
-"""Images as data sets give them, read from files that may be anything."""
+"""The images of data sets, read from untrusted files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlperf_mobile.errors import DataError
 
 SUFFIXES = frozenset({".rgb8", ".jpg", ".jpeg", ".png"})
 MAX_PIXELS = 64_000_000
-"""Of one image; larger ones are refused before they are decoded."""
+"""Largest image; larger ones are rejected before they are decoded."""
 MAX_RAW_BYTES = 3 * MAX_PIXELS
 PILLOWS_ERRORS = (
     OSError,
@@ -33,16 +33,16 @@ PILLOWS_ERRORS = (
 class Image:
     """One image.
 
-    ``pixels`` is uint8, [height, width, channels]; or flat, for a raw file whose height and width only the model knows.
+    ``pixels`` is uint8, [height, width, channels]; or flat, for a raw file whose size follows from the model.
     A ``prepared`` image already has the model's size, and is neither resized nor cropped.
 
     Raises:
-        DataError: The pixels are not such an array, or there are none.
+        DataError: The pixels are not such an array, or it is empty.
     """
 
     pixels: npt.NDArray[np.uint8]
     source: str
-    """What messages call it: a file, or a record of one."""
+    """Its name in messages: a file, or a record in one."""
     prepared: bool = False
 
     def __post_init__(self) -> None:
@@ -55,12 +55,12 @@ class Image:
 def read_image(path: Path) -> Image:
     """Read a ``.jpg``, ``.jpeg``, ``.png`` or ``.rgb8`` file.
 
-    JPEG is decoded in full size with the accurate integer transform (libjpeg's ISLOW), as the reference app does;
-    grey, CMYK, palette and 16-bit images become three 8-bit channels, an alpha channel is dropped, and an orientation
-    noted in the file is ignored. A ``.rgb8`` file holds height x width x 3 bytes and nothing else.
+    JPEG is decoded in full size with the accurate integer transform (libjpeg's ISLOW), as in the reference app.
+    Grey, CMYK, palette and 16-bit images become three 8-bit channels; an alpha channel and an EXIF orientation are
+    ignored. A ``.rgb8`` file holds height x width x 3 bytes and nothing else.
 
     Raises:
-        DataError: The file is missing, damaged, too large, or not an image; names it.
+        DataError: The file is missing, damaged, too large, or not an image; the message names it.
     """
     with decoding(path):
         if is_raw(path):
@@ -83,11 +83,11 @@ def is_raw(path: Path) -> bool:
 
 @contextmanager
 def decoding(path: Path, kind: str = "image") -> Iterator[None]:
-    """Report whatever Pillow raises in this block as a DataError about ``path``.
+    """Turn Pillow's errors in this block into a DataError about ``path``.
 
     Args:
-        path: The file that is being read.
-        kind: What it holds; the errors' codes are ``KIND-missing`` and ``KIND-damaged``.
+        path: The file to read.
+        kind: Its content; the error codes are ``KIND-missing`` and ``KIND-damaged``.
 
     Raises:
         DataError: The file is missing, or cannot be decoded.
@@ -113,9 +113,9 @@ def _three_channels(image: Pillow.Image) -> npt.NDArray[np.uint8]:
 
 
 def _rgb_of_inks(inks: npt.NDArray[np.uint8], *, inverted: bool) -> npt.NDArray[np.uint8]:
-    """RGB out of CMYK as the reference app's decoder has it (TensorFlow, core/lib/jpeg/jpeg_mem.cc).
+    """RGB from CMYK as in the reference app's decoder (TensorFlow, core/lib/jpeg/jpeg_mem.cc).
 
-    Pillow inverts the inks of every CMYK JPEG; only files with Adobe's marker hold them inverted.
+    Pillow inverts the inks of every CMYK JPEG; only files with Adobe's marker store them inverted.
     """
     paper = 255 - inks.astype(np.uint16) if inverted else inks.astype(np.uint16)
     return (paper[:, :, :3] * paper[:, :, 3:] // 255).astype(np.uint8)

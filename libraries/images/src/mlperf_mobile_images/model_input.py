@@ -1,4 +1,4 @@
-"""The image input of a model: what it must look like, and how a sample becomes it."""
+"""A model's image input: checks it, and turns samples into its tensor."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ INPUT_TYPES = ("float32", "float16", "uint8", "int8", "int16", "uint16")
 
 Values = npt.NDArray[np.generic]
 Prepare = Callable[[Pixels, int, int, np.dtype[np.generic]], Values]
-"""(pixels, height, width, dtype) of any image to [height, width, channels] of the model's type."""
+"""From (pixels, height, width, dtype) of any image to [height, width, channels] of the model's type."""
 
 
 def describe(specs: Sequence[TensorSpec]) -> str:
-    """Tensors as messages name them."""
+    """Tensors as shown in messages."""
     return ", ".join(f"{spec.name} {spec}" for spec in specs) or "nothing"
 
 
@@ -31,15 +31,15 @@ class ImageInput:
 
     Args:
         inputs: All inputs of the model.
-        prepare: Makes the model's values out of an image of any size: of its type by the benchmark's rule, or float32
-            from -1 to 1 where the input's scales decide (:mod:`mlperf_mobile_images.stored`).
-        prepared: Makes them out of an image that already has the model's size.
-        official: The benchmark's rule holds for uint8 and int8 in any case.
+        prepare: Turns an image of any size into the model's values: of its type by the benchmark's rule, or float32
+            from -1 to 1 if the input's scales decide (:mod:`mlperf_mobile_images.stored`).
+        prepared: The same for an image that already has the model's size.
+        official: Always use the benchmark's rule for uint8 and int8.
         ready: ``prepare`` and ``prepared`` make what the tensor stores, by rules of their own.
-        hint: What to do about prepared images of another size.
+        hint: The hint of the error for prepared images of another size.
 
     Raises:
-        ModelError: The model takes something else.
+        ModelError: The model's inputs are different.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class ImageInput:
         self._stored = f" {inputs[0].quantisation}" if self._store else ""
 
     def recipe(self, preparation: str) -> str:
-        """What :meth:`encode`'s result depends on besides the sample, as a key of encoded samples kept on disk.
+        """Everything that :meth:`encode`'s result depends on besides the sample: a key for encoded samples on disk.
 
         Args:
-            preparation: Name and version of what ``prepare`` does: a change of its results needs another one.
+            preparation: Name and version of ``prepare``; a change of its results needs a new version.
         """
         return f"{preparation}: {self.dtype.name}[1,{self.height},{self.width},{self.channels}]{self._stored}"
 
@@ -76,7 +76,7 @@ class ImageInput:
         """The sample as the model's input tensor.
 
         Raises:
-            DataError: It is not an image, or one that cannot become the input.
+            DataError: It is not an image, or does not fit the input.
         """
         if not isinstance(sample, Image):
             reason = f"the data set gives {type(sample).__name__}, the task takes images"
@@ -103,11 +103,11 @@ class ImageInput:
 
 
 def size_of_samples(inputs: Sequence[TensorSpec], sample: object) -> dict[str, tuple[int, ...]]:
-    """The shape of a model's one image input, where it is that of the samples, by the input's name.
+    """The shape of a model's only image input if it follows the samples, by the input's name; otherwise empty.
 
     Args:
         inputs: All inputs of the model; sizes may be open.
-        sample: One of samples that have one size, and are not resized.
+        sample: A sample of a data set whose samples have one size, and are not resized.
     """
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or not isinstance(sample, Image) or sample.pixels.ndim != 3:
         return {}

@@ -21,10 +21,10 @@ def normalise(
     Args:
         values: An array of any shape.
         dtype: float32, float16, uint8 or int8.
-        overwrite: Float32 values may be overwritten; new memory for a large image costs as much as the arithmetic.
+        overwrite: May overwrite float32 values, because new memory for a large image costs as much as the arithmetic.
 
     Raises:
-        ValueError: Another type.
+        ValueError: ``dtype`` is another type.
     """
     if dtype == np.float16:
         return normalise(values, np.dtype(np.float32), overwrite=overwrite).astype(np.float16)

@@ -10,10 +10,10 @@ NUMBERED = re.compile(r"(.*?)([0-9]{1,18})", re.DOTALL)
 
 
 def misnumbered(names: Sequence[str]) -> tuple[int, int] | None:
-    """The first place whose file is numbered otherwise, from 0, and that number; None where names tell nothing else.
+    """The first place, from 0, where a file's number disagrees, and the number; None if all agree or have none.
 
-    Names tell something if they are alike but for a number at the end, suffix aside: ``val_00000007.JPEG``. They agree
-    with the order if the numbers run from 0 or from 1 without a gap.
+    Names have numbers if they differ only in a number at the end, suffix aside: ``val_00000007.JPEG``. They agree with
+    the order if the numbers run from 0 or from 1 without a gap.
     """
     numbers = _numbers(names)
     if numbers is None:
@@ -24,7 +24,7 @@ def misnumbered(names: Sequence[str]) -> tuple[int, int] | None:
 
 
 def mispaired(ones: Sequence[str], others: Sequence[str]) -> int | None:
-    """The first place where two lists of numbered names go apart; None where they run side by side or tell nothing."""
+    """The first place where two lists of numbered names diverge; None if they run in parallel or have no numbers."""
     here, there = _numbers(ones), _numbers(others)
     if here is None or there is None:
         return None

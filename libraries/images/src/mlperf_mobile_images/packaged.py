@@ -1,4 +1,4 @@
-"""Folders of data that come with a package, checked before they are used."""
+"""Packaged folders of data, checked before use."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ def packaged_folder(package: str, name: str, sha256: str) -> Path:
     """The folder ``name`` of an installed package.
 
     Args:
-        package: Its import name.
-        name: The folder's path in it.
-        sha256: Of the folder, see :func:`folder_digest`.
+        package: The package's import name.
+        name: The folder's path in the package.
+        sha256: The expected :func:`folder_digest`.
 
     Raises:
-        DataError: It is not what was packaged.
+        DataError: The folder was changed.
     """
     folder = Path(str(files(package).joinpath(name)))
     if folder_digest(folder) != sha256:
-        reason = f"{folder} is not what was packaged: its sha256 differs"
+        reason = f"{folder} differs from the packaged folder (sha256)"
         raise DataError("data-damaged", reason, "reinstall the package")
     return folder
 
@@ -30,7 +30,7 @@ def packaged_folder(package: str, name: str, sha256: str) -> Path:
 def folder_digest(folder: Path) -> str:
     """SHA-256 of the lines ``sha256  path`` of all files in a folder, sorted by path relative to it.
 
-    It is what ``find * ! -type d | LC_ALL=C sort | xargs sha256sum | sha256sum`` prints.
+    The same as ``find * ! -type d | LC_ALL=C sort | xargs sha256sum | sha256sum``.
 
     Raises:
         DataError: A file cannot be read.

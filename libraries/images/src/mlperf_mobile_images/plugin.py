@@ -1,4 +1,4 @@
-"""What this distribution offers: a data set for every image task."""
+"""The hook of this distribution: a data set for every image task."""
 
 from __future__ import annotations
 

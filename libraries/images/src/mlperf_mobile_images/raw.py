@@ -1,4 +1,4 @@
-"""Raw images, ``.rgb8``: height x width x 3 bytes, whose size only a data set's options tell."""
+"""Raw images, ``.rgb8``: height x width x 3 bytes, whose size is set by a data set's options."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class RawSize:
-    """Height and width of a data set's raw images; ``hint`` says which options set them."""
+    """Height and width of a data set's raw images; ``hint`` names the options that set them."""
 
     height: int
     width: int
@@ -47,7 +47,7 @@ class RawSize:
     def _check(self, source: str, size: int) -> None:
         expected = 3 * self.height * self.width
         if size != expected:
-            reason = f"{source} has {size} bytes, an image of {self.width}x{self.height} has {expected}"
+            reason = f"{source} has {size} bytes, not the {expected} of a {self.width}x{self.height} image"
             raise DataError("image-size", reason, self.hint)
 
 

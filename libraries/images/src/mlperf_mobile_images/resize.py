@@ -1,4 +1,4 @@
-"""Legacy bilinear resizing, and the sizes that the benchmark asks for.
+"""Legacy bilinear resizing, and the sizes that the benchmark requires.
 
 Source of every formula: TensorFlow Lite, tools/evaluation/stages/image_preprocessing_stage.{h,cc} and
 kernels/internal/reference/resize_bilinear.h, as MLPerf Mobile's app calls them (flutter/cpp/datasets).
@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 ROWS = 256
-"""Rows that are resized at a time: few enough to bound memory, and enough for threads not to wait for each other.
+"""Rows resized at a time: few enough to bound memory, enough to keep threads from waiting for each other.
 
-A thread gives up the interpreter's lock in every operation of numpy, and then may have to wait until it is free again.
+A thread releases the interpreter's lock in every numpy operation, and may then have to wait for it.
 """
 
 Pixels = npt.NDArray[np.uint8]
@@ -35,12 +35,12 @@ def aspect_preserving_size(height: int, width: int, target_height: int, target_w
 
 
 def crop_start(size: int, crop: int) -> int:
-    """Where a centre crop begins."""
+    """The first row or column of a centre crop."""
     return round_half_away((size - crop) / 2.0)
 
 
 def round_half_away(value: float | np.float32) -> int:
-    """C's ``round`` for values that are not negative: halves go up."""
+    """C's ``round`` for non-negative values: halves are rounded up."""
     return math.floor(float(value) + 0.5)
 
 
@@ -50,7 +50,7 @@ def resize_bilinear(pixels: Pixels, size: tuple[int, int], window: tuple[int, in
     Args:
         pixels: uint8 [h, w, channels].
         size: (height, width) of the resized image.
-        window: (top, left, height, width) of the part of it that is wanted; all of it by default.
+        window: (top, left, height, width) of the part to compute; by default the whole image.
 
     Returns:
         float32 [height, width, channels] of the window, not rounded.
@@ -59,7 +59,7 @@ def resize_bilinear(pixels: Pixels, size: tuple[int, int], window: tuple[int, in
     channels = pixels.shape[2]
     y, weight_y = _interpolation(pixels.shape[0], size[0], top, height)
     x, weight_x, columns = _values_of_a_row(pixels.shape[1], size[1], left, width, channels)
-    strip = pixels[:, columns].reshape(len(pixels), -1)  # a row is all its columns' channels, one after the other
+    strip = pixels[:, columns].reshape(len(pixels), -1)  # a row has the channels of all its columns in order
     result = np.empty((height, width * channels), np.float32)
     for start in range(0, height, ROWS):
         rows = slice(start, min(start + ROWS, height))
@@ -67,7 +67,7 @@ def resize_bilinear(pixels: Pixels, size: tuple[int, int], window: tuple[int, in
         lines = _scratch.array("lines", (2, count, strip.shape[1]))  # [lower or upper y, row, value]
         corners = _scratch.array("corners", (2, 2, count, width * channels))  # [lower or upper x, y, row, value]
         np.multiply(strip.take(y[:, rows], axis=0), weight_y[:, rows, None], out=lines)
-        for side in (0, 1):  # no index is outside; with mode "raise" numpy would copy
+        for side in (0, 1):  # all indices are valid; with mode "raise" numpy would copy
             lines.take(x[side], axis=2, out=corners[side], mode="clip")
         corners *= weight_x[:, None, None]
         part = np.add(corners[0, 0], corners[0, 1], out=result[rows])
@@ -77,13 +77,13 @@ def resize_bilinear(pixels: Pixels, size: tuple[int, int], window: tuple[int, in
 
 
 class _Scratch(threading.local):
-    """Memory that a thread uses again and again: new memory costs as much as the work in it."""
+    """Memory that a thread reuses: allocating it costs as much as the arithmetic."""
 
     def __init__(self) -> None:
         self._arrays: dict[str, Floats] = {}
 
     def array(self, name: str, shape: tuple[int, ...]) -> Floats:
-        """An array of any values; what it held under the same name is gone."""
+        """An uninitialised array, which replaces the last one of the same name."""
         size = math.prod(shape)
         if name not in self._arrays or self._arrays[name].size < size:
             self._arrays[name] = np.empty(size, np.float32)
@@ -95,7 +95,7 @@ _scratch = _Scratch()
 
 @lru_cache(maxsize=64)
 def _values_of_a_row(size: int, new_size: int, start: int, count: int, channels: int) -> tuple[Indices, Floats, slice]:
-    """Index and weight of every value in a resized row, both [lower or upper x, value], and the columns they lie in."""
+    """Index and weight of every value in a resized row, both [lower or upper x, value], and the columns used."""
     x, weight_x = _interpolation(size, new_size, start, count)
     columns = slice(int(x.min()), int(x.max()) + 1)
     values = (x - columns.start)[:, :, None] * channels + np.arange(channels)

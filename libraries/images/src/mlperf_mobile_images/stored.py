@@ -1,10 +1,10 @@
 """Stores prepared images in a model's integer input: by the benchmark's rule, or by the tensor's scales.
 
-The benchmark's rule, for uint8 and int8, is that of the reference app: ``x`` and ``x - 128``, whatever scale and zero
-point are (TensorFlow Lite, tools/evaluation/stages/image_preprocessing_stage.cc). It spreads the image over the whole
-tensor, which is right for a tensor that was made for the image's range, be that -1 to 1, 0 to 1 or 0 to 255. A tensor
-that was made for a wider range than -1 to 1, or for a part of it, would get other real values than the model's float
-version gets: there its scales decide.
+The benchmark's rule for uint8 and int8 is the reference app's: ``x`` and ``x - 128``, regardless of scale and zero
+point (TensorFlow Lite, tools/evaluation/stages/image_preprocessing_stage.cc). It spreads the image over the whole
+tensor, which is right for a tensor made for the image's range, such as -1 to 1, 0 to 1 or 0 to 255. A tensor made for a
+wider range than -1 to 1, or for a part of it, would get other real values than the model's float version: there its
+scales decide.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from mlperf_mobile.contracts import TensorSpec, check_quantisation, stored_value
 from mlperf_mobile.errors import ModelError
 
 WHOLE_TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
-"""Integers that models give as classes, labels, counts and scores."""
+"""Integer types of classes, labels, counts and scores."""
 NEAR = 1.5
-"""Steps of the tensor that the benchmark's rule may be off, at most, to count as what the scales ask for."""
+"""The largest deviation, in steps of the tensor, at which the benchmark's rule counts as equal to the scales."""
 OVERLAP = 0.75
-"""Of the range from -1 to 1, that a tensor has to cover to be made for it."""
+"""The fraction of the range from -1 to 1 that a tensor made for it must cover."""
 LEVELS = 16
-"""Stored values between -1 and 1, that it must have at least."""
+"""The least number of stored values between -1 and 1."""
 
 Store = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 
 
 def storing(spec: TensorSpec, *, official: bool = False) -> Store | None:
-    """A function of real values from -1 to 1 to stored ones; None where the benchmark's rule for the type holds.
+    """A function from real values, -1 to 1, to stored ones; None if the benchmark's rule for the type applies.
 
     Args:
         spec: The image input, [1, H, W, C].
-        official: The benchmark's rule holds for uint8 and int8, whatever the scales are.
+        official: Always use the benchmark's rule for uint8 and int8, regardless of the scales.
 
     Raises:
         ModelError: Scales that no tensor can have, or 16-bit integers that are not made for values from -1 to 1.
@@ -55,7 +55,7 @@ def storing(spec: TensorSpec, *, official: bool = False) -> Store | None:
 
 
 def _ends(spec: TensorSpec) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The lowest and the highest real value, of each channel."""
+    """The lowest and the highest real value of each channel."""
     limits, (scale, zero_point) = np.iinfo(spec.dtype.name), spec.scale_arrays()
     return scale * (limits.min - zero_point), scale * (limits.max - zero_point)
 
@@ -67,7 +67,7 @@ def _made_for_it(spec: TensorSpec) -> bool:
 
 
 def _near_the_rule(spec: TensorSpec) -> bool:
-    """Whether the rule gives the real values that the scales ask for, but for rounding."""
+    """Whether the rule gives the same real values as the scales, apart from rounding."""
     scale, zero_point = (each.reshape(-1, 1) for each in spec.scale_arrays())
     images = np.arange(256)
     stored = images - 128 if spec.dtype == np.int8 else images
