@@ -1,7 +1,7 @@
-"""Walks a flatbuffer of which nothing is trusted: every table, vector and string must lie inside the file.
+"""Walks an untrusted flatbuffer: every table, vector and string must lie inside the file.
 
-The format: https://flatbuffers.dev/internals. Python's big integers make sums of offsets safe, so that comparing
-with the file's size is all there is to do.
+The format: https://flatbuffers.dev/internals. Python's integers do not overflow, so comparing sums of offsets with the
+file's size is enough.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _REFERENCE = 4
 
 
 class Damaged(Exception):
-    """Something is outside the file, or there is more of it than the file could hold."""
+    """Something lies outside the file, or the file claims more parts than it can hold."""
 
 
 class _Field(NamedTuple):
-    """A declared field: its width inside the table and, where it refers to something, to what."""
+    """A declared field: its width in the table and, for a reference, its target."""
 
     width: int
     kind: int | None = None
@@ -40,7 +40,7 @@ class _Reference(NamedTuple):
     offset: int
     field: _Field
     type_offset: int
-    """Of a union: where its type is, 0 where it is absent."""
+    """For a union: the offset of its type; 0 if absent."""
 
 
 class _Layout(NamedTuple):
@@ -50,7 +50,7 @@ class _Layout(NamedTuple):
 
 @cache
 def _declared(text: str) -> tuple[_Field | None, ...]:
-    """The fields that one line of the schema declares (see ``schema.py`` for its words)."""
+    """The fields that one line of the schema declares (see ``schema.py`` for the notation)."""
 
     def field(word: str) -> _Field | None:
         if word.isdigit():
@@ -70,7 +70,7 @@ class Walker:
 
     Args:
         data: The file.
-        tables: The fields of each table, in the words of ``schema.py``.
+        tables: The fields of each table, in the notation of ``schema.py``.
         unions: The table of each type of each union.
     """
 
@@ -110,7 +110,7 @@ class Walker:
                 raise Damaged(f"its {name} at byte {at} refers to byte {target}")
             if field.kind == _NUMBERS:
                 if target + _REFERENCE + _U32.unpack_from(data, target)[0] * field.item_size > size:
-                    raise Damaged(f"a vector of its {name} at byte {at} goes on past the end")
+                    raise Damaged(f"a vector of its {name} at byte {at} extends past the end")
             elif field.kind == _TABLES:
                 pending += self._check_references(name, field.item, target)
             elif field.kind == _STRING:
@@ -128,13 +128,13 @@ class Walker:
         count = _U32.unpack_from(self._data, at)[0]
         first = at + _REFERENCE
         if first + count * _REFERENCE > self._size:
-            raise Damaged(f"the {item} list of its {name} goes on past the end")
+            raise Damaged(f"the {item} list of its {name} extends past the end")
         self._spend(count)
         offsets = unpack_from(f"<{count}I", self._data, first)
         return [(item, first + _REFERENCE * index + offset) for index, offset in enumerate(offsets)]
 
     def _read_layout(self, name: str, at: int, vtable: int) -> _Layout:
-        """The layout of a table: which of its declared fields are there, and where."""
+        """The layout of a table: which of its declared fields are present, and their offsets."""
         data, size = self._data, self._size
         if not 0 <= vtable <= size - _REFERENCE:
             raise Damaged(f"its {name} at byte {at} has no layout")
@@ -163,7 +163,7 @@ class Walker:
 
 
 class Table:
-    """Reads one table that a :class:`Walker` has checked; fields are told by their ids."""
+    """Reads one table that a :class:`Walker` has checked; fields are identified by id."""
 
     __slots__ = ("_at", "_data", "_fields")
 
@@ -177,7 +177,7 @@ class Table:
         return self._at + offset if offset else 0
 
     def vector(self, field: int) -> tuple[int, int]:
-        """Where the entries of a vector or the bytes of a string begin, and how many there are."""
+        """Start and number of a vector's entries or a string's bytes."""
         slot = self._slot(field)
         if not slot:
             return 0, 0
@@ -200,7 +200,7 @@ class Table:
         return Table(self._data, slot + int(_U32.unpack_from(self._data, slot)[0])) if slot else None
 
     def length(self, field: int) -> int:
-        """How many entries a vector has."""
+        """The number of entries in a vector."""
         return self.vector(field)[1]
 
     def integers(self, field: int) -> tuple[int, ...]:

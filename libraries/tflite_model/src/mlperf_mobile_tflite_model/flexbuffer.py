@@ -1,4 +1,4 @@
-"""Reads a flexbuffer map of numbers, as custom operators keep their options; nothing in it is trusted.
+"""Reads an untrusted flexbuffer map of numbers, the format of custom operators' options.
 
 The format: FlexBuffers of https://flatbuffers.dev/internals. A buffer ends with its root, the root's type and the
 root's width; offsets point backwards.
@@ -15,20 +15,20 @@ _UNSIGNED = "BHIQ"
 _CODES = {_INT: "bhiq", _UINT: _UNSIGNED, _FLOAT: " efd", _BOOL: _UNSIGNED}
 
 MAX_ENTRIES = 1000
-"""No operator has as many options."""
+"""More than any operator has options."""
 
 
 def read_map(data: bytes) -> dict[str, bool | int | float]:
-    """The numbers of the map that a buffer holds, by their keys; what is no number is left out.
+    """The numbers in a buffer's map, by key; other values are left out.
 
     Raises:
-        Damaged: It is no map, or not all of it lies inside the buffer.
+        Damaged: The buffer is not a map, or not all of it lies inside the buffer.
     """
     if len(data) < 3:
         raise Damaged("a flexbuffer has at least 3 bytes")
     packed, width = data[-2], data[-1]
     if width not in {1, 2, 4, 8} or packed >> 2 != _MAP:
-        raise Damaged("the flexbuffer holds no map")
+        raise Damaged("the flexbuffer is not a map")
     at = _back(data, len(data) - 2 - width, width)
     width = 1 << (packed & 3)
     count = _unsigned(data, at - width, width)
@@ -72,7 +72,7 @@ def _unsigned(data: bytes, at: int, width: int) -> int:
 
 
 def _back(data: bytes, at: int, width: int) -> int:
-    """Where the offset at ``at`` points to."""
+    """The target of the offset at ``at``."""
     return at - _unsigned(data, at, width)
 
 

@@ -25,17 +25,17 @@ HINT = "copy, download or convert it again"
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """What the check found out by the way."""
+    """What the check learned about the file."""
 
     operators: int
     """Operations of the main subgraph."""
 
 
 def check(path: Path) -> ModelFile:
-    """Check that everything a runtime follows when it loads the model lies inside the file.
+    """Check that every offset that a runtime follows when it loads the model is inside the file.
 
     Raises:
-        ModelError: ``model-missing``, ``model-not-tflite`` or ``model-damaged``; names the file.
+        ModelError: ``model-missing``, ``model-not-tflite`` or ``model-damaged``; the message names the file.
     """
     with opened(path) as data:
         return check_data(data, path)
@@ -43,7 +43,7 @@ def check(path: Path) -> ModelFile:
 
 @contextmanager
 def opened(path: Path) -> Iterator[mmap.mmap]:
-    """The bytes of a file that is there and not empty.
+    """The bytes of a file that exists and is not empty.
 
     Raises:
         ModelError: ``model-missing`` or ``model-damaged``.
@@ -56,11 +56,11 @@ def opened(path: Path) -> Iterator[mmap.mmap]:
                 yield data
     except (OSError, ValueError) as error:  # a ValueError is a name with a NUL in it
         reason = getattr(error, "strerror", None) or error
-        raise ModelError("model-missing", f"cannot read {path}: {reason}", "check the path of the model") from error
+        raise ModelError("model-missing", f"cannot read {path}: {reason}", "check the model's path") from error
 
 
 def check_data(data: Data, path: Path) -> ModelFile:
-    """As :func:`check`, of a file that has been read; ``path`` is for messages."""
+    """The same as :func:`check` for a file in memory; ``path`` is for messages."""
     if data[4:8] != IDENTIFIER:
         raise ModelError("model-not-tflite", f"{path} is not a TensorFlow Lite model", "convert it to .tflite first")
     try:
@@ -72,7 +72,7 @@ def check_data(data: Data, path: Path) -> ModelFile:
 
 
 class _Meaning:
-    """Checks the indices and places that a well-formed model holds; field ids are those of ``schema.py``."""
+    """Checks the indices and offsets in a well-formed model; field ids are those of ``schema.py``."""
 
     def __init__(self, model: Table, size: int) -> None:
         self._model, self._size = model, size
@@ -110,7 +110,7 @@ class _Meaning:
             self._check_place("custom options", operator.number(9, "<Q"), operator.number(10, "<Q"))
 
     def _check_tensors(self, table: Table, fields: tuple[int, ...], count: int) -> None:
-        """Tensor indices; -1 is an optional tensor that is absent."""
+        """Check tensor indices; -1 is an absent optional tensor."""
         for field in fields:
             self._left -= table.length(field)
             if self._left < 0:
@@ -124,6 +124,6 @@ class _Meaning:
             raise Damaged(f"it refers to {what} {index} of {count}")
 
     def _check_place(self, what: str, offset: int, size: int) -> None:
-        """Data kept behind the flatbuffer; an offset of 0 or 1 says that there is none (schema.fbs)."""
+        """Check data after the flatbuffer; an offset of 0 or 1 means none (schema.fbs)."""
         if offset > 1 and offset + size > self._size:
             raise Damaged(f"{what} at byte {offset} has {size} bytes")

@@ -24,7 +24,7 @@ _DTYPES = {
     0: "<f4", 1: "<f2", 2: "<i4", 3: "u1", 4: "<i8", 6: "?", 7: "<i2", 8: "<c8", 9: "i1", 10: "<f8", 11: "<c16",
     12: "<u8", 15: "<u4", 16: "<u2",
 }  # fmt: skip
-"""Of ``TensorType`` of schema.fbs; strings, resources, variants and numbers of less than a byte have none."""
+"""By ``TensorType`` of schema.fbs; strings, resources, variants and types smaller than a byte have none."""
 
 _NAMES, _BUILTIN_OPTIONS = OPERATORS.split(), UNIONS["BuiltinOptions"].split()
 _CUSTOM = _NAMES.index("CUSTOM")
@@ -38,20 +38,21 @@ class Tensor:
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any] | None
-    """None: strings and other types that numpy has not."""
+    """None for strings and other types that numpy lacks."""
     scales: tuple[float, ...] = ()
-    """None, one, or one for each index of ``quantized_dimension``; always as many as ``zero_points``."""
+    """Empty, one, or one for each index of ``quantized_dimension``; the same number as ``zero_points``."""
     zero_points: tuple[int, ...] = ()
     quantized_dimension: int = 0
     data: npt.NDArray[Any] | None = None
-    """Of a constant: read-only, of ``shape`` and ``dtype``. Sparse constants and those without dtype have none."""
+    """A constant's data, read-only, of ``shape`` and ``dtype``; None for other tensors, sparse constants and without
+    dtype."""
     open_axes: tuple[int, ...] = ()
-    """Axes whose size the file leaves open; ``shape`` has 1 there, or whatever the converter wrote."""
+    """Axes whose size the file leaves open; ``shape`` has 1 there, or the converter's value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """An operator; -1 among the inputs is one that is left out."""
+    """An operator; -1 among the inputs is an omitted one."""
 
     index: int
     name: str
@@ -61,7 +62,7 @@ class Operator:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Mapping[str, Option]
-    """Of built-in operators: those of the schema, in snake case, with their defaults."""
+    """Options of built-in operators as in the schema, in snake case, with defaults."""
     custom_options: bytes
 
 
@@ -82,7 +83,7 @@ def read(path: Path) -> TFLiteModel:
     """Check and read a file; constants are views of its bytes.
 
     Raises:
-        ModelError: ``model-missing``, ``model-not-tflite`` or ``model-damaged``; names the file.
+        ModelError: ``model-missing``, ``model-not-tflite`` or ``model-damaged``; the message names the file.
     """
     with opened(path) as mapped:
         data = mapped[:]
@@ -99,7 +100,7 @@ class _Reader:
     def __init__(self, data: bytes, path: Path) -> None:
         self._data, self._path = data, path
         self._left = len(data)
-        """Bytes to be copied at most: what the file lists once is not read a million times."""
+        """Bytes that may still be copied: a limit for files that refer to the same data many times."""
 
     def read(self) -> TFLiteModel:
         root = self._data
@@ -117,8 +118,8 @@ class _Reader:
         )
 
     def _code(self, table: Table) -> tuple[str, bool, int]:
-        """Name, whether it is a custom one, and version."""
-        # Above 127 only the second field holds the code; files from before have it in the first alone.
+        """Name, whether it is custom, and version."""
+        # Codes above 127 are in the second field only; older files have the code in the first field only.
         code = max(table.number(0, "<b"), table.number(3, "<i"))
         if code < 0:
             raise Damaged(f"it has an operator of code {code}")
@@ -163,7 +164,7 @@ class _Reader:
         self, index: int, shape: tuple[int, ...], dtype: np.dtype[Any], buffer: Table
     ) -> npt.NDArray[Any] | None:
         start, size = buffer.vector(0)
-        if not size and buffer.number(1, "<Q") > 1:  # behind the flatbuffer, as in files above 2 GB
+        if not size and buffer.number(1, "<Q") > 1:  # after the flatbuffer, as in files above 2 GB
             start, size = buffer.number(1, "<Q"), buffer.number(2, "<Q")
         if not size:
             return None
@@ -224,7 +225,7 @@ class _Reader:
 
 @cache
 def _declared(table: str) -> tuple[tuple[str, str, float], ...]:
-    """Name, code and default of each option; an empty code stands for what is no number."""
+    """Name, code and default of each option; an empty code marks a field that is not a number."""
 
     def option(word: str) -> tuple[str, str, float]:
         name, _, rest = word.partition(":")
