@@ -30,7 +30,7 @@ def refusal(library: str | Path) -> BackendError:
 def test_missing(library):
     error = refusal(library)
     assert (error.code, error.hint) == ("library-missing", "get it")
-    assert error.summary == f"The API: there is no library {library}"
+    assert error.summary == f"The API: library {library} not found"
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,14 @@ def test_no_library_at_all(tmp_path, data):
     path = tmp_path / "lib.so"
     path.write_bytes(data)
     assert refusal(path).code == "library-broken"
-    assert "is no shared library (ELF)" in refusal(path).summary
+    assert "is not a shared library (ELF)" in refusal(path).summary
 
 
 def test_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.so")
     for path in (tmp_path, tmp_path / "pipe.so"):
         assert refusal(path).code == "library-broken"
-        assert "is no file" in refusal(path).summary
+        assert "is not a file" in refusal(path).summary
     for name in ("a\0b", "/a\0b"):
         assert refusal(name).code == "library-broken"
 

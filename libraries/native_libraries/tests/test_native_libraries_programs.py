@@ -55,7 +55,7 @@ def test_the_end_of_what_is_said_is_kept(script, tmp_path):
     assert Ended(1, "").last_words() == ""
 
 
-@pytest.mark.parametrize(("code", "how"), [(-11, "died of SIGSEGV"), (-99, "died of signal 99"), (0, "ended well")])
+@pytest.mark.parametrize(("code", "how"), [(-11, "died of SIGSEGV"), (-99, "died of signal 99"), (0, "succeeded")])
 def test_how_it_ended(code, how):
     assert Ended(code, "").how == how
 

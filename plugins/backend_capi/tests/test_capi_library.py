@@ -147,8 +147,8 @@ def test_without_a_library() -> None:
 
 
 def test_a_library_that_is_not_there(tmp_path: Path) -> None:
-    assert f"there is no library {tmp_path}/absent.so" in probe(tmp_path / "absent.so").reason
-    assert "is no file" in probe(tmp_path).reason
+    assert f"library {tmp_path}/absent.so not found" in probe(tmp_path / "absent.so").reason
+    assert "is not a file" in probe(tmp_path).reason
     with pytest.raises(BackendError, check=lambda error: error.code == "capi-library"):
         library.Library(tmp_path / "absent.so")
 
@@ -156,7 +156,7 @@ def test_a_library_that_is_not_there(tmp_path: Path) -> None:
 def test_a_library_that_is_none(tmp_path: Path) -> None:
     for content in (b"", b"\x7fELF", b"#!/bin/sh\n" * 10):
         (tmp_path / "no.so").write_bytes(content)
-        assert "is no shared library (ELF)" in probe(tmp_path / "no.so").reason
+        assert "is not a shared library (ELF)" in probe(tmp_path / "no.so").reason
 
 
 def test_a_library_for_another_processor(library: Path, tmp_path: Path) -> None:

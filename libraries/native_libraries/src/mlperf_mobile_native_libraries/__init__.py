@@ -1,1 +1,1 @@
-"""Vendors' shared libraries and programs: opened, called and run, and what is wrong told."""
+"""Opens vendors' shared libraries and runs their programs, with errors that say what is wrong."""

@@ -1,4 +1,4 @@
-"""What Android says of the device."""
+"""Reads Android's description of the device."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 
 
 def property_of(name: str) -> str:
-    """A property, ``"ro.product.model"``, through Android's own program; empty elsewhere."""
+    """A property such as ``"ro.product.model"``, read with Android's getprop; empty on other systems."""
     program = shutil.which("getprop")
     if program is None:
         return ""

@@ -1,4 +1,4 @@
-"""Looks at a shared library before the dynamic loader does, which says little of a wrong one and dies of half a one.
+"""Checks a shared library before the dynamic loader, which explains little and crashes on a truncated file.
 
 Offsets and numbers are those of the System V ABI's ELF header and program header (chapters 4 and 5).
 """
@@ -14,35 +14,35 @@ from typing import BinaryIO, Self
 from mlperf_mobile.errors import BackendError
 
 MACHINES = {3: "x86", 40: "arm", 62: "x86-64", 183: "aarch64", 243: "riscv"}
-"""``e_machine``, as the supplements of the processors say."""
+"""``e_machine``, as in the processors' supplements."""
 
 _LOAD = 1
 """``PT_LOAD``: a part of the file that is mapped into memory."""
 
 _HEADER = 64
-"""Bytes, of the larger of both kinds."""
+"""Bytes of a 64-bit header, the larger of both kinds."""
 
 
 def check(path: Path) -> None:
-    """Check that a file is a whole library for the processor that this Python runs on.
+    """Check that a file is a complete library for the processor that this Python runs on.
 
     On systems without ELF files it only checks that the file can be read.
 
     Raises:
-        BackendError: ``library-architecture`` or ``library-broken``; names the file.
-        FileNotFoundError: It is not there.
+        BackendError: ``library-architecture`` or ``library-broken``; the message names the file.
+        FileNotFoundError: The file does not exist.
     """
     hint = "name another file, or copy it again"
     try:
         if path.exists() and not path.is_file():  # opening a pipe would wait
-            raise BackendError("library-broken", f"{path} cannot be loaded: it is no file", hint)
+            raise BackendError("library-broken", f"{path} cannot be loaded: it is not a file", hint)
         with path.open("rb") as file:
             header, ours = file.read(_HEADER), machine(Path(sys.executable))
             if not ours:
                 return
             theirs = _machine(header)
             if not theirs:
-                raise BackendError("library-broken", f"{path} cannot be loaded: it is no shared library (ELF)", hint)
+                raise BackendError("library-broken", f"{path} cannot be loaded: it is not a shared library (ELF)", hint)
             if theirs != ours:
                 summary = f"{path} is for another processor: {theirs}; this Python is {ours}"
                 raise BackendError("library-architecture", summary, f"use the {ours} build of the library")
@@ -56,7 +56,7 @@ def check(path: Path) -> None:
 
 
 def machine(file: Path) -> str:
-    """Which processor an ELF file is for, as ``"aarch64, 64 bit"``; empty for a file of another kind."""
+    """The processor that an ELF file is for, such as ``"aarch64, 64 bit"``; empty for any other file."""
     try:
         with file.open("rb") as opened:
             return _machine(opened.read(_HEADER))
@@ -78,12 +78,12 @@ def _order(header: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where things are in the headers of one word size; ``word`` is the type of an offset."""
+    """Offsets in the headers of one word size; ``word`` is the type of an offset."""
 
     order: str
     word: str
     start: int
-    """Where the header says where the program headers are; behind their size it says how many there are."""
+    """Place of the program headers' offset; their number follows their size, at ``each``."""
     each: int
     entry: int
     """Bytes of one program header."""
@@ -103,7 +103,7 @@ class _Layout:
 
 
 def _is_cut_short(file: BinaryIO, header: bytes) -> bool:
-    """Whether the file ends before what it says it holds."""
+    """Whether the file is shorter than its headers say."""
     if len(header) < _HEADER:
         return True
     size = file.seek(0, 2)

@@ -1,4 +1,4 @@
-"""A library's functions, asked for by name, with the types of their arguments and results."""
+"""Looks up a library's functions by name, with the types of their arguments and results."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ TYPES: Mapping[str, Any] = {
     "B": ctypes.c_uint8,
     "v": None,
 }
-"""C types by letter; ``p`` is a pointer or a handle, ``i`` also an enumeration."""
+"""C types by letter; ``p`` is a pointer or a handle, ``i`` can be an enumeration."""
 
 MOST_TEXT = 512
-"""Bytes of a library's text that are shown."""
+"""Most bytes of a library's text that are shown."""
 
 _MOST_NAMES = 8
 
 
 class Functions:
-    """An open library's functions, by their names without the prefix that all of them have.
+    """An open library's functions, by name without their common prefix.
 
     Args:
         library: A path, or a name that the dynamic loader finds.
-        prefix: Of every function: ``"ANeuralNetworks"``.
-        prototypes: Arguments by the letters of :data:`TYPES`, and behind a blank the result where it is no ``i``:
+        prefix: Prefix of every function: ``"ANeuralNetworks"``.
+        prototypes: Argument types in letters of :data:`TYPES`, and, after a blank, the result's unless it is ``i``:
             ``{"Model_create": "p", "Model_free": "p v"}``.
-        required: Functions without which nothing works.
-        title: In messages: ``"NNAPI"``.
-        since: Which version has what is required: ``"Android 10 (API level 29)"``.
-        missing: What to do when there is no library.
+        required: Functions that the library must have.
+        title: Its name in messages: ``"NNAPI"``.
+        since: The first version with the required functions: ``"Android 10 (API level 29)"``.
+        missing: The hint if the library is missing.
 
     Raises:
         BackendError: ``library-missing``, ``library-architecture``, ``library-broken`` or ``library-too-old``.
@@ -63,7 +63,7 @@ class Functions:
         self._functions: dict[str, Callable[..., Any]] = {}
         if absent := [prefix + name for name in required if not self.has(name)]:
             more = f" and {len(absent) - _MOST_NAMES} more" if len(absent) > _MOST_NAMES else ""
-            summary = f"{library} is too old or not complete: it lacks {', '.join(absent[:_MOST_NAMES])}{more}"
+            summary = f"{library} is too old or incomplete: it lacks {', '.join(absent[:_MOST_NAMES])}{more}"
             raise BackendError("library-too-old", summary, f"{title} needs {since} or later")
 
     def has(self, name: str) -> bool:
@@ -95,7 +95,7 @@ class Functions:
 
 
 def says(library: ctypes.CDLL, name: str) -> str:
-    """What a function without arguments says, as stand-ins have one; empty where there is no such function."""
+    """The text that a function without arguments returns, as stand-ins have; empty if the function does not exist."""
     try:
         function = library[name]
     except AttributeError:
@@ -110,5 +110,5 @@ def text(data: bytes | None) -> str:
 
 
 def printable(text: str) -> str:
-    """One line, with a question mark for each letter that cannot be printed."""
+    """One line, with a question mark for each unprintable character."""
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""Opens a shared library, and says what is wrong with one that cannot be opened."""
+"""Opens a shared library, or reports what is wrong with it."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from mlperf_mobile.errors import BackendError
 from mlperf_mobile_native_libraries import elf
 
 HINT = (
-    "install what it needs, or put the folder of that on LD_LIBRARY_PATH; a library that is built for Android loads on "
-    "Android alone"
+    "install the libraries it needs, or put their folder on LD_LIBRARY_PATH; a library built for Android loads on "
+    "Android only"
 )
 
 _FOREIGN = ("wrong ELF class", "unexpected e_machine", "-bit instead of")
-"""What glibc and Android's linker say of a library for another processor."""
+"""How glibc and Android's linker report a library for another processor."""
 
 
 def load(library: str, title: str, missing: str) -> ctypes.CDLL:
     """Open ``library``, a path or a name that the dynamic loader finds.
 
     Args:
-        library: What to open.
-        title: What it should be, for messages.
-        missing: What to do when it is not there.
+        library: The path or name.
+        title: Its name in messages.
+        missing: The hint if it is missing.
 
     Raises:
         BackendError: ``library-missing``, ``library-architecture`` or ``library-broken``.
     """
-    absent = BackendError("library-missing", f"{title}: there is no library {library}", missing)
+    absent = BackendError("library-missing", f"{title}: library {library} not found", missing)
     if "/" in library:
         try:
             elf.check(Path(library))
@@ -50,6 +50,6 @@ def load(library: str, title: str, missing: str) -> ctypes.CDLL:
 
 
 def _is_missing(library: str, reason: str) -> bool:
-    """Whether the loader misses the library itself, not one that it needs; glibc, musl and Android's linker say so."""
+    """Whether the library itself is missing, not a dependency, in the messages of glibc, musl and Android's linker."""
     name = re.escape(library)
     return bool(re.search(rf'{name}: (cannot open shared object file: )?No such file|"{name}" not found', reason))

@@ -17,7 +17,7 @@ import psutil
 from mlperf_mobile_native_libraries.functions import printable
 
 MOST_OUTPUT = 1 << 16
-"""Bytes of what a program says that are looked at: the last ones."""
+"""Most bytes of a program's output that are kept: the last ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +25,22 @@ class Ended:
     """How a program ended."""
 
     code: int
-    """Its exit code, or minus the number of the signal that it died of."""
+    """Its exit code, or the negative number of the signal that killed it."""
     said: str
-    """The end of what it said, on both streams."""
+    """The end of its output, on both streams."""
 
     @property
     def how(self) -> str:
         """``"failed with exit code 7"``, ``"died of SIGSEGV"``."""
         if self.code >= 0:
-            return f"failed with exit code {self.code}" if self.code else "ended well"
+            return f"failed with exit code {self.code}" if self.code else "succeeded"
         try:
             return f"died of {signal.Signals(-self.code).name}"
         except ValueError:
             return f"died of signal {-self.code}"
 
     def last_words(self, lines: int = 3, most: int = 500) -> str:
-        """The last lines that it said, as one that can be printed."""
+        """The last lines of its output, as one printable line."""
         spoken = [printable(line) for line in self.said.splitlines() if line.strip()]
         return " / ".join(spoken[-lines:])[-most:]
 
@@ -55,18 +55,18 @@ def run(
 ) -> Ended:
     """Run a program to its end.
 
-    It belongs to this process's group: whoever ends that, as the core ends a worker with all that it started, ends it.
+    It belongs to this process's group, so it ends with the worker when the core ends the worker's group.
 
     Args:
-        command: The program, and its arguments as they are.
-        directory: Where it works.
-        seconds: After which it is killed, with all that it started; never by default.
-        environment: Its variables; by default those of this process.
-        most: Bytes of what it says to keep.
+        command: The program and its arguments.
+        directory: Its working directory.
+        seconds: Time limit, after which it is killed with all its children; by default none.
+        environment: Its environment; by default that of this process.
+        most: Most bytes of its output to keep.
 
     Raises:
         OSError: It cannot be started.
-        subprocess.TimeoutExpired: It was killed.
+        subprocess.TimeoutExpired: It reached the time limit and was killed.
     """
     with tempfile.TemporaryFile() as output:
         try:
@@ -90,7 +90,7 @@ def run(
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a program, and all that it started."""
+    """Kill a program and its children."""
     started: list[psutil.Process] = []
     with contextlib.suppress(psutil.Error):
         started = psutil.Process(process.pid).children(recursive=True)
