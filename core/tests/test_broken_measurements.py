@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlperf_mobile.contracts import Answered, Measurement
+from mlperf_mobile.contracts import AnsweredCall, Measurement
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile.worker.steps import _told
 
 GOOD = Measurement(
     latency_ns={"mean": 5.0}, throughput=2.0, queries=4, samples=4, duration_s=2.0, rules=(),
-    answered=(Answered(0, (1,), (b"",)),),
+    answered=(AnsweredCall(0, (1,), (b"",)),),
 )  # fmt: skip
 
 

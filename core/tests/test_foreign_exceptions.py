@@ -10,7 +10,7 @@ import pytest
 from mlperf_mobile.errors import BackendError, described
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.worker.blame import blame
-from mlperf_mobile.worker.prepare import Ready
+from mlperf_mobile.worker.prepare import PreparedModel
 from mlperf_mobile.worker.system import System
 
 
@@ -105,7 +105,7 @@ def loaded(error, stack):
     backend = SimpleNamespace(load=lambda artifact: Closing(error), shards=1)
     files = SimpleNamespace(check_model=lambda: None)
     obtained = {"npu": SimpleNamespace(artifact=None)}
-    ready = Ready(SimpleNamespace(backend="acme"), backend, obtained, {"load": 0.0}, files)
+    ready = PreparedModel(SimpleNamespace(backend="acme"), backend, obtained, {"load": 0.0}, files)
     assert len(ready.sessions("npu", 2, stack)) == 2
 
 

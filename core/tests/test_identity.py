@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from mlperf_mobile.resources.identity import Watched, stamps
+from mlperf_mobile.resources.identity import WatchedFiles, stamps
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def link_elsewhere(path):
     "disturb", [overwrite, overwrite_and_restore, replace, replace_and_move_back, append, remove, link_elsewhere]
 )
 def test_what_is_noticed(path, disturb):
-    watched = Watched()
+    watched = WatchedFiles()
     assert watched.file(path) == (hashlib.sha256(b"the model").hexdigest(), 9)
     assert watched.changed() is None
     disturb(path)
@@ -75,7 +75,7 @@ def test_another_file_behind_a_link(path):
     link, other = path.with_name("link"), path.with_name("other")
     link.symlink_to(path)
     other.write_bytes(b"the model")
-    watched = Watched()
+    watched = WatchedFiles()
     watched.file(link)
     link.unlink()
     link.symlink_to(other)
@@ -83,7 +83,7 @@ def test_another_file_behind_a_link(path):
 
 
 def test_reading_is_not_noticed(path):
-    watched = Watched()
+    watched = WatchedFiles()
     watched.file(path)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         assert mapped[:3] == b"the"
@@ -96,7 +96,7 @@ def test_a_folder(tmp_path):
     for name in ("a/1.png", "a/b/2.png", ".hidden/3.png", ".4.png", "results/5.json"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"abc")
-    watched = Watched()
+    watched = WatchedFiles()
     assert watched.folder(tmp_path, tmp_path / "results") == (6, 2)
     for name in ("a/new.png", ".hidden/3.png", ".4.png", "results/5.json"):
         (tmp_path / name).write_bytes(b"abcdef")
@@ -106,7 +106,7 @@ def test_a_folder(tmp_path):
 
 
 def test_what_is_forgotten(path):
-    watched = Watched()
+    watched = WatchedFiles()
     watched.file(path)
     watched.forget(path.parent)
     path.unlink()
@@ -117,7 +117,7 @@ def test_all_of_a_compiled_model(tmp_path):
     """Hidden files are part of it."""
     (tmp_path / ".weights").write_bytes(b"abc")
     (tmp_path / "model.bin").write_bytes(b"abc")
-    watched = Watched()
+    watched = WatchedFiles()
     watched.also(stamps(tmp_path))
     (tmp_path / ".weights").write_bytes(b"abd")
     assert watched.changed() == tmp_path / ".weights"

@@ -19,7 +19,7 @@ from mlperf_mobile.errors import BackendError, ModelError, UsageError
 from mlperf_mobile.plan import CompilePlan, ModelRef, read
 from mlperf_mobile.plugin import Capability
 from mlperf_mobile.worker import shapes
-from mlperf_mobile.worker.prepare import Opened
+from mlperf_mobile.worker.prepare import OpenedBackend
 from mlperf_mobile.worker.used_files import UsedFiles
 
 F32 = np.dtype(np.float32)
@@ -155,14 +155,14 @@ def load(tmp_path, backend, input_shapes=None, ask=lambda inputs: {}, how=shapes
     info = SimpleNamespace(capabilities=frozenset({Capability.BATCH}))
     offer = SimpleNamespace(info=info, source=SimpleNamespace(distribution="mlperf-mobile"))
     plan = read(plan.model_dump_json(by_alias=True).encode())
-    opened = Opened(plan, offer, backend, Probe(usable=True), "0", UsedFiles(plan, tmp_path))
+    opened = OpenedBackend(plan, offer, backend, Probe(usable=True), "0", UsedFiles(plan, tmp_path))
     with ExitStack() as stack:
         if how is shapes.compile_only:
             return how(opened, channel, Watch(), tmp_path)
-        _, fleet = how(opened, 1, channel, Watch(), tmp_path, stack, ask, all_of_them=all_of_them)
-        found = fleet.sessions[0].inputs
-        assert backend.open == len(fleet.sessions) == (2 if all_of_them else 1), "sessions of an attempt stay open"
-        fleet.load(all_of_them=True)
+        _, pool = how(opened, 1, channel, Watch(), tmp_path, stack, ask, all_of_them=all_of_them)
+        found = pool.sessions[0].inputs
+        assert backend.open == len(pool.sessions) == (2 if all_of_them else 1), "sessions of an attempt stay open"
+        pool.load(all_of_them=True)
         assert backend.open == 2
     assert backend.open == 0
     return found
@@ -170,7 +170,7 @@ def load(tmp_path, backend, input_shapes=None, ask=lambda inputs: {}, how=shapes
 
 def refusal(*args, **kwargs):
     backend = args[1]
-    with pytest.raises((ModelError, BackendError, shapes._Otherwise)) as caught:
+    with pytest.raises((ModelError, BackendError, shapes._DifferentShapes)) as caught:
         load(*args, **kwargs)
     assert backend.open == 0
     return caught.value

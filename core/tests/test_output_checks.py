@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mlperf_mobile.backend_checks import outputs_apart, wrong_outputs
-from mlperf_mobile.contracts import Answered, Load, Score, Seeds, TensorSpec
+from mlperf_mobile.contracts import AnsweredCall, Load, Score, Seeds, TensorSpec
 from mlperf_mobile.errors import BackendError, MobileError, ModelError
 from mlperf_mobile.loadgen import Responder, WrongCount
 from mlperf_mobile.scenarios.offline import Offline
@@ -375,7 +375,7 @@ class TestTheSameEveryTime:
         driven = system([Session()], data=One())
         checks = Checks(driven, "acme", ["cpu"])
         assert steps._warm_up(driven, 0.0, checks) > 0
-        steps._answer_again(driven, checks, [Answered(0, (0,), ((2 * np.arange(4, dtype=np.float32)).tobytes(),))])
+        steps._answer_again(driven, checks, [AnsweredCall(0, (0,), ((2 * np.arange(4, dtype=np.float32)).tobytes(),))])
         assert checks.compared == 1
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from mlperf_mobile.errors import DataError
 from mlperf_mobile.resources import archive as archives
 from mlperf_mobile.resources.archive import Limits, unpack
-from mlperf_mobile.resources.members import Names, Unsafe, check_directory
+from mlperf_mobile.resources.members import Names, UnsafeName, check_directory
 
 Members = dict[str, bytes]
 
@@ -390,7 +390,7 @@ def test_accepted_names_never_lead_out_or_collide(names: list[str]) -> None:
     for name in names:
         try:
             accepted.append("/".join(seen.add(name, is_folder=False)))
-        except Unsafe:
+        except UnsafeName:
             continue
     base = Path("/base/tree")
     for name in accepted:

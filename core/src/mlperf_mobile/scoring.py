@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlperf_mobile import loadgen
 from mlperf_mobile.config.scoring import Scoring
-from mlperf_mobile.contracts import Dataset, Metric, Score, Warned
+from mlperf_mobile.contracts import Dataset, DatasetWithWarnings, Metric, Score
 from mlperf_mobile.errors import NOT_FOREIGN, DataError, ModelError, described
 from mlperf_mobile.options import validated
 from mlperf_mobile.picking import pick
@@ -67,7 +67,7 @@ def score(registry: Registry, scoring: Scoring, log: Path, warn: Callable[[str],
 
 def warnings_of(dataset: Dataset) -> list[str]:
     """What the data set warns of; the first few, cut to a line's length."""
-    told = dataset.warnings if isinstance(dataset, Warned) else ()
+    told = dataset.warnings if isinstance(dataset, DatasetWithWarnings) else ()
     return [str(text)[:MAX_WARNING] for text in islice(told, MAX_WARNINGS)]
 
 

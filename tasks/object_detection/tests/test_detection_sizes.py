@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
-from mlperf_mobile.contracts import Warned
+from mlperf_mobile.contracts import DatasetWithWarnings
 from mlperf_mobile.errors import DataError
 from mlperf_mobile.scoring import warnings_of
 from mlperf_mobile_task_object_detection.coco import Coco
@@ -57,7 +57,7 @@ def test_photographs_on_their_side(tmp_path: Path, orientation: int) -> None:
 def test_turned_photographs_annotated_as_stored_are_warned_of(tmp_path: Path, orientation: int) -> None:
     data = Coco(folder(tmp_path, (64, 64), (64, 64), orientation), CocoOptions())
     MeanAveragePrecision(data, 91)
-    assert isinstance(data, Warned)
+    assert isinstance(data, DatasetWithWarnings)
     (warning,) = warnings_of(data)
     assert "b.jpg has an EXIF orientation" in warning
 

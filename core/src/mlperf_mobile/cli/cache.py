@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlperf_mobile.errors import DataError, ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from mlperf_mobile.resources.compiled import CompiledStore, Kept
+    from mlperf_mobile.resources.compiled import CompiledStore, StoredModel
 
 _EXAMPLES = """examples:
   mlperf-mobile cache list                        compiled models, the most recently used first
@@ -57,7 +57,7 @@ def handle(args: argparse.Namespace) -> int:
 
 
 def _folder(args: argparse.Namespace) -> Path:
-    from mlperf_mobile.config.asked import expand
+    from mlperf_mobile.config.benchmark_request import expand
     from mlperf_mobile.config.layers import load_environment
     from mlperf_mobile.resources.cache import default_folder
 
@@ -97,7 +97,7 @@ def _prune(args: argparse.Namespace, store: CompiledStore) -> int:
     return ExitCode.OK
 
 
-def _record(kept: Kept, damage: str | None) -> dict[str, Any]:
+def _record(kept: StoredModel, damage: str | None) -> dict[str, Any]:
     """One compiled model; ``damage`` is None if it was not verified."""
     entry = kept.entry
     state = "kept" if damage is None else f"damaged: {damage}" if damage else "whole"

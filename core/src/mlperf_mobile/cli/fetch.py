@@ -63,10 +63,10 @@ def handle(args: argparse.Namespace) -> int:
 
 def _asked_for(registry: Registry, request: Request, *, everything: bool) -> tuple[Cache, Wanted]:
     """The resources of the selected benchmarks, or everything that their tasks know; and what each of them is."""
-    from mlperf_mobile.config.asked import Asked
+    from mlperf_mobile.config.benchmark_request import BenchmarkRequest
     from mlperf_mobile.config.selection import select
 
-    found = [Asked(registry, request, benchmark) for benchmark in select(registry, request)]
+    found = [BenchmarkRequest(registry, request, benchmark) for benchmark in select(registry, request)]
     resources: Wanted = {}
     for setting in found:
         names: dict[Resource, list[str]] = {}

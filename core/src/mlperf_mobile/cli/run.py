@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlperf_mobile.campaigns.campaign import Campaign
     from mlperf_mobile.campaigns.estimate import Estimate
     from mlperf_mobile.campaigns.run import Listen
-    from mlperf_mobile.config.resolve import Resolved
+    from mlperf_mobile.config.resolve import PlannedRuns
     from mlperf_mobile.plan import Plan
     from mlperf_mobile.results.model import Result
 
@@ -173,7 +173,7 @@ def exit_code(results: list[Result]) -> int:
     return ExitCode.OK if all(result.valid for result in results) else ExitCode.NOT_VALID
 
 
-def _campaign(resolved: Resolved, repeat: int = 1) -> Campaign:
+def _campaign(resolved: PlannedRuns, repeat: int = 1) -> Campaign:
     from mlperf_mobile.campaigns.campaign import Campaign, again
 
     if not 1 <= repeat <= MOST_REPEATS:
@@ -232,7 +232,7 @@ _FLAGS = (
 )  # fmt: skip
 
 
-def _show_plans(args: argparse.Namespace, resolved: Resolved) -> int:
+def _show_plans(args: argparse.Namespace, resolved: PlannedRuns) -> int:
     from mlperf_mobile.terminal.plans import duration_range, missing_text, plan_text, total_text
 
     plans = resolved.plans

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from mlperf_mobile import needs
-from mlperf_mobile.config.asked import Wanted, expand, kind_of
+from mlperf_mobile.config.benchmark_request import ModelRequest, expand, kind_of
 from mlperf_mobile.config.catalogue import OtherForm
 from mlperf_mobile.errors import BackendError, ModelError, UsageError, did_you_mean
 from mlperf_mobile.picking import near
@@ -17,7 +17,7 @@ from mlperf_mobile.registry import Offer
 MAX_SESSIONS = 256
 
 
-def choose(request: Wanted) -> tuple[ModelRef, Offer[BackendInfo]]:
+def choose(request: ModelRequest) -> tuple[ModelRef, Offer[BackendInfo]]:
     """The model's file, and the backend that takes its format.
 
     Raises:
@@ -55,7 +55,7 @@ def accelerators(text: str | None, backend: BackendInfo, source: str) -> dict[st
     return found
 
 
-def _file(request: Wanted) -> ModelRef:
+def _file(request: ModelRequest) -> ModelRef:
     """The model that the user names by its path."""
     setting = request.peek["model"]
     path = expand(Path(str(request.model_name)), setting.source)
@@ -65,7 +65,7 @@ def _file(request: Wanted) -> ModelRef:
     return ModelRef(name=path.stem, path=path.resolve(), format=form)
 
 
-def _known(request: Wanted, form: OtherForm) -> ModelRef:
+def _known(request: ModelRequest, form: OtherForm) -> ModelRef:
     """A form of the model that the user names by its name; it may have to be fetched first."""
     request.finder.need(form)
     path, resource, cache = request.finder.path(form), form.resource, request.finder.cache
@@ -77,14 +77,14 @@ def _known(request: Wanted, form: OtherForm) -> ModelRef:
     return ref.model_copy(update={"path": path.resolve()})
 
 
-def _check_file(request: Wanted, path: Path) -> None:
+def _check_file(request: ModelRequest, path: Path) -> None:
     if (there := kind_of(path)) != "file":
         setting, what = request.peek["model"], "is a folder" if there else "does not exist"
         hint = did_you_mean(str(setting.value), request.catalogue.models) + " Or give the path of a model file"
         raise ModelError("model-missing", f"{setting.source}: model {setting.value} {what}", hint)
 
 
-def _backend(request: Wanted, formats: Iterable[str], model: str) -> Offer[BackendInfo]:
+def _backend(request: ModelRequest, formats: Iterable[str], model: str) -> Offer[BackendInfo]:
     """The backend that is named, or the one that takes one of the formats here."""
     formats, backends = list(formats), request.registry.backends
     if "backend" in request.peek:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlperf_mobile.config import layers
-from mlperf_mobile.config.asked import Asked, Wanted, as_data, plugin_options, without_selection
+from mlperf_mobile.config.benchmark_request import (
+    BenchmarkRequest,
+    ModelRequest,
+    as_data,
+    plugin_options,
+    without_selection,
+)
 from mlperf_mobile.config.catalogue import Catalogue
 from mlperf_mobile.config.choice import accelerators, choose
 from mlperf_mobile.config.resolve import source_of
@@ -37,9 +43,9 @@ def resolve_compilations(registry: Registry, request: Request) -> Compilations:
     layer = request.merged()
     whole = "suite" in layer or any(key.split(".")[0] == "tasks" for key in layer)
     if "model" in layer and not whole:
-        models: list[Wanted] = [Wanted(registry, request, Catalogue.empty())]
+        models: list[ModelRequest] = [ModelRequest(registry, request, Catalogue.empty())]
     else:
-        models = [Asked(registry, request, benchmark) for benchmark in select(registry, request)]
+        models = [BenchmarkRequest(registry, request, benchmark) for benchmark in select(registry, request)]
     plans: dict[tuple[object, ...], CompilePlan] = {}
     for each in models:
         plan = _plan(registry, request, each)
@@ -54,7 +60,7 @@ def resolve_compilations(registry: Registry, request: Request) -> Compilations:
     return Compilations(tuple(plans.values()), cache, missing)
 
 
-def _plan(registry: Registry, request: Request, chosen: Wanted) -> CompilePlan:
+def _plan(registry: Registry, request: Request, chosen: ModelRequest) -> CompilePlan:
     model, backend = choose(chosen)
     options = options_model("backend", backend)
     layers.resolve_names(without_selection(request.flags), {"backend": options})  # flags must be known

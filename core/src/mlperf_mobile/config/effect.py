@@ -21,7 +21,7 @@ SESSIONS = "sessions"
 
 
 @dataclass(frozen=True, slots=True)
-class Idle:
+class IdleSetting:
     """A setting that has no effect on one run."""
 
     key: str
@@ -45,7 +45,7 @@ def idle(
     *,
     times_other_data: bool,
     performance_runs: int,
-) -> Iterator[Idle]:
+) -> Iterator[IdleSetting]:
     """The settings that have no effect on a run.
 
     Args:
@@ -62,25 +62,25 @@ def idle(
     for key, why in ignores.items():
         name = "accelerator" if key == SESSIONS else key
         if name in own and one.get(key, performance):
-            yield Idle(name, own[name].source, f"in scenario {scenario}: {why}", refused=True)
+            yield IdleSetting(name, own[name].source, f"in scenario {scenario}: {why}", refused=True)
     if not accuracy and SESSIONS in ignores and "backend_options.shards" in own:
         why = f"in scenario {scenario}: {ignores[SESSIONS]}"
-        yield Idle("backend_options.shards", own["backend_options.shards"].source, why, refused=False)
+        yield IdleSetting("backend_options.shards", own["backend_options.shards"].source, why, refused=False)
     for key in _TIMED if not performance else ():
         if key in own and own[key].value is not None:
-            yield Idle(key, own[key].source, "in mode accuracy: nothing is timed", refused=False)
+            yield IdleSetting(key, own[key].source, "in mode accuracy: nothing is timed", refused=False)
     for key in own if not accuracy else ():
         if key.partition(".")[0] == "quality" and own[key].value is not None:
-            yield Idle(key, own[key].source, "in mode performance: no accuracy is measured", refused=False)
+            yield IdleSetting(key, own[key].source, "in mode performance: no accuracy is measured", refused=False)
     if performance and accuracy and "performance_data_path" in own and not times_other_data:
         why = "without performance_dataset: the timed run uses the samples of dataset"
-        yield Idle("performance_data_path", own["performance_data_path"].source, why, refused=True)
+        yield IdleSetting("performance_data_path", own["performance_data_path"].source, why, refused=True)
     for key in ("cooldown", "cooldown_s") if performance_runs < 2 else ():
         if key in own and own[key].value not in (None, 0):
-            yield Idle(key, own[key].source, "in a campaign of one performance run", refused=False)
+            yield IdleSetting(key, own[key].source, "in a campaign of one performance run", refused=False)
 
 
-def notes(found: Sequence[Sequence[Idle]]) -> list[tuple[str, ...]]:
+def notes(found: Sequence[Sequence[IdleSetting]]) -> list[tuple[str, ...]]:
     """What each run reports: settings without effect on any run, and refused ones that other runs use.
 
     Args:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlperf_mobile.config import effect, layers
-from mlperf_mobile.config.asked import (
-    Asked,
+from mlperf_mobile.config.benchmark_request import (
+    BenchmarkRequest,
     as_data,
     changed_options,
     expand,
@@ -20,7 +20,7 @@ from mlperf_mobile.config.asked import (
 )
 from mlperf_mobile.config.choice import accelerators, choose
 from mlperf_mobile.config.document import Layer, Setting, read_resource
-from mlperf_mobile.config.effect import Idle
+from mlperf_mobile.config.effect import IdleSetting
 from mlperf_mobile.config.selection import Request, select
 from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.config.suites import Benchmark
@@ -49,7 +49,7 @@ class Rest(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class PlannedRuns:
     """The plans, the folder for results, and what has to be there before they can run."""
 
     plans: tuple[Plan, ...]
@@ -61,7 +61,7 @@ class Resolved:
     rest: Rest
 
 
-def resolve(registry: Registry, request: Request, repeat: int = 1) -> Resolved:
+def resolve(registry: Registry, request: Request, repeat: int = 1) -> PlannedRuns:
     """One plan for each selected benchmark.
 
     Args:
@@ -85,7 +85,7 @@ def resolve(registry: Registry, request: Request, repeat: int = 1) -> Resolved:
     missing = tuple(resource for resource in needed if not cache.has(resource))
     first = resolutions[0]
     rest = Rest(first.settings.cooldown, first.settings.cooldown_s)
-    return Resolved(tuple(plans), first.output(), cache, tuple(needed), missing, mode_of(request), rest)
+    return PlannedRuns(tuple(plans), first.output(), cache, tuple(needed), missing, mode_of(request), rest)
 
 
 def mode_of(request: Request) -> str:
@@ -110,7 +110,7 @@ class _Resolution:
 
     def __init__(self, registry: Registry, request: Request, benchmark: Benchmark) -> None:
         self.registry, self.benchmark = registry, benchmark
-        self.asked = asked = Asked(registry, request, benchmark)
+        self.asked = asked = BenchmarkRequest(registry, request, benchmark)
         self.scenario = asked.pick("scenario", registry.scenarios, Settings.model_fields["scenario"].default)
         self.model, self.backend = choose(asked)
         self.offers: dict[str, Offer[Any]] = {
@@ -126,7 +126,7 @@ class _Resolution:
         if "batch" in self.ignores:
             self.settings = self.given.model_copy(update={"batch": 1})
 
-    def idle(self, performance_runs: int) -> Iterator[Idle]:
+    def idle(self, performance_runs: int) -> Iterator[IdleSetting]:
         """The settings of the user's that change nothing about the run."""
         own = {key: setting for key, setting in self.layer.items() if id(setting) in self.asked.own}
         return effect.idle(

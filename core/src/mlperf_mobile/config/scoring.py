@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlperf_mobile.config import layers
-from mlperf_mobile.config.asked import Asked, as_data, plugin_options, without_selection
+from mlperf_mobile.config.benchmark_request import BenchmarkRequest, as_data, plugin_options, without_selection
 from mlperf_mobile.config.document import Setting
 from mlperf_mobile.config.selection import Request, select
 from mlperf_mobile.config.settings import Settings
@@ -52,7 +52,7 @@ def resolve_scoring(registry: Registry, request: Request) -> Scoring:
     if len(found) > 1:
         names = ", ".join(benchmark.name for benchmark in found)
         raise UsageError("no-task", f"an accuracy log is of one benchmark, not of {len(found)}", f"name one: {names}")
-    asked = Asked(registry, request, found[0])
+    asked = BenchmarkRequest(registry, request, found[0])
     offers: dict[str, Offer[Any]] = {"task": asked.task, "dataset": asked.dataset.offer}
     models = {kind: options_model(kind, offer) for kind, offer in offers.items()}
     layers.resolve_names(

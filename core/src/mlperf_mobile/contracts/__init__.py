@@ -19,7 +19,7 @@ from mlperf_mobile.contracts.quantisation import check_quantisation, real_values
 from mlperf_mobile.contracts.scenario import (
     COUNTED,
     LIVE,
-    Answered,
+    AnsweredCall,
     Load,
     Measurement,
     PerformanceScore,
@@ -32,21 +32,21 @@ from mlperf_mobile.contracts.scenario import (
 from mlperf_mobile.contracts.task import (
     Codec,
     Dataset,
-    Fingerprinted,
+    DatasetWithWarnings,
+    FingerprintedDataset,
     InfiniteOutputs,
     Metric,
     Recipe,
     Score,
     SizingTask,
     Task,
-    Warned,
 )
 from mlperf_mobile.contracts.tensors import Tensors, TensorSpec
 
 __all__ = [
     "COUNTED",
     "LIVE",
-    "Answered",
+    "AnsweredCall",
     "Artifact",
     "Backend",
     "Baseline",
@@ -54,8 +54,9 @@ __all__ = [
     "Codec",
     "CompileRequest",
     "Dataset",
+    "DatasetWithWarnings",
     "Device",
-    "Fingerprinted",
+    "FingerprintedDataset",
     "Graph",
     "InfiniteOutputs",
     "Listing",
@@ -84,7 +85,6 @@ __all__ = [
     "Tensors",
     "TokenSession",
     "VaryingSession",
-    "Warned",
     "check_quantisation",
     "real_values",
     "stored_values",

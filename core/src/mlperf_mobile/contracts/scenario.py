@@ -53,7 +53,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnsweredCall:
     """What one call of a session answered in the timed run."""
 
     session: int
@@ -87,7 +87,7 @@ class Measurement:
     latency_source: str = LIVE
     """:data:`COUNTED` where ``latencies_ns`` holds, after the run, the latencies that the load generator counted.
     """
-    answered: tuple[Answered, ...] = ()
+    answered: tuple[AnsweredCall, ...] = ()
     """The first and the last call of each session; they are answered again after the timed run, and compared.
     """
 

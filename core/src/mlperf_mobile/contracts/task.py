@@ -43,7 +43,7 @@ class Dataset(Protocol):
 
 
 @runtime_checkable
-class Fingerprinted(Protocol):
+class FingerprintedDataset(Protocol):
     """A data set whose encoded samples may be kept on disk, when the codec has a :class:`Recipe`."""
 
     def fingerprint(self, index: int) -> bytes:
@@ -52,7 +52,7 @@ class Fingerprinted(Protocol):
 
 
 @runtime_checkable
-class Warned(Protocol):
+class DatasetWithWarnings(Protocol):
     """A data set that may be read otherwise than its files were meant, and says so."""
 
     @property
@@ -63,7 +63,7 @@ class Warned(Protocol):
 
 @runtime_checkable
 class Recipe(Protocol):
-    """A codec whose encoded samples may be kept on disk, when the data set is :class:`Fingerprinted`."""
+    """A codec whose encoded samples may be kept on disk, when the data set is :class:`FingerprintedDataset`."""
 
     @property
     def recipe(self) -> str:

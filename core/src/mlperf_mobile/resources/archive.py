@@ -112,9 +112,9 @@ class _Writer:
                     else:
                         target.parent.mkdir(parents=True, exist_ok=True)
                         sums["/".join(parts)] = self._copy(member.open, target)
-        except members.Unsafe as unsafe:
+        except members.UnsafeName as error:
             hint = "do not use this archive; the file may have been tampered with"
-            raise DataError("archive-unsafe", f"{self.archive}: {unsafe}", hint) from unsafe
+            raise DataError("archive-unsafe", f"{self.archive}: {error}", hint) from error
         except (tarfile.TarError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError) as error:
             raise self._damaged(str(error)) from error
         except OSError as error:
@@ -157,7 +157,7 @@ class _Writer:
             for info in opened.infolist():
                 kind = stat.S_IFMT(info.external_attr >> 16)
                 if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                    raise members.Unsafe(f"{info.orig_filename!a} is a link or a device")
+                    raise members.UnsafeName(f"{info.orig_filename!a} is a link or a device")
                 if info.flag_bits & 0x1:
                     hint = "unpack it by hand"
                     raise DataError("archive-encrypted", f"{self.archive} needs a password", hint)
@@ -168,13 +168,13 @@ class _Writer:
     def _tar_members(self) -> Generator[_Member]:
         with (
             gzip.open(self.archive, "rb") as unzipped,
-            closing(_Bounded(unzipped, self._most() + HEADER_BYTES * self.limits.members)) as bounded,
+            closing(_BoundedStream(unzipped, self._most() + HEADER_BYTES * self.limits.members)) as bounded,
             tarfile.open(fileobj=cast("IO[bytes]", bounded), mode="r:") as opened,
         ):
             while (info := opened.next()) is not None:
                 opened.members = []  # type: ignore[attr-defined]  # it would keep them all
                 if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE) or info.issparse():
-                    raise members.Unsafe(f"{info.name!a} is a link or a device")
+                    raise members.UnsafeName(f"{info.name!a} is a link or a device")
                 yield _Member(info.name, None if info.isdir() else partial(opened.extractfile, info))
             bounded.seek(opened.offset)
             if bounded.read(tarfile.BLOCKSIZE).strip(b"\0"):
@@ -194,7 +194,7 @@ class _Writer:
         return DataError("archive-too-large", f"{self.archive} brings {what}", hint)
 
 
-class _Bounded:
+class _BoundedStream:
     """A decompressed stream with limits on its length and on each read, independent of what a header says."""
 
     def __init__(self, stream: gzip.GzipFile, most: int) -> None:

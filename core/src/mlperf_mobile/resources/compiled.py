@@ -30,7 +30,7 @@ from mlperf_mobile.errors import BackendError, DataError
 from mlperf_mobile.resources import tree
 from mlperf_mobile.resources.identity import Stamps, stamps
 from mlperf_mobile.resources.lock import held
-from mlperf_mobile.resources.record import Noted
+from mlperf_mobile.resources.record import JsonFile
 
 FOLDER = "compiled"
 _ENTRY, _FILES, _SUMS = "entry.json", "files", "files.sha256"
@@ -41,7 +41,7 @@ Ingredients = Mapping[str, Any]
 """Everything that decides what a compiler makes, as plain JSON data."""
 
 
-class Entry(Noted):
+class Entry(JsonFile):
     """What is noted about one compiled model."""
 
     MAX: ClassVar[int] = 1 << 24
@@ -63,7 +63,7 @@ class Entry(Noted):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredModel:
     """One compiled model in the store."""
 
     key: str
@@ -97,7 +97,7 @@ class Kept:
         return tree.difference(self.folder / _FILES, self.folder / _SUMS)
 
 
-class Obtained(NamedTuple):
+class Compilation(NamedTuple):
     """A compiled model, and how it was had."""
 
     artifact: Artifact
@@ -134,7 +134,7 @@ class CompiledStore:
         make: Callable[[Path], Artifact],
         otherwise: Path,
         waiting: Callable[[], None] = lambda: None,
-    ) -> Obtained:
+    ) -> Compilation:
         """The compiled model: the one that is kept, if it is whole, or a new one.
 
         Args:
@@ -159,16 +159,16 @@ class CompiledStore:
             note = f"cannot be kept: {error.summary}"
         else:
             return obtained
-        return Obtained(make(otherwise), key, cached=False, kept=False, note=note, stamps=stamps(otherwise))
+        return Compilation(make(otherwise), key, cached=False, kept=False, note=note, stamps=stamps(otherwise))
 
-    def _obtain(self, key: str, made_of: Ingredients, model: str, make: Callable[[Path], Artifact]) -> Obtained:
+    def _obtain(self, key: str, made_of: Ingredients, model: str, make: Callable[[Path], Artifact]) -> Compilation:
         place, note = self.folder / key, ""
         if place.exists():
             kept, seen = _read(place), _seen(place)
             if not (wrong := kept.damage()):
                 with suppress(OSError):  # a cache that cannot be written can be used, too
                     os.utime(place / _ENTRY)
-                return Obtained(kept.artifact(), key, cached=True, kept=True, note="", stamps=seen)
+                return Compilation(kept.artifact(), key, cached=True, kept=True, note="", stamps=seen)
             note = f"compiled anew, because what was kept is damaged: {wrong}"
             shutil.rmtree(place)
         self.sweep()
@@ -182,7 +182,7 @@ class CompiledStore:
             seconds = time.perf_counter() - started
             if not artifact.path.is_relative_to(files):
                 shutil.rmtree(partial)
-                return Obtained(artifact, key, cached=False, kept=False, note=note, stamps={})
+                return Compilation(artifact, key, cached=False, kept=False, note=note, stamps={})
             seen = stamps(files)
             sums, size = _sums(files)
         except BaseException:
@@ -206,11 +206,11 @@ class CompiledStore:
             entry.write(partial / _ENTRY)
             partial.rename(place)
         except OSError as error:  # it is used where it is, and swept away once this process is gone
-            return Obtained(artifact, key, cached=False, kept=False, note=f"cannot be kept: {error}", stamps=seen)
+            return Compilation(artifact, key, cached=False, kept=False, note=f"cannot be kept: {error}", stamps=seen)
         moved = {place / path.relative_to(partial): stamp for path, stamp in seen.items()}
-        return Obtained(_read(place).artifact(), key, cached=False, kept=True, note=note, stamps=moved)
+        return Compilation(_read(place).artifact(), key, cached=False, kept=True, note=note, stamps=moved)
 
-    def all(self) -> list[Kept]:
+    def all(self) -> list[StoredModel]:
         """Every compiled model, the most recently used first.
 
         Raises:
@@ -221,7 +221,7 @@ class CompiledStore:
         found = [_read(place) for place in self.folder.iterdir() if _KEY.fullmatch(place.name)]
         return sorted(found, key=lambda kept: -kept.used)
 
-    def remove(self, kept: Kept) -> None:
+    def remove(self, kept: StoredModel) -> None:
         """Raises: OSError: It cannot be removed."""
         shutil.rmtree(kept.folder)
 
@@ -254,13 +254,13 @@ def _seen(place: Path) -> Stamps:
         return {}
 
 
-def _read(place: Path) -> Kept:
+def _read(place: Path) -> StoredModel:
     try:
         used = (place / _ENTRY).stat().st_mtime
     except OSError:
         used = 0.0
     entry = Entry.read(place / _ENTRY)
-    return Kept(place.name, place, entry, used, _size(place))
+    return StoredModel(place.name, place, entry, used, _size(place))
 
 
 def _sums(files: Path) -> tuple[dict[str, str], int]:

@@ -19,7 +19,7 @@ from mlperf_mobile.resources.cache import Cache, State, check_local
 from mlperf_mobile.resources.files import Files, telling
 from mlperf_mobile.resources.record import Digests, Record, Source, digest
 from mlperf_mobile.resources.resource import Resource
-from mlperf_mobile.resources.transfer import Brought, Transfer
+from mlperf_mobile.resources.transfer import Download, Transfer
 from mlperf_mobile.resources.web import Client, Limits
 
 WORKERS = 4
@@ -103,7 +103,7 @@ def fetch(
     return {each: cache.location(each) for each in unique}
 
 
-class _Stopped(Exception):
+class _FetchStopped(Exception):
     """The user interrupted, or another thread has found a defect."""
 
 
@@ -142,7 +142,7 @@ class _Crew:
     def check(self) -> None:
         """Between any two steps of the work."""
         if self.stop.is_set():
-            raise _Stopped
+            raise _FetchStopped
 
     def tell(self, step: Step) -> None:
         with self._telling:
@@ -152,7 +152,7 @@ class _Crew:
             except Exception as defect:
                 self.defect = self.defect or defect
                 self._cut_off()
-                raise _Stopped from defect
+                raise _FetchStopped from defect
 
     def _cut_off(self) -> None:
         self.stop.set()
@@ -168,11 +168,11 @@ class _Crew:
                 return
             try:
                 _Job(self, resource).run()
-            except _Stopped:
+            except _FetchStopped:
                 return
             except DataError as error:
                 self.failures[resource] = error
-                with suppress(_Stopped):
+                with suppress(_FetchStopped):
                     self.tell(Step(resource, Phase.FAILED))
             except BaseException as defect:  # noqa: BLE001  raised by the thread that started the work
                 self.defect = defect
@@ -262,7 +262,7 @@ class _Job:
     def pause(self, seconds: float) -> None:
         self._tell(Phase.RETRYING)
         if self.crew.stop.wait(seconds):
-            raise _Stopped
+            raise _FetchStopped
 
     def reading(self, response: BaseHTTPResponse | None) -> None:
         if response is None:
@@ -271,7 +271,7 @@ class _Job:
             self.crew.reading[self.resource] = response
 
 
-def _not_what_was_meant(resource: Resource, wrong: str, brought: Brought) -> DataError:
+def _not_what_was_meant(resource: Resource, wrong: str, brought: Download) -> DataError:
     encoded = f" (sent with Content-Encoding {brought.encoding!a}, unasked)" if brought.encoding else ""
     code = "size-mismatch" if resource.bytes is not None and wrong.endswith("bytes") else "checksum-mismatch"
     hint = "the file was replaced on the server, or changed on the way; update mlperf-mobile and its plugins"

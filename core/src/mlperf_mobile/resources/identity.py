@@ -20,7 +20,7 @@ MOST_FILES = 200_000
 """Of a folder that are looked at."""
 
 
-class Watched:
+class WatchedFiles:
     """Files with their state at the time of hashing."""
 
     def __init__(self) -> None:

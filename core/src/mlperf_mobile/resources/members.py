@@ -15,7 +15,7 @@ TABLE_BYTES = 512
 """What one member may take in a zip's table, on average: 46 bytes, its name and extra fields."""
 
 
-class Unsafe(Exception):
+class UnsafeName(Exception):
     """A member that must not be unpacked."""
 
 
@@ -30,20 +30,20 @@ class Names:
         """The parts of a member's name.
 
         Raises:
-            Unsafe: It leads out of the folder, is not a proper name, or occurs twice.
+            UnsafeName: It leads out of the folder, is not a proper name, or occurs twice.
         """
         parts = _parts(name)
         if not parts and not is_folder:
-            raise Unsafe(f"a member is called {name!a}")
+            raise UnsafeName(f"a member is called {name!a}")
         for end in range(1, len(parts) + is_folder):
             path = "/".join(parts[:end])
             key = _key(path)
             if key in self._files or self._folders.setdefault(key, path) != path:
-                raise Unsafe(f"{path!a} is there twice, as a file or in another spelling")
+                raise UnsafeName(f"{path!a} is there twice, as a file or in another spelling")
         if parts and not is_folder:
             key = _key("/".join(parts))
             if key in self._files or key in self._folders:
-                raise Unsafe(f"{name!a} is there twice")
+                raise UnsafeName(f"{name!a} is there twice")
             self._files.add(key)
         return parts
 
@@ -51,16 +51,16 @@ class Names:
 def _parts(name: str) -> list[str]:
     shown = f"{name[:200]!a}"
     if name.startswith("/") or "\\" in name or name[1:2] == ":":
-        raise Unsafe(f"{shown} is not a relative path")
+        raise UnsafeName(f"{shown} is not a relative path")
     if not all(char.isprintable() or unicodedata.category(char) == "Zs" for char in name):
-        raise Unsafe(f"{shown} has control characters, or is in no known encoding")
+        raise UnsafeName(f"{shown} has control characters, or is in no known encoding")
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise Unsafe(f"{shown} leads out of its folder")
+        raise UnsafeName(f"{shown} leads out of its folder")
     if len(parts) > MAX_DEPTH or any(len(os.fsencode(part)) > MAX_NAME for part in parts):
-        raise Unsafe(f"{shown} is too long or too deep")
+        raise UnsafeName(f"{shown} is too long or too deep")
     if len(os.fsencode(name)) > MAX_PATH:
-        raise Unsafe(f"{shown} is too long")
+        raise UnsafeName(f"{shown} is too long")
     return parts
 
 

@@ -19,7 +19,7 @@ Tick = Callable[[int], None]
 """Told how many bytes have been dealt with; may raise to stop the work."""
 
 
-class Noted(BaseModel):
+class JsonFile(BaseModel):
     """A small JSON file that is written whole or not at all, and counts as absent when it is damaged."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
@@ -42,7 +42,7 @@ class Noted(BaseModel):
             file.write("\n")
 
 
-class Source(Noted):
+class Source(JsonFile):
     """What the server said about the file that a partial download is the beginning of."""
 
     url: str
@@ -56,7 +56,7 @@ class Source(Noted):
         return self.etag if self.etag.startswith('"') else self.last_modified
 
 
-class Record(Noted):
+class Record(JsonFile):
     """A whole file, or for an unpacked tree the archive it came from."""
 
     url: str

@@ -15,7 +15,7 @@ from mlperf_mobile.errors import DataError
 from mlperf_mobile.resources.files import Files, disk_full, size_of, telling
 from mlperf_mobile.resources.record import Source
 from mlperf_mobile.resources.resource import Resource
-from mlperf_mobile.resources.web import AGAIN, Client, Passing, refusal
+from mlperf_mobile.resources.web import AGAIN, Client, TransientError, refusal
 from mlperf_mobile.resources.web import telling as telling_web
 
 CHUNK = 1 << 18
@@ -29,7 +29,7 @@ class Control(Protocol):
     """What a transfer is held by; each of its functions may raise to stop it."""
 
     def check(self) -> None:
-        """Asked before anything is written."""
+        """BenchmarkRequest before anything is written."""
 
     def advance(self, done: int, total: int | None) -> None:
         """Told how far the file is."""
@@ -41,11 +41,11 @@ class Control(Protocol):
         """Told what is being read, so that it can be cut off."""
 
 
-class _Again(Exception):
+class _Restart(Exception):
     """The partial file is useless; start again immediately."""
 
 
-class Brought(NamedTuple):
+class Download(NamedTuple):
     """A partial file that has become whole."""
 
     source: Source
@@ -66,7 +66,7 @@ class Transfer:
     _resumed: bool = False
     _encoding: str = ""
 
-    def run(self) -> Brought:
+    def run(self) -> Download:
         """Download, or resume, until the file is whole.
 
         Raises:
@@ -77,16 +77,16 @@ class Transfer:
         while True:
             try:
                 return self._attempt()
-            except _Again:
+            except _Restart:
                 self.discard()
-            except Passing as passing:
+            except TransientError as transient:
                 there = self._there()
                 failed = 1 if there >= best + PROGRESS else failed + 1
                 best = max(best, there)
                 if failed >= limits.tries:
-                    raise passing.error from passing
+                    raise transient.error from transient
                 backoff = min(limits.backoff_s * 2 ** (failed - 1), limits.backoff_max_s)
-                self.control.pause(backoff if passing.after_s is None else passing.after_s)
+                self.control.pause(backoff if transient.after_s is None else transient.after_s)
 
     def discard(self) -> None:
         """Forget what has come so far."""
@@ -97,10 +97,10 @@ class Transfer:
     def _there(self) -> int:
         return size_of(self.files.part)
 
-    def _attempt(self) -> Brought:
+    def _attempt(self) -> Download:
         source, offset = self._resumable()
         if source and offset and offset == source.total:
-            return Brought(source, True, "")
+            return Download(source, True, "")
         headers = {}
         if source and offset:
             headers["Range"] = f"bytes={offset}-"
@@ -122,32 +122,32 @@ class Transfer:
             return None, 0
         return source, offset
 
-    def _take(self, response: BaseHTTPResponse, source: Source | None, offset: int) -> Brought:
+    def _take(self, response: BaseHTTPResponse, source: Source | None, offset: int) -> Download:
         if response.status == 206 and source and offset:
             source, start = self._continued(response, source, offset), offset
         elif response.status == 200:
             source, start = self._begun(response), 0
         elif response.status == 416 and source and offset:
             if _total_of(response) == offset and self.resource.is_checked:
-                return Brought(source, True, "")
-            raise _Again
+                return Download(source, True, "")
+            raise _Restart
         elif response.status < 300:
             raise DataError("bad-answer", f"{self.resource.url} is answered with HTTP {response.status}", "try later")
         else:
             raise refusal(self.resource.url, response, self.client.limits)
         self._check(response, source.total, start)
         self._receive(response, source, start)
-        return Brought(source, self._resumed, self._encoding)
+        return Download(source, self._resumed, self._encoding)
 
     def _continued(self, response: BaseHTTPResponse, source: Source, offset: int) -> Source:
         """A 206 is worth as much as its Content-Range says, and only for the same file."""
         found = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", response.headers.get("Content-Range", ""))
         etag = response.headers.get("ETag", source.etag)
         if not found or int(found[1]) != offset or etag != source.etag:
-            raise _Again
+            raise _Restart
         total = source.total if found[3] == "*" else int(found[3])
         if source.total not in (None, total) or (total is not None and int(found[2]) >= total):
-            raise _Again
+            raise _Restart
         self._resumed = True
         return source.model_copy(update={"total": total})
 
@@ -199,10 +199,12 @@ class Transfer:
                 _write(file.write, data)
                 self.control.advance(done, source.total)
                 if pace.is_slow(len(data)):
-                    raise Passing(self._stalled())
+                    raise TransientError(self._stalled())
         expected = self.resource.bytes if source.total is None else source.total
         if expected is not None and done < expected:
-            raise Passing(DataError("connection-dropped", f"the connection broke during {self.resource.url}", AGAIN))
+            raise TransientError(
+                DataError("connection-dropped", f"the connection broke during {self.resource.url}", AGAIN)
+            )
 
     def _stalled(self) -> DataError:
         limits = self.client.limits

@@ -45,7 +45,7 @@ class Limits:
     redirects: int = 5
 
 
-class Passing(Exception):
+class TransientError(Exception):
     """A failure that another try may get over; holds the error for when none does."""
 
     def __init__(self, error: DataError, after_s: float | None = None) -> None:
@@ -67,7 +67,7 @@ class Client:
         """Ask for ``url``, and follow where it leads; the body is still to be read, or to be closed.
 
         Raises:
-            Passing: Another try may help.
+            TransientError: Another try may help.
             DataError: None will.
         """
         requested, here = url, url
@@ -149,7 +149,7 @@ def _tell(url: str, error: failures.HTTPError) -> Never:
         failure = DataError("connection-dropped", f"the connection broke during {url}", AGAIN)
     else:
         raise DataError("connection-failed", f"cannot fetch {url}: {_reason(error)}", CHECK_NETWORK) from error
-    raise Passing(failure) from error
+    raise TransientError(failure) from error
 
 
 def _tell_tls(url: str, error: failures.SSLError) -> Never:
@@ -157,7 +157,7 @@ def _tell_tls(url: str, error: failures.SSLError) -> Never:
     reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", None) or str(error)
     summary = f"no secure connection to {urlsplit(url).netloc} ({url}): {reason}"
     if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        raise Passing(DataError("tls-failed", summary, CHECK_NETWORK)) from error
+        raise TransientError(DataError("tls-failed", summary, CHECK_NETWORK)) from error
     hint = "check this machine's clock, and its CA certificates (package ca-certificates, or SSL_CERT_FILE)"
     raise DataError("tls-failed", summary, hint) from error
 
@@ -169,7 +169,7 @@ def _reason(error: Exception) -> str:
     return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
 
 
-def refusal(url: str, response: BaseHTTPResponse, limits: Limits) -> Passing | DataError:
+def refusal(url: str, response: BaseHTTPResponse, limits: Limits) -> TransientError | DataError:
     """What a status other than success means."""
     status = response.status
     if status in PASSING:
@@ -178,7 +178,7 @@ def refusal(url: str, response: BaseHTTPResponse, limits: Limits) -> Passing | D
         failure = DataError(code, f"{urlsplit(url).netloc} {what} (HTTP {status}): {url}", "try again later")
         if after is not None and after > limits.retry_after_max_s:
             return DataError(code, failure.summary, f"try again in {after:.0f} s, as the server asks")
-        return Passing(failure, after)
+        return TransientError(failure, after)
     if status in (404, 410):
         hint = "the file has moved; update mlperf-mobile and its plugins, or correct the URL"
         return DataError("url-not-found", f"{url} does not exist (HTTP {status})", hint)

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter_ns
 
 from mlperf_mobile import loadgen, performance_score, rules
-from mlperf_mobile.contracts import Answered, Load, Measurement, Share, SystemUnderTest
+from mlperf_mobile.contracts import AnsweredCall, Load, Measurement, Share, SystemUnderTest
 from mlperf_mobile.threads import in_threads
 
 TAKE_NS = 5_000_000
@@ -32,7 +32,7 @@ class Offline:
         settings = loadgen.performance_settings("Offline", load)
         settings.offline_expected_qps = system.sessions * system.batch * 1e9 / load.expected_latency_ns
         shares: list[Share] = []
-        answered: list[Answered] = []
+        answered: list[AnsweredCall] = []
 
         def issue(ids: list[int], indices: list[int]) -> None:
             shares[:] = drain(system, ids, indices, latencies_ns, perf_counter_ns(), answered)
@@ -65,7 +65,7 @@ def drain(
     indices: list[int],
     latencies_ns: array[int],
     start: int,
-    answered: list[Answered],
+    answered: list[AnsweredCall],
 ) -> list[Share]:
     """Answer all samples; every session works in a thread of its own and takes the next ones when it is free.
 
@@ -90,8 +90,8 @@ def drain(
         shares[session] = Share(samples, busy_ns / 1e9)
         if first:
             size, last = system.batch, (len(asked) - 1) // system.batch * system.batch
-            answered.append(Answered(session, tuple(first[0][:size]), tuple(first[1][:size])))
-            answered.append(Answered(session, tuple(asked[last:]), tuple(responses[last:])))
+            answered.append(AnsweredCall(session, tuple(first[0][:size]), tuple(first[1][:size])))
+            answered.append(AnsweredCall(session, tuple(asked[last:]), tuple(responses[last:])))
 
     in_threads(work, system.sessions)
     return shares

@@ -9,7 +9,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from mlperf_mobile import loadgen, performance_score, rules
-from mlperf_mobile.contracts import Answered, Load, Measurement, SystemUnderTest
+from mlperf_mobile.contracts import AnsweredCall, Load, Measurement, SystemUnderTest
 
 MAX_GENERATED_QUERIES = 3_000_000
 """LoadGen prepares twice as many queries as the expected latency calls for, at some 400 bytes each (measured)."""
@@ -30,7 +30,7 @@ class SingleStream:
         responder = loadgen.Responder()
         answer, complete, now, record = system.answer, responder.complete, perf_counter_ns, latencies_ns.append
         asked = list[int]()
-        first: list[Answered] = []
+        first: list[AnsweredCall] = []
 
         def issue(ids: list[int], indices: list[int]) -> None:
             nonlocal asked
@@ -39,7 +39,7 @@ class SingleStream:
             record(now() - start)
             asked = indices
             if not first:
-                first.append(Answered(0, tuple(indices), (responder.last(),)))
+                first.append(AnsweredCall(0, tuple(indices), (responder.last(),)))
 
         details = loadgen.run(settings, loadgen.SampleLibrary.of(system, load), issue, logs, latencies_ns)
         queries = len(latencies_ns)
@@ -62,7 +62,7 @@ class SingleStream:
             loadgen=loadgen.verdict(details),
             latency_source=loadgen.latency_source(details),
             score=performance_score.latency(load.percentile, target_ns),
-            answered=(*first, Answered(0, tuple(asked), (responder.last(),))),
+            answered=(*first, AnsweredCall(0, tuple(asked), (responder.last(),))),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlperf_mobile.campaigns.campaign import Campaign
 from mlperf_mobile.campaigns.estimate import left
-from mlperf_mobile.config.resolve import Resolved
+from mlperf_mobile.config.resolve import PlannedRuns
 from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.terms import ONLY_INPUT
 
@@ -25,7 +25,7 @@ def total_text(campaign: Campaign) -> str:
     return f"{len(plans)} runs, at least {left(campaign, {})} in all{rest}"
 
 
-def missing_text(resolved: Resolved) -> str:
+def missing_text(resolved: PlannedRuns) -> str:
     """What has to be fetched, or provided by hand, before the plans can run; empty when all is there."""
     lines = []
     for resource in resolved.missing:

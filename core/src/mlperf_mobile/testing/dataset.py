@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlperf_mobile.contracts import Dataset, Fingerprinted
+from mlperf_mobile.contracts import Dataset, FingerprintedDataset
 from mlperf_mobile.errors import DataError
 from mlperf_mobile.plugin import DatasetInfo
 from mlperf_mobile.testing.kit import Conformance
@@ -63,7 +63,7 @@ class DatasetConformance(Conformance):
 
     def test_fingerprints_tell_samples_apart(self, dataset: Dataset) -> None:
         """A digest is always the same for the same sample, and not for all: encoded samples are found by it."""
-        if not isinstance(dataset, Fingerprinted):
+        if not isinstance(dataset, FingerprintedDataset):
             pytest.skip("the data set has no fingerprints")
         indices = range(min(len(dataset), 8))
         prints = [dataset.fingerprint(index) for index in indices]

@@ -53,7 +53,7 @@ def _answer_all(system: System, ids: Sequence[int], indices: Sequence[int], answ
     chunks = [slice(start, start + size) for start in range(0, len(indices), size)]
     spare = cores() - system.sessions
     with ThreadPoolExecutor(max(1, spare), "encode") as pool:
-        encoder = _Ahead(system, indices, chunks, pool) if spare > 0 else _InTurn(system, chunks)
+        encoder = _AheadEncoder(system, indices, chunks, pool) if spare > 0 else _InlineEncoder(system, chunks)
 
         def work(session: int, failures: list[BaseException]) -> None:
             complete = loadgen.Responder().complete_all
@@ -70,7 +70,7 @@ def _answer_all(system: System, ids: Sequence[int], indices: Sequence[int], answ
             pool.shutdown(cancel_futures=True)
 
 
-class _InTurn:
+class _InlineEncoder:
     """Where the sessions keep every core busy, each one's thread encodes its own samples."""
 
     def __init__(self, system: System, chunks: Sequence[slice]) -> None:
@@ -85,13 +85,13 @@ class _InTurn:
             self._system.hold(index)
 
 
-class _Ahead:
+class _AheadEncoder:
     """Where there are cores to spare, they encode a few chunks ahead of the sessions; memory stays bounded."""
 
     def __init__(
         self, system: System, indices: Sequence[int], chunks: Sequence[slice], pool: ThreadPoolExecutor
     ) -> None:
-        self._encode = _InTurn(system, chunks)
+        self._encode = _InlineEncoder(system, chunks)
         self._indices, self._pool = indices, pool
         self._lock = threading.Lock()
         self._waiting: deque[tuple[slice, Future[None]]] = deque()

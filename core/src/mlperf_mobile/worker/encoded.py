@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlperf_mobile.contracts import Codec, Dataset, Fingerprinted, Recipe, Tensors
+from mlperf_mobile.contracts import Codec, Dataset, FingerprintedDataset, Recipe, Tensors
 
 _CHECK = 4
 """Bytes of a CRC-32 in front of each file's content."""
@@ -30,7 +30,7 @@ def key_of(dataset: Dataset, codec: Codec) -> KeyOf | None:
 
     The two are looked at once: asking a runtime protocol for each sample takes longer than encoding a small image.
     """
-    if not isinstance(dataset, Fingerprinted) or not isinstance(codec, Recipe):
+    if not isinstance(dataset, FingerprintedDataset) or not isinstance(codec, Recipe):
         return None
     return lambda index: encoded_key(dataset.fingerprint(index), codec.recipe)
 

@@ -30,7 +30,7 @@ NICENESS = 5
 """More than the process has."""
 
 
-class Observing:
+class Observers:
     """The observers of a run, from its start to its end.
 
     Args:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from mlperf_mobile.backend_checks import outputs_apart, wrong_outputs
-from mlperf_mobile.contracts import Answered, Codec, InfiniteOutputs, Tensors, TensorSpec, VaryingSession
+from mlperf_mobile.contracts import AnsweredCall, Codec, InfiniteOutputs, Tensors, TensorSpec, VaryingSession
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile.worker.system import System
 
@@ -52,7 +52,7 @@ class Checks:
             calls = [batch, batch[::-1], batch[:1], batch]
         self._agree(session, calls, when)
 
-    def again(self, answered: Sequence[Answered]) -> None:
+    def again(self, answered: Sequence[AnsweredCall]) -> None:
         """Run the samples of the timed run's answers again, the last call first; the responses must be the same."""
         for session in sorted({each.session for each in answered}):
             mine = [each for each in answered if each.session == session]

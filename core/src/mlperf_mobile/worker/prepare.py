@@ -20,7 +20,7 @@ from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.plugin import BackendInfo, Capability
 from mlperf_mobile.registry import Offer, Registry
-from mlperf_mobile.resources.compiled import CompiledStore, Obtained
+from mlperf_mobile.resources.compiled import Compilation, CompiledStore
 from mlperf_mobile.worker.blame import blame
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.used_files import UsedFiles
@@ -31,12 +31,12 @@ WORK = "work"
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class PreparedModel:
     """A backend that works here, and the model compiled for every accelerator of the plan."""
 
     plan: CompilePlan
     backend: Backend
-    obtained: Mapping[str, Obtained]
+    obtained: Mapping[str, Compilation]
     """By accelerator."""
     seconds: dict[str, float]
     """How long compiling and loading took."""
@@ -78,7 +78,7 @@ def _closing(session: Session, backend: str) -> Callable[[object, BaseException 
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedBackend:
     """A backend that works here and has the accelerators to run on, and the model file as it was found."""
 
     plan: CompilePlan
@@ -90,7 +90,7 @@ class Opened:
     files: UsedFiles
 
 
-def open_backend(plan: CompilePlan, registry: Registry, channel: Channel, files: UsedFiles) -> Opened:
+def open_backend(plan: CompilePlan, registry: Registry, channel: Channel, files: UsedFiles) -> OpenedBackend:
     """Probe the backend, and check the model file.
 
     Raises:
@@ -112,10 +112,12 @@ def open_backend(plan: CompilePlan, registry: Registry, channel: Channel, files:
                     "no-accelerator", f"backend {plan.backend} finds no {accelerator} here", f"found: {found}"
                 )
         channel.measured("backend", _told(plan, probe))
-    return Opened(plan, offer, backend, probe, sha256, files)
+    return OpenedBackend(plan, offer, backend, probe, sha256, files)
 
 
-def prepare(opened: Opened, batch: int, channel: Channel, watch: Watch, directory: Path, input_shapes: Shapes) -> Ready:
+def prepare(
+    opened: OpenedBackend, batch: int, channel: Channel, watch: Watch, directory: Path, input_shapes: Shapes
+) -> PreparedModel:
     """Compile for every accelerator of the plan, or take what is kept.
 
     Raises:
@@ -140,18 +142,18 @@ def prepare(opened: Opened, batch: int, channel: Channel, watch: Watch, director
         records[accelerator] = told | {"seconds": round(seconds["compile"] - before, 6)}
         channel.measured("compiled", records)
     channel.phase("load")
-    return Ready(plan, opened.backend, obtained, seconds, opened.files)
+    return PreparedModel(plan, opened.backend, obtained, seconds, opened.files)
 
 
 def _compile(
-    opened: Opened,
+    opened: OpenedBackend,
     batch: int,
     accelerator: str,
     store: CompiledStore,
     work: Path,
     channel: Channel,
     input_shapes: Shapes,
-) -> Obtained:
+) -> Compilation:
     plan, probe = opened.plan, opened.probe
 
     def make(folder: Path) -> Artifact:
@@ -235,7 +237,7 @@ def _told(plan: CompilePlan, probe: Probe) -> dict[str, object]:
     }
 
 
-def _record(obtained: Obtained) -> dict[str, object]:
+def _record(obtained: Compilation) -> dict[str, object]:
     """A compilation as a result holds it; an interpreter that compiles nothing is told as that."""
     facts = dict(obtained.artifact.facts)
     return {

@@ -13,8 +13,8 @@ from mlperf_mobile.errors import BackendError, MobileError, ModelError, did_you_
 from mlperf_mobile.terms import ONLY_INPUT
 from mlperf_mobile.worker.blame import blame
 from mlperf_mobile.worker.channel import Channel
-from mlperf_mobile.worker.fleet import Fleet
-from mlperf_mobile.worker.prepare import Opened, Ready, prepare
+from mlperf_mobile.worker.prepare import OpenedBackend, PreparedModel, prepare
+from mlperf_mobile.worker.session_pool import SessionPool
 from mlperf_mobile.worker.watch import Watch
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ def asking(task: Task, name: str, dataset: Dataset) -> Ask:
 
 
 def load(
-    opened: Opened,
+    opened: OpenedBackend,
     batch: int,
     channel: Channel,
     watch: Watch,
@@ -43,7 +43,7 @@ def load(
     ask: Ask,
     *,
     all_of_them: bool,
-) -> tuple[Ready, Fleet]:
+) -> tuple[PreparedModel, SessionPool]:
     """Compile the model and load its sessions; they close with the stack.
 
     Raises:
@@ -51,23 +51,23 @@ def load(
         BackendError: ``shapes-ignored``: the sessions have other shapes; or the backend failed.
     """
 
-    def attempt(asked: Shapes) -> tuple[Ready, Fleet]:
+    def attempt(asked: Shapes) -> tuple[PreparedModel, SessionPool]:
         own = ExitStack()
         try:
             ready = prepare(opened, batch, channel, watch, directory, asked)
-            fleet = Fleet(ready, own)
-            fleet.load(all_of_them=all_of_them)
-            _check(fleet.sessions[0].inputs, asked, opened)
+            pool = SessionPool(ready, own)
+            pool.load(all_of_them=all_of_them)
+            _check(pool.sessions[0].inputs, asked, opened)
         except BaseException:
             own.close()
             raise
         stack.enter_context(own)
-        return ready, fleet
+        return ready, pool
 
     return _settled(opened, ask, attempt)
 
 
-def compile_only(opened: Opened, channel: Channel, watch: Watch, directory: Path) -> Ready:
+def compile_only(opened: OpenedBackend, channel: Channel, watch: Watch, directory: Path) -> PreparedModel:
     """Compile the model.
 
     Raises:
@@ -79,7 +79,7 @@ def compile_only(opened: Opened, channel: Channel, watch: Watch, directory: Path
     )
 
 
-class _Otherwise(MobileError):
+class _DifferentShapes(MobileError):
     """Sessions have other shapes than requested; now that the inputs are known, another attempt may help."""
 
     def __init__(self, inputs: Inputs, error: MobileError) -> None:
@@ -87,20 +87,20 @@ class _Otherwise(MobileError):
         self.inputs = inputs
 
 
-def _settled(opened: Opened, ask: Ask, attempt: Callable[[Shapes], T]) -> T:
+def _settled(opened: OpenedBackend, ask: Ask, attempt: Callable[[Shapes], T]) -> T:
     """The outcome of ``attempt`` with the plan's shapes, and with the task's once the inputs are known."""
     wanted = opened.plan.input_shapes
     asked: Shapes = {name: shape for name, shape in wanted.items() if name != ONLY_INPUT}
     try:
         return attempt(asked)
-    except (OpenShapes, _Otherwise) as error:
+    except (OpenShapes, _DifferentShapes) as error:
         more = _shapes(error.inputs, wanted, ask, opened)
         if more == asked:
             raise
     return attempt(more)
 
 
-def _shapes(inputs: Inputs, wanted: Mapping[str, tuple[int, ...]], ask: Ask, opened: Opened) -> Shapes:
+def _shapes(inputs: Inputs, wanted: Mapping[str, tuple[int, ...]], ask: Ask, opened: OpenedBackend) -> Shapes:
     """The shapes of the plan by name, and the task's for what they leave open."""
     model = opened.plan.model.name
     if ONLY_INPUT in wanted:
@@ -114,7 +114,7 @@ def _shapes(inputs: Inputs, wanted: Mapping[str, tuple[int, ...]], ask: Ask, ope
     return dict(wanted) | {spec.name: tuple(told[spec.name]) for spec in left if spec.name in told}
 
 
-def _check(inputs: Inputs, asked: Shapes, opened: Opened) -> None:
+def _check(inputs: Inputs, asked: Shapes, opened: OpenedBackend) -> None:
     """Check the sessions' shapes, whatever their backend does."""
     plan = opened.plan
     if any(spec.is_open for spec in inputs):
@@ -127,10 +127,10 @@ def _check(inputs: Inputs, asked: Shapes, opened: Opened) -> None:
             raise _ignored(there[name], shape, opened)
     only = plan.input_shapes.get(ONLY_INPUT)
     if only and (len(inputs) != 1 or inputs[0].shape != only):
-        raise _Otherwise(inputs, _ignored(inputs[0], only, opened))
+        raise _DifferentShapes(inputs, _ignored(inputs[0], only, opened))
 
 
-def _ignored(spec: TensorSpec, shape: tuple[int, ...], opened: Opened) -> BackendError:
+def _ignored(spec: TensorSpec, shape: tuple[int, ...], opened: OpenedBackend) -> BackendError:
     summary = (
         f"input {spec.name} of {opened.plan.model.name} is {spec} in backend {opened.plan.backend}, "
         f"not [{','.join(map(str, shape))}] as set by input_shapes"

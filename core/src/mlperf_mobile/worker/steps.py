@@ -19,7 +19,7 @@ from mlperf_mobile import events, loadgen
 from mlperf_mobile.contracts import (
     COUNTED,
     LIVE,
-    Answered,
+    AnsweredCall,
     Codec,
     Dataset,
     Measurement,
@@ -39,10 +39,10 @@ from mlperf_mobile.worker import accuracy, environment, shapes
 from mlperf_mobile.worker.blame import blame, blamed
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.encoded import EncodedStore
-from mlperf_mobile.worker.fleet import Fleet
-from mlperf_mobile.worker.observing import Observing
+from mlperf_mobile.worker.observing import Observers
 from mlperf_mobile.worker.outputs import Checks, checking
 from mlperf_mobile.worker.prepare import check_placement, open_backend
+from mlperf_mobile.worker.session_pool import SessionPool
 from mlperf_mobile.worker.system import Decode, System
 from mlperf_mobile.worker.used_files import UsedFiles
 from mlperf_mobile.worker.watch import Watch
@@ -56,7 +56,7 @@ WARM_UP_CALLS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
+class _LoadedRun:
     """All that a run needs, loaded and checked."""
 
     plan: Plan
@@ -65,7 +65,7 @@ class _Loaded:
     directory: Path
     files: UsedFiles
     scenario: Scenario
-    fleet: Fleet
+    pool: SessionPool
     batch: int
     codec: Codec
     metric: Metric | None
@@ -79,7 +79,7 @@ class _Loaded:
 
     def system(self, dataset: Dataset, decode: Decode | None = None) -> System:
         """The loaded sessions as a system that answers samples of ``dataset``."""
-        sessions = self.fleet.sessions
+        sessions = self.pool.sessions
         return System(
             sessions, self.batch, self.codec, dataset, self.watch, self.store, decode=decode, abandon=self._abandon
         )
@@ -92,18 +92,20 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
     """Run the plan; everything found out is told through ``channel`` as soon as it is known."""
     registry, latencies = Registry(), array("q")
     counters: dict[str, MeteredSession] = {}
-    with Observing(registry, plan, channel, directory, latencies, counters) as observing:
-        watch.follow(observing.begin, observing.end)
+    with Observers(registry, plan, channel, directory, latencies, counters) as observers:
+        watch.follow(observers.begin, observers.end)
         with ExitStack() as stack, watch.phase("load"):
             loaded = _load(plan, registry, channel, watch, directory, stack)
-            counters |= loaded.fleet.counters()
+            counters |= loaded.pool.counters()
             if plan.has_performance:
                 _performance(loaded, latencies)
             if loaded.metric:
                 _accuracy(loaded, loaded.metric)
 
 
-def _load(plan: Plan, registry: Registry, channel: Channel, watch: Watch, directory: Path, stack: ExitStack) -> _Loaded:
+def _load(
+    plan: Plan, registry: Registry, channel: Channel, watch: Watch, directory: Path, stack: ExitStack
+) -> _LoadedRun:
     """Open the plugins, the data and the model; its sessions close with the stack."""
     scenario_offer = pick("scenario", plan.scenario, registry.scenarios, registry)
     task_offer = pick("task", plan.task, registry.tasks, registry)
@@ -123,9 +125,9 @@ def _load(plan: Plan, registry: Registry, channel: Channel, watch: Watch, direct
         task = task_offer.info.task.load()(validated("task", task_offer, plan.task_options))
     batch = plan.batch if scenario.parallel else 1
     ask = shapes.asking(task, plan.task, timed)
-    ready, fleet = shapes.load(opened, batch, channel, watch, directory, stack, ask, all_of_them=scenario.parallel)
-    _place(plan, fleet, channel)
-    inputs, outputs = fleet.sessions[0].inputs, fleet.sessions[0].outputs
+    ready, pool = shapes.load(opened, batch, channel, watch, directory, stack, ask, all_of_them=scenario.parallel)
+    _place(plan, pool, channel)
+    inputs, outputs = pool.sessions[0].inputs, pool.sessions[0].outputs
     with blame("task", plan.task):
         codec = task.bind(inputs, outputs)
         metric = task.metric(dataset) if plan.has_accuracy else None  # before the clock: labels may be missing
@@ -135,20 +137,20 @@ def _load(plan: Plan, registry: Registry, channel: Channel, watch: Watch, direct
     in_memory = min(plan.load.performance_sample_count or _fit_in_memory(inputs), len(timed))
     channel.measured("system", {
         "inputs": [*map(str, inputs)], "outputs": [*map(str, outputs)],
-        "sessions": len(fleet.sessions), "accelerators": fleet.counts(), "batch": batch,
+        "sessions": len(pool.sessions), "accelerators": pool.counts(), "batch": batch,
         "samples_in_data_set": len(timed), "performance_sample_count": in_memory, "load_s": ready.seconds,
     })  # fmt: skip
     store = EncodedStore(plan.cache / "encoded", plan.encoded_cache_mb * 10**6)
-    return _Loaded(
-        plan, channel, watch, directory, files, scenario, fleet, batch, codec, metric, dataset, timed, in_memory, store
+    return _LoadedRun(
+        plan, channel, watch, directory, files, scenario, pool, batch, codec, metric, dataset, timed, in_memory, store
     )
 
 
-def _performance(loaded: _Loaded, latencies: array[int]) -> None:
+def _performance(loaded: _LoadedRun, latencies: array[int]) -> None:
     """Warm up, run the scenario, which fills ``latencies``, and answer its first and last samples again."""
-    plan, channel, watch, fleet = loaded.plan, loaded.channel, loaded.watch, loaded.fleet
+    plan, channel, watch, pool = loaded.plan, loaded.channel, loaded.watch, loaded.pool
     system = loaded.system(loaded.timed)
-    checks = Checks(system, plan.backend, fleet.accelerators)
+    checks = Checks(system, plan.backend, pool.accelerators)
     with watch.phase("warm-up"), blame("backend", plan.backend):
         best_ns = _warm_up(system, plan.warmup_s, checks)
     expected = min(plan.load.expected_latency_ns or best_ns, best_ns)
@@ -163,20 +165,20 @@ def _performance(loaded: _Loaded, latencies: array[int]) -> None:
     told = _told(plan.scenario, measured)
     if measured.latency_source == COUNTED and not watch.replace():
         told["latency_source"] = LIVE
-    told["accelerators"] = fleet.summed(told.pop("shares"), measured.duration_s)
+    told["accelerators"] = pool.summed(told.pop("shares"), measured.duration_s)
     channel.measured("performance", told | {"expected_latency_ns": expected})
     channel.measured("interruptions", seen)
-    fleet.report(channel)
+    pool.report(channel)
     loaded.files.check()  # before a backend is blamed for other answers
     _answer_again(system, checks, measured.answered)
     channel.measured("repeated", {"responses": checks.compared, "variation": checks.variation})
 
 
-def _accuracy(loaded: _Loaded, metric: Metric) -> None:
+def _accuracy(loaded: _LoadedRun, metric: Metric) -> None:
     """Answer every sample on all sessions, and score the answers."""
-    plan, fleet = loaded.plan, loaded.fleet
-    fleet.load(all_of_them=True)
-    system = loaded.system(loaded.dataset, checking(loaded.codec, fleet.sessions[0].outputs, plan.backend))
+    plan, pool = loaded.plan, loaded.pool
+    pool.load(all_of_them=True)
+    system = loaded.system(loaded.dataset, checking(loaded.codec, pool.sessions[0].outputs, plan.backend))
     set_size = min(loaded.in_memory, len(loaded.dataset))
     started = time.perf_counter()
     with blame("task", plan.task):
@@ -185,7 +187,7 @@ def _accuracy(loaded: _Loaded, metric: Metric) -> None:
     loaded.channel.measured("accuracy", asdict(score) | {"duration_s": seconds, "sessions": system.sessions})
     loaded.files.check()
     if not plan.has_performance:
-        fleet.report(loaded.channel)
+        pool.report(loaded.channel)
 
 
 def _told(scenario: str, measured: Measurement) -> dict[str, Any]:
@@ -206,10 +208,10 @@ def _told(scenario: str, measured: Measurement) -> dict[str, Any]:
     return told
 
 
-def _place(plan: Plan, fleet: Fleet, channel: Channel) -> None:
+def _place(plan: Plan, pool: SessionPool, channel: Channel) -> None:
     """Tell where the operations run, and in strict placement refuse those that run elsewhere."""
     with blame("backend", plan.backend):
-        placements = fleet.placements()
+        placements = pool.placements()
     told = {name: asdict(placement) for name, placement in placements.items()}
     channel.measured("placement", next(iter(told.values())) if len(told) == 1 else {"accelerators": told})
     if plan.strict_placement:
@@ -252,7 +254,7 @@ def _warm_up(system: System, seconds: float, checks: Checks) -> int:
     return max(1, min(best))
 
 
-def _answer_again(system: System, checks: Checks, answered: Sequence[Answered]) -> None:
+def _answer_again(system: System, checks: Checks, answered: Sequence[AnsweredCall]) -> None:
     """Answer once more what each session answered first and last in the timed run, and compare."""
     told = {each.session for each in answered}
     silent = [session for session in range(system.sessions) if session not in told]  # the scenario does not tell

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlperf_mobile.errors import BackendError, DataError, MobileError, ModelError
 from mlperf_mobile.plan import CompilePlan, DatasetRef, Plan
-from mlperf_mobile.resources.identity import Watched
+from mlperf_mobile.resources.identity import WatchedFiles
 
 LARGEST = 4 << 30
 """Bytes of a file that is hashed; of a larger one only its stamp is looked at."""
@@ -25,8 +25,8 @@ class UsedFiles:
     """
 
     def __init__(self, plan: CompilePlan, results: Path) -> None:
-        self.model = Watched()
-        self._libraries, self._data = Watched(), Watched()
+        self.model = WatchedFiles()
+        self._libraries, self._data = WatchedFiles(), WatchedFiles()
         self.facts: dict[str, dict[str, Any]] = {}
         """By the setting that names it: path, SHA-256 (None for a folder), bytes and files."""
         for key, path in _named("backend_options", plan.backend_options):
@@ -37,7 +37,7 @@ class UsedFiles:
             for key, path in (*_named("task_options", plan.task_options), *_of_data(data)):
                 self._look(self._data, key, path, results)
 
-    def _look(self, watched: Watched, key: str, path: Path, results: Path) -> None:
+    def _look(self, watched: WatchedFiles, key: str, path: Path, results: Path) -> None:
         """Errors in reading a file are left to the code that opens it."""
         sha256, count = None, 1
         try:
@@ -68,7 +68,7 @@ class UsedFiles:
         _check(self._data, "data", DataError)
 
 
-def _check(watched: Watched, what: str, error: type[ModelError] | type[BackendError] | type[DataError]) -> None:
+def _check(watched: WatchedFiles, what: str, error: type[ModelError] | type[BackendError] | type[DataError]) -> None:
     if path := watched.changed():
         raise _changed(what, path, error)
 

@@ -37,7 +37,7 @@ class Data:
     entry: DataEntry | None
 
 
-class Wanted:
+class ModelRequest:
     """A requested model, and its layers of settings, the weakest first.
 
     Args:
@@ -96,7 +96,7 @@ class Wanted:
         return ()
 
 
-class Asked(Wanted):
+class BenchmarkRequest(ModelRequest):
     """What is known of a benchmark from the settings alone.
 
     Raises:

@@ -10,13 +10,13 @@ from mlperf_mobile.contracts import MeteredSession, Placement, ReportingSession,
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile.worker.blame import blame
 from mlperf_mobile.worker.channel import Channel
-from mlperf_mobile.worker.prepare import Ready
+from mlperf_mobile.worker.prepare import PreparedModel
 
 
-class Fleet:
+class SessionPool:
     """Sessions on all accelerators of a plan; they close with the stack."""
 
-    def __init__(self, ready: Ready, stack: ExitStack) -> None:
+    def __init__(self, ready: PreparedModel, stack: ExitStack) -> None:
         self._ready, self._stack = ready, stack
         self.sessions: list[Session] = []
         self._on: list[str] = []
