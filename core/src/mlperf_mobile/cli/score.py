@@ -56,8 +56,8 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.printing import clean
     from mlperf_mobile.registry import Registry
     from mlperf_mobile.resources.cache import missing_resources
+    from mlperf_mobile.results.accuracy import judged
     from mlperf_mobile.results.measured import Scored
-    from mlperf_mobile.results.model import judged
     from mlperf_mobile.results.store import PLAN, read_plan
     from mlperf_mobile.scoring import score
     from mlperf_mobile.terminal.card import accuracy_text

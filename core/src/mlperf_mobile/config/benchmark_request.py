@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
 
 from mlperf_mobile.config import layers
 from mlperf_mobile.config.catalogue import Catalogue, DataEntry, Finder
 from mlperf_mobile.config.document import Layer, Setting
+from mlperf_mobile.config.plugin_options import as_data, plugin_options
 from mlperf_mobile.config.selection import Request
 from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.config.suites import Benchmark
 from mlperf_mobile.errors import DataError, UsageError, did_you_mean
-from mlperf_mobile.options import options_model
 from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import DatasetRef
 from mlperf_mobile.plugin import DatasetInfo
@@ -58,7 +58,7 @@ class ModelRequest:
     ) -> None:
         self.registry, self.catalogue = registry, catalogue
         given = (request.file, request.environment, request.flags)
-        own = [layer for each in given for layer in (each, *(under(each, prefix) for prefix in prefixes))]
+        own = [layer for each in given for layer in (each, *(layers.under(each, prefix) for prefix in prefixes))]
         self.own = {id(setting) for layer in own for setting in layer.values()}
         """The user's settings, by identity, because their keys may change."""
         self.of_suite = [without_selection(layer) for layer in suite_layers]
@@ -89,7 +89,7 @@ class ModelRequest:
         stack = [_drop_settled_doubts(layer, stack[number + 1 :]) for number, layer in enumerate(stack)]
         plain = [{k: s for k, s in layer.items() if not k.startswith("runs.")} for layer in stack]
         resolved = [layers.resolve_names(layer, option_models, lenient=lenient) for layer in plain]
-        return layers.merge(resolved), layers.merge([under(layer, "runs.") for layer in stack])
+        return layers.merge(resolved), layers.merge([layers.under(layer, "runs.") for layer in stack])
 
     def _brought(self) -> Sequence[Layer]:
         """The settings that the model and the data bring along."""
@@ -199,55 +199,6 @@ class BenchmarkRequest(ModelRequest):
         return {f"dataset_options.{key}": Setting(value, source) for key, value in values.items()}
 
 
-def plugin_options(kind: str, offer: Offer[Any], layer: Layer) -> BaseModel | None:
-    """A plugin's options, checked; None for a plugin without options.
-
-    Raises:
-        UsageError: One is unknown or wrong.
-    """
-    prefix, model = f"{kind}_options.", options_model(kind, offer)
-    if model is None:
-        if stray := next((s for k, s in layer.items() if k.startswith(prefix)), None):
-            raise UsageError("unknown-key", f"{stray.source}: {kind} {offer.info.name} has no options", "remove it")
-        return None
-    return layers.check(model, layer, prefix)
-
-
-def observer_options(registry: Registry, layer: Layer) -> dict[str, BaseModel | None]:
-    """The options of every installed observer, checked; None for those that the user left as they are.
-
-    Raises:
-        UsageError: One is unknown or wrong.
-    """
-    given = under(layer, "observer_options.")
-    for key, setting in given.items():
-        pick("observer", key.partition(".")[0], registry.observers, registry, setting.source)
-    found: dict[str, BaseModel | None] = {}
-    for name, offer in registry.observers.items():
-        own = {f"observer_options.{key}": setting for key, setting in under(given, f"{name}.").items()}
-        found[name] = plugin_options("observer", offer, own) if own else None
-    return found
-
-
-def as_data(options: BaseModel | None) -> dict[str, Any]:
-    """A plugin's options as a plan holds them: JSON data, without those that are None."""
-    return options.model_dump(mode="json", exclude_none=True) if options else {}
-
-
-def changed_options(kind: str, options: BaseModel | None) -> dict[str, Any]:
-    """The options of a plugin whose values are not the defaults, by dotted names that begin with ``kind``."""
-    return flat(options.model_dump(mode="json", exclude_defaults=True), f"{kind}.") if options else {}
-
-
-def flat(data: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Nested mappings as one, by dotted names."""
-    found: dict[str, Any] = {}
-    for key, value in data.items():
-        name = f"{prefix}{key}"
-        found |= flat(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
-    return found
-
-
 def expand(path: Path, source: str) -> Path:
     """The path without ``~``; a path in UTF-8, for plans and results are JSON."""
     try:
@@ -266,11 +217,6 @@ def kind_of(path: Path) -> str:
         return "file" if path.is_file() else "folder" if path.is_dir() else ""
     except OSError:  # the name is too long, or a folder is closed
         return ""
-
-
-def under(layer: Layer, prefix: str) -> Layer:
-    """The settings whose keys begin with ``prefix``, without it."""
-    return {key.removeprefix(prefix): setting for key, setting in layer.items() if key.startswith(prefix)}
 
 
 def without_selection(layer: Layer) -> Layer:

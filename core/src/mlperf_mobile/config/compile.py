@@ -5,15 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlperf_mobile.config import layers
-from mlperf_mobile.config.benchmark_request import (
-    BenchmarkRequest,
-    ModelRequest,
-    as_data,
-    plugin_options,
-    without_selection,
-)
+from mlperf_mobile.config.benchmark_request import BenchmarkRequest, ModelRequest, without_selection
 from mlperf_mobile.config.catalogue import Catalogue
 from mlperf_mobile.config.choice import accelerators, choose
+from mlperf_mobile.config.plugin_options import as_data, plugin_options
 from mlperf_mobile.config.resolve import source_of
 from mlperf_mobile.config.selection import Request, select
 from mlperf_mobile.config.settings import Settings

@@ -134,7 +134,7 @@ def check(model: type[ModelT], layer: Layer, prefix: str = "") -> ModelT:
     Raises:
         UsageError: A value does not fit; names its place, its key and what it should be.
     """
-    own = {key.removeprefix(prefix): setting for key, setting in layer.items() if key.startswith(prefix)}
+    own = under(layer, prefix)
     try:
         checked = model.model_validate(nest(own))
     except ValidationError as error:
@@ -190,6 +190,11 @@ def _misfit(model: type[BaseModel], prefix: str, error: Any, own: Layer) -> Usag
     text = f"{setting.source}: {prefix}{key}: {message} (got {error['input']!r:.80})"
     field = model.model_fields.get(parts[0])
     return UsageError("bad-value", text, (field.description or "") if field else "")
+
+
+def under(layer: Layer, prefix: str) -> Layer:
+    """The settings whose keys begin with ``prefix``, without it."""
+    return {key.removeprefix(prefix): setting for key, setting in layer.items() if key.startswith(prefix)}
 
 
 def nest(layer: Layer) -> dict[str, Any]:

@@ -8,19 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlperf_mobile.config import effect, layers
-from mlperf_mobile.config.benchmark_request import (
-    BenchmarkRequest,
-    as_data,
-    changed_options,
-    expand,
-    flat,
-    observer_options,
-    plugin_options,
-    under,
-)
+from mlperf_mobile.config.benchmark_request import BenchmarkRequest, expand
 from mlperf_mobile.config.choice import accelerators, choose
 from mlperf_mobile.config.document import Layer, Setting, read_resource
 from mlperf_mobile.config.effect import IdleSetting
+from mlperf_mobile.config.plugin_options import as_data, changed_options, flat, observer_options, plugin_options
 from mlperf_mobile.config.selection import Request, select
 from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.config.suites import Benchmark
@@ -237,13 +229,13 @@ class _Resolution:
         if scenario not in self.registry.scenarios or not {"model", "dataset"} <= values.keys():
             return None
         defaults = read_resource(self.registry.scenarios[scenario].info.settings, f"scenario {scenario}")
-        counts = under(layers.merge([defaults, layer]), f"runs.{scenario}.normal.")
+        counts = layers.under(layers.merge([defaults, layer]), f"runs.{scenario}.normal.")
         return Official(
             round=str(self.benchmark.suite),
             scenario=scenario,
             **layers.check(Counts, counts, "").model_dump(),
             percentile=values.get("percentile", Settings.model_fields["percentile"].default),
-            seeds=layers.check(Seeds, under(layer, "seeds."), ""),
+            seeds=layers.check(Seeds, layers.under(layer, "seeds."), ""),
             model=str(values["model"]),
             dataset=str(values["dataset"]),
             performance_dataset=values.get("performance_dataset"),
@@ -258,7 +250,7 @@ class _Resolution:
             raise UsageError(
                 "unknown-rules", f"{place}: scenario {scenario} has no rules {name!r}", did_you_mean(name, known)
             )
-        chosen = under(self.runs, f"{scenario}.{name}.")
+        chosen = layers.under(self.runs, f"{scenario}.{name}.")
         given = {key: self.layer[key] for key in Counts.model_fields if getattr(self.settings, key) is not None}
         counts = layers.check(Counts, layers.merge([chosen, given]), "")
         sources = {key: f"{s.source} (rules {name})" for key, s in chosen.items() if key not in given}

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlperf_mobile.config import layers
-from mlperf_mobile.config.benchmark_request import BenchmarkRequest, as_data, plugin_options, without_selection
+from mlperf_mobile.config.benchmark_request import BenchmarkRequest, without_selection
 from mlperf_mobile.config.document import Setting
+from mlperf_mobile.config.plugin_options import as_data, plugin_options
 from mlperf_mobile.config.selection import Request, select
 from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.errors import UsageError

@@ -29,7 +29,7 @@ class Control(Protocol):
     """What a transfer is held by; each of its functions may raise to stop it."""
 
     def check(self) -> None:
-        """BenchmarkRequest before anything is written."""
+        """Called before anything is written."""
 
     def advance(self, done: int, total: int | None) -> None:
         """Told how far the file is."""

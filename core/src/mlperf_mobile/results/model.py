@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final, Literal
 
@@ -12,8 +11,9 @@ from pydantic import Field, model_validator
 from mlperf_mobile import performance_score
 from mlperf_mobile.plan import Plan, RunFacts
 from mlperf_mobile.results import interruptions
+from mlperf_mobile.results.accuracy import Accuracy, judged
 from mlperf_mobile.results.interruptions import Interruptions
-from mlperf_mobile.results.measured import FileFacts, Parts, Performance, Repeated, Scored
+from mlperf_mobile.results.measured import FileFacts, Parts, Performance, Repeated
 from mlperf_mobile.results.observed import TELEMETRY, Observed
 from mlperf_mobile.results.parts import (
     CompiledFacts,
@@ -21,7 +21,6 @@ from mlperf_mobile.results.parts import (
     Integer,
     Json,
     LoadFacts,
-    Number,
     Origin,
     Part,
     PlacementFacts,
@@ -31,7 +30,6 @@ from mlperf_mobile.results.parts import (
 )
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.results.submission_rules import submission_rules
-from mlperf_mobile.terms import QualitySettings
 
 SCHEMA: Final = 2
 
@@ -61,23 +59,6 @@ class Status(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
-
-
-class Accuracy(Part):
-    """What the accuracy run found, beside the quality target; ``passed`` is None without a target."""
-
-    metric: str
-    value: Number
-    reference: Number | None
-    target: Number | None
-    passed: Flag | None
-    samples: Integer
-    duration_s: Number
-    details: dict[str, Number] = Field(default_factory=dict)
-    source: str = ""
-    """Where the reference comes from."""
-    unverified: str = ""
-    """Why the target has no reliable source, and therefore decides nothing."""
 
 
 class ModelFacts(Part):
@@ -296,29 +277,4 @@ def compose(
         error=error,
         directory=directory,
         program=program,
-    )
-
-
-def judged(scored: Scored, quality: QualitySettings | None, unverified: Mapping[str, str]) -> Accuracy:
-    """A score beside its quality target, which decides when it is of the same metric and has a source.
-
-    Args:
-        scored: What the metric found.
-        quality: The target.
-        unverified: Settings without a reliable source, and why.
-    """
-    if quality and quality.metric != scored.metric:
-        quality = None
-    doubt = next((why for key, why in unverified.items() if key == "quality"), "") if quality else ""
-    return Accuracy(
-        metric=scored.metric,
-        value=scored.value,
-        reference=quality.reference if quality else None,
-        target=quality.target if quality else None,
-        passed=scored.value >= quality.target if quality and not doubt else None,
-        samples=scored.samples,
-        duration_s=scored.duration_s,
-        details=scored.details,
-        source=quality.source if quality else "",
-        unverified=doubt,
     )

@@ -16,8 +16,9 @@ from mlperf_mobile.performance_score import displayed, shown
 from mlperf_mobile.plugin import Remark
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.results import latencies, observed
+from mlperf_mobile.results.accuracy import Accuracy
 from mlperf_mobile.results.measured import Performance
-from mlperf_mobile.results.model import Accuracy, Result
+from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.statistics import Sample, advice
 from mlperf_mobile.terminal.console import CleanConsole, text

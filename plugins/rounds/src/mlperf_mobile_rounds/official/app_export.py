@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.errors import OutputError
+from mlperf_mobile.results.accuracy import Accuracy
 from mlperf_mobile.results.measured import Performance
-from mlperf_mobile.results.model import Accuracy, Result
+from mlperf_mobile.results.model import Result
 from mlperf_mobile_rounds import benchmarks
 from mlperf_mobile_rounds.official.app_results import OFFLINE, SINGLE_STREAM
 

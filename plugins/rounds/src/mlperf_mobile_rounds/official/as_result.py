@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.config.suites import SEEDS
+from mlperf_mobile.results.accuracy import Accuracy
 from mlperf_mobile.results.measured import Performance
-from mlperf_mobile.results.model import SCHEMA, Accuracy, ModelFacts, Result, Status
+from mlperf_mobile.results.model import SCHEMA, ModelFacts, Result, Status
 from mlperf_mobile.results.parts import LARGEST
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile_rounds import benchmarks

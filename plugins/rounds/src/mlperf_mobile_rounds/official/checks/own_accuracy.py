@@ -16,7 +16,8 @@ from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.results import store
-from mlperf_mobile.results.model import Accuracy, Result
+from mlperf_mobile.results.accuracy import Accuracy
+from mlperf_mobile.results.model import Result
 from mlperf_mobile.scoring import open_dataset, score_log
 from mlperf_mobile_rounds.official.findings import Place, Report
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog

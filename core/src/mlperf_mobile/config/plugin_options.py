@@ -1,0 +1,64 @@
+"""Checks the options that are set for plugins, and turns them into the data of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from mlperf_mobile.config import layers
+from mlperf_mobile.config.document import Layer
+from mlperf_mobile.errors import UsageError
+from mlperf_mobile.options import options_model
+from mlperf_mobile.picking import pick
+from mlperf_mobile.registry import Offer, Registry
+
+
+def plugin_options(kind: str, offer: Offer[Any], layer: Layer) -> BaseModel | None:
+    """A plugin's options, checked; None for a plugin without options.
+
+    Raises:
+        UsageError: One is unknown or wrong.
+    """
+    prefix, model = f"{kind}_options.", options_model(kind, offer)
+    if model is None:
+        if stray := next((s for k, s in layer.items() if k.startswith(prefix)), None):
+            raise UsageError("unknown-key", f"{stray.source}: {kind} {offer.info.name} has no options", "remove it")
+        return None
+    return layers.check(model, layer, prefix)
+
+
+def observer_options(registry: Registry, layer: Layer) -> dict[str, BaseModel | None]:
+    """The options of every installed observer, checked; None for those that the user left as they are.
+
+    Raises:
+        UsageError: One is unknown or wrong.
+    """
+    given = layers.under(layer, "observer_options.")
+    for key, setting in given.items():
+        pick("observer", key.partition(".")[0], registry.observers, registry, setting.source)
+    found: dict[str, BaseModel | None] = {}
+    for name, offer in registry.observers.items():
+        own = {f"observer_options.{key}": setting for key, setting in layers.under(given, f"{name}.").items()}
+        found[name] = plugin_options("observer", offer, own) if own else None
+    return found
+
+
+def as_data(options: BaseModel | None) -> dict[str, Any]:
+    """A plugin's options as a plan holds them: JSON data, without those that are None."""
+    return options.model_dump(mode="json", exclude_none=True) if options else {}
+
+
+def changed_options(kind: str, options: BaseModel | None) -> dict[str, Any]:
+    """The options of a plugin whose values are not the defaults, by dotted names that begin with ``kind``."""
+    return flat(options.model_dump(mode="json", exclude_defaults=True), f"{kind}.") if options else {}
+
+
+def flat(data: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Nested mappings as one, by dotted names."""
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        found |= flat(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
+    return found
