@@ -21,13 +21,13 @@ def test_a_sample_that_fits(sample):
 @pytest.mark.parametrize(
     ("sample", "told"),
     [
-        ((X,), "it takes 2 input tensors, not 1"),
-        (None, "it takes 2 input tensors, not NoneType"),
-        (X, "it takes 2 input tensors, not ndarray"),
-        ((X, X), "input q takes int8[1,3], not float32[1,2]"),
-        ((X[0], Q), "input x takes float32[1,2], not float32[2]"),
-        ((X.astype(">f4"), Q), "input x takes float32[1,2], not >f4[1,2]"),
-        ((X, [1, 2, 3]), "input q takes an array of int8[1,3], not list"),
+        ((X,), "it accepts 2 input tensors, not 1"),
+        (None, "it accepts 2 input tensors, not NoneType"),
+        (X, "it accepts 2 input tensors, not ndarray"),
+        ((X, X), "input q must be int8[1,3], not float32[1,2]"),
+        ((X[0], Q), "input x must be float32[1,2], not float32[2]"),
+        ((X.astype(">f4"), Q), "input x must be float32[1,2], not >f4[1,2]"),
+        ((X, [1, 2, 3]), "input q must be an array of int8[1,3], not list"),
     ],
 )
 def test_a_sample_that_does_not(sample, told):
@@ -37,7 +37,7 @@ def test_a_sample_that_does_not(sample, told):
 
 
 def test_errors_name_the_model():
-    assert str(batch_misfit(0, 4, "m")) == "error[batch-size]: m takes 1 to 4 samples a call, not 0; change batch"
+    assert str(batch_misfit(0, 4, "m")) == "error[batch-size]: m accepts 1 to 4 samples per call, not 0; change batch"
     assert (closed("m").code, closed("m").summary) == ("session-closed", "the session of m is closed")
 
 

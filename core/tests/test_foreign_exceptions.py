@@ -26,7 +26,7 @@ class NoTextError(Exception):
 RAISED = [
     (SystemExit(0), "SystemExit: 0"),
     (PanicException("called unwrap on None"), "PanicException: called unwrap on None"),
-    (NoTextError(), "NoTextError: its text cannot be had"),
+    (NoTextError(), "NoTextError: its text is not available"),
     (GeneratorExit(), "GeneratorExit:"),
 ]
 each = pytest.mark.parametrize(("raised", "told"), RAISED, ids=[type(raised).__name__ for raised, _ in RAISED])

@@ -219,15 +219,15 @@ def test_optional_hooks_are_no_problem(site):
 @pytest.mark.parametrize(
     ("value", "told", "fix"),
     [
-        ("(0, 9)", "hook API 0.9, the core speaks 2.0", "pip install -U bad"),
-        ("(3, 0)", "hook API 3.0, the core speaks 2.0", "pip install -U mlperf-mobile"),
-        ("(2, 1)", "hook API 2.1, the core speaks 2.0", "pip install -U mlperf-mobile"),
-        ("(1, 1)", "hook API 1.1, the core speaks 2.0", "pip install -U bad"),
+        ("(0, 9)", "hook API 0.9, the core uses 2.0", "pip install -U bad"),
+        ("(3, 0)", "hook API 3.0, the core uses 2.0", "pip install -U mlperf-mobile"),
+        ("(2, 1)", "hook API 2.1, the core uses 2.0", "pip install -U mlperf-mobile"),
+        ("(1, 1)", "hook API 1.1, the core uses 2.0", "pip install -U bad"),
         ("(2,)", "hook API 2,", "pip install"),
         ("(2, 0, 0)", "hook API 2.0.0", "pip install"),
         ("None", "hook API None", "pip install -U bad"),
         ("'2.0'", "hook API '2.0'", "pip install -U bad"),
-        ("('2', '0')", "hook API 2.0, the core speaks 2.0", "pip install -U bad"),
+        ("('2', '0')", "hook API 2.0, the core uses 2.0", "pip install -U bad"),
         ("(None, None)", "hook API None.None", "pip install -U bad"),
         ("(2, '0')", "hook API 2.0", "pip install -U bad"),
         ("2.0", "hook API 2.0", "pip install -U bad"),
@@ -413,7 +413,7 @@ def test_pick_names_what_is_near(site):
 def test_pick_says_why_something_was_left_out(site):
     site.install("old", GOOD.replace('"good"', '"old-one", hook_api=(0, 1)'))
     registry = site.registry()
-    with pytest.raises(UsageError, match=r"left out: .* speaks hook API 0\.1") as caught:
+    with pytest.raises(UsageError, match=r"left out: .* uses hook API 0\.1") as caught:
         pick("backend", "old-one", registry.backends, registry)
     assert caught.value.hint == "pip install -U old"
 
@@ -470,5 +470,5 @@ def test_pick_does_not_mix_kinds(site):
     registry = site.registry()
     with pytest.raises(UsageError, match="no task is called 'same'"):
         pick("task", "same", registry.tasks, registry)
-    with pytest.raises(UsageError, match=r"'pictures' is left out: .* speaks hook API"):
+    with pytest.raises(UsageError, match=r"'pictures' is left out: .* uses hook API"):
         pick("dataset", "pictures", registry.datasets, registry)

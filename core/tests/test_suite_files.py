@@ -162,7 +162,7 @@ def test_the_same_benchmark_of_two_distributions(installed):
     }  # fmt: skip
     (problem,) = registry.problems
     assert problem.code == "duplicate"
-    assert "suite 'r9/first' is offered by bad 1.0 and good 1.0, so neither is taken" in problem.reason
+    assert "suite 'r9/first' is offered by bad 1.0 and good 1.0, so none is used" in problem.reason
 
 
 def test_a_suite_that_two_distributions_define(installed):
@@ -170,7 +170,7 @@ def test_a_suite_that_two_distributions_define(installed):
     registry = installed(good=GOOD, bad="suites: {r9: {summary: mine}}\n")
     assert list(suites(registry)) == ["extra"]
     (problem,) = registry.problems
-    assert "suite 'r9' is offered by bad 1.0 and good 1.0, so neither is taken" in problem.reason
+    assert "suite 'r9' is offered by bad 1.0 and good 1.0, so none is used" in problem.reason
 
 
 @pytest.mark.parametrize("text", ["suites: {r8: {", "benchmarks: {b: {task: nowhere, suites: [r8]}}"])

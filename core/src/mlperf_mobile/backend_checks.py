@@ -1,4 +1,4 @@
-"""What every backend checks of what it is given, and what is checked of what it gives: samples, shapes, outputs."""
+"""Checks of samples and input shapes, for every backend to use, and of the outputs that backends return."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def misfit(inputs: object, specs: Sequence[TensorSpec], model: str) -> BackendError | None:
-    """How one sample differs from a model's inputs, as the error ``input-mismatch``; None when it fits.
+    """The error ``input-mismatch`` if one sample does not match a model's inputs, else None.
 
     Args:
-        inputs: What ``Session.run`` was given.
+        inputs: The argument of ``Session.run``.
         specs: The session's inputs.
         model: The model's name.
     """
     difference = _difference(inputs, specs)
     return (
-        BackendError("input-mismatch", f"{model}: {difference}", "encode samples as the inputs ask")
+        BackendError("input-mismatch", f"{model}: {difference}", "encode samples as the input specs require")
         if difference
         else None
     )
@@ -45,13 +45,13 @@ def misfit(inputs: object, specs: Sequence[TensorSpec], model: str) -> BackendEr
 
 def batch_misfit(count: int, batch: int, model: str) -> BackendError:
     """The error of a call with no samples, or with more than ``batch``: ``batch-size``."""
-    return BackendError("batch-size", f"{model} takes 1 to {batch} samples a call, not {count}", "change batch")
+    return BackendError("batch-size", f"{model} accepts 1 to {batch} samples per call, not {count}", "change batch")
 
 
 class OpenShapes(ModelError):
-    """The error ``open-shape``: a model leaves sizes open, and no setting gives them.
+    """The error ``open-shape``: a model leaves dimensions open, and no setting gives their sizes.
 
-    Whoever catches it may say them, and compile or load again.
+    The caller may supply them, and compile or load again.
 
     Args:
         inputs: All inputs of the model, as the file describes them.
@@ -68,7 +68,7 @@ class OpenShapes(ModelError):
 
 
 def sized(inputs: Sequence[TensorSpec], requested: Shapes, model: str) -> tuple[TensorSpec, ...]:
-    """The inputs with the shapes that ``CompileRequest.input_shapes`` asks for.
+    """The inputs with the shapes requested by ``CompileRequest.input_shapes``.
 
     Args:
         inputs: All inputs of the model, as the file describes them.
@@ -99,7 +99,7 @@ def sized(inputs: Sequence[TensorSpec], requested: Shapes, model: str) -> tuple[
 
 
 def fixed(inputs: Sequence[TensorSpec], requested: Shapes, model: str, label: str) -> None:
-    """For backends that cannot size inputs: refuse open sizes, and requests for other sizes.
+    """Refuse open dimensions and requests for other sizes, for backends that cannot resize inputs.
 
     Args:
         inputs: All inputs of the model, as the file describes them.
@@ -117,7 +117,7 @@ def fixed(inputs: Sequence[TensorSpec], requested: Shapes, model: str, label: st
 
 
 def closed(model: str) -> BackendError:
-    """The error of a session that is used after its end: ``session-closed``."""
+    """The error of a session that is used after closing: ``session-closed``."""
     return BackendError("session-closed", f"the session of {model} is closed", "load the model again")
 
 
@@ -129,22 +129,22 @@ def of_one_sample(specs: Iterable[TensorSpec]) -> tuple[TensorSpec, ...]:
 def _difference(inputs: object, specs: Sequence[TensorSpec]) -> str:
     if not isinstance(inputs, Sequence) or len(inputs) != len(specs):
         count = str(len(inputs)) if isinstance(inputs, Sequence) else type(inputs).__name__
-        return f"it takes {len(specs)} input tensors, not {count}"
+        return f"it accepts {len(specs)} input tensors, not {count}"
     for spec, tensor in zip(specs, inputs, strict=True):
         if not isinstance(tensor, np.ndarray):
-            return f"input {spec.name} takes an array of {spec}, not {_kind(tensor)}"
+            return f"input {spec.name} must be an array of {spec}, not {_kind(tensor)}"
         if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
-            return f"input {spec.name} takes {spec}, not {_kind(tensor)}"
+            return f"input {spec.name} must be {spec}, not {_kind(tensor)}"
     return ""
 
 
 def wrong_outputs(outputs: object, specs: Sequence[TensorSpec], *, infinite: bool = False) -> str:
-    """What is wrong with one sample's outputs; nothing if they are what the session announces.
+    """What is wrong with one sample's outputs; empty if they match the session's specs.
 
     Args:
         outputs: What ``Session.run`` returned.
         specs: The session's outputs.
-        infinite: Whether the task takes infinite numbers.
+        infinite: Whether the task accepts infinite numbers.
     """
     if not isinstance(outputs, (tuple, list)):
         return f"it returns {_kind(outputs)}, not a tuple of {len(specs)} arrays"
@@ -159,15 +159,15 @@ def wrong_outputs(outputs: object, specs: Sequence[TensorSpec], *, infinite: boo
 
 
 def outputs_apart(one: Tensors, other: Tensors, specs: Sequence[TensorSpec], variation: float) -> str:
-    """The first output in which two answers differ by more than ``variation``, and how; nothing if they agree.
+    """The first output that differs by more than ``variation``, and by how much; empty if all agree.
 
     Args:
-        one: Outputs that are what the specs announce.
-        other: The same of another run.
+        one: Outputs that match the specs.
+        other: The outputs of another run.
         specs: The session's outputs.
-        variation: As a share of the largest absolute value in ``one``'s tensor; 0 asks for the same bits. A quantised
-            tensor may always differ by one step where anything may differ at all, and whole numbers without a scale in
-            anything: an index or a count that is near another means nothing.
+        variation: As a share of the largest absolute value in ``one``'s tensor; 0 requires equal bits. Above 0, a
+            quantised tensor may always differ by one step, and integers without a scale by any amount: nearness means
+            nothing for an index or a count.
     """
     for spec, here, there in zip(specs, one, other, strict=True):
         if np.array_equal(here, there):

@@ -1,7 +1,7 @@
-"""LoadGen's early-stopping bound: how many queries a percentile needs before it can be stated.
+"""LoadGen's early-stopping bound: how many queries an estimate of a percentile needs.
 
 Source: mlcommons/inference, loadgen/early_stopping.cc: with ``h`` queries at or under the latency bound and ``t``
-over it, the run may stop when the chance of seeing so few over it, were the true share ``1 - p``, is below
+over it, the run may stop when the probability of at most ``t`` over it, if the true share were ``1 - p``, is below
 ``1 - confidence``: ``sum(x=0..t) C(h+t, x) p^(h+t-x) (1-p)^x <= 1 - confidence``.
 """
 

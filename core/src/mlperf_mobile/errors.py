@@ -1,4 +1,4 @@
-"""Every error a user can meet: one line, a stable code, a hint, and the exit code of its kind.
+"""Errors for users: one line, a stable code, a hint, and an exit code for each kind.
 
 To add an error code, raise one of these classes, and describe the code in ``docs/errors.md``.
 """
@@ -23,11 +23,11 @@ __all__ = [
 
 
 class ExitCode(IntEnum):
-    """What the ``mlperf-mobile`` process returns; documented in ``docs/errors.md``."""
+    """Exit codes of the ``mlperf-mobile`` process; documented in ``docs/errors.md``."""
 
     OK = 0
     NOT_VALID = 1
-    """The run ended, and a rule or the quality gate says that its numbers do not count."""
+    """The run ended, but does not meet a rule or its quality target."""
     USAGE = 2
     MODEL = 3
     DATA = 4
@@ -40,7 +40,7 @@ class ExitCode(IntEnum):
 
 
 class MobileError(Exception):
-    """An error that is told, not traced: what happened, where, and what to do.
+    """An error reported in one line, without a traceback: what happened, where, and what to do.
 
     Args:
         code: Stable, kebab-case; users and scripts match on it.
@@ -70,21 +70,21 @@ class MobileError(Exception):
 
 
 NOT_FOREIGN = (MobileError, MemoryError, KeyboardInterrupt)
-"""Exceptions that pass through a plugin's code without being its fault. Everything else is, ``BaseException`` included:
-a panic of a library in Rust derives from it, and so does ``SystemExit``."""
+"""Exceptions that pass through a plugin's code without being its fault. Any other ``BaseException`` is: a panic in Rust
+derives from it, and so does ``SystemExit``."""
 
 
 def described(error: BaseException) -> str:
-    """An exception of anybody's as one line: its type, and its text if it has one."""
+    """Any exception as one line: its type, and its text if it has one."""
     try:
         text = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001  the text is the plugin's code, too
-        text = "its text cannot be had"
+    except Exception:  # noqa: BLE001  a plugin's code makes the text, too
+        text = "its text is not available"
     return f"{type(error).__name__}: {text}"[:500]
 
 
 class UsageError(MobileError):
-    """The command line, a run file or an environment variable asks for something that cannot be."""
+    """The command line, a run file or an environment variable requests something impossible."""
 
 
 class ModelError(MobileError):

@@ -1,4 +1,4 @@
-"""What a worker says while it runs: one JSON object a line, each of these kinds."""
+"""What a worker reports while it runs: one JSON object per line, each an event of one of these kinds."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 LATEST = 253_402_300_799
-"""The last second of the year 9999, the last that a date can be of."""
+"""The last second of the year 9999, the largest that ``datetime`` supports."""
 MAX_LINE = 16 << 20
-"""Bytes of one event, at most; a longer line is not one of ours."""
+"""Maximum bytes of one event; a longer line is not one."""
 
 
 class _Event(BaseModel):
@@ -25,18 +25,18 @@ class Phase(_Event):
     event: Literal["phase"] = "phase"
     name: str
     step: str = ""
-    """What it is at, where it tells."""
+    """The current step, if the phase reports one."""
 
 
 class Progress(_Event):
-    """How far the phase is; sent only when something was done since the last one."""
+    """The progress of a phase; sent only when it has advanced."""
 
     event: Literal["progress"] = "progress"
     phase: str
     done: int
     total: int
     fraction: float | None
-    """None where only the time is known."""
+    """None if only the time is known."""
     elapsed_s: float
     left_s: float | None = None
 
@@ -45,11 +45,11 @@ PartName = Literal[
     "environment", "versions", "files", "model", "backend", "compiled", "placement", "warnings", "system",
     "performance", "interruptions", "stops", "observed", "report", "repeated", "accuracy", "rescued", "left_behind",
 ]  # fmt: skip
-"""What is measured; :class:`mlperf_mobile.results.measured.Parts` has the type of each."""
+"""The parts of a result; :class:`mlperf_mobile.results.measured.Parts` has the type of each."""
 
 
 class Measured(_Event):
-    """A part of the result: what is told stays told, even if the worker dies afterwards."""
+    """A part of the result; it is kept even if the worker dies afterwards."""
 
     event: Literal["measured"] = "measured"
     part: str
@@ -68,31 +68,31 @@ class Failed(_Event):
 
 
 class Ended(_Event):
-    """The run is over and all of its parts were told."""
+    """The run is over, and all of its parts were reported."""
 
     event: Literal["ended"] = "ended"
 
 
 class Started(_Event):
-    """The first line of a journal, written by the launcher: who works on the run. No worker can say this."""
+    """The first line of a journal, written by the launcher: who works on the run. A worker cannot report this."""
 
     event: Literal["started"] = "started"
     pid: int
     """The worker's."""
     created: float
-    """When that process was made, in seconds since the epoch: another one may get the same number."""
+    """When that process was created, in seconds since the epoch: a later process may get the same id."""
     launcher: int
     launcher_created: float
 
 
 class Concluded(_Event):
-    """The last line of a journal, written by the launcher: how it saw the run end. No worker can say this."""
+    """The last line of a journal, written by the launcher: how the run ended. A worker cannot report this."""
 
     event: Literal["concluded"] = "concluded"
     status: str
     error: dict[str, Any] | None
     directory: str
-    """Where the result was put."""
+    """The folder of the result."""
     program: str
     """The version that composed the result."""
 
@@ -111,6 +111,6 @@ def decode(line: bytes) -> Event:
     """The event in a line.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not an event.
     """
     return _ADAPTER.validate_json(line)

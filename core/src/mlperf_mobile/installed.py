@@ -1,8 +1,8 @@
 """What is installed: distributions with their versions, requirements and entry points, read from their metadata.
 
-It is what ``importlib.metadata`` tells, at a fraction of its cost: importing that takes as long as four starts of the
-interpreter, and it parses every METADATA as an e-mail. It is asked only where something else than folders is on
-``sys.path``.
+It reads what ``importlib.metadata`` reads at a fraction of the cost: importing that takes as long as starting the
+interpreter four times, and it parses every METADATA as an e-mail. It is used only if ``sys.path`` has more than
+folders.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib import import_module
 from importlib.machinery import PathFinder
 
 _VALUE = re.compile(r"(?P<module>[\w.]+)\s*(:\s*(?P<attributes>[\w.]+)\s*)?(\[.*\]\s*)?$")
-"""Of an entry point (packaging.python.org, entry points specification)."""
+"""The value of an entry point (packaging.python.org, entry points specification)."""
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _SEPARATORS = re.compile(r"[-_.]+")
 
@@ -31,7 +31,8 @@ class EntryPoint:
         """Import its module, and return the object.
 
         Raises:
-            ValueError: It does not name a module. Importing may raise anything.
+            ValueError: It does not name a module.
+            BaseException: The import may raise anything.
         """
         found = _VALUE.match(self.value)
         if not found:
@@ -45,7 +46,7 @@ class Distribution:
 
     Args:
         key: Its name, normalised: runs of ``-_.`` are one ``-``, lower case.
-        read: Returns the text of one of its metadata files, empty where there is none.
+        read: Returns the text of one of its metadata files, empty if it does not exist.
     """
 
     def __init__(self, key: str, read: Callable[[str], str]) -> None:
@@ -53,7 +54,7 @@ class Distribution:
 
     @property
     def name(self) -> str:
-        """As its author writes it."""
+        """The name as its author writes it."""
         return next(iter(self._fields.get("name", ())), self.key)
 
     @property
@@ -84,13 +85,13 @@ class Distribution:
         head, _, _ = (self._read("METADATA") or self._read("PKG-INFO")).partition("\n\n")
         for line in head.splitlines():
             name, colon, value = line.partition(":")
-            if colon and not line[:1].isspace():  # else it continues the one above
+            if colon and not line[:1].isspace():  # otherwise it continues the line above
                 fields.setdefault(name.lower(), []).append(value.strip())
         return fields
 
 
 def distributions(folders: Iterable[str] | None = None) -> Iterator[Distribution]:
-    """Every distribution in the folders, of several with one name the first, which is the one that is imported.
+    """Every distribution in the folders; of several with one name the first, which is the one that is imported.
 
     Args:
         folders: Where to look; everything on ``sys.path`` by default.
@@ -118,18 +119,18 @@ def entry_points(group: str, folders: Iterable[str] | None = None) -> list[Entry
 
 
 def version(name: str) -> str:
-    """The version of a distribution, ``"?"`` where it is not installed."""
+    """The version of a distribution, ``"?"`` if it is not installed."""
     found = distribution(name)
     return found.version if found else "?"
 
 
 def normalised(name: str) -> str:
-    """A distribution's name as names are compared (packaging.python.org, name normalization)."""
+    """A distribution's name in the form that is compared (packaging.python.org, name normalization)."""
     return _SEPARATORS.sub("-", name).lower()
 
 
 def _only_folders() -> bool:
-    """Whether the folders on ``sys.path`` are all there is: no archive, and no import hook with distributions."""
+    """Whether ``sys.path`` has only folders: no archive, and no import hook that finds distributions."""
     hooks = any(hasattr(finder, "find_distributions") for finder in sys.meta_path if finder is not PathFinder)
     return not hooks and not any(os.path.isfile(place) or place.endswith(".egg") for place in sys.path)  # noqa: PTH113
 

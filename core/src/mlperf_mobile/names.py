@@ -7,8 +7,8 @@ import re
 from pathlib import PurePosixPath
 
 MOST = 150
-"""Characters of a name; file systems take 255 bytes, and suffixes follow."""
-RULE = f"letters, digits, '.', '_', '+' and '-', {MOST} characters at most, and no '.' or '-' in front, as in ACME_Corp"
+"""Maximum characters of a name; file systems allow 255 bytes, and suffixes follow."""
+RULE = f"letters, digits, '.', '_', '+' and '-', at most {MOST} characters, and no leading '.' or '-', as in ACME_Corp"
 _PLAIN = re.compile(rf"[A-Za-z0-9_+][A-Za-z0-9._+-]{{0,{MOST - 1}}}")
 _OTHER = re.compile(r"[^A-Za-z0-9._+-]")
 
@@ -21,7 +21,7 @@ def is_file_name(name: str) -> bool:
 def as_file_name(name: str) -> str:
     """A file name for ``name``; different names give different file names.
 
-    A name that is one already stays as it is; every other gets a digest of itself.
+    A valid file name stays as it is; a digest of the name is appended to any other.
     """
     if is_file_name(name):
         return name
@@ -30,10 +30,10 @@ def as_file_name(name: str) -> str:
 
 
 def checked(name: str) -> str:
-    """The name, for fields of models that are read from files.
+    """The name, checked; for fields of models that are read from files.
 
     Raises:
-        ValueError: It could not be the name of a file.
+        ValueError: It is not a valid file name.
     """
     if not is_file_name(name):
         raise ValueError(f"{name[:80]!r} cannot be a file name: {RULE}")
@@ -44,7 +44,7 @@ def checked_below(path: str) -> str:
     """A path with ``/`` between its parts that stays below the folder it is joined to; empty for the folder itself.
 
     Raises:
-        ValueError: It is absolute, or leads out.
+        ValueError: It is absolute, or leads outside.
     """
     if path.startswith("/") or "\0" in path or "\\" in path or ".." in PurePosixPath(path).parts:
         raise ValueError(f"{path[:80]!r} is not a path below a folder")

@@ -1,4 +1,4 @@
-"""Tells whether what a plugin needs is on this machine, by looking only: nothing is imported or loaded."""
+"""Checks whether this machine has what a plugin needs, without importing or loading anything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def missing(needs: Iterable[Need], given: Collection[str] = ()) -> Need | None:
 
 
 def is_met(need: Need) -> bool:
-    """Whether any one of the things that ``need`` lists is there."""
+    """Whether this machine has any one of the things that ``need`` lists."""
     return (
         any(_has_module(name) for name in need.modules)
         or any(_has_program(name) for name in need.programs)

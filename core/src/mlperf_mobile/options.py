@@ -30,7 +30,7 @@ def options_model(kind: str, offer: Offer[Any]) -> type[BaseModel] | None:
 
 
 def validated(kind: str, offer: Offer[Any], given: Mapping[str, Any]) -> BaseModel | None:
-    """The options in a plan as the model that the plugin's constructor takes; None for a plugin without options.
+    """The options in a plan as the model for the plugin's constructor; None for a plugin without options.
 
     Raises:
         UsageError: ``bad-options``; names the option.

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 NANOSECONDS = "ns"
-"""The unit of latencies; people see them in milliseconds."""
+"""The unit of latencies; displayed as milliseconds."""
 SAMPLES_PER_SECOND = "samples/s"
 _LONGEST_NAME, _LONGEST_UNIT = 80, 24
 
@@ -21,17 +21,17 @@ class PerformanceScore:
     """
 
     name: str
-    """What it is: ``"90th percentile latency"``, ``"throughput"``."""
+    """What the number is: ``"90th percentile latency"``, ``"throughput"``."""
     value: float
     unit: str
-    """``"ns"``, ``"samples/s"``, ``"queries/s"``, or one of the scenario's own."""
+    """``"ns"``, ``"samples/s"``, ``"queries/s"``, or a unit of the scenario."""
     higher_is_better: bool
     percentile: float | None = None
-    """Of the run's latencies, between 0 and 1; None if the score is not a percentile of them."""
+    """The percentile of the run's latencies, between 0 and 1; None if the score is not one."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.value) and self.value >= 0):
-            raise ValueError(f"the score {self.value} is not a number of zero or more")
+            raise ValueError(f"the score {self.value} is not zero or more")
         for what, text, longest in (("name", self.name, _LONGEST_NAME), ("unit", self.unit, _LONGEST_UNIT)):
             if not 0 < len(text) <= longest:
                 raise ValueError(f"the score's {what} has {len(text)} characters, not 1 to {longest}")
@@ -58,7 +58,7 @@ class PerformanceScore:
         """How many times as fast as ``other``: over 1 is better.
 
         Raises:
-            ValueError: The scores are not of one kind, or one of them is zero.
+            ValueError: The scores are of different kinds, or one of them is zero.
         """
         if self.kind != other.kind:
             raise ValueError(f"a {self.name} cannot be compared with a {other.name}")
@@ -69,18 +69,18 @@ class PerformanceScore:
 
     @property
     def text(self) -> str:
-        """With its unit; nanoseconds are shown as milliseconds."""
+        """The value with its unit; nanoseconds as milliseconds."""
         return shown(self.value, self.unit)
 
 
 def shown(value: float, unit: str, digits: int = 6) -> str:
-    """A number in a score's unit, as people read it: nanoseconds as milliseconds."""
+    """A number with its unit, for display: nanoseconds as milliseconds."""
     scale, name = displayed(unit)
     return f"{value * scale:.{digits}g} {name}"
 
 
 def displayed(unit: str) -> tuple[float, str]:
-    """The factor and the name of the unit in which people see a score: ``(1e-6, "ms")`` for ``"ns"``."""
+    """The factor and the name of the unit in which a score is displayed: ``(1e-6, "ms")`` for ``"ns"``."""
     return (1e-6, "ms") if unit == NANOSECONDS else (1.0, unit)
 
 
@@ -100,7 +100,7 @@ def earlier(p90_ns: float | None, samples_per_s: float) -> PerformanceScore | No
     """The score of a result that was stored without one: the 90th percentile, else the throughput.
 
     Returns:
-        None where that is not a number over zero.
+        None if that is not a finite number above zero.
     """
     value = samples_per_s if p90_ns is None else p90_ns
     if not (math.isfinite(value) and value > 0):

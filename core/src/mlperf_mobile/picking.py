@@ -1,4 +1,4 @@
-"""Picks an offer by its name, and says why it is not there: it was left out, its plugin failed, or nobody offers it."""
+"""Picks an offer by its name, or reports why it is missing: left out, its plugin failed, or not installed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pick(
     """The offer called ``name``; ``also`` are other names that are valid here.
 
     Raises:
-        UsageError: There is none; says which names are near, or why it was left out.
+        UsageError: It does not exist; the hint has similar names, or why it was left out.
     """
     if name in offers:
         return offers[name]
@@ -33,15 +33,15 @@ def pick(
 
 
 def near(name: str, known: Collection[str], registry: Registry) -> str:
-    """A hint for ``name``, which is unknown: what is near, what to install, and plugins that failed to offer it."""
-    hint = did_you_mean(name, known) if known else "none is installed: pip install 'mlperf-mobile[all]' brings all"
+    """A hint for an unknown ``name``: similar names, what to install, and plugins that failed."""
+    hint = did_you_mean(name, known) if known else "none is installed; pip install 'mlperf-mobile[all]' installs all"
     failed = [f"{problem.source} ({problem.reason})" for problem in registry.problems if not problem.offer]
     return f"{hint}; it may be in a plugin that failed: {', '.join(failed)}" if failed else hint
 
 
 def _concerns(problem: Problem, kind: str, name: str) -> bool:
-    """Whether ``problem`` is why the offer is missing; the offers of a plugin that failed are guessed from its name."""
+    """Whether ``problem`` is why the offer is missing; the offers of a failed plugin are guessed from its name."""
     if problem.offer:
         return (problem.offer[0].replace(" ", ""), problem.offer[1]) == (kind, name)
-    called = name.replace("_", "-")
-    return called == problem.source.plugin or problem.source.distribution.endswith(f"-{called}")
+    suffix = name.replace("_", "-")
+    return suffix == problem.source.plugin or problem.source.distribution.endswith(f"-{suffix}")

@@ -1,4 +1,4 @@
-"""The Plan: a frozen, serialisable description of one run, and all that the worker is told."""
+"""The Plan: a frozen, serialisable description of one run, and the worker's only input."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mlperf_mobile.names import as_file_name, checked
 from mlperf_mobile.terms import Counts, Load, Mode, Percentile, QualitySettings, Seeds, Strict
 
 FileName = Annotated[str, AfterValidator(checked)]
-"""A name that becomes that of a folder, in a file that may come from anywhere."""
+"""A name that is used as a folder name, and may come from an untrusted file."""
 
 
 def identity(about: str) -> dict[str, str]:
-    """A new run's ``run_id``, unique and in the order of time, and when it was planned."""
+    """A new run's unique ``run_id``, which sorts by time, and its planning time, ``created``."""
     now = datetime.now(UTC)
     return {
         "run_id": f"{now:%Y%m%dT%H%M%S}-{as_file_name(about)[:100]}-{uuid.uuid4().hex[:8]}",
@@ -27,7 +27,7 @@ def identity(about: str) -> dict[str, str]:
 
 
 class ModelRef(Strict):
-    """Which model file; ``sha256`` is checked when it is known."""
+    """A model file; ``sha256`` is checked if it is known."""
 
     name: str
     path: Path
@@ -36,12 +36,12 @@ class ModelRef(Strict):
 
 
 class DatasetRef(Strict):
-    """Which data set, and where it is; None for one that comes with its distribution."""
+    """A data set, and where it is; ``path`` is None for one that comes with its distribution."""
 
     name: str
-    """As the user knows it."""
+    """The name that the user gives."""
     offer: str
-    """The offered data set that reads it."""
+    """The name of the offer that reads it."""
     path: Path | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 
@@ -52,7 +52,7 @@ class CampaignRef(Strict):
     id: FileName
     mode: str
     position: int
-    """From 1 on."""
+    """Counted from 1."""
     runs: int
     resumed: bool = False
     """The campaign was interrupted before this run."""
@@ -61,7 +61,7 @@ class CampaignRef(Strict):
 
 
 class RunFacts(BaseModel):
-    """What tells one run from another: said by its plan, and again by its result."""
+    """Facts that identify a run, in its plan and again in its result."""
 
     schema_version: int = Field(alias="schema")
     run_id: str
@@ -81,7 +81,7 @@ class RunFacts(BaseModel):
 
 
 class CompilePlan(Strict):
-    """A model made ready for an accelerator: all there is to a compilation, and the first part of a run."""
+    """How to prepare a model for an accelerator: all of a compilation, and the first part of a run."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     run_id: FileName
@@ -93,12 +93,12 @@ class CompilePlan(Strict):
     """Session count of each; None for the backend's default."""
     batch: int
     input_shapes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
-    """Of one sample, for inputs that the model leaves open; ``*`` stands for the only input."""
+    """Shapes of one sample, for inputs with open dimensions; ``*`` stands for the only input."""
     silence_timeout_s: float
     compile_timeout_s: float
     backend_options: dict[str, Any]
     offered_by: dict[str, str]
-    """The distribution and version behind each of task, dataset, backend and scenario."""
+    """The distribution and version that offers each of task, dataset, backend and scenario."""
     cache: Path
     """Folder for downloads, compiled models and encoded samples."""
     sources: dict[str, str]
@@ -115,7 +115,7 @@ class CompilePlan(Strict):
 
 
 class Official(Counts):
-    """What a round asks of a run that shall be submitted; a run of the round may differ, and then is no submission."""
+    """What a round requires of a submission; a run of the round may differ, and then cannot be submitted."""
 
     round: str
     scenario: str
@@ -133,7 +133,7 @@ class Plan(CompilePlan, RunFacts):
     """None outside of the rounds."""
     dataset: DatasetRef
     performance_dataset: DatasetRef | None = None
-    """For the timed run, where it is another one."""
+    """The data set of the timed run, if it is a different one."""
     mode: Mode
     rules: str
     load: Load
@@ -145,15 +145,15 @@ class Plan(CompilePlan, RunFacts):
     changed_options: dict[str, Any] = Field(default_factory=dict)
     """Options and settings whose values are not their defaults, by name: ``{"backend.threads": 2, "batch": 8}``."""
     notes: tuple[str, ...] = ()
-    """Settings of the user's that this run cannot honour, each with its source and the reason."""
+    """The user's settings that have no effect in this run, each with its source and the reason."""
     encoded_cache_mb: int
     telemetry_interval_s: float = 1.0
     observers: dict[str, dict[str, Any]] = Field(default_factory=lambda: dict[str, dict[str, Any]](telemetry={}))
-    """The options of the observers that watch it, by their names; earlier versions had this one alone."""
+    """The options of the run's observers, by name; earlier versions had telemetry only."""
 
     @property
     def run_facts(self) -> dict[str, Any]:
-        """The values of :class:`RunFacts` but the schema, which each file has of its own."""
+        """The values of :class:`RunFacts` except the schema, which differs between plan and result."""
         return {name: getattr(self, name) for name in RunFacts.model_fields if name != "schema_version"}
 
     @property
@@ -169,7 +169,7 @@ def read(text: bytes) -> CompilePlan:
     """The plan in a JSON text: a :class:`Plan`, or only a :class:`CompilePlan`.
 
     Raises:
-        ValidationError: It is neither.
+        ValidationError: It is not a plan.
     """
     data = from_json(text)
     return (Plan if isinstance(data, dict) and "task" in data else CompilePlan).model_validate(data)

@@ -1,7 +1,7 @@
-"""What a plugin module imports at its top: the offers and hooks, made of stdlib and pluggy alone.
+"""What a plugin module imports at its top: the offers and hooks, which need only the stdlib and pluggy.
 
 ``plugin.py`` of every distribution imports this module and nothing heavier, so that listing what is
-installed never pays for numpy, pydantic or a vendor SDK.
+installed never imports numpy, pydantic or a vendor SDK.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PROJECT = "mlperf_mobile"
 """The entry-point group, and the prefix of every hook."""
 
 HOOK_API = (2, 0)
-"""(major, minor): major moves when a hook or a contract changes meaning, minor when one is added."""
+"""(major, minor): the major number changes with the meaning of a hook or contract, the minor when one is added."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -68,7 +68,7 @@ class Ref(Generic[T_co]):
 
 
 class Capability(StrEnum):
-    """What a backend says it can do; the conformance kit holds it to each word."""
+    """What a backend declares that it can do; the conformance kit tests each of them."""
 
     BATCH = "batch"
     """Sessions compiled for ``batch > 1`` are :class:`mlperf_mobile.contracts.BatchSession`."""
@@ -80,9 +80,9 @@ class Capability(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """Something a plugin cannot work without; met when any one of the listed things is there or given.
+    """Something a plugin cannot work without; met when any one of the listed things is present or given.
 
-    The check (:mod:`mlperf_mobile.needs`) looks and imports nothing.
+    The check (:mod:`mlperf_mobile.needs`) imports nothing.
     """
 
     what: str
@@ -98,7 +98,7 @@ class Need:
     platforms: tuple[str, ...] = ()
     """``sys.platform`` values, optionally with a machine: ``"linux"``, ``"linux-aarch64"``."""
     options: tuple[str, ...] = ()
-    """Options of a backend that name it where it is not found by itself: ``"library"``."""
+    """Options of a backend that locate it if it is not found automatically: ``"library"``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +110,9 @@ class BackendInfo:
     vendor: str
     backend: Ref[type[Backend]]
     accelerators: tuple[str, ...] = ("cpu",)
-    """What it can drive, the default first; ``Backend.probe`` says which are really there."""
+    """The accelerators it supports, the default first; ``Backend.probe`` reports which are present."""
     model_formats: tuple[str, ...]
-    """File formats it takes, as suffixes without the dot: ``("tflite",)``."""
+    """Model file formats, as suffixes without the dot: ``("tflite",)``."""
     capabilities: frozenset[Capability] = frozenset()
     needs: tuple[Need, ...] = ()
     options: Ref[type[object]] | None = None
@@ -155,11 +155,11 @@ class ScenarioInfo:
     summary: str
     scenario: Ref[type[Scenario]]
     settings: str
-    """The scenario's YAML, as ``"package:resource"``: the counts and durations of each set of rules."""
+    """The scenario's YAML, as ``"package:resource"``: the counts and durations of each set of run rules."""
     options: Ref[type[object]] | None = None
     ignores: tuple[str, ...] = ()
-    """Settings that it makes nothing of: ``("percentile",)``. A user who sets one is told; what follows from
-    ``Scenario.parallel`` need not be named."""
+    """Settings without effect: ``("percentile",)``. A user who sets one gets an error; those that follow from
+    ``Scenario.parallel`` need not be listed."""
     hook_api: tuple[int, int]
 
 
@@ -171,12 +171,12 @@ class SuitesInfo:
     """
 
     settings: str
-    """The YAML file as ``"package:resource"``; read when suites are listed or run, and not before."""
+    """The YAML file as ``"package:resource"``; read only when suites are listed or run."""
     hook_api: tuple[int, int]
 
     @property
     def name(self) -> str:
-        """What must be unique: the file."""
+        """The file, which must be unique."""
         return self.settings.replace(":", "/", 1)
 
 
@@ -189,28 +189,28 @@ class CommandInfo:
     """One line for ``mlperf-mobile --help``, which imports no command."""
     command: Ref[Callable[[ArgumentParser], None]]
     """A function that adds the command's arguments to its parser and sets the default ``handler``: a function that
-    takes the parsed arguments and returns the exit code."""
+    receives the parsed arguments and returns the exit code."""
     group: str
     """The heading under which the help lists it: ``"measure"``, ``"results"``, ``"models and data"``,
-    ``"installed plugins"``, or one of its own."""
+    ``"installed plugins"``, or a new one."""
     hook_api: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObserverInfo:
-    """Something that watches a run from beside it: telemetry, a power meter, a profiler."""
+    """Something that watches the device during a run: telemetry, a power meter, a profiler."""
 
     name: str
     """Also the key of its part in ``observers`` of a result."""
     summary: str
     observer: Ref[type[Observer]]
-    """What watches, in a thread of its own in the process of the run."""
+    """The observer, which runs in a separate thread of the worker."""
     part: Ref[type[ObservedPart]]
-    """What it adds to a result, read back from its file."""
+    """The part it adds to a result, read back from its file."""
     file: str
     """The file that it writes in the run's folder: ``"telemetry.jsonl"``."""
     baseline: Ref[Callable[[], Baseline]] | None = None
-    """What the device is like now; a cool-down ends when it is again what it was before the first run."""
+    """The current state of the device; a cool-down ends when it is back at the state before the first run."""
     options: Ref[type[object]] | None = None
     """The pydantic model of its options, which users set as ``observer_options.NAME.OPTION``."""
     hook_api: tuple[int, int]
@@ -220,7 +220,7 @@ class ObserverInfo:
 class Remark:
     """One line that a plugin adds to a result where it is shown: ``Remark("stands", "3rd of 11 published results")``.
 
-    An ``alarm`` is something that nobody may overlook.
+    An ``alarm`` is displayed so that it is not overlooked.
     """
 
     label: str
@@ -237,7 +237,7 @@ class EnvFact:
 
 
 class HookSpecs:
-    """Every hook. Each plugin is asked on its own, and none of the hooks runs in the timed region."""
+    """Every hook. Each plugin is called separately; no hook is called in the timed region."""
 
     @hookspec
     def mlperf_mobile_backends(self) -> Iterable[BackendInfo]:
@@ -281,5 +281,5 @@ class HookSpecs:
 
     @hookspec
     def mlperf_mobile_remarks(self, result: Result) -> Iterable[Remark]:
-        """Say something about a result where it is shown; its verdict and its files stay as they are."""
+        """Add remarks to a result where it is displayed; its verdict and its files do not change."""
         return ()

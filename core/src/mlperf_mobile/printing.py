@@ -13,10 +13,10 @@ _LAYOUT = "\n\t"
 
 
 class _Printable(dict[int, int]):
-    """A table for :meth:`str.translate` that fills itself: what is not printable becomes U+FFFD.
+    """A table for :meth:`str.translate`, filled on demand: what is not printable becomes U+FFFD.
 
     Escape sequences begin with a control character (ECMA-48), which Unicode puts into the category Cc; Cf has the
-    marks that reorder text (UAX 9), and Cs what no encoding can write.
+    marks that reorder text (UAX 9), and Cs the surrogates, which cannot be encoded.
     """
 
     def __init__(self, kept: str) -> None:
@@ -46,7 +46,7 @@ class CleanStream(io.TextIOBase):
     """A text stream that cleans what is written to it.
 
     Args:
-        raw: The stream behind it; for programs that draw on a terminal themselves, and clean what they draw.
+        raw: The underlying stream; programs that draw on a terminal, and clean what they draw, use it directly.
     """
 
     def __init__(self, raw: TextIO) -> None:
@@ -84,7 +84,7 @@ class CleanStream(io.TextIOBase):
 
 @contextmanager
 def cleaned_output() -> Iterator[None]:
-    """Standard output and standard error, cleaned, for as long as a command runs."""
+    """Clean standard output and standard error while a command runs."""
     out, err = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = CleanStream(out), CleanStream(err)
     try:
@@ -94,5 +94,5 @@ def cleaned_output() -> Iterator[None]:
 
 
 def raw(stream: TextIO) -> TextIO:
-    """The stream behind a cleaned one; the stream itself where it is not cleaned."""
+    """The stream underlying a cleaned one, or the stream itself if it is not cleaned."""
     return stream.raw if isinstance(stream, CleanStream) else stream

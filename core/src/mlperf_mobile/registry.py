@@ -41,7 +41,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
 
 class Info(Protocol):
-    """What every offered record has."""
+    """The fields that every offered record has."""
 
     @property
     def name(self) -> str: ...
@@ -75,7 +75,7 @@ class Offer(Generic[InfoT]):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something installed is not offered, and what would help."""
+    """Why something installed is not offered, and how to fix it."""
 
     code: str
     source: Source
@@ -94,7 +94,7 @@ class Problem:
 
 
 class _Manager(pluggy.PluginManager):
-    """Looks for hooks only among the functions of a module: pluggy takes 20 µs for every attribute."""
+    """Looks for hooks only among a module's functions, because pluggy needs 20 µs for every attribute."""
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
         if type(plugin) is ModuleType and not isinstance(vars(plugin).get(name), _HOOKABLE):
@@ -171,7 +171,7 @@ class Registry:
 
     def environment(self, backend: str) -> dict[str, Plain]:
         """The facts that plugins add to a result of ``backend``; a plugin that fails adds its failure."""
-        found = self._ask_each(self._manager.hook.mlperf_mobile_environment, EnvFact, backend=backend)
+        found = self._call_each(self._manager.hook.mlperf_mobile_environment, EnvFact, backend=backend)
         return {
             str(fact.key): fact.value if isinstance(fact.value, Plain) else str(fact.value)
             for facts in found
@@ -179,18 +179,18 @@ class Registry:
         }
 
     def remarks(self, result: Result) -> list[Remark]:
-        """What plugins say about a result."""
+        """The remarks of all plugins about a result."""
         return [
             each
-            for found in self._ask_each(self._manager.hook.mlperf_mobile_remarks, Remark, result=result)
-            for each in found
+            for remarks in self._call_each(self._manager.hook.mlperf_mobile_remarks, Remark, result=result)
+            for each in remarks
         ]
 
-    def _ask_each(self, hook: pluggy.HookCaller, item_type: type[ItemT], **given: object) -> Iterable[list[ItemT]]:
-        """What each plugin's hook returns for arguments, of which it takes those that it names."""
+    def _call_each(self, hook: pluggy.HookCaller, item_type: type[ItemT], **given: object) -> Iterable[list[ItemT]]:
+        """What each plugin's hook returns; it gets those of the arguments that its signature names."""
         for impl in hook.get_hookimpls():
-            taken = {name: value for name, value in given.items() if name in impl.argnames}
-            yield self._ask(partial(impl.function, **taken), self._sources[impl.plugin_name], item_type)
+            arguments = {name: value for name, value in given.items() if name in impl.argnames}
+            yield self._call(partial(impl.function, **arguments), self._sources[impl.plugin_name], item_type)
 
     def _admit(self, entry: EntryPoint) -> None:
         source = Source(entry.name, entry.dist.name, entry.dist.version)
@@ -222,16 +222,16 @@ class Registry:
         offers: dict[str, list[Offer[InfoT]]] = {}
         for impl in hook.get_hookimpls():
             source = self._sources[impl.plugin_name]
-            for info in self._ask(impl.function, source, info_type):
-                if self._speaks(kind, info, source):
+            for info in self._call(impl.function, source, info_type):
+                if self._is_compatible(kind, info, source):
                     offers.setdefault(info.name, []).append(Offer(info, source))
         for name, rivals in offers.items():
             if len(rivals) > 1:
                 self.leave_out_rivals(kind, name, [rival.source for rival in rivals])
         return {name: rivals[0] for name, rivals in sorted(offers.items()) if len(rivals) == 1}
 
-    def _ask(self, hook: Callable[..., object], source: Source, item_type: type[ItemT]) -> list[ItemT]:
-        """Call one plugin's hook; what it returns counts only as a whole."""
+    def _call(self, hook: Callable[..., object], source: Source, item_type: type[ItemT]) -> list[ItemT]:
+        """Call one plugin's hook; one wrong item discards all that it returns."""
         try:
             with redirect_stdout(sys.stderr):
                 items = list(cast("Iterable[object]", hook()))
@@ -247,7 +247,7 @@ class Registry:
             return []
         return cast("list[ItemT]", items)
 
-    def _speaks(self, kind: str, info: Info, source: Source) -> bool:
+    def _is_compatible(self, kind: str, info: Info, source: Source) -> bool:
         """Whether the offer's name and hook API can be used."""
         match info.hook_api:
             case (int(major), int(minor)) if major == HOOK_API[0] and minor <= HOOK_API[1]:
@@ -258,12 +258,12 @@ class Registry:
                 numbers = isinstance(other, tuple) and all(isinstance(part, int) for part in other)
                 newer = numbers and other > HOOK_API
                 fix = "pip install -U mlperf-mobile" if newer else f"pip install -U {source.distribution}"
-                reason = f"{kind} {info.name!r} speaks hook API {theirs}, the core speaks {ours}"
+                reason = f"{kind} {info.name!r} uses hook API {theirs}, the core uses {ours}"
                 self.leave_out("hook-api", source, reason, fix, (kind, info.name))
                 return False
         if not isinstance(info.name, str) or not _NAME.fullmatch(info.name):
             reason = f"{kind} name {info.name!r:.60} is not letters, digits, '.', '_' and '-'"
-            fix = f"tell the author, or set MLPERF_MOBILE_BLOCK={source.plugin}"
+            fix = f"report it to its author, or set MLPERF_MOBILE_BLOCK={source.plugin}"
             self.leave_out("bad-name", source, reason, fix, (kind, info.name))
             return False
         return True
@@ -275,13 +275,13 @@ class Registry:
     def leave_out_rivals(self, kind: str, name: str, sources: Sequence[Source]) -> None:
         """Record that several plugins offer the same name."""
         both = " and ".join(sorted({str(source) for source in sources}))
-        reason = f"{kind} {name!r} is offered by {both}, so neither is taken"
+        reason = f"{kind} {name!r} is offered by {both}, so none is used"
         fix = f"uninstall one of them, or set MLPERF_MOBILE_BLOCK={sources[-1].plugin}"
         self.leave_out("duplicate", sources[0], reason, fix, (kind, name))
 
 
 def _check_fields(item: Any) -> None:
-    """Refuse an offer that would break whoever reads it; name, hook API and a fact's value are looked at later."""
+    """Refuse an item whose fields have wrong types; name, hook API and a fact's value are checked elsewhere."""
     offer: Any = type(item)
     types = _types(offer)
     for field in fields(item):
@@ -292,7 +292,7 @@ def _check_fields(item: Any) -> None:
 
 
 class _Names(dict[str, object]):
-    """The names in the annotations of offers; those that only a type checker imports stand for any object."""
+    """The names in the annotations of offers; those imported only for type checking stand for any object."""
 
     def __missing__(self, name: str) -> object:
         return vars(plugin).get(name, vars(builtins).get(name, object))
@@ -300,7 +300,7 @@ class _Names(dict[str, object]):
 
 @cache
 def _types(offer: type[object]) -> dict[str, Any]:
-    """The types of an offer's fields; what a :class:`Ref` points at is not looked at."""
+    """The types of an offer's fields; the object that a :class:`Ref` names is not checked."""
     return get_type_hints(offer, localns=_Names())
 
 
@@ -308,7 +308,7 @@ def _fits(value: object, kind: Any) -> bool:
     whole, parts = get_origin(kind) or kind, get_args(kind)
     if whole in (Union, UnionType):
         return any(_fits(value, each) for each in parts)
-    if whole in (tuple, frozenset):  # capabilities are texts, which may be those of a later version
+    if whole in (tuple, frozenset):  # capabilities are strings, and may be those of a later version
         kinds = str if issubclass(parts[0], str) else parts[0]
         return isinstance(value, whole) and all(isinstance(part, kinds) for part in cast("Iterable[object]", value))
     return isinstance(value, whole)

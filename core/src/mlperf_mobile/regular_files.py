@@ -13,7 +13,7 @@ def open_regular(path: Path) -> BufferedReader:
     """Open a regular file to read it.
 
     Raises:
-        OSError: It cannot be opened, or is something else.
+        OSError: It cannot be opened, or is not a regular file.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -23,10 +23,10 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """All of a regular file.
+    """The content of a regular file.
 
     Raises:
-        OSError: It cannot be read, is something else, or has more than ``most`` bytes.
+        OSError: It cannot be read, is not a regular file, or has more than ``most`` bytes.
     """
     with open_regular(path) as file:
         data = file.read(most + 1)

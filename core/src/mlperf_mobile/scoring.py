@@ -1,4 +1,4 @@
-"""Scores accuracy logs: by a metric, or by the task and the data set that the metric belongs to."""
+"""Scores accuracy logs with a metric, or with the task and data set that the metric belongs to."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from mlperf_mobile.plan import DatasetRef
 from mlperf_mobile.registry import Registry
 
 MAX_WARNINGS, MAX_WARNING = 20, 500
-"""Of a data set, and characters of one."""
+"""Maximum warnings of a data set, and characters of each."""
 
 
 def score_log(path: Path, metric: Metric, sample_count: int) -> Score:
-    """Score an accuracy log that must answer each of ``sample_count`` samples once.
+    """Score an accuracy log, which must have one response for each of ``sample_count`` samples.
 
     Raises:
-        DataError: The log is damaged, or does not answer them.
+        DataError: The log is damaged or incomplete.
         ModelError: The score is NaN or infinite.
     """
     seen = bytearray(sample_count)
@@ -45,7 +45,7 @@ def score_log(path: Path, metric: Metric, sample_count: int) -> Score:
 
 
 def score(registry: Registry, scoring: Scoring, log: Path, warn: Callable[[str], None] = lambda text: None) -> Score:
-    """Score a log by what ``scoring`` names; ``warn`` gets what the data set warns of.
+    """Score a log with the task and data set in ``scoring``; ``warn`` receives the data set's warnings.
 
     Raises:
         DataError: The data set or the log is damaged, or they do not belong together.
@@ -66,26 +66,26 @@ def score(registry: Registry, scoring: Scoring, log: Path, warn: Callable[[str],
 
 
 def warnings_of(dataset: Dataset) -> list[str]:
-    """What the data set warns of; the first few, cut to a line's length."""
-    told = dataset.warnings if isinstance(dataset, DatasetWithWarnings) else ()
-    return [str(text)[:MAX_WARNING] for text in islice(told, MAX_WARNINGS)]
+    """The first warnings of a data set, each shortened."""
+    texts = dataset.warnings if isinstance(dataset, DatasetWithWarnings) else ()
+    return [str(text)[:MAX_WARNING] for text in islice(texts, MAX_WARNINGS)]
 
 
-def open_dataset(registry: Registry, told: DatasetRef) -> Dataset:
-    """Load a data set that has samples.
+def open_dataset(registry: Registry, reference: DatasetRef) -> Dataset:
+    """Open a data set.
 
     Raises:
-        DataError: It has none, or cannot be read.
+        DataError: It has no samples, or cannot be read.
     """
-    offer = pick("dataset", told.offer, registry.datasets, registry)
+    offer = pick("dataset", reference.offer, registry.datasets, registry)
     try:
-        dataset = offer.info.dataset.load()(told.path, validated("dataset", offer, told.options))
+        dataset = offer.info.dataset.load()(reference.path, validated("dataset", offer, reference.options))
         total = len(dataset)
     except NOT_FOREIGN:
         raise
     except BaseException as error:
-        summary = f"dataset {told.name} failed: {described(error)}"
+        summary = f"dataset {reference.name} failed: {described(error)}"
         raise DataError("dataset-failed", summary, "worker.log in the result folder has the details") from error
     if not total:
-        raise DataError("data-empty", f"data set {told.name} has no samples", "check --data-path")
+        raise DataError("data-empty", f"data set {reference.name} has no samples", "check --data-path")
     return dataset

@@ -1,14 +1,13 @@
-"""How sure a percentile of latencies is, how sure a ratio of two is, and whether the latencies look stable.
+"""Confidence intervals of a percentile of latencies and of a ratio of two, and whether latencies look stable.
 
-The interval of a percentile is the one of order statistics, which supposes nothing about the distribution: of ``n``
-independent latencies, the number at or under the true percentile ``p`` is binomial, so ``x(l)`` and ``x(u)`` hold it
-between them with probability ``P(l <= Bin(n, p) <= u - 1)`` (Hahn and Meeker, Statistical Intervals, 1991, section 5.2;
-David and Nagaraja, Order Statistics, 2003, section 7.1).
+The interval of a percentile is the one of order statistics, which assumes nothing about the distribution: of ``n``
+independent latencies, the number at or under the true percentile ``p`` is binomial, so it lies
+between ``x(l)`` and ``x(u)`` with probability ``P(l <= Bin(n, p) <= u - 1)`` (Hahn and Meeker, Statistical Intervals,
+1991, section 5.2; David and Nagaraja, Order Statistics, 2003, section 7.1).
 
-Latencies of one run are not independent: a device warms up, and neighbours share their fate. ``n`` is therefore the
-number of independent ones that would know as little, by the variance of batch means of "is over the percentile" (Law,
-Simulation Modeling and Analysis, on batch means). An interval speaks of this run; how far off the next run is, only
-repeated runs can show.
+Latencies of one run are not independent: a device warms up, and neighbouring latencies are correlated. ``n`` is
+therefore the effective sample size, from the variance of batch means of "is over the percentile" (Law, Simulation Modeling
+and Analysis, on batch means). An interval describes this run; only repeated runs show how much runs differ.
 """
 
 from __future__ import annotations
@@ -20,21 +19,21 @@ from functools import cached_property, lru_cache
 
 CONFIDENCE = 0.95
 RATIO_CONFIDENCE = math.sqrt(CONFIDENCE)
-"""Of each of two independent intervals, so that both hold with ``CONFIDENCE``."""
+"""The confidence of each of two independent intervals that both hold with ``CONFIDENCE``."""
 _BATCHES = 32
 _SMALLEST_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where the true value lies, with ``confidence``; ``low`` 0 and ``high`` infinity where it is unbounded."""
+    """Where the true value lies, with ``confidence``; ``low`` is 0 and ``high`` infinity if it is unbounded."""
 
     low: float
     high: float
     confidence: float = CONFIDENCE
 
     def above(self, value: float) -> bool:
-        """Whether the whole interval is."""
+        """Whether the whole interval is above ``value``."""
         return self.low > value
 
     def to_json(self) -> dict[str, float | None]:
@@ -58,11 +57,11 @@ class Sample:
         latencies_ns: In order of completion, in nanoseconds.
 
     Raises:
-        ValueError: There are none, or one is not positive.
+        ValueError: There are no latencies, or one is not positive.
     """
 
     def __init__(self, latencies_ns: Sequence[int]) -> None:
-        import numpy as np  # here: a card without an interval needs none
+        import numpy as np  # here: a card without an interval does not need it
 
         if not latencies_ns:
             raise ValueError("no latencies")
@@ -76,11 +75,11 @@ class Sample:
         return len(self._sorted)
 
     def percentile(self, percentile: float) -> int:
-        """The value at index ``int(n * percentile)`` in order of size, as LoadGen has it."""
+        """The value at index ``int(n * percentile)`` in ascending order, as LoadGen defines it."""
         return int(self._sorted[min(int(len(self) * percentile), len(self) - 1)])
 
     def independent(self, percentile: float) -> int:
-        """How many independent latencies would be as informative about the percentile; at most all of them."""
+        """The effective sample size for the percentile; at most the number of latencies."""
         if percentile not in self._independent:
             self._independent[percentile] = self._counted(percentile)
         return self._independent[percentile]
@@ -99,7 +98,7 @@ class Sample:
         return int(len(self) / max(1.0, size * variance / (share * (1 - share))))
 
     def interval(self, percentile: float, confidence: float = CONFIDENCE) -> Interval:
-        """Of the percentile, in nanoseconds."""
+        """The interval of the percentile, in nanoseconds."""
         count = self.independent(percentile)
         low, high = ranks(count, percentile, confidence)
         scale = len(self) / count
@@ -111,7 +110,7 @@ class Sample:
 
     @cached_property
     def ordered(self) -> list[int]:
-        """The latencies in order of size."""
+        """The latencies in ascending order."""
         return list(map(int, self._sorted))
 
     @cached_property
@@ -124,15 +123,15 @@ class Sample:
 
 @lru_cache(maxsize=4096)  # runs of the same length, compared with each other
 def ranks(count: int, percentile: float, confidence: float = CONFIDENCE) -> tuple[int | None, int | None]:
-    """The places, from 1, of the order statistics that hold a percentile between them.
+    """The ranks, from 1, of the two order statistics between which a percentile lies.
 
     Args:
-        count: Of independent values.
+        count: Number of independent values.
         percentile: Between 0 and 1.
-        confidence: Half of the rest is left on either side.
+        confidence: Of the two-sided interval; half of the remainder is on either side.
 
     Returns:
-        None instead of a place where ``count`` values are too few for one.
+        None instead of a rank if ``count`` values are too few for one.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -146,29 +145,29 @@ def ranks(count: int, percentile: float, confidence: float = CONFIDENCE) -> tupl
 
 
 def ratio_interval(base: Sample, other: Sample, percentile: float, confidence: float = CONFIDENCE) -> Interval:
-    """Of ``other``'s percentile divided by ``base``'s, from two runs that are independent of each other.
+    """The interval of ``other``'s percentile divided by ``base``'s, from two independent runs.
 
     Each percentile lies in its own interval with the square root of the confidence, so both do with the confidence,
     and the ratio then lies between the extreme quotients. That is a little wide (it holds more often than it says), in
-    exchange for being the same on every call, fast, and free of suppositions. The bootstrap is neither: it
-    draws latencies as if they were independent, and is at its worst for percentiles of values that come in ticks.
+    exchange for being the same on every call, fast, and free of assumptions. The bootstrap is not: it
+    draws latencies as if they were independent, and is worst for percentiles of values in clock ticks.
     """
     each = math.sqrt(confidence)
     return ratio_of(base.interval(percentile, each), other.interval(percentile, each), confidence)
 
 
 def ratio_of(first: Interval, second: Interval, confidence: float = CONFIDENCE) -> Interval:
-    """Of ``second / first``, two values that lie in these intervals with the root of ``confidence`` each."""
+    """The interval of ``second / first``, whose intervals have the square root of ``confidence`` each."""
     low = second.low / first.high if math.isfinite(first.high) else 0.0
     high = second.high / first.low if first.low else math.inf
     return Interval(low, high, confidence)
 
 
 def advice(sample: Sample) -> list[Advice]:
-    """What makes a measurement look unstable, by the checks of pyperf (``pyperf check``, pyperf 2.10).
+    """Signs of an unstable measurement, by the checks of pyperf (``pyperf check``, pyperf 2.10).
 
-    A standard deviation of 10 % of the mean and more, or else too few values for 95 % certainty of a variation under
-    1 %; a minimum or maximum 50 % and more away from the mean; a shortest value under 1 ms.
+    A standard deviation of at least 10 % of the mean, or else too few values for 95 % certainty of a variation under
+    1 %; a minimum or maximum at least 50 % away from the mean; a shortest value under 1 ms.
     """
     mean, deviation = sample.moments
     shortest, longest = sample.ordered[0], sample.ordered[-1]

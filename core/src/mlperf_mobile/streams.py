@@ -1,4 +1,4 @@
-"""Handles standard streams that are closed, full or broken, as in services and cron jobs, or closed by libraries."""
+"""Handles standard streams that are closed, full or broken, as in services and cron jobs, or after a library."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def guard(log: Path | None = None) -> None:
-    """Open those of the descriptors 0, 1 and 2 that are closed, so that no other file gets these numbers.
+    """Open the descriptors 0, 1 and 2 if they are closed, so that no other file gets these numbers.
 
     Args:
-        log: Takes what is written to them; nothing is kept without one.
+        log: The file for what is written to them; discarded without one.
     """
     for number in (0, 1, 2):
         try:
@@ -38,7 +38,7 @@ def _open(number: int, log: Path | None) -> None:
         os.set_inheritable(number, True)
 
 
-class _Heedless(io.FileIO):
+class _Lossy(io.FileIO):
     """A file whose write errors are ignored."""
 
     def write(self, data: object) -> int:
@@ -48,8 +48,8 @@ class _Heedless(io.FileIO):
             return memoryview(data).nbytes  # type: ignore[arg-type]
 
 
-class _Strict(io.FileIO):
-    """A file whose write errors are ``output-lost``; a closed pipe is left to the command."""
+class _Checked(io.FileIO):
+    """A file whose write errors are ``output-lost``; the command handles a closed pipe."""
 
     def write(self, data: object) -> int:
         try:
@@ -57,7 +57,7 @@ class _Strict(io.FileIO):
         except BrokenPipeError:
             raise
         except OSError as error:
-            with suppress(OSError):  # what is still in the buffer goes nowhere
+            with suppress(OSError):  # what is still in the buffer is discarded
                 nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
                 os.dup2(nowhere, self.fileno())
                 os.close(nowhere)
@@ -68,18 +68,18 @@ class _Strict(io.FileIO):
 
 @contextmanager
 def standard() -> Iterator[None]:
-    """The streams of a command: errors go where they can, and output that cannot be written is an error.
+    """The streams of a command: messages on standard error may be lost, but output that cannot be written is an error.
 
-    Streams that were put in the place of the interpreter's stay.
+    Streams that replaced the interpreter's stay.
     """
     guard()
     before = sys.stdin, sys.stdout, sys.stderr
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
     if sys.stdout is None or sys.stdout is sys.__stdout__:
-        sys.stdout = _stream(_Strict(1, "w", closefd=False), sys.stdout)
+        sys.stdout = _stream(_Checked(1, "w", closefd=False), sys.stdout)
     if sys.stderr is None or sys.stderr is sys.__stderr__:
-        sys.stderr = _stream(_Heedless(2, "w", closefd=False), sys.stderr)
+        sys.stderr = _stream(_Lossy(2, "w", closefd=False), sys.stderr)
     try:
         yield
     finally:
@@ -88,10 +88,10 @@ def standard() -> Iterator[None]:
         sys.stdin, sys.stdout, sys.stderr = before
 
 
-def heedless() -> None:
+def ignore_write_errors() -> None:
     """Ignore write errors of standard streams: the worker's log may be on a full disk."""
-    sys.stdout = _stream(_Heedless(1, "w", closefd=False), sys.stdout)
-    sys.stderr = _stream(_Heedless(2, "w", closefd=False), sys.stderr)
+    sys.stdout = _stream(_Lossy(1, "w", closefd=False), sys.stdout)
+    sys.stderr = _stream(_Lossy(2, "w", closefd=False), sys.stderr)
 
 
 def _stream(raw: io.FileIO, like: TextIO | None) -> TextIO:

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 ONLY_INPUT = "*"
-"""Stands for the input of a model that has one."""
+"""Stands for the only input of a model."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**64)]
 
@@ -26,7 +26,7 @@ class Mode(StrEnum):
     ACCURACY = "accuracy"
     BOTH = "both"
     SUBMISSION = "submission"
-    """Every benchmark's performance, and then every benchmark's accuracy, in one campaign."""
+    """One campaign of all performance runs, then all accuracy runs."""
 
 
 class Cooldown(StrEnum):
@@ -34,17 +34,17 @@ class Cooldown(StrEnum):
 
     FIXED = "fixed"
     BASELINE = "baseline"
-    """Until temperatures and frequencies are what they were before the first run."""
+    """Until temperatures and frequencies are back at their values before the first run."""
 
 
 class Strict(BaseModel):
-    """A model that knows all its keys, and never changes."""
+    """A frozen model that refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
 class Seeds(Strict):
-    """LoadGen's seeds; the default is a set of the app's (mobile_app_open, mlperf_driver.cc)."""
+    """LoadGen's seeds; the defaults are a set of the reference app's (mobile_app_open, mlperf_driver.cc)."""
 
     qsl: Seed = Field(default=2465351861681999779, description="LoadGen's qsl_rng_seed")
     sample_index: Seed = Field(default=14276810075590677512, description="LoadGen's sample_index_rng_seed")
@@ -52,7 +52,7 @@ class Seeds(Strict):
 
 
 class Counts(Strict):
-    """What one set of rules (normal, quick, rapid) asks of a scenario."""
+    """What one set of run rules (normal, quick, rapid) requires in a scenario."""
 
     min_query_count: QueryCount
     min_duration_s: Seconds
@@ -71,17 +71,14 @@ class Load(Counts):
     """How queries are issued in performance mode; durations in seconds, a maximum of 0 for no limit."""
 
     percentile: Percentile = 0.90
-    """Of the latency that single-stream reports."""
+    """The percentile of the latencies that single-stream reports."""
     performance_sample_count: ZeroIfUnset = 0
-    """Samples encoded and held in memory before the clock starts; 0 in a plan: as many as fit."""
+    """Samples encoded and loaded before the timed run; 0 in a plan: as many as fit into memory."""
     expected_latency_ns: ZeroIfUnset = 0
-    """One query's latency, from which LoadGen prepares its queries: as the warm-up saw it at its best, or less.
-
-    0 in a plan: as the warm-up sees it.
-    """
+    """One query's latency, by which LoadGen prepares queries; 0 in a plan: the best latency of the warm-up."""
     seeds: Seeds = Seeds()
     loadgen: dict[str, int | float | bool] = Field(default_factory=dict)
-    """Further settings of LoadGen, by their own names; compliance tests change them, and nobody else does."""
+    """Further settings of LoadGen, by LoadGen's names; only compliance tests change them."""
 
 
 class QualitySettings(Strict):
@@ -100,7 +97,7 @@ class QualitySettings(Strict):
 
 
 def misfit(error: ValidationError) -> str:
-    """The first thing that does not fit, with its place: ``load.min_duration_s: Input should be …``."""
+    """The first validation error, with its location: ``load.min_duration_s: Input should be …``."""
     first = error.errors(include_url=False)[0]
     where = ".".join(map(str, first["loc"]))
     return f"{where}{': ' if where else ''}{first['msg'].removeprefix('Value error, ')}"

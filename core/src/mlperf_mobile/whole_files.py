@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, even if the process dies meanwhile."""
+"""Writes files completely or not at all, even if the process dies meanwhile."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TextIO
 
 @contextmanager
 def writing(path: Path) -> Iterator[TextIO]:
-    """A text file to write, which takes the place of ``path`` when all of it is on the disk.
+    """A text file to write, which replaces ``path`` once all of it is on the disk.
 
     Raises:
-        OSError: It cannot be written; then what was there before is there still.
+        OSError: It cannot be written; the previous file is kept.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -29,8 +29,8 @@ def writing(path: Path) -> Iterator[TextIO]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk: a file that was renamed has its new name after a loss of power, too."""
-    with suppress(OSError):  # some file systems cannot
+    """Flush the names in a folder to the disk, so that a renamed file keeps its new name after a loss of power."""
+    with suppress(OSError):  # some file systems do not support it
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(fd)

@@ -55,7 +55,7 @@ class Proofs:
         return {
             "test_plugin_module_is_light": self.broken("Heavy", module="numpy"),
             "test_hook_api_is_a_literal": self.broken("Constant", module="mlperf_mobile.registry"),
-            "test_offer_speaks_this_core": self.broken("Newer", hook_api=(HOOK_API[0] + 1, 0)),
+            "test_offer_uses_a_supported_hook_api": self.broken("Newer", hook_api=(HOOK_API[0] + 1, 0)),
             "test_offer_tells_what_it_is": self.broken("Silent", summary=""),
             "test_unknown_options_are_refused": self.broken("Lax", options=Ref("defects:Anything")),
             "test_every_test_is_the_kits_own": type("TestOverride", (self.correct,), {overridden: lambda self: None}),
@@ -65,8 +65,8 @@ class Proofs:
         """Further defects of these."""
         return [
             ("test_plugin_module_is_light", self.broken("HeavyHook", module="kit_settings.heavy_hook")),
-            ("test_offer_speaks_this_core", self.broken("Older", hook_api=(HOOK_API[0] - 1, 9))),
-            ("test_offer_speaks_this_core", self.broken("NewerMinor", hook_api=(HOOK_API[0], 99))),
+            ("test_offer_uses_a_supported_hook_api", self.broken("Older", hook_api=(HOOK_API[0] - 1, 9))),
+            ("test_offer_uses_a_supported_hook_api", self.broken("NewerMinor", hook_api=(HOOK_API[0], 99))),
             ("test_offer_tells_what_it_is", self.broken("Wordy", name="two words")),
             ("test_offer_tells_what_it_is", self.broken("Long", summary="x" * 121)),
             ("test_offer_tells_what_it_is", self.broken("Lines", summary="two\nlines")),

@@ -121,7 +121,7 @@ def test_only_a_batch_makes_a_batch_session(load) -> None:
 @pytest.mark.parametrize("count", [0, 3])
 def test_too_many_and_too_few_samples(load, count: int) -> None:
     with load(batch=2) as session:
-        with expect("batch-size", match=f"takes 1 to 2 samples a call, not {count}"):
+        with expect("batch-size", match=f"accepts 1 to 2 samples per call, not {count}"):
             session.run_batch([(ROW,)] * count)
         np.testing.assert_array_equal(session.run((ROW,))[0], 2 * ROW)
 

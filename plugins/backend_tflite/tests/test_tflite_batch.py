@@ -75,7 +75,7 @@ def test_shapes_that_only_a_run_tells(load) -> None:
 @pytest.mark.parametrize("count", [0, 3])
 def test_too_few_or_too_many(load, count: int) -> None:
     with load("add", batch=2) as session:
-        with pytest.raises(BackendError, match=f"takes 1 to 2 samples a call, not {count}") as error:
+        with pytest.raises(BackendError, match=f"accepts 1 to 2 samples per call, not {count}") as error:
             session.run_batch([(ROW,)] * count)
         assert error.value.code == "batch-size"
 

@@ -62,8 +62,8 @@ class Conformance:
         source = inspect.getsource(import_module(self.plugin_module))
         assert "HOOK_API" not in source
 
-    def test_offer_speaks_this_core(self, info: Any) -> None:
-        """The offer's hook API is one that this core speaks."""
+    def test_offer_uses_a_supported_hook_api(self, info: Any) -> None:
+        """The core supports the hook API of the offer."""
         major, minor = info.hook_api
         assert major == HOOK_API[0]
         assert minor <= HOOK_API[1]

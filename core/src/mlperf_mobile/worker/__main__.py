@@ -37,7 +37,7 @@ def main() -> int:
     from mlperf_mobile.worker.watch import Watch
 
     streams.guard()
-    streams.heedless()
+    streams.ignore_write_errors()
     if args.parent:
         die_with(args.parent)
     me = os.getpid()

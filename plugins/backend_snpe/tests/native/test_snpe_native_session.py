@@ -180,7 +180,7 @@ def test_a_batch_of_the_model_and_a_batch_of_snpe(load: Load, dlc: Dlc, calls: C
         np.testing.assert_array_equal([answer[0] for answer in answers], [2 * X, 2 * (X + 1)])
         np.testing.assert_array_equal(session.run((X,))[0], 2 * X)
         for samples in ([], [(X,)] * 4):
-            with pytest.raises(BackendError, match="takes 1 to 3 samples"):
+            with pytest.raises(BackendError, match="accepts 1 to 3 samples"):
                 session.run_batch(samples)
         with pytest.raises(BackendError, match="takes float32"):
             session.run_batch([(X,), (X[:, :1],)])
