@@ -6,8 +6,8 @@ between ``x(l)`` and ``x(u)`` with probability ``P(l <= Bin(n, p) <= u - 1)`` (H
 1991, section 5.2; David and Nagaraja, Order Statistics, 2003, section 7.1).
 
 Latencies of one run are not independent: a device warms up, and neighbouring latencies are correlated. ``n`` is
-therefore the effective sample size, from the variance of batch means of "is over the percentile" (Law, Simulation Modeling
-and Analysis, on batch means). An interval describes this run; only repeated runs show how much runs differ.
+therefore the effective sample size, from the variance of batch means of "is over the percentile" (Law, Simulation
+Modeling and Analysis, on batch means). An interval describes this run; only repeated runs show how much runs differ.
 """
 
 from __future__ import annotations
