@@ -156,7 +156,7 @@ class TestForms:
         a_rival(write_plugin)
         done = command("run", "forms", "--backend", "tflite")
         assert done.returncode == 3
-        assert "takes tflite models, not 'toy' or 'bin' or 'rvl' (net)" in done.stderr
+        assert "runs tflite models, not 'toy' or 'bin' or 'rvl' (net)" in done.stderr
 
     def test_a_run_uses_it(self, command, write_plugin):
         a_rival(write_plugin)

@@ -220,7 +220,7 @@ WRONG_NAMES = {
     "no assignment": (["--set", "shards"], "set-syntax", "--set 'shards' is not key=value", "--set"),
     "max below min": (["--set", "max_duration_s=0.1"], "bad-value", "max_duration_s 0.1 is less than", ""),
     "no file": (["--config", "absent.yaml"], "run-file", "cannot read absent.yaml: No such file", "--config"),
-    "no user": (["--output", "~no_such_user/x"], "bad-value", "there is no such user", ""),
+    "no user": (["--output", "~no_such_user/x"], "bad-value", "the user does not exist", ""),
 }  # fmt: skip
 
 

@@ -120,7 +120,7 @@ BAD = {
     "a key twice": ("benchmarks:\n  b: {task: t}\n  b: {task: t}\n", "duplicate-key", "3:3: benchmarks.b is set twice"),
     "a name twice": (
         "benchmarks:\n  b: {task: t, suites: [r9]}\n  c: {task: t, name: b, suites: [r9]}\n", "duplicate-key",
-        "3:3: suite r9 has a benchmark 'b' already",
+        "3:3: suite r9 already has a benchmark 'b'",
     ),
 }  # fmt: skip
 
@@ -149,7 +149,7 @@ def test_a_task_that_is_not_installed(installed):
     assert list(suites(registry)["r9"].benchmarks) == ["c", "first"]
     (problem,) = registry.problems
     assert (problem.code, str(problem.source)) == ("unknown-task", "bad 1.0")
-    assert "suites_of_bad/s.yaml:2:3: benchmark 'b' is of task 'nowhere', which is not installed" in problem.reason
+    assert "suites_of_bad/s.yaml:2:3: benchmark 'b' needs task 'nowhere', which is not installed" in problem.reason
 
 
 def test_the_same_benchmark_of_two_distributions(installed):

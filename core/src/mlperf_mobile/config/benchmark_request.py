@@ -30,7 +30,7 @@ InfoT = TypeVar("InfoT", bound=Info)
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """A data set by the name that the user knows, what reads it, and the catalogue's entry, if it has one."""
+    """A data set: the name that the user knows, the plugin's offer, and the catalogue's entry, if there is one."""
 
     name: str
     offer: Offer[DatasetInfo]
@@ -38,14 +38,14 @@ class Data:
 
 
 class ModelRequest:
-    """A requested model, and its layers of settings, the weakest first.
+    """A requested model, and its layers of settings, weakest first.
 
     Args:
-        registry: What is installed.
+        registry: The installed plugins.
         request: What the user set.
-        catalogue: The models that are known by name, and the settings that everything else is stronger than.
-        suite_layers: Settings between the catalogue's and the user's.
-        prefixes: Of settings of the user that are for this benchmark among others.
+        catalogue: The models known by name, and the weakest settings.
+        suite_layers: Settings stronger than the catalogue's and weaker than the user's.
+        prefixes: Prefixes of the user's settings for this benchmark.
     """
 
     def __init__(
@@ -83,21 +83,21 @@ class ModelRequest:
         Args:
             option_models: The options of the chosen plugins, by kind.
             first: The weakest layer.
-            lenient: Leave out the options of plugins that are not among them.
+            lenient: Leave out the options of all other plugins.
         """
-        stack = [first, self.catalogue.defaults, *self._brought(), *self.above]
-        stack = [_drop_settled_doubts(layer, stack[number + 1 :]) for number, layer in enumerate(stack)]
+        stack = [first, self.catalogue.defaults, *self._implied_layers(), *self.above]
+        stack = [_drop_overridden_doubts(layer, stack[number + 1 :]) for number, layer in enumerate(stack)]
         plain = [{k: s for k, s in layer.items() if not k.startswith("runs.")} for layer in stack]
         resolved = [layers.resolve_names(layer, option_models, lenient=lenient) for layer in plain]
         return layers.merge(resolved), layers.merge([layers.under(layer, "runs.") for layer in stack])
 
-    def _brought(self) -> Sequence[Layer]:
-        """The settings that the model and the data bring along."""
+    def _implied_layers(self) -> Sequence[Layer]:
+        """The settings that the model and the data set imply."""
         return ()
 
 
 class BenchmarkRequest(ModelRequest):
-    """What is known of a benchmark from the settings alone.
+    """A requested benchmark, as far as the settings alone describe it.
 
     Raises:
         UsageError: A name is unknown, or settings cannot be read.
@@ -116,14 +116,14 @@ class BenchmarkRequest(ModelRequest):
             self.dataset, self.performance_dataset = self.performance_dataset, None
             self.above = [_renamed(layer, "performance_data_path", "data_path") for layer in self.above]
 
-    def _brought(self) -> Sequence[Layer]:
+    def _implied_layers(self) -> Sequence[Layer]:
         return self._model_layer(), self._data_layer(self.dataset)
 
     def dataset_ref(self, data: Data, options: BaseModel | None, setting: Setting | None, flag: str) -> DatasetRef:
         """The data set with its path: the one given in ``setting``, or the catalogue's.
 
         Raises:
-            DataError: It needs a path, and has none, or nothing is there.
+            DataError: It needs a path and has none, or the path does not exist.
         """
         path, info = None, data.offer.info
         if setting and setting.value is not None:
@@ -139,7 +139,7 @@ class BenchmarkRequest(ModelRequest):
         return DatasetRef(name=data.name, offer=info.name, path=path, options=as_data(options))
 
     def performance_ref(self, settings: Settings, layer: Layer) -> DatasetRef | None:
-        """The data set of the timed run, where it is another one."""
+        """The data set of the timed run; None if it is the same one."""
         data = self.performance_dataset
         if data is None or settings.mode is not Mode.BOTH:
             return None
@@ -148,7 +148,7 @@ class BenchmarkRequest(ModelRequest):
         return self.dataset_ref(data, options, layer.get(key), f"--set {key}=DIR")
 
     def resources(self) -> list[Resource]:
-        """Everything that has to be in the cache before the benchmark can run."""
+        """Everything that must be in the cache before the benchmark can run."""
         if self.entry:
             named = str(self.peek["backend"].value) if "backend" in self.peek else ""
             offer = self.registry.backends.get(named)
@@ -174,7 +174,7 @@ class BenchmarkRequest(ModelRequest):
         return Data(name, offer, entry)
 
     def _model_layer(self) -> Layer:
-        """What a named model brings along: task options, and the quality target on the chosen data set."""
+        """The settings of a named model: task options, and the quality target on the chosen data set."""
         if not self.entry:
             return {}
         source = f"model {self.model_name} of task {self.task.info.name}"
@@ -186,7 +186,7 @@ class BenchmarkRequest(ModelRequest):
         return layer
 
     def _data_layer(self, data: Data) -> Layer:
-        """What named data bring along: the options that their data set reads them with."""
+        """The settings of a named data set: the options to read it with."""
         if not data.entry:
             return {}
         source = f"data {data.name} of task {self.task.info.name}"
@@ -200,45 +200,45 @@ class BenchmarkRequest(ModelRequest):
 
 
 def expand(path: Path, source: str) -> Path:
-    """The path without ``~``; a path in UTF-8, for plans and results are JSON."""
+    """The path without ``~``; it must be UTF-8, because plans and results are JSON."""
     try:
         expanded = path.expanduser()
         str(expanded.absolute()).encode()
     except RuntimeError as error:
-        raise UsageError("bad-value", f"{source}: {path}: there is no such user", "write the path in full") from error
+        raise UsageError("bad-value", f"{source}: {path}: the user does not exist", "write the path in full") from error
     except UnicodeError as error:
         raise UsageError("bad-value", f"{source}: {str(path)!a} is not in UTF-8", "rename the folder") from error
     return expanded
 
 
 def kind_of(path: Path) -> str:
-    """What is at a path: ``"file"``, ``"folder"``, or nothing that can be read."""
+    """``"file"`` or ``"folder"``; empty if neither is there, or the path cannot be read."""
     try:
         return "file" if path.is_file() else "folder" if path.is_dir() else ""
-    except OSError:  # the name is too long, or a folder is closed
+    except OSError:  # the name is too long, or a folder cannot be entered
         return ""
 
 
 def without_selection(layer: Layer) -> Layer:
-    """The layer without the keys that choose what runs."""
+    """The layer without the keys that select what runs."""
     return {key: s for key, s in layer.items() if key.split(".")[0] not in layers.SELECTION}
 
 
 def _times_other_data(stack: Sequence[Layer]) -> bool:
-    """Whether the strongest layer that names data names some for the timed run alone."""
+    """Whether the strongest layer that names a data set also names one for the timed run alone."""
     keys = ("performance_dataset", "dataset")
     naming = next((layer for layer in reversed(stack) if any(key in layer for key in keys)), {})
     setting = naming.get("performance_dataset")
     return setting is not None and setting.value is not None
 
 
-def _drop_settled_doubts(layer: Layer, stronger: Sequence[Layer]) -> Layer:
-    """The layer without its doubts about settings that a stronger layer sets itself."""
-    set_anew = {key for each in stronger for key in each}
+def _drop_overridden_doubts(layer: Layer, stronger: Sequence[Layer]) -> Layer:
+    """The layer without its ``unverified`` entries for settings that a stronger layer sets."""
+    overridden = {key for each in stronger for key in each}
 
     def stands(key: str) -> bool:
         head, _, about = key.partition(".")
-        return head != "unverified" or not any(k == about or k.startswith(f"{about}.") for k in set_anew)
+        return head != "unverified" or not any(k == about or k.startswith(f"{about}.") for k in overridden)
 
     return {key: setting for key, setting in layer.items() if stands(key)}
 

@@ -1,4 +1,4 @@
-"""What a task's settings file describes: the models and data that it knows by name, and where each of them is."""
+"""A task's settings file: the models and data that the task knows by name, and where they are."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ SECTIONS = ("models", "data")
 
 
 class Place(Strict):
-    """Where a file or folder is: in the task's package, to be downloaded, or to be provided by hand."""
+    """The location of a file or folder: in the task's package, downloaded, or provided by hand."""
 
-    file: str | None = Field(default=None, description="path in the package of the task")
-    url: str | None = Field(default=None, description="https://…, or local://… for what must be provided by hand")
+    file: str | None = Field(default=None, description="path in the task's package")
+    url: str | None = Field(default=None, description="https://…, or local://… for a file or folder provided by hand")
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     md5: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
     bytes: int | None = Field(default=None, ge=1)
-    unpack: bool = Field(default=False, description="unpack the download, which is an archive")
-    folder: str = Field(default="", description="which folder or file of the archive's content")
+    unpack: bool = Field(default=False, description="whether to unpack the download, which is an archive")
+    folder: str = Field(default="", description="the folder or file in the unpacked archive")
     about: str = Field(default="", description="for local://: which files belong there, and where to get them")
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
+    def _file_or_url(self) -> Self:
         if (self.file is None) == (self.url is None):
             raise ValueError("either 'file' or 'url' is needed")
         checked_below(self.file or "")
@@ -44,7 +44,7 @@ class Place(Strict):
 
     @property
     def resource(self) -> Resource | None:
-        """What has to be in the cache; None for a file of the package."""
+        """The resource that must be in the cache; None for a file in the package."""
         if self.url is None:
             return None
         known = self.model_dump(include={"url", "sha256", "md5", "bytes", "unpack", "about"}, exclude_none=True)
@@ -73,20 +73,20 @@ class ModelEntry(OtherForm):
 
     @property
     def forms(self) -> tuple[OtherForm, ...]:
-        """Every form of it, the main one first."""
+        """All forms of the model, the main one first."""
         return (self, *self.also)
 
-    def in_format(self, liked: Sequence[str]) -> OtherForm:
-        """The form whose format comes first among ``liked``; the main one if none does."""
-        return next((form for each in liked for form in self.forms if form.format == each), self)
+    def in_format(self, formats: Sequence[str]) -> OtherForm:
+        """The form in the first of ``formats`` that the model has; otherwise the main one."""
+        return next((form for each in formats for form in self.forms if form.format == each), self)
 
 
 class DataEntry(Strict):
-    """Data that a task knows by name: which data set reads it, where it is, and with which options."""
+    """Data that a task knows by name: the data set that reads it, its location and its options."""
 
     dataset: str
     path: Place | None = None
-    options: dict[str, Any] = Field(default_factory=dict, description="a mapping with file or url is a place, too")
+    options: dict[str, Any] = Field(default_factory=dict, description="a mapping with file or url is also a place")
     summary: str = ""
 
     def places(self) -> Mapping[str, Place]:
@@ -113,14 +113,14 @@ class Catalogue:
     models: Mapping[str, ModelEntry]
     data: Mapping[str, DataEntry]
     defaults: Layer
-    """Everything else: the task's own settings."""
+    """The task's own settings: everything else in the file."""
 
     @classmethod
     def of(cls, settings: str, label: str) -> Self:
         """Read the file that a :class:`mlperf_mobile.plugin.TaskInfo` names.
 
         Raises:
-            UsageError: It is not there, or an entry is wrong.
+            UsageError: The file does not exist, or an entry is wrong.
         """
         described = read_resource(settings, label)
         defaults = {key: value for key, value in described.items() if key.split(".")[0] not in SECTIONS}
@@ -130,11 +130,11 @@ class Catalogue:
 
     @classmethod
     def empty(cls) -> Self:
-        """Of a model that belongs to no task."""
+        """The catalogue for a model that belongs to no task."""
         return cls("mlperf_mobile", {}, {}, {})
 
     def places(self) -> dict[str, Place]:
-        """Everywhere that a model or data is, by what needs it."""
+        """The places of all models and data, by what needs them."""
         found: dict[str, Place] = {}
         for name, model in self.models.items():
             found |= {f"model {name}": model} | {f"model {name} as {form.format}": form for form in model.also}
@@ -147,21 +147,21 @@ class Catalogue:
 
 @dataclass(slots=True)
 class Finder:
-    """Where the places of a task are, and which resources a run needs."""
+    """Finds the places of a task, and collects the resources that a run needs."""
 
     package: str
     cache: Cache
     needed: list[Resource] = field(default_factory=list)
 
     def path(self, place: Place) -> Path:
-        """Where the file or folder is, or will be once it has been fetched."""
+        """The path of the file or folder, even before it has been fetched."""
         resource = place.resource
         if resource is None:
             return Path(str(files(self.package).joinpath(str(place.file))))
         return self.cache.location(resource) / place.folder
 
     def need(self, place: Place) -> None:
-        """Add the place's resource, if it has one, to those that the run needs."""
+        """Record that the run needs the place's resource, if it has one."""
         if (resource := place.resource) and resource not in self.needed:
             self.needed.append(resource)
 

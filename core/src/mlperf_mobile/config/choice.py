@@ -1,4 +1,4 @@
-"""Chooses which file of a model runs, on which backend, and on which of its accelerators."""
+"""Chooses the model file, the backend that runs it, and the backend's accelerators."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MAX_SESSIONS = 256
 
 
 def choose(request: ModelRequest) -> tuple[ModelRef, Offer[BackendInfo]]:
-    """The model's file, and the backend that takes its format.
+    """The model file, and the backend that runs its format.
 
     Raises:
-        UsageError: No model is named, or several backends would do.
-        ModelError: The file is not there, or no backend takes any of the model's formats.
-        BackendError: The backend lacks something that it needs.
+        UsageError: No model is named, or several backends can run it.
+        ModelError: The file does not exist, or no backend runs any of the model's formats.
+        BackendError: Something that the backend needs is missing.
     """
     if request.model_name is None:
         raise UsageError("no-model", "no model is named, and the task has no default", "give one with --model")
@@ -35,10 +35,10 @@ def choose(request: ModelRequest) -> tuple[ModelRef, Offer[BackendInfo]]:
 
 
 def accelerators(text: str | None, backend: BackendInfo, source: str) -> dict[str, int | None]:
-    """``"cpu:2,npu"`` as the number of sessions on each, None where it is not given; the backend's default for None.
+    """Session counts by accelerator from ``"cpu:2,npu"``, None where no count is given; the backend's default for None.
 
     Raises:
-        UsageError: One is unknown or named twice, or a number is not a session count.
+        UsageError: An accelerator is unknown or named twice, or a count is not valid.
     """
     found: dict[str, int | None] = {}
     for part in (text or backend.accelerators[0]).split(","):
@@ -56,7 +56,7 @@ def accelerators(text: str | None, backend: BackendInfo, source: str) -> dict[st
 
 
 def _file(request: ModelRequest) -> ModelRef:
-    """The model that the user names by its path."""
+    """The model file at the path that the user gave."""
     setting = request.peek["model"]
     path = expand(Path(str(request.model_name)), setting.source)
     named = request.peek.get("model_format")
@@ -66,7 +66,7 @@ def _file(request: ModelRequest) -> ModelRef:
 
 
 def _known(request: ModelRequest, form: OtherForm) -> ModelRef:
-    """A form of the model that the user names by its name; it may have to be fetched first."""
+    """One form of the model that the user named; it may have to be fetched first."""
     request.finder.need(form)
     path, resource, cache = request.finder.path(form), form.resource, request.finder.cache
     sha256 = form.sha256 or (cache.sha256(resource) if resource else None)
@@ -85,7 +85,7 @@ def _check_file(request: ModelRequest, path: Path) -> None:
 
 
 def _backend(request: ModelRequest, formats: Iterable[str], model: str) -> Offer[BackendInfo]:
-    """The backend that is named, or the one that takes one of the formats here."""
+    """The named backend, or the only one here that runs one of the formats."""
     formats, backends = list(formats), request.registry.backends
     if "backend" in request.peek:
         offer = request.pick("backend", backends)
@@ -95,7 +95,7 @@ def _backend(request: ModelRequest, formats: Iterable[str], model: str) -> Offer
     takers = [offer for offer in backends.values() if set(formats) & set(offer.info.model_formats)]
     usable = [offer for offer in takers if not needs.missing(offer.info.needs)]
     plain = [offer for offer in usable if offer.info.accelerators[0] == "cpu"]
-    for candidates in (usable, plain):  # of several, the one that asks for no accelerator
+    for candidates in (usable, plain):  # prefer the CPU among several
         if len(candidates) == 1:
             return candidates[0]
     if usable:
@@ -105,19 +105,19 @@ def _backend(request: ModelRequest, formats: Iterable[str], model: str) -> Offer
         return _usable(min(takers, key=_distance))
     known = {f for offer in backends.values() for f in offer.info.model_formats}
     hint = near(formats[0], known, request.registry)
-    raise ModelError("model-format", f"no backend takes {_formats(formats)} models ({model})", hint)
+    raise ModelError("model-format", f"no backend runs {_formats(formats)} models ({model})", hint)
 
 
 def _distance(offer: Offer[BackendInfo]) -> tuple[bool, bool]:
-    """How far a backend that lacks something is from use: what pip installs is near, and so is the CPU."""
+    """Sort key: backends that only need something from pip come first, then those that default to the CPU."""
     lacking = needs.missing(offer.info.needs)
     return not (lacking and lacking.modules), offer.info.accelerators[0] != "cpu"
 
 
 def _wrong_format(backend: BackendInfo, formats: list[str], model: str) -> ModelError:
-    takes = ", ".join(backend.model_formats)
-    hint = "convert it, choose another --backend, or say what it is with --set model_format=FORMAT"
-    summary = f"backend {backend.name} takes {takes} models, not {_formats(formats)} ({model})"
+    supported = ", ".join(backend.model_formats)
+    hint = "convert it, choose another --backend, or give its format with --set model_format=FORMAT"
+    summary = f"backend {backend.name} runs {supported} models, not {_formats(formats)} ({model})"
     return ModelError("model-format", summary, hint)
 
 
@@ -126,10 +126,10 @@ def _formats(formats: list[str]) -> str:
 
 
 def _usable(offer: Offer[BackendInfo], given: Collection[str] = ()) -> Offer[BackendInfo]:
-    """The offer, which has all that it needs, here or in the options ``given``.
+    """The offer, if everything it needs is installed or set in the options ``given``.
 
     Raises:
-        BackendError: It has not; says what is missing.
+        BackendError: Something is missing; the message says what.
     """
     if lacking := needs.missing(offer.info.needs, given):
         raise BackendError("backend-unusable", f"backend {offer.info.name} needs {lacking.what}", lacking.fix)

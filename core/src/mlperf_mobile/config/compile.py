@@ -21,7 +21,7 @@ from mlperf_mobile.resources.resource import Resource
 
 @dataclass(frozen=True, slots=True)
 class Compilations:
-    """What is to be compiled, and what has to be fetched before."""
+    """The plans to compile, and the resources that must be fetched first."""
 
     plans: tuple[CompilePlan, ...]
     cache: Cache
@@ -29,11 +29,11 @@ class Compilations:
 
 
 def resolve_compilations(registry: Registry, request: Request) -> Compilations:
-    """One plan for each model of the selected benchmarks, or for the model file that is named without a task.
+    """One plan for each model of the selected benchmarks, or for a model file named without a task.
 
     Raises:
         UsageError: A name, key or value is wrong.
-        MobileError: What is named is not there, or cannot be used.
+        MobileError: Something named is missing or cannot be used.
     """
     layer = request.merged()
     whole = "suite" in layer or any(key.split(".")[0] == "tasks" for key in layer)

@@ -1,4 +1,4 @@
-"""YAML 1.2's core schema: which type an unquoted scalar has (YAML 1.2.2, section 10.3.2)."""
+"""YAML 1.2's core schema: the type of an unquoted scalar (YAML 1.2.2, section 10.3.2)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PATTERNS = {
     FLOAT: re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"),
 }
 _MAX_DIGITS = 100
-"""More than any setting has; converting a number takes time that grows with the square of its length."""
+"""More than any setting needs; the time to convert a number grows with the square of its length."""
 
 
 def tag_of(text: str) -> str:
@@ -25,10 +25,10 @@ def tag_of(text: str) -> str:
 
 
 def value(tag: str, text: str) -> Any:
-    """What a scalar stands for.
+    """The value of a scalar.
 
     Raises:
-        ValueError: The tag is not the core schema's, or the text is not of its type.
+        ValueError: The tag is not in the core schema, or the text is not of its type.
     """
     if tag == STR:
         return text

@@ -1,4 +1,4 @@
-"""Reads hostile YAML safely, and remembers the line and column of every value."""
+"""Reads untrusted YAML safely, and records the line and column of every value."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ Layer = dict[str, Setting]
 """Settings by dotted key: ``"seeds.qsl"``."""
 
 Tree = dict[str, Setting]
-"""A mapping as it is written: the value of a setting is a ``Tree`` again where the file has a mapping."""
+"""A mapping as written: a setting's value is again a ``Tree`` where the file has a mapping."""
 
 
 def read_file(path: Path) -> Layer:
     """The settings of a YAML file.
 
     Raises:
-        UsageError: The file cannot be read, is too large, or is not the YAML of one mapping.
+        UsageError: The file cannot be read, is too large, or is not one YAML mapping.
     """
     try:
         with path.open("rb") as file:
@@ -55,7 +55,7 @@ def read_resource(reference: str, label: str) -> Layer:
     """The settings in a package resource, named ``"package:resource"``, or under one of its keys: ``"…#key"``.
 
     Raises:
-        UsageError: The resource or key does not exist, or is not the YAML of one mapping.
+        UsageError: The resource or key does not exist, or is not one YAML mapping.
     """
     where, _, part = reference.partition("#")
     tree = read_tree(resource(where, label), label)
@@ -70,12 +70,12 @@ def resource(reference: str, label: str) -> bytes:
     """The content of a package resource, named ``"package:resource"``.
 
     Raises:
-        UsageError: There is no such resource.
+        UsageError: The resource does not exist.
     """
     package, _, name = reference.partition(":")
     try:
         return files(package).joinpath(name).read_bytes()
-    except Exception as error:  # the package is imported, which may do anything
+    except Exception as error:  # importing the package may raise anything
         raise UsageError("settings", f"{label}: no settings at {reference}: {error}", "reinstall the plugin") from error
 
 
@@ -83,16 +83,16 @@ def read_text(data: bytes, label: str) -> Layer:
     """The settings in a YAML text; ``label`` stands for the file in messages.
 
     Raises:
-        UsageError: It is too large, or is not the YAML of one mapping.
+        UsageError: The text is too large, or is not one YAML mapping.
     """
     return flat(read_tree(data, label), label)
 
 
 def read_tree(data: bytes, label: str) -> Tree:
-    """The mapping of a YAML text, whose keys may have dots in them; ``label`` stands for the file in messages.
+    """The mapping in a YAML text, whose keys may contain dots; ``label`` stands for the file in messages.
 
     Raises:
-        UsageError: It is too large, or is not the YAML of one mapping.
+        UsageError: The text is too large, or is not one YAML mapping.
     """
     node = _compose(data, label)
     if node is None:
@@ -103,7 +103,7 @@ def read_tree(data: bytes, label: str) -> Tree:
 
 
 def flat(tree: Tree, label: str) -> Layer:
-    """The settings of a tree, by dotted key.
+    """The settings in a tree, by dotted key.
 
     Raises:
         UsageError: A key is set twice, or there are too many.
@@ -112,15 +112,15 @@ def flat(tree: Tree, label: str) -> Layer:
 
 
 def read_value(key: str, text: str, source: str) -> Layer:
-    """The settings that ``key: text`` makes in a file; a mapping makes one for each of its parts.
+    """The settings that ``key: text`` would make in a file; a mapping makes one for each of its parts.
 
     Args:
         key: The setting's name.
         text: Its value in YAML.
-        source: The place that it comes from: a flag, or a variable.
+        source: Where it was set: a flag or a variable.
 
     Raises:
-        UsageError: It is not the YAML of one value.
+        UsageError: The text is not one YAML value.
     """
     if len(key) > MAX_KEY:
         raise UsageError("yaml-syntax", f"{source}: a key is longer than {MAX_KEY}", "see docs/running.md")
@@ -129,7 +129,7 @@ def read_value(key: str, text: str, source: str) -> Layer:
         if not isinstance(node, yaml.MappingNode) or len(node.value) != 1:
             raise UsageError("yaml-syntax", f"{source}: more than one value")
         layer = flat(_tree(node, source, ""), source)
-    except UsageError as error:  # a column of the line that was made here says nothing
+    except UsageError as error:  # the column refers to the line composed here, not to the user's text
         problem = re.sub(rf"^{re.escape(source)}:\d+:\d+", lambda _: source, error.summary)
         raise UsageError(error.code, problem, "quote the value if it is a string; see docs/running.md") from error
     return {key + name.removeprefix("value"): Setting(setting.value, source) for name, setting in layer.items()}
@@ -153,7 +153,7 @@ def _compose(data: bytes, label: str) -> yaml.Node | None:
 class _Loader(
     yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, yaml.composer.Composer, yaml.resolver.BaseResolver
 ):
-    """Composes nodes by YAML 1.2's core schema; no aliases, whose expansion is unbounded, and no deep nesting."""
+    """Composes nodes by YAML 1.2's core schema; refuses aliases, whose expansion is unbounded, and deep nesting."""
 
     peek_event: Callable[[], Any]
 
@@ -210,7 +210,7 @@ def _flatten(tree: Tree, prefix: str) -> Iterator[tuple[str, Setting]]:
 
 
 def _items(mapping: yaml.MappingNode, label: str, prefix: str = "") -> Iterator[tuple[str, str, yaml.Node]]:
-    """Each key with its place and its value; a key is the text that stands there, whatever it looks like.
+    """Each key with its place and value; a key is its literal text, even if it looks like a number.
 
     ``prefix`` is for messages.
     """
@@ -226,7 +226,7 @@ def _items(mapping: yaml.MappingNode, label: str, prefix: str = "") -> Iterator[
 
 
 def _construct(node: yaml.Node, label: str) -> Any:
-    """The value of a node, in the types of JSON."""
+    """The value of a node, in JSON's types."""
     try:
         if isinstance(node, yaml.ScalarNode):
             return core_schema.value(node.tag, node.value)
@@ -242,7 +242,7 @@ def _construct(node: yaml.Node, label: str) -> Any:
 
 
 def _layer(settings: Iterator[tuple[str, Setting]], label: str) -> Layer:
-    """The settings, of which each key may be set once, and none together with a part of it."""
+    """The settings as a layer; no key may be set twice, or together with one of its parts."""
     layer: Layer = {}
     parents: set[str] = set()
     for key, setting in settings:

@@ -29,7 +29,7 @@ class IdleSetting:
     why: str
     """``"in scenario single-stream: it answers one sample at a time"``."""
     refused: bool
-    """Such a setting would mislead about the number; others are merely left over from other runs."""
+    """True where the setting would mislead about the result; others are merely left over from other runs."""
 
     @property
     def text(self) -> str:
@@ -50,12 +50,12 @@ def idle(
 
     Args:
         own: What the user set, by full name.
-        settings: The run's.
-        accelerators: With the requested numbers of sessions.
-        scenario: Its name.
+        settings: The run's settings.
+        accelerators: The requested session counts, by accelerator.
+        scenario: The scenario's name.
         ignores: What the scenario ignores, and why.
-        times_other_data: There is a data set for the timed run alone.
-        performance_runs: How many there are in the campaign.
+        times_other_data: Whether the timed run has its own data set.
+        performance_runs: The number of performance runs in the campaign.
     """
     performance, accuracy = settings.mode is not Mode.ACCURACY, settings.mode is not Mode.PERFORMANCE
     one = {"batch": settings.batch > 1, SESSIONS: any(accelerators.values()) and not accuracy}
@@ -84,13 +84,13 @@ def notes(found: Sequence[Sequence[IdleSetting]]) -> list[tuple[str, ...]]:
     """What each run reports: settings without effect on any run, and refused ones that other runs use.
 
     Args:
-        found: For each run of a campaign.
+        found: The idle settings of each run of a campaign.
 
     Raises:
-        UsageError: ``no-effect``: no run can honour it.
+        UsageError: ``no-effect``: a refused setting affects none of the runs.
     """
-    settled = [{(each.key, each.source) for each in of_run} for of_run in found]
-    everywhere = set.intersection(*settled) if settled else set()
+    by_run = [{(each.key, each.source) for each in of_run} for of_run in found]
+    everywhere = set.intersection(*by_run) if by_run else set()
     for each in found[0] if found else ():
         if each.refused and (each.key, each.source) in everywhere:
             raise UsageError("no-effect", each.text, "leave it out, or change the settings that make it ineffective")

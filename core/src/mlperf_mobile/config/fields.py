@@ -1,4 +1,4 @@
-"""Reads a mapping of a plugin's YAML key by key; a missing, unknown or unfit key is an error at its place."""
+"""Reads a mapping in a plugin's YAML key by key; a missing, unknown or wrong key is an error with its place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Fields:
         path: Its key in the file, for messages: ``"benchmarks.first"``.
 
     Raises:
-        UsageError: It is no mapping.
+        UsageError: The setting is not a mapping.
     """
 
     def __init__(self, setting: Setting, path: str) -> None:
@@ -28,35 +28,35 @@ class Fields:
         self._read: set[str] = set()
 
     def text(self, key: str, default: str | None = None) -> str:
-        """A text; without ``default`` it must be there."""
+        """A text; required without ``default``."""
         return str(self._value(key, default, str, "a text"))
 
     def integer(self, key: str, default: int | None = None) -> int:
-        """A whole number of zero or more; without ``default`` it must be there."""
+        """A non-negative integer; required without ``default``."""
         value = self._value(key, default, int, "a whole number")
         if key in self._tree and (isinstance(value, bool) or value < 0):
             raise self._misfit(self._tree[key], self._at(key), "a whole number of zero or more")
         return int(value)
 
     def flag(self, key: str) -> bool:
-        """True or false; false if it is not there."""
+        """True or false; false if the key is missing."""
         return bool(self._value(key, False, bool, "true or false"))
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of texts; empty if it is not there."""
+        """A list of texts; empty if the key is missing."""
         return self._items(key, str, "a list of texts")
 
     def integers(self, key: str) -> tuple[int, ...]:
-        """A list of whole numbers; empty if it is not there."""
+        """A list of whole numbers; empty if the key is missing."""
         return self._items(key, int, "a list of whole numbers")
 
     def tree(self, key: str) -> Tree:
-        """A mapping as it is written; empty if it is not there."""
+        """A mapping as written; empty if the key is missing."""
         value: Tree = self._value(key, {}, dict, "a mapping of keys to values")
         return value
 
     def fields(self, key: str) -> Fields:
-        """A mapping, to be read key by key; empty if it is not there."""
+        """A mapping, to be read key by key; empty if the key is missing."""
         self._read.add(key)
         return Fields(self._tree.get(key, Setting({}, self.place)), self._at(key))
 
@@ -71,10 +71,10 @@ class Fields:
         return UsageError("bad-value", f"{place}: {self._at(key)}: {problem}", hint)
 
     def finish(self) -> None:
-        """Refuse what was not read.
+        """Refuse keys that were not read.
 
         Raises:
-            UsageError: There is a key that nobody read.
+            UsageError: A key is unknown.
         """
         for key, setting in self._tree.items():
             if key not in self._read:

@@ -1,4 +1,4 @@
-"""Merges layers of settings, names unknown keys, and checks values, always pointing at the place they came from."""
+"""Merges layers of settings, reports unknown keys, and checks values; every error names the place of the setting."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from mlperf_mobile.terms import QualitySettings, Seeds
 
 ENV_PREFIX = "MLPERF_MOBILE_"
 ENV_NOT_SETTINGS = frozenset({"BLOCK", "SHARED", "DEBUG"})
-"""Variables with the prefix that other parts read: plugins to leave alone, test data, tracebacks."""
+"""Variables with the prefix that are read elsewhere: plugins to block, test data, tracebacks."""
 
 SELECTION = frozenset({"tasks", "suite"})
-"""Keys that choose what runs, rather than how; any layer above the suite may set them."""
+"""Keys that select what runs, rather than how; any layer above the suite may set them."""
 
 NAMED = frozenset({"input_shapes", "unverified"})
-"""Settings whose parts have names of any kind, with dots in them."""
+"""Settings whose parts may have any name, even with dots."""
 
 _NESTED: Mapping[str, type[BaseModel]] = {"seeds": Seeds, "quality": QualitySettings}
-"""Settings that are models of their own."""
+"""Settings that are themselves models."""
 
 OPTION_KINDS = ("backend", "task", "dataset", "scenario")
 
 _CONVERSIONS = frozenset({"bool_type", "int_type", "float_type"})
-"""Pydantic's error types for a value of another type, where converting is off."""
+"""Pydantic's error types for a value of another type, when conversion is off."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -43,8 +43,8 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
         key = name.removeprefix(ENV_PREFIX)
         if name.startswith(ENV_PREFIX) and key not in ENV_NOT_SETTINGS and environ[name]:
             value = read_value(key.lower().replace("__", "."), environ[name], name)
-            if twice := value.keys() & layer.keys():
-                raise UsageError("duplicate-key", f"{name}: {min(twice)} is set twice", "unset one of the variables")
+            if repeated := value.keys() & layer.keys():
+                raise UsageError("duplicate-key", f"{name}: {min(repeated)} is set twice", "unset one of the variables")
             layer = merge([layer, value])
     return layer
 
@@ -61,7 +61,7 @@ def from_assignments(assignments: Iterable[str]) -> Layer:
 
 
 def merge(layers: Iterable[Layer]) -> Layer:
-    """One layer in which later layers win, key by key; a value replaces a mapping of the same name, and vice versa."""
+    """One layer in which later layers win, key by key; a value replaces a mapping of the same name, or the reverse."""
     merged: Layer = {}
     for layer in layers:
         for key, setting in layer.items():
@@ -79,7 +79,7 @@ def resolve_names(layer: Layer, option_models: Mapping[str, type[BaseModel] | No
     Args:
         layer: Settings, some of which may be a plugin's options without their prefix.
         option_models: The options of the chosen plugin of each kind; None where it has none.
-        lenient: Leave out what is unknown: options of plugins of other kinds.
+        lenient: Leave out unknown keys: options of plugins of other kinds.
 
     Raises:
         UsageError: A key is unknown, or belongs to several plugins.
@@ -116,7 +116,7 @@ def _unknown(key: str, setting: Setting, option_models: Mapping[str, type[BaseMo
 
 
 def _check_nested(key: str, setting: Setting) -> None:
-    """Name a wrong key inside ``seeds`` or ``quality``."""
+    """Refuse a wrong key inside ``seeds`` or ``quality``."""
     head, _, rest = key.partition(".")
     if rest and (model := _NESTED.get(head)):
         if rest not in model.model_fields:
@@ -129,10 +129,10 @@ def _check_nested(key: str, setting: Setting) -> None:
 def check(model: type[ModelT], layer: Layer, prefix: str = "") -> ModelT:
     """Build ``model`` from the settings under ``prefix``.
 
-    Booleans, numbers and texts are never converted into one another, in options of plugins either.
+    Booleans, numbers and texts are never converted into one another, not even in plugin options.
 
     Raises:
-        UsageError: A value does not fit; names its place, its key and what it should be.
+        UsageError: A value does not fit; the message names its place, its key and what it should be.
     """
     own = under(layer, prefix)
     try:
@@ -148,7 +148,7 @@ def check(model: type[ModelT], layer: Layer, prefix: str = "") -> ModelT:
 
 
 def _finite(value: Any) -> bool:
-    """Whether no number in it is infinite, or none at all."""
+    """Whether no number in it is infinite or NaN."""
     if isinstance(value, float):
         return math.isfinite(value)
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
@@ -156,17 +156,17 @@ def _finite(value: Any) -> bool:
 
 
 def _converted(model: type[BaseModel], own: Layer) -> Any:
-    """The first value that only a conversion between booleans, numbers and text makes fit, as pydantic describes it.
+    """The first value that fits only after a conversion between booleans, numbers and text, as pydantic reports it.
 
-    A plugin's own validators and settings hold, so its model is not made strict; but of what strict mode refuses, these
-    three types are refused for all models.
+    A plugin's own validators and configuration apply, so its model is not made strict; but these three conversions,
+    which strict mode refuses, are refused for all models.
     """
     try:
         model.model_validate_json(to_json(nest(own), inf_nan_mode="constants"), strict=True)
     except ValidationError as error:
         found = (each for each in error.errors(include_url=False) if each["type"] in _CONVERSIONS)
         return next((each for each in found if each["loc"][-1] != "[key]"), None)  # keys are text in JSON
-    except PydanticSerializationError:  # bytes that are no text, in a flag; whoever reads the value says so
+    except PydanticSerializationError:  # a flag with bytes that are not text; reported where the value is read
         return None
     return None
 
@@ -198,7 +198,7 @@ def under(layer: Layer, prefix: str) -> Layer:
 
 
 def nest(layer: Layer) -> dict[str, Any]:
-    """Nested data out of dotted keys."""
+    """Nested data from dotted keys."""
     data: dict[str, Any] = {}
     for key, setting in layer.items():
         *parents, last = key.split(".", 1 if key.partition(".")[0] in NAMED else -1)

@@ -16,7 +16,7 @@ from mlperf_mobile.registry import Offer, Registry
 
 
 def plugin_options(kind: str, offer: Offer[Any], layer: Layer) -> BaseModel | None:
-    """A plugin's options, checked; None for a plugin without options.
+    """A plugin's options, checked; None if it has none.
 
     Raises:
         UsageError: One is unknown or wrong.
@@ -30,7 +30,7 @@ def plugin_options(kind: str, offer: Offer[Any], layer: Layer) -> BaseModel | No
 
 
 def observer_options(registry: Registry, layer: Layer) -> dict[str, BaseModel | None]:
-    """The options of every installed observer, checked; None for those that the user left as they are.
+    """The options of every installed observer, checked; None where the user set none.
 
     Raises:
         UsageError: One is unknown or wrong.
@@ -46,17 +46,17 @@ def observer_options(registry: Registry, layer: Layer) -> dict[str, BaseModel | 
 
 
 def as_data(options: BaseModel | None) -> dict[str, Any]:
-    """A plugin's options as a plan holds them: JSON data, without those that are None."""
+    """A plugin's options as JSON data for a plan, without those that are None."""
     return options.model_dump(mode="json", exclude_none=True) if options else {}
 
 
 def changed_options(kind: str, options: BaseModel | None) -> dict[str, Any]:
-    """The options of a plugin whose values are not the defaults, by dotted names that begin with ``kind``."""
+    """A plugin's options that differ from their defaults, by dotted names that begin with ``kind``."""
     return flat(options.model_dump(mode="json", exclude_defaults=True), f"{kind}.") if options else {}
 
 
 def flat(data: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Nested mappings as one, by dotted names."""
+    """Nested mappings as one mapping with dotted names."""
     found: dict[str, Any] = {}
     for key, value in data.items():
         name = f"{prefix}{key}"

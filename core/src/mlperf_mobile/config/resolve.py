@@ -29,7 +29,7 @@ _NAMED = (
     "performance_dataset", "performance_data_path", "percentile", "performance_sample_count", "seeds", "quality",
     "unverified", "cache", "encoded_cache_mb", "output", "silence_timeout_s", "compile_timeout_s",
 )  # fmt: skip
-"""Settings that a result has fields of their own for, or that no number depends on."""
+"""Settings that have their own fields in a result, or that cannot change a number."""
 
 
 class Rest(NamedTuple):
@@ -42,7 +42,7 @@ class Rest(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PlannedRuns:
-    """The plans, the folder for results, and what has to be there before they can run."""
+    """The plans, the folder for results, and the resources that must be present before they can run."""
 
     plans: tuple[Plan, ...]
     output: Path
@@ -57,13 +57,13 @@ def resolve(registry: Registry, request: Request, repeat: int = 1) -> PlannedRun
     """One plan for each selected benchmark.
 
     Args:
-        registry: What is installed.
+        registry: The installed plugins.
         request: What the user set.
         repeat: How often each plan will run.
 
     Raises:
         UsageError: A name, key or value is wrong.
-        MobileError: What is named is not there, or cannot be used.
+        MobileError: Something named is missing or cannot be used.
     """
     resolutions = [
         _Resolution(registry, each, benchmark) for each in _by_mode(request) for benchmark in select(registry, each)
@@ -72,8 +72,8 @@ def resolve(registry: Registry, request: Request, repeat: int = 1) -> PlannedRun
     timed = repeat * sum(plan.has_performance for plan in plans)
     found = effect.notes([list(resolution.idle(timed)) for resolution in resolutions])
     plans = [plan.model_copy(update={"notes": notes}) for plan, notes in zip(plans, found, strict=True)]
-    needed = list(dict.fromkeys(resource for each in resolutions for resource in each.asked.finder.needed))
-    cache = resolutions[0].asked.finder.cache
+    needed = list(dict.fromkeys(resource for each in resolutions for resource in each.request.finder.needed))
+    cache = resolutions[0].request.finder.cache
     missing = tuple(resource for resource in needed if not cache.has(resource))
     first = resolutions[0]
     rest = Rest(first.settings.cooldown, first.settings.cooldown_s)
@@ -81,13 +81,13 @@ def resolve(registry: Registry, request: Request, repeat: int = 1) -> PlannedRun
 
 
 def mode_of(request: Request) -> str:
-    """The requested mode, as text; it is checked with the other settings."""
+    """The requested mode as text, checked later with the other settings."""
     setting = request.merged().get("mode")
     return str(setting.value) if setting else Mode.BOTH.value
 
 
 def _by_mode(request: Request) -> list[Request]:
-    """The request itself, or for a submission one for performance and one for accuracy."""
+    """The request itself; for a submission, one request for performance and one for accuracy."""
     if mode_of(request) != Mode.SUBMISSION:
         return [request]
     source = request.merged()["mode"].source
@@ -102,15 +102,16 @@ class _Resolution:
 
     def __init__(self, registry: Registry, request: Request, benchmark: Benchmark) -> None:
         self.registry, self.benchmark = registry, benchmark
-        self.asked = asked = BenchmarkRequest(registry, request, benchmark)
-        self.scenario = asked.pick("scenario", registry.scenarios, Settings.model_fields["scenario"].default)
-        self.model, self.backend = choose(asked)
+        self.request = chosen = BenchmarkRequest(registry, request, benchmark)
+        self.scenario = chosen.pick("scenario", registry.scenarios, Settings.model_fields["scenario"].default)
+        self.model, self.backend = choose(chosen)
         self.offers: dict[str, Offer[Any]] = {
-            "backend": self.backend, "task": asked.task, "dataset": asked.dataset.offer, "scenario": self.scenario,
+            "backend": self.backend, "task": chosen.task,
+            "dataset": chosen.dataset.offer, "scenario": self.scenario,
         }  # fmt: skip
         models = {kind: options_model(kind, offer) for kind, offer in self.offers.items()}
         first = read_resource(self.scenario.info.settings, f"scenario {self.scenario.info.name}")
-        self.layer, self.runs = asked.settings(models, first)
+        self.layer, self.runs = chosen.settings(models, first)
         self.given = self.settings = layers.check(Settings, self.layer)
         self.options = {kind: plugin_options(kind, offer, self.layer) for kind, offer in self.offers.items()}
         self.observers = observer_options(registry, self.layer)
@@ -119,23 +120,23 @@ class _Resolution:
             self.settings = self.given.model_copy(update={"batch": 1})
 
     def idle(self, performance_runs: int) -> Iterator[IdleSetting]:
-        """The settings of the user's that change nothing about the run."""
-        own = {key: setting for key, setting in self.layer.items() if id(setting) in self.asked.own}
+        """The user's settings that have no effect on the run."""
+        own = {key: setting for key, setting in self.layer.items() if id(setting) in self.request.own}
         return effect.idle(
             own,
             self.given,
             accelerators(self.settings.accelerator, self.backend.info, source_of(self.layer, "accelerator")),
             self.scenario.info.name,
             self.ignores,
-            times_other_data=self.asked.performance_dataset is not None,
+            times_other_data=self.request.performance_dataset is not None,
             performance_runs=performance_runs,
         )
 
     def _ignores(self) -> dict[str, str]:
-        """What the scenario ignores, and why; the scenario is loaded only where that could matter."""
+        """What the scenario ignores, and why; the scenario is loaded only where this could matter."""
         info = self.scenario.info
         found = dict.fromkeys(info.ignores, "it does not use it")
-        own = {key for key, setting in self.layer.items() if id(setting) in self.asked.own}
+        own = {key for key, setting in self.layer.items() if id(setting) in self.request.own}
         if own & {"accelerator", "backend_options.shards"} or self.settings.batch > 1:
             found |= (
                 {}
@@ -168,10 +169,10 @@ class _Resolution:
             benchmark=name,
             suite=self.benchmark.suite,
             model=self.model,
-            dataset=self.asked.dataset_ref(
-                self.asked.dataset, self.options["dataset"], self.layer.get("data_path"), "--data-path DIR"
+            dataset=self.request.dataset_ref(
+                self.request.dataset, self.options["dataset"], self.layer.get("data_path"), "--data-path DIR"
             ),
-            performance_dataset=self.asked.performance_ref(settings, self.layer),
+            performance_dataset=self.request.performance_ref(settings, self.layer),
             backend=self.backend.info.name,
             accelerators=chosen,
             scenario=self.scenario.info.name,
@@ -196,16 +197,16 @@ class _Resolution:
             scenario_options=as_data(self.options["scenario"]),
             changed_options=self._changed(chosen),
             offered_by={kind: str(offer.source) for kind, offer in self.offers.items()},
-            cache=self.asked.finder.cache.folder,
+            cache=self.request.finder.cache.folder,
             encoded_cache_mb=settings.encoded_cache_mb,
             telemetry_interval_s=settings.telemetry_interval_s,
-            observers={name: as_data(told) for name, told in self.observers.items()},
+            observers={name: as_data(options) for name, options in self.observers.items()},
             unverified=settings.unverified,
             sources={key: s.source for key, s in self.layer.items()} | sources,
         )
 
     def _changed(self, accelerators: dict[str, int | None]) -> dict[str, Any]:
-        """What can change a number and is not as it would be by default; what a result names anyway is left out."""
+        """Settings and options that are not the defaults and can change a number, except those in result fields."""
         named = {*_NAMED, *Counts.model_fields, *(f"{kind}_options" for kind in layers.OPTION_KINDS)}
         settings = self.settings.model_dump(mode="json", exclude_defaults=True, exclude=named)
         sessions = {f"sessions.{name}": count for name, count in accelerators.items() if count is not None}
@@ -219,10 +220,10 @@ class _Resolution:
         return expand(self.settings.output, source_of(self.layer, "output"))
 
     def _official(self) -> Official | None:
-        """What the round asks for: the settings of the task and the suite alone, where the suite has seeds."""
-        asked = self.asked
-        layer = layers.merge([asked.catalogue.defaults, *asked.of_suite])
-        if not any(key.startswith("seeds.") for each in asked.of_suite for key in each):
+        """The round's requirements: the settings of the task and the suite alone; None if the suite sets no seeds."""
+        suite_layers = self.request.of_suite
+        layer = layers.merge([self.request.catalogue.defaults, *suite_layers])
+        if not any(key.startswith("seeds.") for each in suite_layers for key in each):
             return None
         values = {key: setting.value for key, setting in layer.items()}
         scenario = str(values.get("scenario", self.scenario.info.name))
@@ -242,7 +243,7 @@ class _Resolution:
         )
 
     def _counts(self) -> tuple[Counts, dict[str, str]]:
-        """The counts of the chosen rules, each replaced by the setting of the same name where there is one."""
+        """The counts of the chosen run rules, with the settings of the same names in their place."""
         name, scenario = self.settings.rules, self.scenario.info.name
         known = sorted({key.split(".")[1] for key in self.runs if key.startswith(f"{scenario}.") and "." in key})
         if name not in known:

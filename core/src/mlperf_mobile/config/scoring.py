@@ -1,4 +1,4 @@
-"""Turns the user's request into what scores an accuracy log; no model, no backend."""
+"""Turns the user's request into the settings for scoring an accuracy log; no model, no backend."""
 
 from __future__ import annotations
 
@@ -35,39 +35,40 @@ class Scoring:
 
 
 def scoring_of(plan: Plan) -> Scoring:
-    """What scores the answers of a run that followed ``plan``."""
+    """The scoring settings of a run of ``plan``."""
     return Scoring(
         plan.task, plan.benchmark, plan.dataset, plan.task_options, plan.quality, plan.unverified, Cache(plan.cache), ()
     )
 
 
 def resolve_scoring(registry: Registry, request: Request) -> Scoring:
-    """What scores the answers to the one selected benchmark.
+    """The scoring settings of the one selected benchmark.
 
     Raises:
-        UsageError: A name, key or value is wrong, or several benchmarks are named.
-        DataError: The data set is not where it should be.
+        UsageError: A name, key or value is wrong, or several benchmarks are selected.
+        DataError: The data set does not exist.
     """
     request = replace(request, flags=request.flags | {"mode": Setting(Mode.ACCURACY, "score")})
-    found = select(registry, request)
-    if len(found) > 1:
-        names = ", ".join(benchmark.name for benchmark in found)
-        raise UsageError("no-task", f"an accuracy log is of one benchmark, not of {len(found)}", f"name one: {names}")
-    asked = BenchmarkRequest(registry, request, found[0])
-    offers: dict[str, Offer[Any]] = {"task": asked.task, "dataset": asked.dataset.offer}
+    selected = select(registry, request)
+    if len(selected) > 1:
+        names = ", ".join(benchmark.name for benchmark in selected)
+        summary = f"an accuracy log belongs to one benchmark, not {len(selected)}"
+        raise UsageError("no-task", summary, f"name one: {names}")
+    benchmark = BenchmarkRequest(registry, request, selected[0])
+    offers: dict[str, Offer[Any]] = {"task": benchmark.task, "dataset": benchmark.dataset.offer}
     models = {kind: options_model(kind, offer) for kind, offer in offers.items()}
     layers.resolve_names(
         without_selection(request.flags), models
     )  # flags must be known; a run file may hold more than scoring needs
-    layer, _ = asked.settings(models, {}, lenient=True)
+    layer, _ = benchmark.settings(models, {}, lenient=True)
     settings = layers.check(Settings, layer)
     options = {kind: plugin_options(kind, offer, layer) for kind, offer in offers.items()}
-    dataset = asked.dataset_ref(asked.dataset, options["dataset"], layer.get("data_path"), "--data-path DIR")
-    cache = asked.finder.cache
-    missing = tuple(resource for resource in asked.finder.needed if not cache.has(resource))
+    dataset = benchmark.dataset_ref(benchmark.dataset, options["dataset"], layer.get("data_path"), "--data-path DIR")
+    cache = benchmark.finder.cache
+    missing = tuple(resource for resource in benchmark.finder.needed if not cache.has(resource))
     return Scoring(
-        found[0].task,
-        found[0].name,
+        selected[0].task,
+        selected[0].name,
         dataset,
         as_data(options["task"]),
         settings.quality,

@@ -1,4 +1,4 @@
-"""Chooses what runs: the benchmarks of a suite, the tasks that the user named, or the quickstart."""
+"""Selects what runs: the benchmarks of a suite, the tasks that the user named, or the quickstart."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_SUITE = "quickstart"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The user's request: three layers, the weakest first."""
+    """The user's request: three layers, weakest first."""
 
     file: Layer = field(default_factory=dict)
     environment: Layer = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Request:
 
 
 def select(registry: Registry, request: Request) -> list[Benchmark]:
-    """What shall run.
+    """The benchmarks to run.
 
     Raises:
         UsageError: A name is unknown, or there is nothing to run.
@@ -53,7 +53,7 @@ def select(registry: Registry, request: Request) -> list[Benchmark]:
 
 
 def _suite(registry: Registry, setting: Setting) -> Suite:
-    """The suite that a setting names; what plugins list and cannot be used is said where a name is not found."""
+    """The suite that a setting names; the error for an unknown name also lists suites that cannot be used."""
     known = {name: suite for name, suite in suites(registry).items() if suite.benchmarks}
     name = str(setting.value)
     if name in known:
@@ -68,7 +68,7 @@ def _suite(registry: Registry, setting: Setting) -> Suite:
 
 
 def _of_suite(suite: Suite, names: Iterable[tuple[str, str]]) -> list[Benchmark]:
-    """Those that are named, by their own name or by their task's."""
+    """The named benchmarks of a suite; a name is a benchmark's or its task's."""
     chosen: dict[str, Benchmark] = {}
     known = suite.benchmarks
     for name, source in names:

@@ -1,4 +1,4 @@
-"""Reads the YAML files in which plugins list suites: what all benchmarks of a suite share, and the benchmarks."""
+"""Reads the YAML files in which plugins define suites: the settings that all benchmarks share, and the benchmarks."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ class Benchmark:
 
     task: str
     name: str
-    """In the suite; the task's name without one."""
+    """Its name in the suite; without a suite, the task's name."""
     suite: str | None = None
     summary: str = ""
     settings: tuple[Layer, ...] = ()
-    """The suite's settings, the weakest first."""
+    """The suite's settings, weakest first."""
     source: Source | None = None
-    """The plugin that lists it."""
+    """The plugin that defines it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A suite, composed of what all plugins contribute to it."""
+    """A suite, combined from the contributions of all plugins."""
 
     name: str
     summary: str
     common: Layer | None
-    """What holds for all of its benchmarks; None where no plugin says."""
+    """The settings of all its benchmarks; None if no plugin defines them."""
     benchmarks: Mapping[str, Benchmark]
-    """By name, in alphabetical order; those whose task is not installed are left out."""
+    """By name, in alphabetical order; without those whose task is not installed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Common:
-    """What one file says about a suite as a whole."""
+    """One file's definition of a suite as a whole."""
 
     suite: str
     summary: str
@@ -55,19 +55,19 @@ class _Common:
 
 @dataclass(frozen=True, slots=True)
 class SuiteFile:
-    """What one file lists."""
+    """The content of one suites file."""
 
     source: Source
     common: tuple[_Common, ...]
     benchmarks: tuple[tuple[Benchmark, str], ...]
-    """One for each suite that a benchmark is in, and the place where it is written."""
+    """One entry for each suite that a benchmark is in, with its place in the file."""
     official: Setting
-    """The mapping ``official``: facts for the plugins that know about rounds. The core keeps them and reads none."""
+    """The mapping ``official``: facts for plugins that handle rounds. The core does not read them."""
 
 
 @lru_cache(maxsize=2)
 def suite_files(registry: Registry) -> tuple[SuiteFile, ...]:
-    """The files that plugins offer; one that cannot be read is a problem of its plugin, and leaves the others alone."""
+    """The suites files of all plugins; one that cannot be read becomes a problem of its plugin only."""
     found = []
     for offer in registry.suites.values():
         try:
@@ -80,7 +80,7 @@ def suite_files(registry: Registry) -> tuple[SuiteFile, ...]:
 
 @lru_cache(maxsize=2)
 def suites(registry: Registry) -> Mapping[str, Suite]:
-    """Every suite, by name; a suite that two plugins define is left out, since nobody knows whose seeds hold."""
+    """Every suite, by name; a suite that two plugins define is left out, because its seeds would be ambiguous."""
     files = suite_files(registry)
     defined = [(each.suite, file.source, each) for file in files for each in file.common]
     common: dict[str, _Common] = _unambiguous(registry, defined)
@@ -94,7 +94,7 @@ def suites(registry: Registry) -> Mapping[str, Suite]:
     for _, (benchmark, place, source) in sorted(_unambiguous(registry, listed).items()):
         suite = str(benchmark.suite)
         if benchmark.task not in registry.tasks:
-            reason = f"{place}: benchmark {benchmark.name!r} is of task {benchmark.task!r}, which is not installed"
+            reason = f"{place}: benchmark {benchmark.name!r} needs task {benchmark.task!r}, which is not installed"
             fix = "install the distribution that has the task"
             registry.leave_out("unknown-task", source, reason, fix, ("benchmark", benchmark.name))
         elif suite not in ambiguous:
@@ -109,7 +109,7 @@ def suites(registry: Registry) -> Mapping[str, Suite]:
 
 
 def _unambiguous(registry: Registry, listed: Iterable[tuple[str, Source, Any]]) -> dict[str, Any]:
-    """What one plugin alone contributes under a name; what two contribute is left out, as two offers of a name are."""
+    """The items whose name only one plugin uses; conflicting ones are left out, like conflicting offers."""
     found: dict[str, list[tuple[Source, Any]]] = {}
     for name, source, item in listed:
         found.setdefault(name, []).append((source, item))
@@ -120,10 +120,10 @@ def _unambiguous(registry: Registry, listed: Iterable[tuple[str, Source, Any]]) 
 
 
 def read_suites(reference: str, source: Source) -> SuiteFile:
-    """What a file lists, named ``"package:resource"``.
+    """The content of a suites file, named ``"package:resource"``.
 
     Raises:
-        UsageError: There is no such file, or something in it is wrong; names file, line and column.
+        UsageError: The file does not exist or is wrong; the message names file, line and column.
     """
     label = f"suite {reference.replace(':', '/', 1)}"
     fields = Fields(Setting(read_tree(resource(reference, label), label), label), "")
@@ -133,7 +133,7 @@ def read_suites(reference: str, source: Source) -> SuiteFile:
         for benchmark in _benchmarks(key, each, source, label):
             name = (str(benchmark.suite), benchmark.name)
             if name in benchmarks:
-                summary = f"{each.place}: suite {name[0]} has a benchmark {name[1]!r} already"
+                summary = f"{each.place}: suite {name[0]} already has a benchmark {name[1]!r}"
                 raise UsageError("duplicate-key", summary, "give one of them another name")
             benchmarks[name] = benchmark, each.place
     official = fields.tree("official")
@@ -149,7 +149,7 @@ def _common(name: str, fields: Fields, label: str) -> _Common:
 
 
 def _benchmarks(key: str, fields: Fields, source: Source, label: str) -> list[Benchmark]:
-    """A benchmark, once for each suite that it is in."""
+    """One benchmark for each suite that it is in."""
     task, name, summary = fields.text("task"), fields.text("name", key), fields.text("summary", "")
     names, settings = fields.texts("suites"), _settings(fields.tree("settings"), label)
     fields.finish()
