@@ -46,4 +46,4 @@ def test_a_journal_is_read_with_suspicion(tmp_path):
     told = Progress(phase="performance", done=5, total=9, fraction=None, elapsed_s=2.0).model_dump_json()
     journal.write_text(f'{told}\nno JSON\n{{"event":"concluded","status":"completed"}}\n{{"event":"other"}}\n')
     found = read_journal(journal)
-    assert (found.strange, found.timed.done, found.concluded) == ([2, 3, 4], 5, None)
+    assert (found.unknown, found.timed.done, found.concluded) == ([2, 3, 4], 5, None)

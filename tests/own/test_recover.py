@@ -47,7 +47,7 @@ def test_a_launcher_that_was_killed(kind, made, cut_short, tmp_path, capsys):
     final = tmp_path / made[kind].name
     assert found is not None
     assert (store.read(final), hidden.exists()) == (found, False)
-    assert not read_journal(final / store.EVENTS).strange
+    assert not read_journal(final / store.EVENTS).unknown
     assert recompose(final, Ending(Status.INTERRUPTED, None, "nowhere")) == found
     for name in NUMBERS:
         if name != "rules" or kind in ENDED:

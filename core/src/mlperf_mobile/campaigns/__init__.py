@@ -1,1 +1,1 @@
-"""Several runs as one: their order, the rest between them, how long they take, going on after an interruption."""
+"""Campaigns of several runs: order, cool-down, estimated duration, resuming after an interruption."""

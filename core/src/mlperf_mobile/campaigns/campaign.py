@@ -1,4 +1,4 @@
-"""The record of a campaign: its runs, which of them are done, and whether it was ever interrupted."""
+"""The file of a campaign: its runs, which of them are done, and whether it was ever interrupted."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ SUBMISSION_REST_S = 300.0
 
 
 def again(plan: Plan) -> Plan:
-    """The same run under a name of its own."""
+    """The same plan with a new run ID."""
     return plan.model_copy(update=identity(f"{plan.benchmark}-{plan.scenario}"))
 
 
 class State(StrEnum):
-    """How far a run is."""
+    """The state of a run."""
 
     PENDING = "pending"
     DONE = "done"
-    """It has a result, valid or not."""
+    """It has a result, valid or invalid."""
     FAILED = "failed"
     INTERRUPTED = "interrupted"
 
@@ -50,14 +50,14 @@ class Step(_Part):
     plan: Plan
     state: State = State.PENDING
     result: FileName | None = None
-    """The folder of its result."""
+    """The name of its result folder."""
     rested_s: float | None = None
     rested_until: str = ""
     """Why the rest before it ended: ``fixed``, ``baseline``, ``limit``, ``unknown``."""
 
 
 class Campaign(_Part):
-    """Runs in their order."""
+    """Runs in order, as kept in a file."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     id: FileName
@@ -88,23 +88,23 @@ class Campaign(_Part):
 
     @property
     def path(self) -> Path:
-        """Where it is kept, so that it can be resumed."""
+        """Its file, by which it can be resumed."""
         return self.output / f"{self.id}{SUFFIX}"
 
     @property
     def pending(self) -> list[int]:
-        """The places of the runs that are left; those that failed or were interrupted are tried again."""
+        """The indices of the remaining runs; those that failed or were interrupted are tried again."""
         return [place for place, step in enumerate(self.steps) if step.state is not State.DONE]
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """Carry it out in this process alone.
+        """Lock it, so that no other process works on it.
 
         Raises:
-            OutputError: ``session-busy``: another process does. Or its folder cannot be written.
+            OutputError: ``session-busy``: another process works on it. Or its folder cannot be written.
         """
         path = self.output / f".{self.id}.lock"
-        with store.telling(path):
+        with store.output_errors(path):
             self.output.mkdir(parents=True, exist_ok=True)
             fd = self._locked(path)
         try:
@@ -118,20 +118,20 @@ class Campaign(_Part):
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             if lock(fd) is False:
                 os.close(fd)
-                hint = "wait until it has ended; it can be resumed once its command is gone"
+                hint = "wait until it has ended; then the campaign can be resumed"
                 raise OutputError("session-busy", f"another command is working on {self.path}", hint)
-            with suppress(FileNotFoundError):  # removed by whoever had it, between opening and locking
+            with suppress(FileNotFoundError):  # its owner removed it between open and lock
                 if os.path.samestat(path.stat(), os.fstat(fd)):
                     return fd
             os.close(fd)
 
     def save(self) -> None:
-        """Write it, whole or not at all.
+        """Write it atomically.
 
         Raises:
             OutputError: It cannot be written.
         """
-        with store.telling(self.path):
+        with store.output_errors(self.path):
             self.output.mkdir(parents=True, exist_ok=True)
             store.write_json(self.path, self.model_dump(mode="json", by_alias=True))
 
@@ -140,13 +140,13 @@ def read(place: Path) -> Campaign:
     """The campaign in a file.
 
     Raises:
-        OutputError: There is none, or it is damaged or of another version.
+        OutputError: The file does not exist, is damaged, or is of another version.
     """
     try:
         with place.open("rb") as file:
             return Campaign.model_validate_json(file.read(MAX_BYTES))
     except OSError as error:
-        hint = f"name the file that ends in {SUFFIX}, in the folder of the results"
+        hint = f"give the {SUFFIX} file in the folder of the results"
         raise OutputError("no-session", f"cannot read {place}: {error.strerror}", hint) from error
     except ValidationError as error:
         hint = "it was changed by hand, or is of another version; start a new campaign"

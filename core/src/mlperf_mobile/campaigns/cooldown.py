@@ -1,4 +1,4 @@
-"""Lets the device rest between performance runs: for a fixed time, or until it is as cool as it was at first."""
+"""Lets the device rest between performance runs: for a fixed time, or until it is as cool as before the first run."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from mlperf_mobile.results.observed import within
 from mlperf_mobile.terms import Cooldown
 
 INTERVAL_S = 1.0
-"""Between two looks at the device."""
+"""Seconds between two readings of the device."""
 LOOK_S = 10.0
-"""One look takes no longer."""
+"""Timeout of one reading."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """How long the device rested, and why no longer."""
+    """How long the device rested, and why the rest ended."""
 
     seconds: float
     reason: str
-    """``"fixed"``, ``"baseline"``, ``"limit"``: not back at the baseline by then, ``"unknown"``: nothing to look at."""
+    """``"fixed"``, ``"baseline"``, ``"limit"``: not back at the baseline in time, ``"unknown"``: no baseline."""
 
 
 def look(registry: Registry, names: Container[str] | None = None) -> dict[str, Baseline]:
-    """What the observers of these names, or all of them, say that the device is like now.
+    """The current state of the device, by each of the named observers, or by all.
 
-    One that fails, or does not answer in :data:`LOOK_S`, says nothing.
+    An observer that fails, or does not answer within :data:`LOOK_S`, is left out.
     """
-    found = {}
+    baselines = {}
     for name, offer in registry.observers.items():
         if offer.info.baseline is None or (names is not None and name not in names):
             continue
@@ -40,12 +40,12 @@ def look(registry: Registry, names: Container[str] | None = None) -> dict[str, B
         with suppress(Exception):  # an observer may do anything
             baseline = within(LOOK_S, lambda look_at=look_at: look_at.load()())  # type: ignore[misc]
             if baseline.is_known:
-                found[name] = baseline
-    return found
+                baselines[name] = baseline
+    return baselines
 
 
 def is_back(baseline: Mapping[str, Baseline], now: Mapping[str, Baseline]) -> bool:
-    """Whether every observer that can still say something finds the device as it was."""
+    """Whether every observer that still answers reports the device as it was."""
     try:
         return any(name in now for name in baseline) and all(
             then.is_back(now[name]) for name, then in baseline.items() if name in now
@@ -63,16 +63,16 @@ def rest(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Rest:
-    """Wait.
+    """Wait between two runs.
 
     Args:
-        kind: ``fixed`` waits for ``limit_s``; ``baseline`` no longer than that.
+        kind: ``fixed`` waits for ``limit_s``; ``baseline`` at most that long.
         limit_s: Seconds.
-        baseline: What the device was like before the first run, by observer; empty where nothing is known.
-        tick: Told the seconds waited and the limit, about once a second.
-        now: What the device is like.
-        sleep: Waits for seconds.
-        clock: Seconds.
+        baseline: State of the device before the first run, by observer; empty if unknown.
+        tick: Called with the seconds waited and the limit, about once a second.
+        now: Returns the current state of the device, by observer.
+        sleep: Waits for the given seconds.
+        clock: Returns seconds.
     """
     started = clock()
     looking = kind is Cooldown.BASELINE and bool(baseline)

@@ -1,4 +1,4 @@
-"""How long a campaign takes: before it starts from what the rules ask for, and later also from what was measured."""
+"""Estimates how long a campaign takes, from the run rules, and then also from its results so far."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from mlperf_mobile.results.model import Result
 
 SETUP_S = 5.0
-"""Loading, warming up and scoring of a run: a guess, on the short side."""
+"""Seconds for loading, warm-up and scoring of a run: a low guess."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Seconds, at least; ``unknown`` are the accuracy runs of which nothing is known yet."""
+    """A minimum in seconds; ``unknown`` counts the accuracy runs whose duration is not known yet."""
 
     seconds: float
     unknown: int = 0
@@ -36,13 +36,13 @@ class Estimate:
 def left(
     campaign: Campaign, results: Mapping[str, Result], *, is_first: bool = True, places: Sequence[int] | None = None
 ) -> Estimate:
-    """What is left of a campaign.
+    """The remaining time of a campaign.
 
     Args:
         campaign: Its runs.
-        results: Performance results so far, by benchmark: they tell how long the accuracy run takes.
-        is_first: Whether no performance run has been made in this sitting, so that the first needs no rest.
-        places: The runs that are meant; all that are left by default.
+        results: Performance results so far, by benchmark, from which the duration of accuracy runs follows.
+        is_first: Whether the next performance run is the first since the start or resume, and needs no rest.
+        places: Indices of the runs; all pending ones by default.
     """
     seconds, unknown = 0.0, 0
     for place in campaign.pending if places is None else places:
@@ -60,7 +60,7 @@ def left(
 
 
 def timed_s(plan: Plan) -> float:
-    """The timed run's shortest duration: no less than the rules ask for, and than its queries take if that is told."""
+    """The minimum duration of the timed run, by the run rules, and by the expected latency if the plan has one."""
     expected = plan.load.expected_latency_ns
     queries = plan.load.min_query_count * expected / 1e9 if expected else 0.0
     longest = plan.load.max_duration_s or float("inf")
@@ -68,6 +68,6 @@ def timed_s(plan: Plan) -> float:
 
 
 def accuracy_s(result: Result | None) -> float | None:
-    """How long an accuracy run takes at the speed that was measured; None where that is not known."""
+    """The duration of an accuracy run, from an earlier result; None if unknown."""
     accuracy = result.accuracy if result else None
     return accuracy.duration_s if accuracy else None

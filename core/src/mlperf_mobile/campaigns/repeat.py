@@ -1,4 +1,4 @@
-"""Whether a number holds when it is measured several times in a campaign.
+"""Whether a performance score is reproduced when it is measured several times in a campaign.
 
 Source: mobile_open, rules/submissionRuleV3_0.adoc: a submitter's number is repeated within 5 % in at most 5 tries, with
 5 minutes between them.
@@ -19,19 +19,19 @@ WITHIN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Repeated:
+class Repetitions:
     """One benchmark, measured several times."""
 
     benchmark: str
     scenario: str
     scores: tuple[PerformanceScore, ...]
-    """All of one kind; those of runs that do not count are left out."""
+    """Scores of one kind; invalid and failed runs are left out."""
     left_out: int
-    """Runs that are invalid or failed, or have no score of this kind."""
+    """Number of runs that are invalid, failed, or have no score of this kind."""
 
     @property
     def median(self) -> float:
-        """Of the scores, in their unit."""
+        """The median of the scores, in their unit."""
         return statistics.median(score.value for score in self.scores)
 
     @property
@@ -42,7 +42,7 @@ class Repeated:
         return max(abs(speed - middle) for speed in speeds) / middle
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON-serialisable data; scores are in the unit that stands beside them."""
+        """As JSON-serialisable data; ``scores`` are in ``unit``."""
         kind = self.scores[0] if self.scores else None
         return {
             "benchmark": self.benchmark, "scenario": self.scenario, "score": kind.name if kind else None,
@@ -53,24 +53,24 @@ class Repeated:
     def rules(self) -> list[RuleResult]:
         """Whether all scores are within 5 % of their median, and all runs count."""
         runs = len(self.scores) + self.left_out
-        found = [RuleResult(name="all-runs-count", ok=not self.left_out, observed=len(self.scores), required=runs)]
+        rules = [RuleResult(name="all-runs-count", ok=not self.left_out, observed=len(self.scores), required=runs)]
         if len(self.scores) > 1:
             note = "the largest difference from the median"
-            found.append(
+            rules.append(
                 RuleResult(
                     name="within-5-percent", ok=self.spread <= WITHIN, observed=self.spread, required=WITHIN, note=note
                 )
             )
-        return found
+        return rules
 
 
 def score(result: Result) -> PerformanceScore | None:
-    """The run's score; None without one, or with one that is zero."""
-    told = result.performance.score if result.performance else None
-    return told if told and told.value else None
+    """The run's score; None if it has none or it is zero."""
+    found = result.performance.score if result.performance else None
+    return found if found and found.value else None
 
 
-def repeated(results: Iterable[Result]) -> list[Repeated]:
+def repetitions(results: Iterable[Result]) -> list[Repetitions]:
     """Every benchmark that was measured more than once."""
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
@@ -78,8 +78,8 @@ def repeated(results: Iterable[Result]) -> list[Repeated]:
             groups.setdefault((result.benchmark, result.scenario), []).append(result)
     found = []
     for (benchmark, scenario), runs in groups.items():
-        told = [value for run in runs if run.valid and (value := score(run))]
-        scores = [value for value in told if value.kind == told[0].kind]
+        valid = [value for run in runs if run.valid and (value := score(run))]
+        scores = [value for value in valid if value.kind == valid[0].kind]
         if len(runs) > 1:
-            found.append(Repeated(benchmark, scenario, tuple(scores), len(runs) - len(scores)))
+            found.append(Repetitions(benchmark, scenario, tuple(scores), len(runs) - len(scores)))
     return found

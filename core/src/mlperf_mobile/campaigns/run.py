@@ -1,4 +1,4 @@
-"""Carries a campaign out: each run in a process of its own, with the rest before it; what is done stays done."""
+"""Runs a campaign: each run in a separate process, with a rest before it; completed runs are not repeated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mlperf_mobile.terms import Cooldown
 
 Listen = Callable[[events.Event], None]
 Show = Callable[[Plan, int, int, estimate.Estimate], AbstractContextManager[Listen]]
-"""Shows one run: its plan, its place from 1 on, how many there are, what is left of the campaign with it."""
+"""Shows one run, given its plan, its position from 1, the number of runs, and the remaining time."""
 
 REST = "cool-down"
 """The phase between runs."""
@@ -31,12 +31,12 @@ REST = "cool-down"
 
 @dataclass
 class CampaignRunner:
-    """One go at a campaign, from its start or after an interruption.
+    """Runs a campaign from its start, or resumes it.
 
     Args:
-        campaign: Its runs; saved after each of them where there are several.
+        campaign: The campaign, which is updated.
         show: Shows a run.
-        keep: Whether the campaign is kept in a file.
+        keep: Whether to save the campaign before and after each run.
     """
 
     campaign: Campaign
@@ -47,8 +47,8 @@ class CampaignRunner:
     def _registry(self) -> Registry:
         return Registry()
 
-    def tries(self) -> Iterator[Result]:
-        """The results of everything that is left, one after the other; ends with the first that the user interrupts.
+    def run(self) -> Iterator[Result]:
+        """The results of the pending runs, as they end; stops after the first that the user interrupts.
 
         Raises:
             OutputError: A result cannot be stored.
@@ -68,7 +68,7 @@ class CampaignRunner:
                         self._rest(place, baseline, listen)
                     result = launch(self._planned(place), campaign.output, listen)
                 except KeyboardInterrupt:
-                    settle(campaign)  # it may have come when the result was stored already
+                    settle(campaign)  # the result may be stored already
                     if step.state is State.PENDING:
                         step.state = State.INTERRUPTED
                     self._save()
@@ -81,7 +81,7 @@ class CampaignRunner:
             except OutputError as error:
                 unsaved = error
             yield result
-            if unsaved:  # the result is stored, and shown; the record will find it
+            if unsaved:  # the result is stored and shown; resuming finds it
                 raise unsaved
             if result.status is Status.INTERRUPTED:
                 return
@@ -111,7 +111,7 @@ class CampaignRunner:
         step.rested_s, step.rested_until = rested.seconds, rested.reason
 
     def _planned(self, place: int) -> Plan:
-        """The plan of a run, with its place in the campaign, and a name of its own each time it is tried."""
+        """The plan of a run, with its place in the campaign, and with a new run ID for each try."""
         campaign, step = self.campaign, self.campaign.steps[place]
         reference = CampaignRef(
             id=campaign.id,
@@ -124,7 +124,7 @@ class CampaignRunner:
         plan = step.plan if step.state is State.PENDING else again(step.plan)
         step.plan = plan.model_copy(update={"session": reference if self.keep else None})
         step.state = State.PENDING
-        self._save()  # before it begins, so that its folder can be found by whoever resumes the campaign
+        self._save()  # before the run starts, so that a resumed campaign finds its folder
         return step.plan
 
     def _save(self) -> None:
@@ -137,7 +137,7 @@ class CampaignRunner:
 
 
 def results_of(campaign: Campaign) -> list[Result]:
-    """The last result of each run of a campaign, in order; those that are gone cannot tell anything."""
+    """The last result of each run of a campaign, in order; those that cannot be read are left out."""
     found = []
     for step in campaign.steps:
         if step.result:

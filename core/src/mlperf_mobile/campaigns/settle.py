@@ -1,4 +1,4 @@
-"""Updates a campaign's record from its results, because the command may have died at any moment."""
+"""Updates a campaign from its result folders, because the command may have died at any moment."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ STATES = {
 def settle(campaign: Campaign) -> list[Result]:
     """Look for the result of every pending run; interrupted runs are recovered.
 
-    The campaign has to be owned. Its record is changed, and not written.
+    The campaign must be owned. It is changed but not saved.
 
     Returns:
-        The results that the record did not know.
+        The results that the campaign did not have.
 
     Raises:
         OutputError: ``run-alive``: a run is being recovered by another command.
-        Unstored: There is no room for the result of a run that was cut short.
+        Unstored: The disk has no space for the result of an interrupted run.
     """
     found = []
     for step in campaign.steps:
-        cut_short = store.partial(campaign.output / step.plan.run_id).is_dir()
-        if (step.state is State.PENDING or cut_short) and (result := _found(campaign, step)):
+        is_partial = store.partial(campaign.output / step.plan.run_id).is_dir()
+        if (step.state is State.PENDING or is_partial) and (result := _result(campaign, step)):
             found.append(result)
             step.result, step.state = result.run_id, STATES[result.status]
     return found
 
 
-def _found(campaign: Campaign, step: Step) -> Result | None:
-    """The result of the last attempt of a run; None if there is none."""
+def _result(campaign: Campaign, step: Step) -> Result | None:
+    """The result of the last attempt of a run, or None."""
     final = campaign.output / step.plan.run_id
     hidden = store.partial(final)
     try:
@@ -51,5 +51,5 @@ def _found(campaign: Campaign, step: Step) -> Result | None:
     except OutputError as error:
         if error.code == "run-alive":
             raise
-        step.state = State.INTERRUPTED  # what is there cannot be read: the next try gets a name of its own
+        step.state = State.INTERRUPTED  # unreadable; the next try gets a new run ID
     return None

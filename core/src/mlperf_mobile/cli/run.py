@@ -127,12 +127,12 @@ def _carry_out(args: argparse.Namespace, campaign: Campaign, adopted: Sequence[R
 
 
 def _show(args: argparse.Namespace, results: list[Result], campaign: Campaign, error: MobileError | None = None) -> int:
-    from mlperf_mobile.campaigns.repeat import repeated
+    from mlperf_mobile.campaigns.repeat import repetitions
     from mlperf_mobile.campaigns.run import results_of
 
     shown = {result.run_id: result for result in results}
     earlier = {result.run_id: result for result in results_of(campaign)} if args.resume else {}
-    again = repeated((earlier | shown).values())
+    again = repetitions((earlier | shown).values())
     if args.json:
         output: dict[str, Any] = {"schema": 1, "results": [result.to_json() for result in results]}
         if error:
@@ -141,10 +141,10 @@ def _show(args: argparse.Namespace, results: list[Result], campaign: Campaign, e
             output["repeated"] = [each.to_json() for each in again]
         print(json.dumps(output, indent=2))
     else:
-        from mlperf_mobile.terminal.card import print_repeated, print_results
+        from mlperf_mobile.terminal.card import print_repetitions, print_results
 
         print_results(results)
-        print_repeated(again)
+        print_repetitions(again)
     holds = all(rule.ok for each in again for rule in each.rules())
     return exit_code(results) or (ExitCode.OK if holds else ExitCode.NOT_VALID)
 
@@ -201,7 +201,7 @@ def _run(args: argparse.Namespace, campaign: Campaign) -> Iterator[Result]:
         return listener(title, quiet=args.quiet)
 
     try:
-        for result in CampaignRunner(campaign, show, keep=keep).tries():
+        for result in CampaignRunner(campaign, show, keep=keep).run():
             if result.error:
                 error = result.error
                 hint = f"; {error.hint}" if error.hint else ""

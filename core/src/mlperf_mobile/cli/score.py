@@ -57,7 +57,7 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.registry import Registry
     from mlperf_mobile.resources.cache import missing_resources
     from mlperf_mobile.results.accuracy import judged
-    from mlperf_mobile.results.measured import Scored
+    from mlperf_mobile.results.measured import MetricScore
     from mlperf_mobile.results.store import PLAN, read_plan
     from mlperf_mobile.scoring import score
     from mlperf_mobile.terminal.card import accuracy_text
@@ -74,7 +74,7 @@ def handle(args: argparse.Namespace) -> int:
         started = time.perf_counter()
         warnings: list[str] = []
         found = score(registry, scoring, log, warnings.append)
-        scored = Scored.model_validate(asdict(found) | {"duration_s": time.perf_counter() - started})
+        scored = MetricScore.model_validate(asdict(found) | {"duration_s": time.perf_counter() - started})
     accuracy = judged(scored, scoring.quality, scoring.unverified)
     if args.json:
         record = {"schema": 1, "log": str(log), "task": scoring.task, "dataset": scoring.dataset.name}

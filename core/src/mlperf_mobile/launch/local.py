@@ -98,7 +98,7 @@ class Run:
         Args:
             interrupts: The context that it runs in; it raises no interrupt any more when this returns.
         """
-        with store.telling(self._folder):
+        with store.output_errors(self._folder):
             worker = Worker(self._folder, self._plan.run_id)
         interrupted = silent = False
         try:

@@ -50,7 +50,7 @@ def recover(hidden: Path) -> Result | None:
                     "run-alive", f"process {told.started.launcher} is still working on {hidden}", "wait for it"
                 )
             end_abandoned(told.started.pid, told.started.created, plan.run_id)
-        with store.telling(hidden):
+        with store.output_errors(hidden):
             folder.journal.drop_torn_line()
         status, error = _verdict(plan, told, hidden)
         return close(folder, plan, told, Ending(status, error, str(folder.final), program()))

@@ -1,1 +1,1 @@
-"""What a run leaves behind: the Result, and the folder that holds it."""
+"""The Result of a run, and the folder that holds it."""

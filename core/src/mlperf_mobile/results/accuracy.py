@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from mlperf_mobile.results.measured import Scored
+from mlperf_mobile.results.measured import MetricScore
 from mlperf_mobile.results.parts import Flag, Integer, Number, Part
 from mlperf_mobile.terms import QualitySettings
 
@@ -23,12 +23,12 @@ class Accuracy(Part):
     duration_s: Number
     details: dict[str, Number] = Field(default_factory=dict)
     source: str = ""
-    """Where the reference comes from."""
+    """The source of the reference."""
     unverified: str = ""
-    """Why the target has no reliable source, and therefore decides nothing."""
+    """Why the target has no reliable source, and therefore ``passed`` is None."""
 
 
-def judged(scored: Scored, quality: QualitySettings | None, unverified: Mapping[str, str]) -> Accuracy:
+def judged(scored: MetricScore, quality: QualitySettings | None, unverified: Mapping[str, str]) -> Accuracy:
     """Compare a score with the quality target, which counts only for the same metric and with a reliable source.
 
     Args:

@@ -1,8 +1,8 @@
 """Whether a timed run was paused: the observations of worker and launcher combined, and the rule about it.
 
-A gap alone proves nothing, for a busy machine makes gaps, too. A stop is what the kernel told the launcher. A suspend
-is a difference between the clock that goes on in it and the one that does not. A frozen container is a gap of launcher
-and worker at the same time, in which neither used a processor.
+A gap alone proves nothing, because a busy machine causes gaps, too. A stop is reported to the launcher by the kernel. A
+suspend is a difference between the clock that counts suspended time and the one that does not. A frozen container is a
+gap of launcher and worker at the same time, in which neither used a CPU.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from mlperf_mobile.results.rule import RuleResult
 
 RULE = "uninterrupted"
 STARVED = 0.05
-"""Share of the time that its threads were ready to run; a worker that waited longer for a CPU is starved."""
+"""A worker whose threads waited for a CPU in this share of their runnable time is starved."""
 _MOST = 2000
 _SHORTEST_S = 0.05
-"""Stands for a stop that was too short to be measured."""
+"""The length assumed for a stop that was too short to measure."""
 
-_Seen = list[list[FiniteFloat]]
+_Spans = list[list[FiniteFloat]]
 
 
 class Interruptions(BaseModel):
@@ -33,9 +33,9 @@ class Interruptions(BaseModel):
     frozen_s: FiniteFloat = Field(default=0.0, ge=0)
     """Launcher and worker were paused at the same time."""
     clock_jumps_s: list[FiniteFloat] = Field(default_factory=list)
-    """Jumps of the wall clock, by which LoadGen measures."""
+    """Jumps of the wall clock, which LoadGen measures with."""
     waiting: FiniteFloat | None = Field(default=None, ge=0, le=1)
-    """Share of the time that its threads were ready to run in which they waited for a CPU; None if unknown."""
+    """Share of their runnable time in which the worker's threads waited for a CPU; None if unknown."""
 
     @property
     def total_s(self) -> float:
@@ -44,39 +44,39 @@ class Interruptions(BaseModel):
 
     @property
     def warnings(self) -> list[str]:
-        """Observations that make numbers doubtful but no run invalid."""
-        told = []
+        """Observations that cast doubt on the numbers without making the run invalid."""
+        texts = []
         if self.waiting is not None and self.waiting >= STARVED:
-            told.append(
+            texts.append(
                 f"starved: the worker's threads waited for a CPU in {self.waiting:.0%} of the time they were runnable"
             )
         if self.clock_jumps_s:
             sizes = ", ".join(f"{jump:+.3f} s" for jump in self.clock_jumps_s[:5])
-            told.append(f"the wall clock jumped by {sizes}; LoadGen measures by it")
-        return told
+            texts.append(f"the wall clock jumped by {sizes}; LoadGen measures by it")
+        return texts
 
 
 class _Worker(BaseModel):
     start: FiniteFloat = Field(alias="from")
     until: FiniteFloat
-    gaps: _Seen = Field(max_length=_MOST)
-    suspends: _Seen = Field(max_length=_MOST)
-    jumps: _Seen = Field(max_length=_MOST)
+    gaps: _Spans = Field(max_length=_MOST)
+    suspends: _Spans = Field(max_length=_MOST)
+    jumps: _Spans = Field(max_length=_MOST)
     waiting: FiniteFloat | None = Field(ge=0, le=1)
 
 
 class _Launcher(BaseModel):
-    stopped: _Seen = Field(max_length=_MOST)
-    gaps: _Seen = Field(max_length=_MOST)
+    stopped: _Spans = Field(max_length=_MOST)
+    gaps: _Spans = Field(max_length=_MOST)
 
 
 def found(worker: object, launcher: object) -> Interruptions | None:
-    """What both observed of the timed region; None if one of them has no usable observations.
+    """The interruptions of the timed region by both observers; None if one of them has no usable observations.
 
     Args:
         worker: ``from`` and ``until`` of the timed region, and ``[from, until, what]`` of gaps, suspends and jumps.
         launcher: ``[from, until]`` of stops of the worker, and of the launcher's own gaps. All are seconds of the
-            machine's monotonic clock.
+            monotonic clock.
     """
     try:
         inside, outside = _Worker.model_validate(worker), _Launcher.model_validate(launcher)
@@ -97,8 +97,8 @@ def found(worker: object, launcher: object) -> Interruptions | None:
         return None
 
 
-def _overlap(seen: list[float], region: _Worker) -> float:
-    return _common(seen, [region.start, region.until])
+def _overlap(span: list[float], region: _Worker) -> float:
+    return _common(span, [region.start, region.until])
 
 
 def _common(one: list[float], other: list[float]) -> float:
@@ -106,15 +106,15 @@ def _common(one: list[float], other: list[float]) -> float:
 
 
 def _estimate(stop: list[float]) -> float:
-    """The length of a stop that left no gap: it began and ended within half a second of being seen."""
+    """The length of a stop that left no gap: it began and ended within half a second of being observed."""
     return max(_SHORTEST_S, stop[1] - stop[0] - 0.5)
 
 
 def rule(seen: Interruptions) -> RuleResult:
-    """The timed region was neither stopped nor suspended; starvation and clock jumps are only noted."""
+    """The timed region was neither stopped nor suspended; starvation and clock jumps are only mentioned."""
     parts = {"stopped": seen.stopped_s, "suspended": seen.suspended_s, "frozen": seen.frozen_s}
-    told = [f"{what} {seconds:g} s" for what, seconds in parts.items() if seconds]
+    texts = [f"{what} {seconds:g} s" for what, seconds in parts.items() if seconds]
     if seen.stops:
-        told.append("stopped once" if seen.stops == 1 else f"stopped {seen.stops} times")
-    note = "; ".join(["seconds that the timed run was paused", *told, *seen.warnings])
+        texts.append("stopped once" if seen.stops == 1 else f"stopped {seen.stops} times")
+    note = "; ".join(["seconds that the timed run was paused", *texts, *seen.warnings])
     return RuleResult(name=RULE, ok=seen.total_s == 0, observed=round(seen.total_s, 3), required=0, note=note)

@@ -21,7 +21,7 @@ _KEEP_SIZE = 1
 
 
 class JournalFile:
-    """Appends whole lines. Lines that cannot be written are kept in memory, and retried with the next one."""
+    """Appends whole lines. Lines that cannot be written are kept in memory, and retried with the next line."""
 
     def __init__(self, fd: int) -> None:
         """Take over an open file, its lock held; see :meth:`create` and :meth:`adopt`."""
@@ -32,7 +32,7 @@ class JournalFile:
         self.locked = True
         """False if the file system has no locks."""
         self.trouble: OSError | None = None
-        """Why lines wait, or progress is left out; None while all is well."""
+        """Why lines are waiting or progress is left out; None without an error."""
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -44,7 +44,9 @@ class JournalFile:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o666)
         try:
             if lock(fd) is False:
-                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))  # somebody sweeps up what never began
+                raise BlockingIOError(
+                    errno.EAGAIN, os.strerror(errno.EAGAIN)
+                )  # another process is removing it as abandoned
             journal = cls(fd)
             journal._reserve()
         except BaseException:
@@ -54,16 +56,16 @@ class JournalFile:
 
     @classmethod
     def adopt(cls, path: Path) -> Self:
-        """The journal of a run that no process owns any more.
+        """Take over the journal of a run that no process owns any more.
 
         Raises:
-            OutputError: ``run-alive``: somebody owns it.
+            OutputError: ``run-alive``: another process owns it.
             OSError: It cannot be opened.
         """
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         try:
             if (taken := lock(fd)) is False:
-                hint = "wait until it has ended; a run can be recovered only when its command is gone"
+                hint = "wait until it has ended; a run can be recovered only after that"
                 raise OutputError("run-alive", f"another command is still working on {path.parent}", hint)
             journal = cls(fd)
             journal.locked = bool(taken)
@@ -73,10 +75,10 @@ class JournalFile:
         return journal
 
     def write(self, line: bytes, *, essential: bool = True) -> None:
-        """Append a line, which ends with a newline.
+        """Append a line.
 
         Args:
-            line: The line.
+            line: The line, with its newline.
             essential: False for progress, which is left out once the disk is full.
         """
         if self.trouble and not essential:
@@ -106,11 +108,11 @@ class JournalFile:
             os.ftruncate(self._fd, self._size)
             os.fsync(self._fd)
         except OSError as error:
-            if error.errno != errno.EINVAL:  # not a file, as in /dev/null
+            if error.errno != errno.EINVAL:  # not a file, such as /dev/null
                 self.trouble = error
 
     def drop_torn_line(self) -> None:
-        """Remove a partial last line that was being written when the launcher died."""
+        """Remove a last line that was incomplete when the launcher died."""
         end = self._size
         while end > 0:
             start = max(0, end - _CHUNK)
@@ -123,12 +125,12 @@ class JournalFile:
             self._size = end
 
     def close(self) -> None:
-        """Release the run."""
+        """Close the journal and release its lock."""
         with suppress(OSError):
             os.close(self._fd)
 
     def _reserve(self) -> None:
-        """Reserve disk space behind the end, if the file system supports it."""
+        """Reserve disk space after the end, if the file system supports it."""
         if not sys.platform.startswith("linux"):
             return
         allocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None)
@@ -142,7 +144,7 @@ class JournalFile:
 
 
 def lock(fd: int) -> bool | None:
-    """Take an open file's lock; False when another process has it, None where the file system knows no locks."""
+    """Take an open file's lock; False if another process holds it, None if the file system has no locks."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from mlperf_mobile.regular_files import open_regular
 
 FILE = "latencies.bin"
-"""Every answered sample's latency in nanoseconds, in order of completion: little-endian signed 64-bit integers."""
+"""The latency of every completed sample in ns, in order of completion: little-endian signed 64-bit integers."""
 
 
 def append(path: Path, latencies_ns: array[int]) -> None:
@@ -24,10 +24,10 @@ def append(path: Path, latencies_ns: array[int]) -> None:
 
 
 def write_at(path: Path, place: int, latencies_ns: array[int]) -> None:
-    """Write latencies behind the first ``place`` of a file; doing it again after an error does no harm.
+    """Write latencies after the first ``place`` of a file; can be repeated after an error.
 
     Raises:
-        OSError: It cannot be written, or not whole.
+        OSError: It cannot be written completely.
     """
     if sys.byteorder == "big":
         latencies_ns.byteswap()
@@ -44,24 +44,24 @@ def write_at(path: Path, place: int, latencies_ns: array[int]) -> None:
 
 
 def replace(path: Path, latencies_ns: array[int]) -> None:
-    """Write a file of these latencies in the place of another; it is there whole, or the other one stays.
+    """Replace a file of latencies atomically.
 
     Raises:
         OSError: It cannot be written.
     """
-    whole = path.with_name(f".{path.name}.whole")
+    complete = path.with_name(f".{path.name}.whole")
     try:
-        whole.unlink(missing_ok=True)
-        append(whole, latencies_ns[:])
-        whole.replace(path)
+        complete.unlink(missing_ok=True)
+        append(complete, latencies_ns[:])
+        complete.replace(path)
     except OSError:
         with suppress(OSError):
-            whole.unlink(missing_ok=True)
+            complete.unlink(missing_ok=True)
         raise
 
 
 def read(path: Path) -> array[int]:
-    """The saved latencies in nanoseconds; empty when there are none. A torn last value is left out."""
+    """The saved latencies in nanoseconds; empty if the file does not exist. An incomplete last value is left out."""
     values: array[int] = array("q")
     try:
         with open_regular(path) as file:

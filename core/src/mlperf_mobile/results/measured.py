@@ -1,4 +1,4 @@
-"""What is measured and reported during a run, by the name of its part; a result is composed of these."""
+"""The parts that are measured during a run, from which its result is composed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mlperf_mobile.terms import misfit
 
 
 class Performance(Part):
-    """What the timed run measured; times in nanoseconds unless named otherwise."""
+    """The measurements of the timed run; times in nanoseconds unless the name has another unit."""
 
     latency_ns: dict[str, Number]
     throughput: Number
@@ -36,33 +36,33 @@ class Performance(Part):
     duration_s: Number
     expected_latency_ns: Integer | None = None
     accelerators: dict[str, dict[str, Number]] = Field(default_factory=dict)
-    """What each did: ``sessions``, ``samples``, ``throughput``, and how ``busy`` they were, as a share of the time."""
+    """By accelerator: ``sessions``, ``samples``, ``throughput``, and the share of the time that they were ``busy``."""
     loadgen: LoadGenFacts = Field(default_factory=LoadGenFacts)
     latency_source: str | None = None
-    """``load generator`` where the saved latencies are those it counted, ``live`` where they were taken around each
-    call; None in results of earlier versions, which are live."""
+    """``load generator`` if the saved latencies are LoadGen's, ``live`` if they were taken around each call; None in
+    results of earlier versions, whose latencies are live."""
     score: PerformanceScore | None = None
-    """The number by which the run is compared; None where its scenario reports none, or the run did not end."""
+    """The number by which the run is compared; None if its scenario reports no score, or the run did not end."""
 
 
 class Timed(Performance):
-    """What a scenario measured, with its rules."""
+    """The measurements of a scenario, with its rules."""
 
     rules: list[RuleResult] = Field(default_factory=list)
 
     @property
     def performance(self) -> Performance:
-        """All of it but the rules."""
+        """The measurements without the rules."""
         return Performance.model_validate(self.model_dump(exclude={"rules"}, exclude_unset=True))
 
 
-class Repeated(Part):
-    """What was answered once more after the timed run, and came out the same."""
+class RepeatedResponses(Part):
+    """The samples that were run again after the timed run, with the same outputs."""
 
     responses: Integer
-    """How many; 0 where the scenario does not say which samples it answered first and last."""
+    """Their number; 0 if the scenario does not report which samples it ran first and last."""
     variation: Number = 0.0
-    """How far the backend says its outputs lie apart, as a share of the largest; 0 for bit-equal."""
+    """The difference between outputs that the backend declares, as a share of the largest; 0 for equal bits."""
 
 
 class FileFacts(Part):
@@ -76,23 +76,23 @@ class FileFacts(Part):
 
 
 class ModelFile(Part):
-    """The model file as it was found."""
+    """The model file."""
 
     sha256: str | None = None
     bytes: Integer | None = None
 
 
 class BackendFacts(Part):
-    """What a backend's probe says about itself."""
+    """What a backend's probe reports."""
 
     runtime: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     functional_only: str = ""
-    """Why its speed says nothing."""
+    """Why its speed is meaningless; empty for hardware."""
 
 
-class Scored(Part):
-    """What the metric found in the accuracy log; ``sessions`` answered."""
+class MetricScore(Part):
+    """The metric's value for the accuracy log, which ``sessions`` sessions produced."""
 
     metric: str
     value: Number
@@ -103,7 +103,7 @@ class Scored(Part):
 
 
 class Parts(BaseModel):
-    """The parts of a run, each of which is there once it was measured."""
+    """The parts of a run that have been measured."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -118,27 +118,27 @@ class Parts(BaseModel):
     system: SystemFacts | None = None
     performance: Timed | None = None
     interruptions: Any = None
-    """What the worker saw; see :func:`mlperf_mobile.results.interruptions.found`, which judges it."""
+    """The worker's observations; see :func:`mlperf_mobile.results.interruptions.found`."""
     stops: Any = None
-    """What the launcher saw at the same time."""
+    """The launcher's observations at the same time."""
     observed: Observed | None = None
-    """What observers found; None in a journal of an earlier version, or of a run whose worker died."""
+    """The parts of observers; None in a journal of an earlier version, or if the worker died."""
     telemetry: dict[str, Json] | None = None
-    """What telemetry found, in a journal of an earlier version."""
+    """The telemetry part, in a journal of an earlier version."""
     report: dict[str, Json] | None = None
-    repeated: Repeated | None = None
-    accuracy: Scored | None = None
+    repeated: RepeatedResponses | None = None
+    accuracy: MetricScore | None = None
     rescued: Performance | None = None
     """The numbers of a timed run whose latencies could not be saved."""
     left_behind: list[str] = Field(default_factory=list)
-    """Processes that the worker had started and that could not be ended."""
+    """Processes of the worker that could not be ended."""
 
     @classmethod
     def read(cls, reported: Mapping[str, Any]) -> tuple[Self, str]:
-        """The parts that a result can hold, and what is wrong with the first of the others; empty if nothing is."""
+        """The valid parts, and the error of the first invalid one; empty if all are valid."""
         try:
             return cls.model_validate(reported), ""
         except ValidationError as wrong:
-            unsound = {error["loc"][0] for error in wrong.errors()}
-            sound = {name: value for name, value in reported.items() if name not in unsound}
-            return cls.model_validate(sound), misfit(wrong)
+            invalid = {error["loc"][0] for error in wrong.errors()}
+            valid = {name: value for name, value in reported.items() if name not in invalid}
+            return cls.model_validate(valid), misfit(wrong)

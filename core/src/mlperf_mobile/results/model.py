@@ -1,4 +1,4 @@
-"""The Result of one run, schema 2: what was measured, by which rules, on what, and whether it counts."""
+"""The Result of one run, schema 2: what was measured, by which rules, on what, and its verdict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlperf_mobile.plan import Plan, RunFacts
 from mlperf_mobile.results import interruptions
 from mlperf_mobile.results.accuracy import Accuracy, judged
 from mlperf_mobile.results.interruptions import Interruptions
-from mlperf_mobile.results.measured import FileFacts, Parts, Performance, Repeated
+from mlperf_mobile.results.measured import FileFacts, Parts, Performance, RepeatedResponses
 from mlperf_mobile.results.observed import TELEMETRY, Observed
 from mlperf_mobile.results.parts import (
     CompiledFacts,
@@ -46,10 +46,10 @@ def current(data: Any) -> Any:
     load = data.get("load")
     if isinstance(load, dict):
         seeds = load.get("seeds") or data.get("seeds")
-        if seeds == data.get("seeds"):  # others are refused as a key that does not belong there
+        if seeds == data.get("seeds"):  # others are refused as an unknown key
             changed.pop("seeds", None)
-        opened = ("performance_sample_count", "expected_latency_ns") if data.get("origin") is None else ()
-        changed["load"] = load | {key: load.get(key) or 0 for key in opened} | ({"seeds": seeds} if seeds else {})
+        nullable = ("performance_sample_count", "expected_latency_ns") if data.get("origin") is None else ()
+        changed["load"] = load | {key: load.get(key) or 0 for key in nullable} | ({"seeds": seeds} if seeds else {})
     return changed
 
 
@@ -88,53 +88,53 @@ class Result(Part, RunFacts):
     status: Status
     valid: Flag
     submittable: Flag | None = None
-    """Whether the round's rules let it be submitted; None outside of the rounds."""
+    """Whether it can be submitted by the round's rules; None outside of rounds."""
     model: ModelFacts
     dataset: str
     performance_dataset: str | None
-    """The data set of the timed run, where it is another one."""
+    """The data set of the timed run, if it is a different one."""
     runtime: str | None
     accelerator: str
     """One name, or several joined by commas."""
     functional_only: str = ""
-    """Why its speed says nothing: it ran on a simulator or a stand-in; its answers are real."""
+    """Why its speed is meaningless: it ran on a simulator or a stand-in, with real outputs; empty for hardware."""
     rule_set: str
     load: LoadFacts
-    """What was asked for: counts, durations, percentile, samples in memory (None: as many as fit), seeds."""
+    """The requested load: counts, durations, percentile, samples in memory (None: as many as fit), seeds."""
     options: dict[str, Json] = Field(default_factory=dict)
     """Options and settings that are not their defaults, by name: ``backend.threads``, ``scenario.target_qps``."""
     rules: list[RuleResult]
     performance: Performance | None
     accuracy: Accuracy | None
     files: dict[str, FileFacts] = Field(default_factory=dict)
-    """By the setting that names it: ``dataset``, ``dataset.options.annotations``, ``backend_options.library``."""
-    repeated: Repeated | None = None
-    """None where no timed run came to its end, or nobody looked."""
+    """By the setting that names the file: ``dataset``, ``dataset.options.annotations``, ``backend_options.library``."""
+    repeated: RepeatedResponses | None = None
+    """None if no timed run was completed, or outputs were not repeated."""
     placement: SeveralPlacements | PlacementFacts | None
     system: SystemFacts | None
     compiled: dict[str, CompiledFacts] | None = None
-    """By accelerator: whether it was compiled or kept from before, and what the compiler found out."""
+    """By accelerator: whether it was compiled or cached, and what the compiler reported."""
     origin: Origin | None = None
     """Where an imported result comes from; None for a run of this program."""
     interruptions: Interruptions | None = None
-    """Whether the timed run stood still, or may have; None where that cannot be seen."""
+    """Pauses of the timed run; None if they could not be observed."""
     telemetry: dict[str, Json] | None = None
     """The part of the observer ``telemetry``: what the device did during the timed run."""
     observers: dict[str, dict[str, Json]] = Field(default_factory=dict)
-    """The parts of all other observers, by their names."""
+    """The parts of all other observers, by name."""
     warnings: list[str] = Field(default_factory=list)
-    """What the data set warns of: how its files were read where they leave it open; and observers that failed."""
+    """Warnings of the data set, such as how ambiguous files were read, and of observers that failed."""
     logs: dict[str, str] = Field(default_factory=dict)
-    """SHA-256 of the files that the result is made of, by their paths in the folder."""
+    """SHA-256 of the files that the result is composed from, by their paths in the folder."""
     report: dict[str, Json] | None = None
-    """By accelerator: what the backend has to say about its runs, such as on-hardware durations."""
+    """By accelerator: the backend's report about its runs, such as durations on the hardware."""
     versions: dict[str, str]
     environment: dict[str, Scalar]
-    notes: list[str] = Field(default_factory=list)  # settings of the user's that the run could not honour, and why
+    notes: list[str] = Field(default_factory=list)  # the user's settings without effect, and why
     error: ErrorFacts | None
     directory: str
     program: str = ""
-    """What composed it, and its version; empty in results of versions that closed no journal."""
+    """The program that composed it, with its version; empty in results of early versions."""
 
     @model_validator(mode="before")
     @classmethod
@@ -143,12 +143,12 @@ class Result(Part, RunFacts):
 
     @model_validator(mode="after")
     def _score_of_earlier_versions(self) -> Result:
-        """Completed runs that were stored before scores were part of them get the one that they were compared by."""
-        told = self.performance
-        if told and "score" not in told.model_fields_set and self.status is Status.COMPLETED:
-            one_query = told.queries == 1 and told.samples > 1
-            told.score = performance_score.earlier(
-                None if one_query else told.latency_ns.get("p90", 0.0), told.throughput
+        """Give completed runs of versions without scores the score by which those versions compared them."""
+        timed = self.performance
+        if timed and "score" not in timed.model_fields_set and self.status is Status.COMPLETED:
+            one_query = timed.queries == 1 and timed.samples > 1
+            timed.score = performance_score.earlier(
+                None if one_query else timed.latency_ns.get("p90", 0.0), timed.throughput
             )
         return self
 
@@ -157,25 +157,25 @@ class Result(Part, RunFacts):
         return self.model_dump(mode="json", by_alias=True)
 
     def options_text(self, *without: str) -> str:
-        """The options that are not their defaults, as ``batch=8``, but for names that begin with ``without``."""
-        told = {name: value for name, value in sorted(self.options.items()) if not name.startswith(without)}
-        return ", ".join(f"{name}={_option(value)}" for name, value in told.items())
+        """The options that are not their defaults, as ``batch=8``, except names that begin with ``without``."""
+        changed = {name: value for name, value in sorted(self.options.items()) if not name.startswith(without)}
+        return ", ".join(f"{name}={_option(value)}" for name, value in changed.items())
 
     @property
     def placements(self) -> dict[str, PlacementFacts]:
-        """Where the operations run, by accelerator; empty where nothing is known."""
+        """The placement of the operations, by accelerator; empty if unknown."""
         if isinstance(self.placement, SeveralPlacements):
             return self.placement.accelerators
         return {self.accelerator: self.placement} if self.placement else {}
 
     @property
     def observed(self) -> dict[str, dict[str, Json]]:
-        """The parts of all observers, by their names."""
+        """The parts of all observers, by name."""
         return ({} if self.telemetry is None else {TELEMETRY: self.telemetry}) | self.observers
 
     @property
     def verdict(self) -> str:
-        """``VALID``, or what is wrong; of a valid run of a round also why it cannot be submitted."""
+        """``VALID``, or the rules not met; for a valid run of a round also why it cannot be submitted."""
         if self.status is Status.INTERRUPTED:
             return "INTERRUPTED"
         if self.status is Status.FAILED:
@@ -210,7 +210,7 @@ def compose(
     logs: dict[str, str] | None = None,
     program: str = "",
 ) -> Result:
-    """The result of ``plan`` from the parts that were measured, whether or not it has all of them."""
+    """The result of ``plan`` from the measured parts, of which some may be missing."""
     performance = parts.performance.performance if parts.performance else None
     rules = list(parts.performance.rules) if parts.performance else []
     seen = interruptions.found(parts.interruptions, parts.stops)

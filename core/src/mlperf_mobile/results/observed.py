@@ -1,4 +1,4 @@
-"""What observers found out about a run, read back from their files; whatever they do, there is a result."""
+"""The parts that observers add to a result, read back from their files; a failing observer never costs the result."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from mlperf_mobile.results.parts import Json, Part
 from mlperf_mobile.results.rule import RuleResult
 
 OBSERVED: Final = "observed"
-"""A part of the journal: what all observers found out."""
+"""The part of the journal with the parts of all observers."""
 TELEMETRY = "telemetry"
-"""The observer whose part stands in a result under a key of its own, and in journals of earlier versions alone."""
+"""The observer whose part has its own key in a result, and which was the only one in earlier versions."""
 READ_S = 60.0
-"""An observer that takes longer to read its file is given up."""
+"""Timeout for an observer that reads its file."""
 _MOST_RULES = 100
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ _DATA: TypeAdapter[dict[str, Json]] = TypeAdapter(dict[str, Json])
 
 
 class Observed(Part):
-    """The parts that observers add to a result by their names, their rules, and what went wrong with them."""
+    """The parts of observers by name, their rules, and warnings about those that failed."""
 
     parts: dict[str, dict[str, Json]] = Field(default_factory=dict)
     rules: list[RuleResult] = Field(default_factory=list)
@@ -41,13 +41,13 @@ class Observed(Part):
 
 
 def read(registry: Registry, plan: Plan, folder: Path, earlier: Mapping[str, Any] | None = None) -> Observed:
-    """What the observers of a plan find in the folder of its run.
+    """Read the parts of a plan's observers from the run's folder.
 
     Args:
         registry: The installed plugins; observers that are not among them add nothing.
-        plan: Of the run.
-        folder: Of the run.
-        earlier: Parts by name that a journal of an earlier version holds, and that are not read from files.
+        plan: The plan of the run.
+        folder: The folder of the run.
+        earlier: Parts by name from a journal of an earlier version, which are not read from files.
     """
     found = Observed()
     for name in plan.observers:
@@ -66,25 +66,25 @@ def read(registry: Registry, plan: Plan, folder: Path, earlier: Mapping[str, Any
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class NewPart:
     """A part that was made from an observer's file."""
 
     data: dict[str, Any]
-    """All of it, as JSON data."""
+    """The part as JSON data."""
     read: frozenset[str]
-    """The keys that follow from the file; the others are defaults."""
+    """The keys read from the file; the others are defaults."""
     rules: list[RuleResult]
 
 
-def make(offer: Offer[ObserverInfo], plan: Plan, folder: Path, earlier: Any = None) -> Made | None:
-    """The part of one observer, from its file or from ``earlier``; None where there is nothing to tell.
+def make(offer: Offer[ObserverInfo], plan: Plan, folder: Path, earlier: Any = None) -> NewPart | None:
+    """The part of one observer, from its file or from ``earlier``; None if it has none.
 
     Raises:
         RuntimeError: The observer failed.
-        TimeoutError: It took too long.
+        TimeoutError: It took longer than :data:`READ_S`.
     """
 
-    def work() -> Made | None:
+    def work() -> NewPart | None:
         model = offer.info.part.load()
         part = model.of(folder) if earlier is None else model.model_validate(earlier)
         if part is None:
@@ -93,7 +93,7 @@ def make(offer: Offer[ObserverInfo], plan: Plan, folder: Path, earlier: Any = No
             raise TypeError(f"expected an ObservedPart, got {part!r:.100}")
         rules = [_rule(rule) for rule in islice(part.rules(plan), _MOST_RULES)]
         data = _DATA.validate_python(part.model_dump(mode="json", warnings="error"))
-        return Made(data, frozenset(part.model_fields_set), rules)
+        return NewPart(data, frozenset(part.model_fields_set), rules)
 
     return within(READ_S, work)
 
@@ -105,68 +105,68 @@ def _rule(rule: Any) -> RuleResult:
 
 
 def earlier(plan: Plan, folder: Path, telemetry: Mapping[str, Any] | None, *, torn: bool) -> Observed:
-    """The telemetry of a run of an earlier version, whose journal does not say what observers found.
+    """The telemetry of a run of an earlier version, whose journal has no parts of observers.
 
     Args:
-        plan: Of the run.
-        folder: Of the run.
-        telemetry: What its journal says of it.
-        torn: Whether the timed run did not end, so that its readings are in the file alone.
+        plan: The plan of the run.
+        folder: The folder of the run.
+        telemetry: The part in its journal.
+        torn: Whether the timed run did not end, so that only the file has its readings.
     """
     return read(_installed(), plan, folder, {TELEMETRY: telemetry}) if torn or telemetry else Observed()
 
 
 @cache
 def _installed() -> Registry:
-    """What is installed, for journals of earlier versions, of which there may be thousands."""
+    """The registry, cached because there may be thousands of journals of earlier versions."""
     return Registry()
 
 
 def warning(offer: Offer[ObserverInfo], text: str) -> str:
-    """What a result says about an observer that failed."""
+    """The warning about an observer that failed."""
     return f"observer {offer.info.name} ({offer.source}): {text}"[:500]
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """A part of a result as its observer understands it."""
+class LoadedPart:
+    """A part of a result, loaded by its observer."""
 
     offer: Offer[ObserverInfo]
     part: ObservedPart
 
     @property
     def name(self) -> str:
-        """Of the observer."""
+        """The observer's name."""
         return self.offer.info.name
 
-    def ask(self, view: Callable[[ObservedPart], Iterable[T]]) -> list[T]:
-        """A view of the part; nothing where the observer fails to give it."""
+    def view(self, view: Callable[[ObservedPart], Iterable[T]]) -> list[T]:
+        """A view of the part; empty if the observer fails."""
         try:
             return list(view(self.part))
-        except Exception:  # noqa: BLE001  what is shown of one observer takes nothing from the others
+        except Exception:  # noqa: BLE001  a failing observer does not hide the others
             return []
 
 
-def understood(registry: Registry, parts: Mapping[str, Any]) -> Iterator[Read]:
+def load_parts(registry: Registry, parts: Mapping[str, Any]) -> Iterator[LoadedPart]:
     """The parts of a result whose observers are installed and can read them."""
     for name, data in parts.items():
         if offer := registry.observers.get(name):
             try:
-                yield Read(offer, offer.info.part.load().model_validate(data))
+                yield LoadedPart(offer, offer.info.part.load().model_validate(data))
             except Exception:  # noqa: BLE001, S112  it was changed by hand, or is of another version
                 continue
 
 
 def lines(registry: Registry, parts: Mapping[str, Any]) -> list[Remark]:
-    """What observers say of their parts on the card of a result."""
-    return [line for each in understood(registry, parts) for line in each.ask(lambda part: remarks(part.lines()))]
+    """The remarks of observers on the card of a result."""
+    return [line for each in load_parts(registry, parts) for line in each.view(lambda part: remarks(part.lines()))]
 
 
 def columns(offer: Offer[ObserverInfo]) -> dict[str, str]:
-    """The columns of an observer with what each is; none of one that fails."""
+    """The columns of an observer with their descriptions; empty if it fails."""
     try:
         return {str(name): str(about) for name, about in offer.info.part.load().columns.items()}
-    except Exception:  # noqa: BLE001  what is shown of one observer takes nothing from the others
+    except Exception:  # noqa: BLE001  a failing observer does not hide the others
         return {}
 
 
@@ -174,21 +174,21 @@ def remarks(given: Any) -> list[Remark]:
     """The remarks of an observer.
 
     Raises:
-        TypeError: They are none.
+        TypeError: An item is not a remark.
     """
-    found = list(given)
-    for each in found:
+    items = list(given)
+    for each in items:
         if not (isinstance(each, Remark) and isinstance(each.label, str) and isinstance(each.text, str)):
             raise TypeError(f"expected a Remark, got {each!r:.100}")
-    return found
+    return items
 
 
 def within(seconds: float, work: Callable[[], T]) -> T:
-    """What ``work`` returns; it is left to itself when it takes too long.
+    """The value of ``work``, which is abandoned if it takes too long.
 
     Raises:
-        TimeoutError: It does.
-        Exception: It raised that.
+        TimeoutError: It took longer than ``seconds``.
+        RuntimeError: It failed.
     """
     held: list[T] = []
     failed: list[BaseException] = []

@@ -8,13 +8,13 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 DEEPEST = 16
-"""Levels of nested lists and objects in what a plugin reports."""
+"""Maximum levels of nested lists and objects in a plugin's report."""
 LARGEST = 2**64
 """Seeds are unsigned 64-bit integers; no count or duration is larger."""
 
 
 def _bounded(value: JsonValue, depth: int = 0) -> JsonValue:
-    """The value, if every number in it is finite and every level can be shown."""
+    """The value, if all its numbers are finite and it is not nested too deep."""
     if depth > DEEPEST:
         raise ValueError(f"nested more than {DEEPEST} levels deep")
     if isinstance(value, float) and not math.isfinite(value):
@@ -28,7 +28,7 @@ def _bounded(value: JsonValue, depth: int = 0) -> JsonValue:
 
 
 Json: TypeAlias = Annotated[JsonValue, AfterValidator(_bounded)]
-"""Plain JSON data of a plugin's own form."""
+"""Plain JSON data in a form that the plugin chooses."""
 Integer: TypeAlias = Annotated[int, Field(strict=True, ge=-LARGEST, le=LARGEST)]
 Number: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Seconds: TypeAlias = Annotated[Number, Field(ge=0, le=LARGEST)]
@@ -43,7 +43,7 @@ class Part(BaseModel):
 
 
 class OpenPart(BaseModel):
-    """A part whose author may add to it; additions are JSON, and are shown as such."""
+    """A part with these fields and others, which are JSON."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Json]
@@ -70,16 +70,16 @@ class SystemFacts(OpenPart):
     outputs: list[str] = Field(default_factory=list)
     sessions: Integer | None = None
     accelerators: dict[str, Integer] = Field(default_factory=dict)
-    """How many sessions work on each."""
+    """Session count of each."""
     batch: Integer | None = None
     samples_in_data_set: Integer | None = None
     performance_sample_count: Integer | None = None
     load_s: dict[str, Number] = Field(default_factory=dict)
-    """Seconds that compiling and loading took."""
+    """Seconds of compiling and loading, by accelerator."""
 
 
 class CompiledFacts(OpenPart):
-    """One compilation: whether it was found in the cache, how long it took, and what the compiler found out."""
+    """One compilation: whether it was cached, how long it took, and what the compiler reported."""
 
     path: str = ""
     key: str | None = None
@@ -91,7 +91,7 @@ class CompiledFacts(OpenPart):
 
 
 class LoadGenFacts(OpenPart):
-    """The load generator's own verdict, version and effective settings."""
+    """LoadGen's verdict, version and effective settings."""
 
     version: str | None = None
     valid: Flag | None = None
@@ -100,7 +100,7 @@ class LoadGenFacts(OpenPart):
 
 
 class LoadFacts(OpenPart):
-    """The load that the plan asks for: counts, durations in seconds, percentile, samples in memory, seeds."""
+    """The load that the plan requests: counts, durations in seconds, percentile, samples in memory, seeds."""
 
     min_query_count: Integer | None = None
     min_duration_s: Seconds | None = None
@@ -114,7 +114,7 @@ class LoadFacts(OpenPart):
 
 
 class Origin(OpenPart):
-    """Where an imported result comes from."""
+    """The origin of an imported result."""
 
     kind: str
     round: str | None = None
@@ -126,4 +126,4 @@ class Origin(OpenPart):
     published_score: Number | None = None
     throughput: str = ""
     files: dict[str, str | None] = Field(default_factory=dict)
-    """SHA-256 of the files it was read from, by their paths."""
+    """SHA-256 of the files it was read from, by path."""

@@ -20,25 +20,25 @@ from mlperf_mobile.results.measured import Parts, Performance, Timed
 from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
 
 MOST_PARTS = 64 << 20
-"""Bytes of all measured parts; a larger journal is not ours."""
+"""Maximum bytes of all measured parts; a larger journal is refused."""
 
 _IMPOSSIBLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""Exceptions raised by composing if the parts in a journal are not those of a worker."""
-_MOST_STRANGE = 100
+"""Exceptions of composing if the parts in a journal are not a worker's."""
+_MOST_UNKNOWN = 100
 _HEAD = 96
-"""A line of ours has its kind within this many bytes."""
+"""An event has its kind within the first bytes of its line."""
 
 
 @dataclass(slots=True)
 class Ending:
-    """How a run ended, as its launcher saw it."""
+    """How a run ended, as observed by its launcher."""
 
     status: Status
     error: ErrorFacts | None
     directory: str
-    """Where the result was put."""
+    """The folder of the result."""
     program: str = ""
-    """What composed it; empty where the journal was not closed."""
+    """The program that composed the result; empty if the journal was not concluded."""
 
 
 @dataclass(slots=True)
@@ -52,19 +52,19 @@ class Journal:
     phase: str = ""
     """The last phase that began."""
     started: events.Started | None = None
-    """Who worked on the run; earlier versions did not say."""
+    """The processes of the run; None in earlier versions."""
     ended: bool = False
-    """The worker reported that it was done."""
+    """Whether the worker reported its end."""
     concluded: events.Concluded | None = None
-    """The launcher's record of the end; earlier versions wrote none."""
+    """The launcher's record of the end; None in earlier versions."""
     first: float | None = None
-    """Time of the first and of the last event that was read whole, in seconds since 1970."""
+    """Times of the first and last complete event, in seconds since 1970."""
     last: float | None = None
-    strange: list[int] = field(default_factory=list)
-    """Lines that no run writes; the first of them."""
+    unknown: list[int] = field(default_factory=list)
+    """Numbers of the first lines that no run writes."""
 
     def take(self, event: events.Event) -> None:
-        """Add an event; of a part that was measured twice, the last one counts."""
+        """Add an event; if a part was measured twice, the last one counts."""
         self.first = event.time if self.first is None else min(self.first, event.time)
         self.last = event.time if self.last is None else max(self.last, event.time)
         if isinstance(event, events.Measured):
@@ -80,13 +80,13 @@ class Journal:
 
     @property
     def has_numbers(self) -> bool:
-        """Whether it has anything that would have to be measured again."""
+        """Whether it has measurements that would be lost with it."""
         return not self.parts.keys().isdisjoint(("performance", "accuracy", "rescued"))
 
 
 @cache
 def program() -> str:
-    """What this is, and its version."""
+    """The name and version of this program."""
     return f"mlperf-mobile {version('mlperf-mobile')}"
 
 
@@ -101,10 +101,10 @@ def concluded(ending: Ending) -> events.Concluded:
 
 
 def read_journal(path: Path) -> Journal:
-    """Everything in a journal that a result is made of, line by line.
+    """Read the events of a journal from which a result is composed.
 
     Raises:
-        OutputError: It cannot be read, or is no journal.
+        OutputError: It cannot be read, or is not a journal.
     """
     journal, size, timed, phase = Journal(), 0, b"", b""
     try:
@@ -151,19 +151,19 @@ def _take(journal: Journal, line: bytes, number: int) -> None:
             return
     except ValueError:
         pass
-    if len(journal.strange) < _MOST_STRANGE:
-        journal.strange.append(number)
+    if len(journal.unknown) < _MOST_UNKNOWN:
+        journal.unknown.append(number)
 
 
 def recompose(folder: Path, ending: Ending) -> Result:
     """The result of a folder, derived from everything in it except ``result.json``.
 
     Args:
-        folder: Of the run.
-        ending: How it ended, for a journal that does not say so: of an earlier version, or of a launcher that died.
+        folder: The folder of the run.
+        ending: The end to assume if the journal has none, because of an earlier version or a launcher that died.
 
     Raises:
-        OutputError: The plan or the journal is not there, or damaged.
+        OutputError: The plan or the journal is missing or damaged.
     """
     plan, journal = store.read_plan(folder), read_journal(folder / store.EVENTS)
     return of_journal(folder, plan, journal, ending, store.digests(folder))
@@ -173,18 +173,18 @@ def of_journal(folder: Path, plan: Plan, journal: Journal, ending: Ending, logs:
     """The result of a plan and a journal that have been read; see :func:`recompose`.
 
     Raises:
-        OutputError: No run measures what the journal says.
+        OutputError: The journal is not that of a run.
     """
     try:
         end = _ending(journal, ending)
-        parts, unsound = Parts.read(journal.parts)
+        parts, invalid = Parts.read(journal.parts)
         if end.status is not Status.COMPLETED:
             parts = rescued(folder, parts, journal.timed)
-        if parts.observed is None:  # an earlier version's
+        if parts.observed is None:  # of an earlier version
             torn = parts.performance is not None and "performance" not in journal.parts
             found = observed.earlier(plan, folder, parts.telemetry, torn=torn)
             parts = parts.model_copy(update={"observed": found})
-        status, error = (Status.FAILED, _reported(unsound)) if unsound else (end.status, end.error)
+        status, error = (Status.FAILED, _reported(invalid)) if invalid else (end.status, end.error)
         return compose(plan, parts, status, error, end.directory, logs, end.program)
     except _IMPOSSIBLE as error:
         text = f"{folder}: {store.PLAN} and {store.EVENTS} are not those of a run: {type(error).__name__}: {error}"[
@@ -193,20 +193,20 @@ def of_journal(folder: Path, plan: Plan, journal: Journal, ending: Ending, logs:
         raise OutputError("result-damaged", text, "a file was changed by hand") from error
 
 
-def _reported(unsound: str) -> ErrorFacts:
-    """A part that cannot be held is left out, and fails the run; it never costs the numbers that were measured."""
-    text = f"a plugin reported an invalid value: {unsound}"
+def _reported(invalid: str) -> ErrorFacts:
+    """The error of a run with an invalid part, which is left out; the other measurements are kept."""
+    text = f"a plugin reported an invalid value: {invalid}"
     return ErrorFacts(code="plugin-broken", summary=text, hint="see events.jsonl", exit_code=ExitCode.BACKEND)
 
 
 def _ending(journal: Journal, ending: Ending) -> Ending:
     """The end recorded by the launcher, else the one implied by the worker's events, else ``ending``."""
-    if told := journal.concluded:
+    if end := journal.concluded:
         try:
-            error = ErrorFacts.model_validate(told.error) if told.error is not None else None
-            return Ending(Status(told.status), error, told.directory, told.program)
+            error = ErrorFacts.model_validate(end.error) if end.error is not None else None
+            return Ending(Status(end.status), error, end.directory, end.program)
         except ValueError:
-            journal.strange.append(0)
+            journal.unknown.append(0)
     if journal.failure:
         failed = journal.failure
         tail = ending.error.stderr_tail if ending.error else ""
@@ -222,9 +222,9 @@ def _ending(journal: Journal, ending: Ending) -> Ending:
 
 
 def rescued(folder: Path, parts: Parts, timed: events.Progress | None) -> Parts:
-    """The parts of a run that did not complete, with those of its timed run as far as its files have them.
+    """The parts of an incomplete run, with the performance of its timed run as far as its files have it.
 
-    They fail the rule ``completed``. Where not even its progress is known, its duration is the sum of its latencies.
+    The run fails the rule ``completed``. If its progress is unknown, its duration is the sum of its latencies.
     """
     if parts.performance or not (performance := parts.rescued or _saved(folder, timed)):
         return parts

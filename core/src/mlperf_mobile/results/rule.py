@@ -1,4 +1,4 @@
-"""One named rule of a result."""
+"""A rule of a verdict."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mlperf_mobile.results.parts import Flag, Part, Scalar
 
 
 class RuleResult(Part):
-    """What was seen and what is required.
+    """A rule with its observed and required value.
 
     A rule that is not met makes the result invalid, or in the scope ``submission`` a result that cannot be submitted.
     """

@@ -35,7 +35,7 @@ WORK = "work"
 """Compiled files that cannot be cached; removed at the end of the run."""
 _NOT_DIGESTED = (RESULT, SIGNATURE, WORKER_LOG)
 MOST_BYTES = 64 << 20
-"""Of a result or a plan; a larger file is not ours."""
+"""Maximum bytes of a result or a plan; a larger file is refused."""
 PARTIAL = ".partial"
 STARTING = ".starting"
 NEEDED_BYTES = 16 << 20
@@ -43,10 +43,10 @@ NEEDED_BYTES = 16 << 20
 
 
 class Unstored(OutputError):
-    """A result that could not be written; all of its data is kept in the run's hidden folder."""
+    """The error of a result that could not be written; its data is kept in the run's hidden folder."""
 
     def __init__(self, error: OutputError, result: Result, folder: Path) -> None:
-        hint = f"what was measured is kept: free disk space, then run mlperf-mobile recover {shlex.quote(str(folder))}"
+        hint = f"the measurements are kept: free disk space, then run mlperf-mobile recover {shlex.quote(str(folder))}"
         super().__init__(error.code, error.summary, hint)
         self.result = result
 
@@ -59,17 +59,17 @@ class Folder:
 
     @classmethod
     def create(cls, output: Path, plan: Plan) -> Self:
-        """Make the folder under its hidden name, owned by this process, with the plan in it.
+        """Create the folder under its hidden name, owned by this process, with the plan in it.
 
-        It is made under a third name first, so that a hidden folder always has an owner, or lost it.
+        It is created under a third name first, so that a hidden folder without an owner is always an abandoned one.
 
         Raises:
-            OutputError: It cannot be made, or there is not enough room; nothing is left then.
+            OutputError: It cannot be created, or the disk has too little space; then nothing is left.
         """
         final = output.expanduser().resolve() / plan.run_id
-        with telling(partial(final)):
+        with output_errors(partial(final)):
             for _ in range(3):
-                with suppress(FileNotFoundError, BlockingIOError):  # somebody took it for one that never began
+                with suppress(FileNotFoundError, BlockingIOError):  # another process removed it as abandoned
                     return cls._made(final, plan)
             return cls._made(final, plan)
 
@@ -100,16 +100,16 @@ class Folder:
         """Take over a hidden folder whose launcher is gone.
 
         Raises:
-            OutputError: ``run-alive``: its launcher is not gone. Or it cannot be opened.
+            OutputError: ``run-alive``: its launcher still runs. Or it cannot be opened.
         """
-        with telling(path):
+        with output_errors(path):
             journal = JournalFile.adopt(path / EVENTS)
         return cls(path.with_name(path.name.removeprefix(".").removesuffix(PARTIAL)), path, journal)
 
     def tidy(self) -> None:
-        """Remove what is no part of a result, and give every file the mode that this process would give it.
+        """Remove what is not part of a result, and give every file the mode by this process's umask.
 
-        A library in the worker may have set a umask of its own.
+        A library in the worker may have changed the umask.
         """
         shutil.rmtree(self.path / WORK, ignore_errors=True)
         mask = os.umask(0o077)
@@ -119,19 +119,19 @@ class Folder:
                 if each.is_dir() and not each.is_symlink():
                     each.chmod(0o777 & ~mask)
                 elif each.name.startswith("."):
-                    each.unlink()  # what was being written when its writer ended
+                    each.unlink()  # incomplete: its writer died
         for path in _regular_files(self.path):
             with suppress(OSError):
                 path.chmod(0o666 & ~mask)
 
     def commit(self, result: Result) -> None:
-        """Write the result and give the folder its name: all of its files are on the disk before it has that.
+        """Write the result, flush all files to the disk, and then give the folder its final name.
 
         Raises:
             Unstored: It cannot be written; the folder keeps its hidden name.
         """
         try:
-            with telling(self.path):
+            with output_errors(self.path):
                 self.journal.sync()
                 if self.journal.trouble and not self.journal.flush():
                     raise self.journal.trouble
@@ -158,7 +158,7 @@ def partial(final: Path) -> Path:
 
 
 def _sync_all(folder: Path) -> None:
-    """Bring every file of a run's folder to the disk."""
+    """Flush every file of a run's folder to the disk."""
     for path in _regular_files(folder):
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -179,8 +179,8 @@ def _regular_files(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def telling(path: Path) -> Iterator[None]:
-    """Turn failures of writing under ``path`` into errors for the user."""
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError of writing ``path`` into an OutputError."""
     try:
         yield
     except OSError as error:
@@ -193,28 +193,28 @@ def telling(path: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write a file atomically: it is complete, or not there."""
+    """Write a JSON file atomically."""
     text = json.dumps(data, indent=2, ensure_ascii=False)
     try:
         text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which only JSON's escapes can write
+    except UnicodeEncodeError:  # a lone surrogate, which only a JSON escape can represent
         text = json.dumps(data, indent=2)
     with writing(path) as file:
         file.write(text + "\n")
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of the files in a run's folder that its result is made of, by their paths there.
+    """SHA-256 of the files that a result is composed from, by their paths in the run's folder.
 
-    These are all files but the result, its signature and the log of the worker's output, which decides nothing. Only
-    regular files count; folders are not followed through links.
+    These are all regular files except the result, its signature and the worker's log; links to folders are
+    not followed.
     """
-    each = {name: digest(folder / name) for name in members(folder)}
-    return {name: found for name, found in each.items() if found}
+    all_files = {name: digest(folder / name) for name in members(folder)}
+    return {name: sha256 for name, sha256 in all_files.items() if sha256}
 
 
 def digest(path: Path) -> str | None:
-    """SHA-256 of a file; None where it cannot be read, or is none."""
+    """SHA-256 of a file; None if it cannot be read, or is not a regular file."""
     try:
         with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -223,7 +223,7 @@ def digest(path: Path) -> str | None:
 
 
 def members(folder: Path) -> list[str]:
-    """What a run's folder holds beside the result, by the paths there: everything that is no folder, in order."""
+    """Paths of all files and links in a run's folder except the result, sorted."""
     found, start = [], len(str(folder)) + 1
     for place, folders, files in os.walk(folder):
         if place == str(folder):
@@ -241,14 +241,18 @@ def read(place: Path) -> Result:
     """The result in a folder, or in its ``result.json``.
 
     Raises:
-        OutputError: There is none, or it is damaged or of another schema.
+        OutputError: It does not exist, is damaged, or has another schema.
     """
     return read_both(place)[1]
 
 
 def read_both(place: Path) -> tuple[Any, Result]:
-    """The result in a folder twice: as JSON of this schema, as its file has it, and as a model; see :func:`read`."""
-    from mlperf_mobile.results.model import SCHEMA, Result, current  # many pydantic models; planning reads none
+    """The result in a folder as JSON of the current schema and as a model; see :func:`read`."""
+    from mlperf_mobile.results.model import (
+        SCHEMA,
+        Result,
+        current,
+    )  # many pydantic models, which planning does not need
 
     path = place
     try:
@@ -285,7 +289,7 @@ def read_plan(folder: Path) -> Plan:
     """The plan in a result folder.
 
     Raises:
-        OutputError: There is none, or it is damaged.
+        OutputError: It does not exist, or is damaged.
     """
     path = folder / PLAN
     try:

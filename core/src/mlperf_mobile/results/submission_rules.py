@@ -1,4 +1,4 @@
-"""What a round asks of a run besides valid numbers: rules that decide whether a result can be submitted."""
+"""The rules of a round that decide whether a valid result can be submitted."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from mlperf_mobile.results.rule import RuleResult
 
 
 def submission_rules(plan: Plan, functional_only: str, observed: Sequence[RuleResult]) -> list[RuleResult]:
-    """The rules of the plan's round, each with what was seen and what is required; none outside of the rounds.
+    """The rules of the plan's round, each with its observed and required value; empty outside of rounds.
 
     Sources: mobile_open, rules/submissionRuleV3_0.adoc (one uninterrupted run) and
     rules/mobile_inference_rules.adoc (seeds, counts, percentile, quality).
 
     Args:
-        plan: What was run.
-        functional_only: Why its speed says nothing.
+        plan: The plan of the run.
+        functional_only: Why its speed is meaningless; empty for hardware.
         observed: The rules that observers add.
     """
     official = plan.official

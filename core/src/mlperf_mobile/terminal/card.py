@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 
-from mlperf_mobile.campaigns.repeat import Repeated
+from mlperf_mobile.campaigns.repeat import Repetitions
 from mlperf_mobile.performance_score import displayed, shown
 from mlperf_mobile.plugin import Remark
 from mlperf_mobile.registry import Registry
@@ -33,7 +33,7 @@ def print_results(results: Iterable[Result]) -> None:
         CleanConsole().print(_panel(result, registry))
 
 
-def print_repeated(repeated: Iterable[Repeated]) -> None:
+def print_repetitions(repeated: Iterable[Repetitions]) -> None:
     """How much several runs of the same benchmark differ, on stdout."""
     for each in repeated:
         title = f"{each.benchmark} · {each.scenario} · {len(each.scores) + each.left_out} runs"

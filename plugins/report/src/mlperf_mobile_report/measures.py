@@ -33,7 +33,7 @@ class Shown:
     entry: Entry
     result: Result
     standing: Standing | None
-    observed: tuple[observed.Read, ...] = ()
+    observed: tuple[observed.LoadedPart, ...] = ()
     """The parts of its observers that are installed here."""
 
     @property
@@ -69,7 +69,7 @@ def shown(entries: Sequence[Entry], warnings: Iterable[str]) -> tuple[list[Shown
     found, registry = [], Registry()
     for number, entry in enumerate(ours, 1):
         assert entry.result is not None
-        parts = tuple(observed.understood(registry, entry.result.observed))
+        parts = tuple(observed.load_parts(registry, entry.result.observed))
         found.append(Shown(f"r{number}", entry, entry.result, standing_of(entry.result), parts))
     return found, general + [f"{entry.label}: {text}" for entry in entries for text in entry.warnings]
 
@@ -167,7 +167,7 @@ def columns(registry: Registry) -> list[Column]:
 
 def _observed(name: str, key: str, one: Shown) -> object:
     """A cell of an observer's."""
-    cells = [each.ask(lambda part: [part.values().get(key)]) for each in one.observed if each.name == name]
+    cells = [each.view(lambda part: [part.values().get(key)]) for each in one.observed if each.name == name]
     return next((cell for found in cells for cell in found), None)
 
 

@@ -119,7 +119,7 @@ def doubts(folder: Path, raw: Any, result: Result) -> list[str]:
         followed = follow(folder, raw, result, digests)
     except MobileError as error:
         return [error.summary]
-    strange = [f"{store.EVENTS} has entries that no run writes"] if followed.journal.strange else []
+    strange = [f"{store.EVENTS} has entries that no run writes"] if followed.journal.unknown else []
     return [each.text for each in followed.differences if not each.doubt] + strange
 
 

@@ -47,7 +47,7 @@ def sign(folder: Path, key: Path) -> Path:
     done = _run(["sign", "-f", str(key.absolute()), "-n", NAMESPACE], data, seconds=None)
     if done.returncode or not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
         raise UsageError("not-signed", f"ssh-keygen cannot sign with {key}: {_said(done)}", "choose another --key")
-    with store.telling(path), path.open("xb") as file:
+    with store.output_errors(path), path.open("xb") as file:
         file.write(done.stdout)
     return path
 

@@ -67,10 +67,10 @@ def _write(path: Path, text: str) -> int:
     import os
     import tempfile
 
-    from mlperf_mobile.results.store import telling
+    from mlperf_mobile.results.store import output_errors
 
     data = text.encode()
-    with telling(path):
+    with output_errors(path):
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:

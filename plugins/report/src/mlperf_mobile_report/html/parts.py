@@ -232,9 +232,9 @@ def accuracy(one: Shown) -> Markup:
 def observations(one: Shown) -> Iterable[Markup]:
     """What each observer found out: its alarms, facts, graphs and tables."""
     for place, each in enumerate(one.observed):
-        remarks = each.ask(lambda part: observed.remarks(part.facts()))
-        graphs = each.ask(lambda part, key=f"{one.key}-observed{place}": graph.figures(key, part.graphs(one.folder)))  # type: ignore[misc]
-        listings = each.ask(lambda part: [_listing(listing) for listing in part.listings()])
+        remarks = each.view(lambda part: observed.remarks(part.facts()))
+        graphs = each.view(lambda part, key=f"{one.key}-observed{place}": graph.figures(key, part.graphs(one.folder)))  # type: ignore[misc]
+        listings = each.view(lambda part: [_listing(listing) for listing in part.listings()])
         alarms = [remark for remark in remarks if remark.alarm]
         parts = [
             element("p", element("strong", f"{cut(a.label, 80)}. "), cut(a.text), class_="banner bad") for a in alarms

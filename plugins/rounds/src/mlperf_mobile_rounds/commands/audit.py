@@ -55,7 +55,7 @@ def handle(args: argparse.Namespace) -> int:
     def show(plan: Plan, place: int, runs: int, left: Estimate) -> AbstractContextManager[Listen]:
         return listener(f"audit {plan.benchmark} (try {place} of {runs})", quiet=args.quiet)
 
-    for number, one in enumerate(audit.run(CampaignRunner(campaign, show, keep=False).tries()), 1):
+    for number, one in enumerate(audit.run(CampaignRunner(campaign, show, keep=False).run()), 1):
         if not args.json:
             text = one.score.text if one.score else one.result.verdict
             print(f"try {number}: {text}  {one.result.directory}")

@@ -76,14 +76,14 @@ def _doubts(result: Any) -> list[str]:
 def _app(results: list[Any], output: Path) -> Path:
     import os
 
-    from mlperf_mobile.results.store import telling, write_json
+    from mlperf_mobile.results.store import output_errors, write_json
     from mlperf_mobile_rounds.official.app_export import app_file
 
     content = app_file(results)
     path: Path = output.expanduser().absolute()
     if os.path.lexists(path):
         raise OutputError("output-exists", f"{path} is already there", "choose another --output")
-    with telling(path):
+    with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, content)
     return path

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from mlperf_mobile.errors import DataError, OutputError
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.results.model import Result
-from mlperf_mobile.results.store import RESULT, telling, write_json
+from mlperf_mobile.results.store import RESULT, output_errors, write_json
 from mlperf_mobile_rounds.official.as_result import Maker
 from mlperf_mobile_rounds.official.checker import read_trees
 from mlperf_mobile_rounds.official.checks.context import Context
@@ -53,7 +53,7 @@ def write(results: Iterable[Result], output: Path) -> list[Path]:
             raise OutputError("output-exists", f"{folder} is already there", "choose another --output")
     made: list[Path] = []
     staging = output / f".import-{os.getpid()}.partial"
-    with telling(output):
+    with output_errors(output):
         try:
             staging.mkdir(parents=True)
             for result, folder in targets:

@@ -12,7 +12,7 @@ from mlperf_mobile import loadgen
 from mlperf_mobile.errors import OutputError, UsageError
 from mlperf_mobile.names import RULE, is_file_name
 from mlperf_mobile.results.model import Result
-from mlperf_mobile.results.store import telling, write_json
+from mlperf_mobile.results.store import output_errors, write_json
 from mlperf_mobile_rounds import benchmarks
 from mlperf_mobile_rounds.official import app_export
 from mlperf_mobile_rounds.official.checks.descriptions import TO_FILL_IN
@@ -59,7 +59,7 @@ def write_submission(results: Sequence[tuple[Path, Result]], output: Path, heade
     if os.path.lexists(final):
         raise OutputError("output-exists", f"{final} is already there", "choose another --output")
     staging = final.with_name(f".{header.submitter}-{os.getpid()}.partial")
-    with telling(final):
+    with output_errors(final):
         try:
             device = staging / "results" / header.device
             device.mkdir(parents=True)

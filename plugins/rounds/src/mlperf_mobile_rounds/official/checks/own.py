@@ -126,7 +126,7 @@ def _fields(folder: Path, followed: Followed, report: Report) -> None:
         report.passed["own-fields"] += 1
     if not any(_digested(each) for each in followed.differences):
         report.passed["own-digests"] += 1
-    for line in followed.journal.strange:
+    for line in followed.journal.unknown:
         report.error("own-journal", Place(folder / store.EVENTS, line or None), "no run writes this line")
     if not followed.vouched:
         text = "it is from an earlier version, which stored no digests of plan and journal"
