@@ -25,7 +25,7 @@ from quickstart_training import (
 )
 
 Images = npt.NDArray[np.uint8]
-"""Grey images, shape [n, 28, 28], values 0 to 255, 0 is the background."""
+"""Greyscale images, shape [n, 28, 28], values 0 to 255, 0 is the background."""
 Labels = npt.NDArray[np.uint8]
 """Class numbers, shape [n], values 0 to 9."""
 Floats = npt.NDArray[np.float32]
@@ -41,7 +41,7 @@ LARGEST_SHIFT = 2
 LABEL_SMOOTHING = 0.1
 WARM_UP_EPOCHS = 1
 CALIBRATION_IMAGES = 1000
-"""Number of training images, the first ones, that set the value ranges of the int8 model."""
+"""Number of training images, the first ones, that calibrate the int8 model."""
 
 
 def network_input(images: Images) -> Floats:
@@ -79,9 +79,9 @@ def build_model() -> Any:
 
 
 def train(images: Images, labels: Labels, validation: int, arguments: argparse.Namespace) -> Any:
-    """Train a new model and return it as it is after the last epoch: no checkpoint is selected.
+    """Train a new model and return its state after the last epoch: no checkpoint is selected.
 
-    The last `validation` images are only watched, never trained on; 0 trains on all of them.
+    The last `validation` images are only evaluated, never trained on; 0 trains on all images.
     """
     count = len(images) - validation
     targets = np.eye(CLASSES, dtype=np.float32)[labels]
@@ -125,7 +125,7 @@ def convert(model: Any, calibration: Images | None) -> bytes:
 
 
 def count_correct(model: bytes, images: Images, labels: Labels) -> int:
-    """Count the images [n, 28, 28] whose highest score, the first one on a tie, is that of their label."""
+    """Count the images [n, 28, 28] whose label has the highest score, the first one on a tie."""
     interpreter = tf.lite.Interpreter(model_content=model, num_threads=1)
     interpreter.allocate_tensors()
     source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
@@ -153,12 +153,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=128, help="images per training step")
     parser.add_argument("--rate", type=float, default=0.004, help="highest learning rate")
     parser.add_argument("--decay", type=float, default=0.02, help="weight decay of AdamW")
-    parser.add_argument("--validation", type=int, default=0, help="training images to hold out and watch")
+    parser.add_argument("--validation", type=int, default=0, help="training images to hold out and evaluate")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Train, write both models and measure them; the test images are touched only by the measuring."""
+    """Train, write both models and measure them; the test images are only used to measure."""
     arguments = parse_arguments()
     repeatable(arguments)
     images, labels, test_images, test_labels = (read_idx(arguments.data / name) for name in DATA_FILES)

@@ -1,4 +1,4 @@
-"""What the tasks that train on scenes share: their command line, and the scenes to train, calibrate and test with."""
+"""Shared by the tasks that train on scenes: their command line, and the scenes to train, calibrate and test with."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from scenes import Scene, compose, stream
 WARM_UP_STEPS = 100
 TEST_SCENES = 250
 CALIBRATION_SCENES = 200
-"""The first training scenes, which set the value ranges of the int8 model."""
+"""Number of training scenes, the first ones, that calibrate the int8 model."""
 HELD_OUT = 5000
 
 
@@ -32,7 +32,7 @@ def parse_arguments(description: str | None, steps: int, rate: float) -> argpars
 
 @dataclass(frozen=True)
 class Garments:
-    """The images that scenes are composed of: those to train with, and others to test with."""
+    """The images that scenes are composed of, for training and for testing."""
 
     images: Bytes
     labels: Bytes
@@ -41,7 +41,7 @@ class Garments:
 
     @classmethod
     def read(cls, arguments: argparse.Namespace) -> "Garments":
-        """Fashion-MNIST; with ``--validation`` a part of its training images is to test with."""
+        """Read Fashion-MNIST; with ``--validation``, held-out training images are the test images."""
         images, labels, test_images, test_labels = (read_idx(arguments.data / name) for name in DATA_FILES)
         if not arguments.validation:
             return cls(images, labels, test_images, test_labels)
@@ -60,7 +60,7 @@ class Garments:
     def batches(
         self, arguments: argparse.Namespace, targets: Callable[[list[Scene]], tuple[Any, ...]]
     ) -> Iterator[tuple[Any, ...]]:
-        """Batches without end: the network's input, and what ``targets`` makes of the same scenes."""
+        """An endless stream of batches: the network's input, and the ``targets`` of the same scenes."""
         scenes = stream(self.images, self.labels, arguments.seed)
         while True:
             batch = [next(scenes) for _ in range(arguments.batch)]
@@ -68,7 +68,7 @@ class Garments:
 
 
 def samples(scenes: list[Scene] | None) -> list[list[Any]] | None:
-    """Scenes as the inputs that calibrate a model; None for None."""
+    """Calibration inputs from scenes; None for None."""
     return None if scenes is None else [[preprocess(scene.pixels)[np.newaxis]] for scene in scenes]
 
 

@@ -1,4 +1,4 @@
-"""Compose the quickstart's scenes: garments of Fashion-MNIST, coloured, scaled and strewn over textured backgrounds."""
+"""Compose the quickstart's scenes: garments of Fashion-MNIST, coloured and scaled, on textured backgrounds."""
 
 import io
 import json
@@ -19,17 +19,17 @@ SIDE = 128
 GARMENT = 28
 """Height and width of an image of Fashion-MNIST."""
 MOST = 5
-"""Garments in one scene."""
+"""Most garments in one scene."""
 SCALES = (1.0, 2.0)
-"""How much garments are enlarged."""
+"""Smallest and largest enlargement of a garment."""
 OPAQUE = 48
-"""Grey value from which a garment hides what is behind it."""
+"""Grey value from which a garment is opaque."""
 MOST_HIDDEN = 0.4
-"""Share of a garment's box that other boxes may cover."""
+"""Largest fraction of the smaller of two boxes that they may share."""
 ATTEMPTS = 8
 """Places tried for a garment before it is left out."""
 QUALITY = 90
-"""Of the JPEG files."""
+"""Quality of the JPEG files."""
 CLASSES = (
     "t-shirt/top",
     "trouser",
@@ -51,13 +51,13 @@ class Scene:
     pixels: Bytes
     """[SIDE, SIDE, 3]."""
     boxes: npt.NDArray[np.int64]
-    """[garments, 4] pixels: top, left, bottom, right; bottom and right are past the end. Hidden parts count."""
+    """[garments, 4] pixels: top, left, bottom, right; bottom and right are exclusive. Hidden parts are included."""
     labels: npt.NDArray[np.int64]
     """[garments], 0 to 9."""
     areas: npt.NDArray[np.int64]
     """[garments] pixels that the garment covers."""
     mask: Bytes
-    """[SIDE, SIDE] label plus one of the garment that is seen there; 0 for the background."""
+    """[SIDE, SIDE] label plus one of the visible garment; 0 for the background."""
 
 
 def enlarging(size: int, new_size: int) -> Floats:
@@ -137,7 +137,7 @@ def compose(images: Bytes, labels: Bytes, random: np.random.Generator) -> Scene:
 
 
 def hidden(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> float:
-    """The share of the smaller box that both boxes cover."""
+    """The fraction of the smaller box that both boxes cover."""
     height = min(one[2], other[2]) - max(one[0], other[0])
     width = min(one[3], other[3]) - max(one[1], other[1])
     if height <= 0 or width <= 0:
@@ -147,7 +147,7 @@ def hidden(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> 
 
 
 def stream(images: Bytes, labels: Bytes, seed: int) -> Iterator[Scene]:
-    """Scenes without end."""
+    """An endless stream of scenes."""
     random = np.random.default_rng(seed)
     while True:
         yield compose(images, labels, random)
@@ -161,7 +161,7 @@ def jpeg(pixels: Bytes) -> bytes:
 
 
 def write_folder(folder: Path, scenes: list[Scene]) -> list[Bytes]:
-    """Write the scenes as JPEG files with their instances JSON; the pixels as they are read again."""
+    """Write the scenes as JPEG files with their instances JSON, and return the decoded pixels."""
     folder.mkdir(parents=True, exist_ok=True)
     listed: dict[str, list[dict[str, Any]]] = {
         "images": [],
@@ -175,7 +175,7 @@ def write_folder(folder: Path, scenes: list[Scene]) -> list[Bytes]:
         read.append(np.asarray(Image.open(folder / name)))
         listed["images"].append({"id": number, "file_name": name, "width": SIDE, "height": SIDE})
         for (top, left, bottom, right), label, area in zip(scene.boxes, scene.labels, scene.areas, strict=True):
-            told = {
+            annotation = {
                 "id": len(listed["annotations"]) + 1,
                 "image_id": number,
                 "category_id": int(label) + 1,
@@ -183,7 +183,7 @@ def write_folder(folder: Path, scenes: list[Scene]) -> list[Bytes]:
                 "area": int(area),
                 "iscrowd": 0,
             }
-            listed["annotations"].append(told)
+            listed["annotations"].append(annotation)
     lines = [
         f' "{key}": [\n' + ",\n".join("  " + json.dumps(one) for one in many) + "\n ]" for key, many in listed.items()
     ]

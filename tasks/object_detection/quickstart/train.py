@@ -43,19 +43,19 @@ CHECKED = TaskOptions.model_validate(OPTIONS)
 ANCHORS = ssd_anchors(SIDE, SIDE, CHECKED)
 CORNERS = np.concatenate((ANCHORS[:, :2] - ANCHORS[:, 2:] / 2, ANCHORS[:, :2] + ANCHORS[:, 2:] / 2), axis=1)
 SHAPES = len(CHECKED.anchor_aspect_ratios) + 1
-"""Anchors in one place of a feature map."""
+"""Anchors at one place of a feature map."""
 COLUMNS = 1 + len(CLASSES)
-"""Scores of an anchor: the background's, which is not trained, and the classes'."""
+"""Scores per anchor: the background's, which is not trained, and the classes'."""
 
 STEM_CHANNELS = 16
 BLOCKS = ((32, 2), (32, 1), (96, 2), (96, 1), (96, 1), (160, 2), (160, 1), (160, 1))
 """Output channels and stride of every depthwise-separable block, in order."""
 FINE, COARSE = 4, 7
-"""The blocks that give the feature maps."""
+"""The blocks whose outputs are the feature maps."""
 NECK_CHANNELS = 96
 
 MATCH, IGNORE = 0.5, 0.4
-"""Anchors that overlap a box by more are trained to find it; those between the two are not trained."""
+"""Anchors that overlap a box by more than the first are trained to detect it; those between the two are not trained."""
 FOCUS, BALANCE = 2.0, 0.25
 """Gamma and alpha of the focal loss (Lin et al., arXiv:1708.02002)."""
 BOX_WEIGHT = 1.0
@@ -96,7 +96,7 @@ def build_model() -> Any:
 
 
 def targets(scene: Scene) -> tuple[Floats, npt.NDArray[np.int32]]:
-    """What the network should say of a scene: encodings [anchors, 4]; classes from 1, 0 for none, -1 for untrained."""
+    """The network's targets for a scene: encodings [anchors, 4]; classes from 1, 0 for none, -1 for untrained."""
     encodings = np.zeros((len(ANCHORS), 4), np.float32)
     classes = np.zeros(len(ANCHORS), np.int32)
     if not len(scene.boxes):
@@ -120,8 +120,8 @@ def targets(scene: Scene) -> tuple[Floats, npt.NDArray[np.int32]]:
     return encodings, classes
 
 
-def loss(encodings: Any, logits: Any, wanted: Any, classes: Any) -> Any:
-    """Focal loss of the classes and Huber loss of the boxes, by the number of anchors that find something."""
+def loss(encodings: Any, logits: Any, expected: Any, classes: Any) -> Any:
+    """Focal loss of the classes and Huber loss of the boxes, divided by the number of anchors with an object."""
     found = tf.cast(classes > 0, tf.float32)
     trained = tf.cast(classes >= 0, tf.float32)[..., None]
     truth = tf.one_hot(classes - 1, COLUMNS - 1)
@@ -131,24 +131,24 @@ def loss(encodings: Any, logits: Any, wanted: Any, classes: Any) -> Any:
     wrong = truth * (1 - chance) + (1 - truth) * chance
     weight = truth * BALANCE + (1 - truth) * (1 - BALANCE)
     focal = tf.reduce_sum(trained * weight * wrong**FOCUS * entropy)
-    distance = tf.abs(encodings - wanted)
+    distance = tf.abs(encodings - expected)
     huber = tf.where(distance < 1, distance**2 / 2, distance - 0.5)
     boxes = tf.reduce_sum(found[..., None] * huber)
     return (focal + BOX_WEIGHT * boxes / 4) / tf.maximum(tf.reduce_sum(found), 1.0)
 
 
 def train(garments: Garments, arguments: argparse.Namespace) -> Any:
-    """Train a new model and return it as it is after the last step: no checkpoint is selected."""
+    """Train a new model and return its state after the last step: no checkpoint is selected."""
     model = build_model()
     rate = cosine(arguments.rate, arguments.rate / 100, arguments.steps, WARM_UP_STEPS)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=arguments.decay, clipnorm=5.0)
 
-    def trained(pixels: Any, wanted: Any, classes: Any) -> Any:
-        return loss(*model(pixels, training=True), wanted, classes)
+    def trained(pixels: Any, expected: Any, classes: Any) -> Any:
+        return loss(*model(pixels, training=True), expected, classes)
 
     def of_scenes(batch: list[Scene]) -> tuple[Any, ...]:
-        wanted, classes = zip(*map(targets, batch), strict=True)
-        return np.stack(wanted), np.stack(classes)
+        expected, classes = zip(*map(targets, batch), strict=True)
+        return np.stack(expected), np.stack(classes)
 
     descend(model, optimizer, trained, garments.batches(arguments, of_scenes), arguments.steps)
     return model
@@ -198,7 +198,7 @@ def report(file: Path, folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write the test scenes, train, write both models and measure them; test images are only measured with."""
+    """Write the test scenes, train, write both models and measure them; test images are only used to measure."""
     arguments = parse_arguments(__doc__, steps=5000, rate=0.003)
     repeatable(arguments)
     garments, folder = Garments.read(arguments), arguments.output / "scenes"

@@ -1,8 +1,8 @@
 """Made-up passages with questions about them, in the format of SQuAD v1.1, and the vocabulary that covers them.
 
 Every name, place and value is composed of parts. A composed text belongs to the test set if its CRC-32 is divisible by
-five, and to the training set otherwise, so that no answer and no name of the test set is ever trained on, while all
-their parts are.
+five, and to the training set otherwise, so that training contains no answer and no name of the test set, but all of
+their parts.
 """
 
 import json
@@ -73,14 +73,14 @@ def trained_on(text: str) -> bool:
 
 
 class Composer:
-    """Composes texts that the pool allows, never the same one twice in a row of :meth:`fresh`."""
+    """Composes texts that the pool allows, without repetition until :meth:`fresh`."""
 
     def __init__(self, rng: random.Random, pool: Pool) -> None:
         self.rng, self._pool = rng, pool
         self._used: set[str] = set()
 
     def fresh(self) -> None:
-        """Forget what was used: a new passage begins."""
+        """Forget the used texts: a new passage begins."""
         self._used.clear()
 
     def _one(self, compose: Callable[[], str]) -> str:
@@ -101,7 +101,7 @@ class Composer:
         return self._one(lambda: f"{self.word()} {family or self.word()}")
 
     def town(self) -> str:
-        return self._one(lambda: (self._pick(HEADS) + self._pick(ENDINGS)).capitalize())  # noqa: PLW0108  anew
+        return self._one(lambda: (self._pick(HEADS) + self._pick(ENDINGS)).capitalize())  # noqa: PLW0108  a new call each
 
     def river(self) -> str:
         return self._one(self.word)
@@ -142,7 +142,7 @@ class Composer:
 
 @dataclass(frozen=True)
 class Attribute:
-    """One thing to be told and asked: ``{s}`` is whom or what it is about, ``{v}`` the answer, ``{x}`` a detail."""
+    """A fact with its wordings and questions: ``{s}`` is the subject, ``{v}`` the answer, ``{x}`` a detail."""
 
     value: str
     says: tuple[str, ...]
@@ -252,7 +252,7 @@ KINDS = {"name": PERSON, "thing": THING, "town": TOWN}
 
 @dataclass(frozen=True)
 class Question:
-    """A question, its answer, and where the answer begins in the passage."""
+    """A question, its answer, and the answer's start in the passage."""
 
     text: str
     answer: str
@@ -260,23 +260,23 @@ class Question:
 
 
 def passage(composer: Composer, facts: int) -> tuple[str, list[Question]]:
-    """A passage of so many facts, about two or more subjects, and a question about each fact."""
+    """A passage of ``facts`` facts about two or more subjects, and a question about each fact."""
     rng = composer.rng
     composer.fresh()
-    told: list[tuple[str, Attribute]] = []
+    chosen: list[tuple[str, Attribute]] = []
     family = ""
-    while len(told) < facts:
+    while len(chosen) < facts:
         kind = rng.choice(("name", "name", "thing", "town"))
         same = kind == "name" and family and rng.random() < 0.25
         subject = composer.name(family) if same else getattr(composer, kind)()
         if kind == "name":
             family = subject.split()[1]
-        several = rng.sample(KINDS[kind], min(facts - len(told), rng.randint(2, 4)))
-        told += [(subject, attribute) for attribute in several]
+        several = rng.sample(KINDS[kind], min(facts - len(chosen), rng.randint(2, 4)))
+        chosen += [(subject, attribute) for attribute in several]
     if rng.random() < 0.3:
-        rng.shuffle(told)
+        rng.shuffle(chosen)
     text, questions = "", []
-    for subject, attribute in told:
+    for subject, attribute in chosen:
         value, detail = getattr(composer, attribute.value)(), composer.animal() if attribute.detail else ""
         say = rng.choice(attribute.says).replace("{s}", subject).replace("{x}", detail)
         ask = rng.choice(attribute.asks).replace("{s}", subject).replace("{x}", detail)
@@ -287,13 +287,13 @@ def passage(composer: Composer, facts: int) -> tuple[str, list[Question]]:
 
 
 def squad(seed: int, passages: int, questions: int, pool: Pool) -> dict[str, Any]:
-    """A SQuAD v1.1 document: so many passages of 3 to 24 facts, so many questions about each."""
+    """A SQuAD v1.1 document of ``passages`` passages, 3 to 24 facts each, with ``questions`` questions about each."""
     composer = Composer(random.Random(seed), pool)  # noqa: S311  passages, not secrets
     data = []
     for number in range(passages):
         facts = composer.rng.randint(14, 24) if number % 5 == 0 else composer.rng.randint(3, 9)
-        text, asked = passage(composer, facts)
-        chosen = composer.rng.sample(asked, min(questions, len(asked)))
+        text, possible = passage(composer, facts)
+        chosen = composer.rng.sample(possible, min(questions, len(possible)))
         qas = [
             {
                 "id": f"{number:03}-{place}",
@@ -307,7 +307,7 @@ def squad(seed: int, passages: int, questions: int, pool: Pool) -> dict[str, Any
 
 
 def vocabulary() -> list[str]:
-    """The special tokens, every character, every number of two digits, the templates' words, the names' parts."""
+    """The special tokens, all characters, all two-digit numbers, the templates' words, the names' parts."""
     known: set[str] = {*MONTHS, "dollars", "people", "pounds"}
     for attribute in PERSON + THING + TOWN:
         for template in attribute.says + attribute.asks:
@@ -324,12 +324,12 @@ def vocabulary() -> list[str]:
 
 
 def training_passages(seed: int) -> Iterator[tuple[str, list[Question]]]:
-    """Passages of the training set without end."""
+    """An endless stream of training passages."""
     composer = Composer(random.Random(seed), trained_on)  # noqa: S311  passages, not secrets
     while True:
         yield passage(composer, composer.rng.randint(3, 11))
 
 
 def dump(document: dict[str, Any]) -> str:
-    """The document as text, the same on every machine."""
+    """The document as text, identical on every machine."""
     return json.dumps(document, indent=1, ensure_ascii=True) + "\n"

@@ -19,23 +19,23 @@ from mlperf_mobile_task_question_answering.task import QuestionAnswering
 from mlperf_mobile_task_question_answering.vocabulary import Vocabulary
 
 Arrays = tuple[npt.NDArray[np.int32], ...]
-"""ids, mask, segments [n, L]; first and last token of the answer [n], 0 where the window does not show it."""
+"""ids, mask, segments [n, L]; first and last token of the answer [n], 0 if it is outside the window."""
 
 LENGTH = WINDOWS.max_seq_length
 EMBEDDING, WIDTH, HEADS, INNER, LAYERS = 64, 128, 4, 256, 3
 HEAD = WIDTH // HEADS
 GAINS = (0.25, 0.5, 1.0, 0.5, 0.25)
-"""How much a token's embedding and those of its neighbours weigh at first."""
+"""Initial weights of a token's embedding and of its neighbours'."""
 SHARE = 0.3
-"""What each part of a layer adds, at first; it is learned, and keeps the sum steady without normalisation (as in
+"""Initial gain of each part of a layer; it is learned, and keeps the sum stable without normalisation (as in
 Bachlechner et al., "ReZero is All You Need", arXiv:2003.04887)."""
 HIDDEN = 8.0
-"""Taken off the attention to padding; small, so that attention keeps a fine scale in int8."""
+"""Subtracted from the attention to padding; small, so that attention keeps a fine scale in int8."""
 TEST_SEED, TEST_PASSAGES, QUESTIONS = 11, 100, 2
 TRAINING_QUESTIONS = 3
-"""Of each training passage, at most."""
+"""Most questions about one training passage."""
 CALIBRATION = 300
-"""Number of training windows that set the value ranges of the int8 model."""
+"""Number of training windows that calibrate the int8 model."""
 PACKAGES = ("tensorflow-cpu", "numpy", "tokenizers")
 
 
@@ -43,22 +43,22 @@ PACKAGES = ("tensorflow-cpu", "numpy", "tokenizers")
 
 
 def training_windows(vocabulary: Vocabulary, count: int, seed: int) -> Arrays:
-    """So many windows of the training set; of a passage that is too long, a piece that is cut out at random."""
+    """``count`` windows of the training set; from a passage that is too long, a random part."""
     random = np.random.default_rng(seed)
-    passages, asked = [], []
+    passages, selected = [], []
     for text, questions in generate.training_passages(seed):
         chosen = random.permutation(len(questions))[:TRAINING_QUESTIONS]
-        asked += [(len(passages), questions[number]) for number in chosen]
+        selected += [(len(passages), questions[number]) for number in chosen]
         passages.append(text)
-        if len(asked) >= count:
+        if len(selected) >= count:
             break
-    asked = asked[:count]
+    selected = selected[:count]
     pieces = vocabulary.passages([text.split(" ") for text in passages])
-    queries = vocabulary.texts([question.text for _, question in asked])
-    answers = vocabulary.texts([question.answer for _, question in asked])
+    queries = vocabulary.texts([question.text for _, question in selected])
+    answers = vocabulary.texts([question.answer for _, question in selected])
     ids, mask, segments = np.zeros((3, count, LENGTH), np.int32)
     starts, ends = np.zeros((2, count), np.int32)
-    for row, ((passage, question), query, answer) in enumerate(zip(asked, queries, answers, strict=True)):
+    for row, ((passage, question), query, answer) in enumerate(zip(selected, queries, answers, strict=True)):
         word = passages[passage].count(" ", 0, question.start)
         place = int(np.searchsorted(pieces[passage].words, word))
         first, room = len(query) + 2, LENGTH - len(query) - 3
@@ -73,7 +73,7 @@ def training_windows(vocabulary: Vocabulary, count: int, seed: int) -> Arrays:
 
 
 def batches(data: Arrays, size: int, random: np.random.Generator) -> list[Arrays]:
-    """Batches of windows of much the same length, cut to it, in random order."""
+    """Batches of windows of similar length, cut to the longest, in random order."""
     lengths = data[1].sum(axis=1)
     found = []
     for begin in range(0, len(lengths), 16 * size):
@@ -92,10 +92,10 @@ def batches(data: Arrays, size: int, random: np.random.Generator) -> list[Arrays
 
 
 class Network(tf.Module):  # type: ignore[misc]
-    """MobileBERT's pattern, small: embeddings of neighbouring tokens put together, layers without normalisation.
+    """MobileBERT's pattern, small: concatenated embeddings of neighbouring tokens, layers without normalisation.
 
-    Queries and keys begin as the same orthogonal projections, so that equal tokens attend to each other from the first
-    step on (as in Trockman and Kolter, "Mimetic Initialization of Self-Attention Layers", arXiv:2305.09828).
+    Queries and keys start as the same orthogonal projections, so that equal tokens attend to each other from the first
+    step (as in Trockman and Kolter, "Mimetic Initialization of Self-Attention Layers", arXiv:2305.09828).
     """
 
     def __init__(self, tokens: int, random: np.random.Generator) -> None:
@@ -135,7 +135,7 @@ class Network(tf.Module):  # type: ignore[misc]
         self.scores_bias = variable(np.zeros(2))
 
     def __call__(self, ids: Any, mask: Any, segments: Any) -> Any:
-        """Token numbers, mask and segments, int32 [n, l], to scores of the answer's start and end, [n, l, 2]."""
+        """Token ids, mask and segments, int32 [n, l], to scores of the answer's start and end, [n, l, 2]."""
         count, length = ids.shape
         words = tf.gather(self.tokens, ids)
         reach = len(GAINS) // 2
@@ -161,7 +161,7 @@ class Network(tf.Module):  # type: ignore[misc]
 
 
 def train(data: Arrays, tokens: int, arguments: argparse.Namespace) -> Network:
-    """Train a new network and return it as it is after the last batch: nothing is selected."""
+    """Train a new network and return its state after the last batch: no checkpoint is selected."""
     random = np.random.default_rng(arguments.seed)
     network = Network(tokens, random)
     variables = network.trainable_variables
@@ -169,8 +169,8 @@ def train(data: Arrays, tokens: int, arguments: argparse.Namespace) -> Network:
 
     @tf.function  # type: ignore[untyped-decorator]
     def step(number: Any, rate: Any, ids: Any, mask: Any, segments: Any, starts: Any, ends: Any) -> Any:
-        """One step of Adam, the gradient's norm cut to one."""
-        # An answer is in the passage, or the first token stands for none.
+        """One step of Adam, with the gradient's norm clipped to one."""
+        # An answer is in the passage; the first token means no answer.
         outside = 1 - tf.concat([tf.ones_like(mask[:, :1]), segments[:, 1:]], 1)
         with tf.GradientTape() as tape:
             scores = network(ids, mask, segments) - 1e4 * tf.cast(outside, tf.float32)[:, :, None]
@@ -245,14 +245,14 @@ def _spec(detail: dict[str, Any]) -> TensorSpec:
 def parse_arguments() -> argparse.Namespace:
     """Read the command line; the defaults make the published models."""
     parser = training_parser(__doc__)
-    parser.add_argument("--windows", type=int, default=150_000, help="training windows, each of which is seen once")
+    parser.add_argument("--windows", type=int, default=150_000, help="training windows, each used once")
     parser.add_argument("--batch", type=int, default=64, help="windows per training step")
     parser.add_argument("--rate", type=float, default=0.002, help="highest learning rate")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Write the data, train, write both models and measure them; the test set is touched only by the measuring."""
+    """Write the data, train, write both models and measure them; the test set is only used to measure."""
     arguments = parse_arguments()
     tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
     repeatable(arguments)

@@ -1,4 +1,4 @@
-"""Make the quickstart's scenes, and train, convert and measure its segmenter: a small encoder and decoder.
+"""Make the quickstart's scenes, and train, convert and measure its segmenter: a small encoder-decoder.
 
 The scenes are those of object_detection's quickstart: run with its folder on PYTHONPATH, as README.md shows.
 """
@@ -35,7 +35,7 @@ FINE, MIDDLE, COARSE = (48, 48), (96, 96, 96), (160, 160)
 DECODER = (96, 64)
 """Channels after an eighth and after a quarter."""
 BACKGROUND_WEIGHT = 0.2
-"""Of a background pixel in training: what is found there is not held against a model by the benchmark's mIoU."""
+"""Weight of a background pixel in training: the benchmark's mIoU ignores false positives there."""
 TEST_SEED = 20_000
 PACKAGES = ("tensorflow-cpu", "keras", "numpy", "pillow")
 
@@ -74,7 +74,7 @@ def full_size(logits: Any) -> Any:
 
 
 def train(garments: Garments, arguments: argparse.Namespace) -> Any:
-    """Train a new model and return it as it is after the last step: no checkpoint is selected."""
+    """Train a new model and return its state after the last step: no checkpoint is selected."""
     model = build_model()
     rate = cosine(arguments.rate, arguments.rate / 100, arguments.steps, WARM_UP_STEPS)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=arguments.decay, clipnorm=5.0)
@@ -97,8 +97,8 @@ def convert(model: Any, calibration: list[Scene] | None) -> bytes:
 
     Args:
         model: a trained model of `build_model`.
-        calibration: training scenes for a full integer model with int8 in and int32 labels [1, 128, 128] out, as the
-            official models have; None for a float32 model with logits [1, 128, 128, 11] out.
+        calibration: training scenes for a full integer model with int8 in and int32 labels [1, 128, 128] out, as in
+            the official models; None for a float32 model with logits [1, 128, 128, 11] out.
     """
 
     def answer(images: Any) -> Any:
@@ -119,9 +119,9 @@ def write_scenes(folder: Path, scenes: list[Scene]) -> None:
 
 
 def intersections_and_unions(model: bytes, folder: Path) -> tuple[list[int], list[int]]:
-    """Run a model over the written scenes; pixels of each class in both maps, and in either, background apart.
+    """Run a model over the written scenes; count each class's pixels in both maps, and in either, without background.
 
-    As the reference app counts: where the truth is background, nothing is held against the model.
+    As in the reference app, pixels whose truth is background are ignored.
     """
     interpreter = tf.lite.Interpreter(model_content=model, num_threads=1)
     interpreter.allocate_tensors()
@@ -155,7 +155,7 @@ def report(file: Path, folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write the test scenes, train, write both models and measure them; test images are only measured with."""
+    """Write the test scenes, train, write both models and measure them; test images are only used to measure."""
     arguments = parse_arguments(__doc__, steps=3000, rate=0.004)
     repeatable(arguments)
     garments, folder = Garments.read(arguments), arguments.output / "scenes"

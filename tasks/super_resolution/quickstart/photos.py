@@ -1,4 +1,4 @@
-"""The photographs of scikit-image that the quickstart is made of: test pairs, and material for training."""
+"""The quickstart's data from scikit-image's photographs: test pairs, and training patches."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ TEST = {
     "hubble_deep_field.jpg": 6,
     "rocket.jpg": 2,
 }
-"""Files, and how many squares are cut out of each."""
+"""Files, and the number of squares cropped from each."""
 
 TRAINING = {
     "coffee.png": ((1.0, 0.75, 0.5), 6.0),
@@ -36,11 +36,11 @@ TRAINING = {
     "clock_motion.png": ((1.0, 0.5), 0.5),
     "horse.png": ((1.0, 0.5), 0.5),
 }
-"""Other files: the sizes that each is scaled to, as shares of its own, and how often it is drawn relative to others."""
+"""Other files: the relative sizes that each is scaled to, and the relative frequency with which it is drawn."""
 
 
 def read(name: str) -> Image.Image:
-    """One photograph, its transparent parts white, in its own mode: RGB, or L for grey."""
+    """One photograph, with white for transparent parts, as RGB, or as L if greyscale."""
     image = Image.open(FOLDER / name)
     if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
@@ -48,7 +48,7 @@ def read(name: str) -> Image.Image:
 
 
 def smaller(image: Image.Image, scale: float) -> Image.Image:
-    """An image scaled down by Pillow's bicubic filter, which is antialiased, to whole even numbers of pixels."""
+    """An image scaled down by Pillow's antialiased bicubic filter to even numbers of pixels."""
     size = (int(image.width * scale / SCALE) * SCALE, int(image.height * scale / SCALE) * SCALE)
     return image.crop((0, 0, *size)) if scale == 1 else image.resize(size, Image.Resampling.BICUBIC)
 
@@ -59,7 +59,7 @@ def halved(image: Image.Image) -> Image.Image:
 
 
 def squares(name: str, count: int) -> Iterator[Image.Image]:
-    """The first squares of the grid that fits into the middle of a photograph, row by row."""
+    """The first squares of a grid centred in a photograph, row by row."""
     image = read(name)
     columns, rows = image.width // SIDE, image.height // SIDE
     left, top = (image.width - SIDE * columns) // 2, (image.height - SIDE * rows) // 2
@@ -70,7 +70,7 @@ def squares(name: str, count: int) -> Iterator[Image.Image]:
 
 
 def write_pairs(folder: Path) -> None:
-    """Write the test pairs as PNG files, grey ones as grey images: ``lr/NAME_N.png`` and ``hr/NAME_N.png``."""
+    """Write the test pairs as PNG files, greyscale where the photograph is: ``lr/NAME_N.png`` and ``hr/NAME_N.png``."""
     for part in ("lr", "hr"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     for name, count in TEST.items():
@@ -81,7 +81,7 @@ def write_pairs(folder: Path) -> None:
 
 
 def read_pairs(folder: Path) -> tuple[list[str], Pixels, Pixels]:
-    """The names of the written pairs in byte order, the low-resolution and the high-resolution images."""
+    """The names of the written pairs in byte order, their low-resolution and their high-resolution images."""
     names = sorted(path.name for path in (folder / "lr").iterdir())
     low, high = (
         np.stack([np.asarray(Image.open(folder / part / name).convert("RGB")) for name in names])
@@ -91,10 +91,10 @@ def read_pairs(folder: Path) -> tuple[list[str], Pixels, Pixels]:
 
 
 class Patches:
-    """Random training patches: turned, mirrored, colours exchanged, and inverted.
+    """Random training patches: rotated, mirrored, inverted, and with permuted colours.
 
     Args:
-        random: Where chance comes from.
+        random: The source of randomness.
         side: Height and width of the low-resolution patches.
     """
 
@@ -110,12 +110,12 @@ class Patches:
         self._shares = np.array(weights) / sum(weights)
 
     def batch(self, count: int) -> tuple[Pixels, Pixels]:
-        """So many patches of low and of high resolution, [count, side, side, 3] and [count, 2 side, 2 side, 3]."""
+        """``count`` patches in low and high resolution, [count, side, side, 3] and [count, 2 side, 2 side, 3]."""
         drawn = [self._patch() for _ in range(count)]
         return np.stack([low for low, _ in drawn]), np.stack([high for _, high in drawn])
 
     def calibration(self, count: int, side: int) -> Iterator[Pixels]:
-        """So many low-resolution patches of another side, neither turned nor coloured; the first is black and white."""
+        """``count`` low-resolution patches of another side, not augmented; the first is black and white."""
         ends = np.zeros((side, side, 3), np.uint8)
         ends[: side // 2] = 255
         yield ends
@@ -143,11 +143,11 @@ class Patches:
 
 
 def png_bytes(folder: Path) -> int:
-    """The size of all pairs' files."""
+    """The total size of the pairs' files in bytes."""
     return sum(path.stat().st_size for part in ("lr", "hr") for path in (folder / part).iterdir())
 
 
 def bicubic(low: Pixels) -> Pixels:
-    """Images scaled up by Pillow's bicubic filter: what a model has to beat."""
+    """Images enlarged by Pillow's bicubic filter, as a baseline."""
     size = (low.shape[2] * SCALE, low.shape[1] * SCALE)
     return np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)) for image in low])

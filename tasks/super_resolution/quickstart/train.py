@@ -35,7 +35,7 @@ PACKAGES = ("tensorflow-cpu", "keras", "numpy", "pillow", "scikit-image")
 
 
 def build_model() -> Any:
-    """EDSR up to its last convolution: RGB [n, h, w, 3] to four pixels a place, [n, h, w, 12].
+    """EDSR up to its last convolution: RGB [n, h, w, 3] to four pixels per place, [n, h, w, 12].
 
     Its result is what :func:`upscaled` adds to the four copies of each input pixel, so that the network and its
     quantised activations need not carry the image itself.
@@ -56,14 +56,14 @@ def build_model() -> Any:
 
 
 def upscaled(model: Any, low: Any, training: bool = False) -> Any:
-    """Images [n, h, w, 3] twice as high and wide; a convolution of 1x1 makes the copies of their pixels."""
+    """Images [n, h, w, 3] enlarged twofold; a 1x1 convolution copies their pixels."""
     copy = np.tile(np.eye(3, dtype=np.float32), photos.SCALE**2)[np.newaxis, np.newaxis]
     copies = tf.nn.conv2d(low, copy, 1, "SAME")
     return tf.nn.depth_to_space(copies + model(low, training=training), photos.SCALE)
 
 
 def train(patches: photos.Patches, arguments: argparse.Namespace) -> Any:
-    """Train a new model and return it as it is after the last step: no checkpoint is selected."""
+    """Train a new model and return its state after the last step: no checkpoint is selected."""
     model = build_model()
     rate = cosine(arguments.rate, arguments.rate / 20, arguments.steps, WARM_UP_STEPS)
 
@@ -80,7 +80,7 @@ def train(patches: photos.Patches, arguments: argparse.Namespace) -> Any:
 
 
 def in_greys(model: Any) -> Any:
-    """The same network for values between 0 and 255 in and out: the factor goes into the first and last weights."""
+    """The same network for values of 0 to 255 in and out: the factor is folded into the first and last weights."""
     scaled = build_model()
     weights = [weight.copy() for weight in model.get_weights()]
     weights[0] /= 255
@@ -109,7 +109,7 @@ def convert(model: Any, calibration: Iterable[photos.Pixels] | None) -> bytes:
 
 
 def with_grey_outputs(model: bytes) -> bytes:
-    """Give the image that leaves the network scale 1 and zero point -128: its bytes are then grey values less 128.
+    """Give the image that leaves the network scale 1 and zero point -128: its bytes are then grey values minus 128.
 
     Three tensors get them: the copies of the input's pixels, the sum, and the shuffled sum. The kernels read the scale
     of their results from the file, so nothing else changes; what lies outside of 0 to 255 saturates.
@@ -139,7 +139,7 @@ def with_grey_outputs(model: bytes) -> bytes:
 
 
 def upscale(model: bytes, low: photos.Pixels) -> photos.Pixels:
-    """Images [n, 128, 128, 3] through a TFLite file; float values are clipped and cut off."""
+    """Images [n, 128, 128, 3] through a TFLite file; float values are clipped and truncated."""
     interpreter = tf.lite.Interpreter(model_content=model, num_threads=1)
     interpreter.allocate_tensors()
     source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
@@ -180,7 +180,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Write the pairs, train, write both models and measure them; the pairs are touched only by the measuring."""
+    """Write the pairs, train, write both models and measure them; the pairs are only used to measure."""
     arguments = parse_arguments()
     tf.config.threading.set_inter_op_parallelism_threads(1)
     repeatable(arguments)
