@@ -1,4 +1,4 @@
-"""Writes the generated part of the documents, the table of settings; with ``--check``, says whether it is current."""
+"""Writes the table of settings into the documentation; with ``--check``, checks that it is current."""
 
 from __future__ import annotations
 
@@ -41,11 +41,9 @@ def _shown(default: Any) -> str:
 
 
 def main() -> int:
-    """Update the documents, or check them."""
+    """Update the document, or check it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="change nothing; exit with 1 when something is out of date"
-    )
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if the table is out of date")
     args = parser.parse_args()
     text = RUNNING.read_text()
     before, mark, rest = text.partition(MARK)

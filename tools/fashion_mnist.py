@@ -1,4 +1,4 @@
-"""Fashion-MNIST's four files, which the quickstarts' training scripts read; numpy is all that this needs."""
+"""Reads Fashion-MNIST's four files for the quickstarts' training scripts; needs numpy only."""
 
 import gzip
 from pathlib import Path
@@ -32,5 +32,5 @@ def read_idx(path: Path) -> Bytes:
     shape = np.frombuffer(raw, ">u4", count=rank, offset=4).astype(np.int64)
     values = np.frombuffer(raw, np.uint8, offset=4 + 4 * rank)
     if values.size != shape.prod():
-        raise ValueError(f"{path}: holds {values.size} bytes, its header promises {shape.prod()}")
+        raise ValueError(f"{path}: has {values.size} bytes, but its header says {shape.prod()}")
     return values.reshape(shape)

@@ -1,4 +1,4 @@
-"""Installs the workspace's wheels into a clean environment of each Python that is supported and here, and runs them."""
+"""Tries the workspace's wheels in a clean environment of each supported Python that is installed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ CLASSIFIER = "Programming Language :: Python :: 3."
 
 
 def supported() -> list[str]:
-    """The versions that the core's classifiers name, such as ``"3.12"``."""
+    """The versions in the core's classifiers, such as ``"3.12"``."""
     project = tomllib.loads((ROOT / "core/pyproject.toml").read_text())["project"]
     found = [text.removeprefix(CLASSIFIER) for text in project["classifiers"] if text.startswith(CLASSIFIER)]
     return [f"3.{minor}" for minor in found]
 
 
 def interpreter(version: str) -> Path | None:
-    """A Python of ``version``, from PATH or from pyenv; None if there is none that starts."""
+    """A Python of ``version``, from PATH or pyenv; None if none starts."""
     on_path = shutil.which(f"python{version}")
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     found = sorted(pyenv.glob(f"{version}.*/bin/python"))
@@ -45,7 +45,7 @@ def wheels(folder: Path) -> None:
 
 
 def try_out(python: Path, built: Path, folder: Path) -> Iterator[str]:
-    """Install everything, and measure the accuracy of the quickstart; yields what was measured, task by task."""
+    """Install everything and measure the quickstart's accuracy; yields each task's value."""
     subprocess.run([python, "-m", "venv", folder], check=True)
     clean = str(folder / "bin/python")
     subprocess.run([clean, *PIP, "--require-hashes", "-r", str(ROOT / "requirements/run.txt")], check=True)
@@ -58,7 +58,7 @@ def try_out(python: Path, built: Path, folder: Path) -> Iterator[str]:
 
 
 def main() -> int:
-    """Try each interpreter; one that is not here is left out."""
+    """Try each interpreter that is installed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("versions", nargs="*", default=supported(), help="versions to try (default: all supported)")
     args = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Draws a stored result as the terminal shows it, into an SVG for the documents."""
+"""Draws a stored result, as shown on the terminal, as an SVG for the documentation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlperf_mobile.results.store import read
 from mlperf_mobile.terminal.card import result_panel
 
 FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-"""Rich's picture of a terminal, without the fonts that it would load from elsewhere."""
+"""Rich's SVG of a terminal, without the fonts that it would download."""
 
 
 def main() -> int:

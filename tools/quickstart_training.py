@@ -1,4 +1,4 @@
-"""What the scripts that train the quickstarts' models share: set-up, training steps, conversion, and the record."""
+"""Shared by the quickstarts' training scripts: set-up, training steps, conversion, and the record."""
 
 import argparse
 import hashlib
@@ -19,16 +19,16 @@ Floats = npt.NDArray[np.float32]
 
 
 def training_parser(description: str | None, threads: int = 1) -> argparse.ArgumentParser:
-    """A command line with the options of all scripts; its defaults make the published files."""
+    """A parser with the options of all scripts; the defaults make the published files."""
     made = argparse.ArgumentParser(description=description)
-    made.add_argument("--output", type=Path, required=True, help="folder for what it makes")
+    made.add_argument("--output", type=Path, required=True, help="output folder")
     made.add_argument("--seed", type=int, default=1)
-    made.add_argument("--threads", type=int, default=threads, help="threads of one operation in training")
+    made.add_argument("--threads", type=int, default=threads, help="threads per operation in training")
     return made
 
 
 def repeatable(arguments: argparse.Namespace) -> None:
-    """Make training the same each time: threads, seeds of Python, numpy and TensorFlow, and deterministic kernels."""
+    """Make training repeatable: threads, seeds of Python, numpy and TensorFlow, and deterministic kernels."""
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(arguments.seed)
@@ -44,7 +44,7 @@ def preprocess(pixels: Bytes) -> Floats:
 class FusedBatchNorm(tf.keras.layers.Layer):  # type: ignore[misc]
     """Batch normalisation over the channels by one fused operation, several times faster on a CPU.
 
-    The same computation as keras.layers.BatchNormalization, which Keras 3 composes of many operations.
+    The same as keras.layers.BatchNormalization, which Keras 3 composes of many operations.
     """
 
     MOMENTUM = 0.98
@@ -83,14 +83,14 @@ def cosine(highest: float, last: float, steps: int, warm_up: int) -> Any:
 def descend(
     model: Any, optimizer: Any, loss: Callable[..., Any], batches: Iterable[Sequence[Any]], steps: int, every: int = 100
 ) -> None:
-    """Train ``model`` by ``steps`` of the batches, and print the mean loss of each ``every``.
+    """Train ``model`` for ``steps`` batches, and print the mean loss every ``every`` steps.
 
     Args:
-        model: Its trainable variables change.
-        optimizer: Of Keras.
+        model: The model; its trainable variables change.
+        optimizer: A Keras optimizer.
         loss: ``loss(*batch)``, a scalar tensor.
         batches: At least ``steps`` of them.
-        steps: How many are taken.
+        steps: Number of training steps.
         every: Steps between two lines of progress.
     """
     optimizer.build(model.trainable_variables)
@@ -123,13 +123,12 @@ def converted(
     """The TFLite file of a function.
 
     Args:
-        answer: The function, of tensors.
-        signature: Their ``tf.TensorSpec``; each batch is 1.
+        answer: The function to convert.
+        signature: The ``tf.TensorSpec`` of its arguments; each batch is 1.
         owner: The ``tf.Module`` whose variables the function reads, or a Keras model.
-        calibration: Inputs that set the value ranges of a full integer model; None for a float32 model.
-        integers: What is int8 in an integer model: ``"i"`` its inputs, ``"o"`` its outputs.
-        dense_per_channel: False: one scale for a dense layer, as TFLite's 8-bit specification had it when older
-            runtimes were made.
+        calibration: Inputs that calibrate a full integer model; None for a float32 model.
+        integers: The int8 tensors of an integer model: ``"i"`` its inputs, ``"o"`` its outputs.
+        dense_per_channel: False: one scale per dense layer, as older runtimes require.
     """
     function = tf.function(answer, input_signature=signature).get_concrete_function()
     if not isinstance(owner, tf.Module) or isinstance(owner, tf.keras.Model):
@@ -160,13 +159,13 @@ def make_models(
     calibration: Any,
     report: Callable[[Path], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Write ``NAME_float32.tflite`` and ``NAME_int8.tflite``, and return what the record says about each.
+    """Write ``NAME_float32.tflite`` and ``NAME_int8.tflite``, and return the record of each.
 
     Args:
-        output: Their folder.
-        name: What the files' names begin with.
-        convert: Gives the file of a full integer model from calibration inputs, and of a float32 model from None.
-        calibration: The inputs.
+        output: The folder for the files.
+        name: Prefix of the file names.
+        convert: Returns the file of a full integer model from calibration inputs, and of a float32 model from None.
+        calibration: The calibration inputs.
         report: Measures a file.
     """
     found = {}
@@ -179,12 +178,12 @@ def make_models(
 
 
 def sha256(file: Path) -> str:
-    """The digest of a file."""
+    """The SHA-256 of a file."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def about(file: Path) -> dict[str, Any]:
-    """What the record says about a file: its name, digest and size."""
+    """A file's part of the record: its name, digest and size."""
     return {"file": file.name, "sha256": sha256(file), "bytes": file.stat().st_size}
 
 
@@ -195,7 +194,7 @@ def folder_digest(folder: Path) -> str:
 
 
 def write_record(folder: Path, record: dict[str, Any], packages: Iterable[str]) -> None:
-    """Write ``quickstart.json``: what was made and measured, and the versions of what made it."""
+    """Write ``quickstart.json``: the record with the versions of Python and of the packages."""
     versions = {name: importlib.metadata.version(name) for name in packages}
     record["made_with"] = {"python": platform.python_version(), **versions}
     (folder / "quickstart.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

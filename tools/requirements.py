@@ -1,4 +1,4 @@
-"""Prints what the workspace's distributions require from elsewhere, for the pinned lists in ``requirements/``."""
+"""Prints the external requirements of the workspace's distributions, for the pinned lists in ``requirements/``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def of_members(members: Sequence[str], extras: frozenset[str]) -> set[str]:
-    """Requirements of the members with ``extras``; the members themselves left out."""
+    """The members' requirements with ``extras``, except the members themselves."""
     found: set[str] = set()
     for file in [file for member in members for file in ROOT.glob(f"{member}/pyproject.toml")]:
         project = tomllib.loads(file.read_text())["project"]
@@ -25,7 +25,7 @@ def of_members(members: Sequence[str], extras: frozenset[str]) -> set[str]:
 
 
 def of_group(name: str) -> set[str]:
-    """Requirements of one of the workspace's dependency groups, with the groups it includes."""
+    """The requirements of a dependency group of the workspace and of the groups that it includes."""
     groups: dict[str, list[Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
     found: set[str] = set()
     for item in groups[name]:
@@ -34,11 +34,11 @@ def of_group(name: str) -> set[str]:
 
 
 def main() -> int:
-    """Print one requirement a line."""
+    """Print one requirement per line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--extra", action="append", default=[], help="an optional dependency to include")
     parser.add_argument("--group", action="append", default=[], help="a dependency group of the workspace to include")
-    parser.add_argument("--member", action="append", help="a folder of the workspace; by default all of them")
+    parser.add_argument("--member", action="append", help="a folder of the workspace; by default all members")
     parser.add_argument("--without", action="append", default=[], help="a distribution to leave out")
     args = parser.parse_args()
     found = of_members(args.member or MEMBERS, frozenset(args.extra)).union(*map(of_group, args.group))
