@@ -1,7 +1,7 @@
-"""The quickstart's accuracy run beside bare threads that infer as many images: alternating rounds, ratio by pair.
+"""Compares the quickstart's accuracy run with bare threads that infer the same number of images, in alternating rounds.
 
-LoadGen takes the same time to close its logs whatever it logged (it polls every 10 ms), which is a tenth of the
-smallest run. So the ratio is also given against bare threads whose answers are then handed to LoadGen.
+LoadGen needs a fixed time to close its logs, regardless of their size (it polls every 10 ms): a tenth of the smallest
+run. So the ratio is also printed against bare threads plus LoadGen's own time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RESPONSE = bytes(4)
 
 
 def main() -> None:
-    """Print seconds of both, and the ratios, for each quickstart model."""
+    """Print the seconds of both and the ratios for each quickstart model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
@@ -45,12 +45,12 @@ def main() -> None:
 
 
 def bare(model: Path) -> float:
-    """Seconds of one bare loop a core over images that are in memory and encoded."""
+    """Seconds of one bare loop per core over encoded images in memory."""
     return IMAGES / harness.bare_threads(model, IMAGES, cores())
 
 
 def logging() -> float:
-    """Seconds that LoadGen takes for an accuracy run whose answers are ready."""
+    """Seconds that LoadGen needs for an accuracy run that is answered immediately."""
 
     def issue(ids: list[int], indices: list[int]) -> None:
         loadgen.Responder().complete_all(ids, [RESPONSE] * len(ids))
@@ -63,7 +63,7 @@ def logging() -> float:
 
 
 def framework(name: str) -> float:
-    """Seconds of the accuracy run of ``mlperf-mobile run``: decoding, encoding, logging and scoring included."""
+    """Seconds of ``mlperf-mobile run``'s accuracy run, with decoding, encoding, logging and scoring."""
     with tempfile.TemporaryDirectory() as output:
         command = [
             str(Path(sys.executable).with_name("mlperf-mobile")), "run", "image_classification", "--model", name,

@@ -1,7 +1,7 @@
-"""What Python adds to a query of a vendor's library: a session of backend ``capi`` against a loop in C, in turn.
+"""What Python adds to a query of a vendor's library: backend ``capi``'s session against a loop in C, alternating.
 
-Both drive the library that the backend's tests bring, in one process. The loop in C sets the inputs, issues, gets the
-outputs and flushes, as the reference app does; it hands over the samples' own memory.
+Both drive the library of the backend's tests, in one process. The loop in C sets the inputs, issues, gets the outputs
+and flushes, as the reference app does; it passes the samples' own memory.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ static int64_t now(void) {
   return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-/* Latencies of count queries, in nanoseconds; returns 0, or the status of what failed. */
+/* Latencies of count queries, in nanoseconds; returns 0, or the status of the failed call. */
 int loop(const char *path, void *backend, void *input, int count, int64_t *latencies) {
   void *library = dlopen(path, RTLD_NOW);
   int (*set)(void *, int32_t, int32_t, void *) = dlsym(library, "mlperf_backend_set_input");
@@ -59,9 +59,9 @@ CASES = [("float32", 4, "1x4"), ("uint8", 150_528, "1x224x224x3"), ("float32", 1
 
 
 def main() -> None:
-    """Print the median latency of both and their difference, a line a case."""
+    """Print the median latency of both and their difference, one line per case."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--queries", type=int, default=2000, help="of one round")
+    parser.add_argument("--queries", type=int, default=2000, help="per round")
     parser.add_argument("--rounds", type=int, default=9)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -80,13 +80,13 @@ def main() -> None:
 
 
 def compiled(source: Path, library: Path, *flags: str) -> Path:
-    """The shared library of a C file."""
+    """Compile a C file to a shared library."""
     subprocess.run(["cc", "-O2", "-fPIC", "-shared", "-pthread", *flags, "-o", library, source], check=True)
     return library
 
 
 def compare(loop: Path, library: Path, model: Path, shape: str, queries: int, rounds: int) -> tuple[float, float]:
-    """Median over the rounds of their medians, in nanoseconds: the loop in C, and the session."""
+    """The medians of the rounds' medians, in nanoseconds: of the loop in C, and of the session."""
     run_loop = ctypes.CDLL(str(loop)).loop
     run_loop.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
     theirs, mine = [], []
@@ -97,7 +97,7 @@ def compare(loop: Path, library: Path, model: Path, shape: str, queries: int, ro
         latencies = array("q", bytes(8 * queries))
         pointer, address = session._instance.pointer, latencies.buffer_info()[0]
         for _ in range(rounds):
-            session._finish()  # the flush that a session owes
+            session._finish()  # the session's pending flush
             if status := run_loop(bytes(library), pointer, sample[0].ctypes.data, queries, address):
                 raise RuntimeError(f"a call failed with status {status}")
             theirs.append(harness.median(latencies))

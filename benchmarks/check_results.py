@@ -1,7 +1,7 @@
-"""Checks many results: seconds, processor seconds and peak memory of ``check``.
+"""Checks many results: prints seconds, CPU seconds and peak memory of ``check``.
 
-``python benchmarks/check_results.py RESULT_FOLDER [--results 500]``: the results are copies of one folder, each under a
-name of its own. Memory must not grow with their number: ``--results 5`` shows what the first of them take.
+``python benchmarks/check_results.py RESULT_FOLDER [--results 500]``: the results are copies of one folder, each with
+its own name. Memory must not grow with their number: ``--results 5`` shows what a few of them need.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> None:
         after = os.times()
         processor = after.children_user + after.children_system - before.children_user - before.children_system
         print(
-            f"{args.results} results in {seconds:.1f} s ({processor:.1f} s of a processor), "
+            f"{args.results} results in {seconds:.1f} s ({processor:.1f} s of CPU time), "
             f"{megabytes:.0f} MB at most, exit {code}"
         )
 

@@ -1,4 +1,4 @@
-"""A headless Chromium with one page: what it measures, draws, says, and would load (DevTools protocol, by pipe)."""
+"""Drives a headless Chromium with one page, over the DevTools protocol by pipe."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FLAGS = (
 
 
 def find() -> str | None:
-    """The program, where there is one."""
+    """The path of an installed Chromium; None without one."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
@@ -34,17 +34,17 @@ class Browser:
         self._to, self._from, self._buffer, self._number = to, answers, b"", 0
         self._session = ""
         self.events: list[dict[str, Any]] = []
-        """What the browser told without being asked."""
+        """Events that the browser sent."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Log", "Runtime"):
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Ask for something, and wait for the answer.
+        """Call a method and wait for its result.
 
         Raises:
-            RuntimeError: The browser refuses, or is gone.
+            RuntimeError: The browser reported an error, or has ended.
         """
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
@@ -52,12 +52,12 @@ class Browser:
             message["sessionId"] = self._session
         os.write(self._to, json.dumps(message).encode() + b"\0")
         while True:
-            told = self._next()
-            if told.get("id") == self._number:
-                if "error" in told:
-                    raise RuntimeError(f"{method}: {told['error']}")
-                return dict(told["result"])
-            self.events.append(told)
+            answer = self._next()
+            if answer.get("id") == self._number:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']}")
+                return dict(answer["result"])
+            self.events.append(answer)
 
     def open(self, page: Path) -> None:
         """Load a file, and wait until it is drawn."""
@@ -71,14 +71,14 @@ class Browser:
         self.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(0))))")
 
     def value(self, expression: str) -> Any:
-        """What a JavaScript expression is on the page."""
-        told = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        if "exceptionDetails" in told:
-            raise RuntimeError(str(told["exceptionDetails"]))
-        return told["result"].get("value")
+        """The value of a JavaScript expression on the page."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(str(answer["exceptionDetails"]))
+        return answer["result"].get("value")
 
     def screen(self, width: int, height: int, *, dark: bool = False) -> None:
-        """Choose the size of the window in CSS pixels, and the colour scheme."""
+        """Set the window's size in CSS pixels, and the colour scheme."""
         size: dict[str, Any] = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.call("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -89,26 +89,26 @@ class Browser:
         return base64.b64decode(self.call("Page.captureScreenshot", captureBeyondViewport=whole)["data"])
 
     def press(self, key: str, code: int, text: str = "") -> None:
-        """A key, down and up; some do what they do by their text, as Enter by a carriage return."""
+        """Press and release a key; some keys act by their text, such as Enter by a carriage return."""
         down = {"type": "keyDown", "text": text} if text else {"type": "rawKeyDown"}
         for kind in (down, {"type": "keyUp"}):
             self.call("Input.dispatchKeyEvent", key=key, code=key, windowsVirtualKeyCode=code, **kind)
 
     def requests(self) -> list[str]:
-        """Addresses that the page asked for."""
-        asked = (event for event in self.events if event.get("method") == "Network.requestWillBeSent")
-        return [event["params"]["request"]["url"] for event in asked]
+        """The URLs that the page requested."""
+        sent = (event for event in self.events if event.get("method") == "Network.requestWillBeSent")
+        return [event["params"]["request"]["url"] for event in sent]
 
     def complaints(self) -> list[str]:
-        """What the console says: errors, and what the security policy forbade."""
-        told = (event for event in self.events if event.get("method") == "Log.entryAdded")
-        return [event["params"]["entry"]["text"] for event in told]
+        """The console's entries: errors, and violations of the security policy."""
+        entries = (event for event in self.events if event.get("method") == "Log.entryAdded")
+        return [event["params"]["entry"]["text"] for event in entries]
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
             data = os.read(self._from, 1 << 20)
             if not data:
-                raise RuntimeError("the browser is gone")
+                raise RuntimeError("the browser has ended")
             self._buffer += data
         message, _, self._buffer = self._buffer.partition(b"\0")
         return dict(json.loads(message))
@@ -116,11 +116,11 @@ class Browser:
 
 @contextmanager
 def browser(program: str) -> Iterator[Browser]:
-    """A browser with a new profile; it is ended with the context."""
+    """A browser with a new profile, which ends with the context."""
     to_read, to = os.pipe()
     answers, from_write = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        # Chromium takes its commands from descriptor 3, and answers on 4.
+        # Chromium reads commands from descriptor 3, and answers on 4.
         wiring = 'exec 3<&"$1" 4>&"$2"; shift 2; exec "$@"'
         process = subprocess.Popen(
             ["/bin/bash", "-c", wiring, "bash", str(to_read), str(from_write), program, *_FLAGS,

@@ -1,4 +1,4 @@
-"""What compiling costs, and what finding the compiled model again costs: both through ``mlperf-mobile compile``."""
+"""Compares compiling a model with finding it in the cache, both through ``mlperf-mobile compile``."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import harness
 
 
 def main() -> None:
-    """Print seconds of the first compilation, the median of the later ones, and the artifact's size, a line a model."""
+    """Print the first compilation's seconds, the later ones' median, and the artifact's size, one line per model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", help="model files")
     parser.add_argument("--backend", default="snpe")
     parser.add_argument("--accelerator", default="htp-simulator")
-    parser.add_argument("--set", action="append", default=[], help="options, as of the command")
+    parser.add_argument("--set", action="append", default=[], help="settings, as for the command")
     parser.add_argument("--again", type=int, default=5)
     args = parser.parse_args()
     print(f"{'model':36} {'compiled s':>11} {'found ms':>9} {'most ms':>8} {'MB':>6}")
@@ -29,7 +29,7 @@ def main() -> None:
             first = compiled(command)
             later = [compiled(command) for _ in range(args.again)]
             if first["cached"] or not all(each["cached"] for each in later):
-                raise SystemExit(f"{model}: the cache did not hold it")
+                raise SystemExit(f"{model}: it is not in the cache")
             size = sum(path.stat().st_size for path in Path(cache).rglob("*") if path.is_file())
             found = [each["seconds"] * 1e3 for each in later]
             name = Path(model).name[:36]
@@ -38,13 +38,13 @@ def main() -> None:
 
 
 def compiled(command: list[str]) -> dict[str, float]:
-    """What the command told about its only artifact."""
+    """The command's report on its only artifact."""
     program = Path(sys.executable).with_name("mlperf-mobile")
     done = subprocess.run(
         [program, "compile", *command, "--json", "--quiet"], capture_output=True, text=True, check=True
     )
-    told: dict[str, float] = json.loads(done.stdout)["models"][0]["compiled"][0]
-    return told
+    report: dict[str, float] = json.loads(done.stdout)["models"][0]["compiled"][0]
+    return report
 
 
 if __name__ == "__main__":

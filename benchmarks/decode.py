@@ -1,4 +1,4 @@
-"""What each task's ``decode`` costs inside of the timed region, beside what numpy needs to read the output once."""
+"""Measures each task's ``decode``, which is in the timed region, and numpy's time to read the output once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import harness
 import numpy as np
 
 from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile.options import validated
 from mlperf_mobile.registry import Registry
 
 Shape = tuple[int, ...]
@@ -40,16 +41,16 @@ CASES: tuple[tuple[str, str, Mapping[str, Any], list[tuple[str, Shape, str]], li
 )  # fmt: skip
 
 
-def specs(told: list[tuple[str, Shape, str]]) -> list[TensorSpec]:
+def specs(tensors: list[tuple[str, Shape, str]]) -> list[TensorSpec]:
     """Tensor specifications; int8 images have the scale and zero point of official models."""
     return [
         TensorSpec(name, shape, np.dtype(kind), *((1.0, -128) if kind == "int8" else (0.0, 0)))
-        for name, shape, kind in told
+        for name, shape, kind in tensors
     ]
 
 
 def output(rng: np.random.Generator, spec: TensorSpec) -> Any:
-    """An output like a model's: few anchors score high, labels are small, images cover all greys."""
+    """An output like a model's: few anchors score high, labels are small, images cover all grey values."""
     kind = spec.dtype
     if spec.name == "count":
         return np.array([10], kind)
@@ -64,7 +65,7 @@ def output(rng: np.random.Generator, spec: TensorSpec) -> Any:
 
 
 def microseconds(work: Callable[[], object], rounds: int) -> float:
-    """The median of ``rounds`` calls, each result dropped as the run's loop drops it."""
+    """The median of ``rounds`` calls, each result dropped as in the run's loop."""
     times = []
     for _ in range(rounds + 1):
         started = time.perf_counter()
@@ -83,7 +84,8 @@ def main() -> None:
     for name, task, options, inputs, outputs in CASES:
         if task not in registry.tasks:
             continue
-        codec = registry.tasks[task].info.task.load()(options).bind(specs(inputs), specs(outputs))
+        made = registry.tasks[task].info.task.load()(validated("task", registry.tasks[task], options))
+        codec = made.bind(specs(inputs), specs(outputs))
         tensors = tuple(output(rng, spec) for spec in specs(outputs))
         decode = microseconds(lambda: codec.decode(tensors), rounds)  # noqa: B023
         read = microseconds(lambda: [tensor.max() for tensor in tensors], rounds)  # noqa: B023

@@ -1,7 +1,7 @@
-"""Encoding an ImageNet-style set of generated JPEGs: against Pillow, on one core and on all, and in bounded memory.
+"""Encodes an ImageNet-style set of generated JPEGs: against Pillow, on one core and on all, and in bounded memory.
 
-The bound: as many threads decode the same files with Pillow and resize them with Pillow's bilinear filter, which is
-another than the benchmark's, and do nothing else.
+The bound: the same number of threads only decode the same files with Pillow, and resize them with Pillow's bilinear
+filter, which differs from the benchmark's.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from mlperf_mobile_task_image_classification.preprocess import resize_target
 from mlperf_mobile_task_image_classification.task import ImageClassification
 
 HEIGHT, WIDTH = 375, 500
-"""Of the images, as of most of ImageNet's."""
+"""Size of the images, as most of ImageNet's."""
 SIDES = (224, 384)
-"""Of models' inputs, as of MobileNetEdgeTPU and of MobileNetV4."""
+"""Sizes of model inputs: MobileNetEdgeTPU's and MobileNetV4's."""
 MOST_TIME, LEAST_SCALING = 1.3, 0.95
-"""The targets: time as a multiple of the bound's, and throughput on all cores as a share of one core's times cores."""
+"""Targets: time as a multiple of the bound's, and throughput on all cores as a fraction of one core's times cores."""
 HELD = 200
 
 
 def main() -> None:
-    """Print both ratios and their targets for each size, then memory, a line a count of samples held."""
+    """Print both ratios and their targets for each size, then memory, one line per number of samples held."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--peer", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--held", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--side", type=int, choices=SIDES, help="height and width of the model's input; default: both")
-    parser.add_argument("--rounds", type=int, default=5, help="of encoding and its bound, in turns")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of encoding and its bound, alternating")
     args = parser.parse_args()
     if args.peer:
         print(json.dumps(encode(args.peer, args.held, args.side) if args.held >= 0 else bound(args.peer, args.side)))
@@ -78,20 +78,20 @@ def speed(folder: str, side: int, rounds: int) -> None:
 
 
 def memory(folder: str, side: int, images: int) -> None:
-    """Print speed, processor use and peak memory by the number of samples that are held at a time."""
+    """Print speed, processor use and peak memory by the number of samples held at a time."""
     one = 4 * side * side * 3 / 2**20
     print(f"{'held':>6} {'of':>6} {'images/s':>9} {'cores used':>10} {'peak MiB':>9} {'held MiB':>9}")
     for held in (0, 100, 250, 500, images):
-        told = peer(folder, held, side)
+        measured = peer(folder, held, side)
         print(
-            f"{held:>6} {images:>6} {told['rate']:>9.1f} {told['cores']:>10.2f}"
-            f" {told['peak_mib']:>9.0f} {held * one:>9.0f}",
+            f"{held:>6} {images:>6} {measured['rate']:>9.1f} {measured['cores']:>10.2f}"
+            f" {measured['peak_mib']:>9.0f} {held * one:>9.0f}",
             flush=True,
         )
 
 
 def peer(folder: str, held: int, side: int, most_cores: int | None = None) -> dict[str, float]:
-    """One measurement, in a process of its own, on all cores by default."""
+    """One measurement, in a separate process, on all cores by default."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(allowed)[:most_cores])
     try:
@@ -129,7 +129,7 @@ def generate(folder: Path, count: int) -> None:
 
 
 class NoSession:
-    """Stands in for a model: only encoding is measured."""
+    """A stand-in for a model: only encoding is measured."""
 
     inputs = outputs = ()
 
@@ -138,7 +138,7 @@ class NoSession:
 
 
 def encode(folder: Path, held: int, side: int) -> dict[str, float]:
-    """Encode every image of the folder, ``held`` at a time in memory (0: the set is opened, and nothing encoded)."""
+    """Encode every image of the folder, ``held`` at a time in memory (0: only open the data set)."""
     spec = TensorSpec("image", (1, side, side, 3), np.dtype(np.float32))
     codec = ImageClassification(TaskOptions()).bind([spec], [TensorSpec("logits", (1, 1000), np.dtype(np.float32))])
     dataset = ImageNet(folder, ImageNetOptions())

@@ -1,10 +1,10 @@
-"""Feeds damaged files to every command that reads them: each has to answer, or to refuse with an error of its own.
+"""Feeds damaged files to every command that reads them: each must succeed, or fail with one of its own errors.
 
-``python benchmarks/fuzz_commands.py RESULT_FOLDER [--inputs 100000] [--seed 1]``: the folder is that of a run with a
+``python benchmarks/fuzz_commands.py RESULT_FOLDER [--inputs 100000] [--seed 1]``: the folder of a run with a
 performance and an accuracy part. An input is one mutation of one file: of its result, plan, journal, logs, latencies or
 telemetry, of the result file of the app and the submission that it is exported to, of a run file, of a variable, or of
-a session. The commands that measure (``audit``, ``comply``, ``compile``) are left out. Prints how the commands
-answered, and every foreign exception with the input that caused it.
+a session. The commands that measure (``audit``, ``comply``, ``compile``) are left out. Prints the number of
+each outcome, and every foreign exception with the input that caused it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ WORDS = (
 
 
 def mutated(data: Any, chance: random.Random) -> Any:
-    """A copy of JSON data with one to four changes: another value, one from elsewhere, an item less, a key more."""
+    """A copy of JSON data with one to four changes: a new value, one from elsewhere, an item removed, a key added."""
     data = copy.deepcopy(data)
     for _ in range(chance.choice((1, 1, 1, 2, 4))):
         places = list(_places(data))
@@ -69,14 +69,14 @@ def mutated(data: Any, chance: random.Random) -> Any:
         elif kind == 2:
             holder[place[-1]] = copy.deepcopy(_at(data, chance.choice(places)))
         elif kind < 8 and (same := [each for each in STRANGE if type(each) is type(holder[place[-1]])]):
-            holder[place[-1]] = copy.deepcopy(chance.choice(same))  # a value of the same kind is read more often
+            holder[place[-1]] = copy.deepcopy(chance.choice(same))  # a value of the same type gets further
         else:
             holder[place[-1]] = copy.deepcopy(chance.choice(STRANGE))
     return data
 
 
 def _places(data: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The place of every value, containers included."""
+    """The path of every value, containers included."""
     if place:
         yield place
     for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
@@ -90,7 +90,7 @@ def _at(data: Any, place: tuple[Any, ...]) -> Any:
 
 
 def damaged(data: bytes, chance: random.Random) -> bytes:
-    """Bytes with one to four changes: a part cut out, doubled, overwritten, or something put in."""
+    """Bytes with one to four changes: a part removed, doubled or overwritten, or bytes inserted."""
     for _ in range(chance.choice((1, 1, 1, 2, 4))):
         start = chance.randrange(len(data) + 1)
         end = min(len(data), start + chance.choice((1, 1, 4, 40, 400)))
@@ -123,16 +123,16 @@ def changed(name: str, data: bytes, chance: random.Random) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A file that is damaged, and the commands that are given it, in turn."""
+    """A file to damage, and the commands that read it, in turn."""
 
     file: Path
     commands: tuple[tuple[str, ...], ...]
     variable: str = ""
-    """The environment variable that takes the place of a file."""
+    """The environment variable that is set instead of a file."""
 
 
 def targets(folder: Path, other: Path, out: Path, exported: Path) -> list[Target]:
-    """Every file that a command reads, with the commands; those of results come several times, they are the most."""
+    """Every file that a command reads, with the commands; results several times, because most commands read them."""
     result = str(folder)
     submission = ("--format", "submission", "--submitter", "A", "--device", "d", "--output", str(out / "tree"))
     of_results = (
@@ -167,10 +167,10 @@ def targets(folder: Path, other: Path, out: Path, exported: Path) -> list[Target
 
 
 def answers(arguments: tuple[str, ...]) -> int:
-    """The exit code of a command; what it prints is thrown away, and its own errors become exit codes.
+    """The exit code of a command; its output is discarded, and its own errors become exit codes.
 
     Raises:
-        RuntimeError: It was a defect, or something was printed that could steer a terminal.
+        RuntimeError: The command is defective, or printed control characters.
     """
     with contextlib.redirect_stdout(io.StringIO()) as output, contextlib.redirect_stderr(io.StringIO()) as errors:
         try:
@@ -187,7 +187,7 @@ def answers(arguments: tuple[str, ...]) -> int:
 
 
 def fuzz(source: Path, inputs: int, seed: int, failed: Callable[[str, bytes, str], None]) -> Counter[str]:
-    """Try ``inputs`` mutations, one command each, in turn; returns how the commands answered."""
+    """Try ``inputs`` mutations, one command each, in turn; returns the number of each outcome."""
     chance, counts = random.Random(seed), Counter[str]()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
@@ -205,7 +205,7 @@ def fuzz(source: Path, inputs: int, seed: int, failed: Callable[[str, bytes, str
                 counts[f"exit {_tried(target, data, arguments)}"] += 1
                 if outside := {path.name for path in place.iterdir()} - before:
                     raise RuntimeError(f"written outside of --output: {outside}")
-            except Exception:  # noqa: BLE001  every kind is what is looked for
+            except Exception:  # noqa: BLE001  the fuzzer looks for every kind
                 counts["foreign exceptions"] += 1
                 failed(f"{arguments[0]} {target.file.name}", data, traceback.format_exc())
             finally:
@@ -225,7 +225,7 @@ def _tried(target: Target, data: bytes, arguments: tuple[str, ...]) -> int:
 
 
 def _prepared(source: Path, place: Path, out: Path) -> list[Target]:
-    """Copies of everything that is damaged."""
+    """Copies of all files to damage."""
     folder, other, exported = place / source.name, place / "whole", place / "exported"
     shutil.copytree(source, folder)
     shutil.copytree(source, other)
@@ -246,7 +246,7 @@ def _prepared(source: Path, place: Path, out: Path) -> list[Target]:
 
 
 def main() -> int:
-    """Run the fuzzer; 1 when there was a foreign exception."""
+    """Run the fuzzer; returns 1 after a foreign exception."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("result", type=Path)
     parser.add_argument("--inputs", type=int, default=100_000)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: any TensorFlow Lite model as a system under test, and bare loops to hold it against."""
+"""Shared by the benchmarks: any TensorFlow Lite model as a system under test, and bare loops to compare with."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RandomInputs:
 
 
 def random_tensor(rng: np.random.Generator, spec: TensorSpec) -> Any:
-    """A random tensor that fits ``spec``; wide integers are 0 or 1, which any table has."""
+    """A random tensor that fits ``spec``; wide integers are 0 or 1, valid indices in any table."""
     if np.issubdtype(spec.dtype, np.floating):
         return rng.standard_normal(spec.shape).astype(spec.dtype)
     high = 256 if spec.dtype == np.uint8 else 2
@@ -56,7 +56,7 @@ def random_tensor(rng: np.random.Generator, spec: TensorSpec) -> Any:
 
 
 class FirstNumber:
-    """A codec that passes samples on, and answers with the first number of the first output."""
+    """A codec that passes samples on, and responds with the first number of the first output."""
 
     def encode(self, sample: object) -> Tensors:
         assert isinstance(sample, tuple)
@@ -74,7 +74,7 @@ def sessions(model: Path, count: int) -> list[Session]:
 
 
 def load(seconds: float, count: int, expected_ns: int) -> Load:
-    """A load of so many seconds or samples."""
+    """A load of ``seconds`` or ``count`` samples."""
     return Load(
         min_query_count=count,
         min_duration_s=seconds,
@@ -88,7 +88,7 @@ def load(seconds: float, count: int, expected_ns: int) -> Load:
 
 @contextmanager
 def quiet_watch() -> Iterator[Watch]:
-    """The watch of a run as it is in a worker, its events thrown away."""
+    """The watch of a run as in a worker, with its events discarded."""
     control, _ = os.pipe()
     with tempfile.TemporaryDirectory() as folder:
         watch = Watch(Channel(os.open(os.devnull, os.O_WRONLY)), control, Path(folder))
@@ -105,8 +105,8 @@ def framework_single_stream(model: Path, seconds: float, expected_ns: int) -> di
         latencies: array[int] = array("q")
         watch.save(latencies)
         with watch.phase("performance", 1, lambda: len(latencies), seconds):
-            told = SingleStream(None).run(system, load(seconds, 64, expected_ns), latencies, Path(logs))
-        return dict(told.latency_ns)
+            result = SingleStream(None).run(system, load(seconds, 64, expected_ns), latencies, Path(logs))
+        return dict(result.latency_ns)
 
 
 def framework_offline(model: Path, count: int, shards: int, expected_ns: int) -> float:
@@ -121,7 +121,7 @@ def framework_offline(model: Path, count: int, shards: int, expected_ns: int) ->
 
 
 class BareLoop:
-    """``set_tensor``, ``invoke``, ``tensor()``: the least that Python can do with the same runtime and model."""
+    """``set_tensor``, ``invoke``, ``tensor()``: the minimum in Python for the same runtime and model."""
 
     def __init__(self, model: Path) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -158,7 +158,7 @@ class BareLoop:
 
 
 def bare_threads(model: Path, count: int, threads: int) -> float:
-    """Samples per second of so many bare loops side by side, each with ``count / threads`` inferences."""
+    """Samples per second of ``threads`` bare loops in parallel, each with ``count / threads`` inferences."""
     loops = [BareLoop(model) for _ in range(threads)]
 
     def work(loop: BareLoop) -> None:
@@ -183,7 +183,7 @@ class Peer:
         )
 
     def round(self) -> Any:
-        """Ask for one round, and wait for what it measured."""
+        """Start one round, and wait for its result."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write("go\n")
@@ -200,7 +200,7 @@ class Peer:
 def serve(work: Any) -> None:
     """The other side of :class:`Peer`: call ``work`` for every line on standard input, answer in JSON."""
     out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what LoadGen or a runtime prints must not be taken for an answer
+    os.dup2(2, 1)  # output of LoadGen or of a runtime must not mix with answers
     for _ in sys.stdin:
         out.write(json.dumps(work()) + "\n")
         out.flush()
@@ -213,7 +213,7 @@ def median(values: Sequence[float]) -> float:
 
 
 def milliseconds(work: Callable[[], object], rounds: int) -> float:
-    """The median time of one call; its result is dropped outside of it, as LoadGen's loop does."""
+    """The median time of one call; its result is dropped after timing, as in LoadGen's loop."""
     times = []
     for _ in range(rounds + 1):
         started = time.perf_counter()

@@ -1,10 +1,10 @@
-"""Ends a campaign's launcher at every single write, or lets the disk be full from there on: is anything lost?
+"""Kills a campaign's launcher at every single write, or fills the disk from there on, and checks that nothing is lost.
 
-``python benchmarks/kill_points.py [--every N]`` carries a campaign of two runs out with an instant stand-in for the
-worker, in a child process that is killed at its first write, its second, and so on until it is not killed any more.
-What is left is resumed: every other time it is killed once more on its way. Then each run of the campaign has one
-completed result, every run that had measured anything has a result with all of its latencies, and nothing hidden is
-left. The same again with a disk that is full from the Nth write on, and has room again when the campaign is resumed.
+``python benchmarks/kill_points.py [--every N]`` runs a campaign of two runs with an instant stand-in for the worker, in
+a child process that is killed at its first write, its second, and so on until it completes. The campaign is then
+resumed, every other time with a second kill on the way. Then each run of the campaign must have one completed result,
+every run that had measured anything a result with all latencies, and no hidden files may be left. This is repeated with
+a disk that is full from the Nth write on, and has room again when the campaign is resumed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _LOG = ':::MLLOG {"key": "loadgen_version", "value": "6"}\n:::MLLOG {"key": "res
 
 @dataclass
 class Tally:
-    """What was tried, and what went wrong."""
+    """The points tried, and the losses."""
 
     points: int = 0
     measurements: int = 0
@@ -58,7 +58,7 @@ class Tally:
 
 
 class InstantWorker:
-    """Says and writes what a worker does, before anybody listens; takes the place of ``launch.process.Worker``."""
+    """Reports and writes immediately what a worker does; replaces ``launch.process.Worker``."""
 
     def __init__(self, folder: Path, mark: str) -> None:
         self.process = SimpleNamespace(pid=0, poll=lambda: 0)
@@ -66,7 +66,7 @@ class InstantWorker:
         with _untouched():
             self._write_files(folder)
             self.events_fd, writing = os.pipe()
-            os.write(writing, b"".join(map(events.encode, _told())))
+            os.write(writing, b"".join(map(events.encode, _reported())))
             os.close(writing)
 
     def _write_files(self, folder: Path) -> None:
@@ -77,17 +77,17 @@ class InstantWorker:
             (folder / part / "mlperf_log_detail.txt").write_text(_LOG)
 
     def tell(self, line: bytes) -> None:
-        """It knows already."""
+        """Nothing to do: it has finished."""
 
     def wait(self, seconds: float) -> None:
-        """It is gone already."""
+        """Nothing to do: it has ended."""
 
     def end(self) -> Exit:
         return Exit(0, killed=False, out_of_memory=False, left_behind=())
 
 
-def _told() -> Iterator[events.Event]:
-    """All that a worker says in a run of performance and accuracy."""
+def _reported() -> Iterator[events.Event]:
+    """All events of a worker in a run of performance and accuracy."""
     yield events.Phase(name="load")
     yield events.Measured(part="environment", value={"cpu.model": "none"})
     yield events.Phase(name="performance")
@@ -103,7 +103,7 @@ def _told() -> Iterator[events.Event]:
 
 
 class _Touched:
-    """Counts the calls that change files, and at one of them does what it is told to."""
+    """Counts the calls that change files, and injects a fault at one of them."""
 
     def __init__(self) -> None:
         self.count, self.at, self.fault, self.on = 0, 0, "", False
@@ -155,13 +155,13 @@ def _untouched() -> Iterator[None]:
 
 
 def plan() -> Plan:
-    """Any plan of performance and accuracy; nothing of it is run."""
+    """Any plan of performance and accuracy; it is not executed."""
     given = {"tasks": "image_classification", "telemetry_interval_s": "0"}
     return resolve(Registry(), Request(flags=from_assignments(f"{k}={v}" for k, v in given.items()))).plans[0]
 
 
 def attempt(place: Path, first: Plan | None, at: int, fault: str) -> tuple[int, int]:
-    """Begin the campaign in ``place``, or resume it, in a child; its exit status, and how many calls it made."""
+    """Begin the campaign in ``place``, or resume it, in a child; returns its exit status, and its number of calls."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -206,28 +206,28 @@ def _carry_out(place: Path, first: Plan | None) -> int:
 
 
 def measured(place: Path) -> set[str]:
-    """The runs that have measured something."""
+    """The runs that have measured anything."""
     folders = [path for path in place.glob("*") if (path / "latencies.bin").exists()]
     folders += [path for path in place.glob(".*") if (path / "latencies.bin").exists()]
     return {path.name.removeprefix(".").removesuffix(store.PARTIAL) for path in folders}
 
 
 def losses(place: Path, before: set[str]) -> list[str]:
-    """What a finished campaign lacks."""
+    """The losses of a finished campaign."""
     found = []
     if hidden := [path.name for path in place.glob(".*")]:
         found.append(f"left behind: {hidden}")
     results = {path.name: store.read(path) for path in place.iterdir() if path.is_dir() and path.name[0] != "."}
     for run in sorted(before):
-        told = results[run].performance if run in results else None
-        if told is None or told.samples != LATENCIES:
+        performance = results[run].performance if run in results else None
+        if performance is None or performance.samples != LATENCIES:
             found.append(f"{run} had measured, and has {'no numbers' if run in results else 'no result'}")
     for name, result in results.items():
         values = array("q", (place / name / "latencies.bin").read_bytes()) if result.performance else ()
         if name != result.run_id or (result.performance and list(values) != [*range(1, LATENCIES + 1)]):
             found.append(f"{name} is not the result of its folder")
         if (place / name / store.EVENTS).read_text().count('"event":"concluded"') != 1:
-            found.append(f"{name} has not one end")
+            found.append(f"{name} does not have exactly one end")
     (kept,) = place.glob("*.session.json")
     steps = read(kept).steps
     final = [results.get(step.result or "") for step in steps]
@@ -271,9 +271,9 @@ def try_all(fault: str, every: int = 1, offset: int = 0) -> Tally:
 
 
 def main() -> int:
-    """Print what was tried and what was lost; 1 when anything was."""
+    """Print the points tried and the losses; returns 1 if anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="only each Nth point")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth point")
     args = parser.parse_args()
     lost = 0
     for fault in ("kill", "full"):

@@ -1,7 +1,7 @@
 """Compares and ranks many results: seconds and peak memory of ``compare`` and ``leaderboard``, each in a process.
 
 ``python benchmarks/many_results.py RESULT_FOLDER [--results 5000]``: the results are copies of one folder, each under a
-name of its own.
+own name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ COMMANDS = {
 
 
 def copies(source: Path, folder: Path, count: int) -> None:
-    """``count`` copies of a result folder, which share the content of all files but the result."""
+    """``count`` copies of a result folder, with hard links for all files but the result."""
     record = json.loads((source / "result.json").read_text())
     for number in range(count):
         copy = folder / f"{number:05}"
@@ -34,7 +34,7 @@ def copies(source: Path, folder: Path, count: int) -> None:
 
 
 def measured(arguments: list[str]) -> tuple[float, float, int]:
-    """Seconds, megabytes of memory at most, and exit code of a command."""
+    """Seconds, peak memory in megabytes, and exit code of a command."""
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "mlperf_mobile.cli.main", *arguments], stdout=subprocess.DEVNULL,

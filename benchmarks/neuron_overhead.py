@@ -1,7 +1,7 @@
-"""What Python adds to a query of the backend ``neuron``: sessions against a loop in C on the same stand-in, in turn.
+"""What Python adds to a query of backend ``neuron``: sessions against a loop in C on the same stand-in, alternating.
 
 All add float32[1,4] with one execution for all queries: the loop in C and the first session through the Neuron adapter,
-the second session through the Neuron runtime. Each round is a process of its own; medians of all rounds are told.
+the second session through the Neuron runtime. Each round is a separate process; it prints the medians of all rounds.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ WAYS = ("adapter", "runtime")
 
 
 def main() -> None:
-    """Print the loop in C and both sessions, a line a session."""
+    """Print the loop in C and both sessions, one line per session."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--queries", type=int, default=50_000, help="of one round")
+    parser.add_argument("--queries", type=int, default=50_000, help="per round")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--session", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -42,13 +42,13 @@ def main() -> None:
         adapter, runtime = build(folder, "neuron_adapter"), build(folder, "neuron_runtime")
         print(f"{'through the':12}{overhead.HEAD}")
         for way in WAYS:
-            asked = (sys.executable, __file__, "--queries", args.queries, "--session", way, adapter, runtime)
-            line = overhead.row((loop, adapter, "neuron", args.queries), asked, args.rounds)
+            ours = (sys.executable, __file__, "--queries", args.queries, "--session", way, adapter, runtime)
+            line = overhead.row((loop, adapter, "neuron", args.queries), ours, args.rounds)
             print(f"{way:12}{line}", flush=True)
 
 
 def session(way: str, adapter: str, runtime: str, queries: int) -> dict[str, float]:
-    """Nanoseconds of a query: the mean of all in a row, and percentiles of as many that are timed one by one."""
+    """Nanoseconds per query: the mean of one uninterrupted loop, and percentiles of as many timed one by one."""
     backend = NeuronBackend(
         NeuronOptions.model_validate({"adapter": adapter, "runtime": runtime, "tensors_from": str(DOUBLE)})
     )

@@ -1,8 +1,8 @@
-"""What Python adds to a query of NNAPI: a session of the backend against a loop in C on the same stand-in, in turn.
+"""What Python adds to a query of NNAPI: the backend's session against a loop in C on the same stand-in, alternating.
 
-Both add float32[1,4] in memory that is shared with the library, with one execution for all queries or one for each. The
-loop in C does not ask how long a query took; the session is measured with and without that. Each round is a process of
-its own, C and Python by turns, and the medians of all rounds are told.
+Both add float32[1,4] in memory shared with the library, with one execution for all queries or one for each. The loop in
+C does not query durations; the session is measured with and without. Each round is a separate process, C and Python
+alternate, and the medians of all rounds are printed.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ CASES: list[tuple[str, str, int | None, dict[str, Any]]] = [
     ("an execution a query", "nnapi-single", 4, {"timing": False, "burst": False}),
     ("the same, durations", "nnapi-single", 4, {"burst": False}),
 ]
-"""What is told, how the loop in C runs, the library's feature level, and the backend's options."""
+"""Label, the mode of the loop in C, the library's feature level, and the backend's options."""
 
 
 def main() -> None:
-    """Print both and their difference, a line a case."""
+    """Print both and their difference, one line per case."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--queries", type=int, default=50_000, help="of one round")
+    parser.add_argument("--queries", type=int, default=50_000, help="per round")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--session", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -48,15 +48,15 @@ def main() -> None:
         folder = Path(name)
         loop = build_timed_loop(folder)
         print(f"{'':22}{overhead.HEAD}")
-        for told, how, level, options in CASES:
+        for label, how, level, options in CASES:
             library = build(folder, "neuralnetworks", feature_level=level)
-            asked = (sys.executable, __file__, "--queries", args.queries, "--session", library, json.dumps(options))
-            line = overhead.row((loop, library, how, args.queries), asked, args.rounds)
-            print(f"{told:22}{line}", flush=True)
+            ours = (sys.executable, __file__, "--queries", args.queries, "--session", library, json.dumps(options))
+            line = overhead.row((loop, library, how, args.queries), ours, args.rounds)
+            print(f"{label:22}{line}", flush=True)
 
 
 def session(library: str, options: dict[str, Any], queries: int) -> dict[str, float]:
-    """Nanoseconds of a query: the mean of all in a row, and percentiles of as many that are timed one by one."""
+    """Nanoseconds per query: the mean of one uninterrupted loop, and percentiles of as many timed one by one."""
     backend = NNAPIBackend(NNAPIOptions.model_validate({"library": library, **options}))
     with tempfile.TemporaryDirectory() as folder:
         loaded = backend.load(backend.compile(CompileRequest(DOUBLE, "npu", 1, Path(folder))))

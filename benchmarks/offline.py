@@ -1,4 +1,4 @@
-"""Offline against as many bare threads as shards: alternating rounds, ratios pair by pair."""
+"""Compares scenario offline with as many bare threads as shards: alternating rounds, ratios pair by pair."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from mlperf_mobile.worker.system import cores
 
 
 def main() -> None:
-    """Print samples per second of both and their ratio, a line a model."""
+    """Print samples per second of both and their ratio, one line per model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", type=Path, help=".tflite files")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of one round, roughly")
+    parser.add_argument("--seconds", type=float, default=4.0, help="approximate seconds per round")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--shards", type=int, default=cores())
     parser.add_argument("--peer", choices=("bare", "framework"), help=argparse.SUPPRESS)

@@ -1,4 +1,4 @@
-"""What the benchmarks of Python's overhead share: rounds of a loop in C and of a session, by turns."""
+"""Shared by the benchmarks of Python's overhead: alternating rounds of a loop in C and of a session."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import numpy as np
 from mlperf_mobile.contracts import Session
 
 HEAD = "".join(f" {title:>12}" for title in ("C mean ns", "ours mean ns", "added us", "ours p50", "ours p90"))
-"""Of the columns of :func:`row`."""
+"""The heading of :func:`row`'s columns."""
 
 
 def row(theirs: Sequence[object], ours: Sequence[object], rounds: int) -> str:
-    """Medians of all rounds; each is a process of its own.
+    """The medians of all rounds, each a separate process.
 
     Args:
-        theirs: The command of the loop in C, which prints nanoseconds a query.
-        ours: The command that prints what :func:`timed` returns, as JSON.
-        rounds: How often both run.
+        theirs: The command of the loop in C, which prints nanoseconds per query.
+        ours: The command that prints :func:`timed`'s result as JSON.
+        rounds: Number of rounds of each.
     """
     loops, sessions = [], []
     for _ in range(rounds):
@@ -34,7 +34,7 @@ def row(theirs: Sequence[object], ours: Sequence[object], rounds: int) -> str:
 
 
 def timed(session: Session, queries: int) -> dict[str, float]:
-    """Nanoseconds of a query of ``y = x + x``: the mean of all in a row, and percentiles of as many timed singly."""
+    """Nanoseconds per query of ``y = x + x``: the mean of one uninterrupted loop, and percentiles of single timings."""
     samples = [(np.full((1, 4), number, np.float32),) for number in range(harness.SAMPLES)]
     with session:
         run, now = session.run, time.perf_counter_ns

@@ -1,4 +1,4 @@
-"""Models of official size, each through its task by the installed command, in performance mode."""
+"""Runs models of official size, each with its task, by the installed command, in performance mode."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pictures(folder: Path, count: int) -> None:
 
 
 def questions(folder: Path, count: int) -> None:
-    """Questions in the format of SQuAD, and a vocabulary of 30,522 entries."""
+    """Questions in SQuAD's format, and a vocabulary of 30,522 entries."""
     words = [f"word{number}" for number in range(30_517)]
     (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]) + "\n")
     rng = np.random.default_rng(0)
@@ -41,13 +41,13 @@ def questions(folder: Path, count: int) -> None:
     for number in range(count):
         text = " ".join(words[n] for n in rng.integers(0, len(words), 250))
         answers = [{"text": text.split()[7], "answer_start": text.index(text.split()[7])}]
-        asked = {"id": str(number), "question": " ".join(text.split()[5:9]), "answers": answers}
-        paragraphs.append({"context": text, "qas": [asked]})
+        question = {"id": str(number), "question": " ".join(text.split()[5:9]), "answers": answers}
+        paragraphs.append({"context": text, "qas": [question]})
     (folder / "dev-v1.1.json").write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
 
 
 def main() -> None:
-    """Print a line a model."""
+    """Print one line per model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", type=Path, help="the folder of the models")
     parser.add_argument("--rules", default="quick")
@@ -63,7 +63,7 @@ def main() -> None:
         for file, (task, options) in MODELS.items():
             text = task == "question_answering"
             data = ("squad", folder / "texts") if text else ("image_folder", folder / "images")
-            told = subprocess.run(
+            done = subprocess.run(
                 [
                     command, "run", task, "--backend", "tflite", "--model", args.models / file, "--dataset", data[0],
                     "--data-path", data[1], "--mode", "performance", "--rules", args.rules, "--json", "--quiet",
@@ -71,9 +71,9 @@ def main() -> None:
                 ],
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
-            (result,) = json.loads(told.stdout).get("results") or [None]
+            (result,) = json.loads(done.stdout).get("results") or [None]
             if not result or not result["performance"]:
-                print(f"{file:38} {task:22} {told.stderr.strip().splitlines()[-1]}")
+                print(f"{file:38} {task:22} {done.stderr.strip().splitlines()[-1]}")
                 continue
             p50, p90 = (result["performance"]["latency_ns"][name] / 1e6 for name in ("p50", "p90"))
             rate = result["performance"]["throughput"]

@@ -1,4 +1,4 @@
-"""How large the page of a report is, and how long Chromium takes to open it: synthetic runs of 100,000 latencies."""
+"""Measures a report page's size, and Chromium's time to open it, for synthetic runs of 100,000 latencies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ROUNDS = 7
 
 
 def synthetic(folder: Path, count: int, seed: int) -> None:
-    """A run that never was: latencies by chance around 2 ms, a few slow ones, and a device that gets warm and slow."""
+    """A synthetic run: random latencies around 2 ms, a few slow ones, and a device that gets warm and slow."""
     chance = random.Random(seed)
     values: array[int] = array("q")
     for number in range(count):
@@ -93,18 +93,18 @@ def main() -> None:
 
 
 def report(path: Path, folders: list[Path], count: int) -> None:
-    """Write the page of these runs, and open it."""
+    """Write the page of these runs and open it."""
     started = time.perf_counter()
     entries, warnings = read_all([str(folder) for folder in folders])
-    results, told = shown(entries, warnings)
-    path.write_text(page(results, entries, told), encoding="utf-8")
+    results, messages = shown(entries, warnings)
+    path.write_text(page(results, entries, messages), encoding="utf-8")
     seconds = time.perf_counter() - started
     print(
         f"{len(folders)} results of {count:,} latencies: {path.stat().st_size / 1e3:,.0f} kB, made in {seconds:.2f} s"
     )
     program = chromium.find()
     if program is None:
-        print("  not opened: there is no Chromium on PATH")
+        print("  not opened: no Chromium on PATH")
         return
     with chromium.browser(program) as browser:
         browser.screen(1440, 900)
@@ -113,7 +113,7 @@ def report(path: Path, folders: list[Path], count: int) -> None:
 
 
 def opened(browser: chromium.Browser, path: Path) -> float:
-    """Milliseconds from the beginning of the navigation until everything was laid out and drawn."""
+    """Milliseconds from the start of the navigation until everything is laid out and drawn."""
     browser.open(path)
     return float(browser.value("performance.now()"))
 

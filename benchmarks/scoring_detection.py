@@ -1,4 +1,4 @@
-"""How long the detections of COCO's validation set take to score: annotations of its size and density, made up."""
+"""Measures scoring of a COCO-sized validation set, with synthetic annotations of its size and density."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Annotated:
 
 
 def instances(rng: np.random.Generator) -> dict[str, Any]:
-    """About 7 objects an image, of 1 to 5 classes of very different frequency, of all sizes; 1 % are crowds."""
+    """About 7 objects per image, of 1 to 5 classes with very different frequencies, of all sizes; 1 % are crowds."""
     share = 1 / np.arange(1, CLASSES + 1)
     annotations: list[dict[str, Any]] = []
     for image in range(IMAGES):
@@ -58,7 +58,7 @@ def instances(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def responses(rng: np.random.Generator, truths: list[Truth]) -> list[bytes]:
-    """Ten detections an image: objects a little out of place, a quarter of them called something else."""
+    """Ten detections per image: objects slightly displaced, a quarter of them with a wrong class."""
     answers = []
     for truth in truths:
         table = new_response(DETECTIONS)
@@ -73,11 +73,11 @@ def responses(rng: np.random.Generator, truths: list[Truth]) -> list[bytes]:
 
 
 def timed(what: str, work: Callable[[], T]) -> T:
-    """Do it, and print how long it took."""
+    """Call the function and print its time."""
     started, worked = time.perf_counter(), time.process_time()
     result = work()
     spent, worked = time.perf_counter() - started, time.process_time() - worked
-    print(f"{what:26} {spent:6.2f} s, {worked:.2f} s of them at work")
+    print(f"{what:26} {spent:6.2f} s, {worked:.2f} s of CPU time")
     return result
 
 

@@ -1,4 +1,4 @@
-"""Opening and scoring a data set of SQuAD's size: 10,570 made-up questions, random scores that favour an answer."""
+"""Opens and scores a data set of SQuAD's size: 10,570 synthetic questions, random scores that favour an answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mlperf_mobile_task_question_answering.squad import Squad
 T = TypeVar("T")
 
 QUESTIONS, PASSAGES, WORDS = 10_570, 2_067, 140
-"""Of SQuAD v1.1's development set; words a passage on average, of which some are split into two tokens."""
+"""Numbers of SQuAD v1.1's development set; average words per passage, of which some are split into two tokens."""
 
 
 def main() -> None:
@@ -37,9 +37,9 @@ def main() -> None:
     score, scoring = timed(metric.score)
     print(f"{args.questions} questions, {len(dataset)} windows; F1 {score.value:.4f}, {dict(score.details)}")
     print(f"open and tokenise {opening:.2f} s, check truths {checking:.2f} s")
-    print(f"find answers {finding:.2f} s ({1e6 * finding / len(dataset):.0f} us a window), score them {scoring:.2f} s")
+    print(f"find answers {finding:.2f} s ({1e6 * finding / len(dataset):.0f} us each), score them {scoring:.2f} s")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    print(f"scoring {checking + finding + scoring:.2f} s in all; peak {peak} MiB, the responses included")
+    print(f"scoring {checking + finding + scoring:.2f} s in total; peak {peak} MiB, the responses included")
 
 
 def update(metric: F1, responses: list[bytes]) -> None:
@@ -49,14 +49,14 @@ def update(metric: F1, responses: list[bytes]) -> None:
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float]:
-    """What ``work`` returns, and its seconds."""
+    """The result of ``work``, and its seconds."""
     start = time.perf_counter()
     done = work()
     return done, time.perf_counter() - start
 
 
 def write(folder: Path, questions: int, rng: np.random.Generator) -> None:
-    """A data set like SQuAD's: passages of some 140 words, five questions each, three references each."""
+    """A data set like SQuAD's: passages of about 140 words, five questions each, three references each."""
     syllables = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in "lmnrst"]
     vocabulary = [
         "[PAD]",
@@ -86,7 +86,7 @@ def write(folder: Path, questions: int, rng: np.random.Generator) -> None:
 
 
 def make_responses(dataset: Squad) -> list[bytes]:
-    """Random scores, higher in the passage, as a trained model has them."""
+    """Random scores, higher in the passage, as from a trained model."""
     rng = np.random.default_rng(1)
     responses = []
     for index in range(len(dataset)):

@@ -1,4 +1,4 @@
-"""Label maps of 512x512: what decoding one costs in the timed region, and how long one takes to score."""
+"""Measures label maps of 512x512: decoding, which is in the timed region, and scoring."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class OneTruth:
 
 
 def pieces(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """An annotation like those of photographs: some thirty pieces of ragged outline, and ignored rows below."""
+    """An annotation like those of photographs: about thirty pieces with ragged outlines, and ignored rows below."""
     y, x = np.mgrid[:SIDE, :SIDE]
     centres = rng.integers(0, SIDE, (30, 2))
     wave = 8 * np.sin(y / 9) + 8 * np.sin(x / 7)
@@ -52,12 +52,12 @@ def pieces(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
 
 
 def main() -> None:
-    """Print milliseconds: decoding by type beside what numpy needs, and scoring with and without the file."""
+    """Print milliseconds: decoding by type next to numpy's time, and scoring with and without the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=50)
     rounds = parser.parse_args().rounds
 
-    def tell(what: str, work: Callable[[], object]) -> None:
+    def show(what: str, work: Callable[[], object]) -> None:
         print(f"{what:52} {harness.milliseconds(work, rounds):8.2f} ms")
 
     rng = np.random.default_rng(0)
@@ -66,19 +66,19 @@ def main() -> None:
         spec = TensorSpec("labels", (1, SIDE, SIDE), np.dtype(dtype))
         codec = SemanticSegmentation(TaskOptions()).bind([image], [spec])
         outputs = (rng.integers(0, LABELS, spec.shape).astype(dtype),)
-        tell(f"decode labels, {dtype}", lambda codec=codec, outputs=outputs: codec.decode(outputs))  # type: ignore[misc]
+        show(f"decode labels, {dtype}", lambda codec=codec, outputs=outputs: codec.decode(outputs))  # type: ignore[misc]
     for classes in (LABELS, 21):
         for dtype in TYPES:
             spec = TensorSpec("scores", (1, SIDE, SIDE, classes), np.dtype(dtype))
             codec = SemanticSegmentation(TaskOptions()).bind([image], [spec])
             values = rng.normal(60, 15, spec.shape).clip(0, 120).astype(dtype)
-            tell(f"{dtype}[1,512,512,{classes}]: numpy reads it once (max)", values.max)
-            tell(f"{dtype}[1,512,512,{classes}]: numpy's argmax", lambda values=values: values.argmax(-1))  # type: ignore[misc]
-            tell(f"{dtype}[1,512,512,{classes}]: decode", lambda codec=codec, values=values: codec.decode((values,)))  # type: ignore[misc]
+            show(f"{dtype}[1,512,512,{classes}]: numpy reads it once (max)", values.max)
+            show(f"{dtype}[1,512,512,{classes}]: numpy's argmax", lambda values=values: values.argmax(-1))  # type: ignore[misc]
+            show(f"{dtype}[1,512,512,{classes}]: decode", lambda codec=codec, values=values: codec.decode((values,)))  # type: ignore[misc]
     truth = pieces(rng)
     found = np.where(rng.random(truth.shape) < 0.8, truth, 3).astype(np.uint8).tobytes()
     metric = MeanIoU(OneTruth(truth))
-    tell("score a response against labels in memory", lambda: metric.update(0, found))
+    show("score a response against labels in memory", lambda: metric.update(0, found))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part in ("images", "annotations"):
@@ -86,9 +86,9 @@ def main() -> None:
         Pillow.new("RGB", (SIDE, SIDE)).save(folder / "images" / "a.jpg")
         Pillow.fromarray(truth).save(folder / "annotations" / "a.png")
         data = ADE20K(folder, ADE20KOptions())
-        tell("read an annotation", lambda: data.truth(0))
+        show("read an annotation", lambda: data.truth(0))
         read = MeanIoU(data)
-        tell("score a response, annotation read from its file", lambda: read.update(0, found))
+        show("score a response, annotation read from its file", lambda: read.update(0, found))
 
 
 if __name__ == "__main__":

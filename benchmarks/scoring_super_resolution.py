@@ -1,4 +1,4 @@
-"""Images of 1920x1080: what decoding one costs in the timed region, and how long one takes to score."""
+"""Measures images of 1920x1080: decoding, which is in the timed region, and scoring."""
 
 from __future__ import annotations
 

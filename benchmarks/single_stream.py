@@ -1,4 +1,4 @@
-"""Single-stream against a bare loop on the same model: alternating rounds of two processes, ratios pair by pair."""
+"""Compares scenario single-stream with a bare loop on the same model: alternating rounds of two processes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import harness
 
 
 def main() -> None:
-    """Print p50 and p90 of both, their ratio, and their difference, a line a model."""
+    """Print p50 and p90 of both, their ratio, and their difference, one line per model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", type=Path, help=".tflite files")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of one round")
-    parser.add_argument("--rounds", type=int, default=3, help="of one pair of processes")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds per round")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds per pair of processes")
     parser.add_argument("--processes", type=int, default=5, help="pairs of processes")
     parser.add_argument("--peer", choices=("bare", "framework"), help=argparse.SUPPRESS)
     parser.add_argument("--expected-ns", type=int, default=0, help=argparse.SUPPRESS)
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def compare(model: Path, seconds: float, rounds: int, processes: int) -> None:
-    """One model, in several pairs of processes: where memory happens to lie makes a difference of its own."""
+    """One model, in several pairs of processes: memory placement alone makes a difference."""
     pairs = [pair for _ in range(processes) for pair in alternate(model, seconds, rounds)]
     cells = []
     for name in ("p50", "p90"):
@@ -46,7 +46,7 @@ def compare(model: Path, seconds: float, rounds: int, processes: int) -> None:
 
 
 def alternate(model: Path, seconds: float, rounds: int) -> list[tuple[Any, Any]]:
-    """Rounds of one pair of processes: bare and ours in turn, each after a first one that does not count."""
+    """Rounds of one pair of processes: bare and ours alternating, after a first round of each that is not counted."""
     common = ["--seconds", str(seconds), str(model)]
     bare = harness.Peer(__file__, "bare", *common)
     ours = harness.Peer(__file__, "framework", "--expected-ns", str(int(bare.round()["min"])), *common)

@@ -1,4 +1,4 @@
-"""Accuracy of the quickstart's models on Qualcomm's HTP simulator, beside the CPU's; the simulator's speed is none."""
+"""Compares the quickstart models' accuracy on Qualcomm's HTP simulator with the CPU's; its speed means nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIMULATOR = ("--backend", "snpe", "--accelerator", "htp-simulator")
 
 
 def main() -> None:
-    """Print a table, one line a model; ends with status 1 where the simulator is more than a point below the CPU."""
+    """Print one line per model; exits with 1 if the simulator is more than a point below the CPU."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--soc", default="SM8650")
     parser.add_argument("--types", nargs="+", default=["int8", "float32"], choices=["int8", "float32"])

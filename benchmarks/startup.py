@@ -1,7 +1,7 @@
-"""What starting a command costs, as ratios to a bare start of the interpreter (``python -c pass``) in the same rounds.
+"""Measures how long commands take to start, relative to a bare interpreter (``python -c pass``) in the same rounds.
 
-The commands alternate, with compiled bytecode, and medians are compared. Wall time means something on a quiet machine
-only; processor time beside it includes all processes that a command starts. The bare start reads the environment's
+The commands alternate, with compiled bytecode, and medians are compared. Wall time is only meaningful
+on a quiet machine; CPU time includes all processes that a command starts. The bare start reads the environment's
 ``.pth`` files, as commands do; starts without them (``-I -S``) are shown as well. A target in seconds is for a machine
 whose bare start takes 12 ms.
 """
@@ -37,15 +37,15 @@ TOY = ["run", MODEL, "--mode", "performance", "--set", "min_duration_s=0", "--se
 
 @dataclass
 class Case:
-    """A command, and what each of its rounds took in seconds."""
+    """A command, and the seconds of each round."""
 
     name: str
     command: list[str]
     target: float | None = None
-    """The most that it may take, in bare starts."""
+    """The longest allowed time, in bare starts."""
     environment: Mapping[str, str] = field(default_factory=dict)
     results: Path | None = None
-    """Where its results are; their warm-up and timed run are subtracted from the wall time."""
+    """The folder of its results, whose warm-up and timed run are subtracted from the wall time."""
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
 
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def cases(folder: Path) -> list[Case]:
-    """Everything that is measured; the bare start first."""
+    """All cases, the bare start first."""
     python, command = sys.executable, str(Path(sys.executable).with_name("mlperf-mobile"))
     results = folder / "results"
     return [
@@ -101,7 +101,7 @@ def plugins(site: Path) -> Path:
 
 
 def once(case: Case, folder: Path, *, counted: bool) -> None:
-    """Run a command to its end; take down its times if ``counted``."""
+    """Run a command to its end, and record its times if ``counted``."""
     environment = {
         **os.environ, "PYTHONPYCACHEPREFIX": str(folder / "bytecode"), "PYTHONDONTWRITEBYTECODE": "", **case.environment
     }  # fmt: skip
