@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import builtins
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, fields
-from functools import cache, cached_property, partial
-from types import FunctionType, MethodType, ModuleType, UnionType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from functools import cached_property, partial
+from types import FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import pluggy
 
-from mlperf_mobile import plugin
 from mlperf_mobile.errors import described
 from mlperf_mobile.installed import EntryPoint, entry_points
+from mlperf_mobile.offered import check_fields
 from mlperf_mobile.plugin import (
     HOOK_API,
     PROJECT,
@@ -238,7 +237,7 @@ class Registry:
             for item in items:
                 if not isinstance(item, item_type):
                     raise TypeError(f"expected {item_type.__name__}, got {item!r:.100}")
-                _check_fields(item)
+                check_fields(item)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001  one vendor's bug leaves the others listed
@@ -278,37 +277,3 @@ class Registry:
         reason = f"{kind} {name!r} is offered by {both}, so none is used"
         fix = f"uninstall one of them, or set MLPERF_MOBILE_BLOCK={sources[-1].plugin}"
         self.leave_out("duplicate", sources[0], reason, fix, (kind, name))
-
-
-def _check_fields(item: Any) -> None:
-    """Refuse an item whose fields have wrong types; name, hook API and a fact's value are checked elsewhere."""
-    offer: Any = type(item)
-    types = _types(offer)
-    for field in fields(item):
-        value = getattr(item, field.name)
-        later = field.name in ("name", "hook_api", "value")
-        if not (later or _fits(value, types[field.name])) or (field.name == "accelerators" and not value):
-            raise TypeError(f"{type(item).__name__}.{field.name} should be {field.type}, and is {value!r:.100}")
-
-
-class _Names(dict[str, object]):
-    """The names in the annotations of offers; those imported only for type checking stand for any object."""
-
-    def __missing__(self, name: str) -> object:
-        return vars(plugin).get(name, vars(builtins).get(name, object))
-
-
-@cache
-def _types(offer: type[object]) -> dict[str, Any]:
-    """The types of an offer's fields; the object that a :class:`Ref` names is not checked."""
-    return get_type_hints(offer, localns=_Names())
-
-
-def _fits(value: object, kind: Any) -> bool:
-    whole, parts = get_origin(kind) or kind, get_args(kind)
-    if whole in (Union, UnionType):
-        return any(_fits(value, each) for each in parts)
-    if whole in (tuple, frozenset):  # capabilities are strings, and may be those of a later version
-        kinds = str if issubclass(parts[0], str) else parts[0]
-        return isinstance(value, whole) and all(isinstance(part, kinds) for part in cast("Iterable[object]", value))
-    return isinstance(value, whole)
