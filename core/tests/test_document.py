@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlperf_mobile.config.document import read_file, read_resource, read_text
+from mlperf_mobile.config.document import read_file, read_resource, read_text, read_tree
 from mlperf_mobile.config.layers import nest
 from mlperf_mobile.errors import ExitCode, UsageError
 
@@ -219,3 +219,19 @@ def test_nested_mappings_come_back(data, flow):
     """What PyYAML writes is read back the same, whether in lines or in braces."""
     text = yaml.dump(data, Dumper=Dumper, default_flow_style=flow, allow_unicode=True)
     assert nest(read_text(text.encode(), "x")) == data
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML was built without LibYAML")
+def test_both_parsers_read_plain_texts_alike(monkeypatch):
+    texts = [path.read_bytes() for path in Path(__file__).parents[2].glob("*/**/src/**/*.yaml")]
+    texts += [b"a: 'it''s'\nb: |\n  two\n  lines\nc: >-\n  folded\n  line\nd: [1, {e: ~}]\n'f g': 0x10 # note\n"]
+    assert len(texts) > 5
+    fast = [read_tree(text, "file") for text in texts]
+    monkeypatch.setattr(yaml, "__with_libyaml__", False)
+    assert fast == [read_tree(text, "file") for text in texts]
+
+
+@pytest.mark.parametrize("text", ["a:\t1\n", "a: 1\t\n"])
+def test_tabs_are_refused_by_either_parser(text):
+    with pytest.raises(UsageError, match="cannot start any token"):
+        read_text(text.encode(), "run.yaml")
