@@ -166,7 +166,7 @@ class TestResume:
         (campaign,) = campaigns(command)
         assert [step["state"] for step in campaign["steps"]] == ["done", "interrupted", "pending", "pending"]
         file = next(command.results.glob("*.session.json"))
-        assert f"3 of 4 runs are left: mlperf-mobile run --resume {file}" in err
+        assert f"3 of 4 runs are pending: mlperf-mobile run --resume {file}" in err
         told, done = command.json("run", "--resume", file, "--quiet")
         assert done.returncode == 0, done.stderr
         assert results(told) == [("twin", "performance"), ("product", "accuracy"), ("twin", "accuracy")]
@@ -174,7 +174,7 @@ class TestResume:
         (campaign,) = campaigns(command)
         assert (campaign["interruptions"], {step["state"] for step in campaign["steps"]}) == (1, {"done"})
         again = command("run", "--resume", file, "--quiet")
-        assert "every run of it is done" in again.stderr
+        assert "all runs are done" in again.stderr
 
     def test_a_resumed_run_is_no_submission(self, command, twin):
         told, _ = command.json("run", "--suite", "r1", "--mode", "submission", *QUICK, "--set", "sleep_s=0.002")

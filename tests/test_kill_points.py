@@ -59,7 +59,7 @@ def test_a_campaign_whose_command_ends_in_the_timed_run(command, number):
     for _ in range(2):
         told, done = command.json("run", "--resume", campaign, "--quiet")
         assert "Traceback" not in done.stderr
-    assert "every run of it is done" in done.stderr
+    assert "all runs are done" in done.stderr
     steps = json.loads(campaign.read_text())["steps"]
     assert [step["state"] for step in steps] == ["done", "done"]
     assert not [name for name in command.leftovers() if name.startswith(".")]

@@ -151,7 +151,7 @@ class TestMeasured:
         milliseconds = f"{measured['bursts']['performance']['score']['value'] / 1e6:.6g} ms"
         assert f"{milliseconds}, 99th percentile latency" in shown["bursts"]
         assert "queries/s, completed queries" in shown["arrivals"]
-        assert "none: not compared, not ranked" in shown["scoreless"]
+        assert "none: cannot be compared or ranked" in shown["scoreless"]
 
 
 class TestCompared:

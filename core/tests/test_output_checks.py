@@ -282,7 +282,7 @@ class TestBatches:
             Responder().complete_all([1, 2, 3, 4], driven.answer_batch([0, 1, 2, 3], 0))
         error = steps._in_a_callback(SimpleNamespace(backend="acme", scenario="offline"), caught.value)
         assert isinstance(error, BackendError)
-        assert (error.code, error.summary) == ("wrong-outputs", "backend acme: 4 samples have 3 answers")
+        assert (error.code, error.summary) == ("wrong-outputs", "backend acme: 4 samples have 3 responses")
 
 
 CHANGED = {"previous": previous, "accumulated": accumulated, "noisy": noisy}

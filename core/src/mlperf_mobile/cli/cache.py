@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """examples:
   mlperf-mobile cache list                        compiled models, the most recently used first
-  mlperf-mobile cache verify                      read all of them, and compare checksums
-  mlperf-mobile cache prune --days 30             remove what has not been used for 30 days, and what is damaged
-  mlperf-mobile cache prune --megabytes 500       keep the most recently used ones, up to this size
+  mlperf-mobile cache verify                      read all of them and compare checksums
+  mlperf-mobile cache prune --days 30             remove those unused for 30 days, and damaged ones
+  mlperf-mobile cache prune --megabytes 500       keep the most recently used, up to this size
   mlperf-mobile cache prune --all
 Manage downloads with 'mlperf-mobile fetch'. Encoded samples are evicted automatically.
 """
@@ -30,9 +30,11 @@ def add(command: argparse.ArgumentParser) -> None:
     command.description = "Manage the cache of compiled models."
     command.epilog = _EXAMPLES
     command.add_argument("action", choices=("list", "verify", "prune"))
-    command.add_argument("--cache", metavar="DIR", help="the cache folder; by default the same as for runs")
-    command.add_argument("--days", metavar="N", type=float, help="prune: what has not been used for this many days")
-    command.add_argument("--megabytes", metavar="N", type=float, help="prune: down to this size")
+    command.add_argument("--cache", metavar="DIR", help="the cache folder (default: the same as for runs)")
+    command.add_argument("--days", metavar="N", type=float, help="prune: models unused for this many days")
+    command.add_argument(
+        "--megabytes", metavar="N", type=float, help="prune: the least recently used, down to this size"
+    )
     command.add_argument("--all", action="store_true", help="prune: everything")
     command.add_argument("--dry-run", action="store_true", help="prune: only show what would be removed")
     command.add_argument("--json", action="store_true", help="print JSON")
@@ -40,15 +42,15 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def handle(args: argparse.Namespace) -> int:
-    """Run the command; ``verify`` ends with the code of a data error when something is damaged."""
+    """Run the command; ``verify`` returns the exit code of a data error if something is damaged."""
     from mlperf_mobile.resources.compiled import CompiledStore
 
     if args.action != "prune" and (args.all or args.dry_run or args.days is not None or args.megabytes is not None):
-        raise UsageError("bad-flag", f"cache {args.action} takes no flags of prune", "see --help")
+        raise UsageError("bad-flag", f"cache {args.action} does not accept the flags of prune", "see --help")
     if args.action == "prune" and not args.all and args.days is None and args.megabytes is None:
-        raise UsageError("bad-flag", "cache prune does not know what to remove", "--days, --megabytes or --all")
+        raise UsageError("bad-flag", "cache prune needs a limit", "give --days, --megabytes or --all")
     if any(value is not None and not value >= 0 for value in (args.days, args.megabytes)):
-        raise UsageError("bad-value", "--days and --megabytes are numbers of 0 and more", "see --help")
+        raise UsageError("bad-value", "--days and --megabytes must be 0 or more", "see --help")
     store = CompiledStore(_folder(args))
     try:
         return _prune(args, store) if args.action == "prune" else _list(args, store)
@@ -70,7 +72,7 @@ def _folder(args: argparse.Namespace) -> Path:
 
 
 def _list(args: argparse.Namespace, store: CompiledStore) -> int:
-    """All of them; ``verify`` reads them through, ``list`` does not."""
+    """List all compiled models; ``verify`` also compares their checksums."""
     records = [_record(kept, kept.damage() if args.action == "verify" else None) for kept in store.all()]
     _print(args, store, records)
     damaged = [record for record in records if record["state"].startswith("damaged")]
@@ -78,13 +80,13 @@ def _list(args: argparse.Namespace, store: CompiledStore) -> int:
 
 
 def _prune(args: argparse.Namespace, store: CompiledStore) -> int:
-    """Remove what is damaged, too old, or too much; of those that stay, the most recently used first."""
+    """Remove models that are damaged, too old, or above the size limit; the most recently used are kept first."""
     records, left = [], 0
     limit = args.megabytes * 1e6 if args.megabytes is not None else None
     oldest = time.time() - args.days * _DAY_S if args.days is not None else 0.0
     for kept in store.all():
-        too_much = limit is not None and left + kept.bytes > limit
-        if not args.all and kept.entry and kept.used >= oldest and not too_much:
+        is_above = limit is not None and left + kept.bytes > limit
+        if not args.all and kept.entry and kept.used >= oldest and not is_above:
             left += kept.bytes
             continue
         if not args.dry_run:

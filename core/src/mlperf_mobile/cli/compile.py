@@ -1,4 +1,4 @@
-"""``mlperf-mobile compile``: compiles models ahead of time, and keeps what comes of it for the runs that follow."""
+"""``mlperf-mobile compile``: compiles models ahead of time, and caches them for later runs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   mlperf-mobile compile --model my.tflite --backend snpe --accelerator htp --set soc_model=SM8750
   mlperf-mobile compile image_classification --backend neuron     the model that a run of the task would use
-  mlperf-mobile compile --suite NAME --backend snpe               every model of a round
-  mlperf-mobile compile --model my.onnx --backend snpe --export built/    and copy the compiled model
+  mlperf-mobile compile --suite NAME --backend snpe               every model of a suite
+  mlperf-mobile compile --model my.onnx --backend snpe --export built/    also copy the compiled model
 """
 
 _FLAGS = ("suite", "backend", "accelerator", "model")
@@ -27,13 +27,13 @@ _FLAGS = ("suite", "backend", "accelerator", "model")
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add its arguments to the parser of the command."""
-    command.description = "Compile models for an accelerator. Later runs take them from the cache."
+    command.description = "Compile models for an accelerator. Later runs use the cached models."
     command.epilog = _EXAMPLES
-    command.add_argument("tasks", nargs="*", metavar="TASK", help="the models of these tasks or benchmarks")
+    command.add_argument("tasks", nargs="*", metavar="TASK", help="tasks or benchmarks whose models to compile")
     command.add_argument("--suite", metavar="NAME", help="the models of this suite")
     command.add_argument("--backend", metavar="NAME", help="the backend that compiles")
     command.add_argument("--accelerator", metavar="NAME", help="the accelerator to compile for")
-    command.add_argument("--model", metavar="NAME|PATH", help="a model file, or with a TASK one of its models by name")
+    command.add_argument("--model", metavar="NAME|PATH", help="a model file, or the name of a model of TASK")
     command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any other setting or option")
     command.add_argument("--config", metavar="FILE", type=Path, help="a run file in YAML")
     command.add_argument("--export", metavar="DIR", type=Path, help="copy compiled models to this folder")
@@ -94,7 +94,7 @@ def _print(record: dict[str, Any]) -> None:
     for each in record["compiled"]:
         how = "found in the cache" if each["cached"] else "compiled" if each["kept"] else "compiled, not kept"
         if not each["kept"] and not each["note"]:
-            how = "nothing to compile: it runs as it is"
+            how = "nothing to compile: the backend runs the model file"
         print(f"{record['model']}  {record['backend']}/{each['accelerator']} ({record['runtime']})")
         print(f"  {how}, {each['seconds'] * 1000:.0f} ms")
         if each["note"]:
@@ -105,10 +105,10 @@ def _print(record: dict[str, Any]) -> None:
 
 
 def _export(plan: CompilePlan, record: dict[str, Any], folder: Path) -> Path:
-    """Copy the artifact into ``folder``; never over something.
+    """Copy the artifact into ``folder`` without overwriting.
 
     Raises:
-        OutputError: Something is there already, or it cannot be written.
+        OutputError: The target exists, or cannot be written.
     """
     source = Path(record["path"])
     name = as_file_name(f"{plan.model.name}-{plan.backend}-{record['accelerator']}")

@@ -1,4 +1,4 @@
-"""``mlperf-mobile doctor``: what is installed, what is missing, and what this machine is like."""
+"""``mlperf-mobile doctor``: what is installed, what is missing, and facts about this machine."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mlperf_mobile.registry import Registry
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add its arguments to the parser of the command."""
-    command.description = "Load every backend in a process of its own, and show facts about this machine."
+    command.description = "Load every backend in a separate process, and show facts about this machine."
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)
 
 
 def handle(args: argparse.Namespace) -> int:
-    """Run the command; the exit code is that of a backend error when nothing can be run at all."""
+    """Run the command; the exit code is that of a backend error if no backend can be used."""
     from mlperf_mobile.worker import environment
 
     registry = Registry()
@@ -57,14 +57,14 @@ def _loadgen() -> dict[str, Any]:
 
 
 def _advice(facts: dict[str, Any], backends: list[dict[str, Any]], loadgen: dict[str, Any]) -> list[str]:
-    """What would make numbers from this machine better, in the user's words."""
+    """Advice for better measurements on this machine."""
     advice = []
     if not loadgen["usable"]:
         advice.append(f"LoadGen is missing, nothing can be measured: {loadgen['fix']}")
     if not backends:
         advice.append("no backend is installed: pip install mlperf-mobile-backend-tflite")
     if facts["cpu.governor"] and facts["cpu.governor"] != "performance":
-        advice.append(f"the CPU governor is {facts['cpu.governor']}: latencies vary; 'performance' holds them steady")
+        advice.append(f"the CPU governor is {facts['cpu.governor']}: latencies vary; 'performance' keeps them steady")
     load, usable = facts["cpu.load_1min"], facts["cpu.usable"]
     if load is not None and usable and load > 0.5 * usable:
         advice.append(f"the machine is busy: load {load} on {usable} processors; close other programs before measuring")

@@ -1,4 +1,4 @@
-"""``mlperf-mobile fetch``: gets the models and data that runs need, and checks them again at any time."""
+"""``mlperf-mobile fetch``: downloads and verifies the models and data that runs need."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from mlperf_mobile.resources.cache import Cache
     from mlperf_mobile.resources.resource import Resource
 
-Wanted: TypeAlias = "dict[Resource, str]"
-"""Resources, and which models and data of the task they are."""
+Selection: TypeAlias = "dict[Resource, str]"
+"""Resources, with the names of the models and data sets that they are."""
 
 _EXAMPLES = """examples:
-  mlperf-mobile fetch --suite NAME                            what a round needs, both models and data
+  mlperf-mobile fetch --suite NAME                            models and data of a suite
   mlperf-mobile fetch image_classification --model mobilenet_v4_int8 --dataset imagenet_tiny
   mlperf-mobile fetch question_answering                      everything that the task offers
-  mlperf-mobile fetch --suite NAME --dry-run                  what is there, and what would be downloaded
-  mlperf-mobile fetch --suite NAME --verify                   read everything again, and compare checksums
+  mlperf-mobile fetch --suite NAME --dry-run                  what exists, and what would be downloaded
+  mlperf-mobile fetch --suite NAME --verify                   read all files and compare checksums
 """
 
 
@@ -32,14 +32,16 @@ def add(command: argparse.ArgumentParser) -> None:
     command.description = "Download models and data into the cache. Interrupted downloads resume when fetched again."
     command.epilog = _EXAMPLES
     command.add_argument("tasks", nargs="*", metavar="TASK", help="tasks, or benchmarks of the suite")
-    command.add_argument("--suite", metavar="NAME", help="what this suite needs")
-    command.add_argument("--model", metavar="NAME", help="this model of the task")
-    command.add_argument("--dataset", metavar="NAME", help="this data set of the task")
-    command.add_argument("--mode", metavar="MODE", help="what this mode needs: performance, accuracy or both")
-    command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any other setting: cache=DIR")
+    command.add_argument("--suite", metavar="NAME", help="models and data of this suite")
+    command.add_argument("--model", metavar="NAME", help="only this model of the task")
+    command.add_argument("--dataset", metavar="NAME", help="only this data set of the task")
+    command.add_argument("--mode", metavar="MODE", help="only what this mode needs: performance, accuracy or both")
+    command.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="any other setting, such as cache=DIR"
+    )
     command.add_argument("--workers", metavar="N", type=int, default=4, help="downloads at a time (default: 4)")
-    command.add_argument("--verify", action="store_true", help="verify the checksums of files that are there")
-    command.add_argument("--dry-run", action="store_true", help="show what is there, and what would be downloaded")
+    command.add_argument("--verify", action="store_true", help="verify the checksums of existing files")
+    command.add_argument("--dry-run", action="store_true", help="show what exists, and what would be downloaded")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument("--quiet", action="store_true", help="no progress")
     command.set_defaults(handler=handle)
@@ -53,21 +55,21 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.registry import Registry
 
     if not args.tasks and not args.suite:
-        raise UsageError("no-task", "there is nothing to fetch", "name a task or a --suite; see --help")
+        raise UsageError("no-task", "nothing to fetch", "name a task or a --suite; see --help")
     request = Request(environment=load_environment(), flags=flags(args, ("suite", "model", "dataset", "mode")))
-    cache, resources = _asked_for(Registry(), request, everything=not (args.suite or args.model or args.dataset))
+    cache, resources = _selected(Registry(), request, everything=not (args.suite or args.model or args.dataset))
     if args.dry_run:
         return _show(args, cache, resources)
     return _verify(args, cache, resources) if args.verify else _fetch(args, cache, resources)
 
 
-def _asked_for(registry: Registry, request: Request, *, everything: bool) -> tuple[Cache, Wanted]:
-    """The resources of the selected benchmarks, or everything that their tasks know; and what each of them is."""
+def _selected(registry: Registry, request: Request, *, everything: bool) -> tuple[Cache, Selection]:
+    """The cache, and the resources of the selected benchmarks, or all that their tasks offer."""
     from mlperf_mobile.config.benchmark_request import BenchmarkRequest
     from mlperf_mobile.config.selection import select
 
     found = [BenchmarkRequest(registry, request, benchmark) for benchmark in select(registry, request)]
-    resources: Wanted = {}
+    resources: Selection = {}
     for setting in found:
         names: dict[Resource, list[str]] = {}
         for name, place in setting.catalogue.places().items():
@@ -78,7 +80,7 @@ def _asked_for(registry: Registry, request: Request, *, everything: bool) -> tup
     return found[0].finder.cache, resources
 
 
-def _fetch(args: argparse.Namespace, cache: Cache, resources: Wanted) -> int:
+def _fetch(args: argparse.Namespace, cache: Cache, resources: Selection) -> int:
     from mlperf_mobile.resources.fetch import FetchError, fetch
     from mlperf_mobile.terminal.fetching import listener
 
@@ -93,15 +95,19 @@ def _fetch(args: argparse.Namespace, cache: Cache, resources: Wanted) -> int:
     return ExitCode.OK if all(cache.has(each) for each in resources if each.is_local) else ExitCode.DATA
 
 
-def _verify(args: argparse.Namespace, cache: Cache, resources: Wanted) -> int:
-    """Verify every file that is there, even after one was found damaged."""
+def _verify(args: argparse.Namespace, cache: Cache, resources: Selection) -> int:
+    """Verify every existing file, and report all that are damaged."""
     records, code = [], ExitCode.OK
     for resource, what in resources.items():
         state, note = str(cache.state(resource)), ""
         if cache.has(resource):
             try:
                 published = cache.verify(resource)
-                note = "its checksum is the published one" if published else "as it came; no checksum is published"
+                note = (
+                    "its checksum is the published one"
+                    if published
+                    else "unchanged since the download; no checksum is published"
+                )
             except MobileError as error:
                 state, note, code = "damaged", f"{error.summary}; {error.hint}", error.exit_code
         records.append(_record(cache, resource, what) | {"state": state, "note": note})
@@ -109,7 +115,7 @@ def _verify(args: argparse.Namespace, cache: Cache, resources: Wanted) -> int:
     return code
 
 
-def _show(args: argparse.Namespace, cache: Cache, resources: Wanted) -> int:
+def _show(args: argparse.Namespace, cache: Cache, resources: Selection) -> int:
     records = []
     for need in cache.plan(resources):
         by_hand = need.resource.is_local and not cache.has(need.resource)

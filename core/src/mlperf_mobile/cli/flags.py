@@ -1,4 +1,4 @@
-"""Flags as a layer of settings, each with its name as the place it came from."""
+"""Flags as a layer of settings, each with the flag as its source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``list KIND``, and ``list-backends`` and the like: what is installed."""
+"""``list KIND`` and its aliases such as ``list-backends``: what is installed."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ Record = dict[str, Any]
 
 
 def backend_records(registry: Registry, *, probe: bool) -> list[Record]:
-    """Every backend, with whether it can be used: by what it declares it needs, or by really loading it."""
+    """Every backend, and whether it is usable: by the needs it declares, or with ``probe`` by loading it."""
     records = [_backend_record(offer) for offer in registry.backends.values()]
     if probe:
         from mlperf_mobile.launch.probe import probe_all
 
         found = probe_all([record["name"] for record in records])
         for record in records:
-            told = found[record["name"]]
-            record |= {key: told[key] for key in ("usable", "reason", "fix", "runtime", "versions")}
-            record["accelerators_found"] = told["accelerators"]
-            record |= {key: told[key] for key in ("devices", "functional_only")}
+            probed = found[record["name"]]
+            record |= {key: probed[key] for key in ("usable", "reason", "fix", "runtime", "versions")}
+            record["accelerators_found"] = probed["accelerators"]
+            record |= {key: probed[key] for key in ("devices", "functional_only")}
     return records
 
 
 def _backend_record(offer: Offer[BackendInfo]) -> Record:
     info = offer.info
-    lacking = needs.missing(info.needs)
+    missing = needs.missing(info.needs)
     return _record(offer) | {
         "vendor": info.vendor,
-        "usable": lacking is None,
-        "reason": f"needs {lacking.what}" if lacking else "",
-        "fix": lacking.fix if lacking else "",
+        "usable": missing is None,
+        "reason": f"needs {missing.what}" if missing else "",
+        "fix": missing.fix if missing else "",
         "accelerators": list(info.accelerators),
         "model_formats": list(info.model_formats),
         "capabilities": sorted(info.capabilities),
@@ -76,7 +76,7 @@ def _backends(args: argparse.Namespace) -> int:
     for line in [line for record in records for line in _details(record)]:
         print(line)
     if records and not args.probe and sys.stderr.isatty():
-        print("--probe loads each backend: which accelerators are really here, and versions", file=sys.stderr)
+        print("--probe loads each backend and shows the accelerators that are present, and versions", file=sys.stderr)
     return code
 
 
@@ -85,20 +85,20 @@ def _versions(record: Record) -> str:
 
 
 def _details(record: Record) -> Iterable[str]:
-    """What a row has no room for: what is missing, and what a probe found."""
+    """Lines below the table: what is missing, and what a probe found."""
     if not record["usable"]:
         yield f"{record['name']}: {record['reason']}; {record['fix']}"
     yield from device_lines(record)
 
 
 def device_lines(record: Record) -> Iterable[str]:
-    """The devices that a driver lists, and the accelerators that only compute, as a probe found them."""
+    """The devices and the functional-only accelerators that a probe found."""
     for device in record.get("devices", ()):
         facts = ", ".join(f"{key} {value}" for key, value in device["facts"].items())
         version = f" {device['version']}" if device["version"] else ""
         yield f"{record['name']}/{device['accelerator']}: {device['name']}{version}{f' ({facts})' if facts else ''}"
     for accelerator, reason in record.get("functional_only", {}).items():
-        yield f"{record['name']}/{accelerator}: functional only, its speed says nothing: {reason}"
+        yield f"{record['name']}/{accelerator}: functional only, its speed is meaningless: {reason}"
 
 
 def _tasks(args: argparse.Namespace) -> int:
@@ -160,7 +160,7 @@ def _plugins(args: argparse.Namespace) -> int:
 
 
 def _check_command(registry: Registry, name: str, offer: Offer[CommandInfo]) -> None:
-    """Load a command's module, which nothing else does before the command is called."""
+    """Load a command's module, which otherwise only calling the command does."""
     try:
         offer.info.command.load()
     except KeyboardInterrupt:
@@ -212,9 +212,9 @@ def _print(
 
 
 _KINDS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
-    "backends": ("inference backends, and whether each can be used here", _backends),
+    "backends": ("inference backends, and whether each is usable here", _backends),
     "tasks": ("benchmark tasks", _tasks),
-    "datasets": ("data sets, and the tasks they serve", _datasets),
+    "datasets": ("data sets, and the tasks that use them", _datasets),
     "scenarios": ("ways of issuing queries", _scenarios),
     "suites": ("suites, with their benchmarks", _suites),
     "plugins": ("installed plugins, with the hooks they implement", _plugins),
@@ -227,25 +227,25 @@ def add(command: argparse.ArgumentParser) -> None:
     command.description = f"List what is installed. KIND is one of:\n\n{kinds}"
     command.add_argument("kind", metavar="KIND", choices=_KINDS, help="what to list")
     command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--probe", action="store_true", help="backends: load each, in a process of its own")
-    command.set_defaults(handler=_listed)
+    command.add_argument("--probe", action="store_true", help="backends: load each in a separate process")
+    command.set_defaults(handler=_handle)
 
 
-def _listed(args: argparse.Namespace) -> int:
+def _handle(args: argparse.Namespace) -> int:
     if args.probe and args.kind != "backends":
-        raise UsageError("bad-flag", f"list {args.kind} takes no --probe", "--probe goes with backends")
+        raise UsageError("bad-flag", f"list {args.kind} does not accept --probe", "use --probe with backends")
     return _KINDS[args.kind][1](args)
 
 
 def _alias(kind: str) -> Callable[[argparse.ArgumentParser], None]:
-    """What adds the arguments of ``list-KIND``."""
+    """A function that adds the arguments of ``list-KIND``."""
 
     def add_alias(command: argparse.ArgumentParser) -> None:
         what, handler = _KINDS[kind]
         command.description = f"List {what}. The same as 'mlperf-mobile list {kind}'."
         command.add_argument("--json", action="store_true", help="print JSON")
         if kind == "backends":
-            command.add_argument("--probe", action="store_true", help="load each backend, in a process of its own")
+            command.add_argument("--probe", action="store_true", help="load each backend in a separate process")
         command.set_defaults(handler=handler)
 
     return add_alias

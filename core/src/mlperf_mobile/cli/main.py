@@ -24,15 +24,15 @@ ELSEWHERE = {
     "check": "rounds", "import": "rounds", "export": "rounds", "comply": "rounds", "audit": "rounds", "sign": "rounds",
     "report": "report", "compare": "report", "leaderboard": "report",
 }  # fmt: skip
-"""Commands of this project's other distributions, each named by its last word."""
+"""Commands in this project's other distributions, ``mlperf-mobile-NAME``."""
 
 
 def parser(command: str = "") -> argparse.ArgumentParser:
-    """The command line: with one command, where it is known which, so that nothing else is imported; else with all."""
+    """The command line parser: with one command if its name is known, so that no other is imported; else with all."""
     top = argparse.ArgumentParser(
         prog="mlperf-mobile",
-        description="MLPerf Mobile as plugins: benchmark the inference of models on this device.",
-        epilog="'mlperf-mobile run' alone measures the quickstart. See 'mlperf-mobile COMMAND --help'.",
+        description="Benchmark the inference of models on this device with the rules of MLPerf Mobile.",
+        epilog="'mlperf-mobile run' without arguments runs the suite 'quickstart'. See 'mlperf-mobile COMMAND --help'.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="%(prog)s [-h] [--version] [--debug] COMMAND ...",
         allow_abbrev=False,
@@ -50,10 +50,10 @@ def parser(command: str = "") -> argparse.ArgumentParser:
 
 
 def _find(name: str) -> CommandInfo:
-    """The command of a name; the core's own are found without loading any plugin.
+    """The command of a name; those of the core are found without loading plugins.
 
     Raises:
-        UsageError: ``unknown-command``, or ``not-installed`` for a command of a distribution that is not there.
+        UsageError: ``unknown-command``, or ``not-installed`` for a command of a distribution that is not installed.
     """
     own = {info.name: info for info in mlperf_mobile_commands()}
     if name in own:
@@ -101,10 +101,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def command() -> NoReturn:
-    """The command as a process. It ends at once: taking the interpreter apart takes longer than starting it."""
+    """The command as a process; it exits without shutting down the interpreter, which takes longer than starting it."""
     try:
         code: object = main()
-    except SystemExit as error:  # of argparse, which has printed its text
+    except SystemExit as error:  # from argparse, which has printed its text
         code = error.code
     atexit._run_exitfuncs()
     for stream in filter(None, (sys.stdout, sys.stderr)):
@@ -114,38 +114,38 @@ def command() -> NoReturn:
 
 
 def _main(argv: list[str] | None) -> int:
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")  # else it reads all distributions, in each process
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")  # otherwise it reads all distributions in each process
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
         signal.signal(signal.SIGHUP, _terminate)
     given = sys.argv[1:] if argv is None else argv
-    args = argparse.Namespace(debug="--debug" in given, json="--json" in given)  # until they are parsed
+    args = argparse.Namespace(debug="--debug" in given, json="--json" in given)  # until parsed
     try:
         args = _parsed(parser(next((word for word in given if not word.startswith("-")), "")), given)
         code = int(args.handler(args))
-        sys.stdout.flush()  # here, where a reader that has gone is no error
+        sys.stdout.flush()  # here, where a closed pipe is not an error
         return code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has gone, as `| head` does
+    except BrokenPipeError:  # the reader of standard output has exited, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
-    except Exception as error:  # noqa: BLE001  a defect, too, is printed as one line
+    except Exception as error:  # noqa: BLE001  a defect is printed as one line, too
         if getattr(args, "debug", False) or os.environ.get("MLPERF_MOBILE_DEBUG"):
             import traceback
 
             traceback.print_exc()
-        told = error if isinstance(error, MobileError) else _defect(error, getattr(args, "command", ""))
-        _tell(told, args)
-        return told.exit_code
+        reported = error if isinstance(error, MobileError) else _defect(error, getattr(args, "command", ""))
+        _report(reported, args)
+        return reported.exit_code
 
 
 def _parsed(top: argparse.ArgumentParser, given: list[str]) -> argparse.Namespace:
     try:
         args = top.parse_args(given)
     except SystemExit:
-        sys.stdout.flush()  # of --help; here, where a reader that has gone is no error
+        sys.stdout.flush()  # of --help; here, where a closed pipe is not an error
         raise
     if args.version:
         args.handler = _version
@@ -165,14 +165,14 @@ def _help(top: argparse.ArgumentParser) -> int:
 
 
 def _defect(error: Exception, command: str) -> MobileError:
-    """The error for an exception that nobody expected, with the plugin named if it is in a plugin's command."""
+    """The error for an unexpected exception; it names the command if that is a plugin's."""
     if command and command not in {info.name for info in mlperf_mobile_commands()}:
         summary = f"the command {command!r} failed: {described(error)}"
         return MobileError("command-failed", summary, "report it to its author; --debug shows where", ExitCode.INTERNAL)
     return MobileError("internal", described(error), "this is a defect; --debug shows where", ExitCode.INTERNAL)
 
 
-def _tell(error: MobileError, args: argparse.Namespace) -> None:
+def _report(error: MobileError, args: argparse.Namespace) -> None:
     if getattr(args, "json", False):
         import json
 

@@ -1,4 +1,4 @@
-"""The core's own commands, in the order of the help.
+"""The commands of the core, in the order of the help.
 
 To add a command, add a line here and a module beside it.
 """
@@ -13,16 +13,16 @@ MEASURE, RESULTS, FILES, INSTALLED = "measure", "results", "models and data", "i
 
 _COMMANDS = (
     ("run", "run", "measure performance and accuracy", MEASURE),
-    ("score", "score", "compute the accuracy again from a LoadGen accuracy log", RESULTS),
+    ("score", "score", "recompute the accuracy from a LoadGen accuracy log", RESULTS),
     ("show", "show", "show a stored result", RESULTS),
     ("recover", "recover", "create the results of interrupted runs", RESULTS),
     ("fetch", "fetch", "download models and data", FILES),
     ("compile", "compile", "compile models ahead of time", FILES),
     ("cache", "cache", "list, verify or prune cached compiled models", FILES),
-    ("list", "lists", "what is installed: backends, tasks, datasets, scenarios, suites or plugins", INSTALLED),
-    ("list-backends", "lists:backends", "inference backends, and whether each can be used here", INSTALLED),
+    ("list", "lists", "list backends, tasks, datasets, scenarios, suites or plugins", INSTALLED),
+    ("list-backends", "lists:backends", "inference backends, and whether each is usable here", INSTALLED),
     ("list-tasks", "lists:tasks", "benchmark tasks", INSTALLED),
-    ("list-datasets", "lists:datasets", "data sets, and the tasks they serve", INSTALLED),
+    ("list-datasets", "lists:datasets", "data sets, and the tasks that use them", INSTALLED),
     ("list-scenarios", "lists:scenarios", "ways of issuing queries", INSTALLED),
     ("list-suites", "lists:suites", "suites, with their benchmarks", INSTALLED),
     ("list-plugins", "lists:plugins", "installed plugins, with the hooks they implement", INSTALLED),
@@ -32,7 +32,7 @@ _COMMANDS = (
 
 @hookimpl
 def mlperf_mobile_commands() -> Iterable[CommandInfo]:
-    """Offer the commands that measure, and that show what is measured and installed."""
+    """Offer the commands of the core."""
     for name, place, summary, group in _COMMANDS:
         module, _, function = place.partition(":")
         path = f"mlperf_mobile.cli.{module}:{function or 'add'}"

@@ -1,4 +1,4 @@
-"""``mlperf-mobile recover``: creates the results of interrupted runs, and of runs that ran out of disk space."""
+"""``mlperf-mobile recover``: creates the results of runs that were interrupted or ran out of disk space."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ command is still using are skipped. Recovering twice changes nothing.
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add its arguments to the parser of the command."""
-    command.description = "Create the result of a run whose command was killed, or ran out of disk space."
+    command.description = "Create the results of runs whose command was killed or ran out of disk space."
     command.epilog = _EPILOG
     command.add_argument(
         "folder", type=Path, nargs="+", metavar="DIR", help="the hidden folder of a run, or a folder of results"
@@ -28,7 +28,7 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def handle(args: argparse.Namespace) -> int:
-    """Run the command; the exit code says whether everything was recovered, not whether the results are valid."""
+    """Run the command; the exit code reports whether everything was recovered, not whether the results are valid."""
     from mlperf_mobile.results.model import Result
     from mlperf_mobile.terminal.card import print_result
 
@@ -70,7 +70,7 @@ def _recover(folder: Path) -> list[Any]:
             return [found] if (found := recover(store.partial(folder))) else []
         if not folder.is_dir():
             raise OutputError(
-                "no-result", f"there is no folder {folder}", "give the folder of a run, or a folder of results"
+                "no-result", f"the folder {folder} does not exist", "give the folder of a run, or a folder of results"
             )
         return list(recover_all(folder))
     except OutputError as error:

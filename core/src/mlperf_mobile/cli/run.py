@@ -1,4 +1,4 @@
-"""``mlperf-mobile run``: plan, measure, and show what came out."""
+"""``mlperf-mobile run``: plans, measures, and shows the results."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 MOST_REPEATS = 100
 
 _EXAMPLES = """examples:
-  mlperf-mobile run                                     the quickstart: every task, about a minute
-  mlperf-mobile run image_classification --rules normal  with the counts and durations of the benchmark
+  mlperf-mobile run                                     the suite 'quickstart': every task, about a minute
+  mlperf-mobile run image_classification --rules normal   with the counts and durations of MLPerf Mobile
   mlperf-mobile run image_classification --model my.tflite --dataset imagenet --data-path DIR
   mlperf-mobile run --scenario offline --set threads=1 --set shards=4
-  mlperf-mobile run --suite NAME --dry-run               what a round of MLPerf Mobile would run, and what is missing
+  mlperf-mobile run --suite NAME --dry-run               what a suite would run, and what is missing
   mlperf-mobile run --suite NAME --mode submission       all performance runs, then all accuracy runs, with cool-down
   mlperf-mobile run --config run.yaml --dry-run          what would run, and where each value comes from
 """
@@ -37,20 +37,20 @@ _EXAMPLES = """examples:
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add its arguments to the parser of the command."""
-    command.description = "Measure one or more tasks, each in a process of its own."
+    command.description = "Measure one or more tasks, each in a separate process."
     command.epilog = _EXAMPLES
     command.add_argument(
-        "tasks", nargs="*", metavar="TASK", help="tasks, or benchmarks of the suite; by default the suite 'quickstart'"
+        "tasks", nargs="*", metavar="TASK", help="tasks, or benchmarks of the suite (default: the suite 'quickstart')"
     )
     command.add_argument("--suite", metavar="NAME", help="use the models, data sets and rules of this suite")
-    command.add_argument("--backend", metavar="NAME", help="which backend runs the model")
-    command.add_argument("--accelerator", metavar="NAME", help="which of the backend's accelerators")
-    command.add_argument("--scenario", metavar="NAME", help="single-stream, offline, sustained, or one of a plugin")
+    command.add_argument("--backend", metavar="NAME", help="the backend that runs the model")
+    command.add_argument("--accelerator", metavar="NAME", help="one of the backend's accelerators")
+    command.add_argument("--scenario", metavar="NAME", help="single-stream, offline, sustained, or a plugin's scenario")
     command.add_argument("--mode", metavar="MODE", help="performance, accuracy, both or submission")
-    command.add_argument("--rules", metavar="NAME", help="normal, quick or rapid")
+    command.add_argument("--rules", metavar="NAME", help="run rules: normal, quick or rapid")
     command.add_argument("--model", metavar="NAME|PATH", help="a model of the task by name, or a model file")
-    command.add_argument("--dataset", metavar="NAME", help="which data set")
-    command.add_argument("--data-path", metavar="DIR", help="where the data set is")
+    command.add_argument("--dataset", metavar="NAME", help="a data set of the task")
+    command.add_argument("--data-path", metavar="DIR", help="the folder of the data set")
     command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any other setting or option")
     command.add_argument("--config", metavar="FILE", type=Path, help="a run file in YAML")
     command.add_argument("--output", metavar="DIR", help="folder for results (default: mlperf-mobile-results)")
@@ -58,7 +58,7 @@ def add(command: argparse.ArgumentParser) -> None:
         "--repeat", metavar="N", type=int, default=1, help="run everything N times, and show the spread"
     )
     command.add_argument(
-        "--resume", metavar="FILE", type=Path, help="resume an interrupted campaign, given its .session.json"
+        "--resume", metavar="FILE", type=Path, help="resume an interrupted campaign from its .session.json"
     )
     command.add_argument("--dry-run", action="store_true", help="show the plans, and where each value comes from")
     command.add_argument("--json", action="store_true", help="print results (or plans) as JSON")
@@ -82,7 +82,7 @@ def handle(args: argparse.Namespace) -> int:
     request = Request(
         file=read_file(args.config) if args.config else {}, environment=load_environment(), flags=flags(args, _FLAGS)
     )
-    with redirect_stdout(sys.stderr):  # planning imports plugins, and standard output is for results
+    with redirect_stdout(sys.stderr):  # planning imports plugins; standard output is for results
         resolved = resolve(registry, request, args.repeat)
     if not args.quiet:
         for problem in registry.problems:
@@ -99,19 +99,19 @@ def handle(args: argparse.Namespace) -> int:
 
 
 def _carry_out(args: argparse.Namespace, campaign: Campaign, adopted: Sequence[Result] = ()) -> int:
-    """Carry out what is left of a campaign, and show its results.
+    """Run the rest of a campaign, and show its results.
 
     Args:
         args: The command line.
-        campaign: Owned by this process, where it is kept.
-        adopted: Results of it that were found and never shown.
+        campaign: The campaign, owned by this process if it is kept.
+        adopted: Recovered results that were not shown before.
     """
     from mlperf_mobile.results.store import Unstored
 
     results: list[Result] = []
     try:
         for result in _run(args, campaign):
-            results.append(result)  # noqa: PERF402  what came before an error is shown
+            results.append(result)  # noqa: PERF402  results before an error are shown
     except OutputError as error:
         results += [error.result] if isinstance(error, Unstored) else []
         if not results:
@@ -122,7 +122,7 @@ def _carry_out(args: argparse.Namespace, campaign: Campaign, adopted: Sequence[R
     final = {step.result for step in campaign.steps}
     results = [*(result for result in adopted if result.run_id in final), *results]  # the others were tried again
     if args.resume and not results:
-        print(f"{args.resume}: every run of it is done", file=sys.stderr)
+        print(f"{args.resume}: all runs are done", file=sys.stderr)
     return _show(args, results, campaign)
 
 
@@ -150,7 +150,7 @@ def _show(args: argparse.Namespace, results: list[Result], campaign: Campaign, e
 
 
 def _resume(args: argparse.Namespace) -> int:
-    """Go on with a campaign; what it is made of has been decided when it began."""
+    """Resume a campaign with its own settings."""
     from mlperf_mobile.campaigns.campaign import read
     from mlperf_mobile.campaigns.settle import settle
 
@@ -160,13 +160,13 @@ def _resume(args: argparse.Namespace) -> int:
             "resume", "a campaign is resumed with its own settings", "give no other arguments with --resume FILE"
         )
     with read(args.resume).owned():
-        campaign = read(args.resume)  # again, now that no other process can change it
+        campaign = read(args.resume)  # again, now that it is locked
         campaign.interruptions += 1
         return _carry_out(args, campaign, settle(campaign))
 
 
 def exit_code(results: list[Result]) -> int:
-    """The worst of the results: how a run failed, or that one is not valid."""
+    """The exit code of the first failed run, else whether all results are valid."""
     failed = [result.error.exit_code for result in results if result.error]
     if failed:
         return failed[0]
@@ -185,7 +185,7 @@ def _campaign(resolved: PlannedRuns, repeat: int = 1) -> Campaign:
 
 
 def _run(args: argparse.Namespace, campaign: Campaign) -> Iterator[Result]:
-    """The results of what is left of a campaign, as they come."""
+    """The results of the pending runs of a campaign, as they end."""
     from mlperf_mobile.campaigns.run import CampaignRunner
     from mlperf_mobile.terminal.progress import listener
 
@@ -209,7 +209,7 @@ def _run(args: argparse.Namespace, campaign: Campaign) -> Iterator[Result]:
             yield result
     finally:
         if keep and campaign.pending and campaign.path.exists():
-            print(f"{len(campaign.pending)} of {len(campaign.steps)} runs are left: ", end="", file=sys.stderr)
+            print(f"{len(campaign.pending)} of {len(campaign.steps)} runs are pending: ", end="", file=sys.stderr)
             print(f"mlperf-mobile run --resume {campaign.path}", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""``mlperf-mobile score``: the accuracy that a LoadGen accuracy log holds, computed anew."""
+"""``mlperf-mobile score``: recomputes the accuracy from a LoadGen accuracy log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from mlperf_mobile.errors import ExitCode
 
 _EXAMPLES = """examples:
-  mlperf-mobile score mlperf-mobile-results/20261124T…      a result of this command
+  mlperf-mobile score mlperf-mobile-results/20261124T…      a result folder
   mlperf-mobile score LOGDIR --task question_answering --dataset squad --data-path DIR
   mlperf-mobile score LOGDIR --suite NAME --task BENCHMARK
 """
@@ -26,20 +26,22 @@ def add(command: argparse.ArgumentParser) -> None:
         "logs",
         type=Path,
         metavar="RESULT",
-        help="a result folder, or a folder with mlperf_log_accuracy.json, or this file",
+        help="a result folder, a folder with mlperf_log_accuracy.json, or this file",
     )
     command.add_argument(
         "--task",
         metavar="TASK",
         dest="tasks",
         action="append",
-        help="the task, or the benchmark of a suite, of the log",
+        help="the task of the log, or with --suite its benchmark",
     )
     command.add_argument("--suite", metavar="NAME", help="use the data set and quality target of this suite")
     command.add_argument("--dataset", metavar="NAME", help="the data set of the accuracy run")
-    command.add_argument("--data-path", metavar="DIR", help="where the data set is")
+    command.add_argument("--data-path", metavar="DIR", help="the folder of the data set")
     command.add_argument("--model", metavar="NAME", help="a model of the task by name, for its quality target")
-    command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="options of task and data set")
+    command.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="an option of the task or data set"
+    )
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)
 
@@ -63,7 +65,7 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.terminal.card import accuracy_text
 
     registry, settings = Registry(), flags(args, ("suite", "dataset", "data_path", "model"))
-    with redirect_stdout(sys.stderr):  # plugins' code is imported, and standard output is for the score
+    with redirect_stdout(sys.stderr):  # plugins are imported; standard output is for the score
         if not settings and (args.logs / PLAN).is_file():
             scoring, log = scoring_of(read_plan(args.logs)), args.logs / "accuracy" / loadgen.ACCURACY_LOG
         else:

@@ -1,4 +1,4 @@
-"""``mlperf-mobile show RESULT``: a stored result, once more."""
+"""``mlperf-mobile show RESULT``: shows a stored result."""
 
 from __future__ import annotations
 

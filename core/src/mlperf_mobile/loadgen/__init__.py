@@ -1,4 +1,4 @@
-"""The official LoadGen (``mlcommons-loadgen``): starts a test, and reads the logs that it leaves."""
+"""The official LoadGen (``mlcommons-loadgen``): starts a test, and reads its logs."""
 
 from mlperf_mobile.loadgen.logs import (
     ACCURACY_LOG,

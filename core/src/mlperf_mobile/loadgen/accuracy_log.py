@@ -1,4 +1,4 @@
-"""Reads LoadGen's accuracy log item by item: in any layout that JSON allows, whole or in parts, in bounded memory."""
+"""Reads LoadGen's accuracy log item by item: in any layout of JSON, in one file or in parts, in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from typing import Any
 from mlperf_mobile.errors import DataError
 
 MAX_ITEM = 64 << 20
-"""Characters of one item; a longer one is refused."""
+"""Maximum characters of one item; a longer one is refused."""
 _CHUNK = 1 << 18
 _SPACE = re.compile(r"[ \t\r\n]*")
 _COUNT = "(0|[1-9][0-9]{0,18})"
-_WRITTEN = re.compile(
+_FAST_ITEM = re.compile(
     rf'(\n?)\{{ "seq_id" : {_COUNT}, "qsl_idx" : {_COUNT}, "data" : "((?:[0-9A-F]{{2}})*+)" \}},(?=\n)'
 )
-"""An item as LoadGen writes it, followed by another one; a fast path that takes a fifth of the time."""
+"""An item as LoadGen writes it, followed by another one; this fast path takes a fifth of the time."""
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 @dataclass(slots=True)
 class Item:
-    """One response; ``line`` is where it begins, counted from 1 across all parts."""
+    """One response; ``line`` is its first line, counted from 1 across all parts."""
 
     line: int
     seq_id: int
     index: int
-    """Of the sample."""
+    """The sample's index."""
     data: bytes
 
 
@@ -50,7 +50,7 @@ def read(paths: Sequence[Path]) -> Iterator[Item]:
 
 
 class _Reader:
-    """A window of text that moves through the files."""
+    """A text window that moves through the files."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._name = paths[0]
@@ -60,7 +60,7 @@ class _Reader:
 
     def items(self) -> Iterator[Item]:
         first = self._next()
-        if not first:  # LoadGen was ended before it wrote anything
+        if not first:  # LoadGen ended before it wrote anything
             return
         if first != "[":
             raise self._wrong("the accuracy log is not a list")
@@ -70,7 +70,7 @@ class _Reader:
         else:
             while True:
                 text, at, line = self._text, self._at, self._line
-                while found := _WRITTEN.match(text, at):
+                while found := _FAST_ITEM.match(text, at):
                     ended, seq_id, index, data = found.groups()
                     at, line = found.end(), line + len(ended)
                     yield Item(line, int(seq_id), int(index), bytes.fromhex(data))

@@ -1,4 +1,4 @@
-"""What LoadGen's detail, summary and accuracy logs say about a test.
+"""Reads LoadGen's detail, summary and accuracy logs.
 
 To add a LoadGen field, read it here.
 """
@@ -19,7 +19,7 @@ SUMMARY_LOG = "mlperf_log_summary.txt"
 DETAIL_LOG = "mlperf_log_detail.txt"
 ACCURACY_LOG = "mlperf_log_accuracy.json"
 LATENCY_SOURCE = "latency_source"
-"""Where :func:`mlperf_mobile.loadgen.run` puts what it found beside LoadGen's own keys."""
+"""The key that :func:`mlperf_mobile.loadgen.run` adds to LoadGen's keys."""
 _MLLOG = ":::MLLOG "
 _MAX_LINE = 64 << 20
 
@@ -51,19 +51,21 @@ def latencies(details: Mapping[str, Any]) -> dict[str, float]:
 
 
 def target_latency(logs: Path) -> float:
-    """The latency in nanoseconds at single-stream's target percentile; only the summary log has it.
+    """The latency in nanoseconds at single-stream's target percentile, which only the summary log has.
 
     Raises:
-        OutputError: It does not.
+        OutputError: The log does not have it.
     """
     text = (logs / SUMMARY_LOG).read_text(errors="replace")
     if found := re.search(r"^[\d.]+th percentile latency \(ns\) : (\d+)$", text, re.MULTILINE):
         return float(found[1])
-    raise OutputError("log-incomplete", f"{logs / SUMMARY_LOG} names no percentile", "is the disk full?")
+    raise OutputError(
+        "log-incomplete", f"{logs / SUMMARY_LOG} has no percentile latency", "check whether the disk is full"
+    )
 
 
 def verdict(details: Mapping[str, Any]) -> dict[str, Any]:
-    """LoadGen's own verdict, as it stands beside ours in a result."""
+    """LoadGen's own verdict, as a result records it."""
     return {
         "version": details.get("loadgen_version"),
         "valid": details.get("result_validity") == "VALID",
@@ -79,21 +81,21 @@ def read_responses(path: Path) -> Iterator[tuple[int, bytes]]:
     """(sample index, response) of every item in an accuracy log, in the order of the log.
 
     Raises:
-        DataError: The log is not there, or is damaged; names the line.
+        DataError: The log is missing or damaged; names the line.
     """
     for item in accuracy_log.read([path]):
         yield item.index, item.data
 
 
 def latency_source(details: Mapping[str, Any]) -> str:
-    """Whether the latencies of a run are those that LoadGen counted, or were taken around the calls of the system."""
+    """Whether the latencies of a run are LoadGen's, or were taken around the calls of the system."""
     return str(details.get(LATENCY_SOURCE, LIVE))
 
 
 def issued_s(details: Mapping[str, Any], queries: int) -> float:
-    """Seconds from LoadGen's start to the issue of the last of so many queries in single-stream, to six digits.
+    """Seconds from LoadGen's start to the issue of the last of ``queries`` in single-stream, to six digits.
 
-    LoadGen holds this against the minimum duration, and logs its rate: ``(queries - 1) / issued``
+    LoadGen compares this with the minimum duration, and logs its rate: ``(queries - 1) / issued``
     (mlcommons/inference, loadgen/results.cc).
     """
     rate = float(details.get("result_qps_with_loadgen_overhead") or 0.0)

@@ -24,30 +24,30 @@ LoadSamples = Callable[[Sequence[int]], None]
 
 @dataclass(frozen=True, slots=True)
 class SampleLibrary:
-    """What LoadGen calls a QSL: how many samples there are, and how to get them into memory."""
+    """A query sample library (QSL): sample counts, and how to load samples into memory."""
 
     total_count: int
     performance_count: int
     load: LoadSamples
     unload: LoadSamples
     abandon: Callable[[BaseException], None] = lambda error: None
-    """Called with an exception while it is still inside LoadGen; a worker ends its process there and then."""
+    """Called with an exception while it is still inside LoadGen; a worker ends its process there."""
 
     @classmethod
     def of(cls, system: SystemUnderTest, load: Load) -> SampleLibrary:
-        """The samples of a system, as a performance run takes them."""
+        """The samples of a system for a performance run."""
         count = min(load.performance_sample_count, system.sample_count)
         return cls(system.sample_count, count, system.load_samples, system.unload_samples, system.abandon)
 
 
 class WrongCount(ValueError):
-    """There is not one response for each sample."""
+    """The number of responses is not the number of samples."""
 
 
 class Responder:
-    """Completes queries; keeps the bytes where LoadGen can read them while it copies them.
+    """Completes queries, and keeps the responses in memory while LoadGen copies them.
 
-    One instance belongs to one thread.
+    Use one instance per thread.
     """
 
     def __init__(self, size: int = 4096) -> None:
@@ -57,7 +57,7 @@ class Responder:
         self._one = [self._lg.QuerySampleResponse(0, self._address, 0)]
 
     def complete(self, response_id: int, response: bytes) -> None:
-        """Answer one query of one sample; the object handed to LoadGen is used again."""
+        """Complete one query of one sample; the response object is reused."""
         size = len(response)
         if size > self._size:
             self._grow(size)
@@ -69,11 +69,11 @@ class Responder:
         self._complete(self._one)
 
     def last(self) -> bytes:
-        """The response that :meth:`complete` was last given."""
+        """The last response passed to :meth:`complete`."""
         return bytes(self._view[: self._one[0].size])
 
     def complete_all(self, response_ids: Sequence[int], responses: Sequence[bytes]) -> None:
-        """Answer several samples at once."""
+        """Complete several samples in one call."""
         data = b"".join(responses)
         if len(data) > self._size:
             self._grow(len(data))
@@ -85,7 +85,7 @@ class Responder:
                 records.append(record(response_id, place, len(response)))
                 place += len(response)
         except ValueError as error:
-            raise WrongCount(f"{len(response_ids)} samples have {len(responses)} answers") from error
+            raise WrongCount(f"{len(response_ids)} samples have {len(responses)} responses") from error
         self._complete(records)
 
     def _grow(self, size: int) -> None:
@@ -106,14 +106,14 @@ def module() -> ModuleType:
         raise BackendError(
             "loadgen-missing",
             f"LoadGen cannot be imported: {error}",
-            "pip install mlcommons-loadgen (it is built from source where no wheel exists: a C++ compiler is needed)",
+            "pip install mlcommons-loadgen (without a wheel it is built from source, which needs a C++ compiler)",
         ) from error
     loaded: ModuleType = mlperf_loadgen
     return loaded
 
 
 def performance_settings(scenario: str, load: Load) -> Any:
-    """LoadGen's ``TestSettings`` of a performance run; ``scenario`` is its own name: ``"SingleStream"``."""
+    """LoadGen's ``TestSettings`` of a performance run; ``scenario`` is LoadGen's name: ``"SingleStream"``."""
     settings = _settings(scenario, "PerformanceOnly", load.seeds)
     settings.min_query_count = load.min_query_count
     settings.min_duration_ms = round(load.min_duration_s * 1000)
@@ -124,7 +124,7 @@ def performance_settings(scenario: str, load: Load) -> Any:
 
 
 def accuracy_settings(seeds: Seeds) -> Any:
-    """LoadGen's ``TestSettings`` of an accuracy run: every sample once, issued as fast as it is answered."""
+    """LoadGen's ``TestSettings`` of an accuracy run: every sample once, as fast as the system completes them."""
     return _settings("Offline", "AccuracyOnly", seeds)
 
 
@@ -142,18 +142,18 @@ def _settings(scenario: str, mode: str, seeds: Seeds) -> Any:
 def run(
     settings: Any, samples: SampleLibrary, issue: IssueQuery, logs: Path, latencies_ns: array[int] | None = None
 ) -> Mapping[str, Any]:
-    """Run one test in this thread, and return what its detail log says.
+    """Run one test in this thread, and return its detail log.
 
     Args:
         settings: LoadGen's ``TestSettings``.
-        samples: What it may ask for.
+        samples: The samples for LoadGen to load.
         issue: Called with every query.
         logs: The folder for its logs.
-        latencies_ns: What ``issue`` appends to. After the run it holds the latencies that LoadGen counted, where its
-            trace has them all; :func:`latency_source` says whether it does.
+        latencies_ns: The latencies that ``issue`` appends. After the run they are replaced by LoadGen's, if its trace
+            has all of them; :func:`latency_source` reports which they are.
 
-    An exception raised by ``issue`` or by loading samples is given to ``samples.abandon``, which may end the process.
-    If it returns, the exception is raised here, and LoadGen, which that breaks, may crash the process at any time.
+    An exception of ``issue`` or of loading samples is passed to ``samples.abandon``, which may end the process. If it
+    returns, the exception is raised here; LoadGen is then broken, and may crash the process at any time.
 
     Raises:
         OutputError: The logs cannot be written.
@@ -181,7 +181,9 @@ def run(
     details = read_details(logs / DETAIL_LOG)
     finished = "result_validity" in details or settings.mode == lg.TestMode.AccuracyOnly
     if "loadgen_version" not in details or not finished:
-        raise OutputError("log-incomplete", f"LoadGen could not write {logs / DETAIL_LOG}", "is the disk full?")
+        raise OutputError(
+            "log-incomplete", f"LoadGen could not write {logs / DETAIL_LOG}", "check whether the disk is full"
+        )
     if tracing and latencies_ns is not None:
         counted = trace.replace(latencies_ns, logs / trace.FILE, latencies(details))
         details[LATENCY_SOURCE] = COUNTED if counted else LIVE

@@ -20,18 +20,18 @@ import numpy as np
 from mlperf_mobile.results.latencies import summary
 
 FILE = "mlperf_log_trace.json"
-BYTES_A_SAMPLE = 800
-"""At most: 650 in single-stream, some 250 offline (measured)."""
+BYTES_PER_SAMPLE = 800
+"""An upper bound: 650 in single-stream, about 250 offline (measured)."""
 FASTEST_OFFLINE_NS = 400_000
 """Per sample: LoadGen formats a trace in 4 µs per sample, next to sessions that use every CPU."""
 _LATENCY = re.compile(rb'"complete_ns":(-?\d{1,18})[,}]')
 _CHUNK = 4 << 20
 _LONGEST = 4096
-"""Of an event; this much of a chunk is searched again together with the next one."""
+"""Maximum bytes of an event; the end of a chunk is searched again with the next one."""
 
 
 def read(path: Path) -> array[int]:
-    """The latencies in nanoseconds, in the order in which LoadGen logged the completions; a chunk at a time.
+    """The latencies in nanoseconds, in the order in which LoadGen logged the completions, read in chunks.
 
     Raises:
         OSError: The trace cannot be read.
@@ -54,14 +54,14 @@ def _take(values: array[int], data: bytes) -> None:
 
 
 def fits(settings: Any, folder: Path) -> bool:
-    """Whether a trace is harmless: there is disk space for twice its size, and it takes no CPU time from sessions.
+    """Whether a trace is harmless: the disk has space for twice its size, and it takes no CPU time from sessions.
 
-    In single-stream it is formatted while the timed thread works. Offline it may take 1 % of one processor: runs of
-    more than 2,500 samples a second have none.
+    In single-stream it is formatted while the timed thread works. Offline it may take 1 % of one CPU, so runs
+    of more than 2,500 samples per second have no trace.
 
     Args:
         settings: LoadGen's ``TestSettings``.
-        folder: Existing, on the disk that the logs go to.
+        folder: An existing folder on the disk of the logs.
     """
     rates = {
         "SingleStream": 2e9 / max(1, settings.single_stream_expected_latency_ns),
@@ -75,21 +75,21 @@ def fits(settings: Any, folder: Path) -> bool:
     queries = max(settings.min_query_count, settings.min_duration_ms / 1000 * rates.get(scenario, 0.0))
     samples = queries * (settings.multi_stream_samples_per_query if scenario == "MultiStream" else 1)
     try:
-        return bool(shutil.disk_usage(folder).free > 2 * samples * BYTES_A_SAMPLE)
+        return bool(shutil.disk_usage(folder).free > 2 * samples * BYTES_PER_SAMPLE)
     except OSError:
         return False
 
 
 def replace(latencies_ns: array[int], path: Path, logged: Mapping[str, float]) -> bool:
-    """Replace the live latencies by those of the trace, and empty the trace, which is large.
+    """Replace the live latencies by those of the trace, and truncate the trace, which is large.
 
     Args:
-        latencies_ns: As many latencies as samples were answered.
+        latencies_ns: The live latency of every completed sample.
         path: The trace.
-        logged: Percentiles and bounds as LoadGen's detail log has them, by the names of a latency summary.
+        logged: Percentiles and bounds from LoadGen's detail log, by the names of a latency summary.
 
     Returns:
-        False, and nothing is replaced, when the trace is not whole: it has another number of latencies, or other
+        False, and nothing is replaced, if the trace is incomplete: it has another number of latencies, or other
         percentiles than the log.
     """
     try:

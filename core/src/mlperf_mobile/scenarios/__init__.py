@@ -1,1 +1,1 @@
-"""The built-in scenarios, offered through the same hook as everybody's."""
+"""The built-in scenarios, offered through the same hook as a plugin's."""

@@ -1,4 +1,4 @@
-"""Offline: one query with all samples, drained by every session of the system."""
+"""Offline: one query with all samples, shared by all sessions of the system."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mlperf_mobile.contracts import AnsweredCall, Load, Measurement, Share, Syst
 from mlperf_mobile.threads import in_threads
 
 TAKE_NS = 5_000_000
-"""A session takes work for so long at a time: handing over and completing one by one would cost fast models 5 %.
+"""Duration of the work that a session takes at a time; one batch at a time would cost fast models 5 %.
 
-Each goes by its own speed, so that a slow accelerator beside a fast one does not keep the last samples waiting.
+Each session's own speed decides, so that a slow accelerator does not delay the last samples.
 """
 MOST_BATCHES = 64
 
 
 class Offline:
-    """LoadGen's Offline; each session takes the next batches as soon as it is free, and only real samples count."""
+    """LoadGen's Offline; each session takes the next batches as soon as it is free; padding is not counted."""
 
     parallel = True
 
@@ -67,9 +67,9 @@ def drain(
     start: int,
     answered: list[AnsweredCall],
 ) -> list[Share]:
-    """Answer all samples; every session works in a thread of its own and takes the next ones when it is free.
+    """Answer all samples; every session works in its own thread and takes the next batches when it is free.
 
-    ``answered`` gets the first and the last batch of each session.
+    The first and the last batch of each session are appended to ``answered``.
     """
     queue, shares = _Queue(len(indices)), [Share(0, 0.0)] * system.sessions
 
@@ -79,33 +79,33 @@ def drain(
         first: tuple[list[int], Sequence[bytes]] | None = None
         while not failures and (taken := queue.take(batches * system.batch)):
             began = perf_counter_ns()
-            responses = system.answer_batch(asked := indices[taken], session)
+            responses = system.answer_batch(batch := indices[taken], session)
             complete(ids[taken], responses)
             now = perf_counter_ns()
             latencies_ns.extend([now - start] * len(responses))
             samples += len(responses)
             busy_ns += now - began
-            first = first or (asked, responses)
+            first = first or (batch, responses)
             batches = max(1, min(MOST_BATCHES, batches * TAKE_NS // max(1, now - began)))
         shares[session] = Share(samples, busy_ns / 1e9)
         if first:
-            size, last = system.batch, (len(asked) - 1) // system.batch * system.batch
+            size, last = system.batch, (len(batch) - 1) // system.batch * system.batch
             answered.append(AnsweredCall(session, tuple(first[0][:size]), tuple(first[1][:size])))
-            answered.append(AnsweredCall(session, tuple(asked[last:]), tuple(responses[last:])))
+            answered.append(AnsweredCall(session, tuple(batch[last:]), tuple(responses[last:])))
 
     in_threads(work, system.sessions)
     return shares
 
 
 class _Queue:
-    """Places from 0 to ``end``, handed out in pieces of any size, to any thread."""
+    """Indices from 0 to ``end``, handed out to threads in slices of any size."""
 
     def __init__(self, end: int) -> None:
         self._next, self._end = 0, end
         self._lock = threading.Lock()
 
     def take(self, size: int) -> slice | None:
-        """The next ``size`` places, or as many as there are; None when there is none left."""
+        """The next indices, at most ``size``; None if all are taken."""
         with self._lock:
             start = self._next
             self._next = end = min(start + size, self._end)

@@ -1,4 +1,4 @@
-"""What the core itself offers."""
+"""The scenarios of the core."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mlperf_mobile.plugin import Ref, ScenarioInfo, hookimpl
 
 @hookimpl
 def mlperf_mobile_scenarios() -> Iterable[ScenarioInfo]:
-    """Offer the two scenarios of MLPerf Mobile, and a longer one."""
+    """Offer the two scenarios of MLPerf Mobile, and sustained."""
     yield ScenarioInfo(
         name="single-stream",
         summary="one query after another; the score is the 90th percentile of the latency",
@@ -19,7 +19,7 @@ def mlperf_mobile_scenarios() -> Iterable[ScenarioInfo]:
     )
     yield ScenarioInfo(
         name="offline",
-        summary="all samples at once, on every shard of the backend; the score is samples per second",
+        summary="one query with all samples, on every session; the score is samples per second",
         scenario=Ref("mlperf_mobile.scenarios.offline:Offline"),
         settings="mlperf_mobile.scenarios:offline.yaml",
         ignores=("percentile",),
@@ -27,7 +27,7 @@ def mlperf_mobile_scenarios() -> Iterable[ScenarioInfo]:
     )
     yield ScenarioInfo(
         name="sustained",
-        summary="one query after another until heat shows: the first minute's latency against the last one's",
+        summary="a long single-stream run that shows throttling: latency of the first and last minute",
         scenario=Ref("mlperf_mobile.scenarios.sustained:Sustained"),
         settings="mlperf_mobile.scenarios:sustained.yaml",
         hook_api=(2, 0),

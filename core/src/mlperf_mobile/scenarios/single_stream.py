@@ -1,4 +1,4 @@
-"""Single-stream: the next query is issued when the last one is answered."""
+"""Single-stream: each query is issued when the previous one is completed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlperf_mobile import loadgen, performance_score, rules
 from mlperf_mobile.contracts import AnsweredCall, Load, Measurement, SystemUnderTest
 
 MAX_GENERATED_QUERIES = 3_000_000
-"""LoadGen prepares twice as many queries as the expected latency calls for, at some 400 bytes each (measured)."""
+"""LoadGen prepares twice as many queries as the expected latency calls for, at about 400 bytes each (measured)."""
 
 
 class SingleStream:
@@ -29,15 +29,15 @@ class SingleStream:
         settings.single_stream_expected_latency_ns = expected_latency(load)
         responder = loadgen.Responder()
         answer, complete, now, record = system.answer, responder.complete, perf_counter_ns, latencies_ns.append
-        asked = list[int]()
+        last = list[int]()
         first: list[AnsweredCall] = []
 
         def issue(ids: list[int], indices: list[int]) -> None:
-            nonlocal asked
+            nonlocal last
             start = now()
             complete(ids[0], answer(indices[0]))
             record(now() - start)
-            asked = indices
+            last = indices
             if not first:
                 first.append(AnsweredCall(0, tuple(indices), (responder.last(),)))
 
@@ -62,17 +62,17 @@ class SingleStream:
             loadgen=loadgen.verdict(details),
             latency_source=loadgen.latency_source(details),
             score=performance_score.latency(load.percentile, target_ns),
-            answered=(*first, AnsweredCall(0, tuple(asked), (responder.last(),))),
+            answered=(*first, AnsweredCall(0, tuple(last), (responder.last(),))),
         )
 
 
 def ran_out(details: Mapping[str, Any], queries: int) -> bool:
-    """Whether a run used up every query that LoadGen had prepared."""
-    made = details.get("generated_query_count")
-    return isinstance(made, int) and queries >= made
+    """Whether a run issued all queries that LoadGen had prepared."""
+    prepared = details.get("generated_query_count")
+    return isinstance(prepared, int) and queries >= prepared
 
 
 def expected_latency(load: Load) -> int:
-    """LoadGen's expected latency in nanoseconds: the warm-up's, unless that would prepare too many queries."""
+    """LoadGen's expected latency in nanoseconds: the plan's, or more if that would prepare too many queries."""
     floor = 2 * load.min_duration_s * 1e9 / MAX_GENERATED_QUERIES
     return max(1, round(max(load.expected_latency_ns, floor)))

@@ -1,4 +1,4 @@
-"""Sustained: single-stream for so long that heat shows, with the first minute held against the last."""
+"""Sustained: single-stream, long enough to show throttling by comparing the first and the last minute."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MINUTE_S = 60.0
 
 
 class Sustained(SingleStream):
-    """LoadGen's SingleStream; its latencies go on with those of the first and the last minute.
+    """LoadGen's SingleStream, which also reports the latencies of the first and the last minute.
 
-    These are ``first_minute_p50``, ``first_minute_p90``, ``last_minute_p50`` and ``last_minute_p90``. In a run of less
-    than ten minutes they are of its first and last tenth, and are called so: ``first_tenth_p50``.
+    They are ``first_minute_p50``, ``first_minute_p90``, ``last_minute_p50`` and ``last_minute_p90``. In a run of less
+    than ten minutes they are those of its first and last tenth: ``first_tenth_p50``.
     """
 
     def run(self, system: SystemUnderTest, load: Load, latencies_ns: array[int], logs: Path) -> Measurement:
@@ -28,19 +28,19 @@ class Sustained(SingleStream):
 def ends(latencies_ns: array[int], duration_s: float) -> dict[str, float]:
     """p50 and p90 of both ends of a run, in nanoseconds.
 
-    The time between queries is taken to be spread evenly: it is LoadGen's, and does not change.
+    The time between queries is LoadGen's, and is assumed to be constant.
     """
     part = "minute" if round(duration_s * 1000) >= 10 * MINUTE_S * 1000 else "tenth"
     share = MINUTE_S / duration_s if part == "minute" else 0.1
     limit = sum(latencies_ns) * share
     first = latencies_ns[: until(latencies_ns, limit)]
     last = latencies_ns[-until(array("q", reversed(latencies_ns)), limit) :]
-    found = {"first": summary(first), "last": summary(last)}
-    return {f"{end}_{part}_{name}": told[name] for end, told in found.items() for name in ("p50", "p90")}
+    summaries = {"first": summary(first), "last": summary(last)}
+    return {f"{end}_{part}_{name}": values[name] for end, values in summaries.items() for name in ("p50", "p90")}
 
 
 def until(latencies_ns: array[int], limit: float) -> int:
-    """How many queries it took until so many nanoseconds were over; 1 at least."""
+    """The number of queries, at least 1, whose latencies add up to ``limit`` nanoseconds."""
     passed = 0
     for count, latency in enumerate(latencies_ns, 1):
         passed += latency

@@ -1,1 +1,1 @@
-"""What people see: progress while a run goes on, and results."""
+"""Output on the terminal: progress of a run, plans and results."""

@@ -27,28 +27,28 @@ _MS = 1e-6
 
 
 def print_results(results: Iterable[Result]) -> None:
-    """Every result on stdout, with what plugins say about it."""
+    """Print every result with the remarks of plugins."""
     registry = Registry()
     for result in results:
         CleanConsole().print(_panel(result, registry))
 
 
 def print_repetitions(repeated: Iterable[Repetitions]) -> None:
-    """How much several runs of the same benchmark differ, on stdout."""
+    """Print the spread of the scores of repeated runs."""
     for each in repeated:
         title = f"{each.benchmark} · {each.scenario} · {len(each.scores) + each.left_out} runs"
-        told, scores = "no run counts", ""
+        median, scores = "no valid run", ""
         if each.scores:
             kind = each.scores[0]
             scale, unit = displayed(kind.unit)
-            told = f"{kind.name}: {shown(each.median, kind.unit, 4)} at the median"
+            median = f"{kind.name}: {shown(each.median, kind.unit, 4)} at the median"
             scores = "  ".join(f"{score.value * scale:.4g}" for score in each.scores) + f"  {unit}"
-        parts: list[RenderableType] = [text(told), text(scores), "", _rules(each.rules(), "rule")]
+        parts: list[RenderableType] = [text(median), text(scores), "", _rules(each.rules(), "rule")]
         CleanConsole().print(Panel(Group(*parts), title=text(title), expand=False))
 
 
 def print_result(result: Result, *, full: bool = False) -> None:
-    """One result on stdout, with what plugins say about it; in full, with environment, versions and seeds."""
+    """Print one result with the remarks of plugins; ``full`` adds environment, versions and seeds."""
     CleanConsole().print(_panel(result, Registry(), full=full))
 
 
@@ -59,7 +59,7 @@ def _panel(result: Result, registry: Registry, *, full: bool = False) -> Rendera
 def result_panel(
     result: Result, remarks: Iterable[Remark] = (), observations: Iterable[Remark] = (), *, full: bool = False
 ) -> RenderableType:
-    """One result, framed, with the remarks of plugins and what observers say about the run."""
+    """One result in a frame, with the remarks of plugins and observers."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
@@ -83,7 +83,7 @@ def result_panel(
 def _lines(result: Result, remarks: Iterable[Remark], observations: Iterable[Remark]) -> Iterable[tuple[str, str]]:
     yield "backend", f"{result.backend} ({result.runtime or 'runtime unknown'}) on {result.accelerator}"
     if result.functional_only:
-        yield "FUNCTIONAL ONLY", f"its speed says nothing: {result.functional_only}"
+        yield "FUNCTIONAL ONLY", f"its speed is meaningless: {result.functional_only}"
     timed = f", timed on {result.performance_dataset}" if result.performance_dataset else ""
     yield "data set", result.dataset + timed
     for warning in result.warnings:
@@ -103,10 +103,11 @@ def _lines(result: Result, remarks: Iterable[Remark], observations: Iterable[Rem
         kernels = ", ".join(f"{count} {kernel}" for kernel, count in placement.kernels.items())
         ran = ", ".join(f"{count} on {place}" for place, count in placement.operations.items())
         yield "operations" + (f" ({name})" if len(placements) > 1 else ""), ran + (f" ({kernels})" if kernels else "")
-    for name, made in (result.compiled or {}).items():
-        if made.kept or made.note:
-            how = "found in the cache" if made.cached else "compiled"
-            yield "compiled", f"for {name}: {how} in {made.seconds:.3f} s{f'; {made.note}' if made.note else ''}"
+    for name, artifact in (result.compiled or {}).items():
+        if artifact.kept or artifact.note:
+            how = "found in the cache" if artifact.cached else "compiled"
+            note = f"; {artifact.note}" if artifact.note else ""
+            yield "compiled", f"for {name}: {how} in {artifact.seconds:.3f} s{note}"
     if result.performance and result.performance.loadgen.valid is not None:
         loadgen = result.performance.loadgen
         reason = f": {loadgen.reason}" if loadgen.reason else ""
@@ -126,7 +127,7 @@ def _lines(result: Result, remarks: Iterable[Remark], observations: Iterable[Rem
 def _stability(result: Result) -> Iterable[tuple[str, str]]:
     """The confidence interval of the score's percentile, and advice about the measurement, from the saved latencies.
 
-    Where the score is not a percentile of them, they may all be of one query, and predict nothing about another one.
+    Empty if the score is not a percentile: then all latencies may be of one query.
     """
     performance = result.performance
     values = latencies.read(Path(result.directory) / latencies.FILE)
@@ -141,15 +142,15 @@ def _stability(result: Result) -> Iterable[tuple[str, str]]:
     low = f"{found.low * _MS:.3f}" if found.low > 0 else "?"
     high = f"{found.high * _MS:.3f}" if math.isfinite(found.high) else "?"
     yield f"p{percentile * 100:g} 95 % (ms)", f"{low} to {high}"
-    for told in advice(sample):
-        yield f"advice: {told.name}", told.text
+    for each in advice(sample):
+        yield f"advice: {each.name}", each.text
 
 
 def _performance(performance: Performance) -> Iterable[tuple[str, str]]:
     if score := performance.score:
         yield "score", f"{score.text}, {score.name}"
     else:
-        yield "score", "none: not compared, not ranked"
+        yield "score", "none: cannot be compared or ranked"
     for label, names in (("latency (ms)", ("p50", "p90", "p99")), ("", ("mean", "min", "max"))):
         latency = {name: performance.latency_ns[name] * _MS for name in names if name in performance.latency_ns}
         yield label, "  ".join(f"{name} {value:.3f}" for name, value in latency.items())
@@ -171,7 +172,7 @@ def _performance(performance: Performance) -> Iterable[tuple[str, str]]:
 
 
 def accuracy_text(accuracy: Accuracy) -> str:
-    """The accuracy beside its target, in one line."""
+    """The accuracy and its target, in one line."""
     line = f"{accuracy.metric} {accuracy.value:.4f} of {accuracy.samples} samples"
     if accuracy.target is not None:
         sign = {True: "reached", False: "MISSED", None: "not judged: unverified"}[accuracy.passed]
@@ -194,7 +195,7 @@ def _facts(result: Result) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    told = {
+    facts = {
         "run": result.run_id, "created": result.created, "model": f"{result.model.path} ({result.model.sha256})",
         **{f"seed {key}": value for key, value in result.load.seeds.items()},
         **(result.system.model_dump(exclude_none=True) if result.system else {}),
@@ -203,18 +204,18 @@ def _facts(result: Result) -> Table:
         **_flat("report", result.report or {}),
         **result.environment, **{f"version {k}": v for k, v in result.versions.items()},
     }  # fmt: skip
-    for key, value in told.items():
+    for key, value in facts.items():
         table.add_row(text(key), text("unknown" if value is None else str(value)))
     return table
 
 
 def _flat(prefix: str, data: dict[str, Any]) -> dict[str, object]:
     """Nested data by dotted keys."""
-    found: dict[str, object] = {}
+    flat: dict[str, object] = {}
     for key, value in data.items():
         name = f"{prefix}.{key}"
-        found |= _flat(name, value) if isinstance(value, dict) else {name: value}
-    return found
+        flat |= _flat(name, value) if isinstance(value, dict) else {name: value}
+    return flat
 
 
 def _number(value: object) -> RenderableType:

@@ -15,7 +15,7 @@ from mlperf_mobile.printing import clean, clean_lines, raw
 class CleanConsole(Console):
     """A console on standard output, or on standard error.
 
-    A reader that has gone is the command's business, as it is with ``print``.
+    A closed pipe raises BrokenPipeError, as with ``print``.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
@@ -26,12 +26,12 @@ class CleanConsole(Console):
         raise BrokenPipeError
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Segments of a renderable; those that are text are cleaned once more, whoever made them."""
+        """The segments of a renderable, with all text cleaned, including that of Rich."""
         for segment in super().render(renderable, options):
             text, style, control = segment
             yield segment if control or text.isprintable() else Segment(clean_lines(text), style)
 
 
 def text(value: object, style: str = "") -> Text:
-    """A value as text of one or more lines, each as wide as it will be drawn."""
+    """A value as cleaned text of one or more lines."""
     return Text("\n".join(map(clean, str(value).splitlines())), style=style)

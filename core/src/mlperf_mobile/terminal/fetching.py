@@ -1,4 +1,4 @@
-"""Progress of downloads on stderr: a bar each on a terminal, a line each elsewhere."""
+"""Progress of downloads on stderr: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlperf_mobile.resources.resource import Resource
 
 @contextmanager
 def listener(*, quiet: bool) -> Iterator[Listen]:
-    """Something to call with every step of a fetch."""
+    """A function to call with every step of a fetch."""
     if quiet:
         yield lambda step: None
     elif sys.stderr.isatty():

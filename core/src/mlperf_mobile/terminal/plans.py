@@ -10,14 +10,14 @@ from mlperf_mobile.terms import ONLY_INPUT
 
 
 def duration_range(plan: Plan) -> dict[str, float | None]:
-    """Seconds of the timed run that the rules allow: at least, and at most; None where only the device decides."""
+    """Minimum and maximum seconds of the timed run by the run rules; None without a maximum."""
     if not plan.has_performance:
         return {"at_least": 0.0, "at_most": None}
     return {"at_least": plan.load.min_duration_s, "at_most": plan.load.max_duration_s or None}
 
 
 def total_text(campaign: Campaign) -> str:
-    """How long several runs take together; empty for one."""
+    """The estimated time of several runs; empty for one."""
     plans = [step.plan for step in campaign.steps]
     if len(plans) < 2:
         return ""
@@ -26,7 +26,7 @@ def total_text(campaign: Campaign) -> str:
 
 
 def missing_text(resolved: PlannedRuns) -> str:
-    """What has to be fetched, or provided by hand, before the plans can run; empty when all is there."""
+    """What must be fetched or provided by hand before the plans can run; empty if nothing is missing."""
     lines = []
     for resource in resolved.missing:
         by_hand = resource.is_local
@@ -36,12 +36,12 @@ def missing_text(resolved: PlannedRuns) -> str:
 
 
 def accelerators_text(plan: CompilePlan) -> str:
-    """As it would be written in a run file: ``cpu:2,npu``."""
+    """The accelerators as in a run file: ``cpu:2,npu``."""
     return ",".join(f"{name}:{count}" if count else name for name, count in plan.accelerators.items())
 
 
 def plan_text(plan: Plan) -> str:
-    """One line a setting, with its source."""
+    """The plan with one line per setting, and its source."""
     span = duration_range(plan)
     most = f", at most {span['at_most']:g} s" if span["at_most"] else ""
     where = f"{plan.backend}/{plan.accelerator}"
@@ -65,7 +65,7 @@ def plan_text(plan: Plan) -> str:
 
 
 def _input_shapes(plan: CompilePlan) -> list[tuple[str, object]]:
-    """By the keys that set them: one for all, or one an input."""
+    """The input shapes by the settings' keys: one for the only input, or one per input."""
     return [("input_shapes" if name == ONLY_INPUT else f"input_shapes.{name}", list(shape))
             for name, shape in plan.input_shapes.items()]  # fmt: skip
 

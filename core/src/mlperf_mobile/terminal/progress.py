@@ -16,7 +16,7 @@ PLAIN_EVERY_S = 5.0
 
 @contextmanager
 def listener(title: str, *, quiet: bool) -> Iterator[Listen]:
-    """Something to call with every event of one run."""
+    """A function to call with every event of one run."""
     if quiet:
         yield lambda event: None
     elif sys.stderr.isatty():
@@ -55,7 +55,7 @@ def _bar(title: str) -> Iterator[Listen]:
 
 
 class _Lines:
-    """One line a phase, and one every few seconds."""
+    """A line for each phase, and one every few seconds."""
 
     def __init__(self, title: str) -> None:
         self._title, self._last = title, time.monotonic()
@@ -63,13 +63,13 @@ class _Lines:
     def __call__(self, event: events.Event) -> None:
         now = time.monotonic()
         if isinstance(event, events.Phase):
-            self._say(_name(event))
+            self._print(_name(event))
         elif isinstance(event, events.Progress) and now - self._last >= PLAIN_EVERY_S:
             left = f", {event.left_s:.0f} s left" if event.left_s is not None else ""
             far = f"for {event.elapsed_s:.0f} s" if event.fraction is None else f"{event.fraction * 100:.0f} %"
-            self._say(f"{event.phase}: {far}{left}")
+            self._print(f"{event.phase}: {far}{left}")
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._last = time.monotonic()
         print(f"{self._title}: {text}", file=sys.stderr, flush=True)
 

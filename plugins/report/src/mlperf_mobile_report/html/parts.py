@@ -56,7 +56,7 @@ def warnings(one: Shown) -> Markup:
     result = one.result
     parts = []
     if result.functional_only:
-        why = f"Its answers are real; its speed says nothing: {cut(result.functional_only)}"
+        why = f"Its answers are real; its speed is meaningless: {cut(result.functional_only)}"
         parts.append(element("p", element("strong", "FUNCTIONAL ONLY. "), why, class_="banner care"))
     doubts = result.interruptions.warnings if result.interruptions else []
     parts += [element("p", element("strong", "WARNING. "), cut(text), class_="banner care") for text in doubts]

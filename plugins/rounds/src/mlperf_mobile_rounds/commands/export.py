@@ -67,7 +67,7 @@ def _doubts(result: Any) -> list[str]:
     """Why a result may not be taken for an official one."""
     found = [] if result.valid and result.submittable is not False else [result.verdict]
     if result.functional_only:
-        found.append(f"its speed says nothing: {result.functional_only}")
+        found.append(f"its speed is meaningless: {result.functional_only}")
     if result.suite is None:
         found.append("it is of no round: its model and data set are others than the benchmark's")
     return found
