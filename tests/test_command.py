@@ -57,7 +57,7 @@ class TestShow:
         [
             (lambda path: path.unlink(), "no-result"),
             (lambda path: path.write_bytes(path.read_bytes()[:1000]), "result-damaged"),
-            (lambda path: change(path, schema=2), "result-schema"),
+            (lambda path: change(path, schema=3), "result-schema"),
             (lambda path: change(path, extra=1), "result-damaged"),
             (lambda path: change(path, valid="very"), "result-damaged"),
         ],

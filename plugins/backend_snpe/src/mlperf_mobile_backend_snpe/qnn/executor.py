@@ -12,7 +12,6 @@ from mlperf_mobile_backend_snpe.options import SnpeOptions
 from mlperf_mobile_backend_snpe.qnn import compile_onnx, identity, loading, onnx_file, runtime
 from mlperf_mobile_backend_snpe.qnn.compile_tflite import compile_tflite
 from mlperf_mobile_backend_snpe.qnn.runtime import FIX, SIMULATOR, Runtime
-from mlperf_mobile_backend_tflite.options import TFLiteOptions
 
 FUNCTIONAL_ONLY = {SIMULATOR: "Qualcomm's x86 simulator computes on the CPU what an HTP would"}
 _HTP = ("htp", SIMULATOR)
@@ -147,6 +146,7 @@ def _tflite(artifact: Artifact) -> Session:
     """A .tflite model on the CPU, which is the business of the backend tflite."""
     try:
         from mlperf_mobile_backend_tflite.backend import TFLiteBackend
+        from mlperf_mobile_backend_tflite.options import TFLiteOptions
     except ModuleNotFoundError as error:
         summary = "the backend tflite, which runs .tflite models on the CPU, is not installed"
         raise BackendError("no-runtime", summary, "pip install 'mlperf-mobile-backend-tflite[litert]'") from error
