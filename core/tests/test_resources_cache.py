@@ -318,7 +318,7 @@ def test_verifying_tells_what_it_was_checked_against(cache: Cache) -> None:
     assert cache.verify(by_hand) is False
     assert cache.verify(Resource(url="local://m", sha256=SHA256)) is True
     for wrong in ({"sha256": "0" * 64}, {"md5": "0" * 32}):
-        with pytest.raises(DataError, match="not the file meant"):
+        with pytest.raises(DataError, match="not the expected file"):
             cache.verify(Resource.model_validate({"url": "local://m", **wrong}))
 
 

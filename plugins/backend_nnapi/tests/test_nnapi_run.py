@@ -87,7 +87,7 @@ def test_what_is_kept_is_found_or_made_anew(command):
         assert result["status"] == "completed", result["error"]
         compiled = result["compiled"]["npu"]
         found.append((compiled["cached"], compiled["note"].partition(",")[0]))
-    assert found == [(False, ""), (True, ""), (False, "compiled anew")]
+    assert found == [(False, ""), (True, ""), (False, "compiled again")]
 
 
 def test_a_compilation_that_takes_its_time(command):

@@ -24,12 +24,12 @@ from mlperf_mobile.terms import (
 )
 
 MAX_ELEMENTS = 1 << 28
-"""Of one input: a gigabyte of 32-bit numbers."""
+"""Limit for one input: a gigabyte of 32-bit numbers."""
 
 
 def _not_too_large(shape: tuple[int, ...]) -> tuple[int, ...]:
     if math.prod(shape) > MAX_ELEMENTS:
-        raise ValueError(f"an input has {MAX_ELEMENTS} elements at most")
+        raise ValueError(f"an input may have at most {MAX_ELEMENTS} elements")
     return shape
 
 

@@ -1,4 +1,4 @@
-"""The contracts: what a backend, a task, a data set, a metric, a scenario and an observer must do."""
+"""The contracts of backends, tasks, data sets, metrics, scenarios and observers."""
 
 from mlperf_mobile.contracts.backend import (
     Artifact,

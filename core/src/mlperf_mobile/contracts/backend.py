@@ -12,10 +12,10 @@ from mlperf_mobile.contracts.tensors import Tensors, TensorSpec
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One device that a driver lists: ``Device("npu", "mtk-mdla_shim", "1.3.16", {"feature_level": 6})``."""
+    """A device reported by a driver: ``Device("npu", "mtk-mdla_shim", "1.3.16", {"feature_level": 6})``."""
 
     accelerator: str
-    """Which of the backend's accelerators it is."""
+    """The backend's name for it as an accelerator."""
     name: str
     version: str = ""
     facts: Mapping[str, str | int | float | bool] = field(default_factory=dict)
@@ -23,66 +23,66 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Whether this device can run the backend, and if it cannot, why and what would help."""
+    """Whether this device can run the backend; if not, why, and how to fix it."""
 
     usable: bool
     accelerators: tuple[str, ...] = ()
-    """Those really present, as names that ``CompileRequest.accelerator`` takes."""
+    """The accelerators actually present, as names for ``CompileRequest.accelerator``."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Runtime, SDK and driver: ``{"litert": "2.3.0"}``."""
     runtime: str = ""
-    """The runtime that a result names: ``"litert 2.3.0"``."""
+    """The runtime's name and version as shown in results: ``"litert 2.3.0"``."""
     reason: str = ""
     fix: str = ""
     devices: tuple[Device, ...] = ()
-    """What the driver lists, where it does."""
+    """The devices that the driver reports, if it reports any."""
     functional_only: Mapping[str, str] = field(default_factory=dict)
-    """Accelerators that compute, but whose speed says nothing, and why: ``{"htp-simulator": "it runs on the CPU"}``.
+    """Accelerators that compute correctly but whose speed is meaningless, and why.
 
-    A performance measured on one is marked, and never counts.
+    ``{"htp-simulator": "it runs on the CPU"}``. Performance measured on one is marked, and never valid.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class CompileRequest:
-    """A model file, where it shall run, and how many samples one call takes."""
+    """A model file, the accelerator to compile it for, and the samples per call."""
 
     model: Path
     accelerator: str
     batch: int = 1
     directory: Path = Path()
-    """An empty folder that belongs to this compilation; what it holds may be kept, moved and loaded again later."""
+    """An empty folder for this compilation; its content may be kept, moved and loaded again later."""
     format: str = ""
-    """The model's format, where it is known; its suffix otherwise."""
+    """The model's format, if known; otherwise its suffix."""
     beside: tuple[str, ...] = ()
-    """Other accelerators that the same run uses at the same time."""
+    """Other accelerators that the same run uses simultaneously."""
     report: Callable[[str], None] = lambda step: None
-    """Call it with the compiler's current step, ``"quantising"``; it is shown as progress."""
+    """To be called with the compiler's current step, such as ``"quantising"``, which is shown as progress."""
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Shapes of one sample for inputs that the model leaves open, by name: ``{"image": (1, 128, 128, 3)}``.
 
-    :func:`mlperf_mobile.backend_checks.sized` checks them against the model. A backend puts them into its artifact, or
-    loads what it compiled for them; the session's inputs must have these shapes, and none may stay open.
+    :func:`mlperf_mobile.backend_checks.sized` checks them against the model. A backend stores them in its artifact, or
+    compiles for them; the session's inputs must have these shapes, and none may stay open.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """What :meth:`Backend.load` needs; ``path`` may be the model itself."""
+    """A compiled model for :meth:`Backend.load`."""
 
     path: Path
-    """The model itself, or something in the request's directory."""
+    """The model itself, or a file or folder in the request's directory."""
     accelerator: str
     batch: int = 1
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What the compilation found out, as plain JSON data: ``{"soc": "SM8650", "operations": {"htp": 64}}``."""
+    """Facts about the compilation, as plain JSON data: ``{"soc": "SM8650", "operations": {"htp": 64}}``."""
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Those of the request, where :meth:`Backend.load` needs them."""
+    """The request's input shapes, if :meth:`Backend.load` needs them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the operations of a loaded model really run: evidence, not intent."""
+    """Where the operations of a loaded model actually run, read from the runtime and not from the request."""
 
     operations: Mapping[str, int]
     """Operations per accelerator: ``{"htp": 64, "cpu": 2}``."""
@@ -93,7 +93,7 @@ class Placement:
 
 
 class Session(Protocol):
-    """A model, loaded and ready; used by one thread at a time. A context manager."""
+    """A loaded model, used by one thread at a time. A context manager."""
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]: ...
@@ -102,9 +102,8 @@ class Session(Protocol):
     def run(self, inputs: Tensors) -> Tensors:
         """Infer one sample: the only backend call inside the timed region.
 
-        The outputs are a tuple of arrays of the shapes and dtypes that :attr:`outputs` announces, and finite where
-        they are of floats. They may be views into the runtime's buffers; they hold until the next ``run``, and the
-        caller drops them before it.
+        The outputs are a tuple of arrays with the shapes and dtypes of :attr:`outputs`; floats are finite. They may
+        be views into the runtime's buffers: they are valid until the next ``run``, and the caller drops them before it.
 
         Raises:
             BackendError: The runtime refused the input or failed.
@@ -121,7 +120,7 @@ class Session(Protocol):
 
 @runtime_checkable
 class BatchSession(Session, Protocol):
-    """A session loaded for several samples a call (``Capability.BATCH``)."""
+    """A session loaded for several samples per call (``Capability.BATCH``)."""
 
     def run_batch(self, samples: Sequence[Tensors]) -> Sequence[Tensors]:
         """Infer one to ``batch`` samples; the result has as many items as ``samples``, padding left out."""
@@ -137,7 +136,7 @@ class TokenSession(Session, Protocol):
 
 @runtime_checkable
 class ReportingSession(Session, Protocol):
-    """A session that can report more about its runs than the clock: on-hardware durations, a profile."""
+    """A session that can report more about its runs than latencies: on-hardware durations, a profile."""
 
     def report(self) -> Mapping[str, Any]:
         """Plain JSON data; called once, after the last timed run and before the session closes; not timed."""
@@ -146,33 +145,33 @@ class ReportingSession(Session, Protocol):
 
 @runtime_checkable
 class MeteredSession(Session, Protocol):
-    """A session whose accelerator counts the energy that it takes."""
+    """A session whose accelerator measures its energy."""
 
     @property
     def energy_includes(self) -> str:
-        """Which parts of the device are counted: ``the NPU and its memory``."""
+        """The parts of the device that the energy includes: ``the NPU and its memory``."""
         ...
 
     def energy_joules(self) -> float:
-        """Joules since any moment, of all sessions there; called from a thread of its own while sessions work."""
+        """Joules of all its sessions since an arbitrary moment; called from a separate thread while sessions work."""
         ...
 
 
 @runtime_checkable
 class VaryingSession(Session, Protocol):
-    """A session whose outputs for one sample differ a little from run to run, because sums are added in any order.
+    """A session whose outputs for one sample vary slightly between runs, because sums are added in varying order.
 
-    Every other session gives the same bits whenever it gets the same sample, regardless of what it inferred in between.
+    Every other session returns the same bits for the same sample, regardless of the inferences in between.
     """
 
     @property
     def variation(self) -> float:
-        """How far outputs may lie apart, as a share of the largest absolute value of their tensor; at most 0.1."""
+        """The largest difference between outputs, as a share of their tensor's largest absolute value; at most 0.1."""
         ...
 
 
 class Backend(Protocol):
-    """One inference stack, with its options."""
+    """An inference stack, with its options."""
 
     def __init__(self, options: Any) -> None:
         """Keep the options; probing, compiling and loading come later.
@@ -184,21 +183,21 @@ class Backend(Protocol):
 
     @property
     def shards(self) -> int:
-        """How many sessions of this backend should work side by side when throughput is what counts."""
+        """How many sessions of this backend should run in parallel for the best throughput."""
         ...
 
     def probe(self) -> Probe:
-        """Say whether it works on this device; never raises for a missing runtime, SDK or driver."""
+        """Report whether the backend works on this device; never raises for a missing runtime, SDK or driver."""
         ...
 
     def compile(self, request: CompileRequest) -> Artifact:
-        """Prepare the model ahead of time; interpreters return the model itself.
+        """Compile the model ahead of time; interpreters return the model itself.
 
-        What is written into ``request.directory`` is kept by the core, under the content of the model, the versions
-        that :meth:`probe` reports, the options, the accelerator and the batch; it writes nowhere else.
+        The core keeps what is written into ``request.directory``, identified by the model's content, the versions that
+        :meth:`probe` reports, the options, the accelerator and the batch. Nothing may be written elsewhere.
 
         Raises:
-            ModelError: The model is missing, damaged, of another format, or has operations that cannot be compiled.
+            ModelError: The model is missing, damaged, in another format, or has operations that cannot be compiled.
             BackendError: The compiler failed.
         """
         ...
@@ -207,7 +206,7 @@ class Backend(Protocol):
         """Load an artifact.
 
         Raises:
-            ModelError: The file is damaged or not a model of this backend's format.
+            ModelError: The file is damaged, or not in this backend's format.
             BackendError: The accelerator is not available.
         """
         ...

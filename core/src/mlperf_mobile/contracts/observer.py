@@ -1,9 +1,9 @@
-"""The contract of an observer: it watches a run from beside it, writes a file, and a part of the result comes of that.
+"""The contract of an observer, which watches the device during a run, writes a file, and adds a part to the result.
 
 To add a power meter, a thermal camera or a profiler, write an observer.
 
-Nothing that an observer does changes a measurement: what it raises, and what it does not answer in time, is a warning
-in the result, and it is not called again.
+An observer cannot change a measurement. If it raises, or does not return in time, the result has a warning, and the
+observer is not called again.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ObservedRun:
-    """The run that is watched."""
+    """The observed run."""
 
     plan: Plan
     directory: Path
-    """An existing folder; what the observer writes there is kept with the result."""
+    """An existing folder; files that the observer writes there are kept with the result."""
     answered: Callable[[], int]
-    """Samples answered so far in the timed run; callable from any thread, at any time."""
+    """The number of samples answered so far in the timed run; callable from any thread, at any time."""
     counters: Mapping[str, MeteredSession]
     """Energy counters of the loaded sessions, by accelerator; empty until they are loaded."""
 
 
 class Observer:
-    """Watches one run. All methods are called from one thread, which calls nothing else, and has a low priority.
+    """Watches one run. All methods are called from one dedicated thread of low priority.
 
-    The run waits for every method but :meth:`sample`, for five seconds at most, so that what is done in :meth:`begin`
-    is done before the clock starts.
+    The run waits up to five seconds for every method but :meth:`sample`, so :meth:`begin` has finished before the
+    clock starts.
     """
 
     interval_s: float = 0.0
@@ -60,27 +60,27 @@ class Observer:
         """
 
     def sample(self) -> None:
-        """Read, and write down what was read: a run that is killed keeps what is in the file by then."""
+        """Take a reading and write it to the file at once: a killed run keeps what the file has."""
 
     def end(self, phase: str) -> None:
-        """A phase ends, by itself or because it failed."""
+        """A phase ends, normally or because it failed."""
 
     def stop(self) -> None:
-        """The run is over, or a method of this observer has raised: close everything."""
+        """The run is over, or a method of this observer raised: close everything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """What was read over the time of a run, to be drawn: lines of the same unit."""
+    """A graph of readings over the time of a run: lines with the same unit."""
 
     title: str
     unit: str
     lines: Mapping[str, tuple[Sequence[float], Sequence[float]]]
-    """Seconds and values of each line by its name, in order of time."""
+    """The seconds and the values of each line, by its name, in order of time."""
     timed: tuple[float, float]
-    """When the clock was started and stopped, in seconds on the same scale."""
+    """When the timed run started and ended, on the same time axis."""
     marks: Sequence[tuple[float, str]] = ()
-    """Moments to be marked, in the same seconds, each with a word."""
+    """Moments to mark on the time axis, each with a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,36 +93,36 @@ class Listing:
 
 
 class ObservedPart(BaseModel):
-    """The base of what an observer adds to a result: finite numbers, texts, lists and mappings of them.
+    """Base class for an observer's part of a result: finite numbers, texts, lists and mappings of them.
 
-    Everything but the fields is a view of them, for whoever decides and shows.
+    The methods derive rules, remarks, cells and graphs from the fields.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     title: ClassVar[str] = ""
-    """The heading above it in reports; the observer's name where it is empty."""
+    """The part's heading in reports; if empty, the observer's name."""
     columns: ClassVar[Mapping[str, str]] = {}
-    """Columns of the tables of ``report``: what each is, with its unit, by its name."""
+    """Columns for the tables of ``report``: each name with a description and unit."""
 
     @classmethod
     def of(cls, folder: Path) -> Self | None:
-        """The part that follows from the observer's file in a run's folder; None where there is nothing to tell.
+        """The part computed from the observer's file in a run's folder; None if there is nothing to report.
 
-        The file may be cut short, or be somebody else's. The same file always makes the same part.
+        The file may be truncated, or not be the observer's at all. The same file must always give the same part.
         """
         raise NotImplementedError
 
     def rules(self, plan: Plan) -> Iterable[Rule]:
-        """Rules that it adds to the verdict, each with a name that no other rule has."""
+        """Rules that the part adds to the verdict, each with a unique name."""
         return ()
 
     def lines(self) -> Iterable[Remark]:
-        """What is said of it on the card of a result."""
+        """Lines for the result card on the terminal."""
         return ()
 
     def facts(self) -> Iterable[Remark]:
-        """What is said of it in a report, which has more room."""
+        """Lines for a report, which has more room."""
         return self.lines()
 
     def values(self) -> Mapping[str, float | int | str | bool | None]:
@@ -130,16 +130,16 @@ class ObservedPart(BaseModel):
         return {}
 
     def graphs(self, folder: Path) -> Iterable[Graph]:
-        """What to draw of the observer's file in the folder of a result, which may be gone."""
+        """Graphs of the observer's file in the folder of a result; the file may be gone."""
         return ()
 
     def listings(self) -> Iterable[Listing]:
-        """Tables below everything else."""
+        """Tables at the end of the part in a report."""
         return ()
 
 
 class Baseline(Protocol):
-    """What the device is like at a moment."""
+    """The state of the device at one moment."""
 
     @property
     def is_known(self) -> bool:
@@ -147,5 +147,5 @@ class Baseline(Protocol):
         ...
 
     def is_back(self, now: Any) -> bool:
-        """Whether the device is ``now``, another of these, what it was at this one."""
+        """Whether the device has returned to this state; ``now`` is its current one."""
         ...

@@ -22,12 +22,12 @@ def check_quantisation(spec: TensorSpec) -> None:
     """Refuse invalid scales.
 
     Raises:
-        ModelError: ``model-tensor``: a scale is not a positive number, or their number is not that of the channels.
+        ModelError: ``model-tensor``: a scale is not positive, or there is not one scale for each channel.
     """
     scales, zero_points = spec.scales or (spec.scale,) * spec.quantised, spec.zero_points if spec.scales else (0,)
     wrong = ""
     if not all(0 < scale < np.inf for scale in scales):
-        wrong = "scales that are no positive numbers"
+        wrong = "scales that are not positive numbers"
     elif spec.scales and len(zero_points) != len(scales):
         wrong = f"{len(scales)} scales and {len(zero_points)} zero points"
     elif spec.scales and not (0 <= spec.axis < len(spec.shape) and spec.shape[spec.axis] == len(scales)):
@@ -38,7 +38,7 @@ def check_quantisation(spec: TensorSpec) -> None:
 
 
 def real_values(spec: TensorSpec) -> Callable[[Array], Floats]:
-    """A function from a whole tensor to its real values, a new float32 array of the same shape.
+    """A function from a whole tensor to its real values: a new float32 array of the same shape.
 
     Raises:
         ModelError: See :func:`check_quantisation`.
@@ -61,7 +61,7 @@ def real_values(spec: TensorSpec) -> Callable[[Array], Floats]:
 def stored_values(spec: TensorSpec) -> Callable[[Array], Array]:
     """A function from real values to stored ones: rounded to nearest, ties to even, clipped to the type's range.
 
-    Takes any shape that broadcasts with the tensor's; floats that are not quantised become the tensor's type.
+    Accepts any shape that broadcasts with the tensor's. For a tensor that is not quantised, it converts to its type.
 
     Raises:
         ModelError: See :func:`check_quantisation`.

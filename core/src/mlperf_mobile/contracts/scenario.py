@@ -1,4 +1,4 @@
-"""The contract of a scenario: what it drives, how much it shall issue, and what it measures."""
+"""The contract of a scenario: the system it drives, the load it issues, and what it measures."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = [
 ]
 
 COUNTED, LIVE = "load generator", "live"
-"""Where latencies come from: the load generator's own records, or a clock read around each call."""
+"""Sources of latencies: the load generator's records, or a clock read around each call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One named rule, with what was seen and what it asks for.
+    """One named condition of the verdict, with its observed and required values.
 
-    One that is not met makes the result invalid, or in the scope ``submission`` a result that cannot be submitted.
+    A rule that is not met makes the result invalid, or in the scope ``submission`` not submittable.
     """
 
     name: str
@@ -45,55 +45,55 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one session did of the timed run."""
+    """One session's share of the timed run."""
 
     samples: int
     busy_s: float
-    """How long it worked: the rest of the run it waited."""
+    """How long it was inferring; the rest of the time it waited."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnsweredCall:
-    """What one call of a session answered in the timed run."""
+    """One call of a session in the timed run, with its responses."""
 
     session: int
-    """Its number, from 0."""
+    """The session's number, from 0."""
     indices: tuple[int, ...]
-    """The samples, ``batch`` of them at most."""
+    """The samples, at most ``batch`` of them."""
     responses: tuple[bytes, ...]
-    """One for each sample, as the load generator got it."""
+    """One response for each sample, as passed to the load generator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a scenario measured, in performance mode."""
+    """A scenario's measurement in performance mode."""
 
     latency_ns: Mapping[str, float]
-    """``p50 p90 p99 mean min max`` at least, of the samples' latencies."""
+    """At least ``p50 p90 p99 mean min max`` of the samples' latencies."""
     throughput: float
     """Samples per second of the timed region."""
     queries: int
     samples: int
-    """Answered samples; padding never counts."""
+    """Answered samples, without padding."""
     duration_s: float
     rules: tuple[Rule, ...]
     loadgen: Mapping[str, Any] = field(default_factory=dict)
     """The load generator's own verdict, version and effective settings."""
     shares: tuple[Share, ...] = ()
-    """One for each of the system's sessions, where several work side by side."""
+    """One share for each of the system's sessions, if several run in parallel."""
     score: PerformanceScore | None = None
-    """The number by which runs of this scenario are compared; without one, they are neither compared nor ranked.
+    """The number by which runs of this scenario are compared; runs without one are neither compared nor ranked.
     """
     latency_source: str = LIVE
-    """:data:`COUNTED` where ``latencies_ns`` holds, after the run, the latencies that the load generator counted.
+    """:data:`COUNTED` if ``latencies_ns`` holds the load generator's own latencies after the run.
     """
     answered: tuple[AnsweredCall, ...] = ()
-    """The first and the last call of each session; they are answered again after the timed run, and compared.
+    """The first and the last call of each session; both are repeated after the timed run, and compared.
     """
 
 
 class SystemUnderTest(Protocol):
-    """What a scenario drives: the loaded sessions, and the data set's samples, encoded on demand."""
+    """The system that a scenario drives: the loaded sessions, and the data set's samples, encoded on demand."""
 
     @property
     def sample_count(self) -> int:
@@ -102,23 +102,23 @@ class SystemUnderTest(Protocol):
 
     @property
     def sessions(self) -> int:
-        """How many threads may call :meth:`answer_batch`, each with a session number of its own."""
+        """How many threads may call :meth:`answer_batch`, each with its own session number."""
         ...
 
     @property
     def batch(self) -> int:
-        """Samples that one call of a session takes."""
+        """Samples per call of a session."""
         ...
 
     def load_samples(self, indices: Sequence[int]) -> None:
-        """Untimed: encode these samples, on every core, and hold them in memory."""
+        """Untimed: encode these samples on all cores, and hold them in memory."""
         ...
 
     def unload_samples(self, indices: Sequence[int]) -> None: ...
     def abandon(self, error: BaseException) -> None:
-        """Called with an error while it is inside a callback of a native load generator, which it must not unwind.
+        """Handle an error inside a callback of a native load generator, through which it must not propagate.
 
-        A worker reports it and ends the process; elsewhere it returns, and the error goes on.
+        A worker reports it and ends the process; elsewhere this returns, and the error propagates.
         """
         ...
 
@@ -127,7 +127,7 @@ class SystemUnderTest(Protocol):
         ...
 
     def answer_batch(self, indices: Sequence[int], session: int) -> Sequence[bytes]:
-        """Timed: infer any number of loaded samples on one session, batch by batch; one response each, in order."""
+        """Timed: infer any number of loaded samples on one session, in batches; one response for each, in order."""
         ...
 
 
@@ -140,18 +140,18 @@ class Scenario(Protocol):
 
     @property
     def parallel(self) -> bool:
-        """Whether it uses all of the system's sessions, or the first only."""
+        """Whether it uses all of the system's sessions, or only the first."""
         ...
 
     def run(self, system: SystemUnderTest, load: Load, latencies_ns: array[int], logs: Path) -> Measurement:
         """Issue queries until the load's conditions are met.
 
         Args:
-            system: What answers.
+            system: The system under test.
             load: How much to issue.
-            latencies_ns: An empty ``array("q")``; one entry is appended for every answered sample, as it is
-                answered, so that progress can be shown and a stopped run keeps what it has. When the run is over, a
-                scenario may replace all entries by those that its load generator counted.
+            latencies_ns: An empty ``array("q")``; append one entry for every sample when it is answered, to show
+                progress and for stopped runs. At the end of the run, a scenario may replace all entries by the
+                latencies that its load generator counted.
             logs: An existing folder for the load generator's own logs.
         """
         ...

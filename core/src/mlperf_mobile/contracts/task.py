@@ -20,11 +20,11 @@ class Dataset(Protocol):
         """Find the samples and their labels.
 
         Args:
-            path: Of the data; None for data that come with their distribution.
+            path: The data's path; None for data that come with their distribution.
             options: The validated model of the type that ``DatasetInfo.options`` names; None where it names none.
 
         Raises:
-            DataError: The data are not there, or damaged.
+            DataError: The data are missing or damaged.
         """
         ...
 
@@ -33,47 +33,47 @@ class Dataset(Protocol):
         """The raw sample: an image, a question with its passage.
 
         Raises:
-            DataError: The record is missing or damaged; names the file.
+            DataError: The record is missing or damaged; the message names the file.
         """
         ...
 
     def truth(self, index: int) -> object:
-        """What a perfect model would answer, in the form the task's metric takes."""
+        """The correct answer, in the form that the task's metric expects."""
         ...
 
 
 @runtime_checkable
 class FingerprintedDataset(Protocol):
-    """A data set whose encoded samples may be kept on disk, when the codec has a :class:`Recipe`."""
+    """A data set whose encoded samples may be kept on disk, if the codec has a :class:`Recipe`."""
 
     def fingerprint(self, index: int) -> bytes:
-        """A digest, of 16 to 64 bytes, of everything that ``sample(index)`` is made of; cheaper than ``sample``."""
+        """A digest, of 16 to 64 bytes, of everything that determines ``sample(index)``; cheaper than ``sample``."""
         ...
 
 
 @runtime_checkable
 class DatasetWithWarnings(Protocol):
-    """A data set that may be read otherwise than its files were meant, and says so."""
+    """A data set that may have read its files differently from their author's intent, and reports it."""
 
     @property
     def warnings(self) -> Sequence[str]:
-        """A sentence each: what was assumed and what to do; read once the metric is there, shown in the result."""
+        """One sentence each: the assumption and the remedy. Read after the metric is made; shown in the result."""
         ...
 
 
 @runtime_checkable
 class Recipe(Protocol):
-    """A codec whose encoded samples may be kept on disk, when the data set is :class:`FingerprintedDataset`."""
+    """A codec whose encoded samples may be kept on disk, if the data set is a :class:`FingerprintedDataset`."""
 
     @property
     def recipe(self) -> str:
-        """All that ``encode``'s result depends on besides the sample: the method, its version, the model's tensors."""
+        """What determines ``encode``'s result besides the sample: the method, its version, the model's tensors."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a metric found."""
+    """The result of a metric."""
 
     metric: str
     """``"top-1"``."""
@@ -85,13 +85,13 @@ class Score:
 
 
 class Metric(Protocol):
-    """Scores responses, and nothing but responses: an accuracy log is enough."""
+    """Scores responses alone, so an accuracy log is enough."""
 
     def update(self, index: int, response: bytes) -> None:
         """Score the response to sample ``index``.
 
         Raises:
-            DataError: The response is not one of this task's, or the truth is out of range.
+            DataError: The response does not fit this task, or the truth is out of range.
         """
         ...
 
@@ -106,13 +106,13 @@ class Codec(Protocol):
         ...
 
     def decode(self, outputs: Tensors) -> bytes:
-        """Timed: reduce the outputs to the response that the accuracy log keeps; keeps no reference to them."""
+        """Timed: reduce the outputs to the response for the accuracy log; must keep no reference to them."""
         ...
 
 
 @runtime_checkable
 class InfiniteOutputs(Protocol):
-    """A codec for which an infinite output is an answer: a masked logit of -inf, the logarithm of 0. NaN never is."""
+    """A codec for which an infinite output is valid: a masked logit of -inf, the logarithm of 0. NaN never is."""
 
     @property
     def takes_infinity(self) -> bool: ...
@@ -126,10 +126,10 @@ class Task(Protocol):
         ...
 
     def bind(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
-        """Check that a model's tensors fit.
+        """Check that a model's tensors fit the task, and return their codec.
 
         Raises:
-            ModelError: They do not; names the tensor, what it is and what it should be.
+            ModelError: They do not; the message names the tensor, what it is and what it should be.
         """
         ...
 
@@ -138,13 +138,13 @@ class Task(Protocol):
 
 @runtime_checkable
 class SizingTask(Task, Protocol):
-    """A task that knows sizes which a model may leave open."""
+    """A task that can supply sizes that a model leaves open."""
 
     def input_shapes(self, inputs: Sequence[TensorSpec], dataset: Dataset) -> Mapping[str, tuple[int, ...]]:
-        """Shapes of one sample for inputs that are open, by name, where the options or the data fix them.
+        """Shapes of one sample for open inputs, by name, where the options or the data determine them.
 
         Args:
             inputs: All inputs of the model.
-            dataset: What the samples come from.
+            dataset: The data set of the samples.
         """
         ...

@@ -1,4 +1,4 @@
-"""What all contracts speak of: tensors, and what a model says of them."""
+"""Tensors and their specs, which all contracts share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Tensors: TypeAlias = tuple[npt.NDArray[Any], ...]
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """One input or output of a model; ``shape`` is that of one sample, its leading 1 included.
+    """One input or output of a model; ``shape`` is the shape of one sample, including its leading 1.
 
     Quantised tensors follow ``real = scale * (stored - zero_point)`` (TensorFlow Lite 8-bit quantisation
     specification); ``scale == 0`` and no ``scales`` mean that the tensor is not quantised.
@@ -26,21 +26,21 @@ class TensorSpec:
     scale: float = 0.0
     zero_point: int = 0
     scales: tuple[float, ...] = ()
-    """Of a tensor quantised by channel: one for each index of ``axis``; ``scale`` and ``zero_point`` are 0 then."""
+    """For a tensor quantised by channel: one for each index of ``axis``; then ``scale`` and ``zero_point`` are 0."""
     zero_points: tuple[int, ...] = ()
-    """As many as ``scales``."""
+    """One for each of ``scales``."""
     axis: int = 0
     open_axes: tuple[int, ...] = ()
-    """Of an input: axes whose size neither the model nor the request fixes; ``shape`` has any number there."""
+    """For an input: axes whose size neither the model nor the request fixes; ``shape`` has any number there."""
 
     @property
     def quantised(self) -> bool:
-        """Whether stored values are not the real ones."""
+        """Whether stored values differ from real values."""
         return bool(self.scale or self.scales)
 
     @property
     def quantisation(self) -> tuple[float | tuple[float, ...], int | tuple[int, ...], int]:
-        """All that decides how values are stored, to compare tensors by and to name encoded samples."""
+        """Everything that determines how values are stored, for comparing tensors and naming encoded samples."""
         return (self.scales, self.zero_points, self.axis) if self.scales else (self.scale, self.zero_point, 0)
 
     def scale_arrays(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -58,7 +58,7 @@ class TensorSpec:
 
     @property
     def is_open(self) -> bool:
-        """Whether a size is still to be said: one that is open, other than the first, which counts samples."""
+        """Whether any size is still open, other than the first, which counts samples."""
         return any(map(self._is_open, range(len(self.shape))))
 
     def _is_open(self, axis: int) -> bool:

@@ -1,4 +1,4 @@
-"""Unpacks untrusted zip and tar.gz files: all of the content ends up in one folder, or none of it."""
+"""Unpacks untrusted zip and tar.gz files: either all of the content ends up in one folder, or none of it."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from mlperf_mobile.resources import members
 from mlperf_mobile.resources.record import CHUNK, Tick
 
 RATIO_FLOOR = 64 << 20
-"""Bytes below which no ratio is too good to be true."""
+"""Below this many bytes, any compression ratio is accepted."""
 HEADER_BYTES = 4 * tarfile.BLOCKSIZE
-"""What the headers of one member of a tar may take, on average."""
+"""Bytes that the headers of one tar member may take, on average."""
 MAX_READ = 16 << 20
-"""The most that a tar header may make us read in one piece; its data are read in smaller ones."""
+"""Bytes that a tar header may make us read at once; data are read in smaller pieces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much an archive may bring."""
+    """Limits for the content of an archive."""
 
     total_bytes: int = 64 << 30
     member_bytes: int = 64 << 30
     members: int = 500_000
     ratio: int = 200
-    """Times the size of the archive; deflate can do a thousand, images and models one or two."""
+    """Content size over archive size; deflate can reach a thousand, images and models one or two."""
 
 
 class _Member(NamedTuple):
@@ -50,16 +50,16 @@ def unpack(archive: Path, into: Path, limits: Limits, tick: Tick = lambda done: 
 
     Args:
         archive: A zip or tar.gz file, recognised by its first bytes.
-        into: Replaced when it is there; as it was until everything is unpacked.
-        limits: Checked against what is really written.
-        tick: Told the bytes written so far.
+        into: Replaced if it exists, but only when everything is unpacked.
+        limits: Checked against the bytes actually written.
+        tick: Called with the bytes written so far.
 
     Returns:
         ``{path below into: SHA-256}`` of every file.
 
     Raises:
-        DataError: The archive is damaged, unsafe, encrypted or too large; nothing has been left behind.
-        OSError: The file system refuses.
+        DataError: The archive is damaged, unsafe, encrypted or too large; nothing is left behind.
+        OSError: The file system refused.
     """
     working = into.with_name(f".{into.name}.unpacking")
     shutil.rmtree(working, ignore_errors=True)
@@ -74,10 +74,10 @@ def unpack(archive: Path, into: Path, limits: Limits, tick: Tick = lambda done: 
 
 
 def replace(new: Path, old: Path) -> None:
-    """Let the folder ``new`` take the place of ``old``.
+    """Put the folder ``new`` in the place of ``old``.
 
     Raises:
-        OSError: The file system refuses.
+        OSError: The file system refused.
     """
     if old.is_dir():
         aside = old.with_name(f".{old.name}.old")
@@ -119,7 +119,7 @@ class _Writer:
             raise self._damaged(str(error)) from error
         except OSError as error:
             if error.errno == errno.EINVAL:  # a position before the beginning
-                raise self._damaged("it points to outside of itself") from error
+                raise self._damaged("it points outside itself") from error
             raise
         except (ValueError, NotImplementedError, RuntimeError, ArithmeticError, LookupError) as error:
             raise self._damaged(f"{type(error).__name__}: {error}") from error
@@ -178,7 +178,7 @@ class _Writer:
                 yield _Member(info.name, None if info.isdir() else partial(opened.extractfile, info))
             bounded.seek(opened.offset)
             if bounded.read(tarfile.BLOCKSIZE).strip(b"\0"):
-                raise self._damaged("there is something else than a member in it")
+                raise self._damaged("it contains something other than members")
             while bounded.read(CHUNK):  # to the end, where the checksum is
                 pass
 
@@ -190,12 +190,12 @@ class _Writer:
         return DataError("archive-damaged", f"{self.archive} cannot be unpacked: {reason}", hint)
 
     def _too_large(self, what: str) -> DataError:
-        hint = "raise unpacked_max_bytes, if it is really that large; it may be made to fill disks"
-        return DataError("archive-too-large", f"{self.archive} brings {what}", hint)
+        hint = "raise unpacked_max_bytes if it is really that large; it may have been made to fill disks"
+        return DataError("archive-too-large", f"{self.archive} has {what}", hint)
 
 
 class _BoundedStream:
-    """A decompressed stream with limits on its length and on each read, independent of what a header says."""
+    """A decompressed stream with limits on its length and on each read, regardless of its headers."""
 
     def __init__(self, stream: gzip.GzipFile, most: int) -> None:
         self._stream, self._most = stream, most
@@ -218,4 +218,4 @@ class _BoundedStream:
 
     def _within(self, position: int) -> None:
         if position > self._most:
-            raise ValueError("it is larger than it may be")
+            raise ValueError("it is larger than allowed")

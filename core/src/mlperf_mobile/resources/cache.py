@@ -1,12 +1,12 @@
-"""The folder of everything fetched: where each resource is, in which state, and whether it is still what it was.
+"""The folder of everything fetched: the place and state of each resource, and whether it has changed.
 
 ::
 
-    downloads/<host>/<path>    files as they came, archives too; ``.<name>.json`` beside each notes size and checksums
-    unpacked/<host>/<path>/    the content of archives; ``.<name>.sha256`` beside each is what ``sha256sum -c`` reads
-    local/<path>               what was provided by hand
+    downloads/<host>/<path>    files as downloaded, including archives; ``.<name>.json`` beside each has size, checksums
+    unpacked/<host>/<path>/    the content of archives; ``.<name>.sha256`` beside each is for ``sha256sum -c``
+    local/<path>               files and folders provided by hand
 
-It may be moved or copied as a whole, also to a machine without network.
+It may be moved or copied as a whole, even to a machine without network.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from mlperf_mobile.errors import DataError, UsageError
 from mlperf_mobile.resources import tree
-from mlperf_mobile.resources.files import Files, size_of, telling
+from mlperf_mobile.resources.files import Files, file_errors, size_of
 from mlperf_mobile.resources.record import Record, Source, Tick, digest
 from mlperf_mobile.resources.resource import Resource
 
@@ -28,29 +28,29 @@ FETCH = "mlperf-mobile fetch"
 
 
 class State(StrEnum):
-    """How far a resource is; only what is ``present`` can be used."""
+    """The state of a resource; only one that is ``present`` can be used."""
 
     PRESENT = "present"
     MISSING = "missing"
     PARTIAL = "partial"
-    """The beginning is there; fetching resumes."""
+    """The beginning has been downloaded; fetching resumes."""
     PACKED = "packed"
-    """The archive is there, its content is not."""
+    """The archive has been downloaded, but not unpacked."""
     UNCHECKED = "unchecked"
     """A file without a record, copied there by hand; fetching checks it."""
     OUTDATED = "outdated"
     """Another version than the requested one."""
     DAMAGED = "damaged"
-    """Not what it was when it was fetched."""
+    """It has changed since it was fetched."""
 
 
 class Need(NamedTuple):
-    """What fetching one resource would do."""
+    """The work of fetching one resource."""
 
     resource: Resource
     state: State
     bytes: int | None
-    """To be downloaded; None if only the server knows."""
+    """Bytes to download; None if only the server knows."""
 
 
 def default_folder() -> Path:
@@ -60,7 +60,7 @@ def default_folder() -> Path:
         UsageError: The user has no home directory.
     """
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not base.is_absolute():  # the specification says to ignore it
+    if not base.is_absolute():  # as the specification requires
         try:
             base = Path.home() / ".cache"
         except RuntimeError as error:
@@ -69,7 +69,7 @@ def default_folder() -> Path:
 
 
 class Cache:
-    """The cache in one folder; nothing here needs the network or writes more than a mark of damage."""
+    """The cache in one folder; nothing here needs the network, or writes anything but marks of damage."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -82,25 +82,25 @@ class Cache:
         return files.tree if resource.unpack else files.file
 
     def files(self, resource: Resource) -> Files:
-        """Everything that belongs to a download."""
+        """The paths of a download."""
         return Files(self.folder, resource.place)
 
     def has(self, resource: Resource) -> bool:
-        """Whether it can be used; looks at names and sizes, reads no data."""
+        """Whether it can be used, judged by names and sizes without reading data."""
         return self.state(resource) is State.PRESENT
 
     def path(self, resource: Resource) -> Path:
-        """Where it is.
+        """The resource's path.
 
         Raises:
-            DataError: It is not there, or damaged; the hint says what to do.
+            DataError: It is missing or damaged; the hint says what to do.
         """
         if not self.has(resource):
             raise missing_resources([resource], self.folder)
         return self.location(resource)
 
     def sha256(self, resource: Resource) -> str | None:
-        """Of the download, as it was computed when it came; None when it is not there, or provided by hand."""
+        """The download's SHA-256, as computed when it arrived; None if it is missing or was provided by hand."""
         if resource.is_local or not self.has(resource):
             return None
         files = self.files(resource)
@@ -108,12 +108,12 @@ class Cache:
         return record.sha256 if record else None
 
     def state(self, resource: Resource) -> State:
-        """How far it is, by names and sizes.
+        """The resource's state, judged by names and sizes.
 
         Raises:
             DataError: The cache cannot be read.
         """
-        with telling(self.folder, "read"):
+        with file_errors(self.folder, "read"):
             if resource.is_local:
                 return _local_state(resource, self.location(resource))
             files = self.files(resource)
@@ -125,7 +125,7 @@ class Cache:
             return State.PACKED if state is State.PRESENT else state
 
     def plan(self, resources: Iterable[Resource]) -> list[Need]:
-        """What fetching would do, each resource once.
+        """The work of fetching, with each resource once.
 
         Raises:
             DataError: The cache cannot be read.
@@ -142,16 +142,16 @@ class Cache:
         return None if total is None else max(0, total - done)
 
     def verify(self, resource: Resource, tick: Tick = lambda done: None) -> bool:
-        """Read it through, and compare it with its checksums; what has changed is marked as damaged.
+        """Read all of it and compare its checksums; if it has changed, it is marked as damaged.
 
         Returns:
-            Whether a checksum of the resource itself has been checked; False: only against the record of its coming.
+            True if the resource has a checksum of its own; False if only the record of its download was compared.
 
         Raises:
-            DataError: It is not there, or is not what it was.
+            DataError: It is missing or has changed.
         """
         self.path(resource)
-        with telling(self.folder, "read"):
+        with file_errors(self.folder, "read"):
             if resource.is_local:
                 return check_local(resource, self.location(resource), tick)
             files = self.files(resource)
@@ -166,7 +166,7 @@ class Cache:
         found = digest(files.file, tick)
         wrong = resource.mismatch(*found)
         if record and not wrong and found.sha256 != record.sha256:
-            wrong = f"its SHA-256 is {found.sha256}, and was {record.sha256} when it came"
+            wrong = f"its SHA-256 is {found.sha256}, but was {record.sha256} when it was downloaded"
         if wrong:
             raise _damaged(resource, files.file, wrong, record, files.record)
 
@@ -177,7 +177,7 @@ class Cache:
 
 
 def missing_resources(resources: Sequence[Resource], folder: Path) -> DataError:
-    """The error that says what is missing from a cache and how to get it there."""
+    """An error that lists what is missing from a cache and how to get it."""
     cache = Cache(folder)
     names = ", ".join(f"{each.url} ({cache.state(each)})" for each in resources)
     hints = []
@@ -188,30 +188,32 @@ def missing_resources(resources: Sequence[Resource], folder: Path) -> DataError:
 
 
 def _by_hand(resource: Resource, location: Path) -> str:
-    return f"put {resource.about or f'what {resource.url} stands for'} at {location}"
+    return f"put {resource.about or f'the content of {resource.url}'} at {location}"
 
 
 def check_local(resource: Resource, location: Path, tick: Tick) -> bool:
-    """Check what was provided by hand against its checksums, where it has any.
+    """Compare a resource provided by hand with its checksums, if it has any.
 
     Raises:
-        DataError: It is another file.
+        DataError: It is a different file.
         OSError: It cannot be read.
     """
     if not resource.is_checked:
         return False
-    wrong = "it is a folder, and a file was expected" if location.is_dir() else ""
+    wrong = "it is a folder, but a file was expected" if location.is_dir() else ""
     if wrong := wrong or resource.mismatch(*digest(location, tick)):
-        raise DataError("resource-damaged", f"{location} is not the file meant: {wrong}", _by_hand(resource, location))
+        raise DataError(
+            "resource-damaged", f"{location} is not the expected file: {wrong}", _by_hand(resource, location)
+        )
     return True
 
 
 def _damaged(resource: Resource, path: Path, wrong: str, record: Record | None, place: Path) -> DataError:
     if record:
-        with suppress(OSError):  # a cache that cannot be written can be verified, too
+        with suppress(OSError):  # a read-only cache can be verified as well
             record.model_copy(update={"damaged": True}).write(place)
     summary = f"{path} ({resource.url}) is damaged: {wrong}"
-    return DataError("resource-damaged", summary, f"run '{FETCH}' with the same arguments to get it anew")
+    return DataError("resource-damaged", summary, f"run '{FETCH}' with the same arguments to get it again")
 
 
 def _record_state(resource: Resource, record: Record | None) -> State:

@@ -1,10 +1,10 @@
-"""Compiled models on disk, found again by everything that they are made of; losing one costs a compilation.
+"""Compiled models on disk, identified by everything that they are made of; losing one only costs a compilation.
 
 ::
 
-    compiled/<key>/entry.json      what it is made of, and what came of it
-    compiled/<key>/files/          what the backend's compiler wrote
-    compiled/<key>/files.sha256    what ``sha256sum -c`` reads
+    compiled/<key>/entry.json      the ingredients, and facts about the compilation
+    compiled/<key>/files/          the output of the backend's compiler
+    compiled/<key>/files.sha256    checksums for ``sha256sum -c``
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 _PARTIAL = re.compile(r"\.[0-9a-f]{64}\.(\d+)\.partial")
 
 Ingredients = Mapping[str, Any]
-"""Everything that decides what a compiler makes, as plain JSON data."""
+"""Everything that determines a compiler's output, as plain JSON data."""
 
 
 class Entry(JsonFile):
-    """What is noted about one compiled model."""
+    """The record of one compiled model."""
 
     MAX: ClassVar[int] = 1 << 24
 
@@ -51,7 +51,7 @@ class Entry(JsonFile):
     model: str
     """The model's name."""
     path: str
-    """Of the artifact, below ``files/``; ``.`` is the folder itself."""
+    """The artifact's path below ``files/``; ``.`` is the folder itself."""
     accelerator: str
     batch: int
     facts: dict[str, Any] = Field(default_factory=dict)
@@ -69,9 +69,9 @@ class StoredModel:
     key: str
     folder: Path
     entry: Entry | None
-    """None where it is damaged."""
+    """None if it is damaged."""
     used: float
-    """When it was made or last used, in seconds since the epoch."""
+    """When it was compiled or last used, in seconds since the epoch."""
     bytes: int
 
     def artifact(self) -> Artifact:
@@ -81,7 +81,7 @@ class StoredModel:
         return Artifact(path, entry.accelerator, entry.batch, entry.facts, entry.input_shapes)
 
     def damage(self) -> str:
-        """What is wrong with it; nothing if it is whole.
+        """What is wrong with it; empty if it is whole.
 
         Raises:
             OSError: It cannot be read.
@@ -90,7 +90,7 @@ class StoredModel:
         if entry is None:
             return f"{_ENTRY} is missing or damaged"
         if key_of(entry.made_of) != self.key:
-            return f"{_ENTRY} is of another model"
+            return f"{_ENTRY} belongs to another model"
         place = PurePosixPath(entry.path)
         if place.is_absolute() or ".." in place.parts or not (self.folder / _FILES / place).exists():
             return f"{entry.path} is missing"
@@ -98,22 +98,22 @@ class StoredModel:
 
 
 class Compilation(NamedTuple):
-    """A compiled model, and how it was had."""
+    """A compiled model, and where it came from."""
 
     artifact: Artifact
     key: str
     cached: bool
-    """It was in the store, and nothing was compiled."""
+    """Whether it was in the store, so that nothing was compiled."""
     kept: bool
-    """It is in the store now; an interpreter's artifact is the model itself, and is not."""
+    """Whether it is in the store now; an interpreter's artifact is the model itself, and never is."""
     note: str
-    """Why it was compiled anew, or could not be kept."""
+    """Why it was compiled again, or could not be kept."""
     stamps: Stamps
-    """Of the files in its folder, taken before they were checked."""
+    """The stamps of the files in its folder, taken before they were checked."""
 
 
 def key_of(ingredients: Ingredients) -> str:
-    """The name of a compiled model: SHA-256 of what it is made of."""
+    """The name of a compiled model: the SHA-256 of its ingredients."""
     return hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()
 
 
@@ -121,7 +121,7 @@ class CompiledStore:
     """A folder of compiled models; safe for several processes.
 
     Args:
-        cache: The folder of everything that is kept; the store is a part of it.
+        cache: The cache folder; the store is a part of it.
     """
 
     def __init__(self, cache: Path) -> None:
@@ -135,14 +135,14 @@ class CompiledStore:
         otherwise: Path,
         waiting: Callable[[], None] = lambda: None,
     ) -> Compilation:
-        """The compiled model: the one that is kept, if it is whole, or a new one.
+        """The compiled model: from the store if it is whole there, otherwise compiled now.
 
         Args:
             ingredients: What it is made of.
             model: The model's name.
             make: Compiles into an empty folder.
-            otherwise: An empty folder to compile into where the store cannot be written.
-            waiting: Called again and again while another process compiles the same.
+            otherwise: An empty folder to compile into if the store cannot be written.
+            waiting: Called repeatedly while another process compiles the same model.
         """
         key = key_of(ingredients)
         lock = self.folder / f".{key}.lock"
@@ -150,7 +150,7 @@ class CompiledStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             with held(lock, waiting):
                 obtained = self._obtain(key, ingredients, model, make)
-                lock.unlink(missing_ok=True)  # who waited for it finds the model, or compiles side by side
+                lock.unlink(missing_ok=True)  # a waiting process finds the model, or compiles it as well
         except OSError as error:
             note = f"cannot be kept: {error}"
         except DataError as error:
@@ -166,10 +166,10 @@ class CompiledStore:
         if place.exists():
             kept, seen = _read(place), _seen(place)
             if not (wrong := kept.damage()):
-                with suppress(OSError):  # a cache that cannot be written can be used, too
+                with suppress(OSError):  # a read-only cache can be used as well
                     os.utime(place / _ENTRY)
                 return Compilation(kept.artifact(), key, cached=True, kept=True, note="", stamps=seen)
-            note = f"compiled anew, because what was kept is damaged: {wrong}"
+            note = f"compiled again, because the stored model is damaged: {wrong}"
             shutil.rmtree(place)
         self.sweep()
         partial = self.folder / f".{key}.{os.getpid()}.partial"
@@ -205,13 +205,13 @@ class CompiledStore:
             tree.write_sums(partial / _SUMS, files, sums)
             entry.write(partial / _ENTRY)
             partial.rename(place)
-        except OSError as error:  # it is used where it is, and swept away once this process is gone
+        except OSError as error:  # it is used in place, and swept after this process has ended
             return Compilation(artifact, key, cached=False, kept=False, note=f"cannot be kept: {error}", stamps=seen)
         moved = {place / path.relative_to(partial): stamp for path, stamp in seen.items()}
         return Compilation(_read(place).artifact(), key, cached=False, kept=True, note=note, stamps=moved)
 
     def all(self) -> list[StoredModel]:
-        """Every compiled model, the most recently used first.
+        """All compiled models, most recently used first.
 
         Raises:
             OSError: The folder cannot be read.
@@ -226,7 +226,7 @@ class CompiledStore:
         shutil.rmtree(kept.folder)
 
     def sweep(self) -> int:
-        """Remove what processes that died have left; the bytes of it."""
+        """Remove what dead processes left behind; returns the freed bytes."""
         freed = 0
         for place in self.folder.glob(".*.partial"):
             owner = _PARTIAL.fullmatch(place.name)
@@ -237,7 +237,7 @@ class CompiledStore:
 
 
 def _made(make: Callable[[Path], Artifact], files: Path) -> Artifact:
-    """What the backend makes; an OSError of its own must not be taken for one of the store's."""
+    """The backend's artifact; its OSErrors must not be mistaken for the store's."""
     try:
         return make(files)
     except OSError as error:
@@ -247,7 +247,7 @@ def _made(make: Callable[[Path], Artifact], files: Path) -> Artifact:
 
 
 def _seen(place: Path) -> Stamps:
-    """Nothing where there is nothing; what is wrong with it is found out otherwise."""
+    """The stamps of a stored model's files; empty if they cannot be read, which :meth:`StoredModel.damage` reports."""
     try:
         return stamps(place / _FILES)
     except OSError:
@@ -264,7 +264,7 @@ def _read(place: Path) -> StoredModel:
 
 
 def _sums(files: Path) -> tuple[dict[str, str], int]:
-    """SHA-256 of every file by its path, and their bytes; a link would lead out of the store.
+    """SHA-256 of every file by path, and their total bytes; links are refused, since they lead out of the store.
 
     Raises:
         BackendError: The compiler left something other than files and folders.
@@ -276,7 +276,9 @@ def _sums(files: Path) -> tuple[dict[str, str], int]:
         if place.is_symlink() or not place.is_file():
             name = place.relative_to(files)
             raise BackendError(
-                "compile-failed", f"the compiler left {name}, which is not a regular file", "report it to its vendor"
+                "compile-failed",
+                f"the compiler left {name}, which is not a regular file",
+                "report it to the backend's vendor",
             )
         with place.open("rb") as file:
             sums[place.relative_to(files).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
@@ -285,7 +287,7 @@ def _sums(files: Path) -> tuple[dict[str, str], int]:
 
 
 def _size(place: Path) -> int:
-    """Bytes of all files below."""
+    """Total bytes of all files below a folder."""
     total = 0
     for path in place.rglob("*"):
         with suppress(OSError):

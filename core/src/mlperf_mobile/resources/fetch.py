@@ -1,4 +1,4 @@
-"""Fetches resources into the cache: several at a time, resuming, each checked before it takes its place."""
+"""Fetches resources into the cache: in parallel, resumable, each checked before it is put in place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib3.response import BaseHTTPResponse
 from mlperf_mobile.errors import DataError
 from mlperf_mobile.resources import archive, lock, tree
 from mlperf_mobile.resources.cache import Cache, State, check_local
-from mlperf_mobile.resources.files import Files, telling
+from mlperf_mobile.resources.files import Files, file_errors
 from mlperf_mobile.resources.record import Digests, Record, Source, digest
 from mlperf_mobile.resources.resource import Resource
 from mlperf_mobile.resources.transfer import Download, Transfer
@@ -24,11 +24,11 @@ from mlperf_mobile.resources.web import Client, Limits
 
 WORKERS = 4
 STOP_S = 2.0
-"""How long an interrupted fetch waits for its threads; what they have written is good at any moment."""
+"""How long an interrupted fetch waits for its threads; the files are consistent at any moment."""
 
 
 class Phase(StrEnum):
-    """What is being done about one resource."""
+    """The current work on one resource."""
 
     WAITING = "waiting"
     """Another process is fetching it."""
@@ -42,14 +42,14 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How far one resource is."""
+    """The progress of one resource."""
 
     resource: Resource
     phase: Phase
     done: int = 0
-    """Bytes dealt with in this phase."""
+    """Bytes processed in this phase."""
     total: int | None = None
-    """Bytes to be dealt with, where that is known."""
+    """Bytes to process, if known."""
 
 
 Listen = Callable[[Step], None]
@@ -57,7 +57,7 @@ Listen = Callable[[Step], None]
 
 
 class FetchError(DataError):
-    """Several resources could not be fetched, each for a reason of its own."""
+    """Several resources could not be fetched, each for its own reason."""
 
     def __init__(self, failures: tuple[DataError, ...], count: int) -> None:
         first = failures[0]
@@ -74,21 +74,21 @@ def fetch(
     workers: int = WORKERS,
     limits: Limits | None = None,
 ) -> dict[Resource, Path]:
-    """Get everything that is not in the cache yet; what fails does not keep the others from coming.
+    """Fetch everything that is not in the cache yet; a failure does not stop the others.
 
     Args:
         resources: Each is fetched once.
-        cache: Made when it is not there.
-        listen: Told how it goes.
-        workers: How many downloads at a time, 1 to 16.
-        limits: How patient to be.
+        cache: Its folder is created if missing.
+        listen: Called with the progress.
+        workers: The number of parallel downloads, 1 to 16.
+        limits: Timeouts and tries.
 
     Returns:
-        Where each of them is.
+        The path of each resource.
 
     Raises:
-        DataError: One could not be fetched; a FetchError when several could not.
-        KeyboardInterrupt: Downloads resume when they are fetched again.
+        DataError: One resource could not be fetched; a FetchError if several could not.
+        KeyboardInterrupt: The user interrupted; downloads resume when fetched again.
     """
     unique = list(dict.fromkeys(resources))
     crew = _Crew(cache, listen, Client(limits or Limits()), unique)
@@ -104,29 +104,29 @@ def fetch(
 
 
 class _FetchStopped(Exception):
-    """The user interrupted, or another thread has found a defect."""
+    """The user interrupted, or another thread hit a defect."""
 
 
 @dataclass(slots=True)
 class _Crew:
-    """The threads that fetch, and what they share."""
+    """The downloading threads, and their shared state."""
 
     cache: Cache
     listen: Listen
     client: Client
-    wanted: list[Resource]
+    resources: list[Resource]
     failures: dict[Resource, DataError] = field(default_factory=dict)
     defect: BaseException | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     reading: dict[Resource, BaseHTTPResponse] = field(default_factory=dict)
     _queue: queue.SimpleQueue[Resource] = field(default_factory=queue.SimpleQueue)
-    _telling: threading.Lock = field(default_factory=threading.Lock)
+    _reporting: threading.Lock = field(default_factory=threading.Lock)
 
     def work(self, workers: int) -> None:
-        """Let this many threads fetch until everything is there, or was tried."""
-        for resource in self.wanted:
+        """Fetch with this many threads until every resource has been fetched or has failed."""
+        for resource in self.resources:
             self._queue.put(resource)
-        threads = [threading.Thread(target=self._run, daemon=True) for _ in range(workers if self.wanted else 0)]
+        threads = [threading.Thread(target=self._run, daemon=True) for _ in range(workers if self.resources else 0)]
         try:
             for thread in threads:
                 thread.start()
@@ -140,12 +140,12 @@ class _Crew:
             raise
 
     def check(self) -> None:
-        """Between any two steps of the work."""
+        """Raise if the work was stopped; called between any two steps."""
         if self.stop.is_set():
             raise _FetchStopped
 
     def tell(self, step: Step) -> None:
-        with self._telling:
+        with self._reporting:
             self.check()
             try:
                 self.listen(step)
@@ -182,7 +182,7 @@ class _Crew:
 
 @dataclass(slots=True)
 class _Job:
-    """The work on one resource, by one thread; it is the :class:`transfer.Control` of its download."""
+    """The fetching of one resource, in one thread; also the :class:`transfer.Control` of its download."""
 
     crew: _Crew
     resource: Resource
@@ -191,20 +191,20 @@ class _Job:
         crew, resource = self.crew, self.resource
         if resource.is_local:
             path = crew.cache.path(resource)
-            with telling(crew.cache.folder, "read"):
+            with file_errors(crew.cache.folder, "read"):
                 check_local(resource, path, self._tick(Phase.CHECKING))
         elif not crew.cache.has(resource):
             files = crew.cache.files(resource)
-            with telling(crew.cache.folder):
+            with file_errors(crew.cache.folder):
                 files.file.parent.mkdir(parents=True, exist_ok=True)
                 with lock.held(files.lock, lambda: self._tell(Phase.WAITING)):
                     self._obtain(files)
         self._tell(Phase.DONE)
 
     def _obtain(self, files: Files) -> None:
-        """With the lock held: what is still to be done, and only that."""
+        """Do whatever is still missing; the lock is held."""
         state = self.crew.cache.state(self.resource)
-        if state is State.UNCHECKED:  # take it for what it says it is; if it is another, its record shows it
+        if state is State.UNCHECKED:  # if it is not this URL's file, the checksum in its record shows it
             Record.of(Source(url=self.resource.url), self._digest(files.file)).write(files.record)
             state = self.crew.cache.state(self.resource)
         if state not in (State.PRESENT, State.PACKED):
@@ -214,18 +214,18 @@ class _Job:
 
     def _download(self, files: Files) -> None:
         transfer = Transfer(self.crew.client, self.resource, files, self)
-        brought = transfer.run()
+        download = transfer.run()
         found = self._digest(files.part)
-        if brought.resumed and self.resource.mismatch(*found):  # its beginning may be of another version
+        if download.resumed and self.resource.mismatch(*found):  # its beginning may belong to another version
             transfer.discard()
-            brought = transfer.run()
+            download = transfer.run()
             found = self._digest(files.part)
         if wrong := self.resource.mismatch(*found):
             transfer.discard()
-            raise _not_what_was_meant(self.resource, wrong, brought)
+            raise _unexpected_file(self.resource, wrong, download)
         files.record.unlink(missing_ok=True)  # a record must never describe another file
         files.part.replace(files.file)
-        Record.of(brought.source, found).write(files.record)
+        Record.of(download.source, found).write(files.record)
         files.source.unlink(missing_ok=True)
 
     def _unpack(self, files: Files) -> None:
@@ -237,7 +237,7 @@ class _Job:
         try:
             sums = archive.unpack(files.file, files.tree, limits, self._tick(Phase.UNPACKING))
         except DataError as error:
-            if not self.resource.is_checked:  # it may have come damaged: the next fetch downloads it again
+            if not self.resource.is_checked:  # it may have arrived damaged: the next fetch downloads it again
                 record.model_copy(update={"damaged": True}).write(files.record)
             raise DataError(error.code, f"{self.resource.url}: {error.summary}", error.hint) from error
         tree.write_sums(files.tree_sums, files.tree, sums)
@@ -271,8 +271,8 @@ class _Job:
             self.crew.reading[self.resource] = response
 
 
-def _not_what_was_meant(resource: Resource, wrong: str, brought: Download) -> DataError:
-    encoded = f" (sent with Content-Encoding {brought.encoding!a}, unasked)" if brought.encoding else ""
+def _unexpected_file(resource: Resource, wrong: str, download: Download) -> DataError:
+    encoded = f" (sent with Content-Encoding {download.encoding!a}, unrequested)" if download.encoding else ""
     code = "size-mismatch" if resource.bytes is not None and wrong.endswith("bytes") else "checksum-mismatch"
-    hint = "the file was replaced on the server, or changed on the way; update mlperf-mobile and its plugins"
-    return DataError(code, f"{resource.url} is not the file meant: {wrong}{encoded}", hint)
+    hint = "the file was replaced on the server, or changed in transit; update mlperf-mobile and its plugins"
+    return DataError(code, f"{resource.url} is not the expected file: {wrong}{encoded}", hint)

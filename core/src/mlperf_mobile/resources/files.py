@@ -1,4 +1,4 @@
-"""Which files of the cache belong to one download, and what can go wrong with them, as errors that say so."""
+"""The files of one download in the cache, and file errors as errors for the user."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mlperf_mobile.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The paths that belong to one download; the cache's own are hidden, and no URL has hidden parts."""
+    """The paths of one download; the cache's own files are hidden, and no URL maps to a hidden name."""
 
     root: Path
     place: PurePosixPath
 
     @property
     def file(self) -> Path:
-        """As it came."""
+        """The file as downloaded."""
         return self.root / "downloads" / self.place
 
     @property
@@ -29,12 +29,12 @@ class Files:
 
     @property
     def part(self) -> Path:
-        """The beginning of it."""
+        """The partial file."""
         return _beside(self.file, "part")
 
     @property
     def source(self) -> Path:
-        """What the server said about the file that ``part`` is the beginning of."""
+        """The server's description of the file that ``part`` is the beginning of."""
         return _beside(self.file, "source")
 
     @property
@@ -68,8 +68,8 @@ def size_of(path: Path) -> int:
 
 
 @contextmanager
-def telling(root: Path, verb: str = "write") -> Iterator[None]:
-    """Turn what can go wrong with files of the cache ``root`` into errors that say so."""
+def file_errors(root: Path, verb: str = "write") -> Iterator[None]:
+    """Turn ``OSError`` for files in the cache ``root`` into errors for the user."""
     try:
         yield
     except OSError as error:
@@ -77,10 +77,12 @@ def telling(root: Path, verb: str = "write") -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise disk_full(f"no space left for {where}") from error
         reason = error.strerror or str(error)
-        hint = f"check that the cache {root} is a folder that you may {verb}, or choose another"
+        hint = f"check that the cache {root} is a folder that you can {verb}, or choose another"
         raise DataError("cache-unusable", f"cannot {verb} {where}: {reason}", hint) from error
 
 
 def disk_full(summary: str) -> DataError:
     """The error for a file system without space."""
-    return DataError("disk-full", summary, "free some, or choose another cache folder; what has come is kept")
+    return DataError(
+        "disk-full", summary, "free some, or choose another cache folder; the part downloaded so far is kept"
+    )

@@ -1,8 +1,7 @@
-"""The identity of the files that a run used: hashed once, and watched for later changes, even undone ones.
+"""The identity of the files that a run uses: hashed once, then watched for changes, even changes that are undone.
 
-A file is known by device, inode, size, and the times of its last modification and of its last change of status. Writing
-to it, putting another one in its place, and moving the first one back each change one of these; the last cannot be set
-by a program.
+A file is identified by device, inode, size, and the times of its last modification and status change. Writing to it,
+replacing it, and moving the original back each change one of these; no program can set the last one.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ Stamp = tuple[int, int, int, int, int]
 Stamps = Mapping[Path, Stamp]
 
 MOST_FILES = 200_000
-"""Of a folder that are looked at."""
+"""How many files of a folder are watched."""
 
 
 class WatchedFiles:
@@ -27,7 +26,7 @@ class WatchedFiles:
         self._stamps: dict[Path, Stamp] = {}
 
     def file(self, path: Path) -> tuple[str, int]:
-        """SHA-256 and size of a file, which is watched from now on.
+        """Watch a file from now on; returns its SHA-256 and size.
 
         Raises:
             OSError: It cannot be read.
@@ -39,7 +38,7 @@ class WatchedFiles:
         return digest, stamp[2]
 
     def stamp(self, path: Path) -> int:
-        """Watch a file that is too large to hash; its size.
+        """Watch a file that is too large to hash; returns its size.
 
         Raises:
             OSError: It cannot be read.
@@ -48,7 +47,7 @@ class WatchedFiles:
         return stamp[2]
 
     def folder(self, path: Path, without: Path) -> tuple[int, int]:
-        """Bytes and number of the files in a folder, which are watched from now on; nothing is hashed.
+        """Watch the files in a folder from now on without hashing them; returns their bytes and number.
 
         Hidden files, and those below ``without``, are left out.
 
@@ -64,7 +63,7 @@ class WatchedFiles:
         self._stamps |= found
 
     def forget(self, folder: Path) -> None:
-        """Watch nothing below a folder any more."""
+        """Stop watching the files below a folder."""
         self._stamps = {path: stamp for path, stamp in self._stamps.items() if not path.is_relative_to(folder)}
 
     def changed(self) -> Path | None:
@@ -79,11 +78,11 @@ class WatchedFiles:
 
 
 def stamps(folder: Path, without: Path | None = None) -> dict[Path, Stamp]:
-    """The stamps of the files below a folder, as many as :data:`MOST_FILES`.
+    """The stamps of the files below a folder, at most :data:`MOST_FILES` of them.
 
     Args:
-        folder: Where they are.
-        without: A folder to leave out; hidden files and folders are left out with it.
+        folder: The folder.
+        without: A folder to leave out; if set, hidden files and folders are left out too.
 
     Raises:
         OSError: The folder cannot be read.

@@ -1,4 +1,4 @@
-"""Keeps two processes from fetching the same file at once; the lock ends with the process that holds it."""
+"""Keeps two processes from fetching the same file at the same time; the lock ends with the process that holds it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ POLL_S = 0.1
 
 @contextmanager
 def held(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock of the file ``path``, which stays there; ``waiting`` is called between tries, and may raise.
+    """Hold a lock on the file ``path``, which is not removed; ``waiting`` is called between tries, and may raise.
 
     Raises:
-        DataError: The file system knows no locks.
-        OSError: The file cannot be made.
+        DataError: The file system does not support locks.
+        OSError: The file cannot be created.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:

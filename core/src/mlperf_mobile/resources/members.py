@@ -1,4 +1,4 @@
-"""Which names of an archive's members are safe, and whether a zip's table of them is of a bearable size."""
+"""Checks that an archive's member names are safe, and that a zip's table of members is not too large."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_DEPTH = 32
 MAX_NAME = 255
 MAX_PATH = 1024
 TABLE_BYTES = 512
-"""What one member may take in a zip's table, on average: 46 bytes, its name and extra fields."""
+"""Bytes that one member may take in a zip's table, on average: 46, its name and extra fields."""
 
 
 class UnsafeName(Exception):
@@ -20,7 +20,7 @@ class UnsafeName(Exception):
 
 
 class Names:
-    """The names seen so far; none may overwrite another, also where upper and lower case are the same."""
+    """The names seen so far; none may overwrite another, even on a file system that ignores case."""
 
     def __init__(self) -> None:
         self._folders: dict[str, str] = {}
@@ -39,11 +39,11 @@ class Names:
             path = "/".join(parts[:end])
             key = _key(path)
             if key in self._files or self._folders.setdefault(key, path) != path:
-                raise UnsafeName(f"{path!a} is there twice, as a file or in another spelling")
+                raise UnsafeName(f"{path!a} occurs twice, as a file or in another spelling")
         if parts and not is_folder:
             key = _key("/".join(parts))
             if key in self._files or key in self._folders:
-                raise UnsafeName(f"{name!a} is there twice")
+                raise UnsafeName(f"{name!a} occurs twice")
             self._files.add(key)
         return parts
 
@@ -53,7 +53,7 @@ def _parts(name: str) -> list[str]:
     if name.startswith("/") or "\\" in name or name[1:2] == ":":
         raise UnsafeName(f"{shown} is not a relative path")
     if not all(char.isprintable() or unicodedata.category(char) == "Zs" for char in name):
-        raise UnsafeName(f"{shown} has control characters, or is in no known encoding")
+        raise UnsafeName(f"{shown} has control characters or an unknown encoding")
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise UnsafeName(f"{shown} leads out of its folder")
@@ -69,9 +69,9 @@ def _key(path: str) -> str:
 
 
 def check_directory(archive: Path, most: int) -> None:
-    """See to it that a zip's table of members, which is read as a whole, is not made to fill the memory.
+    """Refuse a zip whose table of members, which is read as a whole, would fill the memory.
 
-    The layout is that of APPNOTE.TXT 6.3.10, 4.3.14 to 4.3.16.
+    Layout: APPNOTE.TXT 6.3.10, 4.3.14 to 4.3.16.
 
     Raises:
         zipfile.BadZipFile: The table is missing or too large.

@@ -1,4 +1,4 @@
-"""What the cache notes about a file: where it came from, its size and checksums; plain JSON beside the file."""
+"""The cache's record of a file: its origin, size and checksums, as JSON beside the file."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mlperf_mobile.whole_files import writing
 CHUNK = 1 << 20
 
 Tick = Callable[[int], None]
-"""Told how many bytes have been dealt with; may raise to stop the work."""
+"""Called with the number of bytes processed; may raise to stop the work."""
 
 
 class JsonFile(BaseModel):
-    """A small JSON file that is written whole or not at all, and counts as absent when it is damaged."""
+    """A small JSON file that is written completely or not at all, and counts as absent if damaged."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
 
     MAX: ClassVar[int] = 1 << 16
-    """Bytes that are read; a record has a few hundred."""
+    """Bytes to read at most; a record has a few hundred."""
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -43,7 +43,7 @@ class JsonFile(BaseModel):
 
 
 class Source(JsonFile):
-    """What the server said about the file that a partial download is the beginning of."""
+    """The server's description of the file that a partial download is the beginning of."""
 
     url: str
     etag: str = ""
@@ -57,7 +57,7 @@ class Source(JsonFile):
 
 
 class Record(JsonFile):
-    """A whole file, or for an unpacked tree the archive it came from."""
+    """A downloaded file; for an unpacked tree, its archive."""
 
     url: str
     bytes: int = Field(ge=0)
@@ -68,11 +68,11 @@ class Record(JsonFile):
     fetched: str = ""
     """UTC, ISO 8601."""
     damaged: bool = False
-    """Verifying found it changed."""
+    """Whether verification found that it has changed."""
 
     @classmethod
     def of(cls, source: Source, digests: Digests) -> Self:
-        """A record of now."""
+        """A record with the current time."""
         return cls(
             **source.model_dump(include={"url", "etag", "last_modified"}),
             **digests._asdict(),
@@ -89,7 +89,7 @@ class Digests(NamedTuple):
 
 
 def digest(path: Path, tick: Tick = lambda done: None) -> Digests:
-    """Read a file through.
+    """Read a whole file and compute its size and checksums.
 
     Raises:
         OSError: It cannot be read.

@@ -1,4 +1,4 @@
-"""Describes one file or folder that a run needs and no distribution carries."""
+"""A file or folder that a run needs and no distribution contains."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 GIB = 1 << 30
 MAX_PARTS = 32
 MAX_PART = 120
-"""Characters kept of one part of a URL; a file's name may have 255 bytes, and gets a hash and a suffix."""
+"""Characters kept of one part of a URL; a file name has at most 255 bytes, including a hash and a suffix."""
 
 
 class Resource(BaseModel):
-    """What has to be in the cache: a download, or something to be provided by hand (``local://``)."""
+    """Something that must be in the cache: a download, or a file or folder provided by hand (``local://``)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: str = Field(max_length=2048, description="https://…, or local://… for what must be provided by hand")
+    url: str = Field(max_length=2048, description="https://…, or local://… for a file or folder provided by hand")
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
-    md5: str | None = Field(default=None, pattern="^[0-9a-f]{32}$", description="what official lists have")
+    md5: str | None = Field(default=None, pattern="^[0-9a-f]{32}$", description="as in official lists")
     bytes: int | None = Field(default=None, ge=1, description="exact size of the download")
-    unpack: bool = Field(default=False, description="unpack the download, which is a zip or tar.gz")
+    unpack: bool = Field(default=False, description="whether to unpack the download, a zip or tar.gz")
     about: str = Field(default="", description="for local://: which files belong there, and where to get them")
-    max_bytes: int = Field(default=16 * GIB, ge=1, description="no download is larger than this")
-    unpacked_max_bytes: int = Field(default=64 * GIB, ge=1, description="no archive's content is larger than this")
+    max_bytes: int = Field(default=16 * GIB, ge=1, description="limit for the size of the download")
+    unpacked_max_bytes: int = Field(default=64 * GIB, ge=1, description="limit for the size of an archive's content")
 
     @field_validator("url")
     @classmethod
@@ -46,7 +46,7 @@ class Resource(BaseModel):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.is_local and self.unpack:
-            raise ValueError("what is provided by hand (local://) is provided unpacked")
+            raise ValueError("a resource provided by hand (local://) must be provided unpacked")
         if self.url.startswith("http://") and not may_use(self.url, checked=self.is_checked):
             raise ValueError("http:// needs a checksum; or use https://")
         if self.bytes is not None and self.bytes > self.max_bytes:
@@ -60,21 +60,21 @@ class Resource(BaseModel):
 
     @property
     def is_checked(self) -> bool:
-        """Whether a checksum is known; what has none is taken as it comes."""
+        """Whether a checksum is known; without one, any content is accepted."""
         return bool(self.sha256 or self.md5)
 
     @property
     def limit(self) -> int:
-        """How many bytes a download may have."""
+        """The largest size of the download, in bytes."""
         return self.bytes or self.max_bytes
 
     @property
     def place(self) -> PurePosixPath:
-        """Where it belongs, relative to a part of the cache: ``host/path``; never leads out of it."""
+        """Its path relative to a part of the cache, ``host/path``, which never leads out of it."""
         return PurePosixPath(*_local_parts(self.url)) if self.is_local else place_of(self.url)
 
     def mismatch(self, size: int, sha256: str, md5: str) -> str:
-        """What is wrong with a file of this size and with these checksums; nothing if it is the one meant."""
+        """What is wrong with a file of this size and these checksums; empty if it is the expected file."""
         if self.bytes not in (None, size):
             return f"it has {size} bytes, not {self.bytes}"
         if self.sha256 not in (None, sha256):
@@ -85,13 +85,13 @@ class Resource(BaseModel):
 
 
 def may_use(url: str, *, checked: bool) -> bool:
-    """Whether a URL may be requested: HTTPS; HTTP only on this machine, or where a checksum proves what comes."""
+    """Whether a URL may be requested: HTTPS always; HTTP on this machine, or with a checksum."""
     parts = urlsplit(url)
     return parts.scheme == "https" or (parts.scheme == "http" and (checked or is_loopback(parts.hostname or "")))
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host's name means this machine."""
+    """Whether a host name means this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -99,9 +99,9 @@ def is_loopback(host: str) -> bool:
 
 
 def place_of(url: str) -> PurePosixPath:
-    """``host/path`` of an HTTP(S) URL, in characters that every file system and shell takes.
+    """``host/path`` of an HTTP(S) URL, in characters that are safe in every file system and shell.
 
-    A URL that is more than such a host and path gets a hash of itself into the last part, so no two share a place.
+    If the URL has anything else, a hash of it goes into the last part, so that no two URLs share a place.
     """
     _, _, rest = url.partition("://")
     path, _, _ = rest.partition("?")
@@ -118,7 +118,7 @@ def place_of(url: str) -> PurePosixPath:
 
 def _safe(part: str) -> str:
     part = re.sub(r"[^A-Za-z0-9._+=@~-]", "_", part)[:MAX_PART]
-    part = re.sub(r"^[.~-]|\.$", "_", part)  # hidden files are the cache's own; no part looks like an option
+    part = re.sub(r"^[.~-]|\.$", "_", part)  # hidden files are the cache's own; no part may look like an option
     return part or "_"
 
 
@@ -131,9 +131,9 @@ def _check_remote(url: str) -> None:
     except ValueError as error:
         raise ValueError(f"the URL is damaged: {error}") from error
     if not parts.hostname or port == 0:
-        raise ValueError("the URL names no host")
+        raise ValueError("the URL has no host")
     if "@" in parts.netloc:
-        raise ValueError("the URL must not hold a user name or password")
+        raise ValueError("the URL must not contain a user name or password")
     if parts.fragment:
         raise ValueError("the URL must not have a fragment (#…)")
 

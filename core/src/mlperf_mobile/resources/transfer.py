@@ -1,4 +1,4 @@
-"""Brings one file into a partial file, over as many connections as it takes, never beyond its limits."""
+"""Downloads one file into a partial file, over as many connections as needed, within its limits."""
 
 from __future__ import annotations
 
@@ -12,33 +12,32 @@ from typing import NamedTuple, Protocol
 from urllib3.response import BaseHTTPResponse
 
 from mlperf_mobile.errors import DataError
-from mlperf_mobile.resources.files import Files, disk_full, size_of, telling
+from mlperf_mobile.resources.files import Files, disk_full, file_errors, size_of
 from mlperf_mobile.resources.record import Source
 from mlperf_mobile.resources.resource import Resource
-from mlperf_mobile.resources.web import AGAIN, Client, TransientError, refusal
-from mlperf_mobile.resources.web import telling as telling_web
+from mlperf_mobile.resources.web import AGAIN, Client, TransientError, connection_errors, refusal
 
 CHUNK = 1 << 18
 PROGRESS = 1 << 20
-"""Bytes that have to be gained for the count of tries to start anew."""
+"""Bytes to gain before the count of tries starts again."""
 RESERVE = 64 << 20
 """Bytes that a download leaves free."""
 
 
 class Control(Protocol):
-    """What a transfer is held by; each of its functions may raise to stop it."""
+    """The owner of a transfer; each of its methods may raise to stop it."""
 
     def check(self) -> None:
         """Called before anything is written."""
 
     def advance(self, done: int, total: int | None) -> None:
-        """Told how far the file is."""
+        """Called with the progress of the file, in bytes."""
 
     def pause(self, seconds: float) -> None:
         """Wait before another try."""
 
     def reading(self, response: BaseHTTPResponse | None) -> None:
-        """Told what is being read, so that it can be cut off."""
+        """Called with the response being read, so that it can be shut down; None at its end."""
 
 
 class _Restart(Exception):
@@ -46,11 +45,11 @@ class _Restart(Exception):
 
 
 class Download(NamedTuple):
-    """A partial file that has become whole."""
+    """A partial file that is now complete."""
 
     source: Source
     resumed: bool
-    """Part of it is of an earlier connection, which a server may have confused."""
+    """Whether a part came over an earlier connection; the server may have changed the file since."""
     encoding: str
     """The Content-Encoding that the server sent against the request."""
 
@@ -67,7 +66,7 @@ class Transfer:
     _encoding: str = ""
 
     def run(self) -> Download:
-        """Download, or resume, until the file is whole.
+        """Download, or resume, until the file is complete.
 
         Raises:
             DataError: It cannot be downloaded; what has arrived so far is kept.
@@ -89,8 +88,8 @@ class Transfer:
                 self.control.pause(backoff if transient.after_s is None else transient.after_s)
 
     def discard(self) -> None:
-        """Forget what has come so far."""
-        with telling(self.files.root):
+        """Delete what has been downloaded so far."""
+        with file_errors(self.files.root):
             self.files.part.unlink(missing_ok=True)
             self.files.source.unlink(missing_ok=True)
 
@@ -115,7 +114,7 @@ class Transfer:
             response.close()
 
     def _resumable(self) -> tuple[Source | None, int]:
-        """What can be resumed: the server can confirm that the file is unchanged, or a checksum will."""
+        """The source and offset to resume from, if the server or a checksum can confirm that the file is unchanged."""
         source, offset = Source.read(self.files.source), self._there()
         fits = source is not None and source.url == self.resource.url and offset <= self.resource.limit
         if not (fits and source and (source.validator or self.resource.is_checked)):
@@ -140,7 +139,7 @@ class Transfer:
         return Download(source, self._resumed, self._encoding)
 
     def _continued(self, response: BaseHTTPResponse, source: Source, offset: int) -> Source:
-        """A 206 is worth as much as its Content-Range says, and only for the same file."""
+        """The source of a 206 response, if its Content-Range and ETag match the partial file."""
         found = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", response.headers.get("Content-Range", ""))
         etag = response.headers.get("ETag", source.etag)
         if not found or int(found[1]) != offset or etag != source.etag:
@@ -163,39 +162,39 @@ class Transfer:
         )
 
     def _check(self, response: BaseHTTPResponse, total: int | None, start: int) -> None:
-        """Everything that can be said before the body comes."""
+        """Check everything that is known before the body arrives."""
         url, encoding = self.resource.url, response.headers.get("Content-Encoding", "identity").strip().lower()
         self._encoding = "" if encoding in ("", "identity") else encoding
         if self._encoding and not self.resource.is_checked:
-            hint = "a checksum of the file as it comes would settle it; or download it by hand"
-            raise DataError("bad-answer", f"{url} comes with Content-Encoding {encoding!a}, unasked", hint)
+            hint = "add a checksum of the file as it is sent, or download it by hand"
+            raise DataError("bad-answer", f"{url} is sent with an unrequested Content-Encoding, {encoding!a}", hint)
         if total is None:
             return
         if self.resource.bytes not in (None, total):
             raise self._wrong_size(f"has {total} bytes")
         if total > self.resource.limit:
             raise self._too_large(f"has {total} bytes")
-        with telling(self.files.root):
+        with file_errors(self.files.root):
             free = shutil.disk_usage(self.files.part.parent).free
         if free < total - start + RESERVE:
-            raise disk_full(f"{url} needs {total - start} bytes, and {free} are free at {self.files.part.parent}")
+            raise disk_full(f"{url} needs {total - start} bytes, but only {free} are free at {self.files.part.parent}")
 
     def _receive(self, response: BaseHTTPResponse, source: Source, start: int) -> None:
-        with telling(self.files.root):
-            self.files.part.open("ab" if start else "wb").close()  # emptied before it is said whose beginning it is
+        with file_errors(self.files.root):
+            self.files.part.open("ab" if start else "wb").close()  # emptied before its source is written
             source.write(self.files.source)
         self.control.advance(start, source.total)
         done, pace = start, _Pace(self.client.limits.slow_s, self.client.limits.slow_bytes)
-        with telling(self.files.root), self.files.part.open("ab", buffering=0) as file:
+        with file_errors(self.files.root), self.files.part.open("ab", buffering=0) as file:
             while True:
-                with telling_web(self.resource.url):
+                with connection_errors(self.resource.url):
                     data = response.read1(CHUNK)
                 self.control.check()
                 if not data:
                     break
                 done += len(data)
                 if done > (source.total or self.resource.limit):
-                    raise self._too_large("has more bytes than it should")
+                    raise self._too_large("has more bytes than expected")
                 _write(file.write, data)
                 self.control.advance(done, source.total)
                 if pace.is_slow(len(data)):
@@ -208,7 +207,7 @@ class Transfer:
 
     def _stalled(self) -> DataError:
         limits = self.client.limits
-        summary = f"{self.resource.url} came with less than {limits.slow_bytes} bytes in {limits.slow_s:g} s"
+        summary = f"{self.resource.url} sent less than {limits.slow_bytes} bytes in {limits.slow_s:g} s"
         return DataError("server-timeout", summary, AGAIN)
 
     def _wrong_size(self, what: str) -> DataError:
@@ -219,12 +218,12 @@ class Transfer:
         self.discard()
         if self.resource.bytes is not None:
             return self._wrong_size(what)
-        hint = "raise max_bytes, if the file is really that large"
+        hint = "raise max_bytes if the file is really that large"
         return DataError("too-large", f"{self.resource.url} {what}; the limit is {self.resource.max_bytes}", hint)
 
 
 class _Pace:
-    """Whether a connection has all but stopped."""
+    """Detects a connection that has almost stopped."""
 
     def __init__(self, seconds: float, least: int) -> None:
         self._seconds, self._least = seconds, least

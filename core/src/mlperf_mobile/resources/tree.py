@@ -1,4 +1,4 @@
-"""Checksums of an archive's content, in the format of ``sha256sum``, and what has changed since."""
+"""Checksums of a folder's files, in the format of ``sha256sum``, and differences from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlperf_mobile.whole_files import writing
 
 
 def write_sums(path: Path, tree: Path, sums: Mapping[str, str]) -> None:
-    """Write ``{path below tree: SHA-256}`` so that ``sha256sum -c`` can read it in the folder of ``path``.
+    """Write ``{path below tree: SHA-256}`` for ``sha256sum -c`` in the folder of ``path``.
 
     Raises:
         OSError: It cannot be written.
@@ -22,7 +22,7 @@ def write_sums(path: Path, tree: Path, sums: Mapping[str, str]) -> None:
 
 
 def difference(tree: Path, sums: Path, tick: Tick = lambda done: None) -> str:
-    """How a tree differs from what was written about it; nothing if it does not.
+    """The first difference between a tree and its checksums; empty if there is none.
 
     Raises:
         OSError: It cannot be read.
@@ -31,8 +31,8 @@ def difference(tree: Path, sums: Path, tick: Tick = lambda done: None) -> str:
     if expected is None:
         return f"{sums} is missing or damaged"
     found = set(_files(tree))
-    if lacking := expected.keys() - found:
-        return f"{len(lacking)} files are missing, such as {min(lacking)}"
+    if missing := expected.keys() - found:
+        return f"{len(missing)} files are missing, such as {min(missing)}"
     if extra := found - expected.keys():
         return f"{len(extra)} files do not belong there, such as {min(extra)}"
     done = 0

@@ -1,4 +1,4 @@
-"""Asks web servers: safe redirects, proxies, timeouts, and every failure as a clear error, passing or final."""
+"""Requests to web servers: safe redirects, proxies, timeouts, and every failure as an error, transient or final."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from mlperf_mobile.errors import DataError
 from mlperf_mobile.resources.resource import is_loopback, may_use
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses that another try may change."""
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses for which another try may succeed."""
 
-AGAIN = "fetch again; it goes on from where it broke"
+AGAIN = "fetch again; it resumes where it broke off"
 CHECK_NETWORK = "check the network, and whether a proxy is needed (HTTPS_PROXY)"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How patient a download is."""
+    """Timeouts, tries and pauses of a download."""
 
     connect_s: float = 15.0
     read_s: float = 30.0
-    """Silence after which a connection counts as dead."""
+    """Silence after which a connection is dead."""
     slow_s: float = 60.0
     slow_bytes: int = 60 << 10
-    """A connection that brings less than ``slow_bytes`` in ``slow_s`` counts as dead, too."""
+    """A connection with less than ``slow_bytes`` in ``slow_s`` is dead as well."""
     tries: int = 6
-    """In a row, without progress."""
+    """Consecutive tries without progress."""
     backoff_s: float = 0.5
-    """Before the second try; doubled before each further one."""
+    """Pause before the second try; doubled before each further one."""
     backoff_max_s: float = 30.0
     retry_after_max_s: float = 120.0
-    """A server that asks for more patience is given up."""
+    """Longest ``Retry-After`` to wait for; with a longer one, the download fails."""
     redirects: int = 5
 
 
 class TransientError(Exception):
-    """A failure that another try may get over; holds the error for when none does."""
+    """A failure that may disappear with another try; holds the error to raise if it does not."""
 
     def __init__(self, error: DataError, after_s: float | None = None) -> None:
         super().__init__(error.summary)
@@ -55,7 +55,7 @@ class TransientError(Exception):
 
 
 class Client:
-    """Connections to web servers, for use by several threads."""
+    """Connections to web servers; safe for several threads."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -64,16 +64,16 @@ class Client:
         self._proxies: dict[str, urllib3.ProxyManager] = {}
 
     def get(self, url: str, headers: Mapping[str, str], *, checked: bool) -> BaseHTTPResponse:
-        """Ask for ``url``, and follow where it leads; the body is still to be read, or to be closed.
+        """Request ``url`` and follow redirects; the caller reads the body and closes the response.
 
         Raises:
-            TransientError: Another try may help.
-            DataError: None will.
+            TransientError: Another try may succeed.
+            DataError: No other try will.
         """
         requested, here = url, url
         headers = {"User-Agent": "mlperf-mobile", "Accept-Encoding": "identity", **headers}
         for _ in range(self.limits.redirects + 1):
-            with telling(requested):
+            with connection_errors(requested):
                 response = self._pool(here).request(
                     "GET", here, headers=headers, redirect=False, preload_content=False, decode_content=False
                 )
@@ -111,7 +111,9 @@ class Client:
 
 def _next(requested: str, here: str, location: str | None, *, checked: bool) -> str:
     if not location:
-        raise DataError("redirect-refused", f"{requested} is redirected to nowhere", "the server is misconfigured")
+        raise DataError(
+            "redirect-refused", f"{requested} is redirected without a location", "the server is misconfigured"
+        )
     try:
         there = urljoin(here, location)
         allowed = may_use(there, checked=checked) and bool(urlsplit(there).hostname)
@@ -119,14 +121,14 @@ def _next(requested: str, here: str, location: str | None, *, checked: bool) -> 
         there, allowed = location, False
     downgrade = here.startswith("https:") and not there.startswith("https:")
     if downgrade or not allowed or not there.isprintable():
-        hint = "a redirect may lead to https:// only; find out where the file is now, and correct the URL"
+        hint = "redirects must lead to https://; find out where the file is now, and correct the URL"
         raise DataError("redirect-refused", f"{requested} is redirected to {there[:200]!a}, which is not safe", hint)
     return there.partition("#")[0]
 
 
 @contextmanager
-def telling(url: str) -> Iterator[None]:
-    """Turn what can go wrong with a connection into errors that name the URL."""
+def connection_errors(url: str) -> Iterator[None]:
+    """Turn connection failures into errors that name the URL."""
     try:
         yield
     except failures.HTTPError as error:
@@ -170,14 +172,14 @@ def _reason(error: Exception) -> str:
 
 
 def refusal(url: str, response: BaseHTTPResponse, limits: Limits) -> TransientError | DataError:
-    """What a status other than success means."""
+    """The error for a status other than success."""
     status = response.status
-    if status in PASSING:
-        code, what = ("server-busy", "asks for patience") if status == 429 else ("server-error", "has a problem")
+    if status in TRANSIENT:
+        code, what = ("server-busy", "is busy") if status == 429 else ("server-error", "has a problem")
         after = _retry_after(response)
         failure = DataError(code, f"{urlsplit(url).netloc} {what} (HTTP {status}): {url}", "try again later")
         if after is not None and after > limits.retry_after_max_s:
-            return DataError(code, failure.summary, f"try again in {after:.0f} s, as the server asks")
+            return DataError(code, failure.summary, f"try again in {after:.0f} s, as the server requests")
         return TransientError(failure, after)
     if status in (404, 410):
         hint = "the file has moved; update mlperf-mobile and its plugins, or correct the URL"
