@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from mlperf_mobile.cli import main as command
-from mlperf_mobile.printing import CleanStream, clean, clean_lines
+from mlperf_mobile.printing import CleanStream, clean, clean_lines, counted
 from mlperf_mobile.terminal.console import CleanConsole, text
 
 HOSTILE = "\x1b]0;title\x07\x1b[31mred\x9b31m\u202eesrever\r\nsecond\u2028third\x00\ud800[bold]x[/oops]"
@@ -89,3 +89,10 @@ def test_the_streams_are_those_of_before_when_a_command_has_ended(capsys: pytest
     before = sys.stdout, sys.stderr
     command.main(["show", "nothing-here"])
     assert (sys.stdout, sys.stderr) == before
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 results"), (1, "1 result"), (2, "2 results"), (1200, "1,200 results")]
+)
+def test_numbers_with_their_noun(number, text):
+    assert counted(number, "result") == text

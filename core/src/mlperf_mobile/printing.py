@@ -37,6 +37,11 @@ def clean(text: str) -> str:
     return text if text.isprintable() else text.translate(_LINE)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: ``1 result``, ``1,200 results``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def clean_lines(text: str) -> str:
     """Like :func:`clean`, but line feeds and tabs stay."""
     return text if text.isprintable() else text.translate(_LINES)

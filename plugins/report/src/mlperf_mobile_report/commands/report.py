@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from mlperf_mobile.errors import ExitCode
-from mlperf_mobile.printing import clean
+from mlperf_mobile.printing import clean, counted
 
 _EXAMPLES = """examples:
   mlperf-mobile report mlperf-mobile-results/RUN-ID
@@ -57,8 +57,7 @@ def handle(args: argparse.Namespace) -> int:
         sys.stdout.write(text)
         return ExitCode.OK
     written = _write(Path(place).expanduser(), text)
-    many = f"{len(results)} results" if len(results) > 1 else "1 result"
-    print(f"{place}: {many}, {written / 1000:,.0f} kB", file=sys.stderr)
+    print(f"{place}: {counted(len(results), 'result')}, {written / 1000:,.0f} kB", file=sys.stderr)
     return ExitCode.OK
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.errors import ExitCode, OutputError, UsageError
+from mlperf_mobile.printing import counted
 
 _EXAMPLES = """examples:
   mlperf-mobile export RESULT… --format app --output phone.json
@@ -55,7 +56,7 @@ def handle(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"schema": 1, "written": str(written), "results": len(found), "doubts": notes}, indent=2))
         return ExitCode.OK
-    print(f"{len(found)} results in {written}")
+    print(f"{counted(len(found), 'result')} in {written}")
     for note in notes:
         print(f"note: {note}")
     if args.format == "submission":

@@ -9,6 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from mlperf_mobile.errors import ExitCode
+from mlperf_mobile.printing import counted
 
 _EXAMPLES = """examples:
   mlperf-mobile import result.json                     a result file of the reference app, of any version
@@ -62,7 +63,7 @@ def handle(args: argparse.Namespace) -> int:
             ]
         )  # fmt: skip
     print(table(("RESULT", "SCORE", "P90 MS", "ACCURACY", "VERDICT"), rows))
-    print(f"{len(written)} results in {args.output}")
+    print(f"{counted(len(written), 'result')} in {args.output}")
     for finding in wrong:
         print(f"error: {finding.place.text(report.root)}: {finding.text}", file=sys.stderr)
     return ExitCode.OK
