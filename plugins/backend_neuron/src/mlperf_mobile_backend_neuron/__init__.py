@@ -1,1 +1,1 @@
-"""TensorFlow Lite models and compiled networks on MediaTek's NPU, through NeuroPilot's libraries."""
+"""Runs TensorFlow Lite models and compiled networks on MediaTek's NPU, through NeuroPilot's libraries."""

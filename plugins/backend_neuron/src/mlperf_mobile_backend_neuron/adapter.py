@@ -100,7 +100,7 @@ MATMUL_SINCE = (5, 1, 2)
 """The version that brought BATCH_MATMUL; all other operations are those of feature level 4, as Android 11 has them."""
 
 MAX_NETWORK = 1 << 31
-"""Bytes of a compiled network; an adapter that says more is not believed."""
+"""Maximum size of a compiled network in bytes; a larger reported size is an error."""
 
 
 class Version(NamedTuple):
@@ -121,7 +121,7 @@ class Adapter(Driver):
         library: A path, or a name that the dynamic loader finds.
 
     Raises:
-        BackendError: As :class:`Driver`; ``driver-failed``: it does not tell its version.
+        BackendError: As :class:`Driver`; ``driver-failed``: it does not report its version.
     """
 
     def __init__(self, library: str) -> None:
@@ -136,64 +136,64 @@ class Adapter(Driver):
         return 6 if self.version >= MATMUL_SINCE else 4
 
     def check(self, graph: Graph, model: str) -> None:
-        """Every operation must be one of the adapter's.
+        """Check that the adapter supports every operation.
 
         Raises:
-            ModelError: ``unsupported-operations``; names them.
+            ModelError: ``unsupported-operations``; names the operations.
         """
         lacking = sorted({op.name for op in graph.operations if op.code in NOT_AVAILABLE})
         if lacking:
-            summary = f"{model} has operations that no Neuron adapter takes: {', '.join(lacking)}"
+            summary = f"{model} has operations that no Neuron adapter supports: {', '.join(lacking)}"
             raise ModelError("unsupported-operations", summary, "use another model, or the backend tflite")
 
     def devices(self) -> tuple[DriverDevice, ...]:
-        """What it lists; nothing where it cannot, as in the SDK for other machines."""
+        """The devices that it lists; empty if it cannot list any, as in the SDK for other machines."""
         return devices(self) if self.has("_getDeviceCount") else ()
 
     def store(self, compilation: Handle) -> bytes:
-        """A compiled network, to be restored later.
+        """The bytes of a compiled network, to restore later.
 
         Raises:
-            BackendError: The adapter failed, or there is no network.
+            BackendError: The adapter failed, or reports an impossible size.
         """
         size = ctypes.c_size_t()
         self.call("Compilation_getCompiledNetworkSize", compilation.pointer, ctypes.byref(size))
         if not 0 < size.value <= MAX_NETWORK:
-            summary = f"{self.library} says that the compiled network has {size.value} bytes"
+            summary = f"{self.library} reports {size.value} bytes for the compiled network"
             raise BackendError("driver-failed", summary, "see the driver's log")
         data = ctypes.create_string_buffer(size.value)
         self.call("Compilation_storeCompiledNetwork", compilation.pointer, data, size.value)
         return data.raw
 
     def restore(self, network: bytes) -> tuple[Handle, Handle]:
-        """The model and the compilation of a stored network; ``network`` must be kept for as long as they are.
+        """The model and the compilation of a stored network; ``network`` must outlive both.
 
         Raises:
-            BackendError: The adapter does not take it, which it calls ``BAD_DATA`` when it is damaged or of another
-                version.
+            BackendError: The adapter rejects it, with ``BAD_DATA`` if it is damaged or from another version.
         """
         model, compilation = ctypes.c_void_p(), ctypes.c_void_p()
         places = ctypes.byref(model), ctypes.byref(compilation)
         self.call("Model_restoreFromCompiledNetwork", *places, network, len(network))
         if not model.value or not compilation.value:
-            raise BackendError("driver-failed", f"{self.library} restored no network, and told no error", "see its log")
+            summary = f"{self.library} restored no network but reported no error"
+            raise BackendError("driver-failed", summary, "see its log")
         return Handle(self, "Model", model), Handle(self, "Compilation", compilation)
 
 
 WORDS = {"gpu": ("gpu",), "cpu": ("cpu",)}
-"""What the names of devices have in them that are not the NPU: ``mtk-gpu``."""
+"""Words in the names of devices that are not the NPU: ``mtk-gpu``."""
 
 
 def accelerator_of(device: DriverDevice) -> str:
-    """Which accelerator a device belongs to: the adapter is the NPU's library, and lists few others."""
+    """The accelerator that a device belongs to: the NPU, unless its name says otherwise."""
     name = device.name.lower()
     named = (accelerator for accelerator, words in WORDS.items() if any(word in name for word in words))
     return next(named, "npu")
 
 
-def by_accelerator(found: Iterable[DriverDevice]) -> dict[str, list[DriverDevice]]:
-    """The devices of each accelerator that has any, the NPU's first."""
-    sorted_out: dict[str, list[DriverDevice]] = {"npu": [], "gpu": [], "cpu": []}
-    for device in found:
-        sorted_out[accelerator_of(device)].append(device)
-    return {name: those for name, those in sorted_out.items() if those}
+def by_accelerator(devices: Iterable[DriverDevice]) -> dict[str, list[DriverDevice]]:
+    """The devices by accelerator, the NPU first; accelerators without devices are omitted."""
+    groups: dict[str, list[DriverDevice]] = {"npu": [], "gpu": [], "cpu": []}
+    for device in devices:
+        groups[accelerator_of(device)].append(device)
+    return {name: group for name, group in groups.items() if group}

@@ -35,7 +35,7 @@ class NeuronBackend:
 
     @property
     def shards(self) -> int:
-        """The option ``shards``: one NPU is one place to work."""
+        """The option ``shards``; 1 by default, because there is one NPU."""
         return self._options.shards
 
     @cached_property
@@ -55,15 +55,15 @@ class NeuronBackend:
         return probe(self._options, self._soc, lambda: self._adapter, lambda: self._runtime)
 
     def compile(self, request: CompileRequest) -> Artifact:
-        """Compile a .tflite file, or take the network out of one that LiteRT compiled; a .dla file is itself.
+        """Compile a .tflite file, or extract the network from one that LiteRT compiled; a .dla file stays as it is.
 
         Raises:
-            ModelError: The file is missing or damaged, or has operations that the NPU does not take.
+            ModelError: The file is missing or damaged, or has operations that the NPU does not support.
             BackendError: A library or the compiler failed.
         """
         if request.batch != 1:
-            summary = f"backend neuron takes one sample a call, not {request.batch}"
-            raise BackendError("batch-size", summary, "use batch 1; shards work side by side")
+            summary = f"backend neuron runs one sample per call, not {request.batch}"
+            raise BackendError("batch-size", summary, "use batch 1, and shards for throughput")
         form = request.format or request.model.suffix.removeprefix(".").lower()
         if form == "dla":
             runtime.read(request.model)
@@ -73,9 +73,9 @@ class NeuronBackend:
             return Artifact(request.model, request.accelerator, input_shapes=request.input_shapes)
         check_fixed(model, request.input_shapes, "backend neuron")
         if litert_network.is_compiled(model):
-            compiled, network = self._out_of_litert(model, request)
+            compiled, network = self._extract(model, request)
         elif self._options.compiler == "ncc-tflite":
-            compiled, network = self._with_program(model, request)
+            compiled, network = self._compile_with_ncc(model, request)
         else:
             compiled, network = compile_model(self._adapter, model, self._options, request, self._target)
         return Artifact(store.write(request.directory, compiled, network), request.accelerator, facts=facts(compiled))
@@ -84,7 +84,7 @@ class NeuronBackend:
         """Load a compiled network, a .dla file, or a model for the stable delegate.
 
         Raises:
-            ModelError: The file is damaged, or not what it is said to be.
+            ModelError: The file is damaged, or not of the given format.
             BackendError: It is for another SoC or version, or a library failed.
         """
         if artifact.path.name == store.MANIFEST:
@@ -101,29 +101,29 @@ class NeuronBackend:
         return stable_delegate.open_model(artifact, self._options)
 
     @staticmethod
-    def _check_accelerator(requested: str, there: str) -> None:
-        if requested != there:
-            summary = f"the model runs on {there}, not on {requested}"
-            raise BackendError("no-accelerator", summary, f"use accelerator {there}, or compile it for {requested}")
+    def _check_accelerator(requested: str, compiled: str) -> None:
+        if requested != compiled:
+            summary = f"the model was compiled for {compiled}, not for {requested}"
+            raise BackendError("no-accelerator", summary, f"use accelerator {compiled}, or compile it for {requested}")
 
     @property
     def _target(self) -> str:
-        """The SoC that networks are compiled for, where it is known."""
+        """The SoC that networks are compiled for; empty if unknown."""
         return self._options.soc.lower() if self._options.soc else self._soc.name if self._soc else ""
 
     def _open(self, compiled: Compiled, network: bytes) -> NeuronSession:
-        """With the runtime, for .dla files, unless the options ask for the adapter."""
+        """Open a .dla file with the runtime, others with the adapter, unless the option ``via`` says otherwise."""
         via = self._options.via or ("runtime" if compiled.kind == "dla" else "adapter")
         if via == "adapter":
             restored.check(compiled, str(self._adapter.version), self._soc)
             return restored.open_network(self._adapter, compiled, network, self._options)
         if compiled.kind != "dla" or via != "runtime":
             summary = f"the network of {compiled.model} cannot run via {via}"
-            raise ModelError("network-unsupported", summary, "leave the option via out")
+            raise ModelError("network-unsupported", summary, "omit the option via")
         restored.check(compiled, str(self._runtime.version), self._soc)
         return runtime.open_file(self._runtime, compiled, network, self._options)
 
-    def _out_of_litert(self, model: TFLiteModel, request: CompileRequest) -> tuple[Compiled, bytes]:
+    def _extract(self, model: TFLiteModel, request: CompileRequest) -> tuple[Compiled, bytes]:
         request.report("reading the compiled network")
         found = litert_network.extract(model)
         inputs, outputs = (
@@ -137,7 +137,7 @@ class NeuronBackend:
         )
         return compiled, found.network
 
-    def _with_program(self, model: TFLiteModel, request: CompileRequest) -> tuple[Compiled, bytes]:
+    def _compile_with_ncc(self, model: TFLiteModel, request: CompileRequest) -> tuple[Compiled, bytes]:
         request.report("compiling with ncc-tflite")
         file = ncc.compile_file(request.model, request.directory, self._options, self._soc)
         network = runtime.read(file)
@@ -148,7 +148,7 @@ class NeuronBackend:
 
 
 def facts(compiled: Compiled) -> Mapping[str, Any]:
-    """What a result tells about a compilation."""
+    """Facts about a compilation, for the result."""
     values = {
         "kind": compiled.kind,
         "version": compiled.version,
@@ -159,7 +159,7 @@ def facts(compiled: Compiled) -> Mapping[str, Any]:
     return {name: value for name, value in values.items() if value}
 
 
-if TYPE_CHECKING:  # the type checker holds the classes to the contracts here
+if TYPE_CHECKING:  # lets the type checker compare the classes with the contracts
     _backend: type[Backend] = NeuronBackend
     _session: type[Session] = NeuronSession
     _delegate_session: type[Session] = StableDelegateSession

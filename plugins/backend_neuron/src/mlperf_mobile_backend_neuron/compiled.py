@@ -1,4 +1,4 @@
-"""A compiled network in a folder: its bytes, and beside them what the adapter does not keep about it."""
+"""A compiled network in a folder: its bytes, and a manifest with what the adapter does not store."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mlperf_mobile_backend_neuron.options import DTYPES
 MANIFEST, NETWORK = "network.json", "network.bin"
 
 WHOLE = "COMPILED_NETWORK"
-"""The operation that stands for a network whose operations nothing tells."""
+"""The operation that stands for a network whose operations are unknown."""
 
-HINT = "compile the model again: remove it with mlperf-mobile cache prune, or leave the cache out"
+HINT = "compile the model again: remove it with mlperf-mobile cache prune, or do not use the cache"
 
 
 class Described(BaseModel):
@@ -34,7 +34,7 @@ class Described(BaseModel):
     scale: float = 0.0
     zero_point: int = 0
     position: int = Field(ge=0)
-    """Which of the network's inputs or outputs it is."""
+    """Its index among the network's inputs or outputs."""
 
     @classmethod
     def of(cls, spec: TensorSpec, position: int) -> Self:
@@ -60,18 +60,18 @@ class Compiled(BaseModel):
     kind: Literal["adapter", "dla"]
     """Stored by the adapter, or a .dla file."""
     model: str
-    """The file that it was made from, for messages."""
+    """Name of the source file, for messages."""
     accelerator: str
     version: str = ""
-    """Of the library that compiled it; empty where nothing tells."""
+    """Version of the library that compiled it; empty if unknown."""
     soc: str = ""
-    """What it was compiled for; empty where nothing tells."""
+    """The SoC that it was compiled for; empty if unknown."""
     devices: tuple[str, ...] = ()
     sha256: str
     inputs: tuple[Described, ...]
     outputs: tuple[Described, ...]
     operations: Mapping[str, Mapping[str, int]]
-    """How many operations of which name run where; :data:`WHOLE` where nothing tells."""
+    """Counts of operations by accelerator and name; :data:`WHOLE` if they are unknown."""
 
     @property
     def placement(self) -> Placement:
@@ -89,7 +89,7 @@ def opaque(
     version: str = "",
     soc: str = "",
 ) -> Compiled:
-    """A network that came compiled, and whose operations nothing tells."""
+    """A precompiled network, whose operations are unknown."""
     return Compiled(
         kind=kind,
         model=model.name,
@@ -104,7 +104,7 @@ def opaque(
 
 
 def write(folder: Path, compiled: Compiled, network: bytes) -> Path:
-    """Write both files; returns the one that describes the other."""
+    """Write the network and its manifest; returns the manifest."""
     (folder / NETWORK).write_bytes(network)
     manifest = folder / MANIFEST
     manifest.write_text(json.dumps(compiled.model_dump(mode="json"), indent=1) + "\n", "utf-8")
@@ -115,20 +115,20 @@ def read(manifest: Path) -> tuple[Compiled, bytes]:
     """Read what :func:`write` wrote.
 
     Raises:
-        ModelError: ``network-damaged``: something is missing or not as it was written.
+        ModelError: ``network-damaged``: a file is missing or has changed.
     """
     try:
         compiled = Compiled.model_validate_json(manifest.read_bytes())
         network = (manifest.parent / NETWORK).read_bytes()
     except (OSError, ValidationError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not written as it should be"
+        reason = error.strerror if isinstance(error, OSError) else "it is not a valid manifest"
         raise ModelError("network-damaged", f"the compiled network at {manifest}: {reason}", HINT) from error
     if digest(network) != compiled.sha256:
-        summary = f"the compiled network of {compiled.model} at {manifest.parent} is not what was stored"
+        summary = f"the compiled network of {compiled.model} at {manifest.parent} has changed since it was stored"
         raise ModelError("network-damaged", summary, HINT)
     return compiled, network
 
 
 def digest(network: bytes) -> str:
-    """The checksum that is kept with a network."""
+    """The checksum stored with a network."""
     return hashlib.sha256(network).hexdigest()

@@ -1,4 +1,4 @@
-"""Compiles a .tflite file with the Neuron adapter, and asks which of its operations the NPU takes."""
+"""Compiles a .tflite file with the Neuron adapter, and queries which of its operations the NPU supports."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from mlperf_mobile_tflite_model.reader import TFLiteModel
 def compile_model(
     adapter: Adapter, model: TFLiteModel, options: NeuronOptions, request: CompileRequest, soc: str
 ) -> tuple[Compiled, bytes]:
-    """The compiled network, and what is known about it.
+    """Compile a model; returns the facts about the compiled network, and its bytes.
 
     Args:
         adapter: The open adapter.
-        model: What to compile.
-        options: How.
-        request: Where it shall run.
-        soc: What it is compiled for, where that is known.
+        model: The model to compile.
+        options: How to compile it.
+        request: The accelerator and the folder.
+        soc: The SoC to compile for; empty if unknown.
 
     Raises:
-        ModelError: ``unsupported-operations``; names those that the adapter or the devices do not take.
+        ModelError: ``unsupported-operations``; names those that the adapter or the devices do not support.
         BackendError: The adapter failed, or has no such device.
     """
     request.report("reading the model")
@@ -54,11 +54,11 @@ def compile_model(
         elsewhere = refused(graph, taken)
         if elsewhere and not options.fallback:
             names = ", ".join(sorted({operation.name for operation in elsewhere}))
-            summary = f"{_title(devices)} does not take {len(elsewhere)} of {len(graph.operations)} operations"
+            summary = f"{_title(devices)} does not support {len(elsewhere)} of {len(graph.operations)} operations"
             hint = "use another model, or set fallback=true and strict_placement=false to run them elsewhere"
             raise ModelError("unsupported-operations", f"{summary} of {model.path}: {names}", hint)
         request.report("compiling")
-        # A set of devices is binding; without one, the adapter runs what they do not take where it can.
+        # A set of devices is binding; without one, the adapter runs unsupported operations elsewhere.
         places = [] if elsewhere else [device.pointer for device in devices]
         with closing(compile_network(adapter, network, places, calls(options))) as compilation:
             request.report("storing")
@@ -79,12 +79,12 @@ def compile_model(
 
 
 def choose(found: Sequence[DriverDevice], accelerator: str, names: Sequence[str]) -> list[DriverDevice]:
-    """The devices to run on: those asked for, or all of the accelerator.
+    """The devices to run on: those named, or all of the accelerator.
 
-    None are chosen where the adapter lists none and the accelerator is the NPU, which it is made for.
+    Empty if the adapter lists no devices and the accelerator is the NPU, for which the adapter is made.
 
     Raises:
-        BackendError: ``no-device`` or ``no-accelerator``; names what there is.
+        BackendError: ``no-device`` or ``no-accelerator``; names the listed devices.
     """
     listed = ", ".join(device.name for device in found) or "no device"
     if names:
@@ -101,7 +101,7 @@ def choose(found: Sequence[DriverDevice], accelerator: str, names: Sequence[str]
 
 
 def supported(adapter: Adapter, network: Model, count: int, devices: Sequence[DriverDevice]) -> tuple[bool, ...]:
-    """Which operations the devices take; all, where the adapter cannot be asked before it compiles.
+    """Which operations the devices support; all, if the adapter cannot report it before it compiles.
 
     Raises:
         BackendError: The adapter failed.
@@ -116,7 +116,7 @@ def supported(adapter: Adapter, network: Model, count: int, devices: Sequence[Dr
 
 
 def calls(options: NeuronOptions) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """The calls that tell a compilation what the options say."""
+    """The calls that pass the options to a compilation."""
     yield "Compilation_setPreference", (PREFERENCES[options.preference],)
     yield "Compilation_setPriority", (PRIORITIES[options.priority],)
     if options.optimize:
@@ -133,8 +133,8 @@ def calls(options: NeuronOptions) -> Iterator[tuple[str, tuple[Any, ...]]]:
 def target(soc: str | None, folder: Path) -> Iterator[None]:
     """Let the SDK's adapter for other machines compile for ``soc``.
 
-    It takes that from the environment, as LiteRT's compiler plugin for MediaTek sets it (compiler_plugin.cc,
-    2026-08-21): the SoC, and a folder for what it writes by the way.
+    It reads the SoC, and a folder for its temporary files, from the environment variables that LiteRT's compiler plugin
+    for MediaTek sets (compiler_plugin.cc, 2026-08-21).
     """
     if soc is None:
         yield
@@ -156,7 +156,7 @@ def target(soc: str | None, folder: Path) -> Iterator[None]:
 
 
 def _operations(graph: Graph, taken: Sequence[bool], accelerator: str) -> dict[str, dict[str, int]]:
-    """Names and counts of the operations, by where they run: what the devices do not take, the CPU does."""
+    """Counts of the operations by accelerator and name; unsupported ones count on the CPU."""
     on_device = [operation for operation, yes in zip(graph.operations, taken, strict=True) if yes]
     sources = {source for operation in on_device for source in operation.sources}
     named = dict(place(on_device, accelerator).names)

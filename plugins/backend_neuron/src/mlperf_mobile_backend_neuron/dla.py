@@ -1,4 +1,4 @@
-"""What the tensors of a .dla file are, which the file itself does not tell."""
+"""Describes the tensors of a .dla file, which the file itself does not."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def describe_file(path: Path, network: bytes, options: NeuronOptions, accelerato
     """A .dla file with the tensors that the options describe.
 
     Raises:
-        ModelError: ``network-tensors``: nothing describes them; or as :func:`read`.
+        ModelError: ``network-tensors``: they are not described; or as :func:`read`.
     """
     inputs, outputs = _tensors(path, options)
     return opaque("dla", path, accelerator, network, in_order(inputs), in_order(outputs))
 
 
 def in_order(specs: Sequence[TensorSpec]) -> tuple[Described, ...]:
-    """Tensors that have the places among the network's that they have in the list."""
+    """Tensors that have the same order in the network as in the list."""
     return tuple(Described.of(spec, index) for index, spec in enumerate(specs))
 
 
@@ -37,7 +37,7 @@ def ends(model: TFLiteModel) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, 
 
 
 def _tensors(path: Path, options: NeuronOptions) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Inputs and outputs: those written out, or those of the .tflite file that the options name or that lies beside."""
+    """Inputs and outputs: those in the options, or those of the .tflite file in the options or beside the file."""
     if options.inputs and options.outputs:
         inputs, outputs = (
             tuple(tensor(text, number) for number, text in enumerate(texts))
@@ -46,7 +46,7 @@ def _tensors(path: Path, options: NeuronOptions) -> tuple[tuple[TensorSpec, ...]
         return inputs, outputs
     source = Path(options.tensors_from) if options.tensors_from else path.with_suffix(".tflite")
     if not options.tensors_from and not source.is_file():
-        summary = f"nothing tells the inputs and outputs of {path}, and a .dla file does not"
-        hint = f"describe them in the options inputs and outputs, or put {source.name} beside it, or set tensors_from"
+        summary = f"the inputs and outputs of {path} are unknown: a .dla file does not describe them"
+        hint = f"set the options inputs and outputs, put {source.name} beside it, or set tensors_from"
         raise ModelError("network-tensors", summary, hint)
     return ends(read(source))

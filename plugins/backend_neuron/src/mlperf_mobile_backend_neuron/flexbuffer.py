@@ -1,18 +1,18 @@
-"""Reads a flat map of numbers and texts from a FlexBuffer of which nothing is trusted.
+"""Reads a flat map of numbers and texts from an untrusted FlexBuffer.
 
-The format: https://flatbuffers.dev/internals, "FlexBuffers". Python refuses what lies outside of the bytes, and
-everything here is checked not to lie before them.
+The format: https://flatbuffers.dev/internals, "FlexBuffers". Python rejects indices beyond the end of the bytes; this
+module checks for negative ones, which Python would accept.
 """
 
 from __future__ import annotations
 
 _INT, _UINT, _KEY, _STRING, _MAP = 1, 2, 4, 5, 9
 _MOST = 64
-"""Entries of a map; more are not believed."""
+"""Maximum number of entries in a map; more are an error."""
 
 
 def read_map(data: bytes) -> dict[str, int | str]:
-    """The entries that are numbers or texts; others are left out.
+    """The entries that are numbers or texts; others are omitted.
 
     Raises:
         ValueError: The data is not a FlexBuffer with a map.
@@ -20,7 +20,7 @@ def read_map(data: bytes) -> dict[str, int | str]:
     try:
         return _Reader(data).read()
     except (IndexError, UnicodeDecodeError) as error:
-        raise ValueError(f"it is no FlexBuffer ({error})") from error
+        raise ValueError(f"it is not a FlexBuffer ({error})") from error
 
 
 class _Reader:
@@ -33,7 +33,7 @@ class _Reader:
         root_width, packed = self._data[-1], self._data[-2]
         kind, width = packed >> 2, 1 << (packed & 3)
         if kind != _MAP or root_width not in (1, 2, 4, 8):
-            raise ValueError("it is no FlexBuffer with a map")
+            raise ValueError("it is not a FlexBuffer with a map")
         at = self._target(len(self._data) - 2 - root_width, root_width)
         count = self._number(at - width, width)
         if count > _MOST:
@@ -72,10 +72,10 @@ class _Reader:
         return int.from_bytes(self._bytes(at, width), "little", signed=signed)
 
     def _target(self, at: int, width: int) -> int:
-        """What an offset refers to: offsets point backwards."""
+        """The position that an offset refers to: offsets point backwards."""
         return at - self._number(at, width)
 
     def _key(self, at: int) -> str:
         if at < 0 or (end := self._data.find(b"\0", at)) < 0:
-            raise ValueError("a key does not end")
+            raise ValueError("a key is not terminated")
         return self._data[at:end].decode()

@@ -1,4 +1,4 @@
-"""Where NeuroPilot's libraries are, by the names that MediaTek gives them."""
+"""Finds NeuroPilot's libraries by MediaTek's file names."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ADAPTERS = (
     "libneuron_adapter.so",
 )
 """From NeuronAdapterShim.h of mobile_app_open (2026-07-17) and LiteRT 2.3's compiler plugin for MediaTek, in their
-order; those of one SoC come before."""
+order; the adapter for one SoC comes first."""
 
 RUNTIMES = ("libneuron_runtime.mtk.so", "libneuron_runtime.so", "libneuron_runtime.8.so", "libneuron_runtime.7.so")
 
 FIX = (
     "NeuroPilot is on MediaTek devices, and in the packages of Genio's Linux images; "
-    "elsewhere put the folder that has the library on LD_LIBRARY_PATH"
+    "elsewhere add the folder of the library to LD_LIBRARY_PATH"
 )
 
 _FOLDERS = (
@@ -39,11 +39,11 @@ def adapter(name: str | None, soc: Soc | None) -> str:
     """The Neuron adapter to open.
 
     Args:
-        name: What the user asks for, if anything: a path or a file name.
-        soc: The device's SoC, whose own adapter comes first.
+        name: The path or file name that the user selects, if any.
+        soc: The device's SoC; the adapter for it comes first.
 
     Raises:
-        BackendError: ``library-missing``; names what was looked for.
+        BackendError: ``library-missing``; lists the file names tried.
     """
     own = (f"libneuronusdk_adapter.mtk.{soc.name}.so",) if soc else ()
     return _find("the Neuron adapter", name, (*own, *ADAPTERS))
@@ -60,9 +60,9 @@ def stable_delegate(name: str) -> str:
 
 
 def _find(what: str, name: str | None, names: Sequence[str]) -> str:
-    """The first library that is there: where the user says, where the dynamic loader looks, or where it should look.
+    """The first library found: in the user's folders, by the dynamic loader, or in the usual folders.
 
-    The last of these is for a library that is there and cannot be opened: it is opened again, and the reason told.
+    The usual folders come last for a library that exists but cannot be opened: opening it again gives the reason.
     """
     if name and "/" in name:
         return name
@@ -78,7 +78,7 @@ def _find(what: str, name: str | None, names: Sequence[str]) -> str:
         return candidate
     if found := _present(map(Path, _FOLDERS), candidates):
         return found
-    raise BackendError("library-missing", f"{what} is not here (looked for {', '.join(candidates)})", FIX)
+    raise BackendError("library-missing", f"{what} was not found (tried {', '.join(candidates)})", FIX)
 
 
 def _present(folders: Iterable[Path], names: Sequence[str]) -> str | None:

@@ -1,7 +1,7 @@
-"""Networks that LiteRT compiled ahead of time for MediaTek: a .tflite file with one operator that stands for them.
+"""Extracts networks that LiteRT compiled ahead of time for MediaTek from a .tflite file with one operator.
 
-The operator ``DISPATCH_OP`` names a place in the file (dispatch_op_schema.cc of LiteRT, 2026-08-21), and at that place
-is a flatbuffer with the compiled networks (vendors/mediatek/schema/neuron_schema.fbs, as above).
+The operator ``DISPATCH_OP`` holds an offset in the file (dispatch_op_schema.cc of LiteRT, 2026-08-21), where a
+flatbuffer with the compiled networks begins (vendors/mediatek/schema/neuron_schema.fbs, as above).
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ TABLES = {
     "Subgraph": "s 1 1 ?BufferIndicate [1] -",
 }
 UNIONS = {"BufferIndicate": "NONE Index Identifier"}
-"""The fields of neuron_schema.fbs, in the words of the schema of .tflite files; what is not followed is left out."""
+"""The fields of neuron_schema.fbs, in the notation of the .tflite schema; fields that are not read are omitted."""
 
 STAMP, MAKER = b"LiteRtStamp", "MediaTek"
-"""The metadata that names maker and SoC, each in 125 bytes (build_stamp.cc, as above), and the maker."""
+"""The metadata entry with manufacturer and SoC, 125 bytes each (build_stamp.cc, as above); the manufacturer's name."""
 
 KINDS: Mapping[int, Literal["dla", "adapter"]] = {0: "dla", 2: "adapter"}
-"""CompiledType: what kind of compiled network it is; there is a third, DLB, which the adapter does not take."""
+"""CompiledType, the kind of compiled network; a third one, DLB, is not supported by the adapter."""
 
-_HINT = "compile the model again with LiteRT, or use the .tflite file that it was made from"
+_HINT = "compile the model again with LiteRT, or use the original .tflite file"
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledByLiteRT:
-    """A network out of such a file."""
+    """A network from such a file."""
 
     network: bytes
     kind: Literal["dla", "adapter"]
     version: tuple[int, int, int] | None
-    """Of the adapter that compiled it; None where the file does not tell."""
+    """Version of the adapter that compiled it; None if the file does not say."""
     soc: str
-    """What it was compiled for; empty where the file does not tell."""
+    """The SoC that it was compiled for; empty if the file does not say."""
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    """Of the model, in its order."""
+    """Inputs and outputs of the model, in its order."""
     input_order: tuple[int, ...]
     output_order: tuple[int, ...]
-    """Which of the network's inputs and outputs each of them is."""
+    """The index of each among the network's inputs or outputs."""
 
 
 def is_compiled(model: TFLiteModel) -> bool:
@@ -62,17 +62,17 @@ def is_compiled(model: TFLiteModel) -> bool:
 
 
 def extract(model: TFLiteModel) -> CompiledByLiteRT:
-    """The network of a model that consists of nothing else.
+    """The network of a model that consists of this network only.
 
     Raises:
         ModelError: ``network-partial``: other operators are left for the CPU; ``network-damaged``; or
-            ``network-unsupported``: it is kept in a way that this backend cannot read.
+            ``network-unsupported``: it is stored in a format that this backend cannot read.
     """
     others = [operator.name for operator in model.operators if operator.name != DISPATCH]
     if others or len(model.operators) != 1:
         count, left = len(model.operators) - len(others), ", ".join(sorted(set(others))) or "nothing"
-        summary = f"{model.path} has {count} compiled networks, and leaves {left} to the CPU"
-        raise ModelError("network-partial", summary, "use the .tflite file that it was made from")
+        summary = f"{model.path} has {count} compiled networks and leaves {left} to the CPU"
+        raise ModelError("network-partial", summary, "use the original .tflite file")
     (operator,) = model.operators
     manufacturer, soc = _stamp(model.path)
     if manufacturer not in ("", MAKER):
@@ -95,10 +95,10 @@ def extract(model: TFLiteModel) -> CompiledByLiteRT:
 
 
 def spec(tensor: Tensor) -> TensorSpec:
-    """What a .tflite file says of one of its inputs or outputs.
+    """The spec of an input or output of a .tflite file.
 
     Raises:
-        ModelError: ``model-tensor``: it does not hold numbers, or its shape is not known.
+        ModelError: ``model-tensor``: it is not numeric, or its shape is not fixed.
     """
     if tensor.dtype is None or not all(size > 0 for size in tensor.shape):
         summary = f"tensor {tensor.name} has the shape {list(tensor.shape)} and the type {tensor.dtype}"
@@ -108,7 +108,7 @@ def spec(tensor: Tensor) -> TensorSpec:
 
 
 def _stamp(path: Path) -> tuple[str, str]:
-    """Maker and SoC that the file was compiled for; empty where it does not tell. The file must have been checked."""
+    """Manufacturer and SoC that a checked file was compiled for; empty if it does not say."""
     data = path.read_bytes()
     model = Table(data, int.from_bytes(data[:4], "little"))
     buffers = list(model.tables(4))
@@ -131,7 +131,7 @@ def _order(model: TFLiteModel, ours: Sequence[int], theirs: Sequence[int]) -> tu
 
 
 def _find(path: Path, operator: Operator) -> tuple[bytes, Literal["dla", "adapter"], tuple[int, int, int] | None]:
-    """The network that the operator stands for, its kind and version."""
+    """The operator's network, its kind and version."""
     options = read_map(operator.custom_options)
     start, size, name = (options.get(key) for key in ("bytecode_offset", "bytecode_size", "name"))
     if not isinstance(start, int) or not isinstance(size, int) or not isinstance(name, str):
@@ -148,7 +148,7 @@ def _find(path: Path, operator: Operator) -> tuple[bytes, Literal["dla", "adapte
     kind = KINDS.get(graph.number(1, "<b"))
     place = graph.table(3)
     if graph.number(2, "<B") != 1 or place is None or graph.length(4) or kind is None:
-        summary = f"the compiled network {name} of {path} is kept in a way that this backend cannot read"
+        summary = f"the compiled network {name} of {path} is stored in a format that this backend cannot read"
         raise ModelError("network-unsupported", summary, _HINT)
     index, buffers = place.number(0, "<i", -1), list(graphs.tables(2))
     if not 0 <= index < len(buffers):
@@ -160,7 +160,7 @@ def _find(path: Path, operator: Operator) -> tuple[bytes, Literal["dla", "adapte
 
 
 def _version(graphs: Table) -> tuple[int, int, int] | None:
-    """``neuron_sdk_version``, a struct of three 32-bit numbers inside of the table."""
+    """``neuron_sdk_version``, a struct of three 32-bit numbers inside the table."""
     major, minor, patch = (graphs.number(4, code, -1) for code in ("<I", "<4xI", "<8xI"))
     return (major, minor, patch) if major >= 0 else None
 

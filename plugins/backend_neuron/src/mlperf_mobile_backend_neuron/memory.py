@@ -1,4 +1,4 @@
-"""What a network's inputs and outputs lie in: ordinary memory, or buffers that the NPU reaches without a copy."""
+"""Memory for a network's inputs and outputs: ordinary memory, or buffers that the NPU accesses without a copy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mlperf_mobile_neural_networks.driver import Driver, Handle
 Bytes = npt.NDArray[np.uint8]
 
 ALIGNMENT = 4096
-"""Bytes; of a page, which DMA buffers consist of, and more than any processor's vector or cache line."""
+"""In bytes: a page, the unit of DMA buffers, which is more than any processor's vector or cache line."""
 
 HEAPS = Path("/dev/dma_heap")
 _HEAP_ALLOCATE = 0xC0184800
@@ -37,8 +37,8 @@ class Buffer:
 
     Args:
         data: The memory.
-        memory: The adapter's object for it; None: its address is enough.
-        held: What to close with it.
+        memory: The adapter's object for it; None if its address is enough.
+        held: Resources to close with it.
     """
 
     def __init__(self, data: Bytes, memory: Handle | None, held: ExitStack) -> None:
@@ -48,7 +48,7 @@ class Buffer:
         """Make it the ``index``-th ``"Input"`` or ``"Output"`` of an execution.
 
         Raises:
-            BackendError: The adapter refused it.
+            BackendError: The adapter rejects it.
         """
         size = self.data.nbytes
         if self._memory is None:
@@ -57,7 +57,7 @@ class Buffer:
             driver.call(f"Execution_set{role}FromMemory", execution, index, None, self._memory.pointer, 0, size)
 
     def close(self) -> None:
-        """Give it up; arrays that are still referenced stay readable."""
+        """Release it; arrays that are still referenced stay readable."""
         self._held.close()
 
 
@@ -69,10 +69,10 @@ def host(size: int) -> Buffer:
 
 
 def dma(driver: Driver, heap: str, size: int) -> Buffer:
-    """A DMA buffer out of a heap of Linux, such as ``"system"``.
+    """A DMA buffer from a Linux DMA heap, such as ``"system"``.
 
     Raises:
-        BackendError: ``memory-missing``: there is no such heap, or it is not for this user; or the adapter refused it.
+        BackendError: ``memory-missing``: the heap does not exist or denies access. Or the adapter failed.
     """
     with ExitStack() as stack:
         file = _allocate(heap, size)
@@ -85,10 +85,10 @@ def dma(driver: Driver, heap: str, size: int) -> Buffer:
 
 
 def ahwb(driver: Driver, size: int) -> Buffer:
-    """An AHardwareBuffer of Android, of the format BLOB, which is the one that the adapter takes.
+    """An AHardwareBuffer of Android, in the format BLOB, the only one that the adapter supports.
 
     Raises:
-        BackendError: ``memory-missing``: this is not Android, or it has none left; or the adapter refused it.
+        BackendError: ``memory-missing``: this is not Android, or it is out of memory. Or the adapter failed.
     """
     library = _native_window()
     with ExitStack() as stack:
@@ -96,7 +96,8 @@ def ahwb(driver: Driver, size: int) -> Buffer:
         # struct AHardwareBuffer_Desc: width, height, layers, format, usage, stride, and two reserved fields.
         description = struct.pack("<IIIIQIIQ", size, 1, 1, _FORMAT_BLOB, _CPU_OFTEN, 0, 0, 0)
         if library.AHardwareBuffer_allocate(description, ctypes.byref(buffer)):
-            raise BackendError("memory-missing", f"Android has no AHardwareBuffer of {size} bytes", "use memory=host")
+            summary = f"Android cannot allocate an AHardwareBuffer of {size} bytes"
+            raise BackendError("memory-missing", summary, "use memory=host")
         stack.callback(library.AHardwareBuffer_release, buffer)
         if library.AHardwareBuffer_lock(buffer, ctypes.c_uint64(_CPU_OFTEN), -1, None, ctypes.byref(address)):
             raise BackendError("memory-missing", "Android cannot map an AHardwareBuffer", "use memory=host")
@@ -109,7 +110,7 @@ def ahwb(driver: Driver, size: int) -> Buffer:
 
 
 def allocator(driver: Driver, kind: str, heap: str) -> Callable[[int], Buffer]:
-    """What allocates buffers of a kind: ``"host"``, ``"dma"`` or ``"ahwb"``."""
+    """The function that allocates buffers of a kind: ``"host"``, ``"dma"`` or ``"ahwb"``."""
     if kind == "dma":
         return lambda size: dma(driver, heap, size)
     if kind == "ahwb":
@@ -128,17 +129,17 @@ def _allocate(heap: str, size: int) -> int:
         finally:
             os.close(opened)
     except OSError as error:
-        summary = f"there is no DMA buffer of {size} bytes in {place}: {error.strerror}"
+        summary = f"cannot allocate a DMA buffer of {size} bytes in {place}: {error.strerror}"
         raise BackendError("memory-missing", summary, "name another heap in dma_heap, or use memory=host") from error
     return int(struct.unpack_from("<I", request, 8)[0])
 
 
 def _native_window() -> Any:
-    """Android's library of AHardwareBuffers."""
+    """Android's library for AHardwareBuffers."""
     if not hasattr(sys, "getandroidapilevel"):
-        raise BackendError("memory-missing", "AHardwareBuffers are Android's; this is not Android", "use memory=host")
+        raise BackendError("memory-missing", "AHardwareBuffers need Android", "use memory=host")
     try:
         return ctypes.CDLL("libnativewindow.so")
     except OSError as error:
-        summary = f"Android's AHardwareBuffers are not here: {error}"
+        summary = f"Android's AHardwareBuffers are not available: {error}"
         raise BackendError("memory-missing", summary, "use memory=host") from error

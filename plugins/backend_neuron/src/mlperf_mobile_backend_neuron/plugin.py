@@ -22,8 +22,8 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
             Need(
                 what="a library of MediaTek NeuroPilot, such as libneuron_adapter.so or libneuron_runtime.so",
                 fix="it is on MediaTek devices, and in the NeuroPilot packages of Genio's Linux images; elsewhere, "
-                "put its folder on LD_LIBRARY_PATH, or name it: --set adapter=PATH",
-                # Those of libraries.py, which stands apart because it needs the SoC.
+                "add its folder to LD_LIBRARY_PATH, or give the path: --set adapter=PATH",
+                # Those of libraries.py, which is separate because it depends on the SoC.
                 libraries=(
                     "libneuronusdk_adapter.mtk.so",
                     "libneuronusdk_adapter.mtk.mt6989.so",

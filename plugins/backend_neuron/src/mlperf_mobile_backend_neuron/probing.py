@@ -1,4 +1,4 @@
-"""Tells what of NeuroPilot is on this device."""
+"""Finds out which of NeuroPilot's libraries this device has."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from mlperf_mobile_backend_neuron.soc import Soc
 def probe(
     options: NeuronOptions, soc: Soc | None, adapter: Callable[[], Adapter], runtime: Callable[[], Runtime]
 ) -> Probe:
-    """What can be used here: the library that the options name, or either of the adapter and the runtime.
+    """Open the library that the options name, or the adapter and the runtime.
 
-    Never raises, whatever a library does.
+    Never raises, even if a library fails.
     """
     facts = {"soc": soc.name, "mdla": soc.mdla} if soc else {}
     versions = {name: value for name, value in facts.items() if value}
@@ -30,7 +30,7 @@ def probe(
         try:
             return _of_adapter(adapter(), versions, _optional(runtime))
         except BackendError as error:
-            # Only one that is not there leaves the runtime to be looked for: one that is broken is told.
+            # Only a missing adapter lets the runtime take its place: a broken one is reported.
             if options.via == "adapter" or options.adapter or error.code != "library-missing":
                 raise
             try:
@@ -39,12 +39,12 @@ def probe(
                 raise (error if other.code == "library-missing" else other) from other
     except BackendError as error:
         return Probe(usable=False, versions=versions, reason=error.summary, fix=error.hint)
-    except Exception as error:  # noqa: BLE001  a probe never raises, whatever a library does
+    except Exception as error:  # noqa: BLE001  a probe never raises
         return Probe(usable=False, versions=versions, reason=f"{type(error).__name__}: {error}", fix=libraries.FIX)
 
 
 def _of_adapter(adapter: Adapter, versions: dict[str, str], runtime: Runtime | None) -> Probe:
-    """With the runtime, where it is there: it runs .dla files, and a stand-in for either makes results a stand-in's."""
+    """The adapter, and the runtime if it is present; if either is a stand-in, results are marked as such."""
     found = adapter.devices()
     accelerators = tuple(by_accelerator(found)) or ("npu",)
     versions = {**versions, "neuron_adapter": str(adapter.version)} | (
@@ -84,7 +84,7 @@ def _of_delegate(options: NeuronOptions, versions: dict[str, str]) -> Probe:
 
 
 def _optional(runtime: Callable[[], Runtime]) -> Runtime | None:
-    """The runtime, where it is there, too."""
+    """The runtime, or None if it cannot be opened."""
     try:
         return runtime()
     except BackendError:

@@ -23,26 +23,26 @@ EXTENSION = b"com.mediatek.compiled_network"
 
 
 def check(compiled: Compiled, version: str, soc: Soc | None) -> None:
-    """The network must be for this SoC and for this major version of NeuroPilot.
+    """Check that the network is for this SoC and for this major version of NeuroPilot.
 
-    LiteRT holds networks to the same rule (litert_dispatch_invocation_context.cc, 2026-08-21).
+    LiteRT applies the same rule (litert_dispatch_invocation_context.cc, 2026-08-21).
 
     Raises:
-        BackendError: ``network-soc`` or ``network-version``; says what it was compiled for.
+        BackendError: ``network-soc`` or ``network-version``; names what it was compiled for.
     """
     if soc and compiled.soc and compiled.soc != soc.name:
-        summary = f"the network of {compiled.model} was compiled for {compiled.soc}, and this is {soc.name}"
-        raise BackendError("network-soc", summary, "compile the model for this SoC, or leave the option soc out")
+        summary = f"the network of {compiled.model} was compiled for {compiled.soc}, but this is {soc.name}"
+        raise BackendError("network-soc", summary, "compile the model for this SoC, or omit the option soc")
     if compiled.version and compiled.version.partition(".")[0] != version.partition(".")[0]:
-        summary = f"the network of {compiled.model} is NeuroPilot {compiled.version}'s, and this is {version}"
+        summary = f"the network of {compiled.model} is for NeuroPilot {compiled.version}, but this is {version}"
         raise BackendError("network-version", summary, "compile the model again on this device")
 
 
 def open_network(adapter: Adapter, compiled: Compiled, network: bytes, options: NeuronOptions) -> NeuronSession:
-    """A session of a network that the adapter stored, or of a .dla file.
+    """Open a session of a network that the adapter stored, or of a .dla file.
 
     Raises:
-        ModelError: ``network-damaged`` or ``network-tensors``: it is not what it is said to be.
+        ModelError: ``network-refused`` or ``network-tensors``: the adapter rejects it, or its tensors have other sizes.
         BackendError: The adapter failed.
     """
     with ExitStack() as stack:
@@ -60,7 +60,7 @@ def open_network(adapter: Adapter, compiled: Compiled, network: bytes, options: 
                 padded = _padded(adapter, name, compilation, tensor.position)
                 if padded is not None and padded < expected:
                     summary = f"{role.lower()} {tensor.name} of {compiled.model} has {padded} bytes, not {expected}"
-                    raise ModelError("network-tensors", summary, "describe the network's tensors as they are")
+                    raise ModelError("network-tensors", summary, "correct the description of the network's tensors")
                 buffer: Buffer = stack.enter_context(closing(allocate(max(expected, padded or 0))))
                 buffer.bind(adapter, execution.pointer, role, tensor.position)
                 found.append(shaped(buffer.data, tensor.spec))
@@ -72,7 +72,7 @@ def open_network(adapter: Adapter, compiled: Compiled, network: bytes, options: 
 
 
 def runner(adapter: Adapter, execution: Handle) -> Callable[[], None]:
-    """Runs an execution: one call, and a comparison."""
+    """A function that runs an execution: one call, and a comparison."""
     compute, pointer, fail = adapter.function("Execution_compute"), execution.pointer, adapter.failure
 
     def run() -> None:
@@ -89,7 +89,7 @@ def shaped(data: Array, spec: TensorSpec) -> Array:
 
 
 def _padded(adapter: Adapter, name: str, compilation: Handle, index: int) -> int | None:
-    """How much memory the adapter wants for a tensor, where it tells."""
+    """Bytes that the adapter requires for a tensor; None if it does not say."""
     padded = ctypes.c_size_t()
     if not adapter.has(name) or adapter.function(name)(compilation.pointer, index, ctypes.byref(padded)):
         return None
@@ -98,7 +98,7 @@ def _padded(adapter: Adapter, name: str, compilation: Handle, index: int) -> int
 
 def _restore(adapter: Adapter, compiled: Compiled, network: bytes, options: NeuronOptions, stack: ExitStack) -> Handle:
     """The compilation of a network that the adapter stored."""
-    with _told(compiled):
+    with _network_errors(compiled):
         model, compilation = adapter.restore(network)
     stack.callback(lambda: network)  # the adapter may still read it
     stack.enter_context(closing(model))
@@ -106,7 +106,7 @@ def _restore(adapter: Adapter, compiled: Compiled, network: bytes, options: Neur
 
 
 def _wrap(adapter: Adapter, compiled: Compiled, network: bytes, options: NeuronOptions, stack: ExitStack) -> Handle:
-    """The compilation of a .dla file, which the adapter takes as the value of an operand of an operation."""
+    """The compilation of a .dla file, which is passed to the adapter as the value of an operation's operand."""
     call = adapter.call
     model = stack.enter_context(closing(adapter.create("Model")))
     stack.callback(lambda: network)
@@ -114,7 +114,7 @@ def _wrap(adapter: Adapter, compiled: Compiled, network: bytes, options: NeuronO
     for tensor in inputs:
         _operand(adapter, model, tensor.spec)
     kind, operation = ctypes.c_int32(), ctypes.c_int32()
-    number = 0x200 if adapter.version.major >= 8 else 0x100  # as LiteRT has it, which says that MediaTek told so
+    number = 0x200 if adapter.version.major >= 8 else 0x100  # as in LiteRT, which cites MediaTek
     call("Model_getExtensionOperandType", model.pointer, EXTENSION, number, ctypes.byref(kind))
     call("Model_addOperand", model.pointer, ctypes.byref(OperandType(kind.value, 0, None, 0.0, 0)))
     for tensor in outputs:
@@ -129,20 +129,20 @@ def _wrap(adapter: Adapter, compiled: Compiled, network: bytes, options: NeuronO
     compilation = stack.enter_context(closing(adapter.create("Compilation", model.pointer)))
     call("Compilation_setPreference", compilation.pointer, PREFERENCES[options.preference])
     call("Compilation_setPriority", compilation.pointer, PRIORITIES[options.priority])
-    with _told(compiled):
+    with _network_errors(compiled):
         call("Compilation_finish", compilation.pointer)
     return compilation
 
 
 @contextmanager
-def _told(compiled: Compiled) -> Iterator[None]:
-    """A refusal is the network's fault; that a device is busy is not."""
+def _network_errors(compiled: Compiled) -> Iterator[None]:
+    """Report a rejection as an error of the network; others, such as a busy device, stay as they are."""
     try:
         yield
     except MobileError as error:
         if error.code not in ("driver-refused", "driver-failed"):
             raise
-        summary = f"the Neuron adapter does not take the compiled network of {compiled.model}: {error.summary}"
+        summary = f"the Neuron adapter rejects the compiled network of {compiled.model}: {error.summary}"
         raise ModelError("network-refused", summary, "compile it again for this device and version") from error
 
 
@@ -158,7 +158,7 @@ _CODES = {
 
 
 def _operand(adapter: Adapter, model: Handle, spec: TensorSpec) -> None:
-    """Add an input or output. A quantised one needs a scale above 0, which a .dla file's description may leave out."""
+    """Add an input or output. A quantised one needs a scale above 0, which the description of a .dla file may omit."""
     dimensions = (ctypes.c_uint32 * len(spec.shape))(*spec.shape)
     quantised = spec.dtype.kind in "iu" and spec.dtype.itemsize < 4
     scale = spec.scale or (1.0 if quantised else 0.0)

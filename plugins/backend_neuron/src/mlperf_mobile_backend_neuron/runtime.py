@@ -1,7 +1,7 @@
 """The Neuron runtime: NeuroPilot's interface for .dla files, which ncc-tflite compiles.
 
-Names, numbers and layouts are those of RuntimeAPI.h and Types.h of the Neuron SDK, version 6 and later, as public
-projects for Genio boards have them.
+Names, numbers and layouts are those of RuntimeAPI.h and Types.h of the Neuron SDK, version 6 and later, as
+published in public projects for Genio boards.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ PRIORITIES = {"low": 0, "medium": 1, "high": 2}
 
 
 class EnvOptions(ctypes.Structure):
-    """``EnvOptions``; from NeuroPilot 7 on it is ignored."""
+    """``EnvOptions``; ignored since NeuroPilot 7."""
 
     _fields_ = (
         ("deviceKind", ctypes.c_uint32),
@@ -90,7 +90,7 @@ class EnvOptions(ctypes.Structure):
 
 
 class QoSOptions(ctypes.Structure):
-    """``QoSOptions``, as it is since there is ``NeuronRuntime_getVersion``; before, it was shorter."""
+    """``QoSOptions`` of the versions that have ``NeuronRuntime_getVersion``; it was shorter before."""
 
     _fields_ = (
         ("preference", ctypes.c_int32),
@@ -118,26 +118,28 @@ class Runtime(Driver):
 
 
 def open_file(runtime: Runtime, compiled: Compiled, network: bytes, options: NeuronOptions) -> NeuronSession:
-    """A session of a .dla file.
+    """Open a session of a .dla file.
 
     Raises:
-        ModelError: ``network-refused``: the runtime does not take the file; ``network-tensors``: its tensors have other
-            sizes than those described.
+        ModelError: ``network-refused``: the runtime rejects the file; ``network-tensors``: its tensors have other
+            sizes than described.
         BackendError: The runtime failed.
     """
     with ExitStack() as stack:
         instance = ctypes.c_void_p()
         runtime.call("_create", ctypes.byref(EnvOptions(deviceKind=HARDWARE)), ctypes.byref(instance))
         if not instance.value:
-            raise BackendError("driver-failed", f"{runtime.library} gave no instance and no error", "see its log")
+            raise BackendError(
+                "driver-failed", f"{runtime.library} created no instance but reported no error", "see its log"
+            )
         stack.callback(runtime.function("_release"), instance)
         try:
             runtime.call("_loadNetworkFromBuffer", instance, network, len(network))
         except MobileError as error:
             if error.code not in ("driver-refused", "driver-failed"):
                 raise
-            summary = f"Neuron runtime {runtime.version} does not take {compiled.model}: {error.summary}"
-            hint = "compile it for this device with the ncc-tflite of this version, whose first number must be the same"
+            summary = f"Neuron runtime {runtime.version} rejects {compiled.model}: {error.summary}"
+            hint = "compile it for this device with an ncc-tflite of the same major version"
             raise ModelError("network-refused", summary, hint) from error
         stack.callback(lambda: network)  # the runtime may still read it
         runtime.call("_setQoSOption", instance, ctypes.byref(quality(options)))
@@ -161,12 +163,12 @@ def sizes(runtime: Runtime, instance: ctypes.c_void_p, role: str) -> list[int]:
     """Bytes of each of a loaded network's ``"Input"`` or ``"Output"`` tensors.
 
     Raises:
-        BackendError: The runtime failed, or says that there are very many.
+        BackendError: The runtime failed, or reports an implausible number of tensors.
     """
     count, reported = ctypes.c_size_t(), ctypes.c_size_t()
     runtime.call(f"_get{role}Number", instance, ctypes.byref(count))
     if count.value > 1024:
-        summary = f"{runtime.library} says that the network has {count.value} {role.lower()}s"
+        summary = f"{runtime.library} reports {count.value} {role.lower()}s for the network"
         raise BackendError("driver-failed", summary, "see its log")
     found = []
     for index in range(count.value):
@@ -176,22 +178,22 @@ def sizes(runtime: Runtime, instance: ctypes.c_void_p, role: str) -> list[int]:
 
 
 def check(compiled: Compiled, inputs: Sequence[int], outputs: Sequence[int]) -> None:
-    """The tensors described must have the sizes that the runtime says.
+    """Check that the described tensors have the sizes that the runtime reports.
 
     Raises:
-        ModelError: ``network-tensors``; says both.
+        ModelError: ``network-tensors``; gives both sizes.
     """
     for role, tensors, declared in (("inputs", compiled.inputs, inputs), ("outputs", compiled.outputs, outputs)):
         described = [size(tensor.spec) for tensor in sorted(tensors, key=lambda tensor: tensor.position)]
         if described != list(declared):
             specs = ", ".join(f"{tensor.name} {tensor.spec}" for tensor in tensors) or "none"
             summary = f"the {role} of {compiled.model} have {list(declared)} bytes, but are described as {specs}"
-            hint = f"describe them in the option {role}, or name the .tflite file that it was made from in tensors_from"
+            hint = f"describe them in the option {role}, or set tensors_from to the original .tflite file"
             raise ModelError("network-tensors", summary, hint)
 
 
 def quality(options: NeuronOptions) -> QoSOptions:
-    """What the options say of speed, power and priority."""
+    """The options for speed, power and priority."""
     return QoSOptions(
         preference=PREFERENCES[options.preference],
         priority=PRIORITIES[options.priority],
@@ -213,7 +215,7 @@ def _runner(runtime: Runtime, instance: ctypes.c_void_p) -> Callable[[], None]:
 
 
 def read(path: Path) -> bytes:
-    """A .dla file.
+    """Read a .dla file.
 
     Raises:
         ModelError: ``model-missing`` or ``model-damaged``.
@@ -224,5 +226,5 @@ def read(path: Path) -> bytes:
         reason = getattr(error, "strerror", None) or error
         raise ModelError("model-missing", f"cannot read {path}: {reason}", "check the path of the model") from error
     if not data:
-        raise ModelError("model-damaged", f"{path} is empty", "copy it or compile it again")
+        raise ModelError("model-damaged", f"{path} is empty", "copy or compile it again")
     return data

@@ -1,4 +1,4 @@
-"""A loaded network, with nothing in the timed path that could be done before it."""
+"""A loaded network; everything that can be prepared is kept out of the timed path."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class NeuronSession:
 
     Args:
         compiled: What is known about the network.
-        slots: Its inputs, arrays of the shapes and types of the model's, and in their order.
+        slots: Its inputs: arrays with the model's shapes and types, in the model's order.
         results: Its outputs, likewise; overwritten by each run.
-        compute: Runs the network; it raises where that fails.
-        held: What to close with the session.
+        compute: Runs the network; raises if it fails.
+        held: Resources to close with the session.
     """
 
     run: Callable[[Tensors], Tensors]
@@ -45,7 +45,7 @@ class NeuronSession:
         self.run = self._runner(list(slots), tuple(results), compute)
 
     def placement(self) -> Placement:
-        """Where each operation runs, as the compiler told."""
+        """Where each operation runs, as the compiler reported."""
         return self._placement
 
     def __enter__(self) -> Self:
@@ -58,7 +58,7 @@ class NeuronSession:
     def _runner(
         self, slots: list[Array], results: tuple[Array, ...], compute: Callable[[], None]
     ) -> Callable[[Tensors], Tensors]:
-        """Shape and type are compared, because assigning would convert and broadcast what does not fit."""
+        """Shape and type are compared because an assignment would convert and broadcast other arrays."""
         feeds = [(slot, spec.shape, spec.dtype) for slot, spec in zip(slots, self.inputs, strict=True)]
         specs, name = self.inputs, self._name
 

@@ -1,4 +1,4 @@
-"""Finds out which MediaTek SoC this is, and which version of the MDLA, MediaTek's deep learning accelerator, it has."""
+"""Detects the MediaTek SoC and the version of its MDLA, MediaTek's deep learning accelerator."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MDLA = {
     "mt6983": "3.0",
     # ExecuTorch's MediaTek backend, preprocess.py: its default compile options are those of this SoC, Dimensity 9300.
     "mt6989": "5.1",
-    # What public projects give ncc-tflite for Dimensity 8400, 9400 and 9500; not in a public document of MediaTek.
+    # Values that public projects pass to ncc-tflite for Dimensity 8400, 9400 and 9500; MediaTek does not document them.
     "mt6899": "5.5",
     "mt6991": "5.5",
     "mt6993": "6.1",
 }
-"""MDLA versions by SoC, as far as public sources tell."""
+"""MDLA versions by SoC, from public sources."""
 
 PROPERTIES = ("ro.soc.model", "ro.hardware", "ro.board.platform")
 """Android's properties that may name the SoC; the reference app reads ``ro.hardware``."""
@@ -43,9 +43,9 @@ class Soc:
     """A MediaTek SoC: ``Soc("mt6989", "5.1")``."""
 
     name: str
-    """In lower case, without what follows the four digits."""
+    """In lower case, without anything after the four digits."""
     mdla: str = ""
-    """The version of its MDLA; empty where no public source tells."""
+    """The version of its MDLA; empty if no public source has it."""
 
 
 def named(text: str) -> Soc | None:
@@ -57,17 +57,17 @@ def named(text: str) -> Soc | None:
 
 
 def detect() -> Soc | None:
-    """The SoC of this device, or None where nothing says that it is one of MediaTek's."""
+    """The SoC of this device, or None if it is not known to be MediaTek's."""
     return next((soc for text in _texts() if (soc := named(text))), None)
 
 
 def _texts() -> list[str]:
-    """What this device says of itself, the most exact first."""
+    """The names that this device reports, the most exact first."""
     return [*map(property_of, PROPERTIES), *map(_read, DEVICE_TREE), _read(SOC_BUS)]
 
 
 def _read(path: Path) -> str:
-    """A file of the kernel: NUL-separated names in a device tree; empty where there is none."""
+    """A kernel file, such as NUL-separated names in a device tree; empty if it does not exist."""
     try:
         with path.open("rb") as file:
             return file.read(4096).replace(b"\0", b" ").decode("ascii", "replace")

@@ -1,8 +1,8 @@
-"""The Neuron stable delegate, applied to a .tflite model by a TensorFlow Lite runtime.
+"""Applies the Neuron stable delegate to a .tflite model with a TensorFlow Lite runtime.
 
-Python's ``load_delegate`` knows external delegates only. A stable delegate is another kind of library: it has the
+Python's ``load_delegate`` loads external delegates only. A stable delegate is another kind of library: it has the
 symbol ``TFL_TheStableDelegate`` with functions that create and destroy a delegate (stable_delegate.h and
-delegate_plugin.h of LiteRT, 2026-08-21). What they create is what an interpreter takes, so it is passed on here.
+delegate_plugin.h of LiteRT, 2026-08-21). This module passes the delegate that they create to the interpreter.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PREFERENCES = {"low_power": 1, "fast_single_answer": 2, "sustained_speed": 3, "t
 PRIORITIES = {"low": 90, "medium": 100, "high": 110}
 HINTS = {"low_latency": 1, "deep_fusion": 2, "batch_processing": 3}
 CHECK_BEFORE = 2
-"""PRE_OPERATION_CHECK: ask the NPU once which operations it takes, as the settings file of Genio's images has it."""
+"""PRE_OPERATION_CHECK: query the NPU once for the supported operations, as in the settings file of Genio's images."""
 
 T = TypeVar("T")
 
@@ -73,21 +73,22 @@ class Library:
     version: str
     plugin: _Plugin
     stand_in: str
-    """What a stand-in says of itself; empty for a vendor's library."""
+    """A stand-in's description of itself; empty for a vendor's library."""
 
     @classmethod
     def open(cls, path: str) -> Self:
-        """Open a library and read what it says of itself.
+        """Open a library and read its description.
 
         Raises:
-            BackendError: ``library-…``: it cannot be opened, is something else, or has another interface.
+            BackendError: ``library-…``: it cannot be opened, is not a stable delegate, or has another interface.
         """
         loaded = load(path, "Neuron stable delegate", libraries.FIX)
         try:
             found = _Described.in_dll(loaded, SYMBOL)
         except ValueError as error:
-            summary = f"{path} is no stable delegate: it lacks {SYMBOL}"
-            raise BackendError("library-symbol", summary, "name the stable delegate in stable_delegate") from error
+            summary = f"{path} is not a stable delegate: it lacks {SYMBOL}"
+            hint = "set stable_delegate to the path of the stable delegate"
+            raise BackendError("library-symbol", summary, hint) from error
         abi, name, version = map(text, (found.delegate_abi_version, found.delegate_name, found.delegate_version))
         if not abi.startswith(ABI) or not found.delegate_plugin:
             summary = f"{path} has the stable delegate interface {abi}, not {ABI}x"
@@ -96,10 +97,10 @@ class Library:
 
 
 class StableDelegate:
-    """What an interpreter takes as one of its delegates.
+    """A delegate to pass to an interpreter.
 
     Raises:
-        BackendError: ``delegate-failed``: the library created none.
+        BackendError: ``delegate-failed``: the library created no delegate.
     """
 
     def __init__(self, library: Library, settings: bytes) -> None:
@@ -117,13 +118,13 @@ class StableDelegate:
             self._pointer = None
 
     def _get_native_delegate_pointer(self) -> int | None:
-        """By this name, interpreters ask for the pointer; it is theirs for as long as this object is."""
+        """Interpreters call this for the pointer; it is valid as long as this object exists."""
         return self._pointer
 
 
 def settings(options: NeuronOptions) -> bytes:
-    """The flatbuffer ``TFLiteSettings`` with what the options say."""
-    flatbuffers = import_module("flatbuffers")  # it has no types
+    """The options as the flatbuffer ``TFLiteSettings``."""
+    flatbuffers = import_module("flatbuffers")  # without type hints
     builder = flatbuffers.Builder(256)
 
     def vector(items: list[int]) -> int:
@@ -165,7 +166,7 @@ class StableDelegateSession:
         self.run: Callable[[Tensors], Tensors] = session.run
 
     def placement(self) -> Placement:
-        """As the interpreter tells: what the delegate took, and what is left for the CPU."""
+        """As the interpreter reports: the operations of the delegate, and those left for the CPU."""
         placement = self._session.placement()
         return Placement(self._named(placement.operations), placement.kernels, self._named(placement.names))
 
@@ -184,11 +185,11 @@ class StableDelegateSession:
 
 
 def open_model(artifact: Artifact, options: NeuronOptions) -> StableDelegateSession:
-    """A session of a .tflite model on LiteRT, with the stable delegate applied.
+    """Open a session of a .tflite model on LiteRT, with the stable delegate applied.
 
     Raises:
-        ModelError: As of the backend tflite.
-        BackendError: ``no-runtime``: there is no TensorFlow Lite runtime; or the delegate fails.
+        ModelError: As in the backend tflite.
+        BackendError: ``no-runtime``: no TensorFlow Lite runtime is installed; or the delegate fails.
     """
     library, found = Library.open(libraries.stable_delegate(options.stable_delegate)), runtime()
     from mlperf_mobile_backend_tflite.loading import Loader
@@ -221,7 +222,7 @@ def runtime() -> Runtime:
 
 
 def _with(found: Runtime, library: Library, written: bytes) -> Runtime:
-    """The runtime, which creates this delegate where it is asked for one."""
+    """The runtime, changed to create this delegate."""
     from mlperf_mobile_backend_tflite.runtime import Runtime as Base
 
     class WithStableDelegate(Base):

@@ -1,4 +1,4 @@
-"""Writes operations that the Neuron adapter has not as others that it has."""
+"""Replaces operations that the Neuron adapter lacks with supported ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlperf_mobile_neural_networks.graph import Graph, Operand, Operation
 
 
 def translate(graph: Graph) -> Graph:
-    """The same network: ``EMBEDDING_LOOKUP(indices, table)`` is ``GATHER(table, axis 0, indices)``."""
+    """An equivalent network: ``EMBEDDING_LOOKUP(indices, table)`` is ``GATHER(table, axis 0, indices)``."""
     if all(operation.code != OperationCode.EMBEDDING_LOOKUP for operation in graph.operations):
         return graph
     axis = len(graph.operands)
