@@ -35,7 +35,10 @@ def test_case_1_the_device_is_known(library: Path) -> None:
 def test_case_2_the_device_is_known_and_not_supported(library: Path) -> None:
     found = probe(library, device_model="case 2", device_manufacturer="Your phone")
     assert not found.usable
-    assert found.reason == f"{library.name} knows this device and does not support it: Your phone is too old, update it"
+    assert (
+        found.reason
+        == f"{library.name} recognises this device but does not support it: Your phone is too old, update it"
+    )
     assert found.fix
 
 
@@ -78,7 +81,7 @@ def test_no_settings_leave_all_accelerators(library: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "says"),
     [
-        ("broken text", "cannot be read: line 1: '}' is expected, not the end"),
+        ("broken text", "cannot be read: line 1: expected '}', not the end"),
         ("broken letters", "are not UTF-8"),
         ("endless", "do not end within 1048576 bytes"),
     ],
@@ -142,7 +145,7 @@ def test_an_accelerator_that_the_benchmark_has_not(library: Path, tmp_path: Path
 
 def test_without_a_library() -> None:
     found = CBackend(COptions()).probe()
-    assert (found.usable, found.reason) == (False, "no library is named")
+    assert (found.usable, found.reason) == (False, "the option library is not set")
     assert "library=" in found.fix
 
 

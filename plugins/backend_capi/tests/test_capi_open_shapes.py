@@ -1,4 +1,4 @@
-"""A .tflite file with an open input tells no shape; an option that describes the inputs does."""
+"""A .tflite file with an open input gives no shape; an option that describes the inputs does."""
 
 from __future__ import annotations
 

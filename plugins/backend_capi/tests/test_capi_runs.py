@@ -94,7 +94,7 @@ def test_a_claim_of_another_accelerator_is_refused(run: Run) -> None:
         ("delete:crash", "worker-died", "SIGSEGV"),
         ("issue_query:fail", "capi-failed", "mlperf_backend_issue_query failed with status 1"),
         ("flush_queries:fail", "capi-failed", "mlperf_backend_flush_queries failed"),
-        ("create:null", "model-refused", "libtest.so cannot be created"),
+        ("create:null", "model-refused", "libtest.so rejects"),
     ],
 )
 def test_a_library_that_fails(run: Run, defect: str, code: str, says: str) -> None:
@@ -112,7 +112,7 @@ def test_a_library_that_hangs(run: Run, defect: str) -> None:
 
 @pytest.mark.parametrize("defect", ["issue_query:close", "issue_query:print", "create:thread", "issue_query:leak"])
 def test_a_library_with_bad_manners(run: Run, defect: str) -> None:
-    """It closes the standard streams, prints on them, leaves threads behind, leaks: the result is told all the same."""
+    """It closes the standard streams, prints on them, leaves threads behind, leaks: the result is still reported."""
     result, done = run(*PERFORMANCE, defect=defect)
     assert result["error"] is None, done.stderr
     assert result["valid"]

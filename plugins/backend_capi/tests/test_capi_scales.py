@@ -1,4 +1,4 @@
-"""Scales by channel, which a model's file tells and the library does not."""
+"""Scales by channel, which come from the model file, not from the library."""
 
 from __future__ import annotations
 

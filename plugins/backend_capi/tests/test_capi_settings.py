@@ -119,7 +119,7 @@ def test_own_settings_take_the_place_of_all_of_their_name() -> None:
 def test_the_interface_carries_256() -> None:
     many = {str(i): "x" for i in range(256)}
     assert len(merge([], many)) == 256
-    with expect(UsageError, "capi-settings", "there are 257 settings, and the interface carries 256"):
+    with expect(UsageError, "capi-settings", "there are 257 settings, but the interface allows 256"):
         merge([("first", "x")], many)
 
 

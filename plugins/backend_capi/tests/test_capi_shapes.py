@@ -32,7 +32,7 @@ def test_shapes(text: str, expected: Described) -> None:
     "text", ["", "x", "1x", "x4", "0", "1x-4", "1X4", "1x4@", "1x4@0.5", "1x4@,1", "1x²", "1x4 ", "1x" * 9 + "1"]
 )
 def test_what_is_no_shape(text: str) -> None:
-    with pytest.raises(ValueError, match="is no shape such as"):
+    with pytest.raises(ValueError, match="is not a shape such as"):
         parse(text)
 
 
@@ -58,10 +58,10 @@ def test_the_option_comes_before_the_model() -> None:
 @pytest.mark.parametrize(
     ("option", "model", "says"),
     [
-        (("1x5",), (), r"input 0 is float32\[1,5\] in the option inputs, and 4 times float32 in the library"),
-        (("1x4", "1x4"), (), "the option inputs describes 2 inputs, and the library has 1"),
+        (("1x5",), (), r"input 0 is float32\[1,5\] in the option inputs, but 4 elements of float32 in the library"),
+        (("1x4", "1x4"), (), "the option inputs describes 2 inputs, but the library has 1"),
         ((), (Described((1, 5), dtype=F32),), r"input 0 is float32\[1,5\] in m.tflite"),
-        ((), (Described((1, 4), dtype=U8),), r"input 0 is uint8\[1,4\] in m.tflite, and 4 times float32"),
+        ((), (Described((1, 4), dtype=U8),), r"input 0 is uint8\[1,4\] in m.tflite, but 4 elements of float32"),
     ],
 )
 def test_contradictions(option: tuple[str, ...], model: tuple[Described, ...], says: str) -> None:

@@ -42,28 +42,28 @@ def test_what_is_understood(text: str, expected: list[object]) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{", "line 1: a field name is expected, not '{'"),
-        ("a", "line 1: ':' or '{' is expected, not the end"),
-        ('a "x"', "':' or '{' is expected"),
-        ("a:", "a value is expected, not the end"),
-        ('\n\nb {\n a: "x"', "line 4: '}' is expected, not the end|line 4: a field name"),
-        ("b { >", "a field name is expected, not '>'"),
-        ("}", "a field name is expected"),
-        ('a: ["x" "y', "is no text format"),
-        ('a: ["x" b]', "',' or ']' is expected, not 'b'"),
+        ("{", "line 1: expected a field name, not '{'"),
+        ("a", "line 1: expected ':' or '{', not the end"),
+        ('a "x"', "expected ':' or '{'"),
+        ("a:", "expected a value, not the end"),
+        ('\n\nb {\n a: "x"', "line 4: expected '}', not the end|line 4: expected a field name"),
+        ("b { >", "expected a field name, not '>'"),
+        ("}", "expected a field name"),
+        ('a: ["x" "y', "is not text format"),
+        ('a: ["x" b]', "expected ',' or ']', not 'b'"),
         ('a: "x\ny"', "line 1: '\"x"),
         (r'a: "\q"', r"the escape \\q is unknown"),
         (r'a: "\xff"', "a string is not UTF-8"),
-        (r'a: "\ud800"', "U.D800 is no character"),
-        (r'a: "\U00110000"', "U.110000 is no character"),
+        (r'a: "\ud800"', "U.D800 is not a character"),
+        (r'a: "\U00110000"', "U.110000 is not a character"),
         (r'a: "\400"', "not UTF-8|no character"),
-        ("n: 1.5", "is no text format"),
-        ("[x]: 5", "a field name is expected"),
-        ("5: 5", "a field name is expected"),
-        (",", "a field name is expected"),
-        ('a: "x",, a: "y"', "a field name is expected, not ','"),
-        ("/* c */", "is no text format"),
-        ("é: 1", "is no text format"),
+        ("n: 1.5", "is not text format"),
+        ("[x]: 5", "expected a field name"),
+        ("5: 5", "expected a field name"),
+        (",", "expected a field name"),
+        ('a: "x",, a: "y"', "expected a field name, not ','"),
+        ("/* c */", "is not text format"),
+        ("é: 1", "is not text format"),
     ],
 )
 def test_what_is_not(text: str, says: str) -> None:
@@ -73,7 +73,7 @@ def test_what_is_not(text: str, says: str) -> None:
 
 def test_bounds() -> None:
     assert plain(parse("a{" * MAX_DEPTH + "}" * MAX_DEPTH))
-    with pytest.raises(Malformed, match=f"nest more than {MAX_DEPTH} deep"):
+    with pytest.raises(Malformed, match=f"nest more than {MAX_DEPTH} levels deep"):
         parse("a{" * 100_000)
     parse(" " * MAX_CHARACTERS)
     with pytest.raises(Malformed, match="longer than"):

@@ -23,7 +23,7 @@ DTYPES: tuple[np.dtype[Any], ...] = tuple(
 
 
 class Data(ctypes.Structure):
-    """``mlperf_data_t``: the type of a tensor, and how many elements one sample has."""
+    """``mlperf_data_t``: type and number of elements of a tensor, for one sample."""
 
     _fields_ = (("type", c_int), ("size", c_int64))
 
@@ -54,7 +54,7 @@ FirstToken = ctypes.CFUNCTYPE(None, c_void_p)
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """The signature of one function; strings are returned as addresses, because they may not end.
+    """The signature of one function; strings are returned as addresses, because they may not be terminated.
 
     A status is ``MLPERF_SUCCESS``, 0, or a failure.
     """
@@ -83,7 +83,7 @@ REQUIRED = {
     "get_output_type": Function(Data, (c_void_p, c_int32)),
     "get_output": Function(c_int, (c_void_p, c_uint32, c_int32, ctypes.POINTER(c_void_p))),
 }
-"""What the app aborts without (``BackendFunctions`` in external.cc)."""
+"""The functions that the app requires (``BackendFunctions`` in external.cc)."""
 
 OPTIONAL = {
     "get_buffer": Function(c_void_p, (c_size_t,)),

@@ -1,4 +1,4 @@
-"""What a vendor's free text says of accelerators: ``snpe_dsp`` is an NPU, ``cpu&gpu`` two processors."""
+"""Finds accelerators in a vendor's free text: ``snpe_dsp`` is an NPU, ``cpu&gpu`` are two processors."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _WORDS = {
     "gpu": ("gpu", "metal", "opencl", "vulkan"),
     "cpu": ("cpu", "xnnpack"),
 }
-"""All that the settings and libraries of mobile_app_open (commit 051a47a) say, and the names of vendors' units."""
+"""The words in the settings and libraries of mobile_app_open (commit 051a47a), and the names of vendors' units."""
 
 
 def kinds(text: str) -> tuple[str, ...]:
-    """The accelerators that ``text`` speaks of, in the order of :data:`ACCELERATORS`; none if it says none."""
+    """The accelerators that ``text`` mentions, in the order of :data:`ACCELERATORS`; empty if it mentions none."""
     words = set(re.findall(r"[a-z]+", text.lower()))
     return tuple(kind for kind in ACCELERATORS if words & {*_WORDS[kind]})

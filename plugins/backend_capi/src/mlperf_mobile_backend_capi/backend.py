@@ -34,7 +34,7 @@ class CBackend:
         return 1
 
     def probe(self) -> Probe:
-        """Load the library and ask it whether it knows this device; never raises."""
+        """Load the library and check that it supports this device; never raises."""
         versions, runtime = {}, ""
         try:
             library = self._library
@@ -42,16 +42,16 @@ class CBackend:
             accelerators = self._accelerators(self._settings)
         except MobileError as error:
             return Probe(usable=False, versions=versions, runtime=runtime, reason=error.summary, fix=error.hint)
-        except Exception as error:  # noqa: BLE001  a probe never raises, whatever a library does
-            reason, fix = f"{type(error).__name__}: {error}", "tell the library's vendor"
+        except Exception as error:  # noqa: BLE001  a probe never raises
+            reason, fix = f"{type(error).__name__}: {error}", "report it to the library's vendor"
             return Probe(usable=False, versions=versions, runtime=runtime, reason=reason, fix=fix)
         return Probe(usable=True, accelerators=accelerators, versions=versions, runtime=runtime)
 
     def compile(self, request: CompileRequest) -> Artifact:
-        """The model itself, and what the library will be told; libraries compile when they are created.
+        """Select the settings for the library; it compiles the model when it loads it.
 
         Raises:
-            BackendError: The library or its settings do not suit.
+            BackendError: The library or its settings do not support the request.
         """
         choice = self._choice(request.accelerator, request.batch)
         facts = {
@@ -69,13 +69,13 @@ class CBackend:
         """Create the library's instance; a :class:`CBatchSession` for ``batch > 1``.
 
         Raises:
-            ModelError: The file is missing, or the library refuses it.
-            BackendError: The library, its settings or the accelerator do not suit, or a model is loaded already.
+            ModelError: The file is missing, or the library rejects it.
+            BackendError: The library, its settings or the accelerator do not match, or a model is already loaded.
         """
         if artifact.batch < 1:
-            raise BackendError("batch-size", f"a batch of {artifact.batch} samples is none", "use batch 1 or more")
+            raise BackendError("batch-size", f"the batch size is {artifact.batch}", "use batch 1 or more")
         if not artifact.path.exists():
-            raise ModelError("model-missing", f"there is no {artifact.path}", "check the path of the model")
+            raise ModelError("model-missing", f"{artifact.path} does not exist", "check the path of the model")
         options, library = self._options, self._library
         choice = self._choice(artifact.accelerator, artifact.batch)
         inputs, outputs = shapes.of_model(artifact.path, None if options.inputs else artifact.input_shapes)
@@ -98,8 +98,8 @@ class CBackend:
     @cached_property
     def _library(self) -> Library:
         if self._options.library is None:
-            fix = "name the vendor's .so file with --set library=PATH"
-            raise BackendError("capi-library", "no library is named", fix)
+            fix = "set it to the vendor's .so file: --set library=PATH"
+            raise BackendError("capi-library", "the option library is not set", fix)
         return Library(self._options.library.expanduser())
 
     @property
@@ -109,10 +109,10 @@ class CBackend:
 
     @cached_property
     def _settings(self) -> Settings:
-        """What the library, or the file in its place, says for this device.
+        """The settings for this device, from the library or from the file in the option ``settings``.
 
         Raises:
-            BackendError: ``capi-device``: the library is not for this device; with the vendor's own words.
+            BackendError: ``capi-device``: the library does not support this device; quotes the vendor's message.
         """
         options, library = self._options, self._library
         model = device.model() if options.device_model is None else options.device_model
@@ -120,12 +120,12 @@ class CBackend:
         match = library.matches(model, maker, self._native_lib_path)
         detail = f": {match.message}" if match.message else ""
         if match.matched and match.message is not None:
-            summary = f"{library.name} knows this device and does not support it{detail}"
-            raise BackendError("capi-device", summary, "that is the vendor's word; use another backend")
+            summary = f"{library.name} recognises this device but does not support it{detail}"
+            raise BackendError("capi-device", summary, "this is the vendor's decision; use another backend")
         if not match.matched:
             name = f"{maker or 'unknown maker'} {model or 'unknown model'}"
             summary = f"{library.name} is not for this device ({name}){detail}"
-            hint = "use another vendor's library; device_model and device_manufacturer say what it is told"
+            hint = "use another vendor's library; device_model and device_manufacturer override the names passed to it"
             raise BackendError("capi-device", summary, hint)
         if options.settings is None:
             return read(match.settings or "", library.name)
@@ -147,7 +147,7 @@ class CBackend:
         )
 
     def _accelerators(self, settings: Settings) -> tuple[str, ...]:
-        """Those that the settings speak of, the default first; all where the settings say nothing."""
+        """The accelerators in the settings, the default first; all if the settings name none."""
         name = self._options.benchmark
         benchmarks = settings.benchmarks if name is None else (settings.benchmark(name),)
         texts = [
@@ -160,7 +160,7 @@ class CBackend:
 
 
 def _fingerprint(path: Path) -> str:
-    """What tells one build of a library from another: it has no version of its own."""
+    """Identifies a build of a library, which has no version."""
     with path.open("rb") as file:
         return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
 
@@ -170,7 +170,8 @@ def _file(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_SETTINGS + 1)
         if len(data) > MAX_SETTINGS:
-            raise UsageError("capi-settings", f"{path} has more than {MAX_SETTINGS} bytes", "it is no settings file")
+            summary = f"{path} has more than {MAX_SETTINGS} bytes"
+            raise UsageError("capi-settings", summary, "check the option settings: this is not a settings file")
         return data.decode()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"

@@ -1,4 +1,4 @@
-"""What this device is called, as Android says it, or a board's device tree, or a PC's firmware."""
+"""The device's model and manufacturer, from Android, a board's device tree or a PC's firmware."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from pathlib import Path
 from mlperf_mobile_native_libraries.android import property_of
 
 LIMIT = 256
-"""Characters of a name."""
+"""Maximum length of a name in characters."""
 
 ROOT = Path("/")
 
 
 def model() -> str:
-    """Android's ``Build.MODEL`` where there is one: ``"SM-S928B"``; empty if nothing is known."""
+    """The model, on Android ``Build.MODEL``, such as ``"SM-S928B"``; empty if unknown."""
     return _property("ro.product.model") or _file("proc/device-tree/model") or _file("sys/class/dmi/id/product_name")
 
 
 def manufacturer() -> str:
-    """Android's ``Build.MANUFACTURER`` where there is one: ``"samsung"``; empty if nothing is known."""
+    """The manufacturer, on Android ``Build.MANUFACTURER``, such as ``"samsung"``; empty if unknown."""
     tree = _file("proc/device-tree/compatible").partition(",")[0]
     return _property("ro.product.manufacturer") or tree or _file("sys/class/dmi/id/sys_vendor")
 
@@ -36,5 +36,5 @@ def _file(path: str) -> str:
 
 
 def _clean(data: bytes) -> str:
-    """The first of NUL-terminated strings."""
+    """The first of several NUL-terminated strings."""
     return data.partition(b"\0")[0].decode(errors="replace").strip()[:LIMIT]

@@ -1,4 +1,4 @@
-"""How samples reach the library: as their own memory, or copied into buffers and converted there."""
+"""Passes samples to the library: in place, or copied into buffers and converted there."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from mlperf_mobile_backend_capi.instance import Instance
 Array: TypeAlias = npt.NDArray[Any]
 
 Feed: TypeAlias = Callable[[Array, int], None]
-"""Hands a tensor of one sample to the library: ``feed(tensor, slot)``; a ValueError says that it does not fit."""
+"""Passes a tensor of one sample to the library: ``feed(tensor, slot)``; raises ValueError if it does not fit."""
 
 IMAGE_CHANNELS = 3
 
 MISFIT = "a tensor does not fit"
-"""What a feed says of one; the session, which has the whole sample, says the rest."""
+"""A feed's message; the session, which has the whole sample, adds the details."""
 
 _BYTE = ctypes.c_char * 1
 
@@ -34,33 +34,33 @@ def is_image(spec: TensorSpec) -> bool:
 
 
 class Buffers:
-    """Memory for samples that the library allocates, released before its instance is deleted."""
+    """Memory for samples, allocated by the library and released before its instance is deleted."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._addresses: list[int] = []
 
     def take(self, size: int) -> int:
-        """The address of ``size`` bytes.
+        """Allocate ``size`` bytes; returns their address.
 
         Raises:
-            BackendError: ``capi-buffer``: the library has none.
+            BackendError: ``capi-buffer``: the library allocates none.
         """
         address = self._instance.function("get_buffer")(size)
         if not address:
-            summary = f"{self._instance.library.name}: {PREFIX}get_buffer gives no {size} bytes"
+            summary = f"{self._instance.library.name}: {PREFIX}get_buffer did not allocate {size} bytes"
             raise BackendError("capi-buffer", summary, "use a smaller batch, or library_buffers=false")
         self._addresses.append(int(address))
         return int(address)
 
     def close(self) -> None:
-        """Release all of them, the last one first."""
+        """Release all, the last one first."""
         while self._addresses:
             self._instance.function("release_buffer")(self._addresses.pop())
 
 
 def view_at(address: int, spec: TensorSpec) -> Array:
-    """The library's memory as an array; it holds no longer than that memory."""
+    """The library's memory as an array, valid as long as that memory."""
     count = math.prod(spec.shape)
     memory: Any = (ctypes.c_char * (count * spec.dtype.itemsize)).from_address(address)
     array: Array = np.frombuffer(memory, spec.dtype, count).reshape(spec.shape)
@@ -72,7 +72,7 @@ def _slots(spec: TensorSpec, batch: int) -> list[Array]:
 
 
 def direct(instance: Instance, spec: TensorSpec, i: int, batch: int) -> Feed:
-    """Hand over the sample's own memory, as the app does without the library's allocator."""
+    """Pass the sample's own memory, as the app does without the library's allocator."""
     set_input, pointer, shape, dtype = instance.function("set_input"), instance.pointer, spec.shape, spec.dtype
     from_buffer: Callable[[Any], Any] = _BYTE.from_buffer
     copy: Feed | None = None
@@ -95,8 +95,8 @@ def direct(instance: Instance, spec: TensorSpec, i: int, batch: int) -> Feed:
 def copied(instance: Instance, spec: TensorSpec, i: int, memory: Sequence[Array], *, convert: bool) -> Feed:
     """Copy a sample into its slot of ``memory``, and let the library convert it there.
 
-    The app copies and converts a sample when it loads it. The core tells sessions of samples only when they run, so
-    both happen in the timed region here: a result is never better than the app's for that.
+    The app copies and converts a sample when it loads it. The core passes samples to sessions only when they run, so
+    both are timed here. This never makes a result better than the app's.
     """
     set_input, pointer, shape, dtype = instance.function("set_input"), instance.pointer, spec.shape, spec.dtype
     addresses = [slot.ctypes.data for slot in memory]
@@ -119,7 +119,7 @@ def copied(instance: Instance, spec: TensorSpec, i: int, memory: Sequence[Array]
 def feeds(instance: Instance, specs: Sequence[TensorSpec], batch: int, buffers: Buffers | None) -> list[Feed]:
     """A feed for each input; with ``buffers``, through the library's memory.
 
-    Like the app's image tasks, only a model with one image as its input has samples converted.
+    As in the app's image tasks, samples are converted only if the model's single input is an image.
     """
     convert = len(specs) == 1 and is_image(specs[0]) and "convert_inputs" in instance.library.functions
     found = []

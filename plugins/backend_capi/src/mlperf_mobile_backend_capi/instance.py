@@ -1,4 +1,4 @@
-"""One instance of a library: created with a model, described, and deleted; one at a time, as in the app."""
+"""One instance of a library, created with a model; one at a time, as in the app."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mlperf_mobile_backend_capi.settings import Choice
 
 MAX_TENSORS = 256
 MAX_BYTES = 1 << 31
-"""Of one tensor of one sample."""
+"""Maximum size of one tensor of one sample."""
 
 _guard = threading.Lock()
 _busy: set[str] = set()
@@ -27,17 +27,17 @@ _busy: set[str] = set()
 
 
 class Instance:
-    """A model in a vendor's hands.
+    """A model loaded by a vendor's library.
 
     Args:
-        library: Has no other instance now.
-        model: Its path is handed on; what it holds is the library's affair.
-        choice: The configuration.
+        library: The library; it must have no other instance.
+        model: The model file, read by the library only.
+        choice: The configuration to create it with.
         native_lib_path: The folder of the vendor's other libraries.
 
     Raises:
-        ModelError: ``model-refused``: the library makes no instance of it.
-        BackendError: ``capi-busy``, or what the library says of its tensors cannot be.
+        ModelError: ``model-refused``: the library creates no instance.
+        BackendError: ``capi-busy``, or ``capi-tensor``: the library reports impossible tensors.
     """
 
     def __init__(self, library: Library, model: Path, choice: Choice, native_lib_path: str) -> None:
@@ -54,8 +54,8 @@ class Instance:
             function = library.functions["create"]
             self.pointer = function(os.fsencode(model), byref(self._configuration), native_lib_path.encode())
             if not self.pointer:
-                summary = f"{library.name} cannot be created with {model} (delegate {choice.delegate or 'none'})"
-                hint = "it gives no reason; its log, on stderr or in logcat, may. Check model, delegate and settings"
+                summary = f"{library.name} rejects {model} (delegate {choice.delegate or 'none'})"
+                hint = "see its log on stderr or in logcat; check model, delegate and settings"
                 raise ModelError("model-refused", summary, hint)
             self.inputs, self.outputs = self._tensors("input"), self._tensors("output")
             self.names = {name: self._name(name) for name in ("vendor_name", "name", "accelerator_name")}
@@ -66,14 +66,14 @@ class Instance:
     def failed(self, name: str, status: int) -> BackendError:
         """The error of a function that returned ``status``."""
         summary = f"{self.library.name}: {PREFIX}{name} failed with status {status} ({self.model})"
-        return BackendError("capi-failed", summary, "its log, on stderr or in logcat, may say why")
+        return BackendError("capi-failed", summary, "see its log on stderr or in logcat")
 
     def function(self, name: str) -> Callable[..., Any]:
-        """A function, to be called with :attr:`pointer`."""
+        """A function of the library, to call with :attr:`pointer`."""
         return self.library.functions[name]
 
     def close(self) -> None:
-        """Delete the instance; may be called again."""
+        """Delete the instance; further calls do nothing."""
         pointer, self.pointer = self.pointer, None
         try:
             if pointer:
@@ -99,15 +99,15 @@ class Instance:
         return dtype, int(data.size)
 
     def _wrong(self, name: str, answer: str) -> BackendError:
-        summary = f"{self.library.name}: {PREFIX}{name} tells {answer} ({self.model})"
-        return BackendError("capi-tensor", summary, "that cannot be; tell the library's vendor, or check the model")
+        summary = f"{self.library.name}: {PREFIX}{name} reports {answer}, which is impossible ({self.model})"
+        return BackendError("capi-tensor", summary, "check the model, or report it to the library's vendor")
 
     def _name(self, name: str) -> str:
         return self.library.text(self.library.functions[name](self.pointer)) or "unknown"
 
 
 def _configuration(choice: Choice) -> Configuration:
-    """Texts that are not set are empty: libraries compare them without a look at NULL."""
+    """Strings that are not set are empty: libraries compare them without a check for NULL."""
     keys = (ctypes.c_char_p * len(Configuration().keys))(*[key.encode() for key, _ in choice.pairs])
     values = (ctypes.c_char_p * len(Configuration().values))(*[value.encode() for _, value in choice.pairs])
     return Configuration(

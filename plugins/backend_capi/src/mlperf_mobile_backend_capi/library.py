@@ -1,4 +1,4 @@
-"""A vendor's library in this process: loaded, its functions found, and asked whether it knows this device."""
+"""A vendor's library: loads it, finds its functions, and checks whether it supports this device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlperf_mobile_backend_capi.abi import OPTIONAL, PREFIX, REQUIRED, DeviceInf
 from mlperf_mobile_native_libraries.loading import load
 
 MAX_SETTINGS = 1 << 20
-"""Bytes of a settings text; the largest of mobile_app_open's has 40 thousand."""
+"""Maximum size of settings in bytes; the largest in mobile_app_open has about 40,000."""
 
 MAX_NAME = 4096
 
@@ -25,7 +25,7 @@ class Match:
 
     matched: bool
     message: str | None
-    """The vendor's text for the user; one with ``matched`` says that the device is known and not supported."""
+    """The vendor's message; with ``matched``, the device is known but not supported."""
     settings: str | None
 
 
@@ -54,21 +54,21 @@ class Library:
                 if name in OPTIONAL:
                     continue
                 summary = f"{path} has no function {PREFIX}{name}"
-                hint = "it is no backend library, or one that lacks parts"
+                hint = "it is not a complete backend library; check the option library"
                 raise BackendError("capi-symbol", summary, hint) from error
             function.restype, function.argtypes = signature.result, signature.arguments
             self.functions[name] = function
 
     @property
     def has_buffers(self) -> bool:
-        """Whether samples can be put into memory that the library allocates; that takes both functions."""
+        """Whether the library has both functions to allocate memory for samples."""
         return {"get_buffer", "release_buffer"} <= self.functions.keys()
 
     def matches(self, model: str, manufacturer: str, native_lib_path: str) -> Match:
-        """Ask the library whether it knows this device.
+        """Check whether the library supports this device.
 
         Raises:
-            BackendError: ``capi-settings``: the settings are too long or no UTF-8.
+            BackendError: ``capi-settings``: the settings are too long or not UTF-8.
         """
         message, settings = c_void_p(), c_void_p()
         device = DeviceInfo(model.encode(), manufacturer.encode(), native_lib_path.encode())
@@ -79,7 +79,7 @@ class Library:
         return Match(matched, None, self._settings(settings.value))
 
     def text(self, address: int | None) -> str | None:
-        """A name or message, readable whatever its bytes are, on one line; None for NULL."""
+        """A name or message on one line, with invalid bytes replaced; None for NULL."""
         if not address:
             return None
         return " ".join(_bytes(address, MAX_NAME).decode(errors="replace").split())
@@ -88,7 +88,7 @@ class Library:
         if not address:
             return None
         data = _bytes(address, MAX_SETTINGS + 1)
-        hint = "tell the library's vendor, or give a file with the option settings"
+        hint = "report it to the library's vendor, or set the option settings to a file"
         if len(data) > MAX_SETTINGS:
             summary = f"the settings of {self.name} do not end within {MAX_SETTINGS} bytes"
             raise BackendError("capi-settings", summary, hint)
@@ -99,7 +99,7 @@ class Library:
 
 
 def _bytes(address: int, limit: int) -> bytes:
-    """A C string, or its first ``limit`` bytes; nothing behind its end is read."""
+    """A C string, or its first ``limit`` bytes; reads nothing beyond its end."""
     strnlen = ctypes.CDLL(None).strnlen
     strnlen.restype, strnlen.argtypes = c_size_t, (c_void_p, c_size_t)
     return ctypes.string_at(address, strnlen(address, limit))

@@ -11,39 +11,41 @@ from mlperf_mobile_backend_capi.shapes import parse
 
 
 class COptions(BaseModel):
-    """Which library, and what it is told."""
+    """The library, and what is passed to it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
-    library: Path | None = Field(None, description="The vendor's library, a path: /opt/vendor/libqtibackend.so.")
+    library: Path | None = Field(None, description="Path of the vendor's library: /opt/vendor/libqtibackend.so.")
     benchmark: str | None = Field(
-        None, min_length=1, description="Whose settings to use, by the library's name: image_classification_v2."
+        None,
+        min_length=1,
+        description="Benchmark whose settings to use, by the library's name: image_classification_v2.",
     )
     delegate: str | None = Field(
         None,
         min_length=1,
-        description="The benchmark's delegate, by name; by default the selected one, if it suits the accelerator.",
+        description="The benchmark's delegate, by name; by default the selected one, if it is for the accelerator.",
     )
     settings: Path | None = Field(
-        None, description="A file of settings (protobuf's text format) that replaces what the library says."
+        None, description="A settings file (protobuf's text format) that replaces the library's settings."
     )
     custom_settings: dict[str, str] = Field(
-        default_factory=dict, description="Settings that are added to those of the library, or replace them."
+        default_factory=dict, description="Settings to add to the library's, or to replace by name."
     )
     accelerator_name: str | None = Field(
-        None, min_length=1, description="What the library is told as accelerator, where its settings do not say it."
+        None, min_length=1, description="The accelerator name passed to the library; by default from its settings."
     )
     native_lib_path: str | None = Field(
         None, description="The folder of the vendor's other libraries; by default that of library."
     )
-    device_model: str | None = Field(None, description="What the library is told as the device's model.")
-    device_manufacturer: str | None = Field(None, description="What the library is told as the device's manufacturer.")
+    device_model: str | None = Field(None, description="The device model passed to the library.")
+    device_manufacturer: str | None = Field(None, description="The device manufacturer passed to the library.")
     inputs: tuple[str, ...] = Field(
-        (), description="Shapes of the inputs, which the library does not tell: 1x224x224x3, or x:1x224x224x3@0.5,128."
+        (), description="Shapes of the inputs, which the library does not report: 1x224x224x3, x:1x224x224x3@0.5,128."
     )
-    outputs: tuple[str, ...] = Field((), description="Shapes of the outputs, as for inputs.")
+    outputs: tuple[str, ...] = Field((), description="Shapes of the outputs, in the same form as inputs.")
     library_buffers: bool = Field(
-        True, description="Copy samples into memory that the library allocates, where it has functions for that."
+        True, description="Copy samples into memory that the library allocates, if it has the functions."
     )
     convert_outputs: bool = Field(
         False, description="Let the library convert the pixels of an image output, as the app does for text-to-image."
@@ -51,34 +53,34 @@ class COptions(BaseModel):
 
     @field_validator("inputs", "outputs", mode="before")
     @classmethod
-    def _one_is_a_list(cls, value: object) -> object:
+    def _wrap_string(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
 
     @field_validator("inputs", "outputs")
     @classmethod
-    def _are_shapes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_shapes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
             parse(text)
         return value
 
     @field_validator("custom_settings", mode="before")
     @classmethod
-    def _flags_are_text(cls, value: object) -> object:
+    def _flags_to_text(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
         return {key: str(one).lower() if isinstance(one, bool) else one for key, one in value.items()}
 
     @field_validator("*")
     @classmethod
-    def _no_nul(cls, value: object) -> object:
+    def _check_no_nul(cls, value: object) -> object:
         parts = value if isinstance(value, tuple) else [*value, *value.values()] if isinstance(value, dict) else [value]
         if any("\0" in str(part) for part in parts):
-            raise ValueError("holds a NUL character")
+            raise ValueError("contains a NUL character")
         return value
 
     @model_validator(mode="after")
-    def _need_a_library(self) -> Self:
+    def _check_library(self) -> Self:
         if self.library is None and self.model_fields_set - {"library"}:
             first = sorted(self.model_fields_set - {"library"})[0]
-            raise ValueError(f"{first} is given without library, the vendor's .so file")
+            raise ValueError(f"{first} needs the option library, the vendor's .so file")
         return self

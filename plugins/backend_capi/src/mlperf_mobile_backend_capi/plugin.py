@@ -20,7 +20,7 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
         capabilities=frozenset({Capability.BATCH, Capability.QUANTIZED}),
         needs=(
             Need(
-                what="a vendor's library, which the option library names",
+                what="a vendor's library, set in the option library",
                 fix="--backend capi --set library=PATH",
                 options=("library",),
             ),

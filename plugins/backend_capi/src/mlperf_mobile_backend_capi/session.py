@@ -1,4 +1,4 @@
-"""A model in a vendor's library, ready to run: one sample a call, or a batch."""
+"""A model loaded by a vendor's library: one sample per call, or a batch."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from mlperf_mobile_backend_capi.instance import Instance
 
 
 class CSession:
-    """One sample a call, in the app's order of calls: set, issue, get, and flush when the outputs have been read.
+    """One sample per call, in the app's order of calls: set, issue, get, and flush once the outputs have been read.
 
-    Outputs are views into the vendor's memory. They are read when the next run begins, at the latest, so the flush
-    that follows a query is the first call of the next one, and part of its time.
+    Outputs are views into the vendor's memory and are read before the next run. The flush after a query is therefore
+    the first call of the next query, and part of its time.
 
     Args:
         instance: Closed with the session.
-        inputs: Of one sample.
-        outputs: Of one sample.
-        batch: Slots of the instance.
+        inputs: Inputs of one sample.
+        outputs: Outputs of one sample.
+        batch: Number of slots of the instance.
         library_buffers: Use the library's allocator, if it has one.
         convert_outputs: Let the library convert an output image.
     """
@@ -48,7 +48,7 @@ class CSession:
         self.inputs, self.outputs = inputs, outputs
         self._instance, self._open, self._first_tokens, self._pending = instance, True, 0, False
         self._batch = batch
-        self._callback = FirstToken(self._first_token)  # kept: the library calls it as long as it runs
+        self._callback = FirstToken(self._first_token)  # kept alive: the library may call it while it runs
         self._context = c_int64()
         self._buffers = Buffers(instance) if library_buffers and instance.library.has_buffers else None
         try:
@@ -64,7 +64,7 @@ class CSession:
         self.run = self._runner()
 
     def placement(self) -> Placement:
-        """What the library claims, as one operation for each accelerator in its text; nobody can see more of it."""
+        """The library's claim, as one operation per accelerator in its text; the interface reports no more."""
         if not self._open:
             self._closed()
         claim = self._instance.names["accelerator_name"]
@@ -72,7 +72,7 @@ class CSession:
         return Placement(dict.fromkeys(found, 1), names={kind: {f"the library says {claim!r}": 1} for kind in found})
 
     def report(self) -> Mapping[str, Any]:
-        """What the library calls itself, and how often it reported a first token."""
+        """The library's names for itself, and how often it reported a first token."""
         return {**self._instance.names, "first_tokens": self._first_tokens}
 
     def __enter__(self) -> Self:
@@ -100,7 +100,7 @@ class CSession:
         raise closed(self._instance.model)
 
     def _putter(self, found: Sequence[Feed]) -> Callable[[Tensors, int], None]:
-        """Hand over all inputs of one sample."""
+        """A function that passes all inputs of one sample."""
         if len(found) == 1:
             (only,) = found
 
@@ -117,7 +117,7 @@ class CSession:
         return put
 
     def _getter(self, batch: int, convert: bool) -> Callable[[int], Tensors]:
-        """The outputs of a slot; views are made anew only when the library moves its memory."""
+        """A function for the outputs of a slot; it makes new views only when the library moves its memory."""
         instance, get_output, pointer = self._instance, self._instance.function("get_output"), self._instance.pointer
         place = c_void_p()
         reference = byref(place)
@@ -134,9 +134,9 @@ class CSession:
                     raise instance.failed("get_output", status)
                 address = place.value
                 if not address:
-                    problem = f"{PREFIX}get_output gives NULL for output {i}"
+                    problem = f"{PREFIX}get_output returned NULL for output {i}"
                     summary = f"{instance.library.name}: {problem} ({instance.model})"
-                    raise BackendError("capi-output", summary, "tell the library's vendor, or check the model")
+                    raise BackendError("capi-output", summary, "check the model, or report it to the library's vendor")
                 before, view = views[i]
                 if view is None or before != address:
                     view = view_at(address, spec)
@@ -151,11 +151,12 @@ class CSession:
         instance = self._instance
         if len(self.outputs) != 1 or not is_image(self.outputs[0]) or self.outputs[0].dtype != np.uint8:
             listed = ", ".join(map(str, self.outputs))
-            summary = f"convert_outputs needs one output uint8[1,height,width,3], and {instance.model} has {listed}"
-            raise BackendError("capi-convert", summary, "say its shape with the option outputs, or leave it out")
+            summary = f"convert_outputs needs one output uint8[1,height,width,3], but {instance.model} has {listed}"
+            hint = "set its shape with the option outputs, or omit convert_outputs"
+            raise BackendError("capi-convert", summary, hint)
         if "convert_outputs" not in instance.library.functions:
             summary = f"{instance.library.name} has no function {PREFIX}convert_outputs"
-            raise BackendError("capi-symbol", summary, "leave the option convert_outputs out")
+            raise BackendError("capi-symbol", summary, "omit the option convert_outputs")
         function, pointer = instance.function("convert_outputs"), instance.pointer
         height, width = self.outputs[0].shape[1:3]
 
@@ -167,7 +168,7 @@ class CSession:
         return convert
 
     def _issuer(self) -> Callable[[], None]:
-        """Run the query that has been put."""
+        """A function that runs the current query."""
         instance, issue, pointer = self._instance, self._instance.function("issue_query"), self._instance.pointer
         callback, context = self._callback, byref(self._context)
 
@@ -179,12 +180,12 @@ class CSession:
         return run
 
     def _flusher(self) -> Callable[[], None]:
-        """The flush of the query before, if there was one."""
+        """A function that flushes the previous query, if any."""
         instance, flush, pointer = self._instance, self._instance.function("flush_queries"), self._instance.pointer
 
         def finish() -> None:
             if self._pending:
-                if not self._open:  # somebody kept the function of a session that has ended
+                if not self._open:  # called on a session that was closed
                     self._closed()
                 self._pending = False
                 if status := flush(pointer):
@@ -207,14 +208,14 @@ class CSession:
         return run
 
     def _refuse(self, sample: object, error: Exception) -> NoReturn:
-        """Say what is wrong with a sample that could not be put."""
+        """Raise the reason why a sample does not fit."""
         if wrong := misfit(sample, self.inputs, self._instance.model):
             raise wrong from error
         raise error
 
 
 class CBatchSession(CSession):
-    """Up to ``batch`` samples a call; slots left over repeat the last sample, as in the app."""
+    """Up to ``batch`` samples per call; the last sample fills unused slots, as in the app."""
 
     run_batch: Callable[[Sequence[Tensors]], Sequence[Tensors]]
     """See :meth:`mlperf_mobile.contracts.BatchSession.run_batch`."""

@@ -1,4 +1,4 @@
-"""A library's settings: what its text says for each benchmark, and the configuration that an instance is created with.
+"""A library's settings for each benchmark, and the configuration for an instance.
 
 The messages are those of flutter/cpp/proto/backend_setting.proto; the order of the pairs is that of ``CppToCSettings``
 in flutter/cpp/utils.cc (mobile_app_open, commit 051a47a).
@@ -49,13 +49,13 @@ class Delegate:
 
     name: str
     accelerator: str
-    """As the library calls it: ``"snpe_dsp"``."""
+    """The library's name for it: ``"snpe_dsp"``."""
     description: str = ""
     batch: int = 1
     priority: int = 0
     custom: Pairs = ()
     models: tuple[str, ...] = ()
-    """Where the app downloads the model from."""
+    """URLs of the model in the app."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +71,16 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that a library's text says."""
+    """All settings of a library."""
 
     common: Pairs = ()
     benchmarks: tuple[Benchmark, ...] = ()
 
     def benchmark(self, name: str) -> Benchmark:
-        """The benchmark with that id.
+        """The benchmark with this id.
 
         Raises:
-            BackendError: ``capi-benchmark``: there is none; names those that there are.
+            BackendError: ``capi-benchmark``: it does not exist; suggests the closest name.
         """
         for benchmark in self.benchmarks:
             if benchmark.id == name:
@@ -91,7 +91,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What an instance is created with: ``mlperf_backend_configuration_t`` in Python."""
+    """The configuration of an instance: ``mlperf_backend_configuration_t`` in Python."""
 
     delegate: str
     accelerator: str
@@ -115,15 +115,15 @@ def read(text: str, source: str) -> Settings:
         common = [(_text(one, "id"), _text(_message(one, "value"), "value")) for one in _all(message, "common_setting")]
         return Settings(tuple(common), tuple([_benchmark(one) for one in _all(message, "benchmark_setting")]))
     except Malformed as error:
-        hint = "tell the library's vendor, or give a corrected file with the option settings"
+        hint = "report it to the library's vendor, or set the option settings to a corrected file"
         raise BackendError("capi-settings", f"the settings of {source} cannot be read: {error}", hint) from error
 
 
 def choose_delegate(benchmark: Benchmark, accelerator: str, name: str | None) -> Delegate:
-    """The delegate called ``name``, or the one that suits ``accelerator``: the selected one first, then by priority.
+    """The delegate ``name``, or the one for ``accelerator``: the selected one first, then by priority.
 
     Raises:
-        BackendError: ``capi-delegate``: none has that name; ``no-accelerator``: none suits.
+        BackendError: ``capi-delegate``: none has this name; ``no-accelerator``: none is for the accelerator.
     """
     if name is not None:
         for delegate in benchmark.delegates:
@@ -142,28 +142,28 @@ def choose_delegate(benchmark: Benchmark, accelerator: str, name: str | None) ->
     raise BackendError(
         "no-accelerator",
         f"benchmark {benchmark.id} has no delegate for {accelerator}",
-        f"its delegates are {names}; choose with --accelerator, or by name with the option delegate",
+        f"its delegates are {names}; select one with --accelerator or the option delegate",
     )
 
 
 def merge(pairs: Iterable[tuple[str, str]], own: Mapping[str, str]) -> Pairs:
-    """``pairs`` with the user's ``own``.
+    """``pairs`` with the user's settings ``own``.
 
-    The app appends its own at the end. Some libraries take the first pair of a name and some the last; an own value
-    therefore takes the place of each pair of its name, and only new names are appended.
+    The app appends its own settings. Some libraries use the first pair of a name and some the last, so a user's value
+    replaces every pair with its name, and only new names are appended.
 
     Raises:
-        UsageError: ``capi-settings``: there are more than the interface can carry, or one holds a NUL.
+        UsageError: ``capi-settings``: there are more than the interface allows, or one contains a NUL.
     """
     merged = [(key, own.get(key, value)) for key, value in pairs]
     known = {key for key, _ in merged}
     merged += [(key, value) for key, value in own.items() if key not in known]
     if len(merged) > MAX_PAIRS:
-        summary = f"there are {len(merged)} settings, and the interface carries {MAX_PAIRS}"
+        summary = f"there are {len(merged)} settings, but the interface allows {MAX_PAIRS}"
         raise UsageError("capi-settings", summary, "shorten custom_settings")
     for key, value in merged:
         if "\0" in key + value:
-            raise UsageError("capi-settings", f"the setting {key!r} holds a NUL character", "take it out")
+            raise UsageError("capi-settings", f"the setting {key!r} contains a NUL character", "remove it")
     return tuple(merged)
 
 
@@ -177,10 +177,10 @@ def configure(
     accelerator_name: str | None = None,
     own: Mapping[str, str] | None = None,
 ) -> Choice:
-    """What an instance shall be created with; without a benchmark, common and own settings alone.
+    """The configuration for an instance; without a benchmark, from the common and the user's settings only.
 
     Raises:
-        BackendError: The benchmark or the delegate is not in the settings, or does not suit the accelerator.
+        BackendError: The settings lack the benchmark or the delegate, or it is not for the accelerator.
         UsageError: There are too many settings.
     """
     if benchmark is None:
@@ -227,7 +227,7 @@ def _custom(message: Message) -> Pairs:
 
 
 def _check(message: Message, schema: Mapping[str, object]) -> None:
-    """Every field is known, and of the type that the schema says."""
+    """Check that every field is known and has the type in the schema."""
     for name, value in message.fields:
         if name not in schema:
             raise Malformed(f"line {message.line}: field {name} is unknown; {did_you_mean(name, schema)}")

@@ -1,4 +1,4 @@
-"""Tensor specs: the library tells types and sizes alone, so shapes come from an option, the model, or are flat."""
+"""Tensor specs: the library reports only types and sizes, so shapes come from an option or the model, or are flat."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _SHAPE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What somebody else than the library says of a tensor."""
+    """A tensor as an option or the model describes it."""
 
     shape: tuple[int, ...]
-    """Of one sample."""
+    """Shape of one sample."""
     name: str = ""
     scale: float = 0.0
     zero_point: int = 0
     dtype: np.dtype[np.generic] | None = None
     by_channel: tuple[tuple[float, ...], tuple[int, ...], int] = ((), (), 0)
-    """Scales, zero points, and the axis that they go along, of a tensor quantised by channel."""
+    """Scales, zero points and axis of a tensor quantised by channel."""
 
 
 def parse(text: str) -> Described:
-    """``"1x224x224x3"``, ``"images:1x224x224x3@0.5,128"`` with name, scale and zero point.
+    """Parse ``"1x224x224x3"``, or ``"images:1x224x224x3@0.5,128"`` with name, scale and zero point.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The syntax is wrong.
     """
     found = _SHAPE.fullmatch(text)
     if not found:
-        raise ValueError(f"{text!r} is no shape such as 1x224x224x3 or images:1x224x224x3@0.5,128")
+        raise ValueError(f"{text!r} is not a shape such as 1x224x224x3 or images:1x224x224x3@0.5,128")
     shape = tuple(map(int, found["shape"].split("x")))
     return Described(shape, found["name"] or "", float(found["scale"] or 0), int(found["zero"] or 0))
 
@@ -55,33 +55,35 @@ def specs(
     of_model: Sequence[Described],
     model: str,
 ) -> tuple[TensorSpec, ...]:
-    """The library's types and sizes, with the shapes of the option, or of the model, or flat: (1, size).
+    """The library's types and sizes, with shapes from the option or the model, or flat: (1, size).
 
     Raises:
-        BackendError: ``capi-shape``: they contradict one another.
+        BackendError: ``capi-shape``: they contradict each other.
     """
     described, source = ([parse(text) for text in option], f"the option {kind}s") if option else (of_model, model)
     if not described:
         return tuple([TensorSpec(f"{kind}{i}", (1, size), dtype) for i, (dtype, size) in enumerate(reported)])
     if len(described) != len(reported):
-        raise _contradiction(f"{source} describes {len(described)} {kind}s, and the library has {len(reported)}")
+        raise _contradiction(f"{source} describes {len(described)} {kind}s, but the library has {len(reported)}")
     found = []
     for i, ((dtype, size), tensor) in enumerate(zip(reported, described, strict=True)):
         name = tensor.name or f"{kind}{i}"
         spec = TensorSpec(name, tensor.shape, dtype, tensor.scale, tensor.zero_point, *tensor.by_channel)
         if math.prod(tensor.shape) != size or tensor.dtype not in (None, dtype):
             known = TensorSpec(name, tensor.shape, tensor.dtype or dtype)
-            raise _contradiction(f"{kind} {i} is {known} in {source}, and {size} times {dtype.name} in the library")
+            raise _contradiction(
+                f"{kind} {i} is {known} in {source}, but {size} elements of {dtype.name} in the library"
+            )
         found.append(spec)
     return tuple(found)
 
 
 def of_model(path: Path, requested: Shapes | None = None) -> tuple[list[Described], list[Described]]:
-    """Inputs and outputs of a .tflite file; nothing for other formats, or without the extra ``tflite``.
+    """Inputs and outputs of a .tflite file; empty for other formats, or without the extra ``tflite``.
 
     Args:
         path: The model.
-        requested: ``CompileRequest.input_shapes``; None where an option describes the inputs, open ones included.
+        requested: ``CompileRequest.input_shapes``; None if an option describes the inputs, including open ones.
 
     Raises:
         ModelError: The file is damaged, or leaves the size of an input open.
@@ -109,4 +111,4 @@ def of_model(path: Path, requested: Shapes | None = None) -> tuple[list[Describe
 
 
 def _contradiction(summary: str) -> BackendError:
-    return BackendError("capi-shape", summary, "give the library the model that it expects, or correct the shapes")
+    return BackendError("capi-shape", summary, "use the model that the library expects, or correct the shapes")

@@ -1,8 +1,8 @@
-"""Reads protobuf's text format into plain fields, without a schema and within bounds.
+"""Parses protobuf's text format into plain fields, without a schema and with limits.
 
-The language: https://protobuf.dev/reference/protobuf/textformat-spec. What settings never use is refused: extensions
-and ``Any`` in brackets, and floating-point numbers. A parser of a hundred lines stands here, and not protobuf's own,
-because vendors' stacks bring protobuf in versions that exclude one another, and generated modules hold for one of them.
+The language: https://protobuf.dev/reference/protobuf/textformat-spec. Features that settings never use are errors:
+extensions and ``Any`` in brackets, and floating-point numbers. This module does not use protobuf, because vendors'
+packages require conflicting versions of it and generated modules work with one version only.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 MAX_CHARACTERS = 1 << 20
 MAX_DEPTH = 16
-"""Settings nest four deep."""
+"""Settings nest four levels deep."""
 
 
 class Malformed(ValueError):
-    """The text is not protobuf's text format; says where."""
+    """The text is not protobuf's text format; the message gives the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Word:
 
 @dataclass(slots=True)
 class Message:
-    """Fields in the order of the text; one that is repeated has several entries."""
+    """Fields in the order of the text; a repeated field has several entries."""
 
     line: int = 1
     fields: list[tuple[str, str | Word | Message]] = field(default_factory=list)
@@ -57,7 +57,7 @@ class _Token:
 
 
 def parse(text: str) -> Message:
-    """Read a whole text.
+    """Parse a complete text.
 
     Raises:
         Malformed: It is too long, too deep, or not text format; names the line.
@@ -72,7 +72,7 @@ def _tokens(text: str) -> Iterator[_Token]:
     while place < len(text):
         found = _TOKEN.match(text, place)
         if not found or not found.lastgroup:
-            raise Malformed(f"line {line}: {text[place : place + 20]!r} is no text format")
+            raise Malformed(f"line {line}: {text[place : place + 20]!r} is not text format")
         if found.lastgroup != "space":
             yield _Token(found.lastgroup, found[0], line)
         line += found[0].count("\n")
@@ -86,9 +86,9 @@ class _Parser:
         self._next = next(self._tokens)
 
     def message(self, closing: str, depth: int) -> Message:
-        """Fields up to ``closing``, which is taken too; up to the end for ``""``."""
+        """Fields up to and including ``closing``; up to the end for ``""``."""
         if depth > MAX_DEPTH:
-            raise Malformed(f"line {self._next.line}: messages nest more than {MAX_DEPTH} deep")
+            raise Malformed(f"line {self._next.line}: messages nest more than {MAX_DEPTH} levels deep")
         message = Message(self._next.line)
         while not self._at(closing):
             name = self._take()
@@ -104,7 +104,7 @@ class _Parser:
         return message
 
     def _values(self, depth: int, colon: bool) -> Iterator[str | Word | Message]:
-        """One value, or those of a list."""
+        """One value, or the values of a list."""
         if not self._skip("["):
             yield self._value(depth, colon)
             return
@@ -124,7 +124,7 @@ class _Parser:
         if token.kind != "string":
             raise self._unexpected(token, "a value")
         parts = [token]
-        while self._next.kind == "string":  # neighbours are one string
+        while self._next.kind == "string":  # adjacent strings are one string
             parts.append(self._take())
         return "".join([_unescaped(part) for part in parts])
 
@@ -148,11 +148,11 @@ class _Parser:
     @staticmethod
     def _unexpected(token: _Token, expected: str) -> Malformed:
         found = repr(token.text[:40]) if token.text else "the end"
-        return Malformed(f"line {token.line}: {expected} is expected, not {found}")
+        return Malformed(f"line {token.line}: expected {expected}, not {found}")
 
 
 def _unescaped(token: _Token) -> str:
-    """The bytes that a string stands for, as UTF-8."""
+    """The text of a string literal, decoded as UTF-8."""
 
     def replace(found: re.Match[str]) -> str:
         octal, hexadecimal, short, long, letter, unknown = found.groups()
@@ -167,7 +167,7 @@ def _unescaped(token: _Token) -> str:
     body = token.text[1:-1]
     if "\\" not in body:
         return body
-    # Numeric escapes are bytes, and several may make one character: everything becomes bytes first, as latin-1 text.
+    # Numeric escapes are bytes, and several may form one character: convert everything to bytes first, as latin-1 text.
     plain = _ESCAPE.sub(replace, body.encode().decode("latin-1"))
     try:
         return plain.encode("latin-1").decode()
@@ -179,4 +179,4 @@ def _character(code: int, line: int) -> str:
     try:
         return chr(code).encode().decode("latin-1")
     except (ValueError, UnicodeError) as error:
-        raise Malformed(f"line {line}: U+{code:X} is no character") from error
+        raise Malformed(f"line {line}: U+{code:X} is not a character") from error
