@@ -28,14 +28,14 @@ class TestDevices:
         assert "stand-in" in probe.runtime
         assert set(probe.functional_only) == set(probe.accelerators)
 
-    def test_only_one_is_wanted(self, backend, load, double, tmp_path):
+    def test_one_device_is_selected(self, backend, load, double, tmp_path):
         one = backend(DEVICES="a:accelerator,b:gpu,c:accelerator", device="c")
         assert [device.name for device in one.probe().devices] == ["c"]
         artifact = one.compile(CompileRequest(double, "npu", directory=tmp_path))
         assert artifact.facts["device"] == "c"
         with pytest.raises(BackendError) as caught:
             load(one, double, accelerator="gpu")
-        assert (caught.value.code, caught.value.hint) == ("no-accelerator", "there is npu (c)")
+        assert (caught.value.code, caught.value.hint) == ("no-accelerator", "it has npu (c)")
 
     @pytest.mark.parametrize(
         ("devices", "options", "reason"),

@@ -1,1 +1,1 @@
-"""TensorFlow Lite models on the devices of Android's Neural Networks API."""
+"""Runs TensorFlow Lite models on the devices of Android's Neural Networks API."""

@@ -28,7 +28,7 @@ from mlperf_mobile_neural_networks.partial import PartialSession
 from mlperf_mobile_neural_networks.session import NetworkSession
 
 CACHE = "driver"
-"""The folder in which the driver keeps what it compiled, beside the model."""
+"""The folder for the driver's compiled networks, beside the model."""
 
 
 class NNAPIBackend:
@@ -43,7 +43,7 @@ class NNAPIBackend:
 
     @property
     def shards(self) -> int:
-        """The option ``shards``: one accelerator is one place to work."""
+        """The option ``shards``; 1 by default, because there is one accelerator."""
         return self._options.shards
 
     @cached_property
@@ -52,7 +52,7 @@ class NNAPIBackend:
 
     @cached_property
     def _devices(self) -> tuple[DriverDevice, ...]:
-        """Those that the options leave."""
+        """The devices that the options allow."""
         name, cpu = self._options.device, not self._options.disallow_cpu
         found = [device for device in devices(self._driver) if cpu or accelerator(device) != "cpu"]
         if name is None and found:
@@ -71,7 +71,7 @@ class NNAPIBackend:
             level = self._runtime_level()
         except BackendError as error:
             return Probe(usable=False, reason=error.summary, fix=error.hint)
-        except Exception as error:  # noqa: BLE001  a probe never raises, whatever a library does
+        except Exception as error:  # noqa: BLE001  a probe never raises
             return Probe(usable=False, reason=f"{type(error).__name__}: {error}", fix="see the driver's log")
         (info,) = mlperf_mobile_backends()
         present = {accelerator(device) for device in found}
@@ -91,16 +91,16 @@ class NNAPIBackend:
         )
 
     def compile(self, request: CompileRequest) -> Artifact:
-        """Ask the device which operations it takes, and compile; the driver keeps what it made, where it can.
+        """Query which operations the device supports, and compile; the driver caches the result, if it can.
 
         Raises:
-            ModelError: The file is missing or damaged, or has operations that the device does not take.
+            ModelError: The file is missing or damaged, or has operations that the device does not support.
             BackendError: The library or the driver failed.
         """
         cache = request.directory / CACHE if self._options.driver_cache else None
         if cache:
             cache.mkdir(parents=True, exist_ok=True)
-        request.report("asking the device")
+        request.report("querying the device")
         with ExitStack() as held:
             network = self._network(request.model, request.accelerator, request.batch, request.input_shapes)
             request.report("compiling")
@@ -116,7 +116,7 @@ class NNAPIBackend:
         return Artifact(kept, request.accelerator, request.batch, facts | {"cached": True})
 
     def load(self, artifact: Artifact) -> NetworkSession | PartialSession:
-        """Compile again, or let the driver take what it kept, and get ready to run.
+        """Compile again, or let the driver load the cached network, and prepare to run.
 
         Raises:
             ModelError: As :meth:`compile`.
@@ -126,27 +126,27 @@ class NNAPIBackend:
         with ExitStack() as held:
             network = self._network(artifact.path, artifact.accelerator, artifact.batch, artifact.input_shapes)
             return network.load(held, cache)
-        raise AssertionError  # the stack swallows nothing
+        raise AssertionError  # the stack suppresses no exceptions
 
     def _network(self, model: Path, name: str, batch: int, input_shapes: backend_checks.Shapes) -> Network:
         if batch != 1:
-            summary = f"backend nnapi takes one sample a call, not {batch}"
-            raise BackendError("batch-size", summary, "use batch 1; shards work side by side")
+            summary = f"backend nnapi runs one sample per call, not {batch}"
+            raise BackendError("batch-size", summary, "use batch 1, and shards for throughput")
         found = [device for device in self._devices if accelerator(device) == name]
         if not found:
             known = sorted({f"{accelerator(device)} ({device.name})" for device in self._devices})
             summary = f"NNAPI has no device for accelerator {name}"
-            raise BackendError("no-accelerator", summary, f"there is {', '.join(known)}")
+            raise BackendError("no-accelerator", summary, f"it has {', '.join(known)}")
         return Network.read(Target(self._driver, found[0], name, self._options), model, input_shapes)
 
     def _runtime_level(self) -> int:
-        """The feature level of the library itself; 0 where it does not tell, which was before level 5."""
+        """The feature level of the library itself; 0 if it does not report it, which means below level 5."""
         if not self._driver.has("_getRuntimeFeatureLevel"):
             return 0
         return feature_level(int(self._driver.function("_getRuntimeFeatureLevel")()))
 
 
-if TYPE_CHECKING:  # the type checker holds the classes to the contracts here
+if TYPE_CHECKING:  # lets the type checker compare the classes with the contracts
     _backend: type[Backend] = NNAPIBackend
     _session: type[ReportingSession] = NetworkSession
     _partial_session: type[ReportingSession] = PartialSession

@@ -1,4 +1,4 @@
-"""NNAPI's own interface: its functions, its result codes, and which of its devices is which accelerator."""
+"""NNAPI's interface: its functions and result codes, and the accelerator of each kind of device."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ NNAPI = Dialect(
         "Execution_getDuration",
     ),
     since="Android 10 (API level 29)",
-    missing="run it on a device with NNAPI (Android 10 or later), or name its library in the option library",
+    missing="run on a device with NNAPI (Android 10 or later), or set the option library to its path",
 )
-"""Result codes from NeuralNetworksTypes.h of LiteRT (2026-08-21); what is required came with API level 29 or before."""
+"""Result codes from NeuralNetworksTypes.h of LiteRT (2026-08-21); the required functions exist since API level 29."""
 
 ACCELERATORS = {"accelerator": "npu", "gpu": "gpu", "cpu": "cpu"}
-"""By kind of device. ``ANEURALNETWORKS_DEVICE_OTHER`` and ``_UNKNOWN`` do not tell what they are: ``"other"``."""
+"""By kind of device; ``ANEURALNETWORKS_DEVICE_OTHER`` and ``_UNKNOWN`` are ``"other"``."""
 
 
 def accelerator(device: DriverDevice) -> str:
-    """The accelerator that a device is."""
+    """The accelerator that a device belongs to."""
     return ACCELERATORS.get(device.kind, "other")

@@ -1,4 +1,4 @@
-"""One model on one device: what the device takes of it, compiled and loaded."""
+"""One model on one device: divided, compiled and loaded."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from mlperf_mobile_tflite_model.fixed import check_fixed
 from mlperf_mobile_tflite_model.reader import TFLiteModel, read
 
 OLDEST_LEVEL = 3
-"""Of a device that does not tell: what a library with devices has at least."""
+"""Assumed for a device that reports no level: the lowest level of a library that lists devices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Target:
     def feature_level(self) -> int:
         return self.device.feature_level or OLDEST_LEVEL
 
-    def ask(self, graph: Graph) -> tuple[bool, ...]:
-        """Which operations the device takes."""
+    def supported(self, graph: Graph) -> tuple[bool, ...]:
+        """Which operations the device supports."""
         with closing(Model(self.driver, graph, allow_fp16=self.options.allow_fp16)) as network:
             return network.supported([self.device.pointer])
 
@@ -64,7 +64,7 @@ class Network:
 
     @classmethod
     def read(cls, target: Target, path: Path, input_shapes: Shapes) -> Self:
-        """Check, lower, and with the option ``partial`` divide a model file.
+        """Check and lower a model file, and divide it if the option ``partial`` is set.
 
         Raises:
             ModelError: It is missing, damaged, has open inputs, or has operations that are not supported.
@@ -73,29 +73,29 @@ class Network:
         model, level = read(path), target.feature_level
         check_fixed(model, input_shapes, "backend nnapi")
         if target.options.partial:
-            return cls(target, model, divide(model, level, target.ask))
+            return cls(target, model, divide(model, level, target.supported))
         whole = Segment(True, tuple(range(len(model.operators))), model.inputs, model.outputs)
         return cls(target, model, (Part(whole, lower(model, level)),))
 
     @property
     def placement(self) -> Placement:
-        """What the device takes, once :meth:`compile` has asked it, and what the CPU runs."""
+        """The operations on the device and on the CPU; valid after :meth:`compile`."""
         return place_parts(self.model, self.parts, self.target.accelerator, "nnapi")
 
     def facts(self) -> dict[str, Any]:
-        """What the compilation found out."""
+        """Facts about the compilation, for the result."""
         device = self.target.device
         return {"device": device.name, "device_version": device.version, "operations": dict(self.placement.operations)}
 
     def compile(self, held: ExitStack, cache: Path | None) -> list[Handle | None]:
-        """Build the network, ask the device about it, and compile; None for the CPU's parts.
+        """Build the network, check that the device supports it, and compile; None for the CPU's parts.
 
         Args:
-            held: Closes what is made.
-            cache: An existing folder for the driver.
+            held: Closes the created objects.
+            cache: An existing folder for the driver's cache.
 
         Raises:
-            ModelError: ``unsupported-operations``: the device does not take all of it.
+            ModelError: ``unsupported-operations``: the device does not support all operations.
             BackendError: The driver failed.
         """
         return [
@@ -111,7 +111,7 @@ class Network:
         return held.enter_context(closing(compile_network(driver, network, [device.pointer], calls)))
 
     def load(self, held: ExitStack, cache: Path | None) -> NetworkSession | PartialSession:
-        """As :meth:`compile`, and get ready to run; the session takes ``held`` over."""
+        """Compile as :meth:`compile`, and open a session, which takes over ``held``."""
         name, options = self.model.path.name, self.target.options
         timeout = round((options.run_timeout_s or 0) * 1e9)
         running = Running(options.burst, options.timing, timeout)
@@ -143,7 +143,7 @@ class Network:
             yield caching(cache, self._token(number))
 
     def _token(self, number: int) -> bytes:
-        """The name under which the driver keeps a part: by all that decides what it makes."""
+        """The driver's cache key of a part: a hash of everything that affects its compilation."""
         device, options = self.target.device, self.target.options
         with self.model.path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 DEVICE_ON_THE_CPU = "nnapi-reference"
-"""The name of NNAPI's own implementation, which every Android has."""
+"""The name of NNAPI's own implementation, which is part of Android."""
 
 
 class NNAPIOptions(BaseModel):
@@ -23,30 +23,32 @@ class NNAPIOptions(BaseModel):
     device: str | None = Field(
         None,
         min_length=1,
-        description="The device, by the name that NNAPI has for it; by default the accelerator's first.",
+        description="The device, by its NNAPI name; by default the accelerator's first.",
     )
-    allow_fp16: bool = Field(False, description="Let 32-bit floats be computed as 16-bit ones.")
+    allow_fp16: bool = Field(False, description="Compute 32-bit floats with 16 bits.")
     disallow_cpu: bool = Field(False, description="Refuse devices that are the CPU, and partial.")
     preference: Literal["fast_single_answer", "sustained_speed", "low_power"] = Field(
-        "fast_single_answer", description="What the driver's compiler should aim at."
+        "fast_single_answer", description="Goal of the driver's compiler."
     )
     priority: Literal["low", "medium", "high"] | None = Field(
-        None, description="Of this work among all work on the device; Android 11 or later."
+        None, description="Priority relative to other work on the device; Android 11 or later."
     )
-    partial: bool = Field(False, description="Run operations that the device does not take on the CPU, with LiteRT.")
+    partial: bool = Field(False, description="Run unsupported operations on the CPU, with LiteRT.")
     threads: int = Field(1, ge=1, le=1024, description="Threads of the CPU's part, with partial.")
-    shards: int = Field(1, ge=1, le=1024, description="Sessions side by side when throughput counts.")
-    driver_cache: bool = Field(True, description="Let the driver keep its compiled networks, where it can.")
-    burst: bool = Field(True, description="Keep the driver ready between runs, where it can.")
-    timing: bool = Field(True, description="Ask the driver how long each run took, where it can tell.")
+    shards: int = Field(1, ge=1, le=1024, description="Parallel sessions for throughput.")
+    driver_cache: bool = Field(True, description="Let the driver cache its compiled networks, if it can.")
+    burst: bool = Field(
+        True, description="Use burst executions, which keep the driver ready between runs, if available."
+    )
+    timing: bool = Field(True, description="Record the driver's duration of each run, if it measures it.")
     run_timeout_s: float | None = Field(
-        None, gt=0, le=1e6, description="The driver gives up one run after this time; Android 11 or later."
+        None, gt=0, le=1e6, description="Time limit of one run in the driver, in seconds; Android 11 or later."
     )
 
     @model_validator(mode="after")
-    def _cpu_is_wanted_or_not(self) -> Self:
+    def _check_cpu(self) -> Self:
         if self.disallow_cpu and self.partial:
-            raise ValueError("partial runs operations on the CPU, and disallow_cpu refuses it: leave one out")
+            raise ValueError("partial runs operations on the CPU, which disallow_cpu forbids: omit one of them")
         if self.disallow_cpu and self.device == DEVICE_ON_THE_CPU:
-            raise ValueError(f"device {DEVICE_ON_THE_CPU} is the CPU, and disallow_cpu refuses it: leave one out")
+            raise ValueError(f"device {DEVICE_ON_THE_CPU} is the CPU, which disallow_cpu forbids: omit one of them")
         return self

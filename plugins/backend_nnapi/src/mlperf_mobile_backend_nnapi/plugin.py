@@ -21,7 +21,7 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
         needs=(
             Need(
                 what="Android's Neural Networks API",
-                fix="run it on a device with NNAPI (Android 10 or later), or name its library: --set library=PATH",
+                fix="run on a device with NNAPI (Android 10 or later), or give the library's path: --set library=PATH",
                 libraries=("libneuralnetworks.so",),
                 options=("library",),
             ),
