@@ -60,7 +60,7 @@ def test_wrong_values_are_named(wrong: dict[str, object]) -> None:
 
 
 def test_delegate_options_without_a_delegate() -> None:
-    with pytest.raises(ValidationError, match="delegate_options are given without delegate"):
+    with pytest.raises(ValidationError, match="delegate_options needs the option delegate"):
         TFLiteOptions.model_validate({"delegate_options": {"a": "b"}})
 
 

@@ -154,7 +154,7 @@ def test_a_delegate_that_does_not_exist(library: str, models: Path) -> None:
 
 def test_a_library_that_is_no_delegate(models: Path) -> None:
     library = sys.modules["numpy.random._generator"].__file__
-    with pytest.raises(BackendError, match="is no TensorFlow Lite delegate") as error:
+    with pytest.raises(BackendError, match="is not a TensorFlow Lite delegate") as error:
         TFLiteBackend(TFLiteOptions.model_validate({"delegate": library})).load(
             Artifact(models / "add.tflite", "delegate")
         )
@@ -185,7 +185,7 @@ def test_the_accelerator_must_fit_the_options(delegate: str, models: Path) -> No
         TFLiteBackend(TFLiteOptions()).load(Artifact(add, "delegate"))
     with pytest.raises(BackendError, match="but the accelerator is cpu") as error:
         TFLiteBackend(TFLiteOptions.model_validate({"delegate": delegate})).load(Artifact(add, "cpu"))
-    assert error.value.hint == "use accelerator delegate, or leave the option delegate out"
+    assert error.value.hint == "use accelerator delegate, or omit the option delegate"
     with pytest.raises(BackendError, match="no accelerator 'gpu'") as error:
         TFLiteBackend(TFLiteOptions()).load(Artifact(add, "gpu"))
     assert error.value.code == "no-accelerator"

@@ -25,7 +25,7 @@ class TFLiteBackend:
 
     @property
     def shards(self) -> int:
-        """The option ``shards``, or as many sessions of ``threads`` threads as the usable cores hold."""
+        """The option ``shards``, or usable cores divided by ``threads``."""
         return self._options.effective_shards
 
     def probe(self) -> Probe:
@@ -39,7 +39,7 @@ class TFLiteBackend:
                 found.delegate(options.delegate, options.delegate_options)
         except BackendError as error:
             return Probe(usable=False, versions=versions, runtime=label, reason=error.summary, fix=error.hint)
-        except Exception as error:  # noqa: BLE001  a probe never raises, whatever a runtime or a delegate does
+        except Exception as error:  # noqa: BLE001  a probe never raises
             reason, fix = f"{type(error).__name__}: {error}", f"reinstall it: {runtime.FIX}"
             return Probe(usable=False, versions=versions, runtime=label, reason=reason, fix=fix)
         accelerators = ("cpu", "delegate") if options.delegate else ("cpu",)
@@ -59,12 +59,12 @@ class TFLiteBackend:
         """Check the file, then load it; a :class:`TFLiteBatchSession` for ``batch > 1``.
 
         Raises:
-            ModelError: The file is missing, damaged or refused by the runtime, or cannot take the batch.
-            BackendError: The runtime or the delegate fails, or the accelerator does not fit the options.
+            ModelError: The file is missing, damaged or rejected by the runtime, or does not support the batch size.
+            BackendError: The runtime or the delegate fails, or the accelerator does not match the options.
         """
         self._check_accelerator(artifact.accelerator, artifact.facts.get("beside", ()))
         if artifact.batch < 1:
-            raise BackendError("batch-size", f"a batch of {artifact.batch} samples is none", "use batch 1 or more")
+            raise BackendError("batch-size", f"the batch size is {artifact.batch}", "use batch 1 or more")
         loader = Loader(
             runtime=runtime.load(self._options.runtime),
             options=self._options,
@@ -76,18 +76,18 @@ class TFLiteBackend:
         return loader.session()
 
     def _check_accelerator(self, accelerator: str, beside: Collection[str]) -> None:
-        """Refuse an accelerator that the options do not fit: who names a delegate does not mean the CPU alone."""
+        """Check that accelerator and options match: a user who sets a delegate does not mean the CPU alone."""
         library = self._options.delegate
         if accelerator not in ("cpu", "delegate"):
             raise BackendError("no-accelerator", f"backend tflite has no accelerator {accelerator!r}", "cpu, delegate")
         if accelerator == "delegate" and library is None:
             summary = "accelerator delegate needs the option delegate, an external delegate's library"
-            raise BackendError("no-accelerator", summary, "name the library in delegate, or use accelerator cpu")
+            raise BackendError("no-accelerator", summary, "set delegate to the library, or use accelerator cpu")
         if accelerator == "cpu" and library is not None and "delegate" not in beside:
-            summary = f"the option delegate names {library}, but the accelerator is cpu"
-            raise BackendError("no-accelerator", summary, "use accelerator delegate, or leave the option delegate out")
+            summary = f"the option delegate is {library}, but the accelerator is cpu"
+            raise BackendError("no-accelerator", summary, "use accelerator delegate, or omit the option delegate")
 
 
-if TYPE_CHECKING:  # the type checker holds the classes to the contracts here
+if TYPE_CHECKING:  # lets the type checker compare the classes with the contracts
     _backend: type[Backend] = TFLiteBackend
     _batch_session: type[BatchSession] = TFLiteBatchSession

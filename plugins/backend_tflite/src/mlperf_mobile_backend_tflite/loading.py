@@ -1,4 +1,4 @@
-"""Turns a model file into a session: applies the delegate, sizes the tensors, and checks what came of it."""
+"""Turns a model file into a session: applies the delegate, sizes the tensors, and checks the result."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Loader:
     options: TFLiteOptions
     model: Path
     delegate: str | None
-    """The external delegate's library, if one is to be applied."""
+    """The external delegate's library; None without one."""
     batch: int
     input_shapes: Shapes = field(default_factory=dict)
-    """Of one sample, for inputs that the model leaves open."""
+    """Shapes of one sample, for inputs with open dimensions."""
 
     def session(self) -> TFLiteSession | TFLiteBatchSession:
-        """The loaded model.
+        """Load the model.
 
         Raises:
-            ModelError: The file is missing, damaged or refused by the runtime, leaves the size of an input open, or
-                cannot take the batch.
+            ModelError: The file is missing, damaged or rejected by the runtime, has an input of unknown size, or does
+                not support the batch size.
             BackendError: The delegate or the runtime fails.
         """
         operators = model_file.check(self.model).operators
@@ -63,14 +63,14 @@ class Loader:
         """The interpreter with the external delegate applied."""
         options = self.options
         delegates = [self.runtime.delegate(self.delegate, options.delegate_options)] if self.delegate else []
-        with self._told():
+        with self._load_errors():
             return self.runtime.interpreter(
                 model_path=str(self.model), threads=options.threads, xnnpack=xnnpack, delegates=delegates
             )
 
     def _allocate(self, interpreter: Interpreter) -> None:
-        """Allocate the tensors, and where running alone tells an output's shape, run once on zeros."""
-        with self._told():
+        """Allocate the tensors, and run once on zeros if an output's shape is known only after a run."""
+        with self._load_errors():
             interpreter.allocate_tensors()
         if not any(map(_is_unsure, interpreter.get_output_details())):
             return
@@ -80,38 +80,38 @@ class Loader:
             interpreter.invoke()
             interpreter.reset_all_variables()
         except (RuntimeError, ValueError) as error:
-            summary = f"output shapes of {self.model} show only in a run, and a run on zeros failed: {_text(error)}"
+            summary = f"output shapes of {self.model} need a run, but a run on zeros failed: {_text(error)}"
             raise ModelError("model-shape", summary, "convert the model with fixed shapes") from error
 
     def _check_inputs(self, interpreter: Interpreter) -> None:
-        """Refuse inputs whose size nobody says, and shapes that the model does not take."""
+        """Reject inputs of unknown size, and requested shapes that the model does not support."""
         sized(
             specs(interpreter.get_input_details(), self.model.name, from_file=True), self.input_shapes, self.model.name
         )
 
     def _resize(self, interpreter: Interpreter, batch: int) -> bool:
-        """Give every input the shape that was asked for, with ``batch`` slots; whether any had another one."""
+        """Resize every input to its requested shape with ``batch`` slots; returns whether any changed."""
         resized = False
         for detail in interpreter.get_input_details():
-            there = [int(n) for n in detail["shape"]]
-            shape = list(self.input_shapes.get(detail["name"], there))
+            current = [int(n) for n in detail["shape"]]
+            shape = list(self.input_shapes.get(detail["name"], current))
             if batch > 1:
                 if shape[:1] != [1]:
                     raise self._no_batch(f"input {detail['name']} has the shape {shape}, with no leading 1")
                 shape[0] = batch
-            if shape != there:
-                with self._told():
+            if shape != current:
+                with self._load_errors():
                     interpreter.resize_tensor_input(detail["index"], shape, strict=batch == 1)
                 resized = True
         return resized
 
     def _of_one_sample(self, details: Sequence[dict[str, Any]]) -> Slots:
-        """The outputs' shapes for one sample: the file's, or with sized inputs those of an interpreter of its own."""
+        """The outputs' shapes for one sample: the file's, or with sized inputs those of a separate interpreter."""
         if not self.input_shapes:
             return _shapes(details)
         alone = self._interpreter(xnnpack=False)
         self._resize(alone, 1)
-        with self._told():
+        with self._load_errors():
             alone.allocate_tensors()
         return _shapes(alone.get_output_details())
 
@@ -119,18 +119,18 @@ class Loader:
         """The external delegate's partitions of the resized model, seen without XNNPACK.
 
         A delegate for static tensors only is undone when an input is resized, and applied again right before
-        XNNPACK: there is no moment in which its partitions could be told from XNNPACK's.
+        XNNPACK, so its partitions cannot be distinguished from XNNPACK's.
         """
         alone = self._interpreter(xnnpack=False)
         self._resize(alone, self.batch)
-        with self._told():
+        with self._load_errors():
             alone.allocate_tensors()
         return partitions(read_nodes(alone))
 
     def _check_slots(self, before: Slots, after: Slots) -> None:
-        """Every output must have got one slot a sample, and be otherwise as it was."""
+        """Check that every output has one slot per sample and is otherwise unchanged."""
         for one, many in zip(before, after, strict=True):
-            known = one and 0 not in one  # by the file; a shape that only a run tells is empty there
+            known = one and 0 not in one  # in the file; empty if known only after a run
             if many[:1] != (self.batch,) or (known and one != (1, *many[1:])):
                 raise self._no_batch(f"an output of shape {list(one)} becomes {list(many)}")
 
@@ -139,13 +139,13 @@ class Loader:
         return ModelError("model-batch", summary, "use batch 1, or convert the model with a variable batch size")
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn the runtime's exceptions into errors that say whose they are."""
+    def _load_errors(self) -> Iterator[None]:
+        """Turn the runtime's exceptions into errors of the model, the delegate or the runtime."""
         try:
             yield
         except RuntimeError as error:
             if self.batch > 1:
-                with replace(self, batch=1).session():  # raises by itself if the batch is not what is wrong
+                with replace(self, batch=1).session():  # raises if the batch is not the cause
                     raise self._no_batch(_text(error)) from error
             if self.delegate:
                 summary = f"{self.model} cannot be loaded with delegate {self.delegate}: {_text(error)}"
@@ -153,12 +153,12 @@ class Loader:
             raise self._refused(error) from error
         except ValueError as error:
             raise self._refused(error) from error
-        except (AttributeError, SystemError, TypeError) as error:  # what a module compiled for another numpy raises
+        except (AttributeError, SystemError, TypeError) as error:  # raised by a module compiled for another numpy
             raise broken(self.runtime, error) from error
 
     def _refused(self, error: Exception) -> ModelError:
         summary = f"{self.runtime} cannot load {self.model}: {_text(error)}"
-        return ModelError("model-refused", summary, "use operations that this runtime has, or a newer runtime")
+        return ModelError("model-refused", summary, "use operations that this runtime supports, or a newer runtime")
 
 
 def _shapes(details: Sequence[dict[str, Any]]) -> Slots:
@@ -166,10 +166,10 @@ def _shapes(details: Sequence[dict[str, Any]]) -> Slots:
 
 
 def _is_unsure(output: dict[str, Any]) -> bool:
-    """Whether the shape after allocation may not be the one after a run: dynamic tensors have none before it."""
+    """Whether the shape may change in a run: dynamic tensors have none before it."""
     shape = output["shape"]
     return not len(shape) or 0 in shape or -1 in output["shape_signature"]
 
 
 def _text(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".") or "it gives no reason (its log on stderr may)"
+    return " ".join(str(error).split()).rstrip(".") or "no reason given (see its log on stderr)"

@@ -1,6 +1,6 @@
 """The backend's own options.
 
-To add an option of a backend, add a field to the model that its offer names.
+To add an option to a backend, add a field to the model that its offer names.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 def usable_cores() -> int:
-    """How many processors this process may use."""
+    """Number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -22,31 +22,27 @@ class TFLiteOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     runtime: Literal["litert", "tflite-runtime"] | None = Field(
-        None, description="The runtime to use; by default litert where it can be imported, else tflite-runtime."
+        None, description="The runtime; by default litert if it can be imported, else tflite-runtime."
     )
-    threads: int = Field(1, ge=1, le=1024, description="Threads of one session.")
+    threads: int = Field(1, ge=1, le=1024, description="Threads per session.")
     shards: int | None = Field(
         None,
         ge=1,
         le=1024,
-        description="Sessions side by side when throughput counts; by default as many as the usable cores hold.",
+        description="Parallel sessions for throughput; by default usable cores divided by threads.",
     )
-    xnnpack: bool = Field(
-        True, description="Let the runtime apply XNNPACK, its default delegate for the CPU, to what it can run."
-    )
+    xnnpack: bool = Field(True, description="Let the runtime apply XNNPACK, its default delegate for the CPU.")
     delegate: str | None = Field(
         None,
         min_length=1,
         description="An external delegate's shared library: a path, or a name that the dynamic loader finds.",
     )
-    delegate_options: dict[str, str] = Field(
-        default_factory=dict, description="Options that the external delegate is created with."
-    )
+    delegate_options: dict[str, str] = Field(default_factory=dict, description="Options of the external delegate.")
 
     @model_validator(mode="after")
-    def _options_need_a_delegate(self) -> Self:
+    def _check_delegate(self) -> Self:
         if self.delegate_options and self.delegate is None:
-            raise ValueError("delegate_options are given without delegate, the library that would take them")
+            raise ValueError("delegate_options needs the option delegate")
         return self
 
     @property

@@ -28,9 +28,9 @@ class Node(NamedTuple):
 
 
 def read_nodes(interpreter: Interpreter) -> list[Node]:
-    """All nodes of the main subgraph; empty when this runtime does not tell."""
+    """All nodes of the main subgraph; empty if this runtime does not report them."""
     try:
-        # Private, because nothing public tells; both runtimes have it. ValueError: it cannot name a tensor's type.
+        # A private method of both runtimes; no public one exists. It raises ValueError for unknown tensor types.
         details: list[dict[str, Any]] = interpreter._get_ops_details()  # type: ignore[attr-defined]
         return [Node(d["op_name"], tuple(map(int, d["inputs"])), tuple(map(int, d["outputs"]))) for d in details]
     except (AttributeError, KeyError, ValueError):
@@ -51,10 +51,10 @@ def place(
     """Count where the operations run.
 
     Args:
-        nodes: What :func:`read_nodes` gave.
+        nodes: The nodes from :func:`read_nodes`.
         outputs: The model's output tensors.
         external: The partitions that belong to an external delegate; all others are XNNPACK's.
-        has_memory: Whether the interpreter keeps a tensor in memory of its own.
+        has_memory: Whether a tensor has its own memory in the interpreter.
     """
     operations = [node for node in nodes if node.name != _DELEGATE]
     kernels: dict[int, str] = {}
@@ -73,7 +73,7 @@ def place(
 
 
 def _covered(operations: Sequence[Node], partition: Partition) -> set[int]:
-    """The operations inside a partition: back from what leaves it, as far as what enters it."""
+    """The operations inside a partition: backwards from its outputs to its inputs."""
     entering, leaving = partition
     producer = {tensor: index for index, node in enumerate(operations) for tensor in node.outputs}
     seen, pending, found = set(entering) | {-1}, list(leaving), set()
@@ -97,7 +97,7 @@ def _executed(
 ) -> list[int]:
     """The operations that the interpreter itself runs: those in no partition.
 
-    One whose results nobody reads may sit inside a partition unseen; it does if its results have no memory.
+    An operation with unused results may be hidden inside a partition; it is if its results have no memory.
     """
     read = {*outputs, *(tensor for node in nodes if node.name == _DELEGATE for tensor in node.inputs)}
     executed = []

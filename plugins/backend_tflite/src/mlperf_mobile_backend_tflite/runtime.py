@@ -1,4 +1,4 @@
-"""Finds and loads the TensorFlow Lite runtime, LiteRT or tflite-runtime, and proves that it works."""
+"""Finds and loads the TensorFlow Lite runtime, LiteRT or tflite-runtime, and checks that it works."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FIX = "pip install 'mlperf-mobile-backend-tflite[litert]'"
 
 
 class Interpreter(Protocol):
-    """What both runtimes' ``Interpreter`` has and this backend uses."""
+    """The part of both runtimes' ``Interpreter`` that this backend uses."""
 
     def allocate_tensors(self) -> object: ...
     def invoke(self) -> None: ...
@@ -40,7 +40,7 @@ class Interpreter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A runtime that has been imported."""
+    """An imported runtime."""
 
     name: str
     version: str
@@ -53,9 +53,9 @@ class Runtime:
     def interpreter(
         self, *, threads: int = 1, xnnpack: bool = True, delegates: Sequence[object] = (), **model: str | bytes
     ) -> Interpreter:
-        """An interpreter of ``model_path=`` or ``model_content=``, its tensors not yet allocated.
+        """An interpreter of ``model_path=`` or ``model_content=``, without allocated tensors.
 
-        Delegates are applied at once; XNNPACK follows in ``allocate_tensors``, for what they have left.
+        Delegates are applied immediately; ``allocate_tensors`` applies XNNPACK to the remaining operations.
         """
         kinds = self.module.OpResolverType
         interpreter: Interpreter = self.module.Interpreter(
@@ -67,16 +67,16 @@ class Runtime:
         return interpreter
 
     def delegate(self, library: str, options: Mapping[str, str]) -> object:
-        """An external delegate.
+        """Create an external delegate.
 
         Raises:
-            BackendError: ``delegate-failed``, with the loader's or the delegate's own words.
+            BackendError: ``delegate-failed``; quotes the loader or the delegate.
         """
         try:
-            # Looked at first: load_delegate leaves an exception in __del__ behind when it cannot load a library.
+            # Checked first: load_delegate causes an exception in __del__ if it cannot load a library.
             symbols = ctypes.CDLL(library)
             if not all(hasattr(symbols, f"tflite_plugin_{what}_delegate") for what in ("create", "destroy")):
-                raise OSError(f"{library} is no TensorFlow Lite delegate: it lacks tflite_plugin_create_delegate")
+                raise OSError(f"{library} is not a TensorFlow Lite delegate: it lacks tflite_plugin_create_delegate")
             return self.module.load_delegate(library, dict(options))
         except (OSError, ValueError, RuntimeError) as error:
             summary = f"delegate {library} cannot be loaded: {error}"
@@ -88,7 +88,7 @@ def load(name: str | None = None) -> Runtime:
     """The runtime ``name``, or the first that can be imported.
 
     Raises:
-        BackendError: ``no-runtime``; says what the import said.
+        BackendError: ``no-runtime``; quotes the import's error.
     """
     reasons = []
     for candidate in [name] if name else KNOWN:
@@ -105,7 +105,7 @@ def load(name: str | None = None) -> Runtime:
 def check(runtime: Runtime) -> None:
     """Run ``1 + 1`` on the runtime.
 
-    tflite-runtime 2.14 is compiled for numpy 1: under numpy 2 it can be imported, and fails here.
+    tflite-runtime 2.14 is compiled for numpy 1: with numpy 2 it can be imported, but fails here.
 
     Raises:
         BackendError: ``runtime-broken``.
@@ -123,7 +123,7 @@ def check(runtime: Runtime) -> None:
 
 
 def broken(runtime: Runtime, error: Exception) -> BackendError:
-    """The error of a runtime that does not work, with the cause where it is known."""
+    """The error of a runtime that does not work, with the cause if it is known."""
     if runtime.name == "tflite-runtime" and int(np.__version__.split(".")[0]) >= 2:
         reason = f"{runtime} is compiled for numpy 1 and does not work with numpy {np.__version__}"
         return BackendError("runtime-broken", reason, f"pip install 'numpy<2', or use LiteRT: {FIX}")
@@ -134,5 +134,5 @@ def broken(runtime: Runtime, error: Exception) -> BackendError:
 def _version(distribution: str) -> str:
     try:
         return metadata.version(distribution)
-    except metadata.PackageNotFoundError:  # installed without metadata, as boards' images do
+    except metadata.PackageNotFoundError:  # installed without metadata, as in some boards' images
         return "unknown"

@@ -1,4 +1,4 @@
-"""A loaded model: one sample a call, or a batch, with nothing in the timed path that could be done before it."""
+"""A loaded model, for one sample per call or a batch; preparations are kept out of the timed path."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from mlperf_mobile_backend_tflite.placement import Partition, place, read_nodes
 from mlperf_mobile_backend_tflite.runtime import Interpreter
 
 _INTERNAL_DATA = "reference to internal data"
-"""What both runtimes say when an array into their memory is still alive."""
+"""Part of both runtimes' message if an array into their memory is still alive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a session is made of."""
+    """The parts of a session."""
 
     interpreter: Interpreter
-    """Its tensors allocated."""
+    """With allocated tensors."""
     name: str
-    """The model's, for messages."""
+    """The model's name, for messages."""
     external: frozenset[Partition] = frozenset()
-    """The partitions that an external delegate took."""
+    """The partitions of an external delegate."""
     operators: int = 0
-    """Operations of the model, for a runtime that does not tell where they run."""
+    """Number of operations, for a runtime that does not report where they run."""
 
 
 def specs(details: Iterable[dict[str, Any]], model: str, *, from_file: bool = False) -> tuple[TensorSpec, ...]:
     """Tensor specs from ``get_input_details`` or ``get_output_details``.
 
     Args:
-        details: As the interpreter tells them.
+        details: The interpreter's details.
         model: The model's name.
-        from_file: Nothing has been sized yet: what the signature leaves open is open.
+        from_file: Nothing has been resized yet, so dimensions that are open in the signature are open.
 
     Raises:
-        ModelError: ``model-tensor``: a tensor holds strings or other things that are not numbers.
+        ModelError: ``model-tensor``: a tensor is not numeric.
     """
     found = []
     for detail in details:
@@ -60,13 +60,13 @@ def specs(details: Iterable[dict[str, Any]], model: str, *, from_file: bool = Fa
 
 
 def _open_axes(detail: dict[str, Any], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes that the signature leaves open; ``shape`` has 1 there, which is nobody's size."""
+    """The axes that are open in the signature; ``shape`` has a placeholder 1 there."""
     signature = tuple(map(int, detail["shape_signature"]))
     return tuple(axis for axis, size in enumerate(signature) if size < 1) if len(signature) == len(shape) else ()
 
 
 def _quantisation(detail: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a spec that say how a tensor is quantised."""
+    """The fields of a spec for the quantisation."""
     parameters = detail["quantization_parameters"]
     scales, zero_points = tuple(map(float, parameters["scales"])), tuple(map(int, parameters["zero_points"])) or (0,)
     if len(scales) == 1:
@@ -79,7 +79,7 @@ def _quantisation(detail: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Session:
-    """What both kinds of session have in common."""
+    """The common part of both kinds of session."""
 
     run: Callable[[Tensors], Tensors]
     """See :meth:`mlperf_mobile.contracts.Session.run`; a closure, because that costs less than a method."""
@@ -93,7 +93,7 @@ class _Session:
         self._fetches = [int(detail["index"]) for detail in outputs]
 
     def placement(self) -> Placement:
-        """Where each operation of the main subgraph runs; ``unknown`` for all of them if the runtime does not tell."""
+        """Where each operation of the main subgraph runs; ``unknown`` for all if the runtime does not report it."""
         if self._loaded is None:
             self._closed()
         interpreter = self._loaded.interpreter
@@ -121,7 +121,7 @@ class _Session:
         raise closed(self._name)
 
     def _fail(self, inputs: Tensors, error: Exception) -> NoReturn:
-        """Say what went wrong in a run on ``inputs``."""
+        """Raise the reason why a run on ``inputs`` failed."""
         if wrong := misfit(inputs, self.inputs, self._name):
             raise wrong from error
         text = " ".join(str(error).split())
@@ -133,14 +133,14 @@ class _Session:
 
 
 class TFLiteSession(_Session):
-    """A model loaded for one sample a call."""
+    """A model loaded for one sample per call."""
 
     def __init__(self, loaded: Loaded) -> None:
         super().__init__(loaded)
         self.run = self._runner(loaded.interpreter)
 
     def _runner(self, interpreter: Interpreter) -> Callable[[Tensors], Tensors]:
-        """``set_tensor`` checks shape and dtype, which assigning to the input's view does not, and costs no more."""
+        """``set_tensor`` checks shape and dtype, unlike an assignment to the input's view, at the same cost."""
         set_tensor, invoke, fail = interpreter.set_tensor, interpreter.invoke, self._fail
         feeds, fetches = self._feeds, [interpreter.tensor(index) for index in self._fetches]
 
@@ -170,7 +170,7 @@ class TFLiteSession(_Session):
 
 
 class TFLiteBatchSession(_Session):
-    """A model loaded for up to ``batch`` samples a call; its tensors have ``batch`` slots, one for each sample."""
+    """A model loaded for up to ``batch`` samples per call; its tensors have one slot per sample."""
 
     run_batch: Callable[[Sequence[Tensors]], Sequence[Tensors]]
     """See :meth:`mlperf_mobile.contracts.BatchSession.run_batch`."""
@@ -182,13 +182,13 @@ class TFLiteBatchSession(_Session):
         self.run = lambda inputs: run_batch((inputs,))[0]
 
     def _batch_runner(self, interpreter: Interpreter, batch: int) -> Callable[[Sequence[Tensors]], Sequence[Tensors]]:
-        """Every sample is copied once, into its slot; slots left over repeat the last sample."""
+        """Every sample is copied once, into its slot; the last sample fills unused slots."""
         name, invoke, fail = self._name, interpreter.invoke, self._fail
         feeds = [interpreter.tensor(index) for index in self._feeds]
         fetches = [interpreter.tensor(index) for index in self._fetches]
         expected = [(spec.shape, spec.dtype) for spec in self.inputs]
 
-        def check(sample: Tensors) -> None:  # slots would convert and broadcast what does not fit
+        def check(sample: Tensors) -> None:  # an assignment would convert and broadcast
             try:
                 if [(tensor.shape, tensor.dtype) for tensor in sample] == expected:
                     return
@@ -196,7 +196,7 @@ class TFLiteBatchSession(_Session):
             except (AttributeError, TypeError) as error:
                 fail(sample, error)
 
-        def fill(samples: Sequence[Tensors]) -> None:  # a function of its own, so that no view of a slot outlives it
+        def fill(samples: Sequence[Tensors]) -> None:  # a separate function, so that no view of a slot outlives it
             for position, feed in enumerate(feeds):
                 slots = feed()
                 for slot, sample in enumerate(samples):
