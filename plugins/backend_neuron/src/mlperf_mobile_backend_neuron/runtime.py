@@ -129,9 +129,8 @@ def open_file(runtime: Runtime, compiled: Compiled, network: bytes, options: Neu
         instance = ctypes.c_void_p()
         runtime.call("_create", ctypes.byref(EnvOptions(deviceKind=HARDWARE)), ctypes.byref(instance))
         if not instance.value:
-            raise BackendError(
-                "driver-failed", f"{runtime.library} created no instance but reported no error", "see its log"
-            )
+            summary = f"{runtime.library} created no instance but reported no error"
+            raise BackendError("driver-failed", summary, "see its log")
         stack.callback(runtime.function("_release"), instance)
         try:
             runtime.call("_loadNetworkFromBuffer", instance, network, len(network))
