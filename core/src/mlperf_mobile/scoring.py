@@ -6,15 +6,18 @@ import math
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlperf_mobile import loadgen
-from mlperf_mobile.config.scoring import Scoring
 from mlperf_mobile.contracts import Dataset, DatasetWithWarnings, Metric, Score
 from mlperf_mobile.errors import NOT_FOREIGN, DataError, ModelError, described
 from mlperf_mobile.options import validated
 from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import DatasetRef
 from mlperf_mobile.registry import Registry
+
+if TYPE_CHECKING:
+    from mlperf_mobile.config.scoring import Scoring  # a worker does without the configuration, which takes long
 
 MAX_WARNINGS, MAX_WARNING = 20, 500
 """Maximum warnings of a data set, and characters of each."""

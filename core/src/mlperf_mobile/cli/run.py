@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -187,7 +187,6 @@ def _campaign(resolved: PlannedRuns, repeat: int = 1) -> Campaign:
 def _run(args: argparse.Namespace, campaign: Campaign) -> Iterator[Result]:
     """The results of the pending runs of a campaign, as they end."""
     from mlperf_mobile.campaigns.run import CampaignRunner
-    from mlperf_mobile.terminal.progress import listener
 
     _recover(args, campaign.output)
     keep = len(campaign.steps) > 1
@@ -198,7 +197,7 @@ def _run(args: argparse.Namespace, campaign: Campaign) -> Iterator[Result]:
         title = f"{plan.benchmark} {plan.model.name}"
         if runs > 1:
             title += f" ({place} of {runs}, {plan.mode}, at least {left} left)"
-        return listener(title, quiet=args.quiet)
+        return _shown(title, quiet=args.quiet, cards=not args.json)
 
     try:
         for result in CampaignRunner(campaign, show, keep=keep).run():
@@ -211,6 +210,22 @@ def _run(args: argparse.Namespace, campaign: Campaign) -> Iterator[Result]:
         if keep and campaign.pending and campaign.path.exists():
             print(f"{len(campaign.pending)} of {len(campaign.steps)} runs are pending: ", end="", file=sys.stderr)
             print(f"mlperf-mobile run --resume {campaign.path}", file=sys.stderr)
+
+
+@contextmanager
+def _shown(title: str, *, quiet: bool, cards: bool) -> Iterator[Listen]:
+    """A listener that shows one run; what prints its card is imported while the worker loads, and not after it."""
+    from mlperf_mobile import events
+    from mlperf_mobile.terminal.progress import listener
+
+    with listener(title, quiet=quiet) as listen:
+
+        def heard(event: events.Event) -> None:
+            listen(event)
+            if cards and isinstance(event, events.Phase) and event.name == "load":
+                import mlperf_mobile.terminal.card  # noqa: F401
+
+        yield heard
 
 
 def _recover(args: argparse.Namespace, output: Path) -> None:

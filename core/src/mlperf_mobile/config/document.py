@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,7 @@ def _compose(data: bytes, label: str) -> yaml.Node | None:
         raise UsageError("yaml-syntax", f"{label}: {error}", "the file must be YAML in UTF-8") from error
 
 
+@lru_cache(maxsize=32)  # a command reads some files of plugins more than once
 def _composed(data: bytes) -> yaml.Node | None:
     """The node of a document. LibYAML is ten times as fast, and reads plain texts alike; errors are PyYAML's."""
     if yaml.__with_libyaml__ and _PLAIN.fullmatch(data):
