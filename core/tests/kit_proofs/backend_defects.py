@@ -270,7 +270,7 @@ DEFECTS = {
     "test_model_formats_are_suffixes": broken("Dotted", model_formats=(".double",)),
     "test_missing_model_is_a_model_error": broken("Leaky", {"compile": raises(FileNotFoundError("model"))}),
     "test_damaged_model_is_a_model_error": broken("Trusting", {"compile": compiled_whatever_it_is}),
-    "test_probe_tells_what_only_computes": broken(
+    "test_probe_reports_functional_only_accelerators": broken(
         "Simulator",
         {"probe": lambda self: Probe(True, ("cpu",), {"numpy": "2"}, "numpy 2", functional_only={"cpu": ""})},
     ),
@@ -280,7 +280,7 @@ DEFECTS = {
     "test_damaged_artifacts_are_refused": broken("Careless2", {"load": whatever_it_holds}),
     "test_reports_are_plain_data": broken("Talker", session={"report": lambda self: {"runs": float("nan")}}),
     "test_closed_sessions_refuse_to_run": broken("Undead", session={"__exit__": lambda self, *exc: None}),
-    "test_quantized_tensors_tell_their_scale": broken(
+    "test_quantized_tensors_report_their_scale": broken(
         "Unscaled", {"quantized_session": type("Unscaled", (QuantizedSession,), {"outputs": QuantizedSession.inputs})}
     ),
     "test_specs_describe_the_model": broken("Batched", session={"inputs": (replace(SPEC, shape=(4,)),)}),
@@ -291,8 +291,8 @@ DEFECTS = {
     "test_same_input_same_output": broken("Stateful", session={"run": with_state}),
     "test_inputs_are_left_alone": broken("InPlace", session={"run": in_place}),
     "test_wrong_input_is_refused": broken("Careless", session={"run": lambda self, inputs: (inputs[0] * 2,)}),
-    "test_open_inputs_are_told": broken("SizeOne", {"sized": at_size_one}),
-    "test_open_inputs_take_the_size_asked_for": broken("Ignorant", {"sized": told_and_ignored}),
+    "test_open_inputs_are_reported": broken("SizeOne", {"sized": at_size_one}),
+    "test_open_inputs_take_the_requested_size": broken("Ignorant", {"sized": told_and_ignored}),
     "test_other_shapes_than_the_models_are_refused": broken("Pliant", {"sized": whatever_is_asked_for}),
     "test_sessions_are_independent": broken("OneBuffer", session={"run": through_a_shared_buffer}),
     "test_sessions_close_and_load_again": broken("Once", {"load": once_only}),

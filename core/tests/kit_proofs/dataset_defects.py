@@ -70,10 +70,10 @@ DEFECTS = {
     "test_names_its_tasks": broken("ForNobody", tasks=()),
     "test_has_samples_with_truths": broken("Unlabelled", {"truth": lambda self, index: None}),
     "test_samples_are_repeatable": broken("Drifting", {"sample": lambda self, index: f"{index} {next(CALLS)}"}),
-    "test_there_is_nothing_past_the_end": broken(
+    "test_indices_past_the_end_are_errors": broken(
         "Endless", {"sample": lambda self, index: self.lines[index % len(self.lines)]}
     ),
-    "test_fingerprints_tell_samples_apart": broken("Alike", {"fingerprint": lambda self, index: bytes(32)}),
-    "test_a_missing_folder_is_told": broken("Fussy", {"__init__": fussy}),
+    "test_fingerprints_differ_between_samples": broken("Alike", {"fingerprint": lambda self, index: bytes(32)}),
+    "test_a_missing_folder_is_a_data_error": broken("Fussy", {"__init__": fussy}),
 }
 PROOFS.publish(*DEFECTS.values())

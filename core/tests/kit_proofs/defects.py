@@ -56,9 +56,11 @@ class Proofs:
             "test_plugin_module_is_light": self.broken("Heavy", module="numpy"),
             "test_hook_api_is_a_literal": self.broken("Constant", module="mlperf_mobile.registry"),
             "test_offer_uses_a_supported_hook_api": self.broken("Newer", hook_api=(HOOK_API[0] + 1, 0)),
-            "test_offer_tells_what_it_is": self.broken("Silent", summary=""),
+            "test_offer_has_name_and_summary": self.broken("Silent", summary=""),
             "test_unknown_options_are_refused": self.broken("Lax", options=Ref("defects:Anything")),
-            "test_every_test_is_the_kits_own": type("TestOverride", (self.correct,), {overridden: lambda self: None}),
+            "test_overridden_tests_are_marked_xfail": type(
+                "TestOverride", (self.correct,), {overridden: lambda self: None}
+            ),
         }
 
     def more_of_any_offer(self):
@@ -67,9 +69,9 @@ class Proofs:
             ("test_plugin_module_is_light", self.broken("HeavyHook", module="kit_settings.heavy_hook")),
             ("test_offer_uses_a_supported_hook_api", self.broken("Older", hook_api=(HOOK_API[0] - 1, 9))),
             ("test_offer_uses_a_supported_hook_api", self.broken("NewerMinor", hook_api=(HOOK_API[0], 99))),
-            ("test_offer_tells_what_it_is", self.broken("Wordy", name="two words")),
-            ("test_offer_tells_what_it_is", self.broken("Long", summary="x" * 121)),
-            ("test_offer_tells_what_it_is", self.broken("Lines", summary="two\nlines")),
+            ("test_offer_has_name_and_summary", self.broken("Wordy", name="two words")),
+            ("test_offer_has_name_and_summary", self.broken("Long", summary="x" * 121)),
+            ("test_offer_has_name_and_summary", self.broken("Lines", summary="two\nlines")),
         ]
 
     def publish(self, *cases):

@@ -149,10 +149,10 @@ DEFECTS = {
     "test_never_pads": broken(Padded),
     "test_measures_what_the_system_takes": broken(Flattering),
     "test_reports_the_latencies_a_result_needs": broken(NoTail),
-    "test_says_what_its_score_is": broken(Boastful),
+    "test_reports_its_score": broken(Boastful),
     "test_names_the_rules": broken(Lawless),
-    "test_tells_what_it_answered_first_and_last": broken(Forgetting),
-    "test_failures_come_out": broken(Swallowing),
+    "test_reports_its_first_and_last_calls": broken(Forgetting),
+    "test_failures_are_raised": broken(Swallowing),
     "test_writes_into_its_folder_only": broken(Littering),
 }
 PROOFS.publish(*DEFECTS.values())

@@ -1,7 +1,7 @@
-"""The conformance kit: subclass a class, give its fixtures, and pytest does the rest.
+"""The conformance kit: subclass a class, define its fixtures, and run pytest.
 
-``BackendConformance``, ``TaskConformance``, ``DatasetConformance`` and ``ScenarioConformance`` are what every plugin
-passes to be called conformant; the built-in ones do. Import each from its own module:
+``BackendConformance``, ``TaskConformance``, ``DatasetConformance`` and ``ScenarioConformance`` are the
+tests that a conformant plugin passes. Import each from its own module:
 ``from mlperf_mobile.testing.backend import BackendConformance``. ``command`` runs ``mlperf-mobile`` for tests of whole
-runs, and ``c_library`` compiles stand-ins of vendors' libraries. Needs ``pip install 'mlperf-mobile[testing]'``.
+runs, and ``c_library`` compiles stand-ins of vendors' libraries. Requires ``pip install 'mlperf-mobile[testing]'``.
 """

@@ -1,4 +1,4 @@
-"""Every backend passes these tests to be called conformant."""
+"""The conformance tests of a backend."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ __all__ = ["BackendConformance"]
 
 
 class BackendConformance(ModelTests, SessionTests):
-    """Subclass once per backend; give ``plugin_module``, ``info`` and ``model``."""
+    """Subclass once per backend; define ``plugin_module``, ``info`` and ``model``."""
 
     def test_probe_answers_on_any_machine(self, info: BackendInfo, options: Any) -> None:
-        """A probe that says no says why and what would help."""
+        """An unusable backend has a reason and a fix."""
         probe = info.backend.load()(options).probe()
         assert probe.usable or (probe.reason and probe.fix)
 
     def test_probe_names_runtime_and_accelerators(self, backend: Backend, info: BackendInfo) -> None:
-        """A result names its runtime and versions, and only accelerators that were offered."""
+        """A probe reports runtime and versions, and only accelerators that were offered."""
         probe = backend.probe()
         assert probe.runtime
         assert probe.versions
         assert probe.accelerators
         assert set(probe.accelerators) <= set(info.accelerators)
 
-    def test_probe_tells_what_only_computes(self, backend: Backend, info: BackendInfo) -> None:
-        """Devices and accelerators without a speed of their own are offered ones, each with its reason."""
+    def test_probe_reports_functional_only_accelerators(self, backend: Backend, info: BackendInfo) -> None:
+        """Devices and functional-only accelerators are offered ones; the latter have a reason."""
         probe = backend.probe()
         assert {device.accelerator for device in probe.devices} <= set(info.accelerators)
         assert set(probe.functional_only) <= set(info.accelerators)
         assert all(probe.functional_only.values())
 
     def test_shards_are_counted(self, backend: Backend) -> None:
-        """There is at least one session side by side."""
+        """A backend has at least one shard."""
         assert backend.shards >= 1
 
     def test_model_formats_are_suffixes(self, info: BackendInfo) -> None:
-        """The core matches models with backends by these."""
+        """The core matches models with backends by their formats."""
         assert info.model_formats
         assert all(form == form.lower() and not form.startswith(".") for form in info.model_formats)

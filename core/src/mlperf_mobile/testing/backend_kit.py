@@ -1,4 +1,4 @@
-"""What the tests of a backend share: their fixtures, and how a model is compiled and loaded."""
+"""Shared fixtures and helpers of the tests of a backend."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mlperf_mobile.testing.kit import Conformance
 
 
 class BackendKit(Conformance):
-    """What the tests of a backend are given, and how they compile and load."""
+    """Fixtures of the tests of a backend, and how they compile and load."""
 
     tolerance = 1e-2
-    """Relative; accelerators compute in half precision."""
+    """Relative tolerance; accelerators compute in half precision."""
 
     @pytest.fixture
     def info(self) -> BackendInfo:
@@ -27,22 +27,22 @@ class BackendKit(Conformance):
 
     @pytest.fixture
     def model(self) -> Path:
-        """A model of ``y = x + x`` on float32[1, 4], in a format that the backend takes."""
+        """A model of ``y = x + x`` on float32[1, 4], in a format that the backend reads."""
         raise NotImplementedError
 
     @pytest.fixture
     def quantized_model(self) -> Path | None:
-        """The same of uint8 or int8 tensors, if there is one."""
+        """The same model with uint8 or int8 tensors, or None."""
         return None
 
     @pytest.fixture
     def open_model(self) -> Path | None:
-        """The same as ``model`` with an open second dimension, float32[1, ?], if there is one."""
+        """The same model with an open second dimension, float32[1, ?], or None."""
         return None
 
     @pytest.fixture
     def backend(self, info: BackendInfo, options: Any) -> Backend:
-        """The backend with its default options; the tests are skipped where it cannot run."""
+        """The backend with its default options; the tests are skipped if it is not usable."""
         backend = info.backend.load()(options)
         probe = backend.probe()
         if not probe.usable:
@@ -51,20 +51,20 @@ class BackendKit(Conformance):
 
     @pytest.fixture
     def session(self, backend: Backend, model: Path, tmp_path: Path) -> Iterator[Session]:
-        """The model, loaded on the first accelerator that is there."""
+        """The model, loaded on the first accelerator that is present."""
         with self.load(backend, model, tmp_path) as session:
             yield session
 
     @pytest.fixture
     def artifact(self, backend: Backend, model: Path, tmp_path: Path) -> Artifact:
-        """The model, compiled into a folder of its own."""
+        """The model, compiled into a separate folder."""
         return self.compile(backend, model, tmp_path / "compiled")
 
     @staticmethod
     def compile(
         backend: Backend, model: Path, folder: Path, batch: int = 1, input_shapes: Shapes | None = None
     ) -> Artifact:
-        """Compile ``model`` for the first accelerator that is there, into a new folder below ``folder``."""
+        """Compile ``model`` for the first accelerator that is present, into a new folder below ``folder``."""
         folder.mkdir(exist_ok=True)
         place = folder / str(len(list(folder.iterdir())))
         place.mkdir()
@@ -75,7 +75,7 @@ class BackendKit(Conformance):
     def load(
         cls, backend: Backend, model: Path, folder: Path, batch: int = 1, input_shapes: Shapes | None = None
     ) -> Session:
-        """Compile and load ``model`` on the first accelerator that is there."""
+        """Compile and load ``model`` on the first accelerator that is present."""
         return backend.load(cls.compile(backend, model, folder, batch, input_shapes))
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Tests of what a backend makes of model files: damaged ones, compiled ones, and those that leave sizes open."""
+"""Tests of a backend with model files: damaged, compiled, and with open dimensions."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class ModelTests(BackendKit):
     """Files in, artifacts out."""
 
     def test_missing_model_is_a_model_error(self, backend: Backend, model: Path, tmp_path: Path) -> None:
-        """A path without a file is told as such."""
+        """A missing file is reported as a model error."""
         with pytest.raises(ModelError):
             self.load(backend, tmp_path / f"absent{model.suffix}", tmp_path)
 
     def test_damaged_model_is_a_model_error(self, backend: Backend, model: Path, tmp_path: Path) -> None:
-        """Rubbish and half a model are told as such, and crash nothing."""
+        """A file that is not a model, or half of one, is reported as a model error, without a crash."""
         folder = tmp_path / "work"
         folder.mkdir()
         for data in (b"", b"not a model", model.read_bytes()[: model.stat().st_size // 2]):
@@ -34,12 +34,12 @@ class ModelTests(BackendKit):
                 self.load(backend, damaged, folder)
 
     def test_accelerators_that_are_not_there_are_refused(self, backend: Backend, artifact: Artifact) -> None:
-        """Nothing else takes the place of an accelerator that nobody has."""
+        """An unknown accelerator is not replaced by another one."""
         with pytest.raises(BackendError):
             backend.load(Artifact(artifact.path, "no-such-accelerator", artifact.batch, artifact.facts))
 
     def test_compiles_into_its_folder_only(self, backend: Backend, model: Path, tmp_path: Path) -> None:
-        """The artifact is the model itself, or in the folder it was asked to be in; nothing is left elsewhere."""
+        """The artifact is the model itself, or in the requested folder; nothing is written elsewhere."""
         here = {path: path.stat().st_mtime_ns for path in (*Path.cwd().iterdir(), model)}
         artifact = self.compile(backend, model, tmp_path / "compiled")
         assert artifact.path == model or artifact.path.is_relative_to(tmp_path / "compiled" / "0")
@@ -49,7 +49,7 @@ class ModelTests(BackendKit):
         json.dumps(dict(artifact.facts))
 
     def test_artifacts_may_be_moved(self, backend: Backend, artifact: Artifact, model: Path, tmp_path: Path) -> None:
-        """The core keeps them under another name, and loads them in another process."""
+        """The core stores artifacts in another folder, and loads them in another process."""
         if artifact.path == model:
             pytest.skip("the backend compiles nothing")
         (tmp_path / "compiled" / "0").rename(tmp_path / "kept")
@@ -60,7 +60,7 @@ class ModelTests(BackendKit):
     def test_damaged_artifacts_are_refused(
         self, backend: Backend, artifact: Artifact, model: Path, tmp_path: Path
     ) -> None:
-        """Half an artifact, or none of it, crashes nothing."""
+        """An empty or truncated artifact is refused, without a crash."""
         if artifact.path == model:
             pytest.skip("the backend compiles nothing")
         for number, share in enumerate((0.0, 0.5)):
@@ -71,10 +71,10 @@ class ModelTests(BackendKit):
             with pytest.raises((BackendError, ModelError)):
                 backend.load(Artifact(path, artifact.accelerator, artifact.batch, artifact.facts))
 
-    def test_open_inputs_are_told(self, backend: Backend, open_model: Path | None, tmp_path: Path) -> None:
-        """A model whose input is open is refused, or its session says that it is: nobody measures it at size 1."""
+    def test_open_inputs_are_reported(self, backend: Backend, open_model: Path | None, tmp_path: Path) -> None:
+        """A model with an open input is refused, or its session reports it, so that it is not measured at size 1."""
         if open_model is None:
-            pytest.skip("no model with an open input is there to try")
+            pytest.skip("no fixture for a model with an open input")
         try:
             session = self.load(backend, open_model, tmp_path / "compiled")
         except ModelError:
@@ -82,19 +82,19 @@ class ModelTests(BackendKit):
         with session:
             assert any(spec.is_open for spec in session.inputs)
 
-    def test_open_inputs_take_the_size_asked_for(
+    def test_open_inputs_take_the_requested_size(
         self, backend: Backend, open_model: Path | None, tmp_path: Path
     ) -> None:
-        """Of a backend that says what is open: with ``input_shapes``, the session has the shape and computes it."""
+        """With ``input_shapes``, a backend that reports open inputs has a session of that shape."""
         if open_model is None:
-            pytest.skip("no model with an open input is there to try")
+            pytest.skip("no fixture for a model with an open input")
         try:
             with self.load(backend, open_model, tmp_path / "open") as session:
                 name = session.inputs[0].name
         except OpenShapes as error:
             name = error.inputs[0].name
         except ModelError:
-            pytest.skip("the backend takes fixed shapes only")
+            pytest.skip("the backend supports fixed shapes only")
         for size in (6, 3):
             with self.load(backend, open_model, tmp_path / "sized", 1, {name: (1, size)}) as session:
                 assert [(spec.shape, spec.is_open) for spec in session.inputs] == [((1, size), False)]
@@ -103,12 +103,12 @@ class ModelTests(BackendKit):
                 np.testing.assert_allclose(session.run(x)[0], x[0] + x[0], rtol=self.tolerance)
 
     def test_other_shapes_than_the_models_are_refused(self, backend: Backend, model: Path, tmp_path: Path) -> None:
-        """``input_shapes`` changes nothing about a fixed input: it is refused, or the session says its real shape."""
+        """``input_shapes`` cannot change a fixed input: it is refused, or the session reports the real shape."""
         with self.load(backend, model, tmp_path / "plain") as session:
             name = session.inputs[0].name
-        for asked in ({name: (1, 5)}, {name: (4,)}, {"no such input": (1, 4)}):
+        for requested in ({name: (1, 5)}, {name: (4,)}, {"no such input": (1, 4)}):
             try:
-                session = self.load(backend, model, tmp_path / "other", 1, asked)
+                session = self.load(backend, model, tmp_path / "other", 1, requested)
             except ModelError:
                 continue
             with session:

@@ -1,4 +1,4 @@
-"""Tests of a backend's sessions: right numbers, the same each time, in batches, side by side, and after closing."""
+"""Tests of a backend's sessions: right outputs, every time, in batches, in parallel, and after closing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlperf_mobile.plugin import BackendInfo, Capability
 from mlperf_mobile.testing.backend_kit import BackendKit
 
 MANY = 64
-"""Runs: some faults come up only after a while."""
+"""Number of runs; some faults show only after several."""
 
 
 class SessionTests(BackendKit):
@@ -28,18 +28,18 @@ class SessionTests(BackendKit):
             assert [(spec.shape, spec.dtype) for spec in specs] == [((1, 4), np.dtype(np.float32))]
 
     def test_computes_the_model(self, session: Session) -> None:
-        """The numbers are right, whatever came before."""
+        """The outputs are right, regardless of earlier inputs."""
         for values in ((1, -2, 0.5, 4), (0, 0, 0, 0), (8, 16, -32, 64)):
             (x,) = self.tensors(*values)
             np.testing.assert_allclose(session.run((x,))[0], x + x, rtol=self.tolerance)
 
     def test_outputs_match_their_specs(self, session: Session) -> None:
-        """A tuple of arrays with the shapes and dtypes that the specs announce, finite, in every run."""
+        """A tuple of arrays with the shapes and dtypes of the specs, finite, in every run."""
         for n in range(MANY):
             assert wrong_outputs(session.run(self.tensors(n, 2, 3, 4)), session.outputs) == ""
 
     def test_same_input_same_output(self, session: Session) -> None:
-        """Nothing is left over from one run to the next; the bits are the same, or within what the session declares."""
+        """A run does not depend on earlier ones; outputs differ by at most the declared variation, by default 0."""
         variation = session.variation if isinstance(session, VaryingSession) else 0.0
         seen: dict[int, Tensors] = {}
         for n in (1, 2, 3, 3, 2, 1, 1, *range(MANY), 1, 3, 2):
@@ -47,45 +47,45 @@ class SessionTests(BackendKit):
             assert outputs_apart(seen.setdefault(n, outputs), outputs, session.outputs, variation) == ""
 
     def test_variation_is_small(self, session: Session) -> None:
-        """A session that declares how far its outputs lie apart says so in a number above 0, at most 0.1."""
+        """A declared variation is above 0 and at most 0.1."""
         if not isinstance(session, VaryingSession):
             pytest.skip("the backend gives the same bits every time")
         assert 0 < session.variation <= 0.1
 
     def test_inputs_are_left_alone(self, session: Session) -> None:
-        """A sample is used many times; a run must not change it."""
+        """A run does not change its inputs, which are used again."""
         (x,) = self.tensors(1, 2, 3, 4)
         session.run((x,))
         np.testing.assert_array_equal(x, [[1, 2, 3, 4]])
 
     def test_wrong_input_is_refused(self, session: Session) -> None:
-        """A tensor of another shape or dtype is an error, not a crash or a number."""
+        """A tensor of another shape or dtype is an error, not a crash or an output."""
         for wrong in (np.zeros((1, 5), np.float32), np.zeros((1, 4), np.int64)):
             with pytest.raises((BackendError, ModelError)):
                 session.run((wrong,))
 
     def test_reports_are_plain_data(self, session: Session) -> None:
-        """What a session has to tell about its runs fits into a result."""
+        """The report of a session is JSON."""
         if not isinstance(session, ReportingSession):
             pytest.skip("the backend reports nothing")
         session.run(self.tensors(1, 2, 3, 4))
-        told = session.report()
-        assert json.loads(json.dumps(dict(told), allow_nan=False)) == told
+        report = session.report()
+        assert json.loads(json.dumps(dict(report), allow_nan=False)) == report
 
     def test_closed_sessions_refuse_to_run(self, backend: Backend, model: Path, tmp_path: Path) -> None:
-        """They say so, instead of touching memory that is gone."""
+        """A closed session raises an error instead of using freed memory."""
         with self.load(backend, model, tmp_path / "compiled") as session:
             run = session.run
             run(self.tensors(1, 2, 3, 4))
         with pytest.raises(BackendError):
             session.run(self.tensors(1, 2, 3, 4))
 
-    def test_quantized_tensors_tell_their_scale(
+    def test_quantized_tensors_report_their_scale(
         self, backend: Backend, info: BackendInfo, quantized_model: Path | None, tmp_path: Path
     ) -> None:
         """``Capability.QUANTIZED``: ``real = scale * (stored - zero_point)`` holds for inputs and outputs."""
         if Capability.QUANTIZED not in info.capabilities or quantized_model is None:
-            pytest.skip("the backend takes no quantised models, or none is there to try")
+            pytest.skip("the backend does not support quantised models, or there is no fixture for one")
         with self.load(backend, quantized_model, tmp_path / "compiled") as session:
             (x,), (y,) = session.inputs, session.outputs
             assert x.dtype.itemsize == y.dtype.itemsize == 1
@@ -97,7 +97,7 @@ class SessionTests(BackendKit):
             np.testing.assert_allclose(found, 2 * real, atol=1.01 * y.scale)
 
     def test_sessions_are_independent(self, backend: Backend, model: Path, tmp_path: Path) -> None:
-        """Two sessions work side by side in two threads."""
+        """Two sessions work in parallel in two threads."""
         wrong: list[str] = []
 
         def work(session: Session, value: float) -> None:
@@ -115,13 +115,13 @@ class SessionTests(BackendKit):
         assert wrong == []
 
     def test_sessions_close_and_load_again(self, backend: Backend, model: Path, tmp_path: Path) -> None:
-        """A closed session leaves nothing behind that stops the next one."""
+        """A model can be loaded again after its session was closed."""
         for _ in range(3):
             with self.load(backend, model, tmp_path) as session:
                 session.run(self.tensors(1, 2, 3, 4))
 
     def test_placement_accounts_for_every_operation(self, session: Session, info: BackendInfo) -> None:
-        """The model has one operation; it runs somewhere that the backend offered."""
+        """The model has one operation, which runs on an offered accelerator or the CPU."""
         operations = session.placement().operations
         assert sum(operations.values()) >= 1
         assert set(operations) <= {*info.accelerators, "cpu"}
@@ -129,21 +129,21 @@ class SessionTests(BackendKit):
     def test_batch_outputs_match_their_specs(
         self, backend: Backend, info: BackendInfo, model: Path, tmp_path: Path
     ) -> None:
-        """``Capability.BATCH``: every sample of a batch has outputs as the specs announce them."""
+        """``Capability.BATCH``: the outputs of every sample of a batch match the specs."""
         if Capability.BATCH not in info.capabilities:
             pytest.skip("the backend does not offer batches")
         with self.load(backend, model, tmp_path, batch=3) as session:
             assert isinstance(session, BatchSession)
             for n in range(MANY):
                 samples = [self.tensors(n, place, 3, 4) for place in range(3)]
-                # No answer is held when the next batch runs: it may be a view of the runtime's memory.
+                # Outputs are not kept when the next batch runs: they may be views of the runtime's memory.
                 wrong = [wrong_outputs(outputs, session.outputs) for outputs in session.run_batch(samples)]
                 assert wrong == [""] * 3
 
     def test_batches_are_answered_in_order(
         self, backend: Backend, info: BackendInfo, model: Path, tmp_path: Path
     ) -> None:
-        """``Capability.BATCH``: a full and a partial batch give each sample its own answer, and no padding."""
+        """``Capability.BATCH``: a full and a partial batch give each sample its own outputs, without padding."""
         if Capability.BATCH not in info.capabilities:
             pytest.skip("the backend does not offer batches")
         with self.load(backend, model, tmp_path, batch=3) as session:

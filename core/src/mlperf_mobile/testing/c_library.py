@@ -12,7 +12,7 @@ FLAGS = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-fPIC", "-shared",
 
 
 def compiler() -> str:
-    """The system's C compiler; the test is skipped where there is none."""
+    """The system's C compiler; the test is skipped without one."""
     found = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if found is None:
         pytest.skip("there is no C compiler")
@@ -23,9 +23,9 @@ def compile_c(library: Path, source: Path | str, *flags: str) -> Path:
     """Compile a shared library, and return its path.
 
     Args:
-        library: Where it shall be.
+        library: The path of the library.
         source: A file, or the C text itself.
-        flags: More for the compiler: ``"-DWITH_BUFFERS"``, ``"-lm"``.
+        flags: Further compiler flags: ``"-DWITH_BUFFERS"``, ``"-lm"``.
     """
     tool = compiler()
     if isinstance(source, str):

@@ -1,4 +1,4 @@
-"""Runs the command ``mlperf-mobile`` as a user does, in a folder of its own: for tests of plugins from end to end.
+"""Runs the command ``mlperf-mobile`` as a user does, in a separate folder, for end-to-end tests of plugins.
 
 ::
 
@@ -30,11 +30,11 @@ Done = subprocess.CompletedProcess[str]
 class Command:
     """``mlperf-mobile`` in a folder; calling it runs the command and returns the finished process.
 
-    No ``MLPERF_MOBILE_*`` and ``PYTHON*`` variable of the developer's reaches it, and its cache is in the folder.
+    It does not inherit ``MLPERF_MOBILE_*`` and ``PYTHON*`` variables, and its cache is in the folder.
 
     Args:
-        folder: Where it works; results are in ``mlperf-mobile-results`` there.
-        env: Variables of every call.
+        folder: The working directory; results are in its ``mlperf-mobile-results``.
+        env: Environment variables of every call.
     """
 
     def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
@@ -42,7 +42,7 @@ class Command:
         self._env = dict(env or {})
 
     def environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The variables of one call; those in ``env`` come on top."""
+        """The environment variables of one call; ``env`` overrides the others."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLPERF_MOBILE_", "PYTHON"))}
         own = {"XDG_CACHE_HOME": str(self.folder / "cache"), "COLUMNS": "200", "TERM": "dumb"}
         return kept | own | self._env | dict(env or {})
@@ -59,7 +59,7 @@ class Command:
         )  # fmt: skip
 
     def json(self, *arguments: object, **more: Any) -> tuple[Any, Done]:
-        """What the command printed with ``--json``, and the process; ``more`` is as for a call."""
+        """The output of the command with ``--json``, and the process; ``more`` is as for a call."""
         done = self(*arguments, "--json", **more)
         assert done.stdout, done.stderr
         return json.loads(done.stdout), done
@@ -69,7 +69,7 @@ class Command:
 
         Args:
             task: The task's name.
-            arguments: Further ones of ``mlperf-mobile run``.
+            arguments: Further arguments of ``mlperf-mobile run``.
             more: As for a call.
         """
         document, done = self.json("run", task, "--quiet", *arguments, **more)
@@ -78,7 +78,7 @@ class Command:
         return result, done
 
     def start(self, *arguments: object, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """Run the command and do not wait for it; whoever starts the process ends it."""
+        """Start the command without waiting for it; the caller ends the process."""
         return subprocess.Popen(
             [PROGRAM, *map(str, arguments)], cwd=self.folder, env=self.environment(env),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

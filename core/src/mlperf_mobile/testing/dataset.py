@@ -1,4 +1,4 @@
-"""Every data set passes these tests to be called conformant."""
+"""The conformance tests of a data set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["DatasetConformance"]
 
 
 class DatasetConformance(Conformance):
-    """Subclass once per data set; give ``plugin_module``, ``info`` and ``dataset``."""
+    """Subclass once per data set; define ``plugin_module``, ``info`` and ``dataset``."""
 
     @pytest.fixture
     def info(self) -> DatasetInfo:
@@ -34,7 +34,7 @@ class DatasetConformance(Conformance):
         return bool(one == other)
 
     def test_names_its_tasks(self, info: DatasetInfo) -> None:
-        """A data set serves at least one task."""
+        """A data set is for at least one task."""
         assert info.tasks
         assert all(isinstance(task, str) for task in info.tasks)
 
@@ -46,7 +46,7 @@ class DatasetConformance(Conformance):
             assert dataset.truth(index) is not None
 
     def test_samples_are_repeatable(self, dataset: Dataset) -> None:
-        """The same index gives the same sample, also from many threads at once."""
+        """The same index gives the same sample, also from several threads."""
         count = min(len(dataset), 8)
         first = [dataset.sample(index) for index in range(count)]
         with ThreadPoolExecutor(4) as pool:
@@ -55,14 +55,14 @@ class DatasetConformance(Conformance):
             ):
                 assert self.same(first[index], again)
 
-    def test_there_is_nothing_past_the_end(self, dataset: Dataset) -> None:
-        """An index that is not there is an error, not another sample."""
+    def test_indices_past_the_end_are_errors(self, dataset: Dataset) -> None:
+        """An index out of range is an error, not another sample."""
         for index in (len(dataset), len(dataset) + 1000):
             with pytest.raises((IndexError, DataError)):
                 dataset.sample(index)
 
-    def test_fingerprints_tell_samples_apart(self, dataset: Dataset) -> None:
-        """A digest is always the same for the same sample, and not for all: encoded samples are found by it."""
+    def test_fingerprints_differ_between_samples(self, dataset: Dataset) -> None:
+        """A fingerprint is constant for a sample, and differs between samples; encoded samples are cached by it."""
         if not isinstance(dataset, FingerprintedDataset):
             pytest.skip("the data set has no fingerprints")
         indices = range(min(len(dataset), 8))
@@ -71,8 +71,8 @@ class DatasetConformance(Conformance):
         assert prints == [dataset.fingerprint(index) for index in indices]
         assert len(set(prints)) > 1
 
-    def test_a_missing_folder_is_told(self, info: DatasetInfo, options: Any, tmp_path: Path) -> None:
-        """A path without data is a DataError that names it."""
+    def test_a_missing_folder_is_a_data_error(self, info: DatasetInfo, options: Any, tmp_path: Path) -> None:
+        """A missing folder is a DataError that names it."""
         with pytest.raises(DataError) as caught:
             info.dataset.load()(tmp_path / "absent", options)
         assert "absent" in caught.value.summary

@@ -1,4 +1,4 @@
-"""What the four conformance classes share: the checks of an offer and of the module that makes it."""
+"""Tests shared by the conformance classes: of an offer, and of the plugin module."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEAVY = (
     "onnxruntime",
     "ctypes",
 )
-"""What no plugin module may import at its top: listing what is installed must not pay for it."""
+"""Modules that a plugin module must not import, because listing plugins would become slow."""
 
 
 class Conformance:
@@ -42,12 +42,12 @@ class Conformance:
 
     @pytest.fixture
     def options(self, info: Any) -> Any:
-        """The plugin's options with their defaults, as its constructor takes them."""
+        """The plugin's options with their defaults, for its constructor."""
         return info.options.load()() if info.options else None
 
     def test_plugin_module_is_light(self) -> None:
-        """Importing the plugin module, and listing what it offers, loads none of ``HEAVY``."""
-        hooks = [name for name, hook in vars(HookSpecs).items() if name.startswith(PROJECT) and _takes_nothing(hook)]
+        """Importing the plugin module, and listing what it offers, imports none of ``HEAVY``."""
+        hooks = [name for name, hook in vars(HookSpecs).items() if name.startswith(PROJECT) and _has_no_arguments(hook)]
         code = (
             f"import sys, {self.plugin_module} as plugin\n"
             f"for name in {hooks}: list(getattr(plugin, name, tuple)())\n"
@@ -58,7 +58,7 @@ class Conformance:
         assert done.stdout.split() == []
 
     def test_hook_api_is_a_literal(self) -> None:
-        """The plugin states the API it was written for; the core's own constant would always match."""
+        """The plugin states the hook API it was written for; the core's constant would always match."""
         source = inspect.getsource(import_module(self.plugin_module))
         assert "HOOK_API" not in source
 
@@ -68,7 +68,7 @@ class Conformance:
         assert major == HOOK_API[0]
         assert minor <= HOOK_API[1]
 
-    def test_offer_tells_what_it_is(self, info: Any) -> None:
+    def test_offer_has_name_and_summary(self, info: Any) -> None:
         """Name and summary fit into a listing."""
         assert info.name
         assert " " not in info.name
@@ -76,7 +76,7 @@ class Conformance:
         assert "\n" not in info.summary
 
     def test_unknown_options_are_refused(self, info: Any) -> None:
-        """The options model forbids keys it does not know, so that a typo is told."""
+        """The options model refuses unknown keys, so that a typo is reported."""
         if info.options is None:
             pytest.skip("the offer has no options")
         model = info.options.load()
@@ -84,7 +84,7 @@ class Conformance:
         with pytest.raises(ValidationError):
             model.model_validate({"no_such_option_xyz": 1})
 
-    def test_every_test_is_the_kits_own(self) -> None:
+    def test_overridden_tests_are_marked_xfail(self) -> None:
         """A test of the kit that is overridden must be marked ``xfail`` with a reason."""
         for kit in type(self).__mro__:
             if not kit.__module__.startswith("mlperf_mobile.testing."):
@@ -94,10 +94,10 @@ class Conformance:
                 if mine is getattr(kit, name):
                     continue
                 marks = getattr(mine, "pytestmark", [])
-                told = any(mark.name == "xfail" and mark.kwargs.get("reason") for mark in marks)
-                assert told, f"{name} is overridden without a reason"
+                has_reason = any(mark.name == "xfail" and mark.kwargs.get("reason") for mark in marks)
+                assert has_reason, f"{name} is overridden without a reason"
 
 
-def _takes_nothing(hook: Any) -> bool:
-    """Whether a hook is an offer, which is listed without being given anything."""
+def _has_no_arguments(hook: Any) -> bool:
+    """Whether a hook has no arguments, as those that offer something."""
     return list(inspect.signature(hook).parameters) == ["self"]

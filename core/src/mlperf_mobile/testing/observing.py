@@ -1,4 +1,4 @@
-"""Tries an observer without a run: in a thread of its own, as a run has it."""
+"""Runs an observer for tests: in a separate thread, as in a run, but without one."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from mlperf_mobile.worker.observing import LIMIT_S, Keeper
 def watched(
     observer: Observer, run: ObservedRun, phase: str = "performance", limit_s: float = LIMIT_S
 ) -> Iterator[Keeper]:
-    """Have an observer watch one phase, which lasts as long as the context.
+    """Run an observer for one phase, which lasts as long as the context.
 
     Args:
-        observer: What watches.
-        run: What it is told about the run.
+        observer: The observer.
+        run: The run that is passed to it.
         phase: The phase's name.
-        limit_s: Seconds that each of its methods may take.
+        limit_s: Timeout in seconds of each of its methods.
 
     Yields:
-        What keeps it; its ``trouble`` says why it is not called any more.
+        The keeper of the observer; its ``trouble`` is why the observer is no longer called, or empty.
     """
     keeper = Keeper("observer", lambda: observer)
     keeper.start()
 
-    def tell(step: str, *given: object) -> None:
+    def call(step: str, *given: object) -> None:
         if not keeper.post(step, *given).wait(limit_s):
             keeper.give_up(f"{step} did not return within {limit_s:g} s")
 
-    tell("start", run)
-    tell("begin", phase)
+    call("start", run)
+    call("begin", phase)
     try:
         yield keeper
     finally:
-        tell("end", phase)
-        tell("stop")
+        call("end", phase)
+        call("stop")

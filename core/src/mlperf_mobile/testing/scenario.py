@@ -1,4 +1,4 @@
-"""Every scenario passes these tests to be called conformant; each run is in a process of its own."""
+"""The conformance tests of a scenario; each run is in a separate process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["ScenarioConformance"]
 
 
 class ScenarioConformance(Conformance):
-    """Subclass once per scenario; give ``plugin_module`` and ``info``."""
+    """Subclass once per scenario; define ``plugin_module`` and ``info``."""
 
     @pytest.fixture
     def info(self) -> ScenarioInfo:
@@ -26,7 +26,7 @@ class ScenarioConformance(Conformance):
 
     @pytest.fixture
     def logs(self, tmp_path: Path) -> Path:
-        """The folder for the load generator's logs."""
+        """The folder for LoadGen's logs."""
         folder = tmp_path / "logs"
         folder.mkdir()
         return folder
@@ -42,8 +42,8 @@ class ScenarioConformance(Conformance):
             input=json.dumps(request), capture_output=True, text=True, check=False, timeout=240, env=environment,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return told
+        report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return report
 
     def test_settings_give_the_three_rules(self, info: ScenarioInfo) -> None:
         """``normal``, ``quick`` and ``rapid`` each have a count and durations."""
@@ -56,25 +56,25 @@ class ScenarioConformance(Conformance):
                 assert f"runs.{info.name}.{rules}.{key}" in layer
 
     def test_answers_at_least_the_minimum(self, info: ScenarioInfo, logs: Path) -> None:
-        """The minimum count is answered, and every answer has its latency."""
-        told = self.drive(info, logs, min_query_count=300)
-        assert told["samples"] >= 300
-        assert told["answered"] == told["samples"] == told["latencies"]
+        """At least the minimum count is completed, and every sample has its latency."""
+        report = self.drive(info, logs, min_query_count=300)
+        assert report["samples"] >= 300
+        assert report["answered"] == report["samples"] == report["latencies"]
 
     def test_runs_at_least_the_minimum_duration(self, info: ScenarioInfo, logs: Path) -> None:
-        """The timed region lasts as long as asked."""
-        told = self.drive(info, logs, min_query_count=1, min_duration_s=0.4, latency_s=0.002)
-        assert told["duration_s"] >= 0.4
+        """The timed region lasts at least the minimum duration."""
+        report = self.drive(info, logs, min_query_count=1, min_duration_s=0.4, latency_s=0.002)
+        assert report["duration_s"] >= 0.4
 
     def test_uses_loaded_samples_only(self, info: ScenarioInfo, logs: Path) -> None:
-        """Samples are loaded before they are asked for, no more of them than the performance sample count."""
-        told = self.drive(info, logs, min_query_count=200, performance_sample_count=7)
-        assert told["unloaded_used"] == 0
-        assert told["most_loaded"] <= 7
-        assert set(told["issued"]) <= set(told["loaded"])
+        """Samples are loaded before they are issued, at most the performance sample count."""
+        report = self.drive(info, logs, min_query_count=200, performance_sample_count=7)
+        assert report["unloaded_used"] == 0
+        assert report["most_loaded"] <= 7
+        assert set(report["issued"]) <= set(report["loaded"])
 
     def test_seeds_decide_the_order(self, info: ScenarioInfo, logs: Path) -> None:
-        """The same seeds issue the same samples; other seeds others."""
+        """The same seeds issue the same samples, and other seeds other samples."""
         first = self.drive(info, logs, min_query_count=100, sessions=1)["issued"][:100]
         again = self.drive(info, logs, min_query_count=100, sessions=1)["issued"][:100]
         other = self.drive(info, logs, min_query_count=100, sessions=1, seed=99)["issued"][:100]
@@ -83,64 +83,64 @@ class ScenarioConformance(Conformance):
 
     def test_never_pads(self, info: ScenarioInfo, logs: Path) -> None:
         """With a batch that does not divide the count, no sample is counted twice."""
-        told = self.drive(info, logs, min_query_count=101, batch=4, sessions=2)
-        assert told["answered"] == told["samples"] == told["latencies"]
-        assert told["samples"] >= 101
+        report = self.drive(info, logs, min_query_count=101, batch=4, sessions=2)
+        assert report["answered"] == report["samples"] == report["latencies"]
+        assert report["samples"] >= 101
 
     def test_measures_what_the_system_takes(self, info: ScenarioInfo, logs: Path) -> None:
-        """Latency and throughput are those of a system of known speed: 2 ms a sample, one session."""
-        told = self.drive(info, logs, min_query_count=100, latency_s=0.002, sessions=1)
-        assert told["latency_ns"]["min"] >= 2e6
-        assert 10 < told["throughput"] <= 500
-        assert told["throughput"] == pytest.approx(told["samples"] / told["duration_s"], rel=0.01)
+        """Latency and throughput are those of a system of known speed: 2 ms per sample, one session."""
+        report = self.drive(info, logs, min_query_count=100, latency_s=0.002, sessions=1)
+        assert report["latency_ns"]["min"] >= 2e6
+        assert 10 < report["throughput"] <= 500
+        assert report["throughput"] == pytest.approx(report["samples"] / report["duration_s"], rel=0.01)
 
     def test_reports_the_latencies_a_result_needs(self, info: ScenarioInfo, logs: Path) -> None:
-        """``p50 p90 p99 mean min max``, in order of size."""
+        """``p50 p90 p99 mean min max`` are consistent."""
         latency = self.drive(info, logs, min_query_count=100)["latency_ns"]
         assert latency["min"] <= latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["max"]
         assert latency["min"] <= latency["mean"] <= latency["max"]
 
-    def test_says_what_its_score_is(self, info: ScenarioInfo, logs: Path) -> None:
-        """A number over zero; a percentile lies between the least and the greatest latency."""
-        told = self.drive(info, logs, min_query_count=100)
-        score = told["score"]
+    def test_reports_its_score(self, info: ScenarioInfo, logs: Path) -> None:
+        """A score above zero; a percentile lies between the minimum and the maximum latency."""
+        report = self.drive(info, logs, min_query_count=100)
+        score = report["score"]
         assert score is not None
         assert score["value"] > 0
         if score["percentile"] is not None and score["unit"] == "ns":
-            assert told["latency_ns"]["min"] <= score["value"] <= told["latency_ns"]["max"]
+            assert report["latency_ns"]["min"] <= score["value"] <= report["latency_ns"]["max"]
 
     def test_names_the_rules(self, info: ScenarioInfo, logs: Path) -> None:
-        """Minimum count, minimum and maximum duration are told with what was seen and what is required."""
+        """The rules are minimum count, minimum and maximum duration, with observed and required values."""
         rules = self.drive(info, logs, min_query_count=100)["rules"]
         assert {"min-query-count", "min-duration", "max-duration"} <= set(rules)
         assert rules["min-query-count"]["required"] == 100
         assert all(rule["ok"] for rule in rules.values())
 
-    def test_tells_what_it_answered_first_and_last(self, info: ScenarioInfo, logs: Path) -> None:
-        """A scenario that tells which calls were the first and the last of a session tells their real responses."""
+    def test_reports_its_first_and_last_calls(self, info: ScenarioInfo, logs: Path) -> None:
+        """The first and last calls of a session, if the scenario reports them, have their real responses."""
         for number, settings in enumerate(({"sessions": 1}, {"sessions": 2, "batch": 4})):
             folder = logs / str(number)
             folder.mkdir()
-            told = self.drive(info, folder, min_query_count=101, **settings)
-            if not told["told"]:
-                pytest.skip("the scenario does not tell")
-            for session, indices, responses in told["told"]:
+            report = self.drive(info, folder, min_query_count=101, **settings)
+            if not report["answered_calls"]:
+                pytest.skip("the scenario does not report its calls")
+            for session, indices, responses in report["answered_calls"]:
                 assert 0 <= session < settings["sessions"]
                 assert 1 <= len(indices) <= settings.get("batch", 1)
                 assert responses == [index.to_bytes(4, "little").hex() for index in indices]
             if settings["sessions"] == 1:
-                ends = [told["told"][0][1][0], told["told"][-1][1][-1]]
-                assert ends == [told["issued"][0], told["issued"][told["answered"] - 1]]
+                ends = [report["answered_calls"][0][1][0], report["answered_calls"][-1][1][-1]]
+                assert ends == [report["issued"][0], report["issued"][report["answered"] - 1]]
 
-    def test_failures_come_out(self, info: ScenarioInfo, logs: Path) -> None:
-        """An error of the system ends the run, whichever thread it came up in, and is raised."""
+    def test_failures_are_raised(self, info: ScenarioInfo, logs: Path) -> None:
+        """An error of the system in any thread ends the run, and is raised."""
         for sessions in (1, 2):
-            told = self.drive(info, logs, min_query_count=5000, sessions=sessions, fail_after=50)
-            assert told["raised"] == "BackendError"
-            assert told["answered"] < 5000
+            report = self.drive(info, logs, min_query_count=5000, sessions=sessions, fail_after=50)
+            assert report["raised"] == "BackendError"
+            assert report["answered"] < 5000
 
     def test_writes_into_its_folder_only(self, info: ScenarioInfo, logs: Path) -> None:
-        """Logs go where they were asked to go."""
+        """Logs are written to the requested folder only."""
         before = set(Path.cwd().iterdir())
         self.drive(info, logs, min_query_count=64)
         assert set(Path.cwd().iterdir()) == before

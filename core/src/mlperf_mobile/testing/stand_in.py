@@ -20,7 +20,7 @@ from mlperf_mobile.plugin import Ref
 
 
 class StandInSystem:
-    """Answers with the sample's index after a set time, and writes down what it is asked."""
+    """Answers with the sample's index after a set time, and records the samples issued."""
 
     def __init__(self, sessions: int, batch: int, latency_s: float, fail_after: int) -> None:
         self.sample_count, self.sessions, self.batch = 50, sessions, batch
@@ -30,7 +30,7 @@ class StandInSystem:
         self.issued: list[int] = []
         self.loaded: set[int] = set()
         self.most_loaded = self.unloaded_used = 0
-        self.tell: Callable[[dict[str, Any]], None] = lambda happened: None
+        self.report: Callable[[dict[str, Any]], None] = lambda facts: None
 
     def load_samples(self, indices: Sequence[int]) -> None:
         self._held |= set(indices)
@@ -38,9 +38,9 @@ class StandInSystem:
         self.most_loaded = max(self.most_loaded, len(self._held))
 
     def abandon(self, error: BaseException) -> None:
-        """Tell what happened, and end the process."""
+        """Report the error, and end the process."""
         if isinstance(error, BackendError):
-            self.tell({"raised": type(error).__name__})
+            self.report({"raised": type(error).__name__})
             os._exit(0)
 
     def unload_samples(self, indices: Sequence[int]) -> None:
@@ -56,7 +56,7 @@ class StandInSystem:
             self.issued += indices
             self.unloaded_used += len(set(indices) - self._held)
             if self._fail_after and len(self.issued) > self._fail_after:
-                raise BackendError("stand-in", "the stand-in was told to fail")
+                raise BackendError("stand-in", "the stand-in fails as requested")
         end = time.perf_counter() + self._latency_s * math.ceil(len(indices) / self.batch)
         while time.perf_counter() < end:
             pass
@@ -64,26 +64,26 @@ class StandInSystem:
 
 
 def main() -> None:
-    """Read settings as JSON on standard input; the last line of standard output is what happened."""
-    asked: dict[str, Any] = json.loads(sys.stdin.readline())
-    sessions, batch = asked.get("sessions", 2), asked.get("batch", 1)
-    latency_s, seed = asked.get("latency_s", 0.0), asked.get("seed", 1)
-    system = StandInSystem(sessions, batch, latency_s, asked.get("fail_after", 0))
+    """Read settings as JSON on standard input; the last line of standard output is the report."""
+    request: dict[str, Any] = json.loads(sys.stdin.readline())
+    sessions, batch = request.get("sessions", 2), request.get("batch", 1)
+    latency_s, seed = request.get("latency_s", 0.0), request.get("seed", 1)
+    system = StandInSystem(sessions, batch, latency_s, request.get("fail_after", 0))
     load = Load(
-        min_query_count=asked["min_query_count"],
-        min_duration_s=asked.get("min_duration_s", 0.0),
-        max_duration_s=asked.get("max_duration_s", 0.0),
-        percentile=asked.get("percentile", 0.9),
-        performance_sample_count=asked.get("performance_sample_count", 50),
+        min_query_count=request["min_query_count"],
+        min_duration_s=request.get("min_duration_s", 0.0),
+        max_duration_s=request.get("max_duration_s", 0.0),
+        percentile=request.get("percentile", 0.9),
+        performance_sample_count=request.get("performance_sample_count", 50),
         seeds=Seeds(qsl=seed, sample_index=seed + 1, schedule=seed + 2),
         expected_latency_ns=max(1000, int(latency_s * 1e9)),
     )
-    offered: Ref[type[Scenario]] = Ref(asked["scenario"])
-    scenario = offered.load()(Ref(asked["options"]).load()() if asked.get("options") else None)
+    offered: Ref[type[Scenario]] = Ref(request["scenario"])
+    scenario = offered.load()(Ref(request["options"]).load()() if request.get("options") else None)
     latencies: array[int] = array("q")
 
-    def tell(told: dict[str, Any]) -> None:
-        told |= {
+    def report(facts: dict[str, Any]) -> None:
+        facts |= {
             "answered": len(system.issued),
             "latencies": len(latencies),
             "issued": system.issued[:1000],
@@ -91,18 +91,18 @@ def main() -> None:
             "most_loaded": system.most_loaded,
             "unloaded_used": system.unloaded_used,
         }
-        print(json.dumps(told), flush=True)
+        print(json.dumps(facts), flush=True)
 
-    system.tell = tell
+    system.report = report
     try:
-        measured = scenario.run(system, load, latencies, Path(asked["logs"]))
-        answered = [[each.session, each.indices, [r.hex() for r in each.responses]] for each in measured.answered]
-        told = asdict(replace(measured, answered=()))
-        tell(told | {"told": answered, "rules": {rule.name: asdict(rule) for rule in measured.rules}})
-    except BackendError as error:  # of a scenario with a load generator of its own
-        tell({"raised": type(error).__name__})
+        measured = scenario.run(system, load, latencies, Path(request["logs"]))
+        calls = [[each.session, each.indices, [r.hex() for r in each.responses]] for each in measured.answered]
+        facts = asdict(replace(measured, answered=()))
+        report(facts | {"answered_calls": calls, "rules": {rule.name: asdict(rule) for rule in measured.rules}})
+    except BackendError as error:  # from a scenario that does not use LoadGen
+        report({"raised": type(error).__name__})
 
 
 if __name__ == "__main__":
     main()
-    os._exit(0)  # a load generator that was stopped half-way must not run destructors
+    os._exit(0)  # a LoadGen that was stopped midway must not run destructors

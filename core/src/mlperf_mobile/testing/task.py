@@ -1,4 +1,4 @@
-"""Every task passes these tests to be called conformant."""
+"""The conformance tests of a task."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ __all__ = ["TaskConformance"]
 
 
 class TaskConformance(SettingsTests):
-    """Subclass once per task; give ``plugin_module`` and the fixtures that raise ``NotImplementedError``.
+    """Subclass once per task; define ``plugin_module`` and the fixtures that raise ``NotImplementedError``.
 
-    A task whose settings have quality targets gives ``targets``, too.
+    A task whose settings have quality targets also defines ``targets``.
     """
 
     @pytest.fixture
     def inputs(self) -> Sequence[TensorSpec]:
-        """Inputs of a model that fits."""
+        """Input specs of a suitable model."""
         raise NotImplementedError
 
     @pytest.fixture
     def outputs(self) -> Sequence[TensorSpec]:
-        """Outputs of a model that fits."""
+        """Output specs of a suitable model."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -43,7 +43,7 @@ class TaskConformance(SettingsTests):
 
     @pytest.fixture
     def perfect(self, dataset: Dataset) -> list[Tensors]:
-        """For each sample of ``dataset``, outputs that a perfect model would give."""
+        """The outputs of a perfect model for each sample of ``dataset``."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -53,33 +53,33 @@ class TaskConformance(SettingsTests):
 
     @pytest.fixture
     def codec(self, task: Task, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
-        """The task, bound to a model that fits."""
+        """The task, bound to a suitable model."""
         return task.bind(inputs, outputs)
 
     def test_encoded_samples_match_the_specs(
         self, codec: Codec, inputs: Sequence[TensorSpec], dataset: Dataset
     ) -> None:
-        """Shape and dtype are the model's; the memory is contiguous, so that backends copy it in one piece."""
+        """Shape and dtype are the model's; memory is contiguous, so that backends can copy it."""
         for index in range(len(dataset)):
             encoded = codec.encode(dataset.sample(index))
             assert [(t.shape, t.dtype) for t in encoded] == [(spec.shape, spec.dtype) for spec in inputs]
             assert all(t.flags.c_contiguous for t in encoded)
 
     def test_encoding_is_repeatable(self, codec: Codec, dataset: Dataset) -> None:
-        """The same sample gives the same tensors, also from many threads at once."""
+        """The same sample gives the same tensors, also from several threads."""
         first = codec.encode(dataset.sample(0))
         with ThreadPoolExecutor(4) as pool:
             for again in pool.map(lambda _: codec.encode(dataset.sample(0)), range(16)):
                 for one, other in zip(first, again, strict=True):
                     np.testing.assert_array_equal(one, other)
 
-    def test_recipes_tell_encodings_apart(
+    def test_recipes_differ_between_encodings(
         self, task: Task, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
     ) -> None:
-        """The recipe is the same for the same model, and names the type of its inputs: kept samples depend on it."""
+        """The recipe, by which encoded samples are cached, is constant for a model and names its input dtypes."""
         codec, again = task.bind(inputs, outputs), task.bind(inputs, outputs)
         if not isinstance(codec, Recipe) or not isinstance(again, Recipe):
-            pytest.skip("the task's encoded samples are not kept")
+            pytest.skip("the task's encoded samples are not cached")
         assert codec.recipe == again.recipe
         assert all(spec.dtype.name in codec.recipe for spec in inputs)
 
@@ -109,7 +109,7 @@ class TaskConformance(SettingsTests):
     def test_misfit_models_are_refused(
         self, task: Task, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
     ) -> None:
-        """Another count of tensors, another rank or an unheard-of dtype is a ModelError, before anything runs."""
+        """Another number of tensors, another rank or an unusual dtype is a ModelError, before anything runs."""
         odd_shape = [replace(spec, shape=(1, 2, 3, 5, 7, 11)) for spec in inputs]
         odd_dtype = [replace(spec, dtype=np.dtype(np.complex64)) for spec in inputs]
         odd_output = [replace(spec, dtype=np.dtype(np.complex64)) for spec in outputs]
@@ -138,7 +138,7 @@ class TaskConformance(SettingsTests):
     def test_targets_are_in_the_metric_of_the_task(
         self, task: Task, info: TaskInfo, catalogue: Catalogue, codec: Codec, dataset: Dataset, perfect: list[Tensors]
     ) -> None:
-        """A target of another metric would be compared with a number that it does not mean."""
+        """Quality targets name the task's metric."""
         metric = task.metric(dataset)
         for index, outputs in enumerate(perfect):
             metric.update(index, codec.decode(outputs))
@@ -148,7 +148,7 @@ class TaskConformance(SettingsTests):
         assert named <= {metric.score().metric}
 
     def test_order_does_not_matter(self, task: Task, codec: Codec, dataset: Dataset, perfect: list[Tensors]) -> None:
-        """LoadGen's log is in the order of completion."""
+        """The score does not depend on the order of LoadGen's log, which is that of completion."""
         forth, back = task.metric(dataset), task.metric(dataset)
         responses = [codec.decode(outputs) for outputs in perfect]
         for index, response in enumerate(responses):

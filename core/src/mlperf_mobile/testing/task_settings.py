@@ -25,19 +25,19 @@ from mlperf_mobile.testing.kit import Conformance
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The quality target of a model on one data set: a share of a reference, or a value of its own."""
+    """The quality target of a model on one data set: a share of a reference, or a value."""
 
     model: str
     dataset: str
     metric: str
     reference: float
-    """What the reference model reached, in full precision; settings may round it."""
+    """The accuracy of the reference model, in full precision; settings may round it."""
     ratio: float = 1.0
     at_least: float | None = None
 
 
 class SettingsTests(Conformance):
-    """What the file that ``TaskInfo.settings`` names says, held against the package and the plugin's other offers."""
+    """The file of ``TaskInfo.settings``, compared with the package and the plugin's other offers."""
 
     @pytest.fixture
     def info(self) -> TaskInfo:
@@ -45,7 +45,7 @@ class SettingsTests(Conformance):
 
     @pytest.fixture
     def targets(self) -> Sequence[Target]:
-        """The quality targets of the models, from where they were measured or published: not from the settings."""
+        """The quality targets of the models, taken from their source, not from the settings."""
         return ()
 
     @pytest.fixture
@@ -65,24 +65,24 @@ class SettingsTests(Conformance):
         layers.resolve_names(plain, {"task": _options_model(info)})
 
     def test_models_set_known_options(self, info: TaskInfo, catalogue: Catalogue) -> None:
-        """The options that a model brings along are the task's, with values that it takes."""
+        """The task options of a model are valid options of the task."""
         model = _options_model(info)
         for name, entry in catalogue.models.items():
             try:
                 _ = model.model_validate(entry.task_options) if model else None
             except ValidationError as error:
                 pytest.fail(f"model {name}: {error}")
-            assert model or not entry.task_options, f"model {name} sets options of a task that has none"
+            assert model or not entry.task_options, f"model {name} sets options, but the task has none"
 
     def test_packaged_models_are_named(self, catalogue: Catalogue) -> None:
-        """Every model file of the package is in the settings: one that nobody can name only takes up room."""
+        """Every model file of the package is in the settings; otherwise it cannot be used."""
         forms = [form for entry in catalogue.models.values() for form in entry.forms]
         suffixes = tuple(f".{form.format}" for form in forms)
         packaged = {path for path in _packaged_files(files(catalogue.package)) if path.endswith(suffixes)}
         assert packaged == {form.file for form in forms if form.file}
 
     def test_packaged_files_have_their_checksums(self, catalogue: Catalogue) -> None:
-        """Files of the package that the settings name have the sha256, and the size, that the settings give."""
+        """Files of the package have the sha256 and the size in the settings."""
         for what, place in catalogue.places().items():
             if place.file:
                 data = files(catalogue.package).joinpath(place.file).read_bytes()
@@ -90,7 +90,7 @@ class SettingsTests(Conformance):
                 assert place.bytes in (None, len(data)), f"{what}: the size of {place.file}"
 
     def test_targets_are_those_measured(self, catalogue: Catalogue, targets: Sequence[Target]) -> None:
-        """Quality targets are those of the fixture ``targets``, rounded to the digits that the settings write."""
+        """Quality targets are those of the fixture ``targets``, rounded to the digits in the settings."""
         written = [
             Target(name, each.dataset, each.metric, each.reference, each.ratio, each.at_least)
             for name, entry in catalogue.models.items()
@@ -105,7 +105,7 @@ class SettingsTests(Conformance):
             assert each.at_least == source.at_least, each.model
 
     def test_suites_name_known_models_and_data(self, info: TaskInfo, catalogue: Catalogue) -> None:
-        """The models and data sets of the plugin's suites are in the settings, or among the plugin's data sets."""
+        """The models and data sets of the plugin's suites are in the settings or offered by the plugin."""
         offered = {each.name for each in self._datasets(info)}
         for benchmark in self.benchmarks(info):
             layer = merge(benchmark.settings)
@@ -117,10 +117,10 @@ class SettingsTests(Conformance):
                 assert key not in layer or layer[key].value in known, f"{benchmark.suite}/{benchmark.name}: {key}"
 
     def test_the_quickstart_needs_no_download(self, info: TaskInfo, catalogue: Catalogue) -> None:
-        """The first run of a newcomer takes a model and data of the package, which belong together, and is short."""
+        """The quickstart uses a matching model and data set of the package, and short run rules."""
         quickstart = [each for each in self.benchmarks(info) if each.suite == DEFAULT_SUITE]
         if not quickstart:
-            pytest.skip("the plugin has no part in the quickstart")
+            pytest.skip("the plugin has no benchmark in the quickstart")
         for benchmark in quickstart:
             layer = merge([catalogue.defaults, *benchmark.settings])
             model, dataset = catalogue.models[layer["model"].value], layer["dataset"].value
@@ -136,7 +136,7 @@ class SettingsTests(Conformance):
         return [benchmark for file in files for benchmark, _ in file.benchmarks if benchmark.task == info.name]
 
     def _datasets(self, info: TaskInfo) -> list[DatasetInfo]:
-        """The plugin's own data sets for the task."""
+        """The plugin's data sets for the task."""
         offer = getattr(import_module(self.plugin_module), "mlperf_mobile_datasets", tuple)
         return [each for each in offer() if info.name in each.tasks]
 
@@ -162,6 +162,6 @@ def _packaged_files(folder: Traversable, above: str = "") -> Iterator[str]:
 
 
 def _rounded_like(value: float, written: float) -> float:
-    """``value``, to as many digits behind the point as ``written`` has."""
+    """``value``, rounded to the decimal places of ``written``."""
     exponent = Decimal(repr(written)).as_tuple().exponent
     return round(value, -exponent) if isinstance(exponent, int) else value

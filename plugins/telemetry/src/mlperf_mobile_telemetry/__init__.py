@@ -1,1 +1,1 @@
-"""What the device does during a run: frequencies, temperatures, power, memory; and what follows from it."""
+"""What the device does during a run: frequencies, temperatures, power, memory, and throttling."""

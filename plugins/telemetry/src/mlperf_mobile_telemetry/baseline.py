@@ -1,4 +1,4 @@
-"""Whether the device is as cool and as calm as it was before."""
+"""The state of the device between runs: whether temperatures and frequencies are back at their baseline."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from mlperf_mobile_telemetry import sources
 
 DEGREES = 2.0
-"""A temperature is back when it is no more than this above its baseline, in °C."""
+"""Maximum °C above the baseline of a temperature that is back."""
 SHARE = 0.1
-"""A frequency is back when it differs no more than this from its baseline."""
+"""Maximum relative difference from the baseline of a frequency that is back."""
 LOOKS = 3
-"""A frequency changes from moment to moment: the median of this many readings counts."""
+"""Number of readings of a frequency, of which the median counts."""
 INTERVAL_S = 1 / 3
-"""Between two of them."""
+"""Seconds between two readings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What the device is like at a moment."""
+    """The state of the device at one time."""
 
     temperatures: Mapping[str, float]
     """°C, by sensor."""
@@ -33,18 +33,18 @@ class Baseline:
         return bool(self.temperatures or self.frequencies)
 
     def is_back(self, now: Baseline) -> bool:
-        """Whether ``now`` is what it was; what cannot be read any more does not count."""
+        """Whether ``now`` is back at this state; what cannot be read any more is ignored."""
         cool = all(now.temperatures.get(name, t) <= t + DEGREES for name, t in self.temperatures.items())
         calm = all(abs(now.frequencies.get(name, f) - f) <= SHARE * f for name, f in self.frequencies.items())
         return cool and calm
 
 
 def look(sleep: Callable[[float], None] = time.sleep) -> Baseline:
-    """Temperatures, and the median of a few readings of the frequencies; takes two thirds of a second."""
-    seen: dict[str, list[float]] = {}
+    """The current state, with the median of a few readings of the frequencies; takes two thirds of a second."""
+    readings: dict[str, list[float]] = {}
     for number in range(LOOKS):
         if number:
             sleep(INTERVAL_S)
         for name, mhz in sources.frequencies().items():
-            seen.setdefault(name, []).append(mhz)
-    return Baseline(sources.temperatures(), {name: statistics.median(values) for name, values in seen.items()})
+            readings.setdefault(name, []).append(mhz)
+    return Baseline(sources.temperatures(), {name: statistics.median(values) for name, values in readings.items()})

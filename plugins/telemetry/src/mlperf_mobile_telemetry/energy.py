@@ -1,4 +1,4 @@
-"""How much energy the timed run took, by every counter there is, and what each of them includes."""
+"""The energy of the timed run by each source, and what each source includes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 from mlperf_mobile_telemetry.timeline import Series, Timeline
 
 LEAST_WATTS = 0.05
-"""A battery that feeds less into a device at work tells its current in another unit than the kernel asks for."""
+"""A battery with less power than this under load reports its current in a wrong unit."""
 
 _RAPL, _PLUGIN, _BATTERY = "energy.rapl.", "energy.plugin.", "battery."
 
 
 def energies(timeline: Timeline) -> list[dict[str, Any]]:
-    """What each source of energy says about the time that the clock was surely running; empty where there is none.
+    """The energy by each source, while the timed run was certainly in progress; empty without a source.
 
     Each is ``source``, ``includes``, ``joules``, ``seconds``, ``watts``, ``inferences``, ``joules_per_inference``.
-    Only whole intervals between two rows within the timed region count, and the inferences that ended in them.
+    Only complete intervals between two rows within the timed region count, with the inferences completed in them.
     """
     window = timeline.inside()
     if window is None:
@@ -39,7 +39,7 @@ def energies(timeline: Timeline) -> list[dict[str, Any]]:
 
 
 def _sources(timeline: Timeline, start: float, end: float) -> Iterator[tuple[str, str, Series]]:
-    """Name, contents, and joules so far of every source."""
+    """Name, contents and cumulative joules of every source."""
     joules = {
         name.removesuffix("_joules"): series.between(start, end)
         for name, series in timeline.series.items()
@@ -64,7 +64,7 @@ def _sources(timeline: Timeline, start: float, end: float) -> Iterator[tuple[str
 
 
 def _sum(parts: dict[str, Series]) -> Series:
-    """Added up at the moments that all of them have."""
+    """The sum, at the times that all parts have."""
     first, *others = parts.values()
     held = [dict(zip(other.times, other.values, strict=True)) for other in others]
     summed = Series()
@@ -76,7 +76,7 @@ def _sum(parts: dict[str, Series]) -> Series:
 
 
 def _batteries(timeline: Timeline, start: float, end: float) -> Iterator[tuple[str, str, Series]]:
-    """The whole device, from its batteries: only when they fed it alone and all the time."""
+    """The whole device, if batteries were its only supply all the time."""
     discharging = timeline.series.get("battery.discharging_flag", Series()).between(start, end)
     external = timeline.series.get("power.external_flag", Series()).between(start, end)
     if not discharging or 0.0 in discharging.values or 1.0 in external.values:
@@ -96,7 +96,7 @@ def _batteries(timeline: Timeline, start: float, end: float) -> Iterator[tuple[s
 
 
 def battery_names(timeline: Timeline) -> list[str]:
-    """The batteries that tell a level. Android's ``battery`` speaks for all: others are parts of it, counted twice."""
+    """The batteries that report a level. Android's ``battery`` includes all others, which would be counted twice."""
     names = [
         name.removeprefix(_BATTERY).removesuffix("_percent")
         for name in timeline.series
@@ -106,10 +106,10 @@ def battery_names(timeline: Timeline) -> list[str]:
 
 
 def _watts(timeline: Timeline, battery: str) -> Series | None:
-    """Power as told, or voltage times current; drivers do not agree on the sign of either."""
-    told = timeline.series.get(f"{_BATTERY}{battery}_watts")
-    if told is not None:
-        return Series(told.times, type(told.values)("d", map(abs, told.values)))
+    """Power as reported, or voltage times current; the sign differs between drivers."""
+    power = timeline.series.get(f"{_BATTERY}{battery}_watts")
+    if power is not None:
+        return Series(power.times, type(power.values)("d", map(abs, power.values)))
     current, voltage = (timeline.series.get(f"{_BATTERY}{battery}_{unit}") for unit in ("amperes", "volts"))
     if current is None or voltage is None:
         return None

@@ -1,4 +1,4 @@
-"""Files of sysfs and procfs that are opened once and read again and again; whatever they hold, reading never raises."""
+"""Files of sysfs and procfs that are kept open and read repeatedly; reading never raises."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Values = dict[str, float]
 """Finite numbers by the name of their series; the unit is the name's last part: ``frequency.policy0_mhz``."""
 
 MOST_FILES = 256
-"""In one folder: a phone has some hundred thermal zones."""
+"""Maximum files of one folder; a phone has about a hundred thermal zones."""
 
 _MOST_BYTES = 4096
 _MOST_NAME = 48
@@ -20,21 +20,21 @@ _NUMBER = re.compile(rb"[+-]?[0-9]{1,18}")
 
 
 class OpenFile:
-    """One file, kept open; sysfs and procfs make its contents anew at each read from its start."""
+    """One open file; sysfs and procfs generate its content at each read from the start."""
 
     def __init__(self, path: Path) -> None:
         """Raises: OSError: It cannot be opened."""
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
     def bytes(self) -> bytes:
-        """The first 4096 bytes; empty when it cannot be read now: a processor may be offline, a sensor asleep."""
+        """The first 4096 bytes; empty if it cannot be read, as of an offline CPU or a sleeping sensor."""
         try:
             return os.pread(self._fd, _MOST_BYTES, 0)
         except OSError:
             return b""
 
     def number(self) -> int | None:
-        """The whole number that it holds; None for anything else."""
+        """Its content as an integer; None if it is not one."""
         text = self.bytes().strip()
         return int(text) if _NUMBER.fullmatch(text) else None
 
@@ -52,7 +52,7 @@ class Gauge:
     high: float
 
     def value(self) -> float | None:
-        """In the unit of its series; None when it is not there or cannot be true."""
+        """The value in the unit of its series; None if it is missing or implausible."""
         number = self.file.number()
         if number is None:
             return None
@@ -61,23 +61,23 @@ class Gauge:
 
 
 class Gauges:
-    """A source of numbers that stand in a file each."""
+    """A source of numbers, each in its own file."""
 
     def __init__(self) -> None:
         self._gauges: dict[str, Gauge] = {}
 
     def add(
-        self, wanted: str, unit: str, path: Path, scale: float = 1.0, low: float = 0.0, high: float = 2.0**53
+        self, series: str, unit: str, path: Path, scale: float = 1.0, low: float = 0.0, high: float = 2.0**53
     ) -> float | None:
-        """Read this file from now on, if it holds a number now that can be true; returns that number.
+        """Add a file if it has a plausible number now, and return that number.
 
         Args:
-            wanted: The name of the series; numbered where it is taken: ``acpitz``, ``acpitz.2``.
-            unit: Of the series: the end of its name.
-            path: Of the file.
-            scale: From the file's unit to that of the series.
-            low: The least that can be true, in the unit of the series.
-            high: The most; by default the largest count that a float tells from its neighbours.
+            series: The name of the series; numbered if it exists already: ``acpitz``, ``acpitz.2``.
+            unit: The unit of the series, which ends its name.
+            path: The file.
+            scale: Factor from the file's unit to that of the series.
+            low: The smallest plausible value, in the unit of the series.
+            high: The largest plausible value; by default the largest exact integer of a float.
         """
         opened = open_file(path)
         if opened is None:
@@ -87,10 +87,10 @@ class Gauges:
         if value is None:
             opened.close()
             return None
-        name, count = f"{wanted}_{unit}", 1
+        name, count = f"{series}_{unit}", 1
         while name in self._gauges:
             count += 1
-            name = f"{wanted}.{count}_{unit}"
+            name = f"{series}.{count}_{unit}"
         self._gauges[name] = gauge
         return value
 
@@ -104,7 +104,7 @@ class Gauges:
 
 
 def open_file(path: Path) -> OpenFile | None:
-    """The file, kept open; None when it cannot be opened."""
+    """The open file; None if it cannot be opened."""
     try:
         return OpenFile(path)
     except (OSError, ValueError):
@@ -112,7 +112,7 @@ def open_file(path: Path) -> OpenFile | None:
 
 
 def text(path: Path) -> str:
-    """What stands in a file, as a name: printable ASCII without blanks around it; empty when there is none."""
+    """The content of a file as a name: stripped printable ASCII; empty if it cannot be read."""
     opened = open_file(path)
     if opened is None:
         return ""
@@ -122,7 +122,7 @@ def text(path: Path) -> str:
 
 
 def number(path: Path) -> int | None:
-    """The whole number in a file, read once."""
+    """The integer in a file, or None."""
     opened = open_file(path)
     if opened is None:
         return None
@@ -132,12 +132,12 @@ def number(path: Path) -> int | None:
 
 
 def name(raw: str) -> str:
-    """A name out of what a file or folder is called: at most 48 characters, strange ones replaced."""
+    """A series name from a file name or content: at most 48 characters, others than ASCII letters replaced."""
     return re.sub(r"[^A-Za-z0-9 ,:@()+._-]", "_", raw.strip()[:_MOST_NAME])
 
 
 def folders(parent: Path, pattern: str) -> Iterator[Path]:
-    """What is in a folder by a pattern, in the order of the numbers in the names; at most 256."""
+    """Paths in a folder by a pattern, in numeric order; at most 256."""
     try:
         found = sorted(parent.glob(pattern), key=_by_number)
     except OSError:

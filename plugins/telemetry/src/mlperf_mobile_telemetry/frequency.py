@@ -1,4 +1,4 @@
-"""How fast processors run, and how fast they may: CPU frequency policies, and devfreq for GPUs, NPUs and memory.
+"""Frequencies of processors and their limits: CPU frequency policies, and devfreq for GPUs, NPUs and memory.
 
 Formats: Documentation/admin-guide/pm/cpufreq.rst and Documentation/ABI/testing/sysfs-class-devfreq of Linux 6.6;
 ``gpuclk`` of Qualcomm's kgsl and ``gt_act_freq_mhz`` of Intel's i915.
@@ -19,7 +19,7 @@ _OTHERS = (
 
 
 def _policies(root: Path) -> list[Path]:
-    """One folder for all the processors that share a clock; on old kernels one for each processor."""
+    """One folder for the CPUs that share a clock; on old kernels one for each CPU."""
     cpus = root / "sys/devices/system/cpu"
     return [*folders(cpus, "cpufreq/policy[0-9]*")] or [*folders(cpus, "cpu[0-9]*/cpufreq")]
 
@@ -29,10 +29,10 @@ def _named(policy: Path) -> str:
 
 
 def frequencies(root: Path) -> Gauges:
-    """Current frequencies in MHz, by policy and device: as the driver knows them, or as the hardware says."""
+    """Current frequencies in MHz, by policy and device: as set by the driver, or as reported by the hardware."""
     gauges = Gauges()
     for policy in _policies(root):
-        for file in ("scaling_cur_freq", "cpuinfo_cur_freq"):  # the second asks the hardware, which takes longer
+        for file in ("scaling_cur_freq", "cpuinfo_cur_freq"):  # the second reads the hardware, which takes longer
             if gauges.add(f"frequency.{_named(policy)}", "mhz", policy / file, 1e-3, 1.0, _MOST_MHZ) is not None:
                 break
     for folder, pattern, scale in _OTHERS:
@@ -42,7 +42,7 @@ def frequencies(root: Path) -> Gauges:
 
 
 def caps(root: Path) -> Gauges:
-    """The highest frequency that each policy may take now, and the highest that its hardware can, in MHz."""
+    """The current maximum frequency of each policy, and the maximum of its hardware, in MHz."""
     gauges = Gauges()
     for policy in _policies(root):
         gauges.add(f"cap.{_named(policy)}", "mhz", policy / "scaling_max_freq", 1e-3, 1.0, _MOST_MHZ)

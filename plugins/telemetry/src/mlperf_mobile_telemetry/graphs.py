@@ -1,4 +1,4 @@
-"""What a recording shows over time: temperature, frequency, power, speed, battery and load, a graph for each."""
+"""Graphs of a recording: temperature, frequency, power, speed, battery and load."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from mlperf_mobile.contracts import Graph
 from mlperf_mobile_telemetry.timeline import Series, Timeline
 
 _LEAST_S = 1e-4
-"""Between two values of a counter whose rate means something."""
+"""Minimum seconds between two values of a counter for a meaningful rate."""
 
 
 def of(timeline: Timeline, marks: Sequence[tuple[float, str]] = ()) -> Iterable[Graph]:
-    """A graph for each kind of series that was recorded; none for an empty recording.
+    """A graph for each recorded kind of series; empty for an empty recording.
 
     Args:
         timeline: The recording.
-        marks: Moments of evidence of throttling, in seconds since the recording began.
+        marks: Times of evidence of throttling, in seconds since the recording began.
     """
     if len(timeline.answered) < 2:
         return
@@ -46,12 +46,12 @@ def _power(timeline: Timeline) -> Iterator[tuple[str, Series]]:
         if name.startswith("energy.") and name.endswith("_joules"):
             yield name.removeprefix("energy.").removesuffix("_joules"), _rate(series)
         elif name.startswith("battery.") and name.endswith("_watts"):
-            watts = type(series.values)("d", map(abs, series.values))  # drivers do not agree on the sign
+            watts = type(series.values)("d", map(abs, series.values))  # the sign differs between drivers
             yield name.removesuffix("_watts"), Series(series.times, watts)
 
 
 def _rate(series: Series) -> Series:
-    """Change for each second, over the intervals between the values."""
+    """Change per second between successive values."""
     found = Series()
     for (before, low), (after, high) in pairwise(zip(series.times, series.values, strict=True)):
         if after - before > _LEAST_S:

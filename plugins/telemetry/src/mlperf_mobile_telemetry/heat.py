@@ -1,4 +1,4 @@
-"""How warm the device is, and what its kernel does about it: temperatures, cooling devices, throttle counters.
+"""Temperatures, and what the kernel does about them: cooling devices, throttle counters.
 
 Formats: Documentation/driver-api/thermal/sysfs-api.rst and Documentation/hwmon/sysfs-interface.rst of Linux 6.6;
 ``thermal_throttle`` of arch/x86 (drivers/thermal/intel/therm_throt.c); ``get_throttled`` of Raspberry Pi's firmware.
@@ -12,7 +12,7 @@ from pathlib import Path
 from mlperf_mobile_telemetry.files import Gauges, OpenFile, Values, folders, number, open_file, text
 
 COLDEST, HOTTEST = -40.0, 200.0
-"""°C that a sensor can show; others are not connected, or are no thermometers."""
+"""Plausible °C; other values are of sensors that are not connected or not thermometers."""
 
 _NOT_HEAT = re.compile(r"[vi]bat|vph|bcl", re.IGNORECASE)
 """Qualcomm's thermal zones of battery voltage and current (pm8150b-vbat-lvl0), in mV and mA."""
@@ -28,7 +28,7 @@ def temperatures(root: Path) -> Gauges:
             _add(gauges, kind, folder / "temp")
     for folder in folders(root / "sys/class/hwmon", "hwmon[0-9]*"):
         chip = text(folder / "name") or folder.name
-        if chip in zones:  # the kernel shows its thermal zones here a second time, with "_" for "-"
+        if chip in zones:  # the kernel lists thermal zones here again, with "_" for "-"
             continue
         for path in folders(folder, "temp[0-9]*_input"):
             place = path.name.removesuffix("_input")
@@ -37,14 +37,14 @@ def temperatures(root: Path) -> Gauges:
 
 
 def _add(gauges: Gauges, kind: str, path: Path) -> None:
-    """Millidegrees. Within one degree of 0 °C it is a sensor that is off, or no temperature (``soc``: percent)."""
+    """Add a sensor in millidegrees; within 1 °C of 0 it is off, or not a temperature (``soc``: percent)."""
     now = number(path)
     if now is not None and abs(now) >= 1000:
         gauges.add(f"temperature.{kind}", "celsius", path, 1e-3, COLDEST, HOTTEST)
 
 
 def cooling(root: Path) -> Gauges:
-    """States of cooling devices, by their kernel names; 0 is none, more is more cooling or more throttling."""
+    """States of cooling devices, by their kernel names; 0 is off, higher is more cooling or throttling."""
     gauges = Gauges()
     for folder in folders(root / "sys/class/thermal", "cooling_device[0-9]*"):
         gauges.add(f"cooling.{text(folder / 'type') or folder.name}", "state", folder / "cur_state", low=-1, high=1e6)
@@ -52,7 +52,7 @@ def cooling(root: Path) -> Gauges:
 
 
 def throttle_counters(root: Path) -> Gauges:
-    """How often each x86 processor, and the package around it, was throttled since the start of the system."""
+    """How often each x86 CPU and its package were throttled since the system started."""
     gauges = Gauges()
     for folder in folders(root / "sys/devices/system/cpu", "cpu[0-9]*/thermal_throttle"):
         for kind in ("core", "package"):
@@ -64,7 +64,7 @@ _FIRMWARE_BITS = {"low_voltage": 0, "frequency_capped": 1, "throttled": 2, "soft
 
 
 class Firmware:
-    """What the firmware of a Raspberry Pi holds back at this moment, as 0 or 1."""
+    """The current throttling flags of a Raspberry Pi's firmware, as 0 or 1."""
 
     def __init__(self, root: Path) -> None:
         self._file: OpenFile | None = open_file(root / "sys/devices/platform/soc/soc:firmware/get_throttled")

@@ -1,4 +1,4 @@
-"""The recording of a timed run in a few numbers, as they stand in its result, and what follows from them."""
+"""The telemetry part of a result: a summary of the recording, and how it is judged and displayed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Temperature(Part):
 
 
 class Energy(Part):
-    """What one source of energy measured during the timed run."""
+    """The energy of the timed run by one source."""
 
     source: str
     includes: str
@@ -43,7 +43,7 @@ class Energy(Part):
 
 
 class ThrottlingEvent(OpenPart):
-    """One sign of throttling; ``at_s`` counts from the beginning of the recording."""
+    """One sign of throttling; ``at_s`` is seconds since the recording began."""
 
     kind: str
     series: str = ""
@@ -51,7 +51,7 @@ class ThrottlingEvent(OpenPart):
 
 
 class Throttling(OpenPart):
-    """What would have shown throttling, and what did."""
+    """The kinds of evidence that were watched, and the signs of throttling."""
 
     watched: list[str] = Field(default_factory=list)
     events: list[ThrottlingEvent] = Field(default_factory=list)
@@ -67,7 +67,7 @@ class Telemetry(ObservedPart):
     columns: ClassVar[Mapping[str, str]] = {
         "throttled": "whether the device was slowed down during the run",
         "hottest_celsius": "highest temperature of the hottest sensor",
-        "joules_per_inference": "energy of one inference, by the first counter there is",
+        "joules_per_inference": "energy of one inference, by the first source",
     }
 
     interval_s: Number | None = None
@@ -89,7 +89,7 @@ class Telemetry(ObservedPart):
         return cls.model_validate(summary.of(timeline.read(path))) if path.is_file() else None
 
     def rules(self, plan: Plan) -> Iterable[Rule]:
-        """Of a round: on battery and not throttled, as far as anything here could tell.
+        """The rules of a round: on battery and not throttled, if they could be observed.
 
         Source: mobile_open, rules/submissionRuleV3_0.adoc.
         """
@@ -120,7 +120,7 @@ class Telemetry(ObservedPart):
     def facts(self) -> Iterable[Remark]:
         if self.throttled:
             yield Remark("THROTTLED", "; ".join(self.evidence[:_MOST_EVIDENCE]), alarm=True)
-        words = {True: "yes", False: "no", None: "not known: nothing here could have shown it"}
+        words = {True: "yes", False: "no", None: "unknown: this device does not report it"}
         yield Remark("throttled", words[self.throttled])
         if heat := self.temperature:
             degrees = " → ".join(f"{n:.6g}" for n in (heat.first_celsius, heat.max_celsius, heat.last_celsius))
@@ -128,10 +128,10 @@ class Telemetry(ObservedPart):
         for source in self.energy[:_MOST_ENERGIES]:
             used = f"{_text(source.joules_per_inference)} J per inference, {_text(source.watts)} W"
             yield Remark(f"energy by {source.source}", f"{used}; {source.includes}")
-        yield Remark("external power", {True: "connected", False: "on battery", None: "not known"}[self.external_power])
+        yield Remark("external power", {True: "connected", False: "on battery", None: "unknown"}[self.external_power])
         if self.battery_drop_percent is not None:
             yield Remark("battery", f"{_text(self.battery_drop_percent)} % less at the end")
-        yield Remark("recorded", f"{self.rows} rows, one in {_text(self.interval_s)} s at first")
+        yield Remark("recorded", f"{self.rows} rows, initially one every {_text(self.interval_s)} s")
         if self.trouble:
             yield Remark("trouble", self.trouble)
 

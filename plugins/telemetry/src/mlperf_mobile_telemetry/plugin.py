@@ -1,4 +1,4 @@
-"""Telemetry, as an observer of every performance run."""
+"""Offers telemetry as an observer of every performance run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mlperf_mobile.plugin import ObserverInfo, Ref, hookimpl
 
 @hookimpl
 def mlperf_mobile_observers() -> Iterable[ObserverInfo]:
-    """Offer the recording of what the device does."""
+    """Offer the telemetry recorder."""
     yield ObserverInfo(
         name="telemetry",
         summary="temperatures, frequencies, power and memory during the timed run",

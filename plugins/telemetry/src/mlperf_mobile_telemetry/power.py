@@ -1,4 +1,4 @@
-"""What the device draws, and from where: chargers, batteries, and RAPL's energy counters.
+"""Power of the device and its supply: chargers, batteries, and RAPL's energy counters.
 
 Formats: Documentation/ABI/testing/sysfs-class-power and Documentation/power/powercap/powercap.rst of Linux 6.6.
 """
@@ -14,12 +14,12 @@ CHARGERS = ("mains", "usb", "wireless", "ups")
 _PLUGGED = {b"Charging", b"Full", b"Not charging"}
 _STATES = {b"Discharging", b"Unknown"} | _PLUGGED
 _FULLEST = 2**32 * 1_000_000
-"""µJ of a RAPL counter that is full: 32 bits of at most 1 J each."""
+"""Maximum µJ of a RAPL counter: 32 bits of at most 1 J each."""
 _MOST_AMPERES, _MOST_VOLTS, _MOST_WATTS = 100.0, 100.0, 1000.0
 
 
 class Supplies:
-    """Chargers and batteries of the device itself; those of mice and pens (``scope``: ``Device``) are none of ours."""
+    """Chargers and batteries of the device itself; those of mice and pens (``scope``: ``Device``) are left out."""
 
     def __init__(self, root: Path) -> None:
         self._batteries: list[OpenFile] = []
@@ -39,7 +39,7 @@ class Supplies:
         battery, add = f"battery.{name(folder.name)}", self._gauges.add
         add(battery, "percent", folder / "capacity", 1.0, 0.0, 100.0)
         add(battery, "volts", folder / "voltage_now", 1e-6, 0.5, _MOST_VOLTS)
-        # Not all drivers agree on the sign: what flows in which direction is told by the status.
+        # The sign differs between drivers; the status gives the direction.
         add(battery, "amperes", folder / "current_now", 1e-6, -_MOST_AMPERES, _MOST_AMPERES)
         add(battery, "watts", folder / "power_now", 1e-6, -_MOST_WATTS, _MOST_WATTS)
         add(battery, "celsius", folder / "temp", 0.1, -40.0, 150.0)
@@ -50,10 +50,10 @@ class Supplies:
             where.append(opened)
 
     def external(self) -> bool | None:
-        """Whether a charger or the mains feeds the device; None when nothing says so.
+        """Whether a charger or the mains supplies the device; None if unknown.
 
-        A charger that is online decides it; then a battery that charges, or is full, or discharges. A charger that is
-        offline says nothing by itself: there may be another one that the kernel does not know.
+        An online charger decides, else a battery that charges, is full, or discharges. An offline charger does not
+        decide, because the kernel may not know another one.
         """
         if any(file.number() in (1, 2) for file in self._chargers):
             return True
@@ -80,7 +80,7 @@ class Supplies:
 
 @dataclass
 class _Counter:
-    """One RAPL domain: a counter of microjoules that starts again at 0 when it is full."""
+    """One RAPL domain: a counter of microjoules that wraps around to 0."""
 
     file: OpenFile
     full: int
@@ -88,7 +88,7 @@ class _Counter:
     total: int = field(default=0)
 
     def joules(self) -> float | None:
-        """Since it was opened; right as long as it is read more often than it runs full, which takes minutes."""
+        """Joules since it was opened; correct if it is read more often than it wraps around, which takes minutes."""
         now = self.file.number()
         if now is None or not 0 <= now <= self.full:
             return None
@@ -100,7 +100,7 @@ class _Counter:
 class Rapl:
     """Energy in joules since it was opened, by RAPL domain: ``package-0``, ``package-0.dram``, ``psys``.
 
-    Only root may read them on most systems. The same package under ``intel-rapl-mmio`` is left out where both exist.
+    Only root may read them on most systems. The same package under ``intel-rapl-mmio`` is left out if both exist.
     """
 
     def __init__(self, root: Path) -> None:
@@ -114,13 +114,13 @@ class Rapl:
             full, last, file = (
                 number(zone / "max_energy_range_uj"), number(zone / "energy_uj"), open_file(zone / "energy_uj")
             )  # fmt: skip
-            wanted = f"energy.rapl.{domain}_joules"
+            series = f"energy.rapl.{domain}_joules"
             if file is None:
                 continue
-            if full is None or last is None or not 0 <= last <= full <= _FULLEST or wanted in self._counters:
+            if full is None or last is None or not 0 <= last <= full <= _FULLEST or series in self._counters:
                 file.close()
                 continue
-            self._counters[wanted] = _Counter(file, full, last)
+            self._counters[series] = _Counter(file, full, last)
 
     def values(self) -> Values:
         found = ((name, counter.joules()) for name, counter in self._counters.items())

@@ -20,9 +20,9 @@ _STALLED = re.compile(rb"^some .*\btotal=([0-9]{1,18})$", re.MULTILINE)
 MOST_BYTES = float(2**52)
 """Physical addresses have at most 52 bits (x86-64; ARMv8.2-LPA)."""
 MOST_PROCESSES = float(2**22)
-"""Linux has no more process ids (``PID_MAX_LIMIT``)."""
+"""Linux's maximum of process ids (``PID_MAX_LIMIT``)."""
 MOST_SECONDS = 100 * 365.25 * 86400.0
-"""Since the system started."""
+"""Maximum uptime: 100 years."""
 
 
 class Process:
@@ -40,7 +40,7 @@ class Process:
             ("memory.process_bytes", held.get("memory"), _RESIDENT.match, os.sysconf("SC_PAGE_SIZE"), MOST_BYTES),
             ("memory.available_bytes", held.get("available"), _AVAILABLE.search, 1024, MOST_BYTES),
             ("load.minute_processes", held.get("load"), _LOAD.match, 1, MOST_PROCESSES),
-            # Time in which something waited for a processor.
+            # Time in which some task waited for a CPU.
             ("pressure.cpu_seconds", held.get("pressure"), _STALLED.search, 1e-6, MOST_SECONDS),
         ):
             if raw and (match := pattern(raw)) and (value := float(match[1]) * scale) <= most:
@@ -53,6 +53,6 @@ class Process:
 
 
 def _switches() -> Values:
-    """Of all threads: /proc/self/status counts those of the first thread only."""
+    """Context switches of all threads; /proc/self/status has those of the main thread only."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {"switches.voluntary_count": float(usage.ru_nvcsw), "switches.involuntary_count": float(usage.ru_nivcsw)}

@@ -1,4 +1,4 @@
-"""Writes down what the device does, row by row, during the timed run."""
+"""Records the state of the device during the timed run, row by row."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from mlperf_mobile_telemetry.files import Values
 from mlperf_mobile_telemetry.sources import ROOT, Source, open_all
 
 SHARE = 0.001
-"""Of one processor's time that one source may cost: a slow one is read less often than the others."""
+"""Maximum share of one CPU's time for a source; a slow one is read less often."""
 ROWS_BEFORE_SLOWER = 1000
-"""After this many rows the interval is doubled, and again after as many: a day makes some 7000 rows."""
+"""The interval is doubled each time after this many rows: a day has about 7000 rows."""
 TIMED = "performance"
 """The phase that is recorded."""
 
 
 @dataclass
 class _Timed:
-    """A source, and when it may be read again."""
+    """A source, and the time of its next reading."""
 
     source: Source
     due: float = 0.0
 
 
 class Recorder(Observer):
-    """One row when the timed run begins, one for each interval, and one when it ends.
+    """Writes one row when the timed run begins, one per interval, and one when it ends.
 
-    What cannot be read is missing, and a source that fails is written down and not read again.
+    Values that cannot be read are missing; the error of a failing source is written, and it is not read again.
     """
 
     def __init__(self, options: Any = None, root: Path = ROOT) -> None:
-        """Nothing is opened before the timed run begins; ``root`` is where ``sys`` and ``proc`` are."""
+        """Sources are opened when the timed run begins; ``root`` is the folder of ``sys`` and ``proc``."""
         super().__init__(options)
         self._root = root
         self._sources: list[_Timed] = []
@@ -57,7 +57,7 @@ class Recorder(Observer):
         self.interval_s, counters = self._run.plan.telemetry_interval_s, self._run.counters
         self._started = time.monotonic()
         self._sources = [_Timed(source) for source in open_all(self._root)]
-        self._sources += [_Timed(_Plugged(name, counter)) for name, counter in counters.items()]
+        self._sources += [_Timed(_PluginCounter(name, counter)) for name, counter in counters.items()]
         path = self._run.directory / timeline.FILE
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         includes = {name: str(counter.energy_includes)[:200] for name, counter in counters.items()}
@@ -101,11 +101,11 @@ class Recorder(Observer):
 
     def _write(self, row: Mapping[str, object]) -> None:
         assert self._file is not None
-        os.write(self._file, json.dumps(row).encode() + b"\n")  # a torn line is left out by whoever reads it
+        os.write(self._file, json.dumps(row).encode() + b"\n")  # readers ignore an incomplete line
 
 
-class _Plugged:
-    """A plugin's counter as a source, counting from where it stood at first."""
+class _PluginCounter:
+    """A plugin's energy counter as a source."""
 
     def __init__(self, name: str, counter: MeteredSession) -> None:
         self._name, self._counter = f"energy.plugin.{name}_joules", counter
@@ -115,4 +115,4 @@ class _Plugged:
         return {self._name: joules} if math.isfinite(joules) else {}
 
     def close(self) -> None:
-        """The counter is the plugin's."""
+        """The plugin owns the counter."""

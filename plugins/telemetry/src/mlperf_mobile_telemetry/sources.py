@@ -1,4 +1,4 @@
-"""Everything about the device that can be read here: all sources, and the few questions that are asked between runs."""
+"""All sources of telemetry on this device, and the readings that are taken between runs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ROOT = Path("/")
 
 
 class Source(Protocol):
-    """Something that can be read again and again, cheaply."""
+    """Something that can be read repeatedly at low cost."""
 
     def values(self) -> Values:
-        """What it says now; a series that cannot be read at the moment is left out."""
+        """The current values; a series that cannot be read is left out."""
         ...
 
     def close(self) -> None: ...
@@ -32,7 +32,7 @@ KINDS: tuple[Callable[[Path], Source], ...] = (
 
 
 def open_all(root: Path = ROOT) -> list[Source]:
-    """Every source that has something to say here; ``root`` is another one in tests."""
+    """Every source that has values on this device; tests pass another ``root``."""
     found = []
     for kind in KINDS:
         source = kind(root)
@@ -44,23 +44,23 @@ def open_all(root: Path = ROOT) -> list[Source]:
 
 
 def temperatures(root: Path = ROOT) -> dict[str, float]:
-    """Temperatures now, in °C, by the kernel's name of the sensor; empty where none can be read."""
+    """Current temperatures in °C, by the kernel's sensor name; empty if none can be read."""
     return _named(heat.temperatures(root))
 
 
 def frequencies(root: Path = ROOT) -> dict[str, float]:
-    """Frequencies now, in MHz, by CPU policy (``policy0``) or device; empty where none can be read."""
+    """Current frequencies in MHz, by CPU policy (``policy0``) or device; empty if none can be read."""
     return _named(frequency.frequencies(root))
 
 
 def on_external_power(root: Path = ROOT) -> bool | None:
-    """Whether a charger or the mains feeds the device; None when nothing says so, as in most desktop machines."""
+    """Whether a charger or the mains supplies the device; None if unknown, as on most desktop machines."""
     with closing(Supplies(root)) as supplies:
         return supplies.external()
 
 
 def battery_level(root: Path = ROOT) -> float | None:
-    """The charge of the emptiest battery in percent; None where there is none."""
+    """The lowest battery level in percent; None without a battery."""
     with closing(Supplies(root)) as supplies:
         return min((value for name, value in supplies.values().items() if name.endswith("_percent")), default=None)
 

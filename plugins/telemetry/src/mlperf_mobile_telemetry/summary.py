@@ -1,4 +1,4 @@
-"""A recording in a few numbers, as they stand in a result."""
+"""The summary of a recording, for the result."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mlperf_mobile_telemetry.timeline import Series, Timeline
 
 
 def of(timeline: Timeline) -> dict[str, Any]:
-    """The summary of what was recorded around the timed run.
+    """The summary of the recording of the timed run.
 
     ``series`` has ``min``, ``mean`` (by time), ``max``, ``first`` and ``last`` of every series; ``temperature`` is the
-    sensor that became hottest; ``battery_drop_percent`` is of the battery that lost most; ``external_power`` is
-    whether there was any at any moment, or None. See :func:`~mlperf_mobile_telemetry.energy.energies` for ``energy``,
+    hottest sensor; ``battery_drop_percent`` is the largest of any battery; ``external_power`` is whether it was
+    connected at any time, or None. See :func:`~mlperf_mobile_telemetry.energy.energies` for ``energy``,
     and :func:`~mlperf_mobile_telemetry.throttling.throttling` for ``throttled``, ``evidence`` and ``throttling``.
     """
     start, end = timeline.around()
@@ -43,14 +43,14 @@ def _numbers(part: Series) -> dict[str, float]:
 
 
 def _hottest(series: dict[str, dict[str, float]]) -> dict[str, Any] | None:
-    """A battery's own sensor counts where there is no other."""
+    """The hottest sensor; that of a battery only if there is no other."""
     heat = {name: numbers for name, numbers in series.items() if name.startswith("temperature.")}
     heat = heat or {name: n for name, n in series.items() if name.startswith("battery.") and name.endswith("_celsius")}
     if not heat:
         return None
     name = max(heat, key=lambda name: heat[name]["max"])
-    told = {f"{key}_celsius": heat[name][key] for key in ("first", "max", "last")}
-    return {"sensor": name.partition(".")[2].removesuffix("_celsius"), **told}
+    degrees = {f"{key}_celsius": heat[name][key] for key in ("first", "max", "last")}
+    return {"sensor": name.partition(".")[2].removesuffix("_celsius"), **degrees}
 
 
 def _drop(timeline: Timeline, series: dict[str, dict[str, float]]) -> float | None:

@@ -1,4 +1,4 @@
-"""Whether the device was slowed down by its own heat or power: said on evidence alone, and the evidence is named."""
+"""Whether the device was slowed down by heat or power limits, with the evidence."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 from mlperf_mobile_telemetry.timeline import Series, Timeline
 
 FELL, SLOWER, WARMER = 0.05, 0.03, 3.0
-"""Frequency and speed by these shares, temperature by so many °C, from the first fifth of the run to the last."""
+"""Changes from the first fifth of the run to the last: shares of frequency and speed, and °C."""
 LEAST_ROWS = 10
-"""For a comparison of fifths."""
+"""Minimum rows to compare fifths."""
 LEAST_CAP = 0.01
-"""A cap that is lowered by less is rounding."""
+"""A cap lowered by a smaller share is rounding."""
 
 _SLOWS = re.compile(r"cpu|gpu|npu|tpu|apu|dsp|processor|freq|clamp|pause|isolate", re.IGNORECASE)
-"""Cooling devices that slow down what computes; others are fans, modems, chargers, displays."""
+"""Cooling devices that slow down processors; others are fans, modems, chargers, displays."""
 _COUNTER = re.compile(r"throttle\.(.+)\.(core|package)_count")
 
 
 def throttling(timeline: Timeline) -> dict[str, Any]:
-    """``throttled``, and the ``evidence`` in words; ``throttling`` has its places, for who draws them.
+    """``throttled``, the ``evidence`` as text, and ``throttling`` as data.
 
-    ``throttled`` is None where nothing could have shown it. ``throttling`` is ``watched``, the kinds of evidence that
-    would have been seen, and ``events``: the ``kind``, ``series`` and ``at_s`` of each evidence, in the same order;
-    ``at_s`` is when it was first seen, in seconds since the recording began.
+    ``throttled`` is None if no kind of evidence was available. ``throttling`` is ``watched``, the available kinds of
+    evidence, and ``events``: the ``kind``, ``series`` and ``at_s`` of each evidence, in the same order;
+    ``at_s`` is when it was first observed, in seconds since the recording began.
     """
     kinds = {
         "throttle-counter": [*_counters(timeline)], "firmware": [*_firmware(timeline)],
@@ -42,7 +42,7 @@ def throttling(timeline: Timeline) -> dict[str, Any]:
     }
 
 
-# Each of these yields something for every series that it watches: evidence, or an empty dictionary.
+# Each of these yields evidence or an empty dictionary for every series that it watches.
 
 
 def _counters(timeline: Timeline) -> Iterator[dict[str, Any]]:
@@ -83,7 +83,7 @@ def _caps(timeline: Timeline) -> Iterator[dict[str, Any]]:
 
 
 def _slowdown(timeline: Timeline) -> Iterator[dict[str, Any]]:
-    """Frequency fell while temperature rose and answers took longer: all three, from the first fifth to the last."""
+    """Frequency and speed fell while temperature rose, all three from the first fifth to the last."""
     window = timeline.inside()
     frequencies, temperatures = ([*_timed(timeline, f"{kind}.")] for kind in ("frequency", "temperature"))
     if window is None or not temperatures or len(timeline.answered.between(*window)) < LEAST_ROWS:
@@ -113,7 +113,7 @@ def _slowdown(timeline: Timeline) -> Iterator[dict[str, Any]]:
 
 
 def _timed(timeline: Timeline, prefix: str) -> Iterator[tuple[str, Series]]:
-    """The series of a kind, as far as they belong to the timed run."""
+    """The series of a kind within the timed run."""
     window = timeline.around()
     for name, series in timeline.series.items():
         if name.startswith(prefix) and (part := series.between(*window)):
@@ -133,7 +133,7 @@ def _evidence(name: str, at_s: float, text: str) -> dict[str, Any]:
 
 
 def _speed(answered: Series) -> float | None:
-    """Inferences a second."""
+    """Inferences per second."""
     if len(answered) < 2 or answered.times[-1] <= answered.times[0]:
         return None
     return (answered.values[-1] - answered.values[0]) / (answered.times[-1] - answered.times[0])

@@ -1,4 +1,4 @@
-"""What a recorder wrote, read back as series; the file may be cut short, or be somebody else's."""
+"""Reads a recording back as series; the file may be incomplete or untrusted."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 from mlperf_mobile.regular_files import open_regular
 
 FILE = "telemetry.jsonl"
-"""A first line about the recording, then a line for each moment: ``{"t_s": 1.0, "samples": 70, "SERIES": number}``."""
+"""A first line about the recording, then a line for each time: ``{"t_s": 1.0, "samples": 70, "SERIES": number}``."""
 TIME = "t_s"
 ANSWERED = "samples"
 TROUBLE = "trouble"
-"""In a line of its own: what went wrong with a source."""
+"""The key of a separate line: the error of a source."""
 
 _MOST_LINE = 1 << 16
 _MOST_BYTES = 64 << 20
@@ -27,36 +27,36 @@ _MOST_NAME = 120
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Values at moments, in order of time."""
+    """Values in order of time."""
 
     times: array[float] = field(default_factory=lambda: array("d"))
     """Seconds since the recording began."""
     values: array[float] = field(default_factory=lambda: array("d"))
 
     def between(self, start: float, end: float) -> Series:
-        """The part of it from ``start`` to ``end``, both included."""
+        """The part from ``start`` to ``end``, inclusive."""
         low, high = bisect_left(self.times, start), bisect_right(self.times, end)
         return Series(self.times[low:high], self.values[low:high])
 
     def at(self, time: float) -> float:
-        """The value at a moment, or the last one before it.
+        """The last value at or before ``time``.
 
         Raises:
-            IndexError: There is none.
+            IndexError: No value is so early.
         """
         place = bisect_right(self.times, time) - 1
         if place < 0:
-            raise IndexError(f"nothing at {time}")
+            raise IndexError(f"no value at {time}")
         return self.values[place]
 
     def integral(self) -> Series:
-        """The area under it up to each moment: joules, when the values are watts."""
+        """The integral up to each time: joules, if the values are watts."""
         steps = zip(self.times, self.times[1:], self.values, self.values[1:], strict=False)
         areas = ((after - before) * (left + right) / 2 for before, after, left, right in steps)
         return Series(self.times, array("d", accumulate(areas, initial=0.0)))
 
     def mean(self) -> float:
-        """By time, so that rows that are further apart count for more."""
+        """The mean over time, weighted by the intervals between rows."""
         span = self.times[-1] - self.times[0]
         return self.integral().values[-1] / span if span > 0 else sum(self.values) / len(self.values)
 
@@ -70,21 +70,21 @@ class Timeline:
 
     interval_s: float
     energy_includes: Mapping[str, str]
-    """What the energy counters of plugins include, by their names."""
+    """What the energy counters of plugins include, by name."""
     series: Mapping[str, Series]
     answered: Series
-    """Samples answered so far: one value for each row."""
+    """Completed samples so far, one value for each row."""
     trouble: str = ""
-    """What went wrong last."""
+    """The last error of a source."""
 
     def inside(self) -> tuple[float, float] | None:
-        """First and last moment of which it is certain that the clock was running; None with less than two."""
+        """The first and last time that are certainly within the timed run; None with fewer than two."""
         total = max(self.answered.values, default=0.0)
         times = [t for t, count in zip(self.answered.times, self.answered.values, strict=True) if 0 < count < total]
         return (times[0], times[-1]) if len(times) > 1 else None
 
     def around(self) -> tuple[float, float]:
-        """The last moment before the clock was started, and the first one after it was stopped."""
+        """The last time before the timed run, and the first one after it."""
         times, counts = self.answered.times, self.answered.values
         if not times:
             return 0.0, 0.0
@@ -95,7 +95,7 @@ class Timeline:
 
 
 def read(path: Path) -> Timeline:
-    """Everything in a file that makes sense; nothing when there is no such file."""
+    """The valid rows of a file; empty if the file does not exist."""
     series: dict[str, Series] = {}
     answered, left = Series(), _MOST_BYTES
     head: dict[str, object] = {}
@@ -112,8 +112,8 @@ def read(path: Path) -> Timeline:
                 _add(row, series, answered)
     except OSError:
         pass
-    told = head.get("energy_includes")
-    includes = {str(k): str(v)[:200] for k, v in told.items()} if isinstance(told, dict) else {}
+    contents = head.get("energy_includes")
+    includes = {str(k): str(v)[:200] for k, v in contents.items()} if isinstance(contents, dict) else {}
     return Timeline(_number(head.get("interval_s")) or 0.0, includes, series, answered, trouble)
 
 
@@ -142,7 +142,7 @@ def _object(line: bytes) -> dict[str, object]:
 
 
 def _number(raw: object) -> float | None:
-    """A finite number of a size that can be calculated with."""
+    """A finite number of a plausible size, or None."""
     if isinstance(raw, bool) or not isinstance(raw, int | float) or not abs(raw) < 1e18:
         return None
     return float(raw)
