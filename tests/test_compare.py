@@ -186,7 +186,7 @@ class TestOfficial:
 
     def test_their_environment_is_unknown(self, put, compare):
         _, out, _ = compare(put("a"), "official:v4.0/SD8G3/image_classification")
-        assert "of official results, environment, versions and files of models are not known" in out
+        assert "environment, versions and model files of official results are not known" in out
 
     def test_unknown_names(self, put, refused):
         error = refused(put("a"), "official:v4.0/SD8G4/image_classification")

@@ -176,7 +176,7 @@ class TestOwn:
         code, out, err = board("--task", "image_classification", "--with", put("a", model="fashion_mobilenet_int8"))
         assert code == 0
         assert "own" not in out
-        assert "A ran fashion_mobilenet_int8, single-stream: there are no official results of that" in err
+        assert "A ran fashion_mobilenet_int8, single-stream: there are no official results of that model" in err
 
     def test_another_benchmark_than_asked_for(self, board, put):
         _, _, err = board("--benchmark", "super_resolution", "--with", put("a"))

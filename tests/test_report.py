@@ -174,7 +174,7 @@ class TestOneResult:
 
     def test_a_stand_in_is_called_so(self, page, put):
         told = page(put("one", functional_only="npu: a simulator", valid=True)).text
-        assert "FUNCTIONAL ONLY. Its answers are real; its speed is meaningless: npu: a simulator" in told.replace(
+        assert "FUNCTIONAL ONLY. Its responses are real, its speed is meaningless: npu: a simulator" in told.replace(
             "  ", " "
         )
 

@@ -48,7 +48,7 @@ def test_a_missing_journal(folder):
 def test_a_result_alone(folder):
     for path in [path for path in folder.rglob("*") if path.is_file() and path.name != "result.json"]:
         path.unlink()
-    assert about(read_all([str(folder)])[1]) == ["A: its folder has no plan and journal to check it against"]
+    assert about(read_all([str(folder)])[1]) == ["A: its folder has no plan and no journal to check it against"]
 
 
 def test_a_board_ranks_no_edited_result(folder):

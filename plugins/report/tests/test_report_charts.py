@@ -199,7 +199,7 @@ class TestLatencies:
         assert "seconds, as the sum of the latencies so far" in drawn([5 * MS] * 10 + [6 * MS])[1]
 
     def test_queries_that_overlap_are_drawn_by_number(self):
-        assert "number of the sample" in drawn([5 * MS] * 10 + [6 * MS], "overlapping")[1]
+        assert "sample number" in drawn([5 * MS] * 10 + [6 * MS], "overlapping")[1]
 
     @pytest.mark.parametrize("values", [
         [], [1], [0, 0, 0], [-5, 3, 8], [-(2**63), 2**63 - 1], [1] * 3000, [2**62] * 5000, [1, 2**62],

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mlperf_mobile.errors import UsageError
-from mlperf_mobile_rounds.reference import benchmark_of, benchmarks, find, official, standing
+from mlperf_mobile_rounds.reference import benchmark_of, benchmarks, find, published_results, standing
 
 MS = 1_000_000
 
@@ -28,7 +28,7 @@ def logs():
 
 class TestTable:
     def test_every_row_is_whole(self):
-        rows = official()
+        rows = published_results()
         assert len(rows) == 165
         known = {(b.name, b.scenario) for b in benchmarks()}
         for row in rows:
@@ -43,7 +43,7 @@ class TestTable:
             assert row.device
 
     def test_names_are_unique(self):
-        assert len({row.name for row in official()}) == len(official())
+        assert len({row.name for row in published_results()}) == len(published_results())
 
     @pytest.mark.parametrize(
         ("name", "text", "accuracy"),
@@ -72,7 +72,7 @@ class TestTable:
             if "PerformanceOnly" not in text:
                 continue
             number, *place = summary.parent.relative_to(logs).parts
-            rows = [r for r in official() if (r.round, r.path) == (number, "/".join(place))]
+            rows = [r for r in published_results() if (r.round, r.path) == (number, "/".join(place))]
             assert len(rows) == 1, summary
             latency = re.search(r"90(?:th|\.00) percentile latency \(ns\)\s*: (\d+)", text)
             throughput = re.search(r"Samples per second: (\S+)", text)
@@ -89,7 +89,7 @@ class TestTable:
             base = file.parent.relative_to(logs)
             for told in json.loads(file.read_text())["results"]:
                 rows = [
-                    row for row in official()
+                    row for row in published_results()
                     if row.benchmark == told["benchmark_id"] and row.round == base.parts[0]
                     and f"{row.path}/".startswith("/".join(base.parts[1:]) + "/")
                 ]  # fmt: skip
@@ -103,7 +103,7 @@ class TestTable:
         assert seen >= 20
 
     def test_it_is_light(self):
-        code = "import sys, mlperf_mobile_rounds.reference as r; r.official()"
+        code = "import sys, mlperf_mobile_rounds.reference as r; r.published_results()"
         code += "; print({'numpy', 'pydantic'} & set(sys.modules))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "set()"
@@ -117,7 +117,7 @@ class TestFind:
         }  # fmt: skip
 
     def test_every_name_finds_its_row(self):
-        for row in official():
+        for row in published_results():
             assert find(f"official:{row.name}") == [row]
 
     @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ class TestStanding:
         assert standing("object_detection", "offline", 1).faster.division == "open"
 
     def test_every_result_stands_at_its_own_place(self):
-        for row in official():
+        for row in published_results():
             assert row in standing(row.benchmark, row.scenario, row.value).equal
 
     def test_as_json(self):

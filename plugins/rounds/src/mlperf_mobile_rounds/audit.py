@@ -1,4 +1,4 @@
-"""An audit: a result is measured again until one try holds its claim.
+"""An audit: measures a result again until one try reaches its claim.
 
 Source: mobile_open, rules/submissionRuleV3_0.adoc: an audit has 5 tries, with 5 minutes between them, and passes with
 95 % of the claim.
@@ -18,7 +18,7 @@ from mlperf_mobile.results.rule import RuleResult
 
 TRIES = 5
 SHARE = 0.95
-"""Of the claim's speed that a try has to reach."""
+"""The fraction of the claim's speed that a try has to reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Try:
 
     result: Result
     score: PerformanceScore | None
-    """None where it has none that could count."""
+    """None if it has no score that counts."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-serialisable data."""
@@ -47,7 +47,7 @@ class Audit:
         """An audit of a result.
 
         Raises:
-            UsageError: It has no score.
+            UsageError: The result has no score.
         """
         claim = score(result)
         if claim is None:
@@ -56,7 +56,7 @@ class Audit:
         return cls(claim)
 
     def run(self, results: Iterable[Result]) -> Iterator[Try]:
-        """Each result as a try, until one holds the claim or fails; ``results`` measures when it is asked for more."""
+        """Each result as a try, until one reaches the claim or fails; ``results`` measures lazily."""
         for result in results:
             one = Try(result, score(result) if result.valid or not result.error else None)
             self.tries.append(one)

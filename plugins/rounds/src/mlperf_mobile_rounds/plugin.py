@@ -1,4 +1,4 @@
-"""The rounds of MLPerf Mobile: their seeds and counts, the commands about them, and where a result stands in them."""
+"""The rounds of MLPerf Mobile: their seeds and counts, their commands, and the rank of a result among published ones."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _COMMANDS = (
 
 @hookimpl
 def mlperf_mobile_suites() -> Iterable[SuitesInfo]:
-    """Offer what all benchmarks of a round have in common, and what the official benchmarks are called."""
+    """Offer the common settings of each round, and the definitions of the official benchmarks."""
     yield SuitesInfo(settings="mlperf_mobile_rounds:rounds.yaml", hook_api=(2, 0))
     yield SuitesInfo(settings="mlperf_mobile_rounds:benchmarks.yaml", hook_api=(2, 0))
 
 
 @hookimpl
 def mlperf_mobile_commands() -> Iterable[CommandInfo]:
-    """Offer the commands that hold results against the rules of a round."""
+    """Offer the commands that check results against the rules of a round."""
     for name, module, summary in _COMMANDS:
         path = f"mlperf_mobile_rounds.commands.{module}:add"
         yield CommandInfo(name=name, summary=summary, command=Ref(path), group="rules and submissions", hook_api=(2, 0))
@@ -37,7 +37,7 @@ def mlperf_mobile_commands() -> Iterable[CommandInfo]:
 
 @hookimpl
 def mlperf_mobile_remarks(result: Result) -> Iterable[Remark]:
-    """Say where a result stands among the published ones."""
+    """Rank a result among the published ones."""
     from mlperf_mobile_rounds.reference import standing_of
 
     standing = standing_of(result)

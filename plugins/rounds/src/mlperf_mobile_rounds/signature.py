@@ -1,7 +1,7 @@
 """Signatures of results with existing SSH keys, made and verified by ``ssh-keygen -Y``.
 
-A signature is of ``result.json``, whose digests are of the other files. Source of the format: OpenSSH, PROTOCOL.sshsig;
-of the file of signers: ssh-keygen(1), ALLOWED SIGNERS.
+The signature covers ``result.json``, which holds digests of the other files. Source of the format: OpenSSH,
+PROTOCOL.sshsig; of the file of signers: ssh-keygen(1), ALLOWED SIGNERS.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def sign(folder: Path, key: Path) -> Path:
         The signature's file.
 
     Raises:
-        UsageError: There is no such key, or no ``ssh-keygen``.
-        OutputError: There is a signature already, or it cannot be written.
+        UsageError: The key is not a file, or ``ssh-keygen`` is missing.
+        OutputError: The result is already signed, or the signature cannot be written.
     """
     path = folder / store.SIGNATURE
     if os.path.lexists(path):
@@ -61,7 +61,7 @@ def unbroken(folder: Path) -> str:
     """Why the signature of a result is broken, regardless of the signer; empty if it is intact.
 
     Raises:
-        UsageError: There is no ``ssh-keygen``.
+        UsageError: ``ssh-keygen`` is missing.
     """
     if why := _unreadable(folder):
         return why
@@ -70,14 +70,14 @@ def unbroken(folder: Path) -> str:
 
 
 def signer(folder: Path, signers: Path) -> tuple[str, str]:
-    """The allowed signer of a result, or an empty string and the reason why there is none.
+    """The allowed signer of a result, or an empty string and the reason.
 
     Args:
         folder: Of the result.
         signers: Who may sign, by name and key, in the format of ``ssh-keygen``'s ``allowed_signers``.
 
     Raises:
-        UsageError: There is no such file, or no ``ssh-keygen``.
+        UsageError: The file does not exist, or ``ssh-keygen`` is missing.
     """
     if not signers.is_file():
         raise UsageError("no-signers", f"{signers} is not a file", "give a file of allowed signers with --signers")
@@ -121,7 +121,7 @@ def _run(arguments: list[str], data: bytes, seconds: float | None = _SECONDS) ->
     program = shutil.which("ssh-keygen")
     if program is None:
         hint = "install OpenSSH's client, 8.2 or later"
-        raise UsageError("ssh-keygen-missing", "there is no ssh-keygen on PATH, which is needed for signatures", hint)
+        raise UsageError("ssh-keygen-missing", "ssh-keygen, which signatures need, is not on PATH", hint)
     try:
         return subprocess.run(  # noqa: S603  no shell; names are absolute paths or follow their option
             [program, "-Y", *arguments], input=data, capture_output=True, check=False, timeout=seconds,

@@ -272,7 +272,7 @@ def test_import_of_a_file_alone_says_what_the_app_says(tree, registry, tmp_path)
     path.write_bytes(tree.result.read_bytes())
     results, _ = read(path, registry)
     assert {rule.note for r in results for rule in r.rules if rule.name != "quality-target"} == {
-        "as the app says; there is no log"
+        "as the app reports; there is no log"
     }
     assert all(r.valid for r in results)
 

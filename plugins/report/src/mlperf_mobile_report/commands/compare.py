@@ -85,7 +85,7 @@ def _failures(comparison: Comparison, limit: float | None, *, strict: bool) -> l
         return []
     slow = [_slow(group, row, limit) for group, row in comparison.slower(limit, strict=strict)]
     undecided = [
-        f"{row.entry.label} on {group.benchmark}: no claim about speed, of it or of {group.baseline.label}"
+        f"{row.entry.label} on {group.benchmark}: it or {group.baseline.label} makes no claim about speed"
         for group, row in comparison.undecided()
     ]
     return slow + undecided
@@ -139,9 +139,9 @@ def _backends(args: argparse.Namespace, comparison: Comparison) -> int:
 
 
 def _legend(comparison: Comparison) -> list[str]:
-    """Which label is which result."""
+    """The result of each label."""
     entries = {
-        row.entry.label: row.entry for group in comparison.groups for row in group.rows if not row.entry.official
+        row.entry.label: row.entry for group in comparison.groups for row in group.rows if not row.entry.published
     }
     return [f"{label}: {entry.source}" for label, entry in entries.items()]
 

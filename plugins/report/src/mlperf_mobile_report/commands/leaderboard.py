@@ -1,4 +1,4 @@
-"""``mlperf-mobile leaderboard``: the published results in order, and where results of one's own stand."""
+"""``mlperf-mobile leaderboard``: the published results in order, with own results among them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mlperf_mobile.printing import clean
 from mlperf_mobile.terminal.columns import table
 
 if TYPE_CHECKING:
-    from mlperf_mobile_report.compare.board import Board, Place
-    from mlperf_mobile_report.compare.entry import Entry
-    from mlperf_mobile_rounds.reference.table import Benchmark
+    from mlperf_mobile_report.compare.board import Board, BoardRow
+    from mlperf_mobile_report.compare.entry import ComparedResult
+    from mlperf_mobile_rounds.reference.table import PublishedBenchmark
 
 _EXAMPLES = """examples:
   mlperf-mobile leaderboard --task image_classification
@@ -67,38 +67,40 @@ def handle(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _chosen(args: argparse.Namespace) -> list[Benchmark]:
-    """The benchmarks asked for; every name is checked, with a hint."""
-    from mlperf_mobile_rounds.reference.table import benchmarks, official
+def _chosen(args: argparse.Namespace) -> list[PublishedBenchmark]:
+    """The selected benchmarks; an unknown name is an error with a hint."""
+    from mlperf_mobile_rounds.reference.table import benchmarks, published_results
 
     def check(what: str, name: str | None, known: set[str]) -> None:
         if name is not None and name not in known:
-            raise UsageError(f"unknown-{what}", f"no official result is of {what} {name!r}", did_you_mean(name, known))
+            raise UsageError(f"unknown-{what}", f"no official results for {what} {name!r}", did_you_mean(name, known))
 
     check("task", args.task, {b.task for b in benchmarks()})
     check("benchmark", args.benchmark, {b.name for b in benchmarks()})
     for name in args.round:
-        check("round", name, {row.round for row in official()})
+        check("round", name, {row.round for row in published_results()})
     return [b for b in benchmarks() if args.task in (None, b.task) and args.benchmark in (None, b.name)]
 
 
-def _own(places: list[str]) -> tuple[list[Entry], list[str]]:
-    """Loaded only when asked for: the table alone needs no library."""
+def _own(places: list[str]) -> tuple[list[ComparedResult], list[str]]:
+    """Imported only for ``--with``: the table alone needs no library."""
     if not places:
         return [], []
     from mlperf_mobile_report.compare.sources import read_all
 
     entries, warnings = read_all(places, intervals=False)
-    if any(entry.official for entry in entries):
-        raise UsageError("bad-value", "--with takes results of your own", "official results are on the board already")
+    if any(entry.published for entry in entries):
+        raise UsageError(
+            "bad-value", "--with accepts your own results", "leave out official ones; they are always shown"
+        )
     return entries, warnings
 
 
-def _unplaced(entry: Entry, chosen: list[Benchmark]) -> str:
+def _unplaced(entry: ComparedResult, chosen: list[PublishedBenchmark]) -> str:
     if entry.published_as:
         names = ", ".join(benchmark.name for benchmark in chosen)
         return f"{entry.label} is {entry.published_as}, {entry.scenario}: not among {names}"
-    return f"{entry.label} ran {entry.model}, {entry.scenario}: there are no official results of that"
+    return f"{entry.label} ran {entry.model}, {entry.scenario}: there are no official results of that model"
 
 
 def _text(board: Board) -> str:
@@ -113,14 +115,14 @@ def _text(board: Board) -> str:
     return "\n".join(lines)
 
 
-def _row(place: Place) -> list[str]:
+def _row(place: BoardRow) -> list[str]:
     number = str(place.place) if place.place else "-"
     if place.own:
         own = place.own
         accuracy = f"{own.metric} {own.accuracy:.4f}" if own.accuracy is not None else ""
         cells = (number, own.text, f"> {own.label} (own, {own.state})", "", own.configuration, accuracy, own.source)
         return [clean(cell) for cell in cells]
-    row = place.official
+    row = place.published
     assert row is not None
     return [number, row.text, row.soc, row.device, row.runs_on, row.accuracy, row.name]
 

@@ -62,7 +62,7 @@ def handle(args: argparse.Namespace) -> int:
 
 
 def _write(path: Path, text: str) -> int:
-    """Whole or not at all, in UTF-8; returns the bytes."""
+    """Write the file atomically, in UTF-8; returns its size in bytes."""
     import os
     import tempfile
 

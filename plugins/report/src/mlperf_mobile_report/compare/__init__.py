@@ -1,1 +1,1 @@
-"""Results side by side: ratios, how sure they are, and whatever else differs between them."""
+"""Results side by side: ratios with intervals, and all differences in settings and environment."""

@@ -13,12 +13,12 @@ from mlperf_mobile_report.compare.comparison import Comparison, Group, Row
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The number of one backend on one benchmark: the median of its runs, the lower one of two."""
+    """The score of one backend on one benchmark: the median of its runs, the lower middle one of an even number."""
 
     row: Row
     runs: int
     change: float | None
-    """Of the time for one sample against the first column: -0.1 takes 10 % less. None without both."""
+    """Change of the time per sample relative to the first column: -0.1 is 10 % less. None if either is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def backend_table(comparison: Comparison, baseline: str = "") -> BackendTable:
         baseline: The column that the others are compared with; the first one without it.
 
     Raises:
-        UsageError: There is no such column.
+        UsageError: No column has this name.
     """
     columns = list(dict.fromkeys(_column(row) for group in comparison.groups for row in group.rows))
     if baseline and baseline not in columns:
@@ -71,11 +71,11 @@ def backend_table(comparison: Comparison, baseline: str = "") -> BackendTable:
 
 def _column(row: Row) -> str:
     entry = row.entry
-    return "/".join(entry.official.name.split("/")[:2]) if entry.official else entry.configuration
+    return "/".join(entry.published.name.split("/")[:2]) if entry.published else entry.configuration
 
 
 def _cells(group: Group, columns: Sequence[str]) -> dict[str, Cell]:
-    """Runs that make no claim stand in only where no other does."""
+    """Runs that make no claim are used only if no other run makes one."""
     chosen: dict[str, tuple[Row, int]] = {}
     for column in columns:
         rows = [row for row in group.rows if _column(row) == column]

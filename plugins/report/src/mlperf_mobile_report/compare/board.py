@@ -1,4 +1,4 @@
-"""The published results of a benchmark in order, with results of ours among them or apart."""
+"""The published results of a benchmark in order, with own results ranked among them or listed apart."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlperf_mobile_rounds.reference.table import Benchmark, Official, benchmarks, official
+from mlperf_mobile_rounds.reference.table import PublishedBenchmark, PublishedResult, benchmarks, published_results
 
 if TYPE_CHECKING:
-    from mlperf_mobile_report.compare.entry import Entry
+    from mlperf_mobile_report.compare.entry import ComparedResult
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A published result, or one of ours; equal numbers share a place, and the open division has none."""
+class BoardRow:
+    """A published or an own result; equal scores share a place, and the open division has none."""
 
     place: int | None
-    official: Official | None
-    own: Entry | None
+    published: PublishedResult | None
+    own: ComparedResult | None
 
     @property
     def value(self) -> float:
         """In the unit of the board's score."""
-        entry = self.official or self.own
+        entry = self.published or self.own
         assert entry is not None
         assert entry.value is not None
         return entry.value
@@ -31,12 +31,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One benchmark, from the fastest on."""
+    """One benchmark, from the fastest."""
 
-    benchmark: Benchmark
-    places: tuple[Place, ...]
-    apart: tuple[Entry, ...] = field(default=())
-    """Results of ours that make no claim about speed, were edited, or report another kind of score."""
+    benchmark: PublishedBenchmark
+    places: tuple[BoardRow, ...]
+    apart: tuple[ComparedResult, ...] = field(default=())
+    """Own results that make no claim about speed, were edited, or report another kind of score."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-serialisable data."""
@@ -48,28 +48,30 @@ class Board:
             "apart": [_own_json(entry) | {"refused": self.why_apart(entry)} for entry in self.apart],
         }  # fmt: skip
 
-    def why_apart(self, entry: Entry) -> str:
-        """Why one of ours has no place here."""
+    def why_apart(self, entry: ComparedResult) -> str:
+        """Why an own result is not ranked."""
         if entry.refused or entry.score is None:
             return entry.refused
         if entry.doubt:
             return entry.doubt
-        return f"its score is the {entry.score.name}, that of the published results the {self.benchmark.score.name}"
+        return f"its score is the {entry.score.name}, but published results report the {self.benchmark.score.name}"
 
 
-def boards(rounds: Sequence[str], chosen: Iterable[Benchmark] | None = None, own: Iterable[Entry] = ()) -> list[Board]:
-    """The boards that have anything on them.
+def boards(
+    rounds: Sequence[str], chosen: Iterable[PublishedBenchmark] | None = None, own: Iterable[ComparedResult] = ()
+) -> list[Board]:
+    """The boards that are not empty.
 
     Args:
-        rounds: Only results of these; of all of them when empty.
-        chosen: Of these benchmarks only.
-        own: Results to place among the published ones of their model; others are not on any board.
+        rounds: Only results of these rounds; all rounds if empty.
+        chosen: Only these benchmarks; all of them if None.
+        own: Own results, ranked among the published ones of their model.
     """
     ours = list(own)
     found = []
     for benchmark in benchmarks() if chosen is None else chosen:
         rows = [
-            row for row in official()
+            row for row in published_results()
             if (row.benchmark, row.scenario) == (benchmark.name, benchmark.scenario)
             and (not rounds or row.round in rounds)
         ]  # fmt: skip
@@ -79,31 +81,31 @@ def boards(rounds: Sequence[str], chosen: Iterable[Benchmark] | None = None, own
     return found
 
 
-def _board(benchmark: Benchmark, rows: Iterable[Official], mine: Sequence[Entry]) -> Board:
-    placed: list[Entry] = []
-    apart: list[Entry] = []
+def _board(benchmark: PublishedBenchmark, rows: Iterable[PublishedResult], mine: Sequence[ComparedResult]) -> Board:
+    placed: list[ComparedResult] = []
+    apart: list[ComparedResult] = []
     for entry in mine:
         alike = entry.score is not None and entry.score.kind == benchmark.score.kind
         (placed if alike and not entry.refused and not entry.doubt else apart).append(entry)
-    places = [Place(None, row, None) for row in rows] + [Place(None, None, entry) for entry in placed]
+    places = [BoardRow(None, row, None) for row in rows] + [BoardRow(None, None, entry) for entry in placed]
     sign = -1 if benchmark.score.higher_is_better else 1
     places.sort(key=lambda place: (_open(place), sign * place.value))
     ranked = [place for place in places if not _open(place)]
     numbered = [
-        Place(1 + sum(sign * other.value < sign * place.value for other in ranked), place.official, place.own)
+        BoardRow(1 + sum(sign * other.value < sign * place.value for other in ranked), place.published, place.own)
         for place in ranked
     ]
     return Board(benchmark, (*numbered, *places[len(ranked) :]), tuple(apart))
 
 
-def _open(place: Place) -> bool:
-    return place.official is not None and place.official.division != "closed"
+def _open(place: BoardRow) -> bool:
+    return place.published is not None and place.published.division != "closed"
 
 
-def _place_json(place: Place) -> dict[str, Any]:
+def _place_json(place: BoardRow) -> dict[str, Any]:
     if place.own:
         return {"place": place.place, "own": True} | _own_json(place.own)
-    row = place.official
+    row = place.published
     assert row is not None
     return {
         "place": place.place, "own": False, "name": row.name, "round": row.round, "division": row.division,
@@ -114,7 +116,7 @@ def _place_json(place: Place) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _own_json(entry: Entry) -> dict[str, Any]:
+def _own_json(entry: ComparedResult) -> dict[str, Any]:
     accuracy = f"{entry.metric} {entry.accuracy:.4f}" if entry.accuracy is not None else None
     return {
         "name": entry.label, "runs_on": entry.runs_on, "options": entry.options_text or None,

@@ -1,4 +1,4 @@
-"""Results of the same benchmark and scenario against one of them, the baseline."""
+"""Compares results of the same benchmark and scenario with one of them, the baseline."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from typing import Any
 
 from mlperf_mobile.errors import UsageError, did_you_mean
 from mlperf_mobile.statistics import Interval, ratio_of
-from mlperf_mobile_report.compare.differences import Difference, differences
-from mlperf_mobile_report.compare.entry import Entry
+from mlperf_mobile_report.compare.differences import SettingDifference, differences
+from mlperf_mobile_report.compare.entry import ComparedResult
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One number beside the baseline's."""
+    """One result next to the baseline's."""
 
-    entry: Entry
+    entry: ComparedResult
     ratio: float | None
-    """Time for one sample divided by the baseline's: over 1 is slower. None where either makes no claim.
+    """Time per sample divided by the baseline's: over 1 is slower. None if either makes no claim.
 
-    Of a score where higher is better, the time is its inverse.
+    For a score where higher is better, the time is its inverse.
     """
     interval: Interval | None
-    """Of the ratio; None where the latencies of either are not there."""
+    """Interval of the ratio; None if either has no latencies."""
     own_interval: Interval | None
-    """Of the score's percentile, in nanoseconds."""
+    """Interval of the score's percentile, in nanoseconds."""
     accuracy_difference: float | None
 
     def slower(self, limit: float, *, strict: bool = False) -> bool:
-        """Whether it is slower than the baseline by more than ``limit`` (0.05 for 5 %), and surely so.
+        """Whether it is significantly slower than the baseline, by more than ``limit`` (0.05 for 5 %).
 
-        Surely: the whole interval of the ratio is above 1. ``strict``, or the lack of an interval, leaves the ratio
-        alone to decide.
+        Significantly: the whole interval of the ratio is above 1. With ``strict``, or without an interval, the ratio
+        alone decides.
         """
         if self.ratio is None or self.ratio <= 1 + limit:
             return False
@@ -62,7 +62,7 @@ class Group:
     rows: tuple[Row, ...]
 
     @property
-    def baseline(self) -> Entry:
+    def baseline(self) -> ComparedResult:
         return self.rows[0].entry
 
     def to_json(self) -> dict[str, Any]:
@@ -77,18 +77,18 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All groups that have something to compare, and what to keep in mind."""
+    """All groups that can be compared, with differences and warnings."""
 
     groups: tuple[Group, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[SettingDifference, ...]
     warnings: tuple[str, ...] = field(default=())
 
     def slower(self, limit: float, *, strict: bool = False) -> list[tuple[Group, Row]]:
-        """Those that are slower than their baseline; see :meth:`Row.slower`."""
+        """Results slower than their baseline; see :meth:`Row.slower`."""
         return [(group, row) for group in self.groups for row in group.rows[1:] if row.slower(limit, strict=strict)]
 
     def undecided(self) -> list[tuple[Group, Row]]:
-        """Those that cannot be said to be slower or not, because they or their baseline make no claim."""
+        """Results without a ratio, because they or their baseline make no claim."""
         return [(group, row) for group in self.groups for row in group.rows[1:] if row.ratio is None]
 
     def to_json(self) -> dict[str, Any]:
@@ -101,20 +101,20 @@ class Comparison:
 
 
 def compare(
-    entries: Sequence[Entry], baseline: str = "", warnings: Sequence[str] = (), *, alone: bool = False
+    entries: Sequence[ComparedResult], baseline: str = "", warnings: Sequence[str] = (), *, alone: bool = False
 ) -> Comparison:
     """Pair the entries by benchmark and scenario, and compare each with the baseline of its group.
 
-    A published result joins a group of ours only when that ran the published benchmark's model.
+    A published result joins a group of own results only if they ran the published benchmark's model.
 
     Args:
         entries: In the order of the command line.
-        baseline: A label; the first entry of each group without it.
-        warnings: What reading them had to leave out.
-        alone: Keep a number that no other can be compared with.
+        baseline: A label; by default the first entry of each group.
+        warnings: Warnings from reading them.
+        alone: Keep results that cannot be compared with any other.
 
     Raises:
-        UsageError: There is nothing to compare, or no such baseline.
+        UsageError: No two results can be compared, or the baseline is unknown.
     """
     labels = dict.fromkeys(label for entry in entries for label in (entry.label, entry.label.partition(" #")[0]))
     if baseline and baseline not in labels:
@@ -137,29 +137,29 @@ def compare(
     return Comparison(tuple(groups), tuple(different), tuple(dict.fromkeys(remarks)))
 
 
-def _called(entry: Entry, label: str) -> bool:
+def _called(entry: ComparedResult, label: str) -> bool:
     return label in (entry.label, entry.label.partition(" #")[0])
 
 
-def _grouped(entries: Sequence[Entry]) -> dict[tuple[str, str], list[Entry]]:
-    """By benchmark and scenario, in order of appearance; published results beside ours that ran their model."""
-    ours = [entry for entry in entries if not entry.official]
+def _grouped(entries: Sequence[ComparedResult]) -> dict[tuple[str, str], list[ComparedResult]]:
+    """By benchmark and scenario, in order of appearance; published results next to own ones that ran their model."""
+    ours = [entry for entry in entries if not entry.published]
     taken = {(entry.benchmark, entry.scenario) for entry in ours}
     published = {
         (entry.published_as, entry.scenario): (entry.benchmark, entry.scenario)
         for entry in reversed(ours)
         if entry.published_as
     }
-    groups: dict[tuple[str, str], list[Entry]] = {}
+    groups: dict[tuple[str, str], list[ComparedResult]] = {}
     for entry in entries:
         key = (entry.benchmark, entry.scenario)
-        if entry.official:
+        if entry.published:
             key = published.get(key, (f"{entry.benchmark} (official)", entry.scenario) if key in taken else key)
         groups.setdefault(key, []).append(entry)
     return groups
 
 
-def _row(baseline: Entry, entry: Entry) -> Row:
+def _row(baseline: ComparedResult, entry: ComparedResult) -> Row:
     ratio = entry.time_ratio(baseline) if _same_model(baseline, entry) else None
     interval = None
     if ratio is not None and entry is not baseline and entry.ratio_bounds and baseline.ratio_bounds:
@@ -176,9 +176,9 @@ def _row(baseline: Entry, entry: Entry) -> Row:
     )
 
 
-def _same_model(one: Entry, other: Entry) -> bool:
-    """Ours may differ in the file of the model, which is warned of; published ones are of their model only."""
-    return not (one.official or other.official) or one.published_as == other.published_as
+def _same_model(one: ComparedResult, other: ComparedResult) -> bool:
+    """Own results may differ in the model file, with a warning; published ones only have their model."""
+    return not (one.published or other.published) or one.published_as == other.published_as
 
 
 def _remarks(groups: Sequence[Group]) -> list[str]:
@@ -196,19 +196,19 @@ def _remarks(groups: Sequence[Group]) -> list[str]:
         metrics = {row.entry.metric for row in group.rows if row.entry.metric}
         if len(metrics) > 1:
             remarks.append(f"{group.benchmark}: accuracies are {', '.join(sorted(metrics))}, and not compared")
-    kinds = {bool(row.entry.official) for group in groups for row in group.rows}
+    kinds = {bool(row.entry.published) for group in groups for row in group.rows}
     if kinds == {True, False}:
-        remarks.append("of official results, environment, versions and files of models are not known")
+        remarks.append("environment, versions and model files of official results are not known")
     return remarks
 
 
-def _alone(entry: Entry, entries: Sequence[Entry]) -> str:
-    """Why a number is compared with nothing."""
+def _alone(entry: ComparedResult, entries: Sequence[ComparedResult]) -> str:
+    """Why a result is not compared."""
     same = [e for e in entries if e is not entry and (e.benchmark, e.scenario) == (entry.benchmark, entry.scenario)]
     if same:
         return f"{entry.label} ran {entry.model}, {same[0].label} {same[0].model}: {entry.benchmark} is not compared"
     return f"only {entry.label} has {entry.benchmark}, {entry.scenario}: not compared"
 
 
-def _kinds(entries: Sequence[Entry]) -> list[str]:
+def _kinds(entries: Sequence[ComparedResult]) -> list[str]:
     return [f"{e.label} is {e.benchmark}, {e.scenario}, {e.model}" for e in entries[:12]] or ["no results"]

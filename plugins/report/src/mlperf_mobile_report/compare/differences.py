@@ -1,4 +1,4 @@
-"""In what, other than the number, results differ: each difference by name, with both values."""
+"""Differences between results other than their scores, by name, with both values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mlperf_mobile_report.compare.entry import OPTION, Entry
+from mlperf_mobile_report.compare.entry import OPTION, ComparedResult
 
 _CHANGES_BY_ITSELF = frozenset(
     f"environment.{name}" for name in ("cpu.load_1min", "cpu.mhz", "memory.available_bytes", "clock.resolution_s")
@@ -18,12 +18,12 @@ _LONGEST = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """One setting that is not the same everywhere."""
+class SettingDifference:
+    """One setting that differs between results."""
 
     name: str
     values: tuple[tuple[str, tuple[str, ...]], ...]
-    """Each value as text, with the labels of those that have it."""
+    """Each value as text, with the labels of its results."""
 
     @property
     def text(self) -> str:
@@ -35,12 +35,12 @@ class Difference:
         return {"name": self.name, "values": {value: list(who) for value, who in self.values}}
 
 
-def differences(entries: Iterable[Entry]) -> list[Difference]:
-    """Between results of ours; of published ones no environment is known.
+def differences(entries: Iterable[ComparedResult]) -> list[SettingDifference]:
+    """Differences between own results; the environment of published ones is not known.
 
-    What changes from minute to minute, such as the load, is not looked at.
+    Values that change from minute to minute, such as the load, are ignored.
     """
-    ours = [entry for entry in entries if not entry.official]
+    ours = [entry for entry in entries if not entry.published]
     names = dict.fromkeys(name for entry in ours for name in entry.facts)
     found = []
     for name in names:
@@ -51,12 +51,12 @@ def differences(entries: Iterable[Entry]) -> list[Difference]:
             value = entry.facts.get(name, "default" if name.startswith(OPTION) else None)
             values.setdefault(_text(value), []).append(entry.label)
         if len(values) > 1:
-            found.append(Difference(name, tuple((value, tuple(who)) for value, who in values.items())))
+            found.append(SettingDifference(name, tuple((value, tuple(who)) for value, who in values.items())))
     return found
 
 
 def _text(value: object) -> str:
-    """In at most some 80 characters; long texts that differ anywhere stay different."""
+    """In about 80 characters; long texts that differ stay different."""
     text = "unknown" if value is None else str(value)
     if len(text) <= _LONGEST:
         return text

@@ -1,4 +1,4 @@
-"""One measured number to compare, from a result of ours or a published one."""
+"""One result to compare: an own or a published one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlperf_mobile.performance_score import NANOSECONDS, PerformanceScore, ordin
 from mlperf_mobile.results import latencies
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.statistics import RATIO_CONFIDENCE, Interval, Sample
-from mlperf_mobile_rounds.reference.table import Official, benchmark_of, benchmarks
+from mlperf_mobile_rounds.reference.table import PublishedResult, benchmark_of, benchmarks
 
 _MOST_LATENCIES = 20_000_000
 OPTION = "option."
@@ -22,8 +22,8 @@ _SYSTEM = ("batch", "sessions", "inputs", "outputs", "samples_in_data_set", "per
 
 
 @dataclass(slots=True)
-class Entry:
-    """A number under a label; several results of one argument share it."""
+class ComparedResult:
+    """A result with a label; several results of one argument share it."""
 
     label: str
     source: str
@@ -32,44 +32,44 @@ class Entry:
     scenario: str
     model: str
     runs_on: str
-    """Backend and accelerator; of a published result, processor and accelerator."""
+    """Backend and accelerator; for a published result, processor and accelerator."""
     score: PerformanceScore | None
-    """None where the run has none."""
+    """None if the run has no score."""
     refused: str
-    """Why the number is no claim about speed; empty where it is one."""
+    """Why the result makes no claim about speed; empty if it makes one."""
     state: str
     metric: str
     accuracy: float | None
     facts: dict[str, Any]
-    """What a difference is worth a warning of; nothing for a published result."""
-    official: Official | None = None
+    """Facts of which a difference gives a warning; empty for a published result."""
+    published: PublishedResult | None = None
     options: dict[str, Any] = field(default_factory=dict)
     """Options and settings of the run that are not their defaults."""
     options_text: str = ""
-    """Those that tell how it ran, and not on what: without those of task and data set."""
+    """The options except those of task and data set."""
     result: Result | None = None
-    """Kept for those who show more of it than its number."""
+    """The whole result, for reports."""
     latencies: Path | None = None
-    """The file of latencies that the number is a percentile of; None where there is none that fits it."""
+    """The matching file of latencies; None without one."""
     interval: Interval | None = None
     """Of the percentile, in nanoseconds."""
     ratio_bounds: Interval | None = None
-    """The same with the confidence that a ratio of two needs of each."""
+    """The same, with the confidence that each side of a ratio needs."""
     warnings: list[str] = field(default_factory=list)
     doubt: str = ""
     """Why the result does not match its folder; such a result is not ranked."""
 
     @property
     def published_as(self) -> str:
-        """The benchmark whose published results it may be compared with; empty where there is none."""
-        if self.official:
+        """The benchmark whose published results it can be compared with; empty without one."""
+        if self.published:
             return self.benchmark
         known = benchmark_of(self.model, self.scenario)
         return known.name if known else ""
 
     @property
     def value(self) -> float | None:
-        """The score's value, in its own unit; None without a score."""
+        """The score's value, in its unit; None without a score."""
         return self.score.value if self.score else None
 
     @property
@@ -79,22 +79,22 @@ class Entry:
 
     @property
     def percentile(self) -> float | None:
-        """The percentile of the latencies in nanoseconds that the score is; None where it is something else."""
+        """The percentile, if the score is a percentile of latencies in nanoseconds; else None."""
         return self.score.percentile if self.score and self.score.unit == NANOSECONDS else None
 
     @property
     def cost(self) -> float:
-        """The lower, the better, whichever way the score is counted.
+        """The score as a cost: lower is better.
 
         Raises:
-            ValueError: There is no score.
+            ValueError: It has no score.
         """
         if self.score is None:
             raise ValueError(f"{self.label} has no score")
         return self.score.cost
 
-    def time_ratio(self, base: Entry) -> float | None:
-        """Time for one sample divided by the other's; None unless both make a claim, with scores of the same kind."""
+    def time_ratio(self, base: ComparedResult) -> float | None:
+        """Time per sample divided by the other's; None unless both make a claim, with scores of the same kind."""
         mine, theirs = self.score, base.score
         if self.refused or base.refused or mine is None or theirs is None or mine.kind != theirs.kind:
             return None
@@ -108,34 +108,36 @@ class Entry:
     @property
     def text(self) -> str:
         """The number in the users' unit."""
-        if self.official:
-            return self.official.text
+        if self.published:
+            return self.published.text
         return self.score.text if self.score else "-"
 
 
-def of_official(row: Official, label: str) -> Entry:
+def of_official(row: PublishedResult, label: str) -> ComparedResult:
     """A published result."""
     known = next(b for b in benchmarks() if (b.name, b.scenario) == (row.benchmark, row.scenario))
-    return Entry(
+    return ComparedResult(
         label=label, source=f"official:{row.name}", benchmark=row.benchmark, scenario=row.scenario, model=known.model,
         runs_on=f"{row.soc}{f', {row.runs_on}' if row.runs_on else ''}", score=row.score, refused="",
-        state=f"official, {row.division}", metric=known.metric, accuracy=row.accuracy_value, facts={}, official=row,
+        state=f"official, {row.division}", metric=known.metric, accuracy=row.accuracy_value, facts={}, published=row,
     )  # fmt: skip
 
 
-def of_result(result: Result, folder: Path, label: str, *, whole: bool = False, intervals: bool = True) -> Entry:
-    """A result of ours, with its intervals where the latencies are still beside it and fit it.
+def of_result(
+    result: Result, folder: Path, label: str, *, whole: bool = False, intervals: bool = True
+) -> ComparedResult:
+    """An own result, with intervals if its folder has matching latencies.
 
     Args:
-        result: What was read.
-        folder: Where it was read from.
-        label: What it is called.
-        whole: Keep the result itself, and not only what comparing and ranking need.
+        result: The result.
+        folder: Its folder.
+        label: Its label.
+        whole: Keep the result itself, and not only the facts for comparing and ranking.
         intervals: Read the latencies.
     """
     score = result.performance.score if result.performance else None
     accuracy = result.accuracy
-    entry = Entry(
+    entry = ComparedResult(
         label=label, source=str(folder), benchmark=result.benchmark, scenario=result.scenario,
         model=result.model.name, runs_on=f"{result.backend}/{result.accelerator}", score=score,
         refused=_refusal(result, score), state=_state(result), metric=accuracy.metric if accuracy else "",
@@ -170,11 +172,11 @@ def _state(result: Result) -> str:
     return ", ".join(filter(None, (word, *limits)))
 
 
-def _add_latencies(entry: Entry, path: Path, expected: int, *, counted: bool) -> None:
-    """Latencies that are not those of the result say nothing about it, and are left out with a warning.
+def _add_latencies(entry: ComparedResult, path: Path, expected: int, *, counted: bool) -> None:
+    """Latencies that do not match the result are left out with a warning.
 
-    Those that the load generator counted give its percentile exactly. Earlier results have latencies that were taken
-    around each call, a little longer than LoadGen's, and are held to be near it.
+    Latencies logged by LoadGen give its percentile exactly. Earlier results have latencies that were taken around each
+    call, a little longer than LoadGen's, and only need to be near it.
     """
     try:
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""What the command line names, as entries: result folders, folders of them, result files, official results."""
+"""Reads the arguments of the command line: result folders, folders of them, result files, official results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from string import ascii_uppercase
 from mlperf_mobile.errors import MobileError, OutputError, UsageError
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import Result
-from mlperf_mobile_report.compare.entry import Entry, of_official, of_result
+from mlperf_mobile_report.compare.entry import ComparedResult, of_official, of_result
 from mlperf_mobile_rounds.follows import alone, doubts
 from mlperf_mobile_rounds.reference.table import PREFIX, find
 
@@ -21,21 +21,22 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,31}")
 _MOST = 10_000
 
 
-def read_all(arguments: Sequence[str], *, whole: bool = False, intervals: bool = True) -> tuple[list[Entry], list[str]]:
-    """The entries of all arguments, and what had to be left out.
+def read_all(
+    arguments: Sequence[str], *, whole: bool = False, intervals: bool = True
+) -> tuple[list[ComparedResult], list[str]]:
+    """The results of all arguments, and warnings about what was left out.
 
     Args:
         arguments: Each ``[LABEL=]PLACE``. Without a label they are called ``A``, ``B``, …, official results by round
             and system.
-
-        whole: Keep the results themselves, for who shows more than their numbers.
+        whole: Keep the whole results, for reports.
         intervals: Read latencies, for intervals.
 
     Raises:
         UsageError: Two have the same label, or an official name is unknown.
-        OutputError: A place holds no result that can be read.
+        OutputError: A place has no readable result.
     """
-    entries: list[Entry] = []
+    entries: list[ComparedResult] = []
     warnings: list[str] = []
     entry = partial(of_result, whole=whole, intervals=intervals)
     seen: set[str] = set()
@@ -50,8 +51,8 @@ def read_all(arguments: Sequence[str], *, whole: bool = False, intervals: bool =
         if label in seen and (given or not official):
             raise UsageError("same-label", f"two results are called {label!r}", "give each its own: LABEL=PLACE")
         seen.add(label)
-        known = {entry.source for entry in entries if entry.official}
-        entries += [entry for entry in found if not (entry.official and entry.source in known)]
+        known = {entry.source for entry in entries if entry.published}
+        entries += [entry for entry in found if not (entry.published and entry.source in known)]
     _number(entries)
     return entries, warnings + [f"{entry.label}: {text}" for entry in entries for text in entry.warnings]
 
@@ -67,7 +68,7 @@ def _split(argument: str) -> tuple[str, str]:
 def _path(place: str) -> Path:
     try:
         return Path(place).expanduser()
-    except RuntimeError as error:  # of a user that there is not
+    except RuntimeError as error:  # the home of an unknown user
         raise OutputError("no-result", f"{place}: {error}", "give a result folder") from error
 
 
@@ -84,12 +85,14 @@ def _official_label(place: str) -> str:
     return "/".join(find(place)[0].name.split("/")[:2])
 
 
-def _official(place: str, label: str) -> list[Entry]:
+def _official(place: str, label: str) -> list[ComparedResult]:
     return [of_official(row, label) for row in find(place)]
 
 
-def _folder(place: Path, entry: Callable[[Result, Path], Entry], label: str, warnings: list[str]) -> list[Entry]:
-    """One result, or all that lie in the folder or one folder below it; a damaged one among others is left out."""
+def _folder(
+    place: Path, entry: Callable[[Result, Path], ComparedResult], label: str, warnings: list[str]
+) -> list[ComparedResult]:
+    """One result, or all in the folder and one level below; a damaged one among others is left out."""
     if not _is_collection(place):
         return [_entry(place, entry)]
     entries, first = [], None
@@ -102,17 +105,17 @@ def _folder(place: Path, entry: Callable[[Result, Path], Entry], label: str, war
     if not entries:
         if first:
             raise first
-        raise OutputError("no-result", f"there is no result in {place}", "give a result folder, or a folder of them")
+        raise OutputError("no-result", f"{place} has no result", "give a result folder, or a folder of them")
     return entries
 
 
-def _entry(place: Path, made: Callable[[Result, Path], Entry]) -> Entry:
+def _entry(place: Path, made: Callable[[Result, Path], ComparedResult]) -> ComparedResult:
     """A result, with a warning if it does not match its folder."""
     raw, result = store.read_both(place)
     folder = place if place.is_dir() else place.parent
     entry = made(result, folder)
     if alone(folder, result):
-        entry.warnings.append("its folder has no plan and journal to check it against")
+        entry.warnings.append("its folder has no plan and no journal to check it against")
     elif found := doubts(folder, raw, result):
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
         entry.doubt = f"it does not match its folder: {found[0]}{more}"
@@ -124,24 +127,24 @@ def _is_collection(place: Path) -> bool:
     try:
         return place.is_dir() and not (place / store.RESULT).exists()
     except OSError:
-        return False  # reading it will tell why
+        return False  # reading it raises the error
 
 
 def _results(place: Path) -> list[Path]:
-    """Hidden folders are runs that did not end."""
+    """Hidden folders are unfinished runs."""
     try:
         found = [*place.glob(f"[!.]*/{store.RESULT}"), *place.glob(f"[!.]*/[!.]*/{store.RESULT}")]
         list(place.iterdir())  # a folder without permission looks empty to glob
     except OSError as error:
         raise OutputError("no-result", f"cannot read {place}: {error.strerror}", "check its permissions") from error
     if len(found) > _MOST:
-        raise OutputError("too-many", f"{place} holds {len(found)} results", f"compare at most {_MOST} at once")
+        raise OutputError("too-many", f"{place} holds {len(found)} results", f"compare at most {_MOST} together")
     return sorted(found)
 
 
-def _number(entries: list[Entry]) -> None:
-    """Tell several results of one benchmark under one label apart."""
-    same: dict[tuple[str, str, str], list[Entry]] = {}
+def _number(entries: list[ComparedResult]) -> None:
+    """Number several results of one benchmark under one label."""
+    same: dict[tuple[str, str, str], list[ComparedResult]] = {}
     for entry in entries:
         same.setdefault((entry.label, entry.benchmark, entry.scenario), []).append(entry)
     for group in same.values():

@@ -1,1 +1,1 @@
-"""Results as one HTML file that needs nothing else: no script, no picture, no network."""
+"""Results as one self-contained HTML file: no script, no picture, no network."""

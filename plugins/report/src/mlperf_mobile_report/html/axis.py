@@ -8,7 +8,7 @@ from dataclasses import dataclass
 _ROUND = (1.0, 2.0, 5.0, 10.0)
 _FINER = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
 _LOG_FROM = 4.0
-"""Latencies whose largest is so many times the smallest are drawn by powers of ten."""
+"""From this ratio of largest to smallest on, the axis is logarithmic."""
 _MARGIN = 1.03
 _LEAST, _MOST = 1e-12, 1e24
 
@@ -24,7 +24,7 @@ class Axis:
     log: bool = False
 
     def share(self, value: float) -> float:
-        """Where a value lies: 0 at the lower bound, 1 at the upper one; what is outside is held at the bound."""
+        """The position of a value: 0 at the lower bound, 1 at the upper one; values outside are clamped."""
         value = min(max(value, self.low), self.high)
         if self.log:
             return math.log(value / self.low) / math.log(self.high / self.low)
@@ -86,7 +86,7 @@ def drawable(value: float | None) -> bool:
 
 
 def spread(label: str, low: float, high: float, *, count: int = 5) -> Axis:
-    """By powers of ten where the values are far apart, else linear."""
+    """Logarithmic if the values are far apart, else linear."""
     return (
         logarithmic(label, low, high) if low > 0 and high > low * _LOG_FROM else linear(label, low, high, count=count)
     )

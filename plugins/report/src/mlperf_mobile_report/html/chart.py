@@ -1,4 +1,4 @@
-"""Small charts as SVG: drawn at the size they are read at, coloured by the style sheet, told in words as well."""
+"""Small charts as SVG: in their final size, coloured by the style sheet, with a description in words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEFT, RIGHT, TOP, BOTTOM = 50, 14, 24, 40
 COLUMNS = WIDTH - LEFT - RIGHT
 """Pixels across at the size of the drawing: finer than that, nothing is seen."""
 SERIES = 5
-"""Lines that one chart can tell apart, by colour and by dashes."""
+"""The most lines of one chart, each with its own colour and dashes."""
 _LINE, _CHARACTER = 12, 6.5
 
 

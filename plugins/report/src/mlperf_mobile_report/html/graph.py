@@ -37,7 +37,7 @@ def figures(key: str, graphs: Iterable[Graph]) -> list[Markup]:
 
 
 def _lines(graph: Graph) -> Iterable[_Line]:
-    """Those that can be drawn: whatever is no finite number is left out."""
+    """The points that can be drawn: values that are not finite are left out."""
     start = graph.timed[0]
     for name, (times, values) in graph.lines.items():
         points = [
@@ -58,10 +58,10 @@ def _figure(key: str, graph: Graph, lines: Sequence[_Line]) -> Markup:
     first, last = min(times[0] for _, times, _ in drawn), max(times[-1] for _, times, _ in drawn)
     x = linear("seconds since the clock was started", first, max(last, first + 0.001), widen=False)
     y = linear(unit, min([*extent, 0.0] if unit in _FROM_ZERO else extent), max(extent))
-    told = "; ".join(
+    series_text = "; ".join(
         f"{name} from {values[0]:.4g} to {values[-1]:.4g}, at most {max(values):.4g}" for name, _, values in drawn
     )
-    chart = Chart(key, f"{what} over time", f"{what} in {unit}: {told}", x, y)
+    chart = Chart(key, f"{what} over time", f"{what} in {unit}: {series_text}", x, y)
     chart.bar((max(x.low, 0.0), y.low), (min(x.high, length), y.high), "timed")
     for style, (_, times, values) in enumerate(drawn, 1):
         chart.line(extremes(times, values, COLUMNS), style)

@@ -1,4 +1,4 @@
-"""Charts of a run's latencies: how they are distributed, and how they went over time."""
+"""Charts of a run's latencies: their distribution, and their course over time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def figures(
     if one_query:
         strange = values.min() < 0 or values.max() <= 0
         return [
-            element("p", "The latencies are not above zero, and not drawn.") if strange else _completions(key, values)
+            element("p", "Some latencies are not positive, so none are drawn.")
+            if strange
+            else _completions(key, values)
         ]
     unit = _unit(values)
     return [_distribution(key, values / unit[0], unit, percentiles), _over_time(key, values, unit, duration_s)]
@@ -79,7 +81,7 @@ def _distribution(key: str, values: Floats, unit: tuple[float, str], percentiles
     scale = " The axis goes by powers of ten, and so do the bars' widths." if x.log else ""
     return figure(
         "Distribution of latencies", chart.svg(),
-        note=f"{len(values):,} latencies in {BINS} bars; even one of them makes a bar a pixel high.{scale}",
+        note=f"{len(values):,} latencies in {BINS} bars; a single one still gives a bar one pixel high.{scale}",
         data=table("Latencies in each bar", (f"latency, {unit[1]}", "latencies"), rows),
     )  # fmt: skip
 
@@ -89,7 +91,7 @@ def _over_time(key: str, values: Floats, unit_name: tuple[float, str], duration_
     least, most = (share * duration_s * 1e9 for share in _SEQUENTIAL_SHARE)
     timed = values.min() > 0 and least <= float(values.sum()) <= most
     places = np.cumsum(values) / 1e9 if timed else np.arange(1.0, len(values) + 1)
-    x = linear("seconds, as the sum of the latencies so far" if timed else "number of the sample", 0.0,
+    x = linear("seconds, as the sum of the latencies so far" if timed else "sample number", 0.0,
                float(places[-1]), widen=False)  # fmt: skip
     y = spread(f"latency, {name}", float(values.min()) / unit, float(values.max()) / unit)
     columns = envelope(places, values / unit, COLUMNS)
@@ -104,14 +106,14 @@ def _over_time(key: str, values: Floats, unit_name: tuple[float, str], duration_
         chart.band([(c.at, c.least) for c in columns], [(c.at, c.greatest) for c in columns])
         chart.median((c.at, c.median) for c in columns)
         note = (
-            f"{len(values):,} latencies in {len(columns)} columns: the area goes from the least to the greatest of "
+            f"{len(values):,} latencies in {len(columns)} columns: the area spans minimum to maximum of "
             "each column, the line through their medians."
         )
     else:
         chart.line(zip(places.tolist(), (values / unit).tolist(), strict=True))
         note = f"All {len(values):,} latencies are drawn."
     first = "until, s" if timed else "until sample"
-    head = (first, "latencies", f"least, {name}", f"median, {name}", f"greatest, {name}")
+    head = (first, "latencies", f"minimum, {name}", f"median, {name}", f"maximum, {name}")
     data = _windows(head, envelope(places, values / unit, WINDOWS))
     return figure("Latency over time", chart.svg(), note=note, data=data)
 
@@ -149,7 +151,7 @@ def _completions(key: str, values: Floats) -> Markup:
     ]
     return figure(
         "Throughput over time", chart.svg(),
-        note=f"{len(values):,} samples by when they were answered, in {WINDOWS} parts of the same time.",
+        note=f"{len(values):,} samples by completion time, in {WINDOWS} equal intervals.",
         data=table("Samples answered over time", ("until, s", "samples", "samples/s"), rows),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""HTML put together from parts: every text is escaped, and attributes are named by this package alone."""
+"""HTML elements: every text is escaped, and attribute names come from this package alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 _DEEPEST = 8
 LONGEST = 600
-"""Characters of one text of a result; a hostile one may be megabytes long."""
+"""The longest text of a result; a hostile one may be megabytes long."""
 MOST_ROWS = 250
 """Of one table."""
 _VOID = frozenset({"meta", "br", "hr"})
@@ -22,7 +22,7 @@ class Markup(str):
 
 
 def escape(value: str) -> Markup:
-    """Text as HTML, without what moves cursors, turns lines around, or is no character at all."""
+    """Text as HTML, without control characters, direction marks, and invalid characters."""
     return Markup(
         html.escape("".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in value))
     )
@@ -34,7 +34,7 @@ def cut(value: str, most: int = LONGEST) -> str:
 
 
 def shown(value: object, depth: int = 0) -> str:
-    """Any value of a result as text for people; what is nested too deeply is left out."""
+    """Any value of a result as readable text; deep levels are left out."""
     if depth > _DEEPEST:
         return "…"
     if value is None:
@@ -71,13 +71,13 @@ def join(parts: Iterable[Markup], between: str = "\n") -> Markup:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number as it is written, to be aligned with others."""
+    """A formatted number, aligned with others."""
 
     text: str
 
 
 def number(value: float | None, digits: int = 6) -> Number:
-    """So many significant digits; a dash where there is no finite number."""
+    """A number with this many significant digits; a dash if it is not finite."""
     if value is None or not math.isfinite(value):
         return Number("–")
     return Number(f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else _plain(value, digits))
@@ -105,7 +105,7 @@ def table(
     wide: bool = False,
     marked: Collection[int] = (),
 ) -> Markup:
-    """A table in a box of its own that scrolls; the first cell of each row is its head.
+    """A table in a scrolling box; the first cell of each row is its head.
 
     Args:
         caption: What it is, for everybody.
@@ -138,5 +138,5 @@ def _cell(place: int, cell: object) -> Markup:
 
 
 def details(summary: str, *children: Markup, class_: str | None = None) -> Markup:
-    """Something that opens when it is wanted."""
+    """A part that the reader can open."""
     return element("details", element("summary", summary), *children, class_=class_)

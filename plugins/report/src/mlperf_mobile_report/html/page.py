@@ -1,4 +1,4 @@
-"""The page: head, style and parts in one file that asks for nothing else and runs nothing."""
+"""The page: head, style and parts in one self-contained file without scripts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.resources import files
 
-from mlperf_mobile_report.compare.entry import Entry
+from mlperf_mobile_report.compare.entry import ComparedResult
 from mlperf_mobile_report.html import parts, standing, together
 from mlperf_mobile_report.html.markup import Markup, cut, element, join
-from mlperf_mobile_report.measures import Shown
+from mlperf_mobile_report.measures import ReportedResult
 
 
-def page(results: Sequence[Shown], entries: Sequence[Entry], warnings: Sequence[str] = ()) -> str:
+def page(results: Sequence[ReportedResult], entries: Sequence[ComparedResult], warnings: Sequence[str] = ()) -> str:
     """The whole file.
 
     Args:
@@ -49,19 +49,19 @@ _UNOFFICIAL = "A result is official only when MLCommons has published it."
 
 
 def _policy(style: str) -> str:
-    """Nothing may be loaded, sent or run; the one style is this page's own."""
+    """Allows no loading, sending or scripts, and only this page's style."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
-def _title(results: Sequence[Shown]) -> str:
+def _title(results: Sequence[ReportedResult]) -> str:
     if len(results) == 1:
         result = results[0].result
         return f"{cut(result.benchmark, 60)}, {cut(result.scenario, 40)}: {result.verdict.split()[0].rstrip(',')}"
     return f"MLPerf Mobile: {len(results)} results"
 
 
-def _navigation(results: Sequence[Shown]) -> Markup:
+def _navigation(results: Sequence[ReportedResult]) -> Markup:
     if len(results) < 2:
         return Markup()
     links = [("overview", "Overview"), *((one.key, _heading(one)) for one in results)]
@@ -69,12 +69,12 @@ def _navigation(results: Sequence[Shown]) -> Markup:
     return element("nav", element("ul", *items), aria_label="Results")
 
 
-def _heading(one: Shown, *, alone: bool = False) -> str:
+def _heading(one: ReportedResult, *, alone: bool = False) -> str:
     label = "" if alone else f"{one.name}: "
     return f"{label}{cut(one.result.benchmark, 60)}, {cut(one.result.scenario, 40)}, {cut(one.entry.runs_on, 60)}"
 
 
-def _result(one: Shown, *, alone: bool) -> Markup:
+def _result(one: ReportedResult, *, alone: bool) -> Markup:
     beside = element("div", join(part for part in (parts.accuracy(one), parts.placement(one)) if part), class_="beside")
     found = [
         element("p", parts.verdict(one.result)), parts.warnings(one), parts.key_numbers(one),

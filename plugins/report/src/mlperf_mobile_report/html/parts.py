@@ -1,4 +1,4 @@
-"""What the page says about one result, part by part; everything in a result may be missing, or be somebody else's."""
+"""The sections of the page about one result; everything in a result may be missing or hostile."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mlperf_mobile_report.html.markup import (
     shown,
     table,
 )
-from mlperf_mobile_report.measures import MOST_LATENCIES, Shown, margin
+from mlperf_mobile_report.measures import MOST_LATENCIES, ReportedResult, margin
 
 _PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 _MET = {
@@ -37,7 +37,7 @@ _SCOPES = {"result": "Rules of the run", "submission": "Rules of the round"}
 
 
 def verdict(result: Result) -> Markup:
-    """In words, with a sign and a colour for those who see them."""
+    """The verdict in words, with a sign and a colour."""
     kind = "bad" if not result.valid else "care" if result.submittable is False or result.functional_only else "good"
     sign = {"bad": "✗", "care": "!", "good": "✓"}[kind]
     return element("span", f"{sign} {cut(result.verdict)}", class_=f"verdict {kind}")
@@ -51,12 +51,12 @@ def facts(rows: Iterable[tuple[str, object]]) -> Markup:
     )
 
 
-def warnings(one: Shown) -> Markup:
-    """What nobody may overlook: that it ran on a stand-in, or failed."""
+def warnings(one: ReportedResult) -> Markup:
+    """Banners: it ran on a stand-in, failed, or does not match its folder."""
     result = one.result
     parts = []
     if result.functional_only:
-        why = f"Its answers are real; its speed is meaningless: {cut(result.functional_only)}"
+        why = f"Its responses are real, its speed is meaningless: {cut(result.functional_only)}"
         parts.append(element("p", element("strong", "FUNCTIONAL ONLY. "), why, class_="banner care"))
     doubts = result.interruptions.warnings if result.interruptions else []
     parts += [element("p", element("strong", "WARNING. "), cut(text), class_="banner care") for text in doubts]
@@ -68,8 +68,8 @@ def warnings(one: Shown) -> Markup:
     return join(parts)
 
 
-def key_numbers(one: Shown) -> Markup:
-    """The few numbers that are looked for first."""
+def key_numbers(one: ReportedResult) -> Markup:
+    """The most important numbers."""
     performance, accuracy = one.result.performance, one.result.accuracy
     rows: list[tuple[str, str]] = []
     score = one.entry.score
@@ -91,8 +91,8 @@ def key_numbers(one: Shown) -> Markup:
     )
 
 
-def facts_of(one: Shown) -> Markup:
-    """What was run, on what, and by which rules."""
+def facts_of(one: ReportedResult) -> Markup:
+    """Benchmark, model, data, backend and rules of the run."""
     result = one.result
     model = result.model
     size = f", {model.bytes:,} bytes" if model.bytes is not None else ""
@@ -130,8 +130,8 @@ def _loadgen(facts: LoadGenFacts) -> str:
     return f"{word}{reason} (version {shown(facts.version)})"
 
 
-def rules(one: Shown) -> Markup:
-    """Every rule with what was seen and what is required."""
+def rules(one: ReportedResult) -> Markup:
+    """Every rule with its observed and required values."""
     tables = []
     for scope, title in _SCOPES.items():
         found = [rule for rule in one.result.rules if rule.scope == scope]
@@ -147,8 +147,8 @@ def rules(one: Shown) -> Markup:
     return section("Rules", tables)
 
 
-def speed(one: Shown) -> Markup:
-    """Throughput, percentiles, charts, and what each accelerator did."""
+def speed(one: ReportedResult) -> Markup:
+    """Throughput, percentiles, charts, and the share of each accelerator."""
     result = one.result
     sample = Sample(latencies.read(one.entry.latencies)) if one.entry.latencies else None
     timed = result.performance
@@ -166,7 +166,7 @@ def speed(one: Shown) -> Markup:
         element("div", *_latency_charts(one), latency.percentile_table(timed.latency_ns, intervals), class_="charts"),
     ]  # fmt: skip
     if sample and (found := advice(sample)):
-        parts.append(element("p", "What the latencies say about their own reliability; it changes no verdict:"))
+        parts.append(element("p", "Reliability of the latencies; this does not affect the verdict:"))
         parts.append(element("ul", *(element("li", cut(each.text)) for each in found)))
     if timed.accelerators:
         rows = [
@@ -175,7 +175,7 @@ def speed(one: Shown) -> Markup:
             for name, did in timed.accelerators.items()
         ]  # fmt: skip
         head = ("accelerator", "sessions", "samples", "samples/s", "share of the samples", "busy")
-        parts.append(table("What each accelerator did", head, rows))
+        parts.append(table("Accelerators", head, rows))
     return section("Speed", parts)
 
 
@@ -183,15 +183,15 @@ def _percent(part: float | None, whole: float | None) -> Number:
     return Number(f"{part / whole:.1%}") if part is not None and math.isfinite(part) and whole else number(None)
 
 
-def _latency_charts(one: Shown) -> Sequence[Markup]:
-    """From the latencies beside the result, as far as they are its own."""
+def _latency_charts(one: ReportedResult) -> Sequence[Markup]:
+    """Charts of the latencies in the result's folder, if they match the result."""
     path, timed = one.folder / latencies.FILE, one.result.performance
     try:
         size = path.stat().st_size // 8
     except OSError:
-        return [element("p", "The latencies are not beside the result: there are no charts of them.")]
+        return [element("p", "The result's folder has no latencies, so there are no charts of them.")]
     if size > MOST_LATENCIES:
-        return [element("p", f"There are {size:,} latencies; charts are drawn of up to {MOST_LATENCIES:,}.")]
+        return [element("p", f"{size:,} latencies are too many; charts show up to {MOST_LATENCIES:,}.")]
     values = latencies.read(path)
     charts = latency.figures(
         one.key, values, timed.latency_ns if timed else {}, one_query=bool(timed and timed.queries == 1),
@@ -204,8 +204,8 @@ def _latency_charts(one: Shown) -> Sequence[Markup]:
     return charts
 
 
-def accuracy(one: Shown) -> Markup:
-    """The value beside its target, with the margin between them."""
+def accuracy(one: ReportedResult) -> Markup:
+    """The value, its target, and the margin between them."""
     measured = one.result.accuracy
     if measured is None:
         return section("Accuracy", [element("p", "There was no accuracy run.")])
@@ -229,8 +229,8 @@ def accuracy(one: Shown) -> Markup:
     return section("Accuracy", [facts(rows)])
 
 
-def observations(one: Shown) -> Iterable[Markup]:
-    """What each observer found out: its alarms, facts, graphs and tables."""
+def observations(one: ReportedResult) -> Iterable[Markup]:
+    """The part of each observer: alarms, facts, graphs and tables."""
     for place, each in enumerate(one.observed):
         remarks = each.view(lambda part: observed.remarks(part.facts()))
         graphs = each.view(lambda part, key=f"{one.key}-observed{place}": graph.figures(key, part.graphs(one.folder)))  # type: ignore[misc]
@@ -251,7 +251,7 @@ def _listing(listing: Listing) -> Markup:
     return details(title, table(title, [cut(name, 80) for name in listing.head], rows))
 
 
-def placement(one: Shown) -> Markup | None:
+def placement(one: ReportedResult) -> Markup | None:
     """Where the operations ran."""
     found = one.result.placements
     rows: list[tuple[object, ...]] = []
@@ -272,8 +272,8 @@ def _float(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and abs(value) < 1e300 else None
 
 
-def everything(one: Shown) -> Markup:
-    """The rest: what the compiler and the backend said, what was asked for, tensors, environment, versions."""
+def everything(one: ReportedResult) -> Markup:
+    """Compilation, the backend's report, the requested load, tensors, environment, versions."""
     result = one.result
     groups = {
         "Compilation": "compiled", "Report of the backend": "report", "Load of the plan": "load",
@@ -288,7 +288,7 @@ def everything(one: Shown) -> Markup:
 
 
 def flat(data: dict[str, Any], prefix: str = "", depth: int = 0) -> dict[str, object]:
-    """Nested data by dotted keys; what is nested too deeply is told as text."""
+    """Nested data by dotted keys; deeper levels as text."""
     found: dict[str, object] = {}
     for key, value in data.items():
         name = f"{prefix}{key}"

@@ -1,4 +1,4 @@
-"""More values than pixels, reduced to what the pixels can show: nothing that stands out is lost."""
+"""Reduces many values to what the pixels can show, without losing extremes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Everything that falls into one column of pixels."""
+    """The values in one column of pixels."""
 
     at: float
     """Its middle."""
@@ -25,7 +25,7 @@ class Column:
 
 
 def envelope(places: Floats, values: Floats, columns: int) -> list[Column]:
-    """Least, median and greatest value of every column that has any.
+    """Minimum, median and maximum of every column with values.
 
     Args:
         places: Where each value is drawn, in order, from 0 up.
@@ -49,7 +49,7 @@ def envelope(places: Floats, values: Floats, columns: int) -> list[Column]:
 
 
 def extremes(times: Sequence[float], values: Sequence[float], columns: int) -> list[tuple[float, float]]:
-    """The points that are seen of a line: first, least, greatest, last of each column (M4; Jugel et al., VLDB 2014)."""
+    """The visible points of a line: first, minimum, maximum and last of each column (M4; Jugel et al., VLDB 2014)."""
     if len(times) <= 4 * columns:
         return list(zip(times, values, strict=True))
     t, v = np.asarray(times, float), np.asarray(values, float)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from mlperf_mobile_report.html.markup import Markup, element, table
 from mlperf_mobile_report.html.parts import section
-from mlperf_mobile_report.measures import Shown
-from mlperf_mobile_rounds.reference.table import official
+from mlperf_mobile_report.measures import ReportedResult
+from mlperf_mobile_rounds.reference.table import published_results
 
 _NEAR = 5
 """Published results shown on either side."""
 
 
-def against_official(one: Shown) -> Markup | None:
+def against_official(one: ReportedResult) -> Markup | None:
     """The nearest published results, with this one among them."""
     found = one.standing
     if found is None:
         return None
     sign = -1 if found.higher_is_better else 1
-    rows = [row for row in official() if (row.benchmark, row.scenario) == (found.benchmark, found.scenario)]
+    rows = [row for row in published_results() if (row.benchmark, row.scenario) == (found.benchmark, found.scenario)]
     rows = [row for row in rows if row.division == "closed"] or rows  # as for the standing
     rows.sort(key=lambda row: sign * row.value)
     start = max(0, found.place - 1 - _NEAR)

@@ -9,12 +9,12 @@ from mlperf_mobile.errors import UsageError
 from mlperf_mobile.performance_score import displayed
 from mlperf_mobile_report.compare.comparison import Comparison, compare
 from mlperf_mobile_report.compare.differences import differences
-from mlperf_mobile_report.compare.entry import Entry
+from mlperf_mobile_report.compare.entry import ComparedResult
 from mlperf_mobile_report.html.axis import Axis, drawable, linear, spread
 from mlperf_mobile_report.html.chart import Chart, figure
 from mlperf_mobile_report.html.markup import Markup, cut, details, element, join, milliseconds, number, shown, table
 from mlperf_mobile_report.html.parts import verdict
-from mlperf_mobile_report.measures import Shown, margin
+from mlperf_mobile_report.measures import ReportedResult, margin
 from mlperf_mobile_report.tables.comparisons import comparison_grids
 
 _ON_CHART = ("min", "p50", "p90", "p99")
@@ -22,7 +22,7 @@ _SCORE = "score"
 _NAME = 16
 
 
-def overview(results: Sequence[Shown]) -> Markup:
+def overview(results: Sequence[ReportedResult]) -> Markup:
     """One row a result."""
     head = (
         "result", "verdict", "benchmark", "scenario", "on", "score", "p50, ms", "p90, ms", "p99, ms", "samples/s",
@@ -33,7 +33,7 @@ def overview(results: Sequence[Shown]) -> Markup:
     return table("All results", [head[n] for n in used], [[row[n] for n in used] for row in rows], wide=True)
 
 
-def _row(one: Shown) -> list[object]:
+def _row(one: ReportedResult) -> list[object]:
     result, timed = one.result, one.result.performance
     latency = timed.latency_ns if timed else {}
     above = margin(one)
@@ -52,9 +52,9 @@ def _row(one: Shown) -> list[object]:
     ]  # fmt: skip
 
 
-def charts(results: Sequence[Shown]) -> Markup | None:
+def charts(results: Sequence[ReportedResult]) -> Markup | None:
     """A chart for each benchmark, scenario and kind of score that several results have."""
-    groups: dict[tuple[object, ...], list[Shown]] = {}
+    groups: dict[tuple[object, ...], list[ReportedResult]] = {}
     for one in results:
         if one.entry.score and drawable(one.entry.score.value * displayed(one.entry.score.unit)[0]):
             key = (one.result.benchmark, one.result.scenario, one.entry.score.kind)
@@ -63,7 +63,7 @@ def charts(results: Sequence[Shown]) -> Markup | None:
     return element("div", *found, class_="charts") if found else None
 
 
-def _chart(key: str, group: Sequence[Shown]) -> Markup:
+def _chart(key: str, group: Sequence[ReportedResult]) -> Markup:
     """Latencies as spans with the score's percentile at their end; other scores as bars from zero."""
     score, count = group[0].entry.score, len(group)
     assert score is not None
@@ -98,7 +98,7 @@ def _chart(key: str, group: Sequence[Shown]) -> Markup:
     return figure(title, chart.svg(), note=f"{how}{claim}".strip(), data=table(title, head, data))
 
 
-def _span(one: Shown) -> dict[str, float]:
+def _span(one: ReportedResult) -> dict[str, float]:
     """The score by :data:`_SCORE` in the unit that people see; of a percentile also its neighbours by name."""
     performance, score = one.result.performance, one.entry.score
     assert performance is not None
@@ -109,7 +109,7 @@ def _span(one: Shown) -> dict[str, float]:
     return {name: value for name, value in found.items() if drawable(value)}
 
 
-def compared(entries: Sequence[Entry], warnings: Sequence[str]) -> list[Markup]:
+def compared(entries: Sequence[ComparedResult], warnings: Sequence[str]) -> list[Markup]:
     """Ratios of time with their intervals, against the first result of each benchmark, and what to keep in mind."""
     try:
         comparison: Comparison | None = compare(entries, warnings=warnings)
@@ -125,7 +125,7 @@ def compared(entries: Sequence[Entry], warnings: Sequence[str]) -> list[Markup]:
     return parts
 
 
-def facts(results: Sequence[Shown]) -> list[Markup]:
+def facts(results: Sequence[ReportedResult]) -> list[Markup]:
     """What was run on what, a row a fact and a column a result: what differs, and then what is the same everywhere."""
     entries = [one.entry for one in results]
     different = [each.name for each in differences(entries)]
@@ -144,11 +144,11 @@ def facts(results: Sequence[Shown]) -> list[Markup]:
     return parts
 
 
-def _facts(title: str, name: str, entries: Iterable[Entry]) -> tuple[str, ...]:
+def _facts(title: str, name: str, entries: Iterable[ComparedResult]) -> tuple[str, ...]:
     return (title, *(cut(shown(entry.facts.get(name)), 120) for entry in entries))
 
 
-def section(results: Sequence[Shown], entries: Sequence[Entry], warnings: Sequence[str]) -> Markup:
+def section(results: Sequence[ReportedResult], entries: Sequence[ComparedResult], warnings: Sequence[str]) -> Markup:
     """All of it; of one result, what is to be kept in mind alone."""
     if len(entries) < 2:
         return element("ul", *(element("li", cut(text)) for text in warnings[:50])) if warnings else Markup()

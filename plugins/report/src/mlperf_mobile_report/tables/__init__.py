@@ -1,1 +1,1 @@
-"""Tables of text: of results, of comparisons, and the grid that both are, with its forms for other programs."""
+"""Text tables of results and comparisons, also as CSV and Markdown."""

@@ -1,4 +1,4 @@
-"""Comparisons as tables of text: one row a result, so that a dozen of them still fit a screen."""
+"""Comparisons as tables of text: one row per result, so that a dozen fit on a screen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HEAD = ("RESULT", "ON", "VALUE", "VALUE 95 %", "TIME RATIO", "RATIO 95 %", "ACC
 
 
 def comparison_grids(comparison: Comparison) -> list[Grid]:
-    """One a benchmark and scenario."""
+    """One table per benchmark and scenario."""
     return [_group(group) for group in comparison.groups]
 
 
@@ -28,7 +28,7 @@ def backend_grid(table: BackendTable) -> Grid:
 
 
 def csv_rows(comparison: Comparison) -> Iterable[tuple[object, ...]]:
-    """Head and rows with full digits, for other programs."""
+    """Header and rows with full digits, for CSV."""
     yield (
         "benchmark", "scenario", "label", "source", "model", "runs_on", "options", "value", "unit", "value_low",
         "value_high", "ratio", "ratio_low", "ratio_high", "metric", "accuracy", "accuracy_difference", "state",
@@ -60,7 +60,7 @@ def backend_csv_rows(table: BackendTable) -> Iterable[tuple[object, ...]]:
 def _group(group: Group) -> Grid:
     score = group.baseline.score
     what = score.name if score else "no score"
-    title = f"{group.benchmark}, {group.scenario} ({what}; a time ratio over 1 is slower than {group.baseline.label})"
+    title = f"{group.benchmark}, {group.scenario} ({what}; ratios over 1 are slower than {group.baseline.label})"
     return grid(title, _HEAD, [_row(row, group) for row in group.rows])
 
 

@@ -1,4 +1,4 @@
-"""A table of text, and its forms for other programs; what a result says is never taken for markup."""
+"""A text table, as CSV or Markdown; no text of a result is read as markup."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mlperf_mobile.printing import clean
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
+"""Characters that begin a formula in a spreadsheet (OWASP, CSV injection)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ def markdown(grids: Iterable[Grid]) -> str:
 
 
 def as_csv(rows: Iterable[Sequence[object]]) -> str:
-    """RFC 4180, with plain line ends, and no cell that a spreadsheet would calculate."""
+    """RFC 4180, with plain line ends, and no cell that a spreadsheet reads as a formula."""
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows([guarded(cell) for cell in row] for row in rows)
     return file.getvalue().removesuffix("\n")
 
 
 def guarded(cell: object) -> object:
-    """Text that no spreadsheet calculates: it gets an apostrophe in front of it. Numbers stay numbers."""
+    """Text with an apostrophe in front if a spreadsheet would read it as a formula. Numbers stay numbers."""
     if not isinstance(cell, str):
         return cell
     text = clean(cell)

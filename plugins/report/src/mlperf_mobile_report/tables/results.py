@@ -1,11 +1,11 @@
-"""Results as CSV and as Markdown: one row a result, the same numbers as on the page."""
+"""Results as CSV and Markdown: one row per result, with the numbers of the page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from mlperf_mobile.registry import Registry
-from mlperf_mobile_report.measures import Column, Shown, columns, margin, values
+from mlperf_mobile_report.measures import Column, ReportedResult, columns, margin, values
 from mlperf_mobile_report.tables.grid import as_csv, grid
 from mlperf_mobile_report.tables.grid import markdown as as_markdown
 
@@ -15,19 +15,19 @@ _HEAD = (
 )  # fmt: skip
 
 
-def csv(results: Sequence[Shown]) -> str:
+def csv(results: Sequence[ReportedResult]) -> str:
     """Head and rows with full digits; every one of :func:`~mlperf_mobile_report.measures.columns`."""
     every = columns(Registry())
     return as_csv([[column.name for column in every], *(values(one, every) for one in results)])
 
 
-def markdown(results: Sequence[Shown]) -> str:
-    """The numbers that people look at first; columns that are empty everywhere are left out."""
+def markdown(results: Sequence[ReportedResult]) -> str:
+    """The most important numbers; empty columns are left out."""
     every = columns(Registry())
     return as_markdown([grid("Results", _HEAD, [_row(one, every) for one in results])])
 
 
-def _row(one: Shown, every: Sequence[Column]) -> Sequence[str]:
+def _row(one: ReportedResult, every: Sequence[Column]) -> Sequence[str]:
     found = dict(zip((column.name for column in every), values(one, every), strict=True))
     above = margin(one)
     word = {"yes": "reached", "no": "MISSED"}.get(str(found["accuracy_passed"]), "")

@@ -1,4 +1,4 @@
-"""``mlperf-mobile audit``: measures a result again, as it was measured, and tells whether its claim holds."""
+"""``mlperf-mobile audit``: measures a result again with its settings, and reports whether the claim is reproducible."""
 
 from __future__ import annotations
 

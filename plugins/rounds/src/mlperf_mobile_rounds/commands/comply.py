@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlperf_mobile.campaigns.run import Listen
     from mlperf_mobile.plan import Plan
     from mlperf_mobile_rounds.compliance.catalogue import ComplianceTest
-    from mlperf_mobile_rounds.compliance.run import Verdict
+    from mlperf_mobile_rounds.compliance.run import ComplianceVerdict
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def handle(args: argparse.Namespace) -> int:
 
     known = {test.name: test for test in TESTS}
     if unknown := next((name for name in args.test if name not in known), None):
-        raise UsageError("unknown-test", f"--test {unknown}: there is no such test", did_you_mean(unknown, known))
+        raise UsageError("unknown-test", f"--test {unknown}: the test is unknown", did_you_mean(unknown, known))
     tests = [known[name] for name in dict.fromkeys(args.test or known)]
 
     def show(test: ComplianceTest, plan: Plan) -> AbstractContextManager[Listen]:
@@ -61,7 +61,7 @@ def handle(args: argparse.Namespace) -> int:
     return ExitCode.OK if passed else ExitCode.NOT_VALID
 
 
-def _print(verdict: Verdict, about: str) -> None:
+def _print(verdict: ComplianceVerdict, about: str) -> None:
     print(f"{verdict.test} {'PASSED' if verdict.passed else 'FAILED'}: {about}")
     for rule in verdict.rules:
         mark = "ok" if rule.ok else "NO"

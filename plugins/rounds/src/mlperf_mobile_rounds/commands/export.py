@@ -65,7 +65,7 @@ def handle(args: argparse.Namespace) -> int:
 
 
 def _doubts(result: Any) -> list[str]:
-    """Why a result may not be taken for an official one."""
+    """Why a result is not like an official one."""
     found = [] if result.valid and result.submittable is not False else [result.verdict]
     if result.functional_only:
         found.append(f"its speed is meaningless: {result.functional_only}")

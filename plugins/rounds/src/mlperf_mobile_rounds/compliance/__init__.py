@@ -1,1 +1,1 @@
-"""MLPerf's compliance tests, adapted to mobile: a result is measured again in ways that tricks do not survive."""
+"""MLPerf's compliance tests, adapted to mobile: measure a result again in ways that expose tricks."""

@@ -1,8 +1,8 @@
-"""The tests: how each measures a result again, and when it is passed.
+"""The tests: how each measures a result again, and what passes.
 
 Source: mlcommons/inference, compliance/: TEST01 (accuracy in performance mode: the same responses, within 10 %), TEST04
-(the same sample again and again: no more than 10 % faster), TEST05 (other seeds: within 5 %). Latencies of 0.2 ms and
-less vary more from run to run, and are given 20 %.
+(the same sample in every query: no more than 10 % faster), TEST05 (other seeds: within 5 %). Latencies of 0.2 ms and
+less vary more from run to run, so their limit is 20 %.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class ComplianceTest:
     plan: Callable[[Plan, Result], Plan]
     """The run, from the plan and the result that are tested."""
     rules: Callable[[Result, Result], list[RuleResult]]
-    """What is required of its result, beside the one that is tested."""
+    """The rules that its result must meet, given the tested result."""
     compares_responses: bool = False
 
 
 def same_responses(expected: Responses, logged: list[tuple[int, bytes]]) -> list[RuleResult]:
-    """TEST01: what was answered in the timed run is what was answered in the accuracy run."""
+    """TEST01: the responses of the timed run equal those of the accuracy run."""
     equal = sum(expected.get(index) == response for index, response in logged)
     share = equal / len(logged) if logged else 0.0
     note = f"{equal} of {len(logged)} logged responses are those of the accuracy run"
@@ -74,7 +74,7 @@ def _test04(plan: Plan, result: Result) -> Plan:
 
 
 def _test05(plan: Plan, result: Result) -> Plan:
-    """Seeds that nobody announced: the next numbers of Knuth's MMIX generator."""
+    """Unannounced seeds: the next numbers of Knuth's MMIX generator."""
     other = {
         name: (seed * 6364136223846793005 + 1442695040888963407) % 2**64
         for name, seed in plan.load.seeds.model_dump().items()
@@ -88,7 +88,7 @@ def _tolerance(result: Result, usual: float) -> float:
 
 
 def _within(usual: float, *, faster_only: bool = False) -> Callable[[Result, Result], list[RuleResult]]:
-    """The score of the test is that of the result, give or take; or only not far above it."""
+    """The score of the test is within a tolerance of the result's; or only not above it."""
 
     def rules(tested: Result, test: Result) -> list[RuleResult]:
         tolerance, claimed, found = _tolerance(tested, usual), score(tested), score(test)
@@ -108,7 +108,7 @@ def _within(usual: float, *, faster_only: bool = False) -> Callable[[Result, Res
 TESTS = (
     ComplianceTest("TEST01", "accuracy in performance mode: the timed answers are real", _test01, _within(0.10), True),
     ComplianceTest(
-        "TEST04", "the same sample again and again: nothing is cached", _test04, _within(0.10, faster_only=True)
+        "TEST04", "the same sample in every query: nothing is cached", _test04, _within(0.10, faster_only=True)
     ),
     ComplianceTest("TEST05", "other seeds: none are favoured", _test05, _within(0.05)),
 )

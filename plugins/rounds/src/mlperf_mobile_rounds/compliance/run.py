@@ -1,4 +1,4 @@
-"""Carries the compliance tests out on one result."""
+"""Runs the compliance tests on one result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Show = Callable[[ComplianceTest, Plan], AbstractContextManager[Callable[[events.
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ComplianceVerdict:
     """One test's outcome."""
 
     test: str
@@ -32,8 +32,8 @@ class Verdict:
         return all(rule.ok for rule in self.rules)
 
 
-def comply(folder: Path, tests: Iterable[ComplianceTest], output: Path, show: Show) -> Iterator[Verdict]:
-    """The verdicts, one after the other; each test leaves a result of its own.
+def comply(folder: Path, tests: Iterable[ComplianceTest], output: Path, show: Show) -> Iterator[ComplianceVerdict]:
+    """The verdicts, one after the other; each test writes a separate result.
 
     Args:
         folder: Of a result with performance and accuracy.
@@ -42,12 +42,12 @@ def comply(folder: Path, tests: Iterable[ComplianceTest], output: Path, show: Sh
         show: Shows a run.
 
     Raises:
-        UsageError: The result has no performance, no accuracy, or is no valid one.
+        UsageError: The result has no performance or no accuracy, or is not valid.
         DataError: Its accuracy log cannot be read.
     """
     tested, plan = store.read(folder), store.read_plan(folder)
     if not (tested.performance and tested.accuracy and tested.valid):
-        summary = f"{folder} is no valid result with both performance and accuracy: {tested.verdict}"
+        summary = f"{folder} is not a valid result with both performance and accuracy: {tested.verdict}"
         raise UsageError("no-claim", summary, "run it with --mode both, and name that result")
     for test in tests:
         changed = test.plan(plan, tested)
@@ -55,7 +55,7 @@ def comply(folder: Path, tests: Iterable[ComplianceTest], output: Path, show: Sh
         changed = changed.model_copy(update=identity(name))
         with show(test, changed) as listen:
             result = launch(changed, output, listen)
-        yield Verdict(test.name, tuple(_rules(test, folder, tested, result)), result.directory)
+        yield ComplianceVerdict(test.name, tuple(_rules(test, folder, tested, result)), result.directory)
         if result.status is Status.INTERRUPTED:
             return
 

@@ -27,8 +27,8 @@ def app_file(results: Sequence[Result]) -> dict[str, Any]:
     Offline the app's 90th percentile is the time of the whole query, so that samples / latency90 is the throughput.
 
     Raises:
-        OutputError: There are none, one is unfinished, two are of the same benchmark, or one is of a scenario that
-            the app lacks.
+        OutputError: The list is empty, a result is unfinished, two are of the same benchmark, or the app lacks a
+            scenario.
     """
     _checked(results)
     names = ",".join(sorted(result.run_id for result in results))
@@ -69,7 +69,7 @@ def _checked(results: Sequence[Result]) -> None:
             raise OutputError("same-benchmark", f"{seen[key]} and {result.run_id} are of the same benchmark", hint)
         seen[key] = result.run_id
     if len({_identity(result) for result in results}) > 1:
-        raise OutputError("several-devices", "the results are of several devices", "export each device for itself")
+        raise OutputError("several-devices", "the results are of several devices", "export each device separately")
 
 
 def _identity(result: Result) -> tuple[object, ...]:
@@ -111,28 +111,30 @@ def _result(result: Result) -> dict[str, Any]:
 
 
 def _extra(result: Result) -> list[dict[str, str]]:
-    """What a reader of the file must know besides: rules, and what makes the numbers count or not."""
-    told = {
+    """What else a reader of the file must know: the rules, the verdict, and whether the speed is real."""
+    values = {
         "mlperf_mobile_run": result.run_id,
         "mlperf_mobile_rules": result.rule_set,
         "mlperf_mobile_verdict": result.verdict,
         "mlperf_mobile_functional_only": result.functional_only,
         "mlperf_mobile_model_sha256": result.model.sha256 or "",
     }
-    return [{"id": key, "name": key, "value": value, "value_name": value} for key, value in told.items() if value]
+    return [{"id": key, "name": key, "value": value, "value_name": value} for key, value in values.items() if value]
 
 
-def _performance_run(result: Result, told: Performance) -> dict[str, Any]:
+def _performance_run(result: Result, performance: Performance) -> dict[str, Any]:
     offline = result.scenario == "offline"
-    what, number = ("throughput", told.throughput) if offline else ("p90", told.latency_ns.get("p90", 0.0))
-    if not number > 0 or not told.samples > 0:
-        summary = f"{result.run_id}: its {what} ({number:g}, {told.samples} samples) is no result"
+    what, number = (
+        ("throughput", performance.throughput) if offline else ("p90", performance.latency_ns.get("p90", 0.0))
+    )
+    if not number > 0 or not performance.samples > 0:
+        summary = f"{result.run_id}: its {what} ({number:g}, {performance.samples} samples) is not a result"
         raise OutputError("nothing-to-export", summary, "leave it out")
     if offline:
-        latency90 = told.samples / told.throughput
-        throughput = told.samples / latency90
+        latency90 = performance.samples / performance.throughput
+        throughput = performance.samples / latency90
     else:
-        latency90 = told.latency_ns["p90"] / 1e9
+        latency90 = performance.latency_ns["p90"] / 1e9
         throughput = 1 / latency90
     met = {rule.name: rule.ok for rule in result.rules}
     return {
@@ -140,12 +142,12 @@ def _performance_run(result: Result, told: Performance) -> dict[str, Any]:
         "accuracy": None,
         "accuracy2": None,
         "dataset": _dataset(result, result.performance_dataset or result.dataset),
-        "measured_duration": told.duration_s,
-        "measured_samples": told.samples,
+        "measured_duration": performance.duration_s,
+        "measured_samples": performance.samples,
         "start_datetime": _date(result.created),
         "loadgen": {
-            "query_count": told.queries,
-            "latency_mean": told.latency_ns.get("mean", 0.0) / 1e9,
+            "query_count": performance.queries,
+            "latency_mean": performance.latency_ns.get("mean", 0.0) / 1e9,
             "latency90": latency90,
             "is_min_duration_met": met.get("min-duration", False),
             "is_min_query_met": met.get("min-query-count", False),
@@ -155,33 +157,33 @@ def _performance_run(result: Result, told: Performance) -> dict[str, Any]:
     }
 
 
-def _accuracy_run(result: Result, told: Accuracy) -> dict[str, Any]:
+def _accuracy_run(result: Result, accuracy: Accuracy) -> dict[str, Any]:
     return {
         "throughput": None,
         "accuracy": {
-            "normalized": told.value / 100 if told.metric == "PSNR" else told.value,
-            "formatted": formatted(told),
+            "normalized": accuracy.value / 100 if accuracy.metric == "PSNR" else accuracy.value,
+            "formatted": formatted(accuracy),
         },
         "accuracy2": None,
         "dataset": _dataset(result, result.dataset),
-        "measured_duration": told.duration_s,
-        "measured_samples": told.samples,
+        "measured_duration": accuracy.duration_s,
+        "measured_samples": accuracy.samples,
         "start_datetime": _date(result.created),
         "loadgen": None,
     }
 
 
-def formatted(told: Accuracy) -> str:
+def formatted(accuracy: Accuracy) -> str:
     """An accuracy as the app writes it: ``75.32%``, ``0.2745 mAP``, ``94.4667``, ``33.39 dB``."""
-    match told.metric:
+    match accuracy.metric:
         case "top-1":
-            return f"{told.value * 100:.2f}%"
+            return f"{accuracy.value * 100:.2f}%"
         case "F1":
-            return f"{told.value * 100:.4f}"
+            return f"{accuracy.value * 100:.4f}"
         case "PSNR":
-            return f"{told.value:.2f} dB"
+            return f"{accuracy.value:.2f} dB"
         case metric:
-            return f"{told.value:.4f} {metric}"
+            return f"{accuracy.value:.4f} {metric}"
 
 
 def _dataset(result: Result, name: str) -> dict[str, str]:
@@ -192,20 +194,20 @@ def _dataset(result: Result, name: str) -> dict[str, str]:
 
 
 def _environment(result: Result) -> dict[str, Any]:
-    """The schema knows Android, iOS and Windows; of other systems it can only hold the name."""
+    """The schema knows Android, iOS and Windows; for other systems it holds only the name."""
     facts = {key: str(value) for key, value in result.environment.items() if value is not None}
     system = facts.get("platform") or facts.get("os.system", _UNKNOWN).lower()
     value: dict[str, Any] = {"android": None, "ios": None, "windows": None}
     os_version = facts.get("os_version") or facts.get("os.name") or _UNKNOWN
     if system == "android":
         keys = ("manufacturer", "model_code", "model_name", "board_code", "proc_cpuinfo_soc_name")
-        told = {key: facts.get(key) or facts.get(f"android.{key}") or _UNKNOWN for key in keys}
+        device = {key: facts.get(key) or facts.get(f"android.{key}") or _UNKNOWN for key in keys}
         props = [
             {"type": "soc", "name": name, "value": facts[name]}
             for name in ("ro.soc.model", "ro.soc.manufacturer")
             if name in facts
         ]
-        value["android"] = {"os_version": os_version, **told, "props": props}
+        value["android"] = {"os_version": os_version, **device, "props": props}
     elif system == "ios":
         names = ("model_code", "model_name", "soc_name")
         value["ios"] = {"os_version": os_version, **{name: facts.get(name) or _UNKNOWN for name in names}}
@@ -215,15 +217,15 @@ def _environment(result: Result) -> dict[str, Any]:
 
 
 def _date(text: str) -> str:
-    """A time in UTC with its zone, as the schema's date-time asks for.
+    """A time in UTC with its zone, as the schema's date-time requires.
 
     Raises:
-        OutputError: It is no time.
+        OutputError: The text is not a time.
     """
     try:
         when = datetime.fromisoformat(text)
     except ValueError as error:
         raise OutputError(
-            "bad-time", f"the result was created at {text!r}, which is no time", "it is damaged"
+            "bad-time", f"the result was created at {text!r}, which is not a time", "it is damaged"
         ) from error
     return when.isoformat() + ("" if when.tzinfo else "Z")

@@ -30,7 +30,7 @@ class Node:
         return FormError(self.path, self.key, f"expected {expected}, found {str(self.value)[:60]!r}")
 
     def get(self, name: str, *others: str) -> Node:
-        """What is under a name, or under another that older forms use; None inside of it if there is none."""
+        """The value under a name, or under a name in older forms; a node of None without one."""
         if not isinstance(self.value, dict):
             raise self.wrong("an object")
         found = next((each for each in (name, *others) if each in self.value), name)
@@ -55,7 +55,7 @@ class Node:
     def number(self) -> float | None:
         """A finite number of zero or more; anything else in its place is a problem and counts as missing.
 
-        ``N/A`` means that there is none. Forms of text have ``Infinity`` for the rate of a run that was not timed.
+        ``N/A`` means that it is missing. Forms of text have ``Infinity`` for the rate of a run that was not timed.
         """
         value = self.value
         if value is None or value == "N/A" or (value == "Infinity" and self.key.endswith(".score")):

@@ -1,4 +1,4 @@
-"""Records of what the reference app's result file says, the same for every form that it had since v1.1."""
+"""Records of the reference app's result file, the same for all its forms since v1.1."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FORMATTED = re.compile(r"\s*(-?[0-9]+(?:\.[0-9]+)?) ?(%|[A-Za-z]{2,20}|)\s*")
 
 
 class FormError(DataError):
-    """A result file of a form that is not known; ``where`` is the key."""
+    """A result file of an unknown form; ``where`` is the key."""
 
     def __init__(self, path: Path, where: str, what: str) -> None:
         summary = f"{path}: {where}: {what}" if where else f"{path}: {what}"
@@ -42,7 +42,7 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One timed or accuracy run; what a form of the file lacks is None."""
+    """One timed or accuracy run; fields that a form of the file lacks are None."""
 
     throughput: float | None
     accuracy: Accuracy | None
@@ -73,7 +73,7 @@ class AppResult:
     """One benchmark of a result file."""
 
     key: str
-    """Where it stands in the file."""
+    """The key of it in the file."""
     benchmark_id: str
     name: str
     scenario: str
@@ -128,7 +128,7 @@ def metric_of(formatted: str, benchmark: str) -> str | None:
 
 
 def accuracy_of_text(text: str, benchmark: str) -> Accuracy | None:
-    """An accuracy of which only the text is there: ``75.32%``, ``0.2745 mAP``, ``94.4667``, ``33.39 dB``."""
+    """An accuracy from its text alone: ``75.32%``, ``0.2745 mAP``, ``94.4667``, ``33.39 dB``."""
     found = _FORMATTED.fullmatch(text)
     if not found:
         return None

@@ -15,7 +15,7 @@ from mlperf_mobile.results.model import SCHEMA, ModelFacts, Result, Status
 from mlperf_mobile.results.parts import LARGEST
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile_rounds import benchmarks
-from mlperf_mobile_rounds.official import told_accuracy, verdict
+from mlperf_mobile_rounds.official import text_accuracy, verdict
 from mlperf_mobile_rounds.official.app_results import OFFLINE, AppResult, Run
 from mlperf_mobile_rounds.official.checks.context import Context, FileOf, LoggedRun
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
@@ -47,24 +47,24 @@ class Maker:
         benchmark: str,
         scenario: str,
         file: FileOf | None,
-        told: AppResult | None,
+        app: AppResult | None,
         performance: LoggedRun | None,
         accuracy: LoggedRun | None,
     ) -> None:
         self.context, self.system, self.benchmark, self.scenario = context, system, benchmark, scenario
-        self.file, self.told = file, told
+        self.file, self.app = file, app
         self.logged = performance if performance and performance.verdict else None
         self.answers = accuracy
         self.log: DetailLog | None = self.logged.detail if self.logged else None
-        self.wanted = context.wanted(benchmark)
+        self.required = context.required(benchmark)
         self.round = context.round.name if context.round else None
-        no_accuracy = told is None or told.accuracy is None or told.accuracy.accuracy is None
+        no_accuracy = app is None or app.accuracy is None or app.accuracy.accuracy is None
         self.padded = False
         """Whether the app's score counts samples that only fill the last batch."""
-        self.beside = told_accuracy.of(accuracy) if accuracy and no_accuracy else None
+        self.beside = text_accuracy.of(accuracy) if accuracy and no_accuracy else None
 
     def make(self) -> Result:
-        told, wanted = self.told, self.wanted
+        app, required = self.app, self.required
         performance, rules = self._performance()
         accuracy = self._accuracy()
         if accuracy and accuracy.passed is not None:
@@ -73,7 +73,7 @@ class Maker:
             )
         if performance is None and accuracy is None:
             rules.append(RuleResult(name="completed", ok=False, observed="nothing measured", required="completed"))
-        runs = [run for run in (told.performance, told.accuracy) if run] if told else []
+        runs = [run for run in (app.performance, app.accuracy) if run] if app else []
         mode = "both" if performance and accuracy else "performance" if performance else "accuracy"
         fields: dict[str, Any] = {
             "schema": SCHEMA,
@@ -81,16 +81,16 @@ class Maker:
             "created": self._created(runs),
             "status": Status.COMPLETED,
             "valid": bool(rules) and all(rule.ok for rule in rules),
-            "task": wanted.task if wanted else self.benchmark,
+            "task": required.task if required else self.benchmark,
             "benchmark": self.benchmark,
             "suite": self.round,
             "model": self._model(),
-            "dataset": (told.accuracy.dataset if told and told.accuracy else "")
-            or (wanted.dataset if wanted else _UNKNOWN),
-            "performance_dataset": (told.performance.dataset or None) if told and told.performance else None,
-            "backend": (told.backend or told.framework if told else "") or _UNKNOWN,
-            "runtime": " ".join(filter(None, (told.framework, told.delegate))) or None if told else None,
-            "accelerator": (told.accelerator if told else "") or _UNKNOWN,
+            "dataset": (app.accuracy.dataset if app and app.accuracy else "")
+            or (required.dataset if required else _UNKNOWN),
+            "performance_dataset": (app.performance.dataset or None) if app and app.performance else None,
+            "backend": (app.backend or app.framework if app else "") or _UNKNOWN,
+            "runtime": " ".join(filter(None, (app.framework, app.delegate))) or None if app else None,
+            "accelerator": (app.accelerator if app else "") or _UNKNOWN,
             "scenario": _SCENARIOS.get(self.scenario, self.scenario),
             "mode": mode,
             "rule_set": "normal",
@@ -142,17 +142,17 @@ class Maker:
         return _UNKNOWN
 
     def _model(self) -> ModelFacts:
-        path = self.told.model_path if self.told else ""
-        name = self.wanted.model if self.wanted else self.benchmark
+        path = self.app.model_path if self.app else ""
+        name = self.required.model if self.required else self.benchmark
         suffix = path.rstrip("]").rpartition(".")[2].lower() if "." in path.rpartition("/")[2] else _UNKNOWN
         return ModelFacts(name=name, path=path or _UNKNOWN, format=suffix[:20])
 
     def _performance(self) -> tuple[Performance | None, list[RuleResult]]:
-        run = self.told.performance if self.told else None
+        run = self.app.performance if self.app else None
         found, log = (self.logged.verdict if self.logged else None), self.log
         throughput = self._throughput(run)
         if not throughput or throughput <= 0:
-            return None, self._told_rules(run) if run else []
+            return None, self._app_rules(run) if run else []
         latency = {
             name: value
             for name, key in _LATENCIES.items()
@@ -171,38 +171,38 @@ class Maker:
             or (1 if self.scenario == OFFLINE else samples)
         )
         duration = (found.duration_s if found else None) or (run.duration_s if run else None) or 0.0
-        told = self._loadgen(run)
-        rules = self._log_rules() if found else self._told_rules(run) if run else []
+        loadgen = self._loadgen(run)
+        rules = self._log_rules() if found else self._app_rules(run) if run else []
         performance = Performance(
             latency_ns=latency,
             throughput=throughput,
             queries=queries,
             samples=samples,
             duration_s=duration,
-            loadgen=told,
+            loadgen=loadgen,
             score=verdict.score_of(self.scenario, throughput, latency),
         )
         return performance, rules
 
     def _throughput(self, run: Run | None) -> float | None:
-        """The published score; offline that of the samples that were asked for, without those that fill a batch."""
+        """The published score; offline that of the samples that were requested for, without those that fill a batch."""
         found = self.logged.verdict if self.logged else None
-        told = run.throughput if run and run.throughput else None
-        if self.scenario != OFFLINE or told is None or run is None:
-            return told or (found.score if found else None)
-        asked = found.samples if found else self.told.min_samples if self.told else None
-        padded = bool(asked and run.samples and run.samples > asked)
+        published = run.throughput if run and run.throughput else None
+        if self.scenario != OFFLINE or published is None or run is None:
+            return published or (found.score if found else None)
+        requested = found.samples if found else self.app.min_samples if self.app else None
+        padded = bool(requested and run.samples and run.samples > requested)
         self.padded = padded
-        if not padded or not asked or not run.samples:
-            return told
+        if not padded or not requested or not run.samples:
+            return published
         rate = self.log.number("result_samples_per_second") if self.log else None
-        return rate or told * asked / run.samples
+        return rate or published * requested / run.samples
 
     def _loadgen(self, run: Run | None) -> dict[str, Any]:
         log, found = self.log, self.logged.verdict if self.logged else None
         if log is None or found is None:
             return {"valid": run.valid, "reason": None, "version": None} if run and run.valid is not None else {}
-        told = {
+        facts = {
             "version": log.text("loadgen_version"),
             "valid": bool(verdict.own_valid(log)),
             "reason": log.text("result_invalid_reason"),
@@ -215,7 +215,7 @@ class Maker:
             "samples_per_second": log.number("result_samples_per_second"),
             "queries_per_second": log.number("result_qps_with_loadgen_overhead"),
         }
-        return told | {name: value for name, value in rates.items() if value is not None}
+        return facts | {name: value for name, value in rates.items() if value is not None}
 
     def _log_rules(self) -> list[RuleResult]:
         assert self.logged
@@ -233,9 +233,9 @@ class Maker:
             rules.append(RuleResult(name="loadgen", ok=False, observed="INVALID", required="VALID"))
         return rules
 
-    def _told_rules(self, run: Run) -> list[RuleResult]:
-        """Without logs, what the app says."""
-        note = "as the app says; there is no log"
+    def _app_rules(self, run: Run) -> list[RuleResult]:
+        """Without logs, the app's verdicts."""
+        note = "as the app reports; there is no log"
         flags = {
             "min-duration": run.min_duration_met,
             "min-query-count": run.min_queries_met,
@@ -260,11 +260,11 @@ class Maker:
         return rules
 
     def _accuracy(self) -> Accuracy | None:
-        run = self.told.accuracy if self.told else None
+        run = self.app.accuracy if self.app else None
         given = run.accuracy if run and run.accuracy else self.beside[0] if self.beside else None
         if given is None:
             return None
-        target: Target | None = self.wanted.target if self.wanted else None
+        target: Target | None = self.required.target if self.required else None
         metric = given.metric or (target.metric if target else _UNKNOWN)
         value = given.normalized * 100 if metric == "PSNR" else given.normalized
         same = target is not None and target.metric == metric
@@ -283,18 +283,18 @@ class Maker:
         )
 
     def _load(self) -> dict[str, Any]:
-        log, told = self.log, self.told
+        log, app = self.log, self.app
         longest = log.number("requested_max_duration_ms") if log else None
         least = log.number("requested_min_duration_ms") if log else None
         return {
             "min_query_count": (log.integer("requested_min_query_count") if log else None)
-            or (told.min_samples if told else None),
-            "min_duration_s": _seconds(least / 1000 if least is not None else told.min_duration_s if told else None),
+            or (app.min_samples if app else None),
+            "min_duration_s": _seconds(least / 1000 if least is not None else app.min_duration_s if app else None),
             "max_duration_s": _seconds(longest / 1000 if longest is not None else None),
             "percentile": 0.9,
             "performance_sample_count": log.integer("effective_performance_sample_count") if log else None,
             "expected_latency_ns": log.integer("requested_single_stream_expected_latency_ns") if log else None,
-            "batch": told.batch if told else None,
+            "batch": app.batch if app else None,
             "seeds": self._seeds(),
         }
 
@@ -314,28 +314,28 @@ class Maker:
         facts: dict[str, Any] = {"device": self._device(), "submitter": self.system.submitter}
         if self.file:
             facts |= {"platform": self.file.content.platform} | dict(self.file.content.device)
-        if self.told:
-            facts |= {f"setting.{name}": value for name, value in self.told.settings}
+        if self.app:
+            facts |= {f"setting.{name}": value for name, value in self.app.settings}
         return {name: value for name, value in facts.items() if value}
 
     def _origin(self) -> dict[str, Any]:
-        """Where it comes from, so that nobody takes it for a run of this program."""
+        """Its source, so that it is not taken for a run of this program."""
         files = [self.file.path] if self.file else []
         files += [run.detail.path for run in (self.logged, self.answers) if run and run.detail]
         files += [self.beside[1]] if self.beside else []
-        score = self.told.performance.throughput if self.told and self.told.performance else None
+        score = self.app.performance.throughput if self.app and self.app.performance else None
         return {
             "kind": "official",
             "round": self.round,
             "division": self.system.division or None,
             "submitter": self.system.submitter or None,
             "device": self._device() or None,
-            "benchmark_id": self.told.benchmark_id if self.told else None,
+            "benchmark_id": self.app.benchmark_id if self.app else None,
             "uuid": (self.file.content.uuid or None) if self.file else None,
             "published_score": score,
             "throughput": "1 / p90"
             if self.scenario == verdict.SINGLE_STREAM
-            else "of the samples asked for; published_score counts the padding of the last batch, too"
+            else "of the requested samples; published_score also counts the padding of the last batch"
             if self.padded
             else "as published",
             "files": {str(path): _digest(path) for path in files},
@@ -350,6 +350,6 @@ def _digest(path: Path) -> str | None:
         return None
 
 
-def _seconds(told: float | None) -> float | None:
-    """A duration; None for one that no result can hold, and which the checks of its file name."""
-    return told if told is not None and 0 <= told <= LARGEST else None
+def _seconds(value: float | None) -> float | None:
+    """A duration; None if a result cannot hold it, which the checks of its file report."""
+    return value if value is not None and 0 <= value <= LARGEST else None

@@ -39,7 +39,7 @@ def check(root: Path, registry: Registry, round_name: str | None = None, signers
 
     Raises:
         DataError: The folder cannot be read.
-        UsageError: There is no such round, or no such file of signers.
+        UsageError: The round is unknown, or the file of signers does not exist.
     """
     report = Report(root)
     contexts = read_trees(root, registry, report, round_name)
@@ -57,11 +57,11 @@ def check(root: Path, registry: Registry, round_name: str | None = None, signers
 
 
 def read_trees(root: Path, registry: Registry, report: Report, round_name: str | None = None) -> list[Context]:
-    """Read everything under ``root``, each tree of divisions for itself; nothing is judged yet.
+    """Read everything under ``root``, each tree of divisions separately, without judging it.
 
     Raises:
         DataError: The folder cannot be read.
-        UsageError: There is no such round.
+        UsageError: The round is unknown.
     """
     known = rounds.all_rounds(registry)
     given = rounds.named(known, round_name) if round_name else None

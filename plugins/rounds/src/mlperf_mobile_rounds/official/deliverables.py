@@ -19,21 +19,21 @@ MAX_ENTRIES = 5000
 
 @dataclass(frozen=True, slots=True)
 class Deliverables:
-    """What one submitter has of them."""
+    """The ones that a submitter provides."""
 
     code: bool
     calibration: bool
     pictures: frozenset[str] = field(default=frozenset())
-    """Names of the folders in ``results`` that have some; ``""`` of ``results`` itself."""
+    """Names of the folders in ``results`` with pictures; ``""`` for ``results`` itself."""
 
     @property
     def some(self) -> bool:
-        """Whether this looks like a whole submission: an excerpt of one has none."""
+        """Whether this looks like a whole submission; an excerpt has none of them."""
         return self.code or self.calibration or bool(self.pictures)
 
 
 def of(tree: Path, division: str, submitter: str) -> Deliverables:
-    """Look into the branch of a submitter; what cannot be read is not there."""
+    """Look into the branch of a submitter; unreadable files count as missing."""
     top = next((each for each in _list(tree) if each.name.lower() == division), None)
     branch = top / submitter if top else None
     if top is None or branch is None or not branch.is_dir():

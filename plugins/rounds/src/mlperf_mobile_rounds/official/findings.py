@@ -1,4 +1,4 @@
-"""What a check found: findings with rule, severity and place, and what could not be checked."""
+"""Findings of a check, with rule, severity and place, and what could not be checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_FINDINGS = 10_000
 
 
 def printable(text: str) -> str:
-    """A text in one line that a terminal shows and does not obey: files under check may hold anything."""
+    """A text in one line without control characters: checked files may hold anything."""
     return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
 
 
@@ -54,7 +54,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Unchecked:
+class SkippedRule:
     """A rule that could not be checked, and why."""
 
     rule: str
@@ -69,7 +69,7 @@ class Report:
     root: Path
     round: str | None = None
     findings: list[Finding] = field(default_factory=list)
-    unchecked: list[Unchecked] = field(default_factory=list)
+    unchecked: list[SkippedRule] = field(default_factory=list)
     passed: Counter[str] = field(default_factory=Counter)
     """How often each rule was met."""
     signatures: dict[str, list[str]] = field(default_factory=dict)
@@ -77,28 +77,28 @@ class Report:
     dropped: int = 0
 
     def add(self, rule: str, severity: Severity, place: Place, text: str) -> None:
-        """Note a finding."""
+        """Record a finding."""
         if len(self.findings) < MAX_FINDINGS:
             self.findings.append(Finding(rule, severity, place, printable(text)))
         else:
             self.dropped += 1
 
     def error(self, rule: str, place: Place, text: str) -> None:
-        """Note what must not be."""
+        """Record an error."""
         self.add(rule, Severity.ERROR, place, text)
 
     def warning(self, rule: str, place: Place, text: str) -> None:
-        """Note what should not be."""
+        """Record a warning."""
         self.add(rule, Severity.WARNING, place, text)
 
     def note(self, rule: str, place: Place, text: str) -> None:
-        """Note what is worth knowing."""
+        """Record a note."""
         self.add(rule, Severity.NOTE, place, text)
 
     def skip(self, rule: str, place: Place, why: str) -> None:
-        """Note that a rule was not checked."""
+        """Record that a rule was not checked."""
         if len(self.unchecked) < MAX_FINDINGS:
-            self.unchecked.append(Unchecked(rule, place, printable(why)))
+            self.unchecked.append(SkippedRule(rule, place, printable(why)))
         else:
             self.dropped += 1
 
@@ -119,7 +119,7 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether there is no error, and something was checked at all."""
+        """Whether something was checked, without an error."""
         return not self.count(Severity.ERROR) and not self.dropped and bool(self.passed)
 
     def to_json(self) -> dict[str, Any]:

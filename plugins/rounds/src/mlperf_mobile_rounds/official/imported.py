@@ -1,4 +1,4 @@
-"""Imports official results, with or without their logs: each into a result folder of its own."""
+"""Imports official results, with or without their logs: each into a separate result folder."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from mlperf_mobile_rounds.official.submission import ACCURACY, PERFORMANCE
 
 
 def read(root: Path, registry: Registry, round_name: str | None = None) -> tuple[list[Result], Report]:
-    """The results in an official result file or a tree; what could not be read is in the report.
+    """The results in an official result file or a tree; unreadable parts are in the report.
 
     The score is the published one: of single-stream 1 / p90, offline the app's samples per second.
 
     Raises:
-        DataError: There is nothing to import.
-        UsageError: There is no such round.
+        DataError: The tree has no official result.
+        UsageError: The round is unknown.
     """
     report = Report(root)
     found: list[Result] = []
@@ -36,12 +36,16 @@ def read(root: Path, registry: Registry, round_name: str | None = None) -> tuple
     if not found:
         first = next((f for f in report.findings if f.severity is Severity.ERROR), None)
         why = f": {first.place.text(root)}: {first.text}" if first else ""
-        raise DataError("nothing-imported", f"no official result was found in {root}{why}", "check tells what is there")
+        raise DataError(
+            "nothing-imported",
+            f"no official result was found in {root}{why}",
+            "run mlperf-mobile check on it",
+        )
     return _distinct(found), report
 
 
 def write(results: Iterable[Result], output: Path) -> list[Path]:
-    """Write each result into a folder of its own; none of them if one is already there.
+    """Write each result into a separate folder; none of them if one exists already.
 
     Raises:
         OutputError: A folder exists, or cannot be written.
@@ -99,7 +103,7 @@ def _made(maker: Maker, place: Place, report: Report) -> Result | None:
 
 
 def _distinct(results: list[Result]) -> list[Result]:
-    """Results whose names would be the same get numbers."""
+    """Number results that would have the same name."""
     seen: dict[str, int] = {}
     named = []
     for result in results:

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from mlperf_mobile.errors import DataError
 from mlperf_mobile.loadgen import ACCURACY_LOG, DETAIL_LOG, SUMMARY_LOG
 from mlperf_mobile_rounds.official.json_files import clean, encoding_of
-from mlperf_mobile_rounds.official.log_frame import Frame, Loaded
+from mlperf_mobile_rounds.official.log_frame import Frame, LoadedSamples
 
 MAX_LINE = 4 << 20
 """Longer lines are skipped; the longest known, of loaded samples, has 1 MB."""
@@ -29,8 +29,8 @@ _PART = re.compile(r"_?[a-z]{2}|_?\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A value and the line that it stands in."""
+class LogEntry:
+    """A value and its line."""
 
     value: Any
     line: int
@@ -41,25 +41,25 @@ class DetailLog:
     """What a detail log says: every key with its last value; lists are left out, and of mappings there is a digest."""
 
     path: Path
-    entries: Mapping[str, Entry]
-    errors: tuple[Entry, ...]
+    entries: Mapping[str, LogEntry]
+    errors: tuple[LogEntry, ...]
     """The texts of error records, at most ``MAX_TEXTS``."""
     warnings: int
     records: int
     damaged: tuple[int, ...]
     """Lines that are not records, at most ``MAX_TEXTS``."""
     rewritten: tuple[int, ...]
-    """Lines in which a setting or a number of the result is told once more, and otherwise."""
+    """Lines that repeat a setting or a result with another value."""
     encoding: str
     ended: bool
     """Whether the last line is whole."""
-    odd: tuple[Entry, ...] = ()
-    """What LoadGen never writes so, as texts, at most ``MAX_TEXTS``."""
+    odd: tuple[LogEntry, ...] = ()
+    """Descriptions of what LoadGen never writes, at most ``MAX_TEXTS``."""
     sites: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """The source file and line that wrote each key."""
     times_ms: Mapping[str, float] = field(default_factory=dict)
     """When each key was written last, in milliseconds from the start of the test."""
-    loaded: Loaded | None = None
+    loaded: LoadedSamples | None = None
     """The samples of all ``loaded_qsl_set`` records."""
     generated: tuple[int, ...] = ()
     """Every ``generated_query_count``, at most ``MAX_KEYS``."""
@@ -67,16 +67,16 @@ class DetailLog:
     """Every ``generic_message``, at most ``MAX_TEXTS``."""
 
     def line(self, key: str) -> int | None:
-        """Where ``key`` stands."""
+        """The line of ``key``."""
         return self.entries[key].line if key in self.entries else None
 
     def text(self, key: str) -> str | None:
-        """A text; None if it is not there, or something else."""
+        """A text; None if missing or of another type."""
         value = self.entries[key].value if key in self.entries else None
         return value if isinstance(value, str) else None
 
     def number(self, key: str) -> float | None:
-        """A finite number; None if it is not there, or something else."""
+        """A finite number; None if missing or of another type."""
         value = self.entries[key].value if key in self.entries else None
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
@@ -95,7 +95,7 @@ class DetailLog:
         return value if isinstance(value, int) else None
 
     def flag(self, key: str) -> bool | None:
-        """A truth value."""
+        """A boolean."""
         value = self.entries[key].value if key in self.entries else None
         return value if isinstance(value, bool) else None
 
@@ -103,7 +103,7 @@ class DetailLog:
 def parts(folder: Path, name: str) -> list[Path]:
     """The file ``name`` in a folder, or its parts in order, as ``split`` names them: ``…txt_aa``, ``…txtab``, ``…00``.
 
-    A name without its suffix is taken, too: ``mlperf_log_accuracy_aa``.
+    Names without their suffix are accepted as well: ``mlperf_log_accuracy_aa``.
     """
     whole, stem = folder / name, name.rpartition(".")[0]
     if whole.is_file():
@@ -123,8 +123,8 @@ def read_detail(paths: list[Path]) -> DetailLog:
     Raises:
         DataError: A file cannot be read.
     """
-    entries: dict[str, Entry] = {}
-    errors: list[Entry] = []
+    entries: dict[str, LogEntry] = {}
+    errors: list[LogEntry] = []
     damaged: list[int] = []
     rewritten: list[int] = []
     warnings = records = number = 0
@@ -147,9 +147,9 @@ def read_detail(paths: list[Path]) -> DetailLog:
                 frame.end(number)
                 warnings += is_warning
                 if is_error and len(errors) < MAX_TEXTS:
-                    errors.append(Entry(clean(str(value)[:500]), number))
+                    errors.append(LogEntry(clean(str(value)[:500]), number))
                 if not isinstance(value, list) and (key in entries or len(entries) < MAX_KEYS):
-                    kept = Entry(_kept(value), number)
+                    kept = LogEntry(_kept(value), number)
                     if key.startswith(_ONCE) and repr(entries.get(key, kept).value) != repr(kept.value):
                         rewritten.append(number)
                     entries[key] = kept
@@ -166,7 +166,7 @@ def read_detail(paths: list[Path]) -> DetailLog:
         tuple(rewritten[:MAX_TEXTS]),
         encoding,
         ended,
-        tuple(Entry(clean(text), line) for text, line in frame.odd[:MAX_TEXTS]),
+        tuple(LogEntry(clean(text), line) for text, line in frame.odd[:MAX_TEXTS]),
         frame.sites,
         frame.times_ms,
         frame.loaded(),
@@ -182,7 +182,7 @@ def _kept(value: Any) -> Any:
 
 
 def _lines(files: Sequence[TextIO]) -> Iterator[tuple[str, bool]]:
-    """Lines of the files as of one, and whether each is whole; of too long ones only the start is kept."""
+    """Lines of the files as of one, and whether each is whole; only the start of an overlong one is kept."""
     held, whole = "", True
     for file in files:
         while piece := file.readline(MAX_LINE):
@@ -196,7 +196,7 @@ def _lines(files: Sequence[TextIO]) -> Iterator[tuple[str, bool]]:
 
 
 def _record(line: str, frame: Frame) -> tuple[str, Any, bool, bool] | None:
-    """Key, value, and whether it is an error or a warning; None for what is no record."""
+    """Key, value, and whether it is an error or a warning; None if it is not a record."""
     if not line.startswith(_MLLOG):
         return None
     text = line[len(_MLLOG) :]
@@ -221,7 +221,7 @@ class SummaryLog:
     """What a summary log says, as ``name : value`` lines."""
 
     path: Path
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, LogEntry]
     ended: bool
     """Whether its last line, about errors, is there."""
     counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -241,7 +241,7 @@ class SummaryLog:
         return value if math.isfinite(value) else None
 
     def line(self, name: str) -> int | None:
-        """The line that a name stands in."""
+        """The line of a name."""
         return self.entries[name].line if name in self.entries else None
 
     @property
@@ -266,13 +266,13 @@ def read_summary(path: Path) -> SummaryLog:
     except OSError as error:
         raise DataError("log-unreadable", f"cannot read {path}: {error.strerror}", "check its permissions") from error
     if len(data) > MAX_SUMMARY:
-        raise DataError("log-unreadable", f"{path} is larger than {MAX_SUMMARY >> 20} MB", "it is no summary log")
+        raise DataError("log-unreadable", f"{path} is larger than {MAX_SUMMARY >> 20} MB", "it is not a summary log")
     text = data.decode(encoding_of(data), errors="replace")
-    entries: dict[str, Entry] = {}
+    entries: dict[str, LogEntry] = {}
     for number, line in enumerate(text.splitlines(), 1):
         name, colon, value = line.partition(":")
         if colon and (name := " ".join(name.split())) not in entries:
-            entries[name] = Entry(value.strip()[:500], number)
+            entries[name] = LogEntry(value.strip()[:500], number)
     counts: dict[str, tuple[int, int]] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if found := re.match(r"(No|\d{1,9}) (warning|error)s? encountered", line):

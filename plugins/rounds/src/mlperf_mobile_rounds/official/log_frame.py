@@ -1,4 +1,4 @@
-"""The frame of LoadGen's records in a detail log, and values that occur in it more than once."""
+"""The structure of LoadGen's records in a detail log, and values that occur more than once."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _WRAPPED_MS = 1e9
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """The samples that LoadGen had in memory, over all of the test."""
+class LoadedSamples:
+    """The samples that LoadGen loaded during the test."""
 
     count: int
     distinct: int
@@ -64,12 +64,12 @@ class Frame:
         self._loading = False
 
     def decode(self, text: str) -> Any:
-        """The JSON of a line; keys that stand twice are noted."""
+        """The JSON of a line; duplicate keys are recorded."""
         self._now = []
         return self._decoder.decode(text)
 
     def see(self, key: str, data: dict[str, Any], about: dict[str, Any]) -> None:
-        """Note what is unusual about a record; ``end`` says its line."""
+        """Record what is unusual about a record; ``end`` gives its line."""
         if len(data) != len(_RECORD) or set(data) != _RECORD or set(about) != _ABOUT:
             self._now.append(f"{key}: the record does not have the keys that LoadGen writes")
         elif data["namespace"] != "mlperf::logging" or data["event_type"] != "POINT_IN_TIME":
@@ -80,7 +80,7 @@ class Frame:
         self._value(key, data["value"])
 
     def end(self, line: int) -> None:
-        """A record was taken."""
+        """A record was accepted."""
         if self._loading:
             self._first, self._loading = self._first or line, False
         if self._now and len(self.odd) < MAX_TEXTS:
@@ -88,16 +88,16 @@ class Frame:
         self._now = []
 
     def drop(self) -> None:
-        """A line was no record."""
+        """A line was not a record."""
         self._now, self._loading = [], False
 
-    def loaded(self) -> Loaded | None:
+    def loaded(self) -> LoadedSamples | None:
         """The samples of all lists; None without a list."""
         if not self._first:
             return None
         whole = self._whole and self._count <= MAX_SAMPLES
         highest = max(self._samples, default=-1)
-        return Loaded(self._count, len(self._samples), highest, whole, self._order.hexdigest(), self._first)
+        return LoadedSamples(self._count, len(self._samples), highest, whole, self._order.hexdigest(), self._first)
 
     def _pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -125,12 +125,12 @@ class Frame:
     def _thread(self, key: str, tid: int) -> None:
         """One thread writes the log; when LoadGen starts a new one, the old one does not come back.
 
-        Messages are another matter: a thread that completes samples writes its own.
+        Messages are an exception: threads that complete samples write them.
         """
         if "generic_message" in key or (self._tids and tid == self._tids[-1]):
             return
         if tid in self._tids:
-            self._now.append(f"{key}: thread id {str(self._tids[-1])[:30]} before, and now {str(tid)[:30]} once more")
+            self._now.append(f"{key}: thread id {str(self._tids[-1])[:30]} before, and now {str(tid)[:30]} again")
         elif len(self._tids) < MAX_TEXTS:
             self._tids.append(tid)
 

@@ -1,4 +1,4 @@
-"""What the rounds ask for, as the installed suites say: seeds, counts, targets; and which round a log is of."""
+"""The requirements of the rounds, from the installed suites: seeds, counts, targets; and the round of a log."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Target:
     reference: float | None
     source: str
     doubt: str
-    """Why it decides nothing."""
+    """Why it is not enforced."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RoundBenchmark:
     """One benchmark of a round."""
 
     name: str
@@ -52,18 +52,18 @@ class Round:
     name: str
     seeds: tuple[int, int, int] | None
     seeds_doubt: str
-    benchmarks: Mapping[str, Wanted]
+    benchmarks: Mapping[str, RoundBenchmark]
 
 
 def all_rounds(registry: Registry) -> dict[str, Round]:
-    """Every suite for which a plugin says what its benchmarks have in common, by name."""
+    """Every suite with common settings of its benchmarks, by name."""
     known: dict[str, Round] = {}
     scenarios = _Scenarios(registry)
     for suite in suites(registry).values():
         if suite.common is None:
             continue
         seeds = [_value(suite.common, f"seeds.{name}") for name in SEEDS]
-        found = {name: _wanted(scenarios, each) for name, each in suite.benchmarks.items()}
+        found = {name: _round_benchmark(scenarios, each) for name, each in suite.benchmarks.items()}
         whole = [seed for seed in seeds if isinstance(seed, int)]
         triple = (whole[0], whole[1], whole[2]) if len(whole) == 3 else None
         known[suite.name] = Round(suite.name, triple, str(_value(suite.common, "unverified.seeds") or ""), found)
@@ -71,10 +71,10 @@ def all_rounds(registry: Registry) -> dict[str, Round]:
 
 
 def named(known: Mapping[str, Round], name: str) -> Round:
-    """The round of a name.
+    """The round with a name.
 
     Raises:
-        UsageError: There is none.
+        UsageError: No round has this name.
     """
     if name not in known:
         raise UsageError("unknown-round", f"no round is called {name!r}", did_you_mean(name, known))
@@ -89,7 +89,7 @@ def seeds_of(log: DetailLog) -> tuple[int, int, int] | None:
 
 
 def detect(known: Mapping[str, Round], logs: Iterable[DetailLog], hints: Iterable[str]) -> list[str]:
-    """The rounds whose seeds most logs have, those that a folder's name hints at first; empty if none fits."""
+    """The rounds whose seeds most logs have, those named by a folder first; empty if none matches."""
     votes: dict[str, int] = {}
     for log in logs:
         seeds = seeds_of(log)
@@ -103,12 +103,12 @@ def detect(known: Mapping[str, Round], logs: Iterable[DetailLog], hints: Iterabl
 
 
 def hinted(known: Mapping[str, Round], folders: Iterable[str]) -> list[str]:
-    """The rounds that folders are called after, the innermost folder's first."""
+    """The rounds in folder names, the innermost folder first."""
     return [name for folder in reversed(list(folders)) for name in known if _names_round(folder, name)]
 
 
 def _names_round(folder: str, name: str) -> bool:
-    """Whether a folder is called after a round: ``v5.0``, ``mobile_results_v5.0``."""
+    """Whether a folder is named after a round: ``v5.0``, ``mobile_results_v5.0``."""
     return bool(re.search(rf"(?<![\d.]){re.escape(name.lstrip('v'))}(?![\d.])", folder))
 
 
@@ -124,14 +124,14 @@ class _Scenarios:
         self._read: dict[str, Layer] = {}
 
     def settings(self, name: str) -> Layer:
-        """The settings of a scenario; empty of one that is not installed."""
+        """The settings of a scenario; empty if it is not installed."""
         if name not in self._read:
             offer = self._offers.get(name)
             self._read[name] = read_resource(offer.info.settings, f"scenario {name}") if offer else {}
         return self._read[name]
 
 
-def _wanted(scenarios: _Scenarios, benchmark: Benchmark) -> Wanted:
+def _round_benchmark(scenarios: _Scenarios, benchmark: Benchmark) -> RoundBenchmark:
     layer: Layer = {}
     for each in benchmark.settings:
         layer |= each
@@ -144,7 +144,7 @@ def _wanted(scenarios: _Scenarios, benchmark: Benchmark) -> Wanted:
         value = least if least is not None else reference * (_value(layer, "quality.ratio") or 1.0)
         source, doubt = (str(_value(layer, key) or "") for key in ("quality.source", "unverified.quality"))
         target = Target(str(_value(layer, "quality.metric")), float(value), reference, source, doubt)
-    return Wanted(
+    return RoundBenchmark(
         benchmark.name,
         benchmark.task,
         _SCENARIOS.get(scenario, scenario),

@@ -1,4 +1,4 @@
-"""Finds what a submission holds, as the rounds really lay it out: log folders, result files, descriptions."""
+"""Finds the parts of a submission in the layouts of the published rounds: log folders, result files, descriptions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RESULT_FILE = re.compile(r"results?\.json|\d{4}-\d\d-\d\dT.*\.json", re.IGNOREC
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """Whose results: a device of a submitter in a division."""
+    """A device of a submitter in a division."""
 
     division: str
     submitter: str
@@ -41,19 +41,19 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class LogFolder:
-    """A folder with LoadGen's logs of one run, and what its place says about it."""
+    """A folder with LoadGen's logs of one run, and what its path says about it."""
 
     path: Path
     system: System
     name: str
-    """Of the benchmark, as the submitter calls it."""
+    """The benchmark's name as the submitter writes it."""
     benchmark: str | None
     scenario: str | None
     mode: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class DescriptionFile:
     """A JSON file that describes a system or how a model was made."""
 
     path: Path
@@ -62,22 +62,22 @@ class Described:
 
 @dataclass(slots=True)
 class Submission:
-    """What was found in a tree."""
+    """The parts of a tree."""
 
     root: Path
     logs: list[LogFolder] = field(default_factory=list)
-    result_files: list[Described] = field(default_factory=list)
-    systems: list[Described] = field(default_factory=list)
-    measurements: list[Described] = field(default_factory=list)
+    result_files: list[DescriptionFile] = field(default_factory=list)
+    systems: list[DescriptionFile] = field(default_factory=list)
+    measurements: list[DescriptionFile] = field(default_factory=list)
     own: list[Path] = field(default_factory=list)
     """Result folders of this program."""
 
     def whole(self, system: System) -> bool:
-        """Whether a system's submission has what an excerpt leaves out: code, calibration, pictures."""
+        """Whether a system's submission has the parts that an excerpt lacks: code, calibration, pictures."""
         return bool(system.tree) and deliverables.of(self.root, system.division, system.submitter).some
 
     def trees(self) -> list[Submission]:
-        """One submission for each tree of divisions, and one for what is in none."""
+        """One submission for each tree of divisions, and one for everything outside of them."""
         places = (self.logs, self.result_files, self.systems, self.measurements)
         names = sorted({each.system.tree for listed in places for each in listed})
         own = [Submission(self.root, own=self.own)] if self.own else []
@@ -104,10 +104,10 @@ def discover(root: Path, report: Report) -> Submission:
     found = Submission(root)
     try:
         if root.is_file():
-            found.result_files.append(Described(root, _system(root.absolute().parent.parts)))
+            found.result_files.append(DescriptionFile(root, _system(root.absolute().parent.parts)))
             return found
         if not root.is_dir():
-            raise DataError("no-submission", f"{root} is not there", "give a folder or a result file")
+            raise DataError("no-submission", f"{root} does not exist", "give a folder or a result file")
         os.scandir(root).close()
     except OSError as error:
         raise DataError("no-submission", f"cannot read {root}: {error.strerror}", "check its permissions") from error
@@ -156,11 +156,11 @@ def _look_at(folder: Path, folders: list[str], files: list[str], found: Submissi
         if not name.lower().endswith(".json") or name.startswith("."):
             continue
         if kind == "systems":
-            found.systems.append(Described(path, _system(parts, Path(name).stem)))
+            found.systems.append(DescriptionFile(path, _system(parts, Path(name).stem)))
         elif kind == "measurements":
-            found.measurements.append(Described(path, _system(parts)))
+            found.measurements.append(DescriptionFile(path, _system(parts)))
         elif _RESULT_FILE.fullmatch(name):
-            found.result_files.append(Described(path, _system(parts)))
+            found.result_files.append(DescriptionFile(path, _system(parts)))
 
 
 def part_of(root: Path) -> str:
@@ -228,7 +228,7 @@ def _understood(name: str) -> bool:
 
 
 def log_folder(folder: Path) -> LogFolder:
-    """What the place of a log folder says: system, benchmark, scenario and mode."""
+    """What the path of a log folder says: system, benchmark, scenario and mode."""
     parts = folder.absolute().parts
     tree, division, submitter, start = _head(parts)
     inner = list(parts[start:]) if start else list(parts[-3:])

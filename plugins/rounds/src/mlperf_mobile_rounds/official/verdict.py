@@ -1,6 +1,6 @@
-"""LoadGen's verdict on a performance run, computed anew from what its detail log says.
+"""LoadGen's verdict on a performance run, computed again from its detail log.
 
-Source of the rules: mlcommons/inference, loadgen/results.cc (v1.1 to v5.1). The detail log holds no single latencies,
+Source of the rules: mlcommons/inference, loadgen/results.cc (v1.1 to v5.1). The detail log has no individual latencies,
 so counts and durations are recomputed from its rates, as exactly as the six digits allow that LoadGen prints.
 """
 
@@ -26,8 +26,8 @@ _DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule as LoadGen applies it; ``ok`` None where the log does not say enough."""
+class LoadGenRule:
+    """One rule as LoadGen applies it; ``ok`` is None if the log does not say enough."""
 
     name: str
     ok: bool | None
@@ -37,11 +37,11 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What follows from a detail log; durations in seconds, latencies in nanoseconds."""
+class LoadGenVerdict:
+    """The verdict that follows from a detail log; durations in seconds, latencies in nanoseconds."""
 
     scenario: str | None
-    rules: tuple[Rule, ...]
+    rules: tuple[LoadGenRule, ...]
     queries: int | None
     samples: int | None
     estimated: bool
@@ -81,7 +81,7 @@ def mode_of(log: DetailLog) -> str | None:
     return log.text("effective_test_mode") or log.text("requested_test_mode")
 
 
-def recompute(log: DetailLog) -> Verdict:
+def recompute(log: DetailLog) -> LoadGenVerdict:
     """The verdict on a performance run."""
     scenario = scenario_of(log)
     wrong = tuple(_contradictions(log, scenario))
@@ -89,7 +89,7 @@ def recompute(log: DetailLog) -> Verdict:
     if scenario == OFFLINE:
         return _offline(log, p90, wrong)
     if scenario != SINGLE_STREAM:
-        return Verdict(scenario, (), None, None, False, None, p90, None, wrong)
+        return LoadGenVerdict(scenario, (), None, None, False, None, p90, None, wrong)
     rate = log.number("result_qps_with_loadgen_overhead")
     queries, estimated = log.integer("result_query_count"), False
     if queries is None and rate is not None and (window := window_s(log)):
@@ -105,25 +105,25 @@ def recompute(log: DetailLog) -> Verdict:
         percentile = percentile or log.number("effective_target_latency_percentile") or 0.9
         required = early_stopping.min_queries(percentile) if 0.5 <= percentile < 1 else None
         enough = None if queries is None or required is None else queries >= required
-        rules.append(Rule("early-stopping", enough, queries, required))
+        rules.append(LoadGenRule("early-stopping", enough, queries, required))
     token = log.number("result_time_to_output_token_mean") if log.flag("requested_use_token_latencies") else None
-    return Verdict(scenario, tuple(rules), queries, queries, estimated, duration, p90, throughput, wrong, token)
+    return LoadGenVerdict(scenario, tuple(rules), queries, queries, estimated, duration, p90, throughput, wrong, token)
 
 
-def _offline(log: DetailLog, p90: float | None, wrong: tuple[str, ...]) -> Verdict:
+def _offline(log: DetailLog, p90: float | None, wrong: tuple[str, ...]) -> LoadGenVerdict:
     per_query, queries = log.integer("effective_samples_per_query"), log.integer("result_query_count") or 1
     samples = per_query * queries if per_query else None
     longest = log.number("result_max_latency_ns")
     duration = longest / 1e9 if longest else None
     required = log.integer("requested_min_query_count")
     enough = None if samples is None or required is None else samples >= required
-    rules = (_min_duration(log, duration), Rule("min-query-count", enough, samples, required))
+    rules = (_min_duration(log, duration), LoadGenRule("min-query-count", enough, samples, required))
     throughput = samples / duration if samples and duration else None
-    return Verdict(OFFLINE, rules, queries, samples, False, duration, p90, throughput, wrong)
+    return LoadGenVerdict(OFFLINE, rules, queries, samples, False, duration, p90, throughput, wrong)
 
 
-def _min_duration(log: DetailLog, duration_s: float | None) -> Rule:
-    """Where the printed digits do not decide, this is LoadGen's word."""
+def _min_duration(log: DetailLog, duration_s: float | None) -> LoadGenRule:
+    """If the printed digits do not decide, LoadGen's own flag does."""
     required = log.number("effective_min_duration_ms")
     ok = None
     if required == 0:
@@ -133,20 +133,22 @@ def _min_duration(log: DetailLog, duration_s: float | None) -> Rule:
         ok = duration_s >= required / 1000
         if abs(duration_s - required / 1000) <= doubt:
             ok = log.flag("result_min_duration_met")
-    return Rule("min-duration", ok, duration_s, None if required is None else required / 1000)
+    return LoadGenRule("min-duration", ok, duration_s, None if required is None else required / 1000)
 
 
-def _min_queries(log: DetailLog, queries: int | None, duration_s: float | None, estimated: bool) -> Rule:
+def _min_queries(log: DetailLog, queries: int | None, duration_s: float | None, estimated: bool) -> LoadGenRule:
     """Waived at the maximum duration, as the app's LoadGen does since v4.1."""
     required, longest = log.integer("effective_min_query_count"), log.number("effective_max_duration_ms")
     if queries is None or required is None:
-        return Rule("min-query-count", None, queries, required)
+        return LoadGenRule("min-query-count", None, queries, required)
     if estimated and abs(queries - required) <= 0.05 * required:
-        logged = log.flag("result_min_queries_met")  # too near to tell from an estimate
-        return Rule("min-query-count", logged, queries, required, "the count is an estimate, so this is LoadGen's word")
+        logged = log.flag("result_min_queries_met")  # too close to decide from an estimate
+        return LoadGenRule(
+            "min-query-count", logged, queries, required, "the count is an estimate, so this is LoadGen's own verdict"
+        )
     if queries < required and longest and duration_s is not None and duration_s >= longest / 1000:
-        return Rule("min-query-count", True, queries, required, "waived: stopped at the maximum duration")
-    return Rule("min-query-count", queries >= required, queries, required)
+        return LoadGenRule("min-query-count", True, queries, required, "waived: stopped at the maximum duration")
+    return LoadGenRule("min-query-count", queries >= required, queries, required)
 
 
 def window_s(log: DetailLog) -> float | None:
@@ -187,7 +189,7 @@ def _contradictions(log: DetailLog, scenario: str | None) -> Iterator[str]:
             yield f"latency {low} ({a:.0f} ns) is above latency {high} ({b:.0f} ns)"
     mean = log.number("result_mean_latency_ns")
     if mean is not None and known and not known[0][1] - 1 <= mean <= known[-1][1] + 1:
-        yield f"the mean latency {mean:.0f} ns lies outside of minimum and maximum"
+        yield f"the mean latency {mean:.0f} ns is outside of minimum and maximum"
     if scenario == OFFLINE:
         per_query, longest = log.integer("effective_samples_per_query"), log.number("result_max_latency_ns")
         rate = log.number("result_samples_per_second")
@@ -208,7 +210,7 @@ def _contradictions(log: DetailLog, scenario: str | None) -> Iterator[str]:
 
 
 def _clock(log: DetailLog, lasted_s: float, last_s: float) -> Iterator[str]:
-    """The wall clock, which LoadGen writes besides; in all published logs it agrees within milliseconds.
+    """The wall clock, which LoadGen also logs; in all published logs it agrees within milliseconds.
 
     Args:
         log: The log.
@@ -231,7 +233,7 @@ def _early_stopping(log: DetailLog, p90: float | None) -> Iterator[str]:
 
 
 def score_of(scenario: str, samples_per_s: float, latency_ns: Mapping[str, float]) -> PerformanceScore | None:
-    """What LoadGen scores a scenario by (mlcommons/inference, loadgen/results.cc); None without that number.
+    """LoadGen's score of a scenario (mlcommons/inference, loadgen/results.cc); None if its number is missing.
 
     Args:
         scenario: By LoadGen's name.

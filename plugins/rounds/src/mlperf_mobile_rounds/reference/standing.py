@@ -1,4 +1,4 @@
-"""Where a number stands among the published results of the same benchmark."""
+"""Ranks a score among the published results of the same benchmark."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlperf_mobile_rounds.reference.table import Official, benchmark_of, official
+from mlperf_mobile_rounds.reference.table import PublishedResult, benchmark_of, published_results
 
 if TYPE_CHECKING:
     from mlperf_mobile.results.model import Result
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The place of a number, from the fastest; neighbours are the nearest results that are not equal to it."""
+    """The rank of a score, from the fastest; neighbours are the nearest results that differ from it."""
 
     benchmark: str
     scenario: str
@@ -24,9 +24,9 @@ class Standing:
     place: int
     of: int
     """Published results, without this one."""
-    slower: Official | None
-    faster: Official | None
-    equal: tuple[Official, ...]
+    slower: PublishedResult | None
+    faster: PublishedResult | None
+    equal: tuple[PublishedResult, ...]
 
     @property
     def sentence(self) -> str:
@@ -55,7 +55,7 @@ class Standing:
 
 
 def standing(benchmark: str, scenario: str, value: float) -> Standing | None:
-    """Where a number stands among the closed division's results of all rounds; of the open one's where it is alone.
+    """The rank of a score among the closed division's results of all rounds, or the open division's without any.
 
     Args:
         benchmark: A name of the rounds, such as ``image_classification_v2``.
@@ -63,11 +63,11 @@ def standing(benchmark: str, scenario: str, value: float) -> Standing | None:
         value: In their unit: the 90th percentile in nanoseconds, or samples per second.
 
     Returns:
-        None where nothing was published, or the value is no number over zero.
+        None if nothing was published, or the value is not a number above zero.
     """
     if not (math.isfinite(value) and value > 0):
         return None
-    rows = [row for row in official() if (row.benchmark, row.scenario) == (benchmark, scenario)]
+    rows = [row for row in published_results() if (row.benchmark, row.scenario) == (benchmark, scenario)]
     rows = [row for row in rows if row.division == "closed"] or rows
     if not rows:
         return None
@@ -83,11 +83,11 @@ def standing(benchmark: str, scenario: str, value: float) -> Standing | None:
 
 
 def standing_of(result: Result) -> Standing | None:
-    """Where a result stands.
+    """The rank of a result.
 
     Returns:
-        None where it is not valid, ran on a simulator or a stand-in, ran a model that nothing was published of, or
-        has another kind of score than the published results.
+        None if it is not valid, ran on a simulator or a stand-in, ran a model without published results, or has another
+        kind of score than the published results.
     """
     benchmark = benchmark_of(result.model.name, result.scenario)
     if benchmark is None or result.performance is None or not result.valid or result.functional_only:
@@ -98,7 +98,7 @@ def standing_of(result: Result) -> Standing | None:
     return standing(benchmark.name, result.scenario, score.value)
 
 
-def described(row: Official) -> str:
-    """A published result as it is called in a sentence."""
+def described(row: PublishedResult) -> str:
+    """The name of a published result in a sentence."""
     article = "an" if row.soc[:1] in "AEIOU" else "a"
     return f"{article} {row.soc} ({row.round}, {row.text})"

@@ -4,7 +4,7 @@
 in nanoseconds, or the samples per second of offline, digit by digit as LoadGen printed them; the accuracy as the result
 file of the submission states it; device and processor as its systems file names them. Empty is what was not published.
 Sources: github.com/mlcommons, the repositories ``mobile_submission_1.1`` and ``mobile_results_v2.0`` to ``v5.0``.
-Other distributions bring tables of their own, in the same columns: ``results`` under ``official`` in their suites.
+Other distributions add tables with the same columns: ``results`` under ``official`` in their suites.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from mlperf_mobile_rounds import benchmarks as described
 
 PREFIX = "official:"
 _OFFLINE = "_offline"
-"""How the rounds call the throughput benchmark of a task: ``image_classification_offline``."""
+"""The suffix of a task's throughput benchmark in the rounds: ``image_classification_offline``."""
 _QUALIFIER = re.compile(
     r"[uq]?int(8|16)|float(16|32)?|fp(16|32)|quant(ized)?|qat|ptq|full|conv|large|l|x2|argmax|ade20k|batch|offline"
     r"|224|320|384|512|0|1|4|20200602|htp|dsp|npu|gpu|cpu|tpu|tflite|dlc|nnc|onnx"
 )
-"""What a file name may add to the name of a model without naming another model."""
+"""Words in a file name that do not make it another model."""
 OFFLINE = "offline"
 _NUMBER = re.compile(r"0*[1-9][0-9]*|(?=.*[1-9])[0-9]+\.[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Benchmark:
+class PublishedBenchmark:
     """What the results of one benchmark have in common; results of two benchmarks are never compared."""
 
     name: str
@@ -43,7 +43,7 @@ class Benchmark:
     metric: str
     model: str
     known_as: tuple[str, ...]
-    """Beginnings of the names that files of the model have."""
+    """Prefixes of the model's file names."""
 
     @property
     def score(self) -> PerformanceScore:
@@ -51,14 +51,14 @@ class Benchmark:
         return _first_score(self.name, self.scenario)
 
     def runs(self, model: str) -> bool:
-        """Whether a model of this name is the benchmark's, in whatever precision or format."""
+        """Whether a model of this name is the benchmark's, in any precision or format."""
         name = re.sub(r"[^a-z0-9]+", "_", model.lower()).strip("_")
         starts = (start for start in self.known_as if f"{name}_".startswith(f"{start}_"))
         return any(all(map(_QUALIFIER.fullmatch, filter(None, name[len(start) :].split("_")))) for start in starts)
 
 
 @dataclass(frozen=True, slots=True)
-class Official:
+class PublishedResult:
     """One published result."""
 
     round: str
@@ -106,7 +106,7 @@ class Official:
 
     @property
     def accuracy_value(self) -> float | None:
-        """The accuracy as a share, or in dB, from its text; None where there is none."""
+        """The accuracy as a fraction, or in dB, from its text; None if it has no number."""
         number = re.match(r"[0-9.]+", self.accuracy)
         if number is None:
             return None
@@ -116,16 +116,16 @@ class Official:
 
     @property
     def runs_on(self) -> str:
-        """Framework and accelerator, as far as they are published."""
+        """Framework and accelerator, as far as published."""
         return " ".join(filter(None, (self.framework, self.accelerator)))
 
 
 @cache
-def benchmarks() -> tuple[Benchmark, ...]:
+def benchmarks() -> tuple[PublishedBenchmark, ...]:
     """Every benchmark with published results, in each of its scenarios."""
-    published = {(row.benchmark, row.scenario) for row in official()}
+    published = {(row.benchmark, row.scenario) for row in published_results()}
     return tuple(
-        Benchmark(each.name, scenario, each.of.task, each.of.metric, each.model, each.models)
+        PublishedBenchmark(each.name, scenario, each.of.task, each.of.metric, each.model, each.models)
         for each in described.known().benchmarks.values()
         for scenario in each.scenarios
         if (each.name, scenario) in published
@@ -133,9 +133,9 @@ def benchmarks() -> tuple[Benchmark, ...]:
 
 
 @cache
-def official() -> tuple[Official, ...]:
-    """Every published result, by round; a table that cannot be used is a problem of its plugin."""
-    rows: list[Official] = []
+def published_results() -> tuple[PublishedResult, ...]:
+    """Every published result, by round; an unusable table is a problem of its plugin."""
+    rows: list[PublishedResult] = []
     for reference, source in described.known().results:
         try:
             rows += _table(reference)
@@ -145,7 +145,7 @@ def official() -> tuple[Official, ...]:
     return tuple(rows)
 
 
-def _table(reference: str) -> list[Official]:
+def _table(reference: str) -> list[PublishedResult]:
     """The results in a CSV file of a package.
 
     Raises:
@@ -153,7 +153,7 @@ def _table(reference: str) -> list[Official]:
     """
     label = reference.replace(":", "/", 1)
     known = {(each.name, scenario) for each in described.known().benchmarks.values() for scenario in each.scenarios}
-    columns = [each.name for each in fields(Official)]
+    columns = [each.name for each in fields(PublishedResult)]
     rows = []
     try:
         reader = csv.DictReader(resource(reference, label).decode("utf-8").splitlines(), strict=True)
@@ -172,7 +172,7 @@ def _table(reference: str) -> list[Official]:
             if row[other] or not _NUMBER.fullmatch(row[score]):
                 summary = f"{place}: the score of {row['scenario']} is {score} alone, a number over zero"
                 raise UsageError("bad-value", summary, "write the number that was published")
-            rows.append(Official(**row))
+            rows.append(PublishedResult(**row))
     except (UnicodeError, csv.Error) as error:
         raise UsageError("bad-value", f"{label}: {error}", "the file must be CSV in UTF-8") from error
     return rows
@@ -180,31 +180,31 @@ def _table(reference: str) -> list[Official]:
 
 @cache
 def _first_score(benchmark: str, scenario: str) -> PerformanceScore:
-    return next(row.score for row in official() if (row.benchmark, row.scenario) == (benchmark, scenario))
+    return next(row.score for row in published_results() if (row.benchmark, row.scenario) == (benchmark, scenario))
 
 
 @lru_cache(maxsize=1024)
-def benchmark_of(model: str, scenario: str) -> Benchmark | None:
-    """The benchmark that a run of this model in this scenario may be compared with."""
+def benchmark_of(model: str, scenario: str) -> PublishedBenchmark | None:
+    """The benchmark whose published results a run of this model in this scenario can be compared with."""
     return next((b for b in benchmarks() if b.scenario == scenario and b.runs(model)), None)
 
 
-def find(name: str) -> list[Official]:
-    """The results that ``[official:]ROUND/SYSTEM[/BENCHMARK]`` names; upper and lower case are the same.
+def find(name: str) -> list[PublishedResult]:
+    """The results that ``[official:]ROUND/SYSTEM[/BENCHMARK]`` names, ignoring case.
 
     Raises:
-        UsageError: There are none.
+        UsageError: No result has this name.
     """
     label = name.removeprefix(PREFIX)
     key = label.strip("/").lower()
-    found = [row for row in official() if key in (row.name.lower(), row.name.rpartition("/")[0].lower())]
+    found = [row for row in published_results() if key in (row.name.lower(), row.name.rpartition("/")[0].lower())]
     if not found:
-        names = {row.name for row in official()} | {row.name.rpartition("/")[0] for row in official()}
+        names = {row.name for row in published_results()} | {row.name.rpartition("/")[0] for row in published_results()}
         near = {each for each in names if each.count("/") == label.count("/")} or names
         hint = did_you_mean(label, near)
         if len(hint) > 300:
             hint = "names are ROUND/SYSTEM/BENCHMARK, as 'mlperf-mobile leaderboard' shows them"
-        raise UsageError("no-official-result", f"there is no official result {label!r}", hint)
+        raise UsageError("no-official-result", f"no official result is called {label!r}", hint)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Computes accuracies anew from the accuracy logs, where the data set is on this machine."""
+"""Computes accuracies again from the accuracy logs, if the data set is on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlperf_mobile.registry import Registry
 from mlperf_mobile_rounds.official import loadgen_logs
 from mlperf_mobile_rounds.official.checks.context import Context, LoggedRun
 from mlperf_mobile_rounds.official.findings import Place, Report
-from mlperf_mobile_rounds.official.rounds import Wanted
+from mlperf_mobile_rounds.official.rounds import RoundBenchmark
 from mlperf_mobile_rounds.official.submission import ACCURACY
 
 RULE = "accuracy-recomputed"
@@ -32,7 +32,7 @@ def check(context: Context, registry: Registry) -> None:
         if result.accuracy and result.accuracy.accuracy
     }
     for key, run in context.of(ACCURACY).items():
-        required = context.wanted(run.benchmark)
+        required = context.required(run.benchmark)
         paths = _parts(run, context.report)
         place = Place(paths[0] if paths else run.folder.path)
         if reason := _not_possible(paths, required):
@@ -67,8 +67,8 @@ def _parts(run: LoggedRun, report: Report) -> list[Path]:
         return []
 
 
-def _not_possible(paths: list[Path], required: Wanted | None) -> str:
-    """Why the accuracy cannot be computed; empty if it can be tried."""
+def _not_possible(paths: list[Path], required: RoundBenchmark | None) -> str:
+    """Why the accuracy cannot be computed; empty if it may be possible."""
     if not paths:
         return "there is no accuracy log"
     if required is None:
@@ -87,7 +87,7 @@ def _not_possible(paths: list[Path], required: Wanted | None) -> str:
 
 
 def _score(
-    paths: list[Path], required: Wanted, round_name: str, place: Place, registry: Registry, report: Report
+    paths: list[Path], required: RoundBenchmark, round_name: str, place: Place, registry: Registry, report: Report
 ) -> float | None:
     from mlperf_mobile.config.document import Setting
     from mlperf_mobile.config.layers import load_environment
@@ -116,7 +116,7 @@ def _score(
 
 @contextmanager
 def _joined(paths: list[Path]) -> Iterator[Path]:
-    """One file: the only one there is, or a copy of all parts, which goes away again."""
+    """One file: the only one, or a temporary copy of all parts."""
     if len(paths) == 1:
         yield paths[0]
         return

@@ -15,7 +15,7 @@ from mlperf_mobile_rounds.official.submission import ACCURACY, PERFORMANCE
 
 RULE = "accuracy-log"
 FEWEST = 10
-"""Answers that are all the same are wrong from here on."""
+"""From this count on, identical responses are wrong."""
 
 
 def check(context: Context) -> None:

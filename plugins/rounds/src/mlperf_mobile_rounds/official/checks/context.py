@@ -1,4 +1,4 @@
-"""What all checks share: the round, the runs with their logs, the result files, and the report."""
+"""The data that all checks share: the round, the runs with their logs, the result files, and the report."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mlperf_mobile_rounds.official.app_results import AppFile, AppResult
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
 from mlperf_mobile_rounds.official.json_places import Places
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog, SummaryLog
-from mlperf_mobile_rounds.official.rounds import Round, Wanted
+from mlperf_mobile_rounds.official.rounds import Round, RoundBenchmark
 from mlperf_mobile_rounds.official.submission import ACCURACY, PERFORMANCE, LogFolder, Submission, System
-from mlperf_mobile_rounds.official.verdict import Verdict
+from mlperf_mobile_rounds.official.verdict import LoadGenVerdict
 
 Key = tuple[System, str, str]
 """System, benchmark and scenario."""
@@ -22,12 +22,12 @@ Key = tuple[System, str, str]
 
 @dataclass(frozen=True, slots=True)
 class LoggedRun:
-    """One run and what its logs say."""
+    """One run and its logs."""
 
     folder: LogFolder
     detail: DetailLog | None
     summary: SummaryLog | None
-    verdict: Verdict | None
+    verdict: LoadGenVerdict | None
     """Of a performance run."""
 
     @property
@@ -66,7 +66,7 @@ class FileOf:
     places: Places = field(default_factory=Places)
 
     def place(self, key: str) -> Place:
-        """The key, and the line that it stands in."""
+        """The key, and its line."""
         return Place(self.path, self.places.line(key), key=key)
 
 
@@ -81,13 +81,13 @@ class Context:
     runs: list[LoggedRun] = field(default_factory=list)
     files: list[FileOf] = field(default_factory=list)
 
-    def wanted(self, benchmark: str) -> Wanted | None:
-        """What the round asks of a benchmark; of an offline one that the round lacks, what it asks online."""
+    def required(self, benchmark: str) -> RoundBenchmark | None:
+        """The round's requirements for a benchmark; None without a round, or if the round lacks it."""
         known = self.round.benchmarks if self.round else {}
         return known.get(benchmark)
 
     def absent(self, system: System) -> Severity:
-        """How bad it is that a large file is missing: an error in a whole submission, a warning in an excerpt of one.
+        """The severity of a missing large file: an error in a whole submission, a warning in an excerpt.
 
         Collections of results are often passed on without code, pictures and large logs.
         """

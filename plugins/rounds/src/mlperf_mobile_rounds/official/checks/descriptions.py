@@ -1,4 +1,4 @@
-"""Are there descriptions of the system and of each model, are they JSON, and do they say what they must?"""
+"""Checks the descriptions of systems and models: present, JSON, and complete."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from mlperf_mobile_rounds import benchmarks
 from mlperf_mobile_rounds.official import json_files, json_places
 from mlperf_mobile_rounds.official.checks.context import Context
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
-from mlperf_mobile_rounds.official.submission import Described, part_of
+from mlperf_mobile_rounds.official.submission import DescriptionFile, part_of
 
 TO_FILL_IN = "TO FILL IN"
-"""How an exported description marks what only a human can know."""
+"""The marker of an exported description for facts that only a person knows."""
 
 SYSTEM: Mapping[str, tuple[str, ...]] = {
     "system": ("system", "systemname", "phonesummary", "socproductinformation", "phone", "device"),
@@ -24,7 +24,7 @@ SYSTEM: Mapping[str, tuple[str, ...]] = {
     "operating system": ("osversion", "os", "operatingsystem"),
     "framework or vendor SDK": ("vendorsdk", "framework", "vendorsdknameandversion", "tfliteversion"),
 }
-"""What a system's description must tell, and the keys, without capitals and marks, that tell it."""
+"""The required facts of a system's description, and the keys that hold them, in lower case without punctuation."""
 
 MEASUREMENT = (
     "input_data_types",
@@ -43,7 +43,7 @@ _TYPE = re.compile(r"(u|q)?int\W?\d+|fp\W?\d+|float|bit|no change", re.IGNORECAS
 
 
 def check(context: Context) -> None:
-    """Check all descriptions, and that there are some."""
+    """Check all descriptions, and that none is missing."""
     report, submission = context.report, context.submission
     for described in submission.systems:
         data = _read(described, report)
@@ -64,7 +64,7 @@ def check(context: Context) -> None:
         report.require("system-file", bool(known), place, f"{name} has no description of a system in systems/")
 
 
-def _read(described: Described, report: Report) -> dict[str, Any] | None:
+def _read(described: DescriptionFile, report: Report) -> dict[str, Any] | None:
     try:
         text = json_files.text(described.path)
         data = json_files.parse(described.path, text)
@@ -81,7 +81,7 @@ def _read(described: Described, report: Report) -> dict[str, Any] | None:
     return data
 
 
-def _system(described: Described, data: dict[str, Any], report: Report) -> None:
+def _system(described: DescriptionFile, data: dict[str, Any], report: Report) -> None:
     values = dict(_flat(data))
     keys = {benchmarks.squeezed(key.rpartition(".")[2]) for key, value in values.items() if str(value).strip()}
     everything = " ".join(keys)
@@ -106,7 +106,7 @@ def _system(described: Described, data: dict[str, Any], report: Report) -> None:
     _finished(values, place, report)
 
 
-def _measurement(described: Described, data: dict[str, Any], report: Report) -> None:
+def _measurement(described: DescriptionFile, data: dict[str, Any], report: Report) -> None:
     place = Place(described.path)
     for key in MEASUREMENT:
         ok = isinstance(data.get(key), str) and bool(data[key].strip())

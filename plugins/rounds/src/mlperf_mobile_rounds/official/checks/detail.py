@@ -126,9 +126,9 @@ def _follows(log: DetailLog) -> Iterator[tuple[str, float | int | str, str]]:
     """Settings that follow from others: key, value and why."""
     scenario = verdict.scenario_of(log)
     for name in _BOTH:
-        asked = log.entries.get(f"requested_{name}")
-        if asked and name not in FIXED and not (scenario == OFFLINE and name == "min_query_count"):
-            value = asked.value
+        requested = log.entries.get(f"requested_{name}")
+        if requested and name not in FIXED and not (scenario == OFFLINE and name == "min_query_count"):
+            value = requested.value
             if isinstance(value, str | int | float) and not isinstance(value, bool):
                 yield f"effective_{name}", value, f"requested_{name} is"
     override, reported = log.integer("requested_performance_sample_count_override"), None

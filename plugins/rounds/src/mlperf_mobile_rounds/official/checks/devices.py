@@ -13,7 +13,7 @@ from mlperf_mobile_rounds import benchmarks
 from mlperf_mobile_rounds.official import deliverables, json_files
 from mlperf_mobile_rounds.official.checks.context import Context
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
-from mlperf_mobile_rounds.official.submission import Described, System, part_of
+from mlperf_mobile_rounds.official.submission import DescriptionFile, System, part_of
 
 _ALIKE = 0.8
 """Names of published results that mean the same device are this much alike: SDCX8G3_AC and SD8CXG3."""
@@ -44,7 +44,7 @@ def check(context: Context) -> None:
         _delivered(context, division, submitter, devices)
 
 
-def _of(described: list[Described], division: str, submitter: str) -> list[Described]:
+def _of(described: list[DescriptionFile], division: str, submitter: str) -> list[DescriptionFile]:
     return [d for d in described if (d.system.division, d.system.submitter) == (division, submitter)]
 
 
@@ -67,7 +67,7 @@ def _named(report: Report, devices: set[str], names: set[str], rule: str, form: 
         report.require(rule, best == 1.0, place, wrong, Severity.WARNING if best else Severity.ERROR)
 
 
-def _strangers(report: Report, devices: set[str], described: list[Described], rule: str) -> None:
+def _strangers(report: Report, devices: set[str], described: list[DescriptionFile], rule: str) -> None:
     """Descriptions of devices without results."""
     if "" in devices:  # results without a folder of their device
         return
@@ -77,9 +77,9 @@ def _strangers(report: Report, devices: set[str], described: list[Described], ru
         report.require(rule, ok, Place(each.path), wrong)
 
 
-def _twins(report: Report, systems: list[Described]) -> None:
+def _twins(report: Report, systems: list[DescriptionFile]) -> None:
     """Two devices with one description."""
-    seen: dict[str, Described] = {}
+    seen: dict[str, DescriptionFile] = {}
     for each in systems:
         data = load(each.path)
         if not isinstance(data, dict) or not data:
@@ -89,7 +89,7 @@ def _twins(report: Report, systems: list[Described]) -> None:
             report.error("system-file", Place(each.path), f"it is a copy of {first.path.name}")
 
 
-def _file_names(report: Report, measured: list[Described]) -> None:
+def _file_names(report: Report, measured: list[DescriptionFile]) -> None:
     """``<device>_<backend>_<scenario>.json`` in ``<device>/<benchmark>/<scenario>/``."""
     for each in measured:
         scenario = benchmarks.SCENARIOS.get(benchmarks.squeezed(each.path.parent.name))
@@ -98,7 +98,7 @@ def _file_names(report: Report, measured: list[Described]) -> None:
         report.require("measurement-file", not named or scenario is None or scenario in named, Place(each.path), wrong)
         if part := _benchmark_folder(each.path):
             known = benchmarks.canonical(part) is not None
-            report.require("unknown-benchmark", known, Place(each.path), f"there is no benchmark {part!r}")
+            report.require("unknown-benchmark", known, Place(each.path), f"no benchmark is called {part!r}")
 
 
 def _benchmark_folder(path: Path) -> str:
@@ -107,7 +107,7 @@ def _benchmark_folder(path: Path) -> str:
     return parts[-3] if len(parts) > 3 and benchmarks.squeezed(parts[-2]) in benchmarks.SCENARIOS else ""
 
 
-def _weights(report: Report, measured: list[Described]) -> None:
+def _weights(report: Report, measured: list[DescriptionFile]) -> None:
     """One file of starting weights for one model."""
     seen: dict[tuple[System, str], tuple[str, Path]] = {}
     for each in measured:
@@ -121,7 +121,7 @@ def _weights(report: Report, measured: list[Described]) -> None:
         report.require("measurement-file", first == task, Place(each.path, key="starting_weights_filename"), wrong)
 
 
-def _measured_runs(context: Context, division: str, submitter: str, measured: list[Described]) -> None:
+def _measured_runs(context: Context, division: str, submitter: str, measured: list[DescriptionFile]) -> None:
     """A measurement file for each benchmark and scenario of each device."""
     there: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for each in measured:
@@ -164,7 +164,7 @@ def _delivered(context: Context, division: str, submitter: str, devices: set[str
 
 
 def load(path: Path) -> Any:
-    """The content of a description; None for what is no JSON, which is reported elsewhere."""
+    """The content of a description; None if it is not JSON, which is reported elsewhere."""
     try:
         return json_files.read(path)
     except json_files.JsonError:

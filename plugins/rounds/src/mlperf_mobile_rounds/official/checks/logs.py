@@ -104,7 +104,7 @@ def check(context: Context) -> None:
 
 def _place_agrees(run: LoggedRun, log: DetailLog, report: Report) -> None:
     if not benchmarks.canonical(run.folder.name):
-        report.warning("unknown-benchmark", Place(run.folder.path), f"there is no benchmark {run.folder.name!r}")
+        report.warning("unknown-benchmark", Place(run.folder.path), f"no benchmark is called {run.folder.name!r}")
     mode, scenario = verdict.mode_of(log), verdict.scenario_of(log)
     known = mode in (verdict.PERFORMANCE, verdict.ACCURACY)
     ok = known and run.folder.mode in (run.mode, None)
@@ -135,7 +135,7 @@ def _seeds(run: LoggedRun, log: DetailLog, context: Context) -> None:
 
 
 def _settings(run: LoggedRun, log: DetailLog, context: Context) -> None:
-    report, required = context.report, context.wanted(run.benchmark)
+    report, required = context.report, context.required(run.benchmark)
     known, count = benchmarks.of(run.benchmark), log.integer("effective_performance_sample_count")
     place = run.place("effective_performance_sample_count")
     if known is None or known.in_memory is None or count is None:

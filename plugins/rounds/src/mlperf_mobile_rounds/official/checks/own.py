@@ -1,4 +1,4 @@
-"""Is a result of this program what its own folder says: composed again, held to its sources, and signed by whom?"""
+"""Checks a result of this program against its folder: derived again, compared with its sources, and by signature."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlperf_mobile.results import observed, store
 from mlperf_mobile.results.model import Result, Status
 from mlperf_mobile.results.recompose import program
 from mlperf_mobile_rounds import signature
-from mlperf_mobile_rounds.follows import Difference, Followed, follow, imported
+from mlperf_mobile_rounds.follows import DerivedResult, FieldDifference, follow, imported
 from mlperf_mobile_rounds.official import loadgen_logs
 from mlperf_mobile_rounds.official.checks import own_dates, own_sources
 from mlperf_mobile_rounds.official.checks.own_accuracy import Scorer
@@ -21,11 +21,11 @@ from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
 
 
 class Checker:
-    """Checks any number of results; what several of them need is read once.
+    """Checks any number of results; shared data is read once.
 
     Args:
-        registry: The installed plugins, with whose data sets answers are scored again.
-        signers: Who may have signed results, if that is asked.
+        registry: The installed plugins, whose data sets score responses again.
+        signers: A file of allowed signers; None to check intact signatures only.
     """
 
     def __init__(self, registry: Registry, signers: Path | None = None) -> None:
@@ -51,13 +51,13 @@ class Checker:
             return
         digests, logs = store.digests(folder), _logs(folder, result, report)
         try:
-            followed = follow(folder, raw, result, digests)
+            derived = follow(folder, raw, result, digests)
         except MobileError as error:
             report.error("own-fields", Place(path), f"the result cannot be derived from its folder: {error.summary}")
             _digests(folder, result, digests, report)
         else:
-            _fields(folder, followed, report)
-            own_dates.check(folder, result, followed.journal, logs, report)
+            _fields(folder, derived, report)
+            own_dates.check(folder, result, derived.journal, logs, report)
         own_sources.check(folder, result, logs.get("performance"), report)
         _observers(self._registry, folder, result, report)
         self._planner.check(folder, report)
@@ -65,7 +65,7 @@ class Checker:
         self._scorer.check(folder, result, logs.get("accuracy"), answers, report)
 
     def _signature(self, folder: Path, report: Report) -> None:
-        """Whether it is signed, and by whom; where signers are given, no signature is as bad as a wrong one."""
+        """Whether it is signed, and by whom; with signers given, a missing signature is an error like a wrong one."""
         place = Place(folder / store.SIGNATURE)
         if not signature.is_signed(folder):
             state = "unsigned"
@@ -114,48 +114,48 @@ def _log(folder: Path, report: Report) -> DetailLog | None:
     return log
 
 
-def _fields(folder: Path, followed: Followed, report: Report) -> None:
-    """Every field, beside what the folder gives."""
+def _fields(folder: Path, derived: DerivedResult, report: Report) -> None:
+    """Every field, compared with the derived one."""
     path = folder / store.RESULT
-    for each in followed.differences:
+    for each in derived.differences:
         severity = Severity.WARNING if each.doubt else Severity.ERROR
         if (name := _digested(each)) and not each.doubt:
             report.add("own-digests", severity, Place(folder / name), _of_file(each, name))
         report.add("own-fields", severity, Place(path, key=each.key), each.text)
-    if not followed.differences:
+    if not derived.differences:
         report.passed["own-fields"] += 1
-    if not any(_digested(each) for each in followed.differences):
+    if not any(_digested(each) for each in derived.differences):
         report.passed["own-digests"] += 1
-    for line in followed.journal.unknown:
+    for line in derived.journal.unknown:
         report.error("own-journal", Place(folder / store.EVENTS, line or None), "no run writes this line")
-    if not followed.vouched:
+    if not derived.vouched:
         text = "it is from an earlier version, which stored no digests of plan and journal"
         report.note("own-vouched", Place(path), text)
 
 
-def _digested(difference: Difference) -> str:
+def _digested(difference: FieldDifference) -> str:
     """The file that a difference is about."""
     key = difference.key
     return key.removeprefix("logs[").removesuffix("]") if key.startswith("logs[") else ""
 
 
-def _of_file(difference: Difference, name: str) -> str:
-    if not isinstance(difference.told, str):
+def _of_file(difference: FieldDifference, name: str) -> str:
+    if not isinstance(difference.stored, str):
         return f"{name} was added after the result was written, or its digest was removed"
-    if not isinstance(difference.found, str):
+    if not isinstance(difference.derived, str):
         return f"{name} is missing or cannot be read"
     return f"{name} has changed since the result was written"
 
 
 def _digests(folder: Path, result: Result, digests: dict[str, str], report: Report) -> None:
-    """What the digests alone say, where the result cannot be composed again."""
+    """The digests alone, if the result cannot be derived again."""
     for name, digest in result.logs.items():
         wrong = "is missing or cannot be read" if name not in digests else "has changed since the result was written"
         report.require("own-digests", digests.get(name) == digest, Place(folder / name), f"{name} {wrong}")
 
 
 def _origin(folder: Path, result: Result, report: Report) -> None:
-    """An imported result names the files that it was made of; where they are still there they must be the same."""
+    """An imported result names its source files; those that still exist must be unchanged."""
     place = Place(folder / store.RESULT, key="origin.files")
     for name, expected in result.origin.files.items() if result.origin else ():
         found = store.digest(Path(name))
@@ -178,9 +178,9 @@ def _verdict(result: Result, place: Place, report: Report) -> None:
 
 
 def _observers(registry: Registry, folder: Path, result: Result, report: Report) -> None:
-    """Every number that an observer told, by its own file."""
+    """Every number that an observer recorded, compared with its own file."""
     severity = Severity.ERROR if result.program == program() else Severity.WARNING  # others may sum up otherwise
-    for name, told in result.observed.items():
+    for name, part in result.observed.items():
         code = f"own-{name}"
         offer = registry.observers.get(name)
         if offer is None:
@@ -195,10 +195,10 @@ def _observers(registry: Registry, folder: Path, result: Result, report: Report)
             report.add(code, severity, Place(path), str(error))
             continue
         if found is None:
-            if any(told.values()):
+            if any(part.values()):
                 report.error(code, Place(path), "it has no readings")
             continue
-        wrong = [(key, f"{name}.{key}") for key in found.read & told.keys() if told[key] != found.data[key]]
+        wrong = [(key, f"{name}.{key}") for key in found.read & part.keys() if part[key] != found.data[key]]
         wrong += [(rule.name, f"the rule {rule.name}") for rule in found.rules if rule not in result.rules]
         for key, what in wrong:
             report.add(code, severity, Place(path, key=key), f"{what} does not match the readings")

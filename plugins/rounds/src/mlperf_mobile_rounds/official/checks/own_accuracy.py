@@ -1,4 +1,4 @@
-"""The accuracy of a result of ours: one response per sample and, if the data set is here, the same score."""
+"""The accuracy of an own result: one response per sample and, with the data set, the same score."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from mlperf_mobile_rounds.official.findings import Place, Report
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
 
 _KEPT = 4
-"""Data sets that are kept open; results of one session use few."""
+"""Data sets that are kept open; results of one campaign use few."""
 _KEPT_SCORES = 64
 _MOST_SAMPLES = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
+class _OpenDataset:
     key: str
     dataset: Dataset
     task: Task
@@ -40,7 +40,7 @@ class Scorer:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._opened: OrderedDict[str, _Opened | str] = OrderedDict()
+        self._opened: OrderedDict[str, _OpenDataset | str] = OrderedDict()
         self._scores: OrderedDict[tuple[str, str], Score] = OrderedDict()
         """By data set and digest of the log: runs of one model with the same seeds write the same log."""
 
@@ -91,7 +91,7 @@ class Scorer:
                     "accuracy-recomputed", key, f"{name} is {stored.details[name]}, but {value} by the accuracy log"
                 )
 
-    def _scored(self, opened: _Opened, path: Path, digest: str | None) -> Score:
+    def _scored(self, opened: _OpenDataset, path: Path, digest: str | None) -> Score:
         key = (opened.key, digest or "")
         if digest is None or key not in self._scores:
             self._scores[key] = score_log(path, opened.task.metric(opened.dataset), len(opened.dataset))
@@ -99,7 +99,7 @@ class Scorer:
                 self._scores.popitem(last=False)
         return self._scores[key]
 
-    def _open(self, plan: Plan) -> _Opened | str:
+    def _open(self, plan: Plan) -> _OpenDataset | str:
         """Task and data set of a plan, or why they are not available."""
         key = json.dumps([plan.task, plan.dataset.model_dump(mode="json"), plan.task_options], default=str)
         if key not in self._opened:
@@ -109,11 +109,11 @@ class Scorer:
         self._opened.move_to_end(key)
         return self._opened[key]
 
-    def _load(self, plan: Plan, key: str) -> _Opened | str:
+    def _load(self, plan: Plan, key: str) -> _OpenDataset | str:
         try:
             dataset = open_dataset(self._registry, plan.dataset)
             offer = pick("task", plan.task, self._registry.tasks, self._registry)
-            return _Opened(key, dataset, offer.info.task.load()(validated("task", offer, plan.task_options)))
+            return _OpenDataset(key, dataset, offer.info.task.load()(validated("task", offer, plan.task_options)))
         except MobileError as error:
             return error.summary
         except Exception as error:  # noqa: BLE001  a plugin's task may do anything

@@ -1,4 +1,4 @@
-"""The plan of a result of ours: values attributed to suite, task or scenario are those of the installed ones."""
+"""The plan of an own result: values attributed to suite, task or scenario are those of the installed ones."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _INSTALLED = ("defaults", "task ", "suite ", "scenario ", "model ", "data ")
 
 
 class Planner:
-    """Derives plans again; one that several results share is derived once."""
+    """Derives plans again; a plan that several results share is derived once."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._planned: OrderedDict[tuple[Any, ...], Plan | str] = OrderedDict()
 
     def check(self, folder: Path, report: Report) -> None:
-        """Compare the plan in a folder with what is planned here for the same task, model, data and suite."""
+        """Compare the plan in a folder with the one planned here for the same task, model, data and suite."""
         place = Place(folder / store.PLAN)
         try:
             plan = store.read_plan(folder)

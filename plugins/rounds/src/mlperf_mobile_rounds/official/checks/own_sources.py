@@ -1,4 +1,4 @@
-"""The numbers of a result of ours against their sources: LoadGen's logs, the saved latencies, the plan's load."""
+"""Compares the numbers of an own result with their sources: LoadGen's logs, the saved latencies, the plan's load."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SPREAD_NS = {"SingleStream": 50_000, "Offline": 100_000_000}
 _COMPARED = ("p50", "p90", "p95", "p97")
 """Latencies that are not LoadGen's own may be a little longer than these, and the rare highest ones much longer."""
 _PRINTED = 1e-5
-"""What the six digits that LoadGen prints leave open."""
+"""The rounding of the six digits that LoadGen prints."""
 _SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p97": 0.97, "p99": 0.99, "p99_9": 0.999}
 _SCENARIOS = {"single-stream": "SingleStream", "sustained": "SingleStream", "offline": "Offline"}
 """LoadGen's names of the scenarios that come with the core."""
@@ -167,7 +167,7 @@ def _expected(result: Result, load: dict[str, Any], system: SystemFacts) -> Iter
 
 
 def _counts(log: DetailLog, saved: int, place: Place, report: Report) -> None:
-    """As many latencies as LoadGen counted queries, or samples."""
+    """One latency per query or sample that LoadGen counted."""
     found = verdict.recompute(log)
     if found.samples is not None and not found.estimated:
         wrong = f"{saved} latencies were saved, but LoadGen's log has {found.samples} samples"

@@ -1,4 +1,4 @@
-"""Has every performance run its accuracy run, are all benchmarks there, and is all of one run?"""
+"""Checks that performance and accuracy runs are paired, no benchmark is missing, and all are of one run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST_BREAK = {PERFORMANCE: timedelta(hours=1), ACCURACY: timedelta(hours=4)}
 
 
 def check(context: Context) -> None:
-    """Check what belongs together."""
+    """Check all pairs and systems."""
     report, both = context.report, (context.of(PERFORMANCE), context.of(ACCURACY))
     alone = part_of(report.root) == "mode"
     for mine, other, name in (

@@ -124,7 +124,7 @@ def _dataset(
 
 
 def _asked(file: FileOf, result: AppResult, log: DetailLog, report: Report) -> None:
-    """The minimum counts, as LoadGen was asked for them."""
+    """The minimum counts, as requested of LoadGen."""
     if verdict.mode_of(log) != verdict.PERFORMANCE:
         return
     count, least_ms = log.integer("requested_min_query_count"), log.number("requested_min_duration_ms")

@@ -1,4 +1,4 @@
-"""Compares the parts of a result file with one another: dates, build, device, and what all benchmarks share."""
+"""Compares the parts of a result file with each other: dates, build, device, and shared fields."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from mlperf_mobile_rounds.official import json_files
 from mlperf_mobile_rounds.official.checks.context import Context, FileOf
 from mlperf_mobile_rounds.official.checks.result_fields import RULE, moment
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
-from mlperf_mobile_rounds.official.submission import Described
+from mlperf_mobile_rounds.official.submission import DescriptionFile
 
 _USUAL = ("backend_info.accelerator_name", "backend_settings.delegate")
-"""What they mostly have in common: one that differs from all others is worth a look."""
+"""Fields that are usually the same: one that differs from all others is worth a look."""
 _ZONES = timedelta(hours=26)
 _LONGEST = timedelta(days=1)
 _SHARED = (
     "backend_info.filename", "backend_info.vendor_name", "backend_info.backend_name", "backend_settings.framework",
 )  # fmt: skip
-"""What the benchmarks of one run of the app have in common: it has one backend for a device."""
+"""Fields that all benchmarks of one run of the app share: it has one backend for a device."""
 _EARLIER = {"v2.1": "v2.0", "v5.0": "v4.1"}
 """Rounds that were run with the app of the round before."""
 _ANDROID = {"R": 11, "S": 12, "T": 13, "U": 14, "V": 15, "A": 15, "B": 16}
@@ -31,7 +31,7 @@ SOCS = {
     "sm7475": "7gen2", "sm4450": "4gen2", "sm7550": "7gen3", "sm8635": "8sgen3", "sm8650": "8gen3",
     "sm7635": "7sgen3", "sm8750": "8elite", "s5e9925": "2200", "s5e9935": "2300", "s5e9945": "2400",
 }  # fmt: skip
-"""What a system's description calls a chip that the app found by its number, as in the published results."""
+"""Names of chips in system descriptions, by the number that the app finds, as in the published results."""
 
 
 def check(context: Context) -> None:
@@ -50,7 +50,7 @@ def check(context: Context) -> None:
 
 
 def _problems(file: FileOf, report: Report) -> None:
-    """Keys that stand twice, and numbers that are none; each key once."""
+    """Duplicate keys and invalid numbers; each key once."""
     seen = set()
     for problem in file.places.problems:
         rule = "bad-number" if "number" in problem.text else "duplicate-key"
@@ -156,7 +156,7 @@ def _of_app(file: FileOf, context: Context) -> bool:
 
 
 def _alike(file: FileOf, report: Report) -> None:
-    """What all benchmarks have in common, and which keys each has."""
+    """The shared fields of all benchmarks, and the keys of each."""
     shared: dict[str, dict[str, str]] = defaultdict(dict)
     keys: dict[str, set[str]] = defaultdict(set)
     facts = dict(file.content.facts)
@@ -232,7 +232,7 @@ def _device(file: FileOf, context: Context) -> None:
     _described(file, described, text, report)
 
 
-def _description(file: FileOf, context: Context) -> Described | None:
+def _description(file: FileOf, context: Context) -> DescriptionFile | None:
     from mlperf_mobile_rounds.official.checks.devices import like
 
     mine = (file.system.division, file.system.submitter)
@@ -242,7 +242,7 @@ def _description(file: FileOf, context: Context) -> Described | None:
     return next((d for d in found if like(file.system.device, d.system.device)), None)
 
 
-def _described(file: FileOf, described: Described, text: str, report: Report) -> None:
+def _described(file: FileOf, described: DescriptionFile, text: str, report: Report) -> None:
     in_file, words = dict(file.content.device), benchmarks.squeezed(text)
     key = f"environment_info.value.{file.content.platform}"
     place = Place(described.path)

@@ -1,4 +1,4 @@
-"""Do the app's result files say what the logs say, and does the accuracy reach the target?"""
+"""Compares the app's result files with the logs, and the accuracy with its target."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from mlperf_mobile_rounds.official.app_results import OFFLINE, AppResult, Run
 from mlperf_mobile_rounds.official.checks.context import Context, FileOf, LoggedRun
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
 from mlperf_mobile_rounds.official.rounds import Target
-from mlperf_mobile_rounds.official.submission import ACCURACY, PERFORMANCE, Described, part_of
+from mlperf_mobile_rounds.official.submission import ACCURACY, PERFORMANCE, DescriptionFile, part_of
 
 _DIGITS = {"flat": 7, "list": 7, "extended": 10}
 """How exact a score is in each form: v1.1 to v2.1 computed it in 32 bits."""
 
 
-def read_file(described: Described, report: Report) -> FileOf | None:
-    """A result file; what is wrong with it becomes a finding."""
+def read_file(described: DescriptionFile, report: Report) -> FileOf | None:
+    """A result file; its defects become findings."""
     try:
         text = json_files.text(described.path)
         data = json_files.parse(described.path, text)
@@ -40,14 +40,14 @@ def read_file(described: Described, report: Report) -> FileOf | None:
 
 
 def check(context: Context) -> None:
-    """Check every benchmark of every result file, beside its logs."""
+    """Check every benchmark of every result file against its logs."""
     report = context.report
     performance, accuracy = context.of(PERFORMANCE), context.of(ACCURACY)
     seen = set()
     for file, result, key, place in context.results():
         seen.add(key)
         if not benchmarks.canonical(result.benchmark_id):
-            report.warning("unknown-benchmark", place, f"there is no benchmark {result.benchmark_id!r}")
+            report.warning("unknown-benchmark", place, f"no benchmark is called {result.benchmark_id!r}")
         if result.performance is None:
             report.error("pair", place, "there is no performance run in the result file")
         else:
@@ -71,7 +71,7 @@ def check(context: Context) -> None:
 
 
 def _logs_there(context: Context, file: FileOf, there: bool, place: Place, mode: str) -> None:
-    """In a submission, logs belong to every number; a file alone has none."""
+    """In a submission every number has logs; a single file has none."""
     if file.system.division or context.submission.logs:
         alone = part_of(context.report.root) == "mode" or context.report.root.is_file()
         wrong = f"there are no logs of this {mode} run"
@@ -116,7 +116,7 @@ def _relation(result: AppResult, run: Run, place: Place, report: Report, *, flat
 
 
 def _wasted(result: AppResult, run: Run, place: Place, report: Report) -> None:
-    """The app counts the samples that pad the last batch."""
+    """The app also counts samples that only pad the last batch."""
     minimum = result.min_samples
     if result.scenario == OFFLINE and minimum and run.samples and run.samples > minimum:
         share = (run.samples / minimum - 1) * 100
@@ -189,7 +189,7 @@ def _target(context: Context, benchmark: str, run: Run, place: Place) -> None:
         near = abs(written.normalized - accuracy.normalized) <= _half_a_digit(accuracy) * 1.01
         wrong = f"the accuracy is {accuracy.normalized}, but its text {accuracy.formatted!r}"
         report.require("accuracy-text", near, place, wrong)
-    required = context.wanted(benchmark)
+    required = context.required(benchmark)
     target = required.target if required else None
     if target is None:
         round_ = context.round.name if context.round else "the round, which is not known,"
@@ -222,7 +222,7 @@ def _judge(accuracy: app_results.Accuracy, target: Target, place: Place, report:
 
 
 def _rounded(accuracy: app_results.Accuracy) -> bool:
-    """Whether the number was read from the text, as in v1.1 and v2.0, where there is no other."""
+    """Whether the number was read from the text, as in v1.1 and v2.0, which have no other."""
     read = app_results.accuracy_of_text(accuracy.formatted, "LU_" if accuracy.metric == "F1" else "IC_")
     return read is not None and read.normalized == accuracy.normalized
 
