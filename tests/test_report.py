@@ -213,13 +213,13 @@ class TestOneResult:
         assert "has 99 latencies, the result says 100" in page(folder).text
 
     def test_no_latencies(self, page, put):
-        assert "The latencies are not beside the result" in page(put("one")).text
+        assert "The result's folder has no latencies" in page(put("one")).text
 
     def test_more_latencies_than_are_read(self, page, put):
         folder = put("one")
         with (folder / "latencies.bin").open("wb") as file:
             file.truncate(8 * 20_000_001)  # sparse: 160 MB that take no room
-        assert "charts are drawn of up to 20,000,000" in page(folder).text
+        assert "charts show up to 20,000,000" in page(folder).text
 
     def test_a_slow_answer_is_not_lost(self, page, put):
         text = page(put("one", timed(slow={1234}))).text

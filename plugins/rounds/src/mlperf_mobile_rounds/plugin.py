@@ -1,4 +1,4 @@
-"""The rounds of MLPerf Mobile: their seeds and counts, their commands, and the rank of a result among published ones."""
+"""The rounds of MLPerf Mobile: their seeds and counts, their commands, and where a result ranks."""
 
 from __future__ import annotations
 
