@@ -250,6 +250,7 @@ import numpy as np
 from mlperf_mobile.contracts import Artifact
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile_backend_snpe.backend import SnpeBackend
+from mlperf_mobile_backend_snpe.options import SnpeOptions
 path, random = Path(sys.argv[1]), np.random.default_rng(1)
 (binary,) = path.parent.glob("*.bin")
 data = binary.read_bytes()
@@ -259,7 +260,7 @@ for _ in range(5):
         scrambled[place] = random.integers(0, 256)
     binary.write_bytes(scrambled)
     try:
-        SnpeBackend({}).load(Artifact(path, "htp-simulator"))
+        SnpeBackend(SnpeOptions()).load(Artifact(path, "htp-simulator"))
     except MobileError as error:
         print(error.code)
 """
