@@ -1,1 +1,1 @@
-"""MLPerf Mobile as plugins: a small core that knows hooks, plans, events and results."""
+"""The core of mlperf-mobile: hooks, plans, runs and results."""

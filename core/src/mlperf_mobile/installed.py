@@ -108,7 +108,7 @@ def distributions(folders: Iterable[str] | None = None) -> Iterator[Distribution
 
 
 def distribution(name: str) -> Distribution | None:
-    """The distribution of a name, None where it is not installed."""
+    """The distribution of a name; None if it is not installed."""
     key = normalised(name)
     return next((each for each in distributions() if each.key == key), None)
 

@@ -218,7 +218,7 @@ class ObserverInfo:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One line that a plugin adds to a result where it is shown: ``Remark("stands", "3rd of 11 published results")``.
+    """One line that a plugin adds to a displayed result: ``Remark("stands", "3rd of 11 published results")``.
 
     An ``alarm`` is displayed so that it is not overlooked.
     """
@@ -281,5 +281,5 @@ class HookSpecs:
 
     @hookspec
     def mlperf_mobile_remarks(self, result: Result) -> Iterable[Remark]:
-        """Add remarks to a result where it is displayed; its verdict and its files do not change."""
+        """Add remarks to a displayed result; its verdict and its files do not change."""
         return ()

@@ -16,7 +16,7 @@ import pluggy
 
 from mlperf_mobile.errors import described
 from mlperf_mobile.installed import EntryPoint, entry_points
-from mlperf_mobile.offered import check_fields
+from mlperf_mobile.offer_fields import check_fields
 from mlperf_mobile.plugin import (
     HOOK_API,
     PROJECT,

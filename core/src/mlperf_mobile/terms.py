@@ -73,7 +73,7 @@ class Load(Counts):
     percentile: Percentile = 0.90
     """The percentile of the latencies that single-stream reports."""
     performance_sample_count: ZeroIfUnset = 0
-    """Samples encoded and loaded before the timed run; 0 in a plan: as many as fit into memory."""
+    """Samples encoded and loaded before the timed run; 0 in a plan: the number that fits into memory."""
     expected_latency_ns: ZeroIfUnset = 0
     """One query's latency, by which LoadGen prepares queries; 0 in a plan: the best latency of the warm-up."""
     seeds: Seeds = Seeds()

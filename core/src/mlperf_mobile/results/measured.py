@@ -66,7 +66,7 @@ class RepeatedResponses(Part):
 
 
 class FileFacts(Part):
-    """A file or folder that the run used, as it was before it was opened; it did not change until the run was over."""
+    """A file or folder that the run used, digested before the run and unchanged until its end."""
 
     path: str
     sha256: str | None = None

@@ -100,7 +100,7 @@ class Result(Part, RunFacts):
     """Why its speed is meaningless: it ran on a simulator or a stand-in, with real outputs; empty for hardware."""
     rule_set: str
     load: LoadFacts
-    """The requested load: counts, durations, percentile, samples in memory (None: as many as fit), seeds."""
+    """The requested load: counts, durations, percentile, samples in memory, seeds."""
     options: dict[str, Json] = Field(default_factory=dict)
     """Options and settings that are not their defaults, by name: ``backend.threads``, ``scenario.target_qps``."""
     rules: list[RuleResult]

@@ -21,7 +21,7 @@ MOST_BATCHES = 64
 
 
 class Offline:
-    """LoadGen's Offline; each session takes the next batches as soon as it is free; padding is not counted."""
+    """LoadGen's Offline; each session takes the next batches when it is free, and padding is not counted."""
 
     parallel = True
 

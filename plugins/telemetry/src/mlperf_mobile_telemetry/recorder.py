@@ -25,7 +25,7 @@ TIMED = "performance"
 
 
 @dataclass
-class _Timed:
+class _ScheduledSource:
     """A source, and the time of its next reading."""
 
     source: Source
@@ -42,7 +42,7 @@ class Recorder(Observer):
         """Sources are opened when the timed run begins; ``root`` is the folder of ``sys`` and ``proc``."""
         super().__init__(options)
         self._root = root
-        self._sources: list[_Timed] = []
+        self._sources: list[_ScheduledSource] = []
         self._file: int | None = None
         self._started = 0.0
         self._rows = 0
@@ -56,8 +56,8 @@ class Recorder(Observer):
             return
         self.interval_s, counters = self._run.plan.telemetry_interval_s, self._run.counters
         self._started = time.monotonic()
-        self._sources = [_Timed(source) for source in open_all(self._root)]
-        self._sources += [_Timed(_PluginCounter(name, counter)) for name, counter in counters.items()]
+        self._sources = [_ScheduledSource(source) for source in open_all(self._root)]
+        self._sources += [_ScheduledSource(_PluginCounter(name, counter)) for name, counter in counters.items()]
         path = self._run.directory / timeline.FILE
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         includes = {name: str(counter.energy_includes)[:200] for name, counter in counters.items()}
