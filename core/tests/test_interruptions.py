@@ -43,7 +43,7 @@ class Machine:
             self.on(**each)
         for _ in range(4):
             self.on()
-        return self.witness.told()
+        return self.witness.observations()
 
 
 def launcher(*stopped, gaps=()):
@@ -118,7 +118,7 @@ class TestEvidence:
         machine.wall -= 0.4
         machine.reading = 1e-6
         machine.on()
-        assert machine.witness.told()["jumps"] == []
+        assert machine.witness.observations()["jumps"] == []
 
     def test_what_happens_while_samples_are_encoded_is_not_timed(self):
         machine = Machine()
@@ -133,7 +133,7 @@ class TestEvidence:
         ended = machine.monotonic
         for _ in range(8):
             machine.on(answered=0)
-        assert machine.witness.told()["until"] == ended
+        assert machine.witness.observations()["until"] == ended
 
 
 class TestWaiting:
@@ -188,26 +188,26 @@ class TestStops:
         child.at(1.0, os.CLD_STOPPED)
         child.at(1.5)
         child.at(21.0, os.CLD_CONTINUED)
-        assert child.stops.told()["stopped"] == [[0.5, 21.0]]
+        assert child.stops.intervals()["stopped"] == [[0.5, 21.0]]
 
     def test_both_between_two_looks(self):
         child = Child()
         child.at(0.5)
         child.at(1.0, os.CLD_CONTINUED)
-        assert child.stops.told()["stopped"] == [[0.5, 1.0]]
+        assert child.stops.intervals()["stopped"] == [[0.5, 1.0]]
 
     def test_it_never_went_on(self):
         child = Child()
         child.at(0.5, os.CLD_STOPPED)
         child.at(3.0)
-        assert child.stops.told()["stopped"] == [[0.0, 3.0]]
+        assert child.stops.intervals()["stopped"] == [[0.0, 3.0]]
 
     def test_gaps_of_its_own(self):
         child = Child()
         child.at(0.5)
         child.at(20.0)
         child.at(40.0, used=15.0)
-        assert child.stops.told()["gaps"] == [[0.5, 20.0]]
+        assert child.stops.intervals()["gaps"] == [[0.5, 20.0]]
 
     def test_a_child_that_is_gone(self):
         pid = os.fork()
@@ -216,7 +216,7 @@ class TestStops:
         stops = Stops(pid)
         stops.look()
         assert os.waitpid(pid, 0)[0] == pid, "its end stays for whoever waits for it"
-        assert stops.told()["stopped"] == []
+        assert stops.intervals()["stopped"] == []
 
 
 class TestStrange:

@@ -1,1 +1,1 @@
-"""Starts a worker, listens to it, and makes a Result of what it said."""
+"""Starts a worker, listens to its events, and composes the Result from them."""

@@ -1,4 +1,4 @@
-"""Compiles a model in a process of its own on this machine: a compiler that crashes or hangs takes nothing with it."""
+"""Compiles a model in a separate process on this machine, so that a compiler can crash or hang without harm."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from mlperf_mobile.results.model import Status
 
 
 def compile_model(plan: CompilePlan, listen: Callable[[events.Event], None]) -> Parts:
-    """Compile, or find what is kept.
+    """Compile a model, or use the stored one.
 
     Returns:
-        What the worker reported: ``model``, ``backend``, and ``compiled`` by accelerator.
+        The worker's report: ``model``, ``backend``, and ``compiled`` by accelerator.
 
     Raises:
-        MobileError: It cannot be done; the summary ends with the compiler's last words where the worker has none.
+        MobileError: Compiling failed; if the worker died, the summary ends with the compiler's last words.
         KeyboardInterrupt: The user stopped it.
     """
     with tempfile.TemporaryDirectory(prefix="mlperf-mobile-") as name, Interrupts() as interrupts:
@@ -41,4 +41,4 @@ def compile_model(plan: CompilePlan, listen: Callable[[events.Event], None]) -> 
         last_words = error.stderr_tail.splitlines()[-1:]
         output = f"; its last words: {last_words[0][:300]}" if last_words and error.code.startswith("worker") else ""
         raise MobileError(error.code, error.summary + output, error.hint, ExitCode(error.exit_code))
-    return Parts.read(run.told.parts)[0]
+    return Parts.read(run.journal.parts)[0]

@@ -1,4 +1,4 @@
-"""Why a run did not complete: the cause, and what to do about it."""
+"""The reasons why a run did not complete, and what to do about them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mlperf_mobile.results.recompose import Journal
 
 
 def interrupted() -> ErrorFacts:
-    """Stopped by the user, or by a system that stops its services."""
+    """The user stopped the run, or the system is stopping its services."""
     return ErrorFacts(code="interrupted", summary="stopped by the user", exit_code=ExitCode.INTERRUPTED)
 
 
-def told(failed: events.Failed, last_words: str) -> ErrorFacts:
-    """Its own account."""
+def failure(failed: events.Failed, last_words: str) -> ErrorFacts:
+    """The worker reported an error."""
     return ErrorFacts(
         code=failed.code,
         summary=failed.summary,
@@ -28,9 +28,9 @@ def told(failed: events.Failed, last_words: str) -> ErrorFacts:
     )
 
 
-def launcher_died(told: Journal, last_words: str) -> ErrorFacts:
+def launcher_died(journal: Journal, last_words: str) -> ErrorFacts:
     """The launcher died before it recorded how the run ended."""
-    phase = "performance" if told.timed and "performance" not in told.parts else told.phase
+    phase = "performance" if journal.timed and "performance" not in journal.parts else journal.phase
     during = f"in the phase {phase}" if phase else "before the run began"
     return ErrorFacts(
         code="launcher-died",
@@ -53,7 +53,7 @@ def too_slow_to_compile(plan: CompilePlan, last_words: str) -> ErrorFacts:
 
 
 def silent(plan: CompilePlan, last_words: str) -> ErrorFacts:
-    """The worker exceeded the limit for silence."""
+    """The worker sent no event within the silence timeout."""
     return ErrorFacts(
         code="worker-silent",
         summary=f"the worker sent nothing for {plan.silence_timeout_s:g} s and was stopped",
@@ -64,7 +64,7 @@ def silent(plan: CompilePlan, last_words: str) -> ErrorFacts:
 
 
 def died(plan: CompilePlan, end: Exit, last_words: str) -> ErrorFacts:
-    """The worker ended without an error event, or closed its channel."""
+    """The worker exited without an error event, or closed its channel."""
     hint = f"the backend {plan.backend} or a library it uses crashed; see worker.log"
     if end.killed or end.returncode == ExitCode.WORKER_DIED:
         cause = "it closed its event channel"

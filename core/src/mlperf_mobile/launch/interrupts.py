@@ -1,4 +1,4 @@
-"""Signals that stop a run: the first one interrupts it, later ones do not disturb storing the result."""
+"""Signals that stop a run: the first one interrupts it, later ones do not disturb the storing of the result."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 class Interrupts:
     """A context in which at most one ``KeyboardInterrupt`` is raised, and none after :meth:`hold`.
 
-    A signal that comes after ``hold`` and is the first one is raised when the context ends. Signals that this process
-    ignores, as under ``nohup``, stay ignored. Outside of the main thread nothing changes.
+    If the first signal arrives after ``hold``, it is raised when the context ends. Signals that this process ignores,
+    as under ``nohup``, stay ignored. Outside of the main thread, nothing changes.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Runs a Plan in a process of its own on this machine; whatever becomes of it, there is a Result."""
+"""Runs a Plan in a separate process on this machine; there is always a Result, even if the process dies."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def launch(plan: Plan, output: Path, listen: Callable[[events.Event], None]) -> 
 
     Args:
         plan: What to run.
-        output: The folder for results; made when it is not there.
-        listen: Called with every event, as it comes.
+        output: The folder for results; created if missing.
+        listen: Called with every event as it arrives.
 
     Raises:
-        OutputError: The run's folder cannot be made; nothing was started.
-        Unstored: The result cannot be stored; it is in the error, and what it is made of in the hidden folder.
+        OutputError: The run's folder cannot be created; nothing was started.
+        Unstored: The result cannot be stored; the error holds it, and the hidden folder its journal.
     """
     folder = store.Folder.create(output, plan)
     try:
@@ -43,32 +43,32 @@ def launch(plan: Plan, output: Path, listen: Callable[[events.Event], None]) -> 
             try:
                 status, error = run.until_ended(interrupts)
             except BaseException:
-                if not run.told.has_numbers and not (folder.path / latencies.FILE).exists():
+                if not run.journal.has_numbers and not (folder.path / latencies.FILE).exists():
                     folder.discard()
                 raise
-            return close(folder, plan, run.told, Ending(status, error, str(folder.final), program()))
+            return close(folder, plan, run.journal, Ending(status, error, str(folder.final), program()))
     finally:
         folder.close()
 
 
-def close(folder: store.Folder, plan: Plan, told: Journal, ending: Ending) -> Result:
-    """Write how a run ended into its journal, compose its result, and store it.
+def close(folder: store.Folder, plan: Plan, journal: Journal, ending: Ending) -> Result:
+    """Write the ending of a run into its journal, compose its result, and store it.
 
-    What observers found is read here where the worker ended before it could do that.
+    The observers' parts are read here if the worker ended before it could read them.
 
     Raises:
-        Unstored: There is no room for it.
+        Unstored: There is not enough disk space.
     """
     folder.tidy()
-    if observed.OBSERVED not in told.parts:
-        found = observed.read(Registry(), plan, folder.path, told.parts)
+    if observed.OBSERVED not in journal.parts:
+        found = observed.read(Registry(), plan, folder.path, journal.parts)
         event = events.Measured(part=observed.OBSERVED, value=found.model_dump(mode="json"))
-        told.take(event)
+        journal.take(event)
         folder.journal.write(events.encode(event))
-    if told.concluded is None:
-        told.concluded = concluded(ending)
-        folder.journal.write(events.encode(told.concluded))
-    result = of_journal(folder.path, plan, told, ending, store.digests(folder.path))
+    if journal.concluded is None:
+        journal.concluded = concluded(ending)
+        folder.journal.write(events.encode(journal.concluded))
+    result = of_journal(folder.path, plan, journal, ending, store.digests(folder.path))
     folder.commit(result)
     return result
 
@@ -77,33 +77,33 @@ class Run:
     """One worker process, from its start to its end.
 
     Args:
-        plan: What it is told to do.
+        plan: The plan for the worker.
         folder: An existing folder for its logs, absolute.
-        listen: Called with every event, as it comes.
-        journal: Takes every event down.
+        listen: Called with every event as it arrives.
+        file: The journal on disk, which records every event.
     """
 
     def __init__(
-        self, plan: CompilePlan, folder: Path, listen: Callable[[events.Event], None], journal: JournalFile
+        self, plan: CompilePlan, folder: Path, listen: Callable[[events.Event], None], file: JournalFile
     ) -> None:
-        self.told = Journal()
-        self._plan, self._folder, self._listen, self._journal = plan, folder, listen, journal
+        self.journal = Journal()
+        self._plan, self._folder, self._listen, self._file = plan, folder, listen, file
         self._compiling: float | None = None
-        """Since when it compiles."""
+        """When compiling started."""
         self._heard = time.monotonic()
 
     def until_ended(self, interrupts: Interrupts) -> tuple[Status, ErrorFacts | None]:
-        """Start the worker and listen until it is gone.
+        """Start the worker and listen until it has ended.
 
         Args:
-            interrupts: The context that it runs in; it raises no interrupt any more when this returns.
+            interrupts: The enclosing context, which raises no more interrupts when this returns.
         """
         with store.output_errors(self._folder):
             worker = Worker(self._folder, self._plan.run_id)
         interrupted = silent = False
         try:
             with os.fdopen(worker.events_fd, "rb", buffering=0) as pipe:
-                self._journal.write(events.encode(_started(worker.process.pid)))
+                self._file.write(events.encode(_started(worker.process.pid)))
                 worker.tell(json.dumps(self._plan.to_json()).encode() + b"\n")
                 silent = not self._hear(pipe, worker)
             if not silent:
@@ -117,12 +117,12 @@ class Run:
             end = worker.end()
         if end.left_behind:
             left = events.Measured(part="left_behind", value=list(end.left_behind))
-            self.told.take(left)
-            self._journal.write(events.encode(left))
+            self.journal.take(left)
+            self._file.write(events.encode(left))
         return self._verdict(end, interrupted, silent)
 
     def _hear(self, pipe: BinaryIO, worker: Worker) -> bool:
-        """Take in events until the worker closes its end or ends; False when it said nothing for too long."""
+        """Receive events until the worker closes its end or exits; False if it was silent for too long."""
         stops = Stops(worker.process.pid)
 
         def is_over() -> bool:
@@ -142,22 +142,22 @@ class Run:
                 event = events.decode(line)
             except ValueError:
                 continue  # not ours: a library wrote to a descriptor it does not own
-            self._journal.write(line + b"\n", essential=not isinstance(event, events.Progress))
+            self._file.write(line + b"\n", essential=not isinstance(event, events.Progress))
             self._take(event)
-        if "performance" in self.told.parts and stops.possible:
-            seen = events.Measured(part="stops", value=stops.told())
-            self.told.take(seen)
-            self._journal.write(events.encode(seen))
+        if "performance" in self.journal.parts and stops.possible:
+            seen = events.Measured(part="stops", value=stops.intervals())
+            self.journal.take(seen)
+            self._file.write(events.encode(seen))
         return True
 
     def _left_s(self) -> float:
-        """How long it may go on without a word; a compiler may take its time, but not for ever."""
+        """Seconds until the silence timeout, or while compiling, until the compile timeout."""
         if self._compiling is not None:
             return self._compiling + self._plan.compile_timeout_s - time.monotonic()
         return self._heard + self._plan.silence_timeout_s - time.monotonic()
 
     def _take(self, event: events.Event) -> None:
-        self.told.take(event)
+        self.journal.take(event)
         if isinstance(event, events.Phase):
             self._compiling = (self._compiling or time.monotonic()) if event.name == "compile" else None
         self._listen(event)
@@ -165,9 +165,9 @@ class Run:
     def _verdict(self, end: Exit, interrupted: bool, silent: bool) -> tuple[Status, ErrorFacts | None]:
         if interrupted:
             return Status.INTERRUPTED, endings.interrupted()
-        if self.told.failure:
-            return Status.FAILED, endings.told(self.told.failure, last_words(self._folder))
-        if self.told.ended:
+        if self.journal.failure:
+            return Status.FAILED, endings.failure(self.journal.failure, last_words(self._folder))
+        if self.journal.ended:
             return Status.COMPLETED, None
         words = last_words(self._folder)
         if silent and self._compiling is not None:
@@ -183,9 +183,9 @@ def _started(pid: int) -> events.Started:
 
 
 def _lines(pipe: BinaryIO, left_s: Callable[[], float], is_over: Callable[[], bool]) -> Iterator[bytes | None]:
-    """Whole lines as they come; None about twice a second when there are none. Memory is bounded.
+    """Whole lines as they arrive, and None about twice a second if there are none. Memory is bounded.
 
-    They end with the pipe, or when nothing more is in it and ``is_over()``: a child of the worker may hold it open.
+    Ends with the pipe, or when it is empty and ``is_over()``, because a child of the worker may hold it open.
     """
     held = bytearray()
     with selectors.DefaultSelector() as selector:

@@ -1,4 +1,4 @@
-"""Probes a backend in a process of its own, so that a driver that crashes or hangs takes nothing with it."""
+"""Probes a backend in a separate process, so that a driver can crash or hang without harm."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MOST_AT_ONCE = 4
 
 
 def probe_all(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What :func:`probe` finds of each backend, a few at a time."""
+    """:func:`probe` for each backend, a few at a time."""
     with ThreadPoolExecutor(min(MOST_AT_ONCE, len(names) or 1)) as pool:
         return dict(zip(names, pool.map(probe, names), strict=True))
 
 
 def probe(name: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
-    """What a :class:`mlperf_mobile.contracts.Probe` holds, of the backend ``name``; never raises."""
+    """The fields of a :class:`mlperf_mobile.contracts.Probe` of the backend ``name``; never raises."""
     read_fd, write_fd = os.pipe()
     process = subprocess.Popen(  # noqa: S603  our own interpreter and module
         [sys.executable, "-P", "-m", "mlperf_mobile.worker.probe", "--events-fd", str(write_fd), name],
@@ -44,15 +44,15 @@ def probe(name: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
                 if not data or len(output) > events.MAX_LINE:
                     break
             else:
-                return _unusable(f"its probe did not answer within {timeout_s:g} s", "look at its driver or SDK")
+                return _unusable(f"its probe did not answer within {timeout_s:g} s", "check its driver or SDK")
     finally:
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)  # and what a driver has started
+            os.killpg(process.pid, signal.SIGKILL)  # with all processes that a driver started
         process.wait()
     try:
         event = events.decode(bytes(output.splitlines()[-1]))
     except (IndexError, ValueError):
-        return _unusable("loading it crashed the process", "look at its driver or SDK, or update the plugin")
+        return _unusable("loading it crashed the process", "check its driver or SDK, or update the plugin")
     value = event.value if isinstance(event, events.Measured) else {}
     return _unusable("", "") | value
 

@@ -1,4 +1,4 @@
-"""The worker as a local process: starting it, its log, and ending it with all processes that it started."""
+"""The worker as a local process: its start, its log, and its end with all processes that it started."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mlperf_mobile.launch.worker_log import WorkerLog
 GRACE_S = 0.5
 """How long a finished or cancelled worker may take to exit."""
 MARK = "_MLPERF_MOBILE_RUN"
-"""An environment variable of a worker and its children; it tells which run a stray process belongs to."""
+"""An environment variable of a worker and its children; it identifies the run that a stray process belongs to."""
 _SUBREAPER = (36, 37)
 """``PR_SET_CHILD_SUBREAPER`` and ``PR_GET_CHILD_SUBREAPER`` (linux/prctl.h)."""
 
@@ -31,25 +31,25 @@ class Exit:
 
     returncode: int
     killed: bool
-    """It did not exit by itself and was killed by the launcher."""
+    """Whether the launcher killed it because it did not exit by itself."""
     out_of_memory: bool
-    """The kernel's out-of-memory killer ended some process in the meantime."""
+    """Whether the kernel's out-of-memory killer ended any process in the meantime."""
     left_behind: tuple[str, ...]
-    """Processes that it had started and that could not be ended, by name and process id."""
+    """Names and process ids of processes that it started and that could not be ended."""
 
 
 class Worker:
     """A running worker; :meth:`end` must be called."""
 
     def __init__(self, folder: Path, mark: str) -> None:
-        """Start it.
+        """Start the worker.
 
         Args:
             folder: An existing folder for its files, absolute.
-            mark: Names the run.
+            mark: Identifies the run.
 
         Raises:
-            OSError: It cannot be started, or its log cannot be made.
+            OSError: It cannot be started, or its log cannot be created.
         """
         self._mark, self._reaps = mark, _become_subreaper()
         self._ours = {child.pid for child in _children()}
@@ -72,17 +72,17 @@ class Worker:
         finally:
             os.close(write_fd)
         self.events_fd = read_fd
-        """Its events come from here; to be closed by whoever reads them."""
+        """The descriptor to read events from; the reader closes it."""
 
     def tell(self, line: bytes) -> None:
-        """Write to its standard input; if it has died, its exit tells why."""
+        """Write to its standard input; if it has died, its exit status says why."""
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):
             self.process.stdin.write(line)
             self.process.stdin.flush()
 
     def wait(self, seconds: float) -> None:
-        """Wait this long for it to exit."""
+        """Wait at most this long for it to exit."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(seconds)
 
@@ -97,7 +97,7 @@ class Worker:
             with suppress(BrokenPipeError):
                 self.process.stdin.close()
         left = _end_all([*strays, *self._adopted()])
-        left = left or _end_all(self._adopted())  # what a stray had started is ours by now
+        left = left or _end_all(self._adopted())  # children of a stray have been reparented to us by now
         if self._reaps:
             _prctl(_SUBREAPER[0], 0)
         self.log.close()
@@ -105,9 +105,9 @@ class Worker:
         return Exit(self.process.returncode, killed, oom, tuple(map(_named, left)))
 
     def _adopted(self) -> list[psutil.Process]:
-        """Orphans that were reparented to this process.
+        """Orphans of the worker that were reparented to this process.
 
-        What other threads of this process have started is in its session, or has another run's mark.
+        Children of this process's other threads are in its session, or have another run's mark.
         """
         found = []
         for child in _children():
@@ -124,7 +124,7 @@ class Worker:
 
 
 def created(pid: int) -> float:
-    """When a process was created, in seconds since the epoch; 0 if there is no such process."""
+    """When a process was created, in seconds since the epoch; 0 if it does not exist."""
     try:
         return float(psutil.Process(pid).create_time())
     except psutil.Error:
@@ -137,12 +137,12 @@ def is_alive(pid: int, made: float) -> bool:
 
 
 def end_abandoned(pid: int, made: float, mark: str) -> None:
-    """End the processes left behind by a run whose launcher is gone: the worker, and all that it started.
+    """End the processes left behind by a run whose launcher is gone: the worker, and all processes that it started.
 
     Args:
-        pid: The worker's.
-        made: When it was made; another process of that number is left alone.
-        mark: The run's.
+        pid: The worker's process id.
+        made: When the worker was created; a later process with the same id is left alone.
+        mark: The run's mark.
     """
     found = [process for process in psutil.process_iter() if _mark_of(process) == mark]
     with suppress(psutil.Error, OSError):
@@ -191,7 +191,7 @@ def _named(process: psutil.Process) -> str:
 
 
 def _become_subreaper() -> bool:
-    """Make this process a subreaper; False if it was one already, or if that is not possible."""
+    """Make this process a subreaper; False if it already was one, or if that is not possible."""
     if not sys.platform.startswith("linux"):
         return False
     before = ctypes.c_int(0)

@@ -26,45 +26,45 @@ def left_over(output: Path) -> list[Path]:
 
 
 def recover(hidden: Path) -> Result | None:
-    """Create the result of a run that no process owns any more, and rename its folder.
+    """Create the result of a run that no process owns, and rename its folder.
 
     Args:
         hidden: The run's folder under its hidden name.
 
     Returns:
-        The result; None when somebody else has made it meanwhile.
+        The result; None if another process has created it meanwhile.
 
     Raises:
-        OutputError: ``run-alive``: a command still works on it. Or its plan cannot be read; nothing is changed then.
-        Unstored: There is still no room.
+        OutputError: ``run-alive``: a command still works on it. Or its plan cannot be read, and nothing is changed.
+        Unstored: There is still not enough disk space.
     """
     plan = store.read_plan(hidden)
     folder = store.Folder.adopt(hidden)
     try:
         if not (hidden / store.PLAN).exists():
             return None
-        told = read_journal(hidden / store.EVENTS)
-        if told.started:
-            if not folder.journal.locked and is_alive(told.started.launcher, told.started.launcher_created):
+        journal = read_journal(hidden / store.EVENTS)
+        if journal.started:
+            if not folder.journal.locked and is_alive(journal.started.launcher, journal.started.launcher_created):
                 raise OutputError(
-                    "run-alive", f"process {told.started.launcher} is still working on {hidden}", "wait for it"
+                    "run-alive", f"process {journal.started.launcher} is still working on {hidden}", "wait for it"
                 )
-            end_abandoned(told.started.pid, told.started.created, plan.run_id)
+            end_abandoned(journal.started.pid, journal.started.created, plan.run_id)
         with store.output_errors(hidden):
             folder.journal.drop_torn_line()
-        status, error = _verdict(plan, told, hidden)
-        return close(folder, plan, told, Ending(status, error, str(folder.final), program()))
+        status, error = _verdict(plan, journal, hidden)
+        return close(folder, plan, journal, Ending(status, error, str(folder.final), program()))
     finally:
         folder.close()
 
 
-def _verdict(plan: Plan, told: Journal, folder: Path) -> tuple[Status, ErrorFacts | None]:
-    """How a run without recorded end has ended, by the worker's events and LoadGen's logs."""
+def _verdict(plan: Plan, journal: Journal, folder: Path) -> tuple[Status, ErrorFacts | None]:
+    """The ending of a run that recorded none, from the worker's events and LoadGen's logs."""
     words = last_words(folder)
-    if told.failure:
-        return Status.FAILED, endings.told(told.failure, words)
-    if not told.ended:
-        return Status.INTERRUPTED, endings.launcher_died(told, words)
+    if journal.failure:
+        return Status.FAILED, endings.failure(journal.failure, words)
+    if not journal.ended:
+        return Status.INTERRUPTED, endings.launcher_died(journal, words)
     torn = _torn_log(plan, folder)
     return (Status.FAILED, torn) if torn else (Status.COMPLETED, None)
 
@@ -97,7 +97,7 @@ def sweep(starting: Path) -> None:
         if not starting.is_dir():
             return
         if not (starting / store.EVENTS).exists():
-            starting.rmdir()  # empty, or it is not what it looks like
+            starting.rmdir()  # fails if it is not empty, and therefore not ours
             return
         journal = JournalFile.adopt(starting / store.EVENTS)
         try:
@@ -107,13 +107,13 @@ def sweep(starting: Path) -> None:
 
 
 def _torn_log(plan: Plan, folder: Path) -> ErrorFacts | None:
-    """Whether LoadGen's logs are complete: a power loss may have lost data that was written to them."""
-    wanted = [("performance", "result_validity")] if plan.has_performance else []
-    wanted += [("accuracy", "loadgen_version")] if plan.has_accuracy else []
-    for name, key in wanted:
+    """The error if LoadGen's logs are incomplete, as after a power loss; None if they are complete."""
+    required = [("performance", "result_validity")] if plan.has_performance else []
+    required += [("accuracy", "loadgen_version")] if plan.has_accuracy else []
+    for name, key in required:
         log = folder / name / loadgen.DETAIL_LOG
         if not log.parent.is_dir():
-            continue  # a scenario that does without LoadGen
+            continue  # a scenario without LoadGen
         try:
             details = loadgen.read_details(log)
         except OSError:

@@ -1,4 +1,4 @@
-"""Stops of the worker, as the kernel reports them, and gaps in the launcher's own activity."""
+"""Stops of the worker, as reported by the kernel, and gaps in the launcher's own activity."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 _GAP_S = 1.5
-"""Between two polls, of which there are at least two a second; a longer gap is recorded."""
+"""Longer gaps between two polls, of which there are at least two a second, are recorded."""
 _BUSY = 0.1
 _MOST = 1000
 
@@ -16,8 +16,8 @@ _MOST = 1000
 def _changed(pid: int) -> int | None:
     """The next unread stop or continuation of a child, as ``si_code``; None if there is none.
 
-    Stops and continuations are kept by the kernel until somebody asks, so none is missed (POSIX, ``waitid``). The end
-    of the child is not asked for, and stays for whoever waits for it.
+    The kernel keeps stops and continuations until they are read, so none is missed (POSIX, ``waitid``). The end of the
+    child is not read here, and stays for the code that waits for it.
     """
     try:
         found = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
@@ -27,13 +27,13 @@ def _changed(pid: int) -> int | None:
 
 
 class Stops:
-    """Polled from time to time; records when the child was stopped.
+    """Records when the child was stopped; to be polled from time to time.
 
     Args:
-        pid: Of the child.
-        changed: Asks the kernel.
-        clock: Seconds, monotonic, the same for both processes.
-        used: Processor time of this process, in seconds.
+        pid: The child's process id.
+        changed: Reads changes from the kernel.
+        clock: A monotonic clock in seconds, the same for both processes.
+        used: CPU time of this process, in seconds.
     """
 
     possible = hasattr(os, "waitid")
@@ -65,8 +65,8 @@ class Stops:
                 self._since = self._last
         self._last, self._last_used = now, used
 
-    def told(self) -> dict[str, Any]:
-        """``[from, until]`` of each stop, no later and no earlier than that; and of each gap of the launcher's."""
+    def intervals(self) -> dict[str, Any]:
+        """``[from, until]`` of each stop, as outer bounds, and of each gap in the launcher's activity."""
         self.look()
         still = [[self._since, self._last]] if self._since is not None else []
         return {"stopped": self._stopped + still, "gaps": self._gaps}

@@ -1,4 +1,4 @@
-"""``worker.log``: the output of the worker and its libraries; of a large one, the beginning and the end are kept."""
+"""``worker.log``: the output of the worker and its libraries; only the beginning and end of a large one are kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlperf_mobile.results.store import WORKER_LOG
 
 HEAD_BYTES = TAIL_BYTES = 1 << 20
 LAST_WORDS_BYTES = 4096
-"""How much of it an error quotes."""
+"""Bytes of the log that an error quotes."""
 _SLACK = 4096
 """Slack beyond them, so that the line about the omission causes no further cut."""
 _PUNCH = 0x01 | 0x02
@@ -20,13 +20,13 @@ _PUNCH = 0x01 | 0x02
 
 
 class WorkerLog:
-    """A file that the worker appends to. A pipe could block whoever prints until it is read."""
+    """A file that the worker appends to. A pipe could block the worker until it is read."""
 
     def __init__(self, folder: Path) -> None:
-        """Make it.
+        """Create the log.
 
         Raises:
-            OSError: It cannot be made.
+            OSError: It cannot be created.
         """
         self._path = folder / WORKER_LOG
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
@@ -80,7 +80,7 @@ def _punch(fd: int, start: int, length: int) -> bool:
 
 
 def last_words(folder: Path) -> str:
-    """The end of the log in a run's folder; empty when it cannot be read."""
+    """The end of the log in a run's folder; empty if it cannot be read."""
     try:
         with (folder / WORKER_LOG).open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))

@@ -13,15 +13,15 @@ from mlperf_mobile.errors import ExitCode
 
 MAX_PLAN = 16 << 20
 OUT_OF_THE_WAY = 64
-"""Descriptors from here on are ours: a library that closes its standard streams, or guesses, rarely closes these."""
+"""Our descriptors start here: libraries that close standard streams or guessed numbers rarely reach these."""
 
 
 def main() -> int:
-    """Run the plan on standard input; what follows it there is the control channel (``cancel``)."""
+    """Run the plan on standard input; after the plan, standard input is the control channel (``cancel``)."""
     parser = argparse.ArgumentParser(prog="mlperf_mobile.worker", description="Runs one plan and writes events.")
     parser.add_argument("--events-fd", type=int, required=True, help="file descriptor for events, JSON lines")
     parser.add_argument("--directory", type=Path, required=True, help="existing folder for logs")
-    parser.add_argument("--parent", type=int, help="end when this process, which is the parent, ends")
+    parser.add_argument("--parent", type=int, help="end when this parent process ends")
     args = parser.parse_args()
 
     from mlperf_mobile import events, streams
@@ -47,7 +47,7 @@ def main() -> int:
     try:
         plan: CompilePlan = read(_read_line(control))
         os.close(0)
-        streams.guard()  # a library that reads standard input shall not take what is for us
+        streams.guard()  # a library that reads standard input must not consume the control channel
         watch = Watch(channel, control, args.directory)
         watch.start()
         try:
@@ -59,13 +59,13 @@ def main() -> int:
                     compile_only(opened, channel, watch, args.directory)
         finally:
             if os.getpid() != me:
-                os._exit(0)  # a child that a library forked, and forgot to end
-            watch.stop()  # it saves the last latencies, of a run that fails as well
+                os._exit(0)  # a child process that a library forked and did not end
+            watch.stop()  # saves the last latencies, even if the run failed
         channel.send(events.Ended())
         return ExitCode.OK
-    except KeyboardInterrupt:  # a signal that somebody else sent
+    except KeyboardInterrupt:  # a signal from outside
         raise
-    except BaseException as error:  # noqa: BLE001  nothing may leave a worker without being told
+    except BaseException as error:  # noqa: BLE001  every error is reported to the launcher
         return channel.failed(full_disk(args.directory, error) or error)
 
 

@@ -1,4 +1,4 @@
-"""The accuracy run: every sample once, encoding, inference and logging side by side, scored from LoadGen's log."""
+"""The accuracy run: every sample once, with encoding, inference and logging in parallel, scored from LoadGen's log."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mlperf_mobile.worker.system import System, cores
 from mlperf_mobile.worker.watch import Watch
 
 CHUNK = 4
-"""Samples that a session takes at a time, at least.
+"""Minimum number of samples that a session takes at a time.
 
-More would share the queue's cost further, but to encode them holds the interpreter's lock longer than an inference of a
-small model takes, and then the other sessions wait.
+More would reduce the queue's cost further, but encoding them would hold the interpreter's lock longer than an inference
+of a small model takes, and the other sessions would wait.
 """
 
 
@@ -27,15 +27,15 @@ def measure(system: System, metric: Metric, seeds: Seeds, set_size: int, watch: 
     """Answer every sample and score the accuracy log.
 
     Args:
-        system: What answers.
+        system: The system under test.
         metric: Scores the log.
-        seeds: Of the run; they decide the order.
-        set_size: LoadGen issues so many samples a query (the performance sample count).
-        watch: Told how it goes.
+        seeds: The run's seeds, which determine the order.
+        set_size: Samples per query that LoadGen issues (the performance sample count).
+        watch: Reports the progress.
         logs: Folder for LoadGen's logs.
 
     Raises:
-        DataError: A sample cannot be read, or the log does not hold every sample once.
+        DataError: A sample cannot be read, or the log does not have every sample exactly once.
     """
     answered = [0] * system.sessions
 
@@ -71,13 +71,13 @@ def _answer_all(system: System, ids: Sequence[int], indices: Sequence[int], answ
 
 
 class _InlineEncoder:
-    """Where the sessions keep every core busy, each one's thread encodes its own samples."""
+    """Encodes in each session's own thread, for when the sessions keep all cores busy."""
 
     def __init__(self, system: System, chunks: Sequence[slice]) -> None:
         self._system, self._chunks = system, iter(chunks)
 
     def take(self) -> slice | None:
-        """The next chunk; None when there is none left."""
+        """The next chunk; None at the end."""
         return next(self._chunks, None)
 
     def ready(self, indices: Sequence[int]) -> None:
@@ -86,7 +86,7 @@ class _InlineEncoder:
 
 
 class _AheadEncoder:
-    """Where there are cores to spare, they encode a few chunks ahead of the sessions; memory stays bounded."""
+    """Encodes a few chunks ahead of the sessions on spare cores; memory stays bounded."""
 
     def __init__(
         self, system: System, indices: Sequence[int], chunks: Sequence[slice], pool: ThreadPoolExecutor
@@ -99,7 +99,7 @@ class _AheadEncoder:
             self._submit()
 
     def take(self) -> slice | None:
-        """The next chunk, its samples encoded; None when there is none left."""
+        """The next chunk, with its samples encoded; None at the end."""
         with self._lock:
             if not self._waiting:
                 return None
@@ -109,7 +109,7 @@ class _AheadEncoder:
         return chunk
 
     def ready(self, indices: Sequence[int]) -> None:
-        """They are."""
+        """Do nothing: :meth:`take` waited for the encoding."""
 
     def _submit(self) -> None:
         if (chunk := self._encode.take()) is not None:

@@ -1,4 +1,4 @@
-"""Names the plugin in whose code an unforeseen exception came up."""
+"""Attributes an unexpected exception to the plugin whose code raised it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlperf_mobile.errors import NOT_FOREIGN, BackendError, DataError, MobileErr
 
 @contextmanager
 def blame(kind: str, name: str) -> Iterator[None]:
-    """Turn exceptions of any type, other than our own, into errors of the plugin ``name``."""
+    """Turn every exception that is not our own into an error of the plugin ``name``."""
     try:
         yield
     except NOT_FOREIGN:
@@ -20,11 +20,11 @@ def blame(kind: str, name: str) -> Iterator[None]:
 
 
 def blamed(kind: str, name: str, error: BaseException) -> BaseException:
-    """The error that names the plugin; the exception itself if it is one of our own."""
+    """An error that names the plugin; the exception itself if it is our own."""
     if isinstance(error, (MobileError, MemoryError)):
         return error
     error_type = {"backend": BackendError, "dataset": DataError, "task": ModelError}.get(kind, BackendError)
     summary = f"{kind} {name} failed: {described(error)}"
-    told = error_type(f"{kind}-failed", summary, "worker.log in the result folder has the details")
-    told.__cause__ = error
-    return told
+    plugin_error = error_type(f"{kind}-failed", summary, "worker.log in the result folder has the details")
+    plugin_error.__cause__ = error
+    return plugin_error

@@ -1,4 +1,4 @@
-"""The worker's way of saying things: a file descriptor that nothing else writes to."""
+"""The worker's event channel: a file descriptor that nothing else writes to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlperf_mobile.errors import ExitCode, MobileError, described
 
 
 class Channel:
-    """Sends events, whole lines at a time, from any thread."""
+    """Sends events as whole lines, from any thread."""
 
     def __init__(self, fd: int) -> None:
         os.set_inheritable(fd, False)
@@ -24,9 +24,9 @@ class Channel:
         os.register_at_fork(after_in_child=self._forked)
 
     def send(self, event: events.Event) -> None:
-        """Write one event; when nobody listens any more, the run has no purpose and the process ends.
+        """Write one event; if the launcher is gone, the run has no purpose and the process ends.
 
-        A child that a library forked has nothing to say: what it knows was told already, or will be by its parent.
+        In a child process that a library forked, this does nothing: its parent sends the events.
         """
         if os.getpid() != self._pid:
             return
@@ -39,15 +39,15 @@ class Channel:
             except BrokenPipeError:
                 os._exit(0)
 
-    def is_heard(self) -> bool:
-        """Whether anybody still has the other end open."""
+    def is_open(self) -> bool:
+        """Whether the launcher still has the other end open."""
         self._check()
         poll = select.poll()
         poll.register(self._fd, 0)
         return not poll.poll(0)
 
     def _check(self) -> None:
-        """End the process when a library has closed the channel: its number may be another file's by now."""
+        """End the process if a library closed the channel, because the descriptor may now be another file."""
         if _identity(self._fd) != self._file:
             with suppress(OSError):
                 os.write(2, b"the channel to the launcher was closed by a library in this process\n")
@@ -59,14 +59,14 @@ class Channel:
                 os.close(self._fd)
 
     def failed(self, error: BaseException) -> int:
-        """Tell why the run cannot go on, and trace it on stderr; returns the exit code for it."""
+        """Report why the run cannot go on, with a traceback on stderr; returns the exit code."""
         trace = "".join(traceback.format_exception(error))
         with suppress(OSError):  # worker.log may be on a disk that is full
             sys.stderr.write(trace)
             sys.stderr.flush()
-        told = _told(error)
-        self.send(events.Failed.model_validate(told.record() | {"trace": trace[-8000:]}))
-        return told.exit_code
+        failure = _failure(error)
+        self.send(events.Failed.model_validate(failure.record() | {"trace": trace[-8000:]}))
+        return failure.exit_code
 
     def phase(self, name: str, step: str = "") -> None:
         self.send(events.Phase(name=name, step=step[:200]))
@@ -83,10 +83,10 @@ def _identity(fd: int) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _told(error: BaseException) -> MobileError:
+def _failure(error: BaseException) -> MobileError:
     if isinstance(error, MobileError):
         return error
     if isinstance(error, MemoryError):
-        summary, hint = "the run needs more memory than there is", "lower performance_sample_count"
+        summary, hint = "the run needs more memory than is available", "lower performance_sample_count"
         return MobileError("out-of-memory", summary, hint, ExitCode.INTERNAL)
     return MobileError("internal", described(error), "see worker.log in the result folder", ExitCode.INTERNAL)

@@ -1,4 +1,4 @@
-"""Whether a run failed because of a full disk; that is then its error, whatever failed first."""
+"""Detects that a run failed because of a full disk, which is then reported in place of the first error."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mlperf_mobile.errors import MobileError, OutputError
 PROBE_BYTES = 1 << 16
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _WRITING = ("log-incomplete", "output-unwritable", "accuracy-log", "accuracy-log-incomplete")
-"""Errors that a full disk causes where LoadGen's logs are read back."""
+"""Errors that a full disk causes when LoadGen's logs are read."""
 
 
 def full_disk(folder: Path, error: BaseException) -> OutputError | None:
     """The error if the disk is full; None if it is not, or if ``error`` has another cause.
 
     Args:
-        folder: The run's.
-        error: What came up: an ``OSError`` of writing, or what is wrong with a log that was written.
+        folder: The run's folder.
+        error: The run's error: an ``OSError`` while writing, or a defect of a log.
     """
     cause = error.errno if isinstance(error, OSError) else None
     if cause is None and isinstance(error.__cause__, OSError):
@@ -38,7 +38,7 @@ def full_disk(folder: Path, error: BaseException) -> OutputError | None:
 
 
 def _is_full(folder: Path) -> bool:
-    """Whether a file of some kilobytes cannot be written."""
+    """Whether a file of 64 KB cannot be written because the disk is full."""
     probe = folder / ".room"
     try:
         fd = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)

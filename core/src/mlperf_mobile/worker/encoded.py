@@ -1,4 +1,4 @@
-"""Encoded samples on disk, found again by the content of the sample and by how it was encoded."""
+"""Encoded samples on disk, identified by the sample's content and by the encoding."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from mlperf_mobile.contracts import Codec, Dataset, FingerprintedDataset, Recipe, Tensors
 
 _CHECK = 4
-"""Bytes of a CRC-32 in front of each file's content."""
+"""Bytes of the CRC-32 in front of each file's content."""
 MAX_TENSORS = 64
 
 
@@ -26,9 +26,9 @@ KeyOf = Callable[[int], str]
 
 
 def key_of(dataset: Dataset, codec: Codec) -> KeyOf | None:
-    """Names the encoded samples of a data set; None if it has no fingerprints, or the codec no recipe.
+    """The function that names a data set's encoded samples; None if it has no fingerprints, or the codec no recipe.
 
-    The two are looked at once: asking a runtime protocol for each sample takes longer than encoding a small image.
+    The protocols are checked only once: a check for each sample would take longer than encoding a small image.
     """
     if not isinstance(dataset, FingerprintedDataset) or not isinstance(codec, Recipe):
         return None
@@ -36,18 +36,18 @@ def key_of(dataset: Dataset, codec: Codec) -> KeyOf | None:
 
 
 def encoded_key(fingerprint: bytes, recipe: str) -> str:
-    """The name of an encoded sample: SHA-256 of what it is made of, and of how."""
+    """The name of an encoded sample: SHA-256 of the sample's fingerprint and the codec's recipe."""
     return hashlib.sha256(len(fingerprint).to_bytes(8) + fingerprint + recipe.encode()).hexdigest()
 
 
 class EncodedStore:
-    """A folder with one file a sample, in NumPy's format; safe for several threads and processes.
+    """A folder with one file per sample, in NumPy's format; safe for several threads and processes.
 
-    Losing a file costs time, and nothing else: whatever cannot be read, or written, is encoded anew.
+    A lost file only costs time: what cannot be read or written is encoded again.
 
     Args:
-        folder: Made when the first sample is kept.
-        limit: Bytes that the folder may hold; the least recently used samples go first. 0 keeps nothing.
+        folder: Created for the first sample.
+        limit: Maximum bytes in the folder; the least recently used samples are removed first. 0 keeps nothing.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -56,7 +56,7 @@ class EncodedStore:
         self._size: int | None = None
 
     def get(self, key: str) -> Tensors | None:
-        """The sample kept under ``key``; None when there is none that is whole."""
+        """The sample stored under ``key``; None if it is missing or damaged."""
         if not self._limit:
             return None
         path = self._path(key)
@@ -74,7 +74,7 @@ class EncodedStore:
         return tuple(tensors) or None
 
     def put(self, key: str, tensors: Tensors) -> None:
-        """Keep a sample; quietly does not when the disk is full or the folder closed."""
+        """Store a sample; does nothing if the disk is full or the folder is not writable."""
         if not self._limit or len(tensors) > MAX_TENSORS:
             return
         file = BytesIO(bytes(_CHECK))
@@ -98,7 +98,7 @@ class EncodedStore:
         return self._folder / key[:2] / key
 
     def _room(self, size: int) -> bool:
-        """Count ``size`` bytes in; where they would not fit, make the folder a tenth smaller than it may be."""
+        """Reserve ``size`` bytes; if they do not fit, shrink the folder to nine tenths of the limit first."""
         with self._lock:
             if self._size is None:
                 self._size = sum(bytes_ for _, bytes_, _ in self._kept())

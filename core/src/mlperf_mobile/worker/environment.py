@@ -1,4 +1,4 @@
-"""Facts about the machine that a number means nothing without, and the versions of everything involved."""
+"""Facts about the machine that a result needs to be meaningful, and the versions of all software involved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CPU = Path("/sys/devices/system/cpu")
 
 
 def facts() -> dict[str, Fact]:
-    """CPU, frequency, governor, memory, operating system, clock; what cannot be read is None."""
+    """CPU, frequency, governor, memory, operating system, clock; None for a fact that cannot be read."""
     memory = psutil.virtual_memory()
     clock = time.get_clock_info("perf_counter")
     return {
@@ -42,7 +42,7 @@ def facts() -> dict[str, Fact]:
 
 
 def versions() -> dict[str, str]:
-    """Name and version of the core, of everything that plugs into it, and of what they all require directly."""
+    """Names and versions of the core, of all its plugins, and of their direct requirements."""
     installed = {each.key: each for each in distributions()}
     ours = {key for key, each in installed.items() if key == "mlperf-mobile" or any(each.entry_points(PROJECT))}
     required = {key for name in ours for key in installed[name].requires}
@@ -50,7 +50,7 @@ def versions() -> dict[str, str]:
 
 
 def governor() -> str | None:
-    """The CPU frequency governors in force, joined by commas when processors differ."""
+    """The active CPU frequency governors, joined by commas if processors differ."""
     names = {_read(path) for path in _CPU.glob("cpu[0-9]*/cpufreq/scaling_governor")} - {None}
     return ",".join(sorted(str(name) for name in names)) or None
 

@@ -1,4 +1,4 @@
-"""Keeps the observers of a run: each in a thread of its own, and whatever it does there, the run goes on."""
+"""Runs the observers of a run, each in its own thread; no failure of an observer stops the run."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from mlperf_mobile.results import observed
 from mlperf_mobile.worker.channel import Channel
 
 LIMIT_S = 5.0
-"""The run waits no longer for an observer."""
+"""How long the run waits for an observer."""
 LEAST_INTERVAL_S, LONGEST_INTERVAL_S = 0.01, 86400.0
-"""Between two samples."""
+"""Bounds of the interval between two samples."""
 NICENESS = 5
-"""More than the process has."""
+"""Added to the nice value of the process."""
 
 
 class Observers:
@@ -36,9 +36,9 @@ class Observers:
     Args:
         registry: The installed plugins.
         plan: Names the observers.
-        channel: Gets what they found.
-        directory: Of the run.
-        latencies: Grows with each sample that is answered.
+        channel: Receives their parts of the result.
+        directory: The run's folder.
+        latencies: Grows with each answered sample.
         counters: Energy counters, filled in when sessions are loaded.
     """
 
@@ -63,24 +63,24 @@ class Observers:
     def __enter__(self) -> Self:
         for keeper in self._keepers:
             keeper.start()
-        self._tell("start", self._run)
+        self._call_all("start", self._run)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._tell("stop")
+        self._call_all("stop")
         if os.getpid() == self._pid:
-            self._channel.measured(observed.OBSERVED, self._found())
+            self._channel.measured(observed.OBSERVED, self._parts())
 
     def begin(self, phase: str) -> None:
         """A phase begins."""
-        self._tell("begin", phase)
+        self._call_all("begin", phase)
 
     def end(self, phase: str) -> None:
         """A phase ends."""
-        self._tell("end", phase)
+        self._call_all("end", phase)
 
-    def _found(self) -> dict[str, Any]:
-        """What they found out, and which of them failed, as JSON data."""
+    def _parts(self) -> dict[str, Any]:
+        """The observers' parts of the result and warnings about failed ones, as JSON data."""
         found = observed.read(self._registry, self._plan, self._directory)
         missing = sorted(self._plan.observers.keys() - self._registry.observers.keys())
         found.warnings += [f"observer {name} is not installed" for name in missing]
@@ -88,10 +88,10 @@ class Observers:
         found.warnings += [observed.warning(offers[each.name], each.trouble) for each in self._keepers if each.trouble]
         return found.model_dump(mode="json")
 
-    def _tell(self, step: str, *given: object) -> None:
-        """Call a method of every observer that has not failed, and wait for them; those that hang are given up.
+    def _call_all(self, step: str, *given: object) -> None:
+        """Call a method of every working observer and wait for it; an observer that hangs is abandoned.
 
-        A child that a library forked has none of their threads.
+        A child process that a library forked does not have their threads.
         """
         if os.getpid() != self._pid:
             return
@@ -103,24 +103,24 @@ class Observers:
 
 
 class Keeper(threading.Thread):
-    """One observer, and the thread that alone calls its methods.
+    """One observer and its thread, the only one that calls its methods.
 
     Args:
-        name: Of the observer, and of the thread.
-        make: Makes it, in the thread.
+        name: The name of the observer and of the thread.
+        make: Creates the observer, in the thread.
     """
 
     def __init__(self, name: str, make: Callable[[], Observer]) -> None:
         super().__init__(name=name, daemon=True)
         self.trouble = ""
-        """Why it is not called any more."""
+        """Why it is no longer called."""
         self._make = make
         self._calls: queue.SimpleQueue[tuple[str, tuple[object, ...], threading.Event]] = queue.SimpleQueue()
         self._observer: Observer | None = None
         self._interval_s = 0.0
 
     def post(self, step: str, *given: object) -> threading.Event:
-        """Have a method called soon; the event says when that is done, or will never be."""
+        """Queue a call of a method; the event is set when it has returned, or never will."""
         done = threading.Event()
         if self.trouble:
             done.set()
@@ -129,7 +129,7 @@ class Keeper(threading.Thread):
         return done
 
     def give_up(self, why: str) -> None:
-        """It hangs, and is left to itself."""
+        """Stop calling the observer, which hangs."""
         self.trouble = self.trouble or why
 
     def run(self) -> None:
@@ -140,7 +140,7 @@ class Keeper(threading.Thread):
                 step, given, done = self._calls.get(timeout=None if due == math.inf else max(0.0, due - _now()))
             except queue.Empty:
                 self._call("sample")
-                due = max(due + self._interval_s, _now())  # those that were missed are not made up for
+                due = max(due + self._interval_s, _now())  # missed samples are skipped
             else:
                 self._call(step, *given)
                 done.set()
@@ -148,7 +148,7 @@ class Keeper(threading.Thread):
             due = due if self._interval_s else math.inf
 
     def _call(self, step: str, *given: object) -> None:
-        """Call a method; when it raises, the observer is closed and not called again."""
+        """Call a method; if it raises, the observer is stopped and not called again."""
         if self.trouble:
             self._interval_s = 0.0
             return
@@ -172,7 +172,7 @@ def _made(offer: Offer[ObserverInfo], options: Mapping[str, Any]) -> Observer:
 
 
 def _step_back() -> None:
-    """Give the calling thread a lower priority; on Linux priorities are those of threads."""
+    """Lower the priority of the calling thread; on Linux, each thread has its own priority."""
     with suppress(OSError):
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)

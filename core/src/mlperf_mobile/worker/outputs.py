@@ -1,4 +1,4 @@
-"""Untimed checks of a session's outputs: they match its specs, and are the same every time, as in the timed run."""
+"""Untimed checks of a session's outputs: they match its specs, and are reproducible, including the timed run's."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from mlperf_mobile.errors import BackendError
 from mlperf_mobile.worker.system import System
 
 OTHER_SLOT = 1e-2
-"""Relative: another place in a batch may use another kernel, in half precision."""
+"""Relative tolerance between places in a batch, which may use different kernels, in half precision."""
 MOST_VARIATION = 0.1
 SHOWN = 16
-"""Bytes of a response that an error shows."""
+"""Bytes of a response shown in an error."""
 
-_HINT = "this is a defect of the backend; report it to its vendor. The conformance kit shows it too"
+_HINT = "this is a defect of the backend; report it to its vendor. The conformance kit reproduces it"
 
 
 class Checks:
     """Checks of the sessions of one system; nothing here is timed.
 
     Args:
-        system: Its sessions are idle, and the samples asked about are loaded.
-        backend: Its name.
+        system: The system under test; its sessions are idle, and the samples to check are loaded.
+        backend: The backend's name.
         accelerators: The accelerator of each session.
     """
 
@@ -34,16 +34,16 @@ class Checks:
         self._system, self._backend, self._accelerators = system, backend, accelerators
         self.variation = max(self._variation(session) for session in range(system.sessions))
         self.compared = 0
-        """Responses of the timed run that came out the same again."""
+        """Responses of the timed run that were reproduced."""
 
     def first(self, session: int, samples: Sequence[int]) -> None:
-        """The outputs of a session's first call match its specs."""
+        """Check that the outputs of a session's first call match its specs."""
         self._call(session, self._batch(samples), "at the first call")
 
     def repeat(self, session: int, samples: Sequence[int], when: str) -> None:
-        """A sample's outputs do not depend on earlier inferences or on its place in the batch.
+        """Check that a sample's outputs do not depend on earlier inferences or on its place in the batch.
 
-        To and fro: a sample follows another one and itself, in an odd and in an even call.
+        In the order of calls, each sample follows another one and itself, in an odd and in an even call.
         """
         if self._system.batch == 1:
             calls = [[samples[0]], [samples[-1]], [samples[-1]], [samples[0]]]
@@ -53,7 +53,7 @@ class Checks:
         self._agree(session, calls, when)
 
     def again(self, answered: Sequence[AnsweredCall]) -> None:
-        """Run the samples of the timed run's answers again, the last call first; the responses must be the same."""
+        """Repeat calls of the timed run, the last one first; the responses must be the same."""
         for session in sorted({each.session for each in answered}):
             mine = [each for each in answered if each.session == session]
             given = [(each.indices, each.responses) for each in (*reversed(mine), *mine)]
@@ -64,14 +64,14 @@ class Checks:
             self.compared += sum(len(each.indices) for each in mine)
 
     def _same(self, session: int, index: int, timed: bytes, now: bytes) -> None:
-        """Bit-equal; for a backend that declares a variation, only the response lengths must be the same."""
+        """Require equal bits; for a backend that declares a variation, only equal lengths."""
         if now == timed or (self._variation(session) and len(now) == len(timed)):
             return
         what = f"the response to sample {index} is {_shown(now)}, but was {_shown(timed)} in the timed run"
         raise self._error("outputs-changed", session, what, "after it")
 
     def _agree(self, session: int, calls: Sequence[Sequence[int]], when: str) -> list[list[Tensors]]:
-        """The outputs of each call; the same sample must not have different ones."""
+        """The outputs of each call; those of the same sample must agree."""
         specs, variation = self._system.specs, self._variation(session)
         seen: dict[int, dict[int, Tensors]] = {}
         found = []
@@ -92,8 +92,8 @@ class Checks:
         for piece in (indices[start : start + size] for start in range(0, len(indices), size)):
             answers = self._system.infer(piece, session)
             if not isinstance(answers, (tuple, list)) or len(answers) != len(piece):
-                told = len(answers) if isinstance(answers, (tuple, list)) else type(answers).__name__
-                what = f"it returns {told} for a batch of {len(piece)} samples, not one output per sample"
+                returned = len(answers) if isinstance(answers, (tuple, list)) else type(answers).__name__
+                what = f"it returns {returned} for a batch of {len(piece)} samples, not one output per sample"
                 raise self._error("wrong-outputs", session, what, when)
             for outputs in answers:
                 if wrong := wrong_outputs(outputs, self._system.specs, infinite=infinite):
@@ -110,14 +110,14 @@ class Checks:
         """The variation that the session declares.
 
         Raises:
-            BackendError: It is no number from 0 to 0.1.
+            BackendError: It is not a number from 0 to 0.1.
         """
         one = self._system.session(session)
-        told: object = one.variation if isinstance(one, VaryingSession) else 0.0
-        if not isinstance(told, (int, float)) or not 0.0 <= told <= MOST_VARIATION:
-            summary = f"backend {self._backend} declares a variation of {told!r}; the range is 0 to {MOST_VARIATION}"
-            raise BackendError("plugin-broken", summary, "report it to its vendor")
-        return float(told)
+        declared: object = one.variation if isinstance(one, VaryingSession) else 0.0
+        if not isinstance(declared, (int, float)) or not 0.0 <= declared <= MOST_VARIATION:
+            summary = f"backend {self._backend} declares a variation of {declared!r}; it must be 0 to {MOST_VARIATION}"
+            raise BackendError("plugin-broken", summary, "report it to the backend's vendor")
+        return float(declared)
 
     def _error(self, code: str, session: int, what: str, when: str) -> BackendError:
         where = f"session {session + 1} of {self._system.sessions} on {self._accelerators[session]}"
@@ -125,7 +125,7 @@ class Checks:
 
 
 def checking(codec: Codec, specs: Sequence[TensorSpec], backend: str) -> Callable[[Tensors], bytes]:
-    """The codec's ``decode`` with a check before it, for runs that are not timed."""
+    """The codec's ``decode`` preceded by a check of the outputs, for untimed runs."""
     infinite, decode = takes_infinity(codec), codec.decode
 
     def checked(outputs: Tensors) -> bytes:

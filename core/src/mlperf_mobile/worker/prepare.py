@@ -27,26 +27,26 @@ from mlperf_mobile.worker.used_files import UsedFiles
 from mlperf_mobile.worker.watch import Watch
 
 WORK = "work"
-"""What the backend compiles and cannot be kept goes here; the launcher removes it when the run is over."""
+"""Folder for compiled models that cannot be kept; the launcher removes it after the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedModel:
-    """A backend that works here, and the model compiled for every accelerator of the plan."""
+    """A working backend, and the model compiled for every accelerator of the plan."""
 
     plan: CompilePlan
     backend: Backend
     obtained: Mapping[str, Compilation]
     """By accelerator."""
     seconds: dict[str, float]
-    """How long compiling and loading took."""
+    """The durations of compiling and loading."""
     files: UsedFiles
 
     def sessions(self, accelerator: str, count: int, stack: ExitStack) -> list[Session]:
         """Load ``count`` sessions; they close with the stack.
 
         Raises:
-            ModelError: ``model-changed``: what they loaded may not be what was hashed.
+            ModelError: ``model-changed``: the loaded file may not be the one that was hashed.
         """
         artifact: Artifact = self.obtained[accelerator].artifact
         with _timed(self.seconds, "load"), blame("backend", self.plan.backend):
@@ -58,12 +58,12 @@ class PreparedModel:
         return loaded
 
     def share(self, accelerator: str) -> int:
-        """How many sessions work on an accelerator when throughput is what counts."""
+        """How many sessions to run on an accelerator for throughput."""
         return self.plan.accelerators[accelerator] or self.backend.shards
 
 
 def _closing(session: Session, backend: str) -> Callable[[object, BaseException | None, object], None]:
-    """Close a session; what it raises is its backend's, and hides no earlier error."""
+    """A function that closes a session; its exceptions are the backend's, and never hide an earlier error."""
 
     def close(kind: object, error: BaseException | None, trace: object) -> None:
         try:
@@ -79,14 +79,14 @@ def _closing(session: Session, backend: str) -> Callable[[object, BaseException 
 
 @dataclass(frozen=True, slots=True)
 class OpenedBackend:
-    """A backend that works here and has the accelerators to run on, and the model file as it was found."""
+    """A working backend with the accelerators of the plan, and the checked model file."""
 
     plan: CompilePlan
     offer: Offer[BackendInfo]
     backend: Backend
     probe: Probe
     sha256: str
-    """Of the model file."""
+    """The model file's SHA-256."""
     files: UsedFiles
 
 
@@ -94,8 +94,8 @@ def open_backend(plan: CompilePlan, registry: Registry, channel: Channel, files:
     """Probe the backend, and check the model file.
 
     Raises:
-        BackendError: The backend or an accelerator cannot be had.
-        ModelError: The model is missing, or another one than it should be.
+        BackendError: The backend or an accelerator is not available.
+        ModelError: The model is missing, or is not the expected one.
     """
     offer = pick("backend", plan.backend, registry.backends, registry)
     sha256, size = check_model(plan, files)
@@ -111,35 +111,34 @@ def open_backend(plan: CompilePlan, registry: Registry, channel: Channel, files:
                 raise BackendError(
                     "no-accelerator", f"backend {plan.backend} finds no {accelerator} here", f"found: {found}"
                 )
-        channel.measured("backend", _told(plan, probe))
+        channel.measured("backend", _backend_facts(plan, probe))
     return OpenedBackend(plan, offer, backend, probe, sha256, files)
 
 
 def prepare(
     opened: OpenedBackend, batch: int, channel: Channel, watch: Watch, directory: Path, input_shapes: Shapes
 ) -> PreparedModel:
-    """Compile for every accelerator of the plan, or take what is kept.
+    """Compile for every accelerator of the plan, or use what is stored.
 
     Raises:
-        BackendError: The backend takes no batches, or its compiler failed.
+        BackendError: The backend does not support batches, or its compiler failed.
         ModelError: The model is damaged, or cannot be compiled.
     """
     plan = opened.plan
     if batch > 1 and Capability.BATCH not in opened.offer.info.capabilities:
-        raise BackendError("no-batch", f"backend {plan.backend} takes one sample at a time", "leave batch at 1")
+        raise BackendError("no-batch", f"backend {plan.backend} runs one sample at a time", "leave batch at 1")
     seconds = {"compile": 0.0, "load": 0.0}
     store, obtained, records = CompiledStore(plan.cache), {}, {}
     for accelerator in plan.accelerators:
         work = directory / WORK / as_file_name(accelerator)
-        shutil.rmtree(work, ignore_errors=True)  # of the compilation that told which inputs are open
+        shutil.rmtree(work, ignore_errors=True)  # from the compilation that reported the open inputs
         opened.files.model.forget(work)
         work.mkdir(parents=True)
         before = seconds["compile"]
         with watch.phase("compile", done=None), _timed(seconds, "compile"), blame("backend", plan.backend):
             obtained[accelerator] = _compile(opened, batch, accelerator, store, work, channel, input_shapes)
         opened.files.model.also(obtained[accelerator].stamps)
-        told = _record(obtained[accelerator])
-        records[accelerator] = told | {"seconds": round(seconds["compile"] - before, 6)}
+        records[accelerator] = _record(obtained[accelerator]) | {"seconds": round(seconds["compile"] - before, 6)}
         channel.measured("compiled", records)
     channel.phase("load")
     return PreparedModel(plan, opened.backend, obtained, seconds, opened.files)
@@ -169,7 +168,7 @@ def _compile(
                 input_shapes=input_shapes,
             )
         )
-        opened.files.check_model()  # before it is kept under the digest of the model
+        opened.files.check_model()  # before the artifact is stored under the model's digest
         return artifact
 
     def tell(step: str) -> None:
@@ -195,10 +194,10 @@ def _compile(
 
 
 def check_model(plan: CompilePlan, files: UsedFiles) -> tuple[str, int]:
-    """SHA-256 and size of the model file; the SHA-256 is compared when the plan has one, and the file is watched.
+    """SHA-256 and size of the model file, which is watched from now on; the plan's SHA-256, if any, must match.
 
     Raises:
-        ModelError: It cannot be read, or is another one.
+        ModelError: It cannot be read, or is not the expected one.
     """
     path = plan.model.path
     try:
@@ -206,27 +205,27 @@ def check_model(plan: CompilePlan, files: UsedFiles) -> tuple[str, int]:
     except OSError as error:
         raise ModelError("model-missing", f"cannot read {path}: {error.strerror}", "check --model") from error
     if plan.model.sha256 not in (None, digest):
-        reason = f"{path} is not the file it should be: sha256 {digest}, expected {plan.model.sha256}"
+        reason = f"{path} is not the expected file: sha256 {digest}, expected {plan.model.sha256}"
         raise ModelError("model-checksum", reason, "reinstall the package, or fetch the model again")
     return digest, size
 
 
 def check_placement(accelerator: str, placement: Placement) -> None:
-    """Refuse a model of which some operation does not run on the accelerator.
+    """Refuse a model with operations that do not run on the accelerator.
 
     Raises:
-        BackendError: ``placement-fallback``; names the operations.
+        BackendError: ``placement-fallback``; the message names the operations.
     """
     fallen = {name: n for name, n in placement.operations.items() if name != accelerator and n}
     if fallen:
         where = ", ".join(f"{n} on {name}" for name, n in fallen.items())
         names = sorted({op for name in fallen for op in placement.names.get(name, ())})
         summary = f"not every operation runs on {accelerator}: {where} ({', '.join(names) or 'names unknown'})"
-        raise BackendError("placement-fallback", summary, "--set strict_placement=false accepts that")
+        raise BackendError("placement-fallback", summary, "use --set strict_placement=false to accept that")
 
 
-def _told(plan: CompilePlan, probe: Probe) -> dict[str, object]:
-    """What a result says about the backend: runtime, versions, and whether its speed means anything."""
+def _backend_facts(plan: CompilePlan, probe: Probe) -> dict[str, object]:
+    """Facts about the backend for the result: runtime, versions, and why its speed is meaningless, if it is."""
     functional = [
         f"{name}: {probe.functional_only[name]}" for name in plan.accelerators if name in probe.functional_only
     ]
@@ -238,7 +237,7 @@ def _told(plan: CompilePlan, probe: Probe) -> dict[str, object]:
 
 
 def _record(obtained: Compilation) -> dict[str, object]:
-    """A compilation as a result holds it; an interpreter that compiles nothing is told as that."""
+    """A compilation as JSON data for the result."""
     facts = dict(obtained.artifact.facts)
     return {
         "path": str(obtained.artifact.path), "key": obtained.key,
@@ -247,7 +246,7 @@ def _record(obtained: Compilation) -> dict[str, object]:
 
 
 def _versions(distribution: str) -> dict[str, str]:
-    """The version of a plugin's distribution, and of those that it shares with other plugins."""
+    """The versions of a plugin's distribution and of the shared libraries that it requires."""
     installed = {each.key: each for each in distributions()}
     found: dict[str, str] = {}
     pending = [distribution]

@@ -1,4 +1,4 @@
-"""``python -m mlperf_mobile.worker.probe --events-fd N NAME``: really loads one backend, and tells what it found."""
+"""``python -m mlperf_mobile.worker.probe --events-fd N NAME``: loads one backend for real, and reports its probe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlperf_mobile.worker.channel import Channel
 
 
 def main() -> None:
-    """Probe the backend in this process, which may not survive it."""
+    """Probe the backend in this process, which may crash."""
     parser = argparse.ArgumentParser(prog="mlperf_mobile.worker.probe")
     parser.add_argument("--events-fd", type=int, required=True)
     parser.add_argument("name")
@@ -42,7 +42,7 @@ def main() -> None:
         answer = {
             "usable": False,
             "reason": f"its probe raised {described(error)}",
-            "fix": "tell its vendor",
+            "fix": "report it to the backend's vendor",
         }
     channel.send(events.Measured(part="probe", value=answer))
 

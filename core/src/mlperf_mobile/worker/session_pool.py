@@ -1,4 +1,4 @@
-"""The sessions of a run: which accelerator each works on, where its operations are, and what each did."""
+"""The sessions of a run: their accelerators, placements, shares of the work and reports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlperf_mobile.worker.prepare import PreparedModel
 
 
 class SessionPool:
-    """Sessions on all accelerators of a plan; they close with the stack."""
+    """The sessions on all accelerators of a plan; they close with the stack."""
 
     def __init__(self, ready: PreparedModel, stack: ExitStack) -> None:
         self._ready, self._stack = ready, stack
@@ -23,14 +23,14 @@ class SessionPool:
         """The accelerator of each session."""
 
     def load(self, *, all_of_them: bool) -> None:
-        """Load as many sessions as each accelerator shall have, or one on the first; those that are there stay.
+        """Load the missing sessions: all of each accelerator, or only one on the first; loaded ones stay.
 
         Raises:
             ModelError: The model's tensors differ between accelerators.
         """
         for accelerator in self._ready.plan.accelerators:
-            wanted = self._ready.share(accelerator) if all_of_them else int(not self.sessions)
-            more = wanted - self._on.count(accelerator)
+            required = self._ready.share(accelerator) if all_of_them else int(not self.sessions)
+            more = required - self._on.count(accelerator)
             if more > 0:
                 self.sessions += self._ready.sessions(accelerator, more, self._stack)
                 self._on += [accelerator] * more
@@ -40,10 +40,10 @@ class SessionPool:
                 if [(s.shape, s.dtype, s.quantisation) for s in here] != [
                     (s.shape, s.dtype, s.quantisation) for s in there
                 ]:
-                    told = (
+                    detail = (
                         f"{', '.join(map(str, here))} on {self._on[0]}, {', '.join(map(str, there))} on {accelerator}"
                     )
-                    raise ModelError("accelerators-differ", f"the model's tensors differ: {told}", "use one of them")
+                    raise ModelError("accelerators-differ", f"the model's tensors differ: {detail}", "use one of them")
 
     @property
     def accelerators(self) -> list[str]:
@@ -51,19 +51,19 @@ class SessionPool:
         return list(self._on)
 
     def counts(self) -> dict[str, int]:
-        """How many sessions there are on each accelerator."""
+        """The number of sessions on each accelerator."""
         return {name: self._on.count(name) for name in dict.fromkeys(self._on)}
 
     def placements(self) -> dict[str, Placement]:
-        """Where the operations of each accelerator's first session run."""
+        """The placement of each accelerator's first session."""
         return {name: session.placement() for name, session in self._first().items()}
 
     def summed(self, shares: Sequence[Mapping[str, Any]], duration_s: float) -> dict[str, dict[str, float]]:
-        """What the sessions of each accelerator did together; nothing where the scenario does not tell.
+        """The totals of each accelerator's sessions; empty if the scenario does not report shares.
 
         Args:
             shares: ``samples`` and ``busy_s`` of each session.
-            duration_s: Of the timed run.
+            duration_s: The duration of the timed run.
         """
         if len(shares) != len(self.sessions):
             return {}
@@ -81,22 +81,22 @@ class SessionPool:
         return found
 
     def counters(self) -> dict[str, MeteredSession]:
-        """The energy counters of the accelerators that have one: each by its first session."""
+        """Each accelerator's first session, for those that measure energy."""
         return {name: one for name, one in self._first().items() if isinstance(one, MeteredSession)}
 
     def report(self, channel: Channel) -> None:
-        """Tell what the backend has to say about its runs."""
+        """Send the backend's own reports on its runs."""
         with blame("backend", self._ready.plan.backend):
-            told = {
+            reports = {
                 name: dict(session.report())
                 for name, session in self._first().items()
                 if isinstance(session, ReportingSession)
             }
         try:
-            channel.measured("report", told or None)
+            channel.measured("report", reports or None)
         except (TypeError, ValueError) as error:
-            summary = f"backend {self._ready.plan.backend} reports what is no JSON: {error}"
-            raise BackendError("plugin-broken", summary, "tell its vendor") from error
+            summary = f"backend {self._ready.plan.backend} reports data that are not JSON: {error}"
+            raise BackendError("plugin-broken", summary, "report it to the backend's vendor") from error
 
     def _first(self) -> dict[str, Session]:
         """The first session of each accelerator."""

@@ -1,4 +1,4 @@
-"""Loads a model with the requested shapes, and refuses one whose inputs stay open or get other shapes."""
+"""Loads a model with the requested input shapes; refuses one whose inputs stay open or have other shapes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Ask = Callable[[Inputs], Shapes]
 
 
 def asking(task: Task, name: str, dataset: Dataset) -> Ask:
-    """Ask ``task``, if it knows sizes at all."""
+    """A function that returns the task's shapes for open inputs; empty if the task supplies none."""
 
     def ask(inputs: Inputs) -> Shapes:
         with blame("task", name):
@@ -51,13 +51,13 @@ def load(
         BackendError: ``shapes-ignored``: the sessions have other shapes; or the backend failed.
     """
 
-    def attempt(asked: Shapes) -> tuple[PreparedModel, SessionPool]:
+    def attempt(requested: Shapes) -> tuple[PreparedModel, SessionPool]:
         own = ExitStack()
         try:
-            ready = prepare(opened, batch, channel, watch, directory, asked)
+            ready = prepare(opened, batch, channel, watch, directory, requested)
             pool = SessionPool(ready, own)
             pool.load(all_of_them=all_of_them)
-            _check(pool.sessions[0].inputs, asked, opened)
+            _check(pool.sessions[0].inputs, requested, opened)
         except BaseException:
             own.close()
             raise
@@ -75,12 +75,14 @@ def compile_only(opened: OpenedBackend, channel: Channel, watch: Watch, director
         BackendError: The backend failed.
     """
     return _settled(
-        opened, lambda inputs: {}, lambda asked: prepare(opened, opened.plan.batch, channel, watch, directory, asked)
+        opened,
+        lambda inputs: {},
+        lambda requested: prepare(opened, opened.plan.batch, channel, watch, directory, requested),
     )
 
 
 class _DifferentShapes(MobileError):
-    """Sessions have other shapes than requested; now that the inputs are known, another attempt may help."""
+    """The sessions have other shapes than requested; with the inputs known, another attempt may succeed."""
 
     def __init__(self, inputs: Inputs, error: MobileError) -> None:
         super().__init__(error.code, error.summary, error.hint, error.exit_code)
@@ -89,38 +91,38 @@ class _DifferentShapes(MobileError):
 
 def _settled(opened: OpenedBackend, ask: Ask, attempt: Callable[[Shapes], T]) -> T:
     """The outcome of ``attempt`` with the plan's shapes, and with the task's once the inputs are known."""
-    wanted = opened.plan.input_shapes
-    asked: Shapes = {name: shape for name, shape in wanted.items() if name != ONLY_INPUT}
+    planned = opened.plan.input_shapes
+    named: Shapes = {name: shape for name, shape in planned.items() if name != ONLY_INPUT}
     try:
-        return attempt(asked)
+        return attempt(named)
     except (OpenShapes, _DifferentShapes) as error:
-        more = _shapes(error.inputs, wanted, ask, opened)
-        if more == asked:
+        more = _shapes(error.inputs, planned, ask, opened)
+        if more == named:
             raise
     return attempt(more)
 
 
-def _shapes(inputs: Inputs, wanted: Mapping[str, tuple[int, ...]], ask: Ask, opened: OpenedBackend) -> Shapes:
+def _shapes(inputs: Inputs, planned: Mapping[str, tuple[int, ...]], ask: Ask, opened: OpenedBackend) -> Shapes:
     """The shapes of the plan by name, and the task's for what they leave open."""
     model = opened.plan.model.name
-    if ONLY_INPUT in wanted:
+    if ONLY_INPUT in planned:
         if len(inputs) != 1:
             names = ", ".join(spec.name for spec in inputs)
             summary = f"{model} has {len(inputs)} inputs, but input_shapes is a single shape without a name"
             raise ModelError("input-shapes", summary, f"use --set input_shapes.NAME=[...] with one of {names}")
-        return {inputs[0].name: wanted[ONLY_INPUT]}
-    left = [spec for spec in inputs if spec.is_open and spec.name not in wanted]
-    told = ask(inputs) if left else {}
-    return dict(wanted) | {spec.name: tuple(told[spec.name]) for spec in left if spec.name in told}
+        return {inputs[0].name: planned[ONLY_INPUT]}
+    left = [spec for spec in inputs if spec.is_open and spec.name not in planned]
+    supplied = ask(inputs) if left else {}
+    return dict(planned) | {spec.name: tuple(supplied[spec.name]) for spec in left if spec.name in supplied}
 
 
-def _check(inputs: Inputs, asked: Shapes, opened: OpenedBackend) -> None:
-    """Check the sessions' shapes, whatever their backend does."""
+def _check(inputs: Inputs, requested: Shapes, opened: OpenedBackend) -> None:
+    """Check that the sessions have the requested shapes, regardless of the backend."""
     plan = opened.plan
     if any(spec.is_open for spec in inputs):
         raise OpenShapes(inputs, plan.model.name)
     there = {spec.name: spec for spec in inputs}
-    for name, shape in asked.items():
+    for name, shape in requested.items():
         if name not in there:
             raise ModelError("input-shapes", f"{plan.model.name} has no input {name!r}", did_you_mean(name, there))
         if there[name].shape != tuple(shape):

@@ -1,4 +1,4 @@
-"""What a worker does with its Plan, step by step: load, warm up, measure, score."""
+"""A run in the worker, step by step: load, warm up, measure, score."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ MEMORY_FOR_SAMPLES = 500_000_000
 
 WARM_UP_SAMPLES = 8
 WARM_UP_CALLS = 3
-"""At least: first calls may compile, and LoadGen prepares too few queries for a latency that is far too long."""
+"""Minimum: first calls may compile, and LoadGen prepares too few queries if the expected latency is too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class _LoadedRun:
-    """All that a run needs, loaded and checked."""
+    """Everything that a run needs, loaded and checked."""
 
     plan: Plan
     channel: Channel
@@ -69,7 +69,7 @@ class _LoadedRun:
     batch: int
     codec: Codec
     metric: Metric | None
-    """None where no accuracy is measured."""
+    """None if no accuracy is measured."""
     dataset: Dataset
     timed: Dataset
     """The data set of the timed run."""
@@ -78,7 +78,7 @@ class _LoadedRun:
     store: EncodedStore
 
     def system(self, dataset: Dataset, decode: Decode | None = None) -> System:
-        """The loaded sessions as a system that answers samples of ``dataset``."""
+        """The system under test: the loaded sessions with the samples of ``dataset``."""
         sessions = self.pool.sessions
         return System(
             sessions, self.batch, self.codec, dataset, self.watch, self.store, decode=decode, abandon=self._abandon
@@ -89,7 +89,7 @@ class _LoadedRun:
 
 
 def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
-    """Run the plan; everything found out is told through ``channel`` as soon as it is known."""
+    """Run the plan; send every part of the result through ``channel`` as soon as it is known."""
     registry, latencies = Registry(), array("q")
     counters: dict[str, MeteredSession] = {}
     with Observers(registry, plan, channel, directory, latencies, counters) as observers:
@@ -147,7 +147,7 @@ def _load(
 
 
 def _performance(loaded: _LoadedRun, latencies: array[int]) -> None:
-    """Warm up, run the scenario, which fills ``latencies``, and answer its first and last samples again."""
+    """Warm up, run the scenario, which fills ``latencies``, and repeat its first and last calls."""
     plan, channel, watch, pool = loaded.plan, loaded.channel, loaded.watch, loaded.pool
     system = loaded.system(loaded.timed)
     checks = Checks(system, plan.backend, pool.accelerators)
@@ -162,14 +162,14 @@ def _performance(loaded: _LoadedRun, latencies: array[int]) -> None:
     attesting = watch.attesting(lambda: len(latencies), seen.update)
     with phase, attesting, _quiet(), blame("scenario", plan.scenario):
         measured = loaded.scenario.run(system, load, latencies, loaded.directory / "performance")
-    told = _told(plan.scenario, measured)
+    data = _as_json(plan.scenario, measured)
     if measured.latency_source == COUNTED and not watch.replace():
-        told["latency_source"] = LIVE
-    told["accelerators"] = pool.summed(told.pop("shares"), measured.duration_s)
-    channel.measured("performance", told | {"expected_latency_ns": expected})
+        data["latency_source"] = LIVE
+    data["accelerators"] = pool.summed(data.pop("shares"), measured.duration_s)
+    channel.measured("performance", data | {"expected_latency_ns": expected})
     channel.measured("interruptions", seen)
     pool.report(channel)
-    loaded.files.check()  # before a backend is blamed for other answers
+    loaded.files.check()  # before a backend is blamed for changed answers
     _answer_again(system, checks, measured.answered)
     channel.measured("repeated", {"responses": checks.compared, "variation": checks.variation})
 
@@ -190,30 +190,30 @@ def _accuracy(loaded: _LoadedRun, metric: Metric) -> None:
         pool.report(loaded.channel)
 
 
-def _told(scenario: str, measured: Measurement) -> dict[str, Any]:
+def _as_json(scenario: str, measured: Measurement) -> dict[str, Any]:
     """A scenario's measurement as JSON data.
 
     Raises:
-        BackendError: ``scenario-failed``: it is no measurement.
+        BackendError: ``scenario-failed``: it is not a valid measurement.
     """
     with blame("scenario", scenario):
         if not isinstance(measured, Measurement):
             raise TypeError(f"run returned {type(measured).__name__}, not a Measurement")
-        told = asdict(replace(measured, answered=()))
-        del told["answered"]
+        data = asdict(replace(measured, answered=()))
+        del data["answered"]
         for name in ("queries", "samples", "duration_s"):
-            if told[name] <= 0:
-                raise ValueError(f"Measurement.{name} is {told[name]}, not a positive number")
-        events.encode(events.Measured(part="performance", value=told))
-    return told
+            if data[name] <= 0:
+                raise ValueError(f"Measurement.{name} is {data[name]}, not a positive number")
+        events.encode(events.Measured(part="performance", value=data))
+    return data
 
 
 def _place(plan: Plan, pool: SessionPool, channel: Channel) -> None:
-    """Tell where the operations run, and in strict placement refuse those that run elsewhere."""
+    """Report where the operations run, and refuse fallbacks under strict placement."""
     with blame("backend", plan.backend):
         placements = pool.placements()
-    told = {name: asdict(placement) for name, placement in placements.items()}
-    channel.measured("placement", next(iter(told.values())) if len(told) == 1 else {"accelerators": told})
+    facts = {name: asdict(placement) for name, placement in placements.items()}
+    channel.measured("placement", next(iter(facts.values())) if len(facts) == 1 else {"accelerators": facts})
     if plan.strict_placement:
         for accelerator, placement in placements.items():
             check_placement(accelerator, placement)
@@ -225,9 +225,9 @@ def _fit_in_memory(inputs: Sequence[TensorSpec]) -> int:
 
 
 def _warm_up(system: System, seconds: float, checks: Checks) -> int:
-    """Run every session for a while; the best latency of one call, in nanoseconds.
+    """Run every session for a while; returns the best latency of one call, in nanoseconds.
 
-    Before and after that, outside of what is measured, its outputs are checked.
+    The outputs are checked before and after, outside of the measured calls.
     """
     samples = list(range(min(max(WARM_UP_SAMPLES, system.batch), system.sample_count)))
     system.load_samples(samples)
@@ -255,9 +255,9 @@ def _warm_up(system: System, seconds: float, checks: Checks) -> int:
 
 
 def _answer_again(system: System, checks: Checks, answered: Sequence[AnsweredCall]) -> None:
-    """Answer once more what each session answered first and last in the timed run, and compare."""
-    told = {each.session for each in answered}
-    silent = [session for session in range(system.sessions) if session not in told]  # the scenario does not tell
+    """Repeat the first and last calls of each session in the timed run, and compare the responses."""
+    reported = {each.session for each in answered}
+    silent = [session for session in range(system.sessions) if session not in reported]
     samples = sorted({index for each in answered for index in each.indices} | set(range(2 if silent else 0)))
     samples = [index for index in samples if index < system.sample_count]
     system.load_samples(samples)
@@ -268,9 +268,9 @@ def _answer_again(system: System, checks: Checks, answered: Sequence[AnsweredCal
 
 
 def _in_a_callback(plan: Plan, error: BaseException) -> BaseException:
-    """The error that LoadGen's callbacks raised, with the plugin named whose it is."""
+    """The error raised in LoadGen's callbacks, attributed to its plugin."""
     if isinstance(error, loadgen.WrongCount):
-        return BackendError("wrong-outputs", f"backend {plan.backend}: {error}", "report it to its vendor")
+        return BackendError("wrong-outputs", f"backend {plan.backend}: {error}", "report it to the backend's vendor")
     return blamed("scenario", plan.scenario, error)
 
 

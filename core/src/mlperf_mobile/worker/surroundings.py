@@ -1,4 +1,4 @@
-"""Process state that a library may change, and that would affect our files."""
+"""Process state that libraries may change, with an effect on our files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PARENT_DEATH = 1
 
 
 class Surroundings:
-    """The umask and the locale of this process as they were at first."""
+    """The umask and the locale of this process at its start."""
 
     def __init__(self) -> None:
         self._umask = os.umask(0o077)
@@ -22,7 +22,7 @@ class Surroundings:
         self._locale = locale.setlocale(locale.LC_ALL)
 
     def restore(self) -> None:
-        """Restore them: files get the user's modes, and numbers in LoadGen's logs a decimal point."""
+        """Restore them, so that files get the user's modes, and numbers in LoadGen's logs a decimal point."""
         os.umask(self._umask)
         with suppress(locale.Error):
             if locale.setlocale(locale.LC_ALL) != self._locale:
@@ -30,13 +30,13 @@ class Surroundings:
 
 
 def die_with(parent: int) -> None:
-    """End this process at once when its parent dies, even while no Python code runs.
+    """End this process immediately when its parent dies, even while no Python code runs.
 
-    Where the system cannot, the watch notices within a moment.
+    If the system does not support this, the watch notices within a moment.
     """
     if not sys.platform.startswith("linux"):
         return
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
-        os._exit(0)  # it ended before that
+        os._exit(0)  # the parent had already ended

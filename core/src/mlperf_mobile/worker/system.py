@@ -32,13 +32,13 @@ class System:
 
     Args:
         sessions: One for each thread that may answer.
-        batch: Samples one call takes; above 1, every session is a :class:`BatchSession`.
+        batch: Samples per call; above 1, every session is a :class:`BatchSession`.
         codec: Encodes samples, decodes outputs.
-        dataset: Where samples come from.
-        watch: Told how the encoding goes.
+        dataset: The data set of the samples.
+        watch: Reports the progress of encoding.
         store: Keeps encoded samples between runs.
-        decode: Takes the place of the codec's.
-        abandon: Ends the process for an error that a load generator's callback raised.
+        decode: Replaces the codec's ``decode``.
+        abandon: Ends the process after an error in a load generator's callback.
     """
 
     answer: Callable[[int], bytes]
@@ -71,7 +71,7 @@ class System:
         )
 
     def abandon(self, error: BaseException) -> None:
-        """End the process, where that was asked for."""
+        """End the process, if a function for that was given."""
         if self._abandon:
             self._abandon(error)
 
@@ -80,11 +80,11 @@ class System:
         return self._sessions[number]
 
     def infer(self, indices: Sequence[int], number: int) -> object:
-        """What one call of a session gives for loaded samples, unchecked: one sample's outputs each.
+        """The unchecked result of one call of a session: the outputs for each of the loaded samples.
 
         Args:
-            indices: ``batch`` samples at most.
-            number: The session's.
+            indices: At most ``batch`` samples.
+            number: The session's number.
         """
         samples, session = [self._samples[index] for index in indices], self._sessions[number]
         try:
@@ -102,7 +102,7 @@ class System:
             raise _blamed(error, self.codec.decode, self.specs) from error
 
     def hold(self, index: int) -> None:
-        """Encode one sample into memory, or take it from the store; may be called from several threads."""
+        """Encode one sample into memory, or read it from the store; may be called from several threads."""
         if not self._store or not self._key_of:
             self._samples[index] = self._encode(index)
             return
@@ -136,10 +136,9 @@ class System:
             raise ModelError("task-failed", f"sample {index} cannot be encoded: {described(error)}", _HINT) from error
 
     def load_samples(self, indices: Sequence[int]) -> None:
-        """Encode samples into memory on every core; the first of those that cannot be encoded is raised.
+        """Encode samples into memory on all cores; raises the error of the first sample that cannot be encoded.
 
-        The threads share the places and nothing else: a future for each sample, and a thread that waits for it, would
-        cost small images as much as their encoding.
+        The threads share only an iterator: a future for each sample would cost small images as much as their encoding.
         """
         places, failed = iter(range(len(indices))), dict[int, BaseException]()
 
@@ -147,7 +146,7 @@ class System:
             for place in places:
                 try:
                     self.hold(indices[place])
-                except BaseException as error:  # noqa: BLE001  raised below, whichever thread it came up in
+                except BaseException as error:  # noqa: BLE001  raised below, in the calling thread
                     failed[place] = error
                 if failed or failures:
                     return
@@ -165,14 +164,14 @@ class System:
 def _as_batch_session(session: Session) -> BatchSession:
     if not isinstance(session, BatchSession):
         summary = "a backend with the capability 'batch' loaded a session without run_batch"
-        raise BackendError("plugin-broken", summary, "tell its vendor, or leave batch at 1")
+        raise BackendError("plugin-broken", summary, "report it to the backend's vendor, or leave batch at 1")
     return session
 
 
 def _blamed(error: BaseException, decode: Decode, specs: Sequence[TensorSpec]) -> BaseException:
-    """The error with the plugin named in whose code it came up; a ``try`` costs the timed region nothing.
+    """The error attributed to the plugin that raised it; a ``try`` costs the timed region nothing.
 
-    A decoder that fails on outputs that are not what the session announces is not to blame.
+    If the outputs do not match the session's specs, the backend is to blame, and not the decoder.
     """
     if isinstance(error, NOT_FOREIGN):
         return error
@@ -192,7 +191,7 @@ Samples = dict[int, Tensors]
 
 
 def _single(session: Session, decode: Decode, samples: Samples) -> Callable[[int], bytes]:
-    """The timed call of single-stream; outputs live no longer than its expression, so the next run may reuse them."""
+    """The timed call of single-stream; outputs are dropped within its expression, so the next run may reuse them."""
     run, specs = session.run, session.outputs
 
     def answer(index: int) -> bytes:

@@ -11,17 +11,17 @@ from mlperf_mobile.plan import CompilePlan, DatasetRef, Plan
 from mlperf_mobile.resources.identity import WatchedFiles
 
 LARGEST = 4 << 30
-"""Bytes of a file that is hashed; of a larger one only its stamp is looked at."""
+"""Largest size of a file to hash, in bytes; of larger ones, only the stamp is checked."""
 
 _HINT = "do not change the file while a run uses it, and run again"
 
 
 class UsedFiles:
-    """What the model, the backend's options, the data sets and the task's options name.
+    """The files named by the model, the backend's options, the data sets and the task's options.
 
     Args:
-        plan: Names them.
-        results: The folder for results, which may lie in a data folder and changes.
+        plan: Names the files.
+        results: The folder for results, which changes and may be inside a data folder.
     """
 
     def __init__(self, plan: CompilePlan, results: Path) -> None:
@@ -38,7 +38,7 @@ class UsedFiles:
                 self._look(self._data, key, path, results)
 
     def _look(self, watched: WatchedFiles, key: str, path: Path, results: Path) -> None:
-        """Errors in reading a file are left to the code that opens it."""
+        """Watch a file or folder; one that cannot be read is left to the code that opens it."""
         sha256, count = None, 1
         try:
             if path.is_dir():
@@ -52,7 +52,7 @@ class UsedFiles:
         self.facts[key] = {"path": str(path), "sha256": sha256, "bytes": size, "files": count}
 
     def check_model(self) -> None:
-        """Raises: ModelError: The model, or what was compiled of it, is another file, or was written to."""
+        """Raises: ModelError: The model, or a file compiled from it, was replaced or written to."""
         _check(self.model, "model", ModelError)
 
     def check(self) -> None:
@@ -60,8 +60,8 @@ class UsedFiles:
 
         Raises:
             ModelError: See :meth:`check_model`.
-            BackendError: A file that a backend's option names has changed.
-            DataError: A file of the data, or one that a task's option names, has changed.
+            BackendError: A file named by a backend option has changed.
+            DataError: A data file, or one named by a task option, has changed.
         """
         self.check_model()
         _check(self._libraries, "library", BackendError)
@@ -78,15 +78,15 @@ def _changed(what: str, path: Path, error: type[ModelError] | type[BackendError]
 
 
 def _of_data(data: list[tuple[str, DatasetRef | None]]) -> Iterator[tuple[str, Path]]:
-    for key, told in data:
-        if told is not None:
-            if told.path is not None:
-                yield key, told.path
-            yield from _named(f"{key}.options", told.options)
+    for key, dataset in data:
+        if dataset is not None:
+            if dataset.path is not None:
+                yield key, dataset.path
+            yield from _named(f"{key}.options", dataset.options)
 
 
 def _named(key: str, value: object) -> Iterator[tuple[str, Path]]:
-    """The files and folders that are named by absolute paths, with the setting's name."""
+    """The files and folders named by absolute paths, each with the setting's name."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _named(f"{key}.{name}", inner)

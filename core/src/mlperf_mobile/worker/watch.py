@@ -1,4 +1,4 @@
-"""Watches the run from a thread of its own: reports progress, saves latencies as they come, and obeys ``cancel``."""
+"""Watches the run from a separate thread: reports progress, saves latencies as they arrive, and obeys ``cancel``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ INTERVAL_S = 0.25
 
 @dataclass
 class Meter:
-    """How far one phase is: its count, and how long it shall last at least; without a count, how long it has taken."""
+    """The progress of one phase: its count and minimum duration; without a count, the elapsed time."""
 
     phase: str
     total: int
@@ -40,7 +40,7 @@ class Meter:
     reported: int = 0
 
     def progress(self) -> events.Progress | None:
-        """The progress, when there was some since the last call."""
+        """The progress; None if there was none since the last call."""
         if self.done is None:
             elapsed = time.monotonic() - self.started
             if int(elapsed) == self.reported:
@@ -62,7 +62,7 @@ class Meter:
 
 
 class Watch(threading.Thread):
-    """A daemon thread; its meter and latencies are replaced as the run goes from phase to phase."""
+    """A daemon thread whose meter and latencies change with the phases of the run."""
 
     def __init__(self, channel: Channel, control_fd: int, directory: Path) -> None:
         super().__init__(name="watch", daemon=True)
@@ -80,14 +80,14 @@ class Watch(threading.Thread):
         self._surroundings = Surroundings()
 
     def follow(self, begun: Callable[[str], None], ended: Callable[[str], None]) -> None:
-        """Call these with the name of each phase that begins and ends from now on."""
+        """Call these with the name of each phase at its beginning and end, from now on."""
         self._begun, self._ended = begun, ended
 
     @contextmanager
     def phase(
         self, name: str, total: int = 0, done: Callable[[], int] | None = int, min_s: float = 0.0
     ) -> Iterator[None]:
-        """Announce a phase and report its progress; the phase around it goes on afterwards."""
+        """Announce a phase and report its progress; the enclosing phase continues afterwards."""
         around = self._meter
         self._recover_from_libraries()
         self._channel.phase(name)
@@ -102,15 +102,15 @@ class Watch(threading.Thread):
             self._recover_from_libraries()
             self._ended(name)
             if self._witness and around and around.phase == self._timed:
-                self._witness.begin()  # the samples are encoded; what follows is timed
+                self._witness.begin()  # the samples are encoded; the timed part follows
 
     @contextmanager
-    def attesting(self, done: Callable[[], int], told: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-        """Look for interruptions of the phase that goes on now, and tell in the end what was seen.
+    def attesting(self, done: Callable[[], int], report: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+        """Look for interruptions of the current phase, and report them at its end.
 
         Args:
-            done: How many samples are answered.
-            told: Called with what :meth:`Witness.told` says, unless the run fails.
+            done: The number of answered samples.
+            report: Called with :meth:`Witness.observations`, unless the run fails.
         """
         self._timed = self._meter.phase if self._meter else ""
         self._witness = witness = Witness(done)
@@ -118,17 +118,17 @@ class Watch(threading.Thread):
             yield
         finally:
             self._witness = None
-        told(witness.told())
+        report(witness.observations())
 
     def save(self, latencies_ns: array[int]) -> None:
-        """Write these latencies to a file while they grow; it is made here, before a library can change its mode."""
+        """Write these latencies to a file as they grow; it is created now, before a library can change the umask."""
         self._latencies, self._saved = latencies_ns, 0
         with suppress(OSError):
             write_at(self._directory / FILE, 0, self._latencies)
 
     def run(self) -> None:
         control = [self._control]
-        while not self._done.wait(INTERVAL_S):  # a run's end is not kept waiting for the rest of an interval
+        while not self._done.wait(INTERVAL_S):  # the end of a run does not wait for the rest of an interval
             try:
                 readable, _, _ = select.select(control, [], [], 0)
             except (OSError, ValueError):  # a library closed it
@@ -137,31 +137,31 @@ class Watch(threading.Thread):
             try:
                 self._tick()
             except OSError as error:
-                if error.errno != errno.EBADF:  # a library closed the file while it was written: that is done again
+                if error.errno != errno.EBADF:  # a library closed the file during writing, which is repeated
                     self._give_up(error)
-            if not self._channel.is_heard():
-                os._exit(ExitCode.OK)  # whoever wanted to know is gone
+            if not self._channel.is_open():
+                os._exit(ExitCode.OK)  # the launcher is gone
             if readable:
                 control = self._obey(control)
 
     def _obey(self, control: list[int]) -> list[int]:
         try:
-            told = os.read(self._control, 4096)
+            message = os.read(self._control, 4096)
         except OSError:
             return []
-        if b"cancel" in told:
+        if b"cancel" in message:
             with suppress(OSError):
                 self._tick()
             os._exit(ExitCode.INTERRUPTED)
-        return control if told else []  # nobody will say anything any more
+        return control if message else []  # the launcher closed its end
 
     def _recover_from_libraries(self) -> None:
-        """Undo what the code of plugins did to this process, where our files would suffer from it."""
+        """Undo changes that plugins made to this process, where they affect our files."""
         guard(self._directory / WORKER_LOG)
         self._surroundings.restore()
 
     def _give_up(self, error: OSError) -> None:
-        """End the run: its files cannot be written. What was measured goes into the journal, which has room for it."""
+        """End the run because its files cannot be written; measurements go into the journal, which has space."""
         self.rescue()
         lost = self._lost(error)
         os._exit(self._channel.failed(full_disk(self._directory, error) or lost))
@@ -171,7 +171,7 @@ class Watch(threading.Thread):
         return OutputError("output-unwritable", reason, "choose another --output")
 
     def rescue(self) -> None:
-        """Tell the numbers of latencies that could not be saved."""
+        """Send a summary of the latencies if they could not all be saved."""
         meter, values = self._performance, self._latencies[:]
         if len(values) <= self._saved or not meter:
             return
@@ -189,7 +189,7 @@ class Watch(threading.Thread):
         )
 
     def stop(self) -> None:
-        """End the thread and save what is left."""
+        """End the thread and save the remaining latencies."""
         self._done.set()
         self.join()
         try:
@@ -199,7 +199,7 @@ class Watch(threading.Thread):
             raise self._lost(error) from error
 
     def replace(self) -> bool:
-        """Save all latencies anew, after their values have changed; False when what was saved before has to stay."""
+        """Save all latencies again after their values changed; False if that fails and the earlier file stays."""
         with self._saving:
             try:
                 replace(self._directory / FILE, self._latencies)

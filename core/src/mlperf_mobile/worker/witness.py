@@ -1,4 +1,4 @@
-"""Interruptions of the timed run as seen by the worker: gaps, suspends, clock jumps, waiting for a CPU."""
+"""Interruptions of the timed run, observed by the worker: gaps, suspends, clock jumps, waiting for a CPU."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from pathlib import Path
 from typing import Any
 
 GAP_S = 1.0
-"""Between two samples of the clocks, four times a second; a longer gap is recorded."""
+"""Longer gaps between two samples of the clocks, taken four times a second, are recorded."""
 JUMP_S = 0.05
-"""Of the wall clock against the monotonic one; NTP slews by 0.0005 of the time that passes."""
+"""Larger jumps of the wall clock against the monotonic one are recorded; NTP slews by 0.0005 of the elapsed time."""
 SUSPEND_S = 0.05
 _READ_S = 0.001
 """Clocks that could not be read within this time of each other are not compared."""
 _BUSY = 0.1
-"""Of a gap; a process that used this much CPU time in it was not frozen."""
+"""Share of a gap; a process that used this much CPU time in it was not frozen."""
 _MOST = 1000
 
 _TASKS = Path("/proc/self/task")
 
 Waiting = dict[str, tuple[int, int]]
-"""By thread: how long it ran, and how long it waited."""
+"""By thread: nanoseconds that it ran, and that it waited."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Seconds by every clock, read one after the other."""
+    """Seconds on every clock, read one after the other."""
 
     monotonic: float
     wall: float
     boot: float | None
-    """With the time that the machine was suspended; None where there is no such clock."""
+    """Includes the time that the machine was suspended; None if the system has no such clock."""
     processor: float
-    """Used by all threads of this process."""
+    """CPU time of all threads of this process."""
     reading: float
-    """How long it took to read them."""
+    """How long reading the clocks took."""
 
 
 def read_clocks() -> Clocks:
@@ -50,9 +50,9 @@ def read_clocks() -> Clocks:
 
 
 def read_waiting(tasks: Path = _TASKS) -> Waiting:
-    """Nanoseconds that each thread of this process ran, and waited for a processor when it was ready to.
+    """Nanoseconds that each thread of this process ran, and that it was runnable but waited for a processor.
 
-    Empty where the kernel does not count that. Source: Linux, Documentation/scheduler/sched-stats.rst.
+    Empty if the kernel does not count them. Source: Linux, Documentation/scheduler/sched-stats.rst.
     """
     found = {}
     with suppress(OSError):
@@ -64,7 +64,7 @@ def read_waiting(tasks: Path = _TASKS) -> Waiting:
 
 
 def waiting_share(before: Waiting, after: Waiting) -> float | None:
-    """Of the time that the threads were ready to run: how much of it they waited; None where nothing is known."""
+    """The share of their runnable time that the threads waited for a processor; None if unknown."""
     if not before or not after:
         return None
     changes = [[max(0, n - m) for n, m in zip(after[task], before.get(task, (0, 0)), strict=True)] for task in after]
@@ -77,7 +77,7 @@ class Witness:
     """Samples the clocks from time to time, in a thread that is not timed.
 
     Args:
-        done: How many samples are answered; the timed region begins when this begins to grow, and ends with it.
+        done: The number of answered samples; the timed region begins when it starts to grow, and ends when it stops.
         clocks: Reads the clocks.
         waiting: Reads how long the threads ran and waited.
     """
@@ -126,7 +126,7 @@ class Witness:
             _note(self.jumps, before, now, jump)
         self._compared = now
 
-    def told(self) -> dict[str, Any]:
+    def observations(self) -> dict[str, Any]:
         """The observations, in seconds of the monotonic clock: ``[from, until, what]`` each."""
         self.look()
         share = waiting_share(self._waiting, self.waiting())
