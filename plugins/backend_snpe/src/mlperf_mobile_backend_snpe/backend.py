@@ -1,7 +1,7 @@
 """The backend ``snpe``: QNN runs .tflite and .onnx models, SNPE runs .dlc models.
 
-SNPE's part is :mod:`mlperf_mobile_backend_snpe.native`; its options are the group ``native``, and a compiled model of
-its own ends in ``.dlc``, as its sources do.
+SNPE's part is :mod:`mlperf_mobile_backend_snpe.native`; its options are the group ``native``, and its compiled models
+end in ``.dlc``, like its sources.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class SnpeBackend:
 
     @property
     def shards(self) -> int:
-        """The option ``shards``: one, unless more is asked for, because there is one HTP."""
+        """The option ``shards``; 1 by default, because there is one HTP."""
         return self._options.shards
 
     def probe(self) -> Probe:
-        """Ask both stacks; usable if either is. Never raises."""
+        """Probe both stacks; usable if either is. Never raises."""
         qnn, native = self._qnn.probe(), self._native.probe()
         found = [each for each in (qnn, native) if each.usable]
         if not found:
@@ -57,7 +57,7 @@ class SnpeBackend:
         )
 
     def compile(self, request: CompileRequest) -> Artifact:
-        """Compile ahead of time, with the stack that takes the model's format.
+        """Compile ahead of time, with the stack for the model's format.
 
         Raises:
             ModelError: The model is missing, damaged, of another format, or has operations that cannot be compiled.
@@ -67,15 +67,15 @@ class SnpeBackend:
         return self._native.compile(request) if form == NATIVE else self._qnn.compile(request)
 
     def load(self, artifact: Artifact) -> Session:
-        """Load what :meth:`compile` made.
+        """Load a compiled model.
 
         Raises:
             ModelError: The file is damaged.
-            BackendError: It does not fit this device, or the accelerator cannot be had.
+            BackendError: It is not for this device, or the accelerator is not available.
         """
         is_native = artifact.path.suffix.lower() == f".{NATIVE}"
         return self._native.load(artifact) if is_native else self._qnn.load(artifact)
 
 
-if TYPE_CHECKING:  # the type checker holds the class to the contract here
+if TYPE_CHECKING:  # lets the type checker compare the class with the contract
     _backend: type[Backend] = SnpeBackend

@@ -34,7 +34,7 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
 
 @hookimpl
 def mlperf_mobile_environment(backend: str) -> Iterable[EnvFact]:
-    """Name the device's SoC, where it is one of Qualcomm's."""
+    """Report the device's SoC if it is a known one of Qualcomm's."""
     if backend == "snpe":
         from mlperf_mobile_backend_snpe import socs
 

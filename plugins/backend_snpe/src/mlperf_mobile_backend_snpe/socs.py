@@ -16,10 +16,10 @@ from types import MappingProxyType
 from mlperf_mobile.errors import did_you_mean
 
 SYSFS = (Path("/sys/devices/soc0/soc_id"), Path("/sys/devices/system/soc/soc0/id"))
-"""Where the kernel tells its number of the SoC."""
+"""Files with the kernel's number of the SoC."""
 
 SIMULATED = "SM8750"
-"""What the simulator stands for unless the options name another SoC: Snapdragon 8 Elite."""
+"""The simulator's SoC unless the options name another: Snapdragon 8 Elite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Soc:
     """Version of the Hexagon architecture: 75 is v75."""
     vtcm_mb: int
     kernel_ids: tuple[int, ...] = ()
-    """What ``/sys/devices/soc0/soc_id`` says on it."""
+    """Its numbers in ``/sys/devices/soc0/soc_id``."""
 
 
 SOCS: Mapping[str, Soc] = MappingProxyType({
@@ -72,10 +72,10 @@ SOCS: Mapping[str, Soc] = MappingProxyType({
 
 
 def find(text: str) -> Soc:
-    """The SoC of a name, in any case, or of a number in QNN.
+    """The SoC with this name, in any case, or this QNN number.
 
     Raises:
-        ValueError: It is none; names the nearest.
+        ValueError: It is unknown; suggests the closest name.
     """
     word = text.strip().upper()
     if word in SOCS:
@@ -87,7 +87,7 @@ def find(text: str) -> Soc:
 
 
 def kernel_id() -> int | None:
-    """The number that the kernel tells of this device's SoC, where it tells one."""
+    """The kernel's number of this device's SoC, if any."""
     for path in SYSFS:
         try:
             text = path.read_text(encoding="ascii", errors="replace")[:16].strip()
@@ -99,6 +99,6 @@ def kernel_id() -> int | None:
 
 
 def detect() -> Soc | None:
-    """This device's SoC, where the kernel tells it and it is known."""
+    """This device's SoC, or None if it is unknown."""
     number = kernel_id()
     return next((soc for soc in SOCS.values() if number in soc.kernel_ids), None)

@@ -160,7 +160,7 @@ UNSUPPORTED = frozenset(
         *range(1400, 1404),  # AIP_LAYER_*
     }
 )
-"""Codes of DlError.h that say: the runtimes asked for cannot run an operation of the model."""
+"""Codes of DlError.h: the selected runtimes cannot run an operation of the model."""
 
 LOST = frozenset({908, 910, 911, 1408, 1410})
-"""Codes of DlError.h that say: the accelerator crashed or does not answer any more."""
+"""Codes of DlError.h: the accelerator crashed or no longer responds."""

@@ -22,25 +22,25 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
     "htp": ("/dev/fastrpc-cdsp", "/dev/fastrpc-cdsp-secure", "/dev/adsprpc-smd", "/dev/adsprpc-smd-secure"),
     "gpu": ("/dev/kgsl-3d0",),
 }
-"""Device files of the kernel drivers that the runtimes speak to."""
+"""Device files of the kernel drivers that the runtimes need."""
 
-ON_A_HOST = "Qualcomm's x86 libraries are for checking models: its DSP is simulated, and its CPU kernels are references"
+ON_A_HOST = "Qualcomm's x86 libraries are for checking models: they simulate the DSP and use reference CPU kernels"
 
 
 class NativeExecutor:
-    """What the backend does for models of format ``dlc``."""
+    """Compiles and runs models of format ``dlc``."""
 
     def __init__(self, options: NativeOptions) -> None:
         self._options = options
         self._library: Library | None = None
 
     def probe(self) -> Probe:
-        """Open the library and ask which runtimes are there, or ask the program for its version; never raises."""
+        """Open the library and query its runtimes, or query the program's version; never raises."""
         try:
             return self._probe()
         except MobileError as error:
             return Probe(usable=False, reason=error.summary, fix=error.hint)
-        except Exception as error:  # noqa: BLE001  a probe never raises, whatever a library does
+        except Exception as error:  # noqa: BLE001  a probe never raises
             return Probe(usable=False, reason=f"{type(error).__name__}: {error}", fix=sdk.HINT)
 
     def _probe(self) -> Probe:
@@ -63,8 +63,8 @@ class NativeExecutor:
                 usable=False,
                 versions={"snpe": version},
                 runtime=f"{label} {version}",
-                reason=f"SNPE {version} says that none of its runtimes is available here",
-                fix="set LD_LIBRARY_PATH and ADSP_LIBRARY_PATH as the SDK's setup says",
+                reason=f"SNPE {version} reports that none of its runtimes is available here",
+                fix="set LD_LIBRARY_PATH and ADSP_LIBRARY_PATH as the SDK's setup describes",
             )
         return Probe(
             usable=True,
@@ -76,7 +76,7 @@ class NativeExecutor:
         )
 
     def compile(self, request: CompileRequest) -> Artifact:
-        """The model itself, which is compiled for nothing or already; or with the options ``htp_socs``, ``init_cache``.
+        """Compile with the options ``htp_socs`` or ``init_cache``; without them, use the model unchanged.
 
         Raises:
             ModelError: The model is missing, damaged, not a .dlc, or cannot be placed.
@@ -102,19 +102,19 @@ class NativeExecutor:
         """Build the network; a :class:`SnpeBatchSession` for ``batch > 1``.
 
         Raises:
-            ModelError: The model is missing, damaged, cannot be placed, or cannot take the batch.
-            BackendError: The accelerator is not there, or SNPE fails.
+            ModelError: The model is missing, damaged, cannot be placed, or does not support the batch size.
+            BackendError: The accelerator is not available, or SNPE fails.
         """
         options, batch = self._options, artifact.batch
         if batch < 1:
-            raise BackendError("batch-size", f"a batch of {batch} samples is none", "use batch 1 or more")
+            raise BackendError("batch-size", f"the batch size is {batch}", "use batch 1 or more")
         order = runtimes(options, artifact.accelerator)
         dlc.check(artifact.path)
         library = self._opened()
         if library is None:
             if batch > 1:
                 raise BackendError(
-                    "batch-size", f"{net_run.PROGRAM} runs one sample a call, not {batch}", "use batch 1"
+                    "batch-size", f"{net_run.PROGRAM} runs one sample per call, not {batch}", "use batch 1"
                 )
             return net_run.NetRunSession(artifact.path, order, options)
         self._check_available(library, order)
@@ -135,11 +135,11 @@ class NativeExecutor:
             raise
 
     def _opened(self) -> Library | None:
-        """The library, opened once; None where the program is to be used.
+        """The library, opened once; None to use the program.
 
         Raises:
-            UsageError: The program is to be used, and cannot do what the options ask for.
-            BackendError: The library cannot be used, and there is no program in its place.
+            UsageError: The program does not support the options.
+            BackendError: The library cannot be used, and the program is missing.
         """
         options = self._options
         if options.executor == "net-run":
@@ -157,10 +157,10 @@ class NativeExecutor:
         return self._library
 
     def _check_available(self, library: Library, order: tuple[Runtime, ...]) -> None:
-        """All runtimes of the order are there: SNPE would pass over one that is not."""
+        """Check that all runtimes of the order are available: SNPE would skip a missing one."""
         if missing := [runtime for runtime in order if not library.available(runtime)]:
-            summary = f"SNPE {library.version} says that its runtime {missing[0]} is not available here"
-            hint = "set ADSP_LIBRARY_PATH as the SDK's setup says, or use another accelerator"
+            summary = f"SNPE {library.version} reports that its runtime {missing[0]} is not available here"
+            hint = "set ADSP_LIBRARY_PATH as the SDK's setup describes, or use another accelerator"
             raise BackendError("no-accelerator", summary, hint)
 
 
@@ -168,7 +168,7 @@ def _exists(path: str) -> bool:
     return Path(path).exists()
 
 
-if TYPE_CHECKING:  # the type checker holds the classes to the contracts here
+if TYPE_CHECKING:  # lets the type checker compare the classes with the contracts
     _session: type[ReportingSession] = SnpeSession
     _batch_session: type[BatchSession] = SnpeBatchSession
     _net_run_session: type[Session] = net_run.NetRunSession

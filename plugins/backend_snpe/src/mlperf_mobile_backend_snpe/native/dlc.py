@@ -1,4 +1,4 @@
-"""Looks into a .dlc file, a ZIP archive, before any SDK does."""
+"""Checks a .dlc file, a ZIP archive, before the SDK reads it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _CHUNK = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Dlc:
-    """What a .dlc file says of itself."""
+    """The description in a .dlc file."""
 
     records: tuple[str, ...]
     """The names of the archive's members."""
     version: int | None
-    """Of the network's format: 3 in SNPE 1, 4 in SNPE 2; None for a network without one."""
+    """Version of the network format: 3 in SNPE 1, 4 in SNPE 2; None for a network without one."""
     converter: str
-    """The version of the converter that wrote it; empty where it is not told."""
+    """Version of the converter that wrote it; empty if unknown."""
 
     def facts(self) -> dict[str, object]:
         """As plain JSON data."""
@@ -37,7 +37,7 @@ class Dlc:
 
 
 def check(path: Path, *, content: bool = False) -> Dlc:
-    """Check the archive, and read what it says of itself; nothing is unpacked to disk.
+    """Check the archive and read its description; nothing is unpacked to disk.
 
     The names ``model``, ``model.params`` and ``dlc.metadata`` and the network's head are as Netron (dlc.js) reads them;
     what is inside the network is left to SNPE.
@@ -75,7 +75,7 @@ class _Archive:
     archive: zipfile.ZipFile
     path: Path
     size: int
-    """Of the file, in bytes."""
+    """Size of the file in bytes."""
     members: Mapping[str, zipfile.ZipInfo] = field(default_factory=dict)
 
     def check(self, *, content: bool) -> Dlc:

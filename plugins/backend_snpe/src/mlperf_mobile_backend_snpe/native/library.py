@@ -1,4 +1,4 @@
-"""Opens libSNPE.so, and calls it."""
+"""Opens and calls libSNPE.so."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MOST_STRINGS = 4096
 
 
 class SnpeError(Exception):
-    """A call that failed, with SNPE's code and words.
+    """A failed call, with SNPE's code and message.
 
     Args:
-        function: Without ``Snpe_``.
-        code: A Snpe_ErrorCode_t; 0 where SNPE gave none.
-        text: What SNPE says.
+        function: The function, without ``Snpe_``.
+        code: A Snpe_ErrorCode_t; 0 if SNPE reports none.
+        text: SNPE's message.
     """
 
     def __init__(self, function: str, code: int, text: str) -> None:
@@ -47,7 +47,7 @@ class Library(Functions):
                 self.version = text(self.get("DlVersion_ToString", version))
         except SnpeError as error:
             raise BackendError(
-                "library-broken", f"{path} tells no version: {error}", "install the SDK again"
+                "library-broken", f"{path} does not report its version: {error}", "install the SDK again"
             ) from error
         if major != 2:
             summary = f"{path} is version {self.version}, whose interface is another one"
@@ -83,7 +83,7 @@ class Library(Functions):
         return handle
 
     def failure(self, name: str, code: int = 0) -> SnpeError:
-        """The error of the call just made, to be asked for by the thread that made it."""
+        """The error of the last call; must be called by the same thread."""
         if not code and self.has("ErrorCode_getLastErrorCode"):
             code = self.get("ErrorCode_getLastErrorCode")
         return SnpeError(name, code, text(self.get("ErrorCode_GetLastErrorString")))

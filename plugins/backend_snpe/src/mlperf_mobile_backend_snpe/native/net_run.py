@@ -29,12 +29,12 @@ def version() -> str:
     """What the program says of its version: ``"2.39.0.250926"``.
 
     Raises:
-        BackendError: It is missing, fails, or tells no version.
+        BackendError: It is missing, fails, or reports no version.
     """
     said = tool.run(PROGRAM, ["--version"], directory=Path(tempfile.gettempdir()), timeout_s=30)
     if found := re.search(r"v?(\d+\.\d+[\w.+-]{0,60})", said):
         return found[1]
-    raise BackendError("tool-failed", f"{PROGRAM} --version tells no version", "use the SDK's own program")
+    raise BackendError("tool-failed", f"{PROGRAM} --version reports no version", "use the SDK's own program")
 
 
 def check(options: NativeOptions) -> None:
@@ -45,28 +45,28 @@ def check(options: NativeOptions) -> None:
     """
     for name in _LIBRARY_ONLY:
         if getattr(options, name) != NativeOptions.model_fields[name].default:
-            hint = "leave the option out, or install libSNPE.so and use executor: c-api"
-            raise UsageError("bad-options", f"{PROGRAM} runs the model, and cannot do what {name} asks for", hint)
+            hint = "omit the option, or install libSNPE.so and use executor: c-api"
+            raise UsageError("bad-options", f"{PROGRAM} does not support the option {name}", hint)
 
 
 class NetRunSession:
     """Writes float32 inputs, runs the program, and reads float32 outputs.
 
-    The program converts between float32 and what the model holds, and tells neither names nor shapes, so the options
+    The program converts between float32 and the model's types. It reports neither names nor shapes, so the options
     give them.
 
     Args:
-        model: A .dlc file that has been checked.
+        model: A checked .dlc file.
         runtimes: As ``--runtime_order``.
         options: With the names and shapes of inputs and outputs.
 
     Raises:
-        ModelError: ``model-shape``: the options do not say what the model's inputs and outputs are.
+        ModelError: ``model-shape``: the options do not describe the model's inputs and outputs.
     """
 
     def __init__(self, model: Path, runtimes: tuple[Runtime, ...], options: NativeOptions) -> None:
         if not options.net_run_inputs or not options.net_run_outputs:
-            summary = f"{PROGRAM} tells no shapes, and the options give none for {model.name}"
+            summary = f"{PROGRAM} reports no shapes, and the options give none for {model.name}"
             raise ModelError("model-shape", summary, "set net_run_inputs and net_run_outputs to {name: shape}")
         self._model, self._runtimes, self._options = model.resolve(), runtimes, options
         self.inputs, self.outputs = _specs(options.net_run_inputs), _specs(options.net_run_outputs)

@@ -18,14 +18,14 @@ from mlperf_mobile_backend_snpe.native.options import NativeOptions, Runtime
 from mlperf_mobile_backend_snpe.native.tensors import Tensor, read
 
 MOST_BYTES = 2**32
-"""Of all inputs and outputs together."""
+"""Maximum size of all inputs and outputs together."""
 
 Shapes = Mapping[bytes, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A built network; ``handle`` belongs to whoever holds it."""
+    """A built network; its owner must delete ``handle``."""
 
     handle: int
     inputs: tuple[Tensor, ...]
@@ -73,7 +73,7 @@ def build(
 
 @contextmanager
 def told(model: Path) -> Iterator[None]:
-    """SNPE's errors as those of the user's model, of its placement, or of the backend."""
+    """Turn SNPE's errors into those of the model, of its placement, or of the backend."""
     try:
         yield
     except SnpeError as error:
@@ -81,16 +81,16 @@ def told(model: Path) -> Iterator[None]:
 
 
 def explain(error: SnpeError, model: str) -> NoReturn:
-    """Raise ``error`` as what it means."""
+    """Raise the user-facing error for ``error``."""
     kind: type[MobileError] = ModelError
     if error.code in abi.DAMAGED:
         code, hint = "model-refused", "fetch the model again, or convert it with this SDK's version"
     elif error.code in abi.UNSUPPORTED:
-        code, hint = "model-unsupported", "use another accelerator, or cpu_fallback, which lets SNPE use the CPU too"
+        code, hint = "model-unsupported", "use another accelerator, or set cpu_fallback to let SNPE also use the CPU"
     elif error.code in abi.LOST:
         kind, code, hint = BackendError, "device-lost", "try again; restart the device if it happens again"
     else:
-        kind, code, hint = BackendError, "driver-failed", "set log_level: info, and see SNPE's log"
+        kind, code, hint = BackendError, "driver-failed", "set log_level: info and see SNPE's log"
     raise kind(code, f"{model}: {error}", hint) from error
 
 
@@ -137,7 +137,7 @@ def _build(
         if options.platform_options:
             config = enter(library.owned("PlatformConfig_Delete", "PlatformConfig_Create"))
             if not library.get("PlatformConfig_SetPlatformOptions", config, options.platform_options.encode()):
-                summary = f"SNPE does not know platform_options {options.platform_options}"
+                summary = f"SNPE rejects platform_options {options.platform_options}"
                 raise BackendError("platform-options", summary, "write them as keyword:value: unsignedPD:ON")
             check("SNPEBuilder_SetPlatformConfig", builder, config)
         if shapes:
@@ -156,7 +156,7 @@ def _shapes(library: Library, shapes: Shapes) -> Iterator[int]:
 
 
 def _described(library: Library, network: int, options: NativeOptions, model: Path) -> Network:
-    """The network with its tensors; it is deleted where they cannot be told."""
+    """The network with its tensors; deleted if they cannot be read."""
     try:
         inputs = library.strings("SNPE_GetInputTensorNames", network)
         outputs = library.strings("SNPE_GetOutputTensorNames", network)
@@ -170,7 +170,7 @@ def _described(library: Library, network: int, options: NativeOptions, model: Pa
         tensors = (*found.inputs, *found.outputs)
         if sum(math.prod(tensor.shape) * tensor.element.dtype.itemsize for tensor in tensors) > MOST_BYTES:
             summary = f"the inputs and outputs of {model.name} take more than {MOST_BYTES} bytes"
-            raise ModelError("model-shape", summary, "convert the model with smaller inputs, or choose output_tensors")
+            raise ModelError("model-shape", summary, "convert the model with smaller inputs, or set output_tensors")
         return found
     except BaseException:
         library.get("SNPE_Delete", network)
@@ -180,6 +180,6 @@ def _described(library: Library, network: int, options: NativeOptions, model: Pa
 def _resized(network: Network, batch: int, model: Path) -> Shapes:
     """The inputs' shapes for ``batch`` samples."""
     if misfit := [tensor.spec for tensor in network.inputs if tensor.shape[:1] != (1,)]:
-        summary = f"input {misfit[0].name} of {model.name} is {misfit[0]}: it cannot take {batch} samples"
+        summary = f"input {misfit[0].name} of {model.name} is {misfit[0]}, which does not allow {batch} samples"
         raise ModelError("model-batch", summary, "use batch 1, or convert the model for this batch")
     return {tensor.key: (batch, *tensor.shape[1:]) for tensor in network.inputs}

@@ -1,4 +1,4 @@
-"""What is known of where SNPE runs a model."""
+"""The accelerators of SNPE's runtimes, and the placement of a model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def runtimes(options: NativeOptions, accelerator: str) -> tuple[Runtime, ...]:
     """The order in which SNPE may use runtimes.
 
     Raises:
-        BackendError: ``no-accelerator``: there is no such accelerator.
+        BackendError: ``no-accelerator``: the accelerator is unknown.
         UsageError: ``runtime-order``: the option prefers the runtime of another accelerator.
     """
     if accelerator not in DEFAULT:
@@ -27,14 +27,12 @@ def runtimes(options: NativeOptions, accelerator: str) -> tuple[Runtime, ...]:
     order = options.runtime_order or (DEFAULT[accelerator],)
     if ACCELERATORS[order[0]] != accelerator:
         summary = f"the accelerator is {accelerator}, but runtime_order prefers {order[0]}"
-        raise UsageError(
-            "runtime-order", summary, "begin runtime_order with the accelerator's runtime, or leave it out"
-        )
+        raise UsageError("runtime-order", summary, "begin runtime_order with the accelerator's runtime, or omit it")
     return order if not options.cpu_fallback or "cpu" in order else (*order, "cpu")
 
 
 def placement(order: tuple[Runtime, ...]) -> Placement:
-    """The whole network counts as one operation, because SNPE's interface tells of none.
+    """The placement: the whole network counts as one operation, because SNPE reports no operations.
 
     With one runtime in the order, SNPE refuses to build what that runtime cannot run
     (SNPE_ERRORCODE_MODEL_VALIDATION_LAYER_COULD_NOT_BE_ASSIGNED), so a network that was built runs there. With several,

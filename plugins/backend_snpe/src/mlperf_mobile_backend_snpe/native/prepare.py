@@ -35,6 +35,6 @@ def prepare(model: Path, directory: Path, options: NativeOptions) -> Path:
     try:
         dlc.check(target, content=True)
     except ModelError as error:
-        summary = f"{PROGRAM} left no usable model: {error.summary}"
-        raise BackendError("compile-failed", summary, "run it by hand, and see what it says") from error
+        summary = f"{PROGRAM} wrote no usable model: {error.summary}"
+        raise BackendError("compile-failed", summary, "run it by hand and see its output") from error
     return target

@@ -28,8 +28,8 @@ class Profile:
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            summary = f"profiling_directory {directory} cannot be made: {error.strerror}"
-            raise BackendError("profile-directory", summary, "name another folder") from error
+            summary = f"cannot create profiling_directory {directory}: {error.strerror}"
+            raise BackendError("profile-directory", summary, "use another folder") from error
         self._library, self._directory, self._before = library, directory, set(directory.iterdir())
         self._log = library.create("SNPE_GetDiagLogInterface_Ref", network)  # belongs to the network
         with library.owned("Options_Delete", "IDiagLog_GetOptions", self._log) as options:
@@ -39,13 +39,13 @@ class Profile:
         self._running = True
 
     def close(self) -> None:
-        """Let SNPE write what is left, once."""
+        """Let SNPE write the rest, once."""
         if self._running:
             self._running = False
             self._library.get("IDiagLog_Stop", self._log)
 
     def files(self) -> list[str]:
-        """The files that SNPE has written; its profile ends here."""
+        """End the profile; returns the files that SNPE wrote."""
         self.close()
         new = sorted(set(self._directory.iterdir()) - self._before)
         return [str(path) for path in new[:MOST_FILES]]

@@ -17,17 +17,17 @@ HINT = "install Qualcomm's AI Runtime SDK and set QAIRT_SDK_ROOT, or name libSNP
 
 
 def library() -> str:
-    """The SDK's library for this machine, or the bare name, for the dynamic loader to find."""
+    """The SDK's library for this machine, or its file name for the dynamic loader."""
     return next((str(path) for path in _files("lib", LIBRARY)), LIBRARY)
 
 
 def program(name: str) -> str | None:
-    """A program on ``PATH`` or of the SDK for this machine."""
+    """A program on ``PATH``, or the SDK's program for this machine."""
     return shutil.which(name) or next((str(path) for path in _files("bin", name) if os.access(path, os.X_OK)), None)
 
 
 def _files(folder: str, name: str) -> Iterator[Path]:
-    """Where the SDK keeps ``name`` for this processor; Android's build comes first on Android, last elsewhere."""
+    """The SDK's paths of ``name`` for this processor; Android's build comes first on Android, last elsewhere."""
     on_android = "ANDROID_ROOT" in os.environ
     for variable in ROOTS:
         if root := os.environ.get(variable):

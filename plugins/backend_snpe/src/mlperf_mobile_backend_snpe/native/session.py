@@ -1,4 +1,4 @@
-"""A model loaded by libSNPE.so: one call of SNPE a run, on buffers bound once."""
+"""A model loaded by libSNPE.so: one SNPE call per run, on buffers bound once."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from mlperf_mobile_backend_snpe.native.tensors import Buffers
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a session is made of."""
+    """The parts of a session."""
 
     library: Library
     network: Network
     name: str
-    """The model's, for messages."""
+    """The model's name, for messages."""
     runtimes: tuple[Runtime, ...]
     profile: Profile | None = None
 
 
 class _Session:
-    """What both kinds of session have in common."""
+    """The common part of both kinds of session."""
 
     run: Callable[[Tensors], Tensors]
     """See :meth:`mlperf_mobile.contracts.Session.run`; a closure, because that costs less than a method."""
@@ -85,7 +85,7 @@ class _Session:
             return
         self._open = False
         self.run = self._closed
-        for handle in self._handles:  # so that a run that someone kept gives SNPE no handle that is gone
+        for handle in self._handles:  # so that a call after closing passes no deleted handle
             handle.value = None
         if self._loaded.profile:
             self._loaded.profile.close()
@@ -98,7 +98,7 @@ class _Session:
 
 
 class SnpeSession(_Session):
-    """A model loaded for one sample a call."""
+    """A model loaded for one sample per call."""
 
     def __init__(self, loaded: Loaded) -> None:
         super().__init__(loaded)
@@ -114,7 +114,7 @@ class SnpeSession(_Session):
             try:
                 for feed, shape, tensor in zip(feeds, shapes, inputs, strict=True):
                     if tensor.shape != shape:
-                        raise ValueError  # one that could be broadcast does not fit either
+                        raise ValueError  # an assignment would broadcast it
                     copy(feed, tensor, "no")
             except (AttributeError, TypeError, ValueError) as error:
                 if wrong := misfit(inputs, specs, name):
@@ -127,7 +127,7 @@ class SnpeSession(_Session):
 
 
 class SnpeBatchSession(_Session):
-    """A model loaded for up to ``batch`` samples a call; its tensors have ``batch`` slots, one for each sample.
+    """A model loaded for up to ``batch`` samples per call; its tensors have one slot per sample.
 
     Raises:
         ModelError: ``model-batch``: an output has no slot for each sample.
@@ -147,7 +147,7 @@ class SnpeBatchSession(_Session):
         self.run = lambda inputs: run_batch((inputs,))[0]
 
     def _batch_runner(self, batch: int) -> Callable[[Sequence[Tensors]], Sequence[Tensors]]:
-        """Every sample is copied once, into its slot; slots left over keep what they held."""
+        """Every sample is copied once, into its slot; unused slots keep their contents."""
         execute, feeds, fetches = self._execute(), self._feeds.arrays, self._fetches.arrays
         name, specs = self._name, self.inputs
         expected = [(spec.shape, spec.dtype) for spec in specs]
@@ -160,7 +160,7 @@ class SnpeBatchSession(_Session):
             for slot, sample in enumerate(samples):
                 try:
                     if [(tensor.shape, tensor.dtype) for tensor in sample] != expected:
-                        raise ValueError  # slots would convert and broadcast what does not fit
+                        raise ValueError  # an assignment would convert and broadcast
                     for feed, tensor in zip(feeds, sample, strict=True):
                         feed[slot] = tensor[0]
                 except (AttributeError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Inputs and outputs: what the model says of them, and the user buffers that they live in."""
+"""Inputs and outputs: their description in the model, and their user buffers."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ MOST_DIMENSIONS = 16
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One way in which buffers hold values."""
+    """An element type of user buffers."""
 
     dtype: np.dtype[np.generic]
     encoding: str
     """The kind of user buffer encoding: ``"IntN"``."""
     bits: int | None = None
-    """What the encoding is created with, where its kind does not tell."""
+    """Arguments to create the encoding with, if its kind needs any."""
 
     @property
     def quantised(self) -> bool:
-        """Whether a step and an offset belong to it."""
+        """Whether it has a step and an offset."""
         return self.encoding == "TfN"
 
 
@@ -70,10 +70,10 @@ ASKED: Mapping[BufferType, Element] = {
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """An input or output as the session offers it."""
+    """An input or output of the session."""
 
     key: bytes
-    """Its name, as SNPE spells it."""
+    """Its name in SNPE."""
     shape: tuple[int, ...]
     element: Element
     step: float = 0.0
@@ -91,12 +91,12 @@ class Tensor:
 
 
 def read(library: Library, network: int, key: bytes, requested: BufferType, model: str) -> Tensor:
-    """What the built network says of one input or output.
+    """Read an input or output of the built network.
 
     Raises:
         SnpeError: SNPE knows no such tensor.
         ModelError: ``model-tensor``, ``model-shape``: a tensor that cannot be held in a fixed buffer of numbers.
-        BackendError: ``buffer-type``: the type asked for needs a quantised tensor.
+        BackendError: ``buffer-type``: the requested type needs a quantised tensor.
     """
     name = text(key)
     with library.owned("IBufferAttributes_Delete", "SNPE_GetInputOutputBufferAttributes", network, key) as attributes:
@@ -104,7 +104,7 @@ def read(library: Library, network: int, key: bytes, requested: BufferType, mode
             rank = library.get("TensorShape_Rank", dims)
             shape = tuple(library.get("TensorShape_At", dims, index) for index in range(min(rank, MOST_DIMENSIONS)))
         if rank > MOST_DIMENSIONS or 0 in shape or math.prod(shape) > MOST_ELEMENTS:
-            summary = f"tensor {name} of {model} has {rank} dimensions {list(shape)}, not a fixed shape that fits"
+            summary = f"tensor {name} of {model} has {rank} dimensions {list(shape)}, not a valid fixed shape"
             raise ModelError("model-shape", summary, "convert the model with fixed input shapes")
         number = library.get("IBufferAttributes_GetEncodingType", attributes)
         if number not in ELEMENTS:
@@ -127,7 +127,7 @@ def read(library: Library, network: int, key: bytes, requested: BufferType, mode
 
 
 class Buffers:
-    """The arrays of all inputs, or of all outputs, and the map by which SNPE reaches them without a copy.
+    """The arrays of all inputs, or of all outputs, and the map through which SNPE accesses them without a copy.
 
     Raises:
         SnpeError: SNPE does not take a buffer.
@@ -144,7 +144,7 @@ class Buffers:
             self._stack = stack.pop_all()
 
     def close(self) -> None:
-        """Give the map and the buffers back; the arrays live on."""
+        """Delete the map and the buffers; the arrays remain valid."""
         self._stack.close()
 
 

@@ -1,4 +1,4 @@
-"""Runs one of the SDK's programs, for a limited time."""
+"""Runs one of the SDK's programs with a time limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlperf_mobile_native_libraries import programs
 
 
 def run(name: str, arguments: Sequence[str], *, directory: Path, timeout_s: float) -> str:
-    """What the program says, at most the end of it.
+    """Run a program; returns the end of its output.
 
     Args:
         name: Of the program.
@@ -25,17 +25,17 @@ def run(name: str, arguments: Sequence[str], *, directory: Path, timeout_s: floa
     """
     program = sdk.program(name)
     if program is None:
-        raise BackendError("tool-missing", f"there is no program {name}", f"put the SDK's {name} on PATH")
+        raise BackendError("tool-missing", f"the program {name} was not found", f"put the SDK's {name} on PATH")
     try:
         ended = programs.run([program, *arguments], directory=directory, seconds=timeout_s)
     except OSError as error:
         summary = f"{program} cannot be started: {error}"
         raise BackendError("tool-missing", summary, "use the SDK's build for this machine") from error
     except subprocess.TimeoutExpired as error:
-        summary = f"{name} was killed, because it ran longer than {timeout_s:g} s"
-        raise BackendError("tool-timeout", summary, "allow more time, or see what it waits for") from error
+        summary = f"{name} was killed because it ran longer than {timeout_s:g} s"
+        raise BackendError("tool-timeout", summary, "allow more time, or find out what it waits for") from error
     if ended.code:
         last = ended.last_words()
         summary = f"{name} {ended.how}{f': {last}' if last else ''}"
-        raise BackendError("tool-died" if ended.code < 0 else "tool-failed", summary, "see what it says of the model")
+        raise BackendError("tool-died" if ended.code < 0 else "tool-failed", summary, "see its output for the reason")
     return ended.said
