@@ -326,14 +326,14 @@ def test_a_closed_session(load, batch: int) -> None:
 @pytest.mark.parametrize(
     ("inputs", "says"),
     [
-        ((np.zeros((1, 5), np.float32),), r"input input0 takes float32\[1,4\], not float32\[1,5\]"),
+        ((np.zeros((1, 5), np.float32),), r"input input0 must be float32\[1,4\], not float32\[1,5\]"),
         ((np.zeros(4, np.float32),), r"not float32\[4\]"),
         ((np.zeros((1, 4), np.float64),), r"not float64\[1,4\]"),
         ((np.zeros((1, 4), ">f4"),), "not >f4"),
         (([[1.0, 2.0, 3.0, 4.0]],), "not list"),
-        ((), "takes 1 input tensors, not 0"),
-        ((ROW, ROW), "takes 1 input tensors, not 2"),
-        (None, "takes 1 input tensors, not NoneType"),
+        ((), "accepts 1 input tensors, not 0"),
+        ((ROW, ROW), "accepts 1 input tensors, not 2"),
+        (None, "accepts 1 input tensors, not NoneType"),
     ],
 )
 @pytest.mark.parametrize("batch", [1, 2])
@@ -348,7 +348,7 @@ def test_inputs_that_do_not_fit(
 
 
 def test_one_of_several_inputs_is_missing(load, model) -> None:
-    with load(model("two", "float32", 3)) as session, expect("input-mismatch", match="takes 2 input tensors, not 1"):
+    with load(model("two", "float32", 3)) as session, expect("input-mismatch", match="accepts 2 input tensors, not 1"):
         session.run((np.zeros((1, 3), np.float32),))
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sys
 import types
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
 import numpy as np
@@ -153,7 +153,7 @@ def test_a_delegate_that_does_not_exist(library: str, models: Path) -> None:
 
 
 def test_a_library_that_is_no_delegate(models: Path) -> None:
-    library = sys.modules["numpy.random._generator"].__file__
+    library = import_module("numpy.random._generator").__file__
     with pytest.raises(BackendError, match="is not a TensorFlow Lite delegate") as error:
         TFLiteBackend(TFLiteOptions.model_validate({"delegate": library})).load(
             Artifact(models / "add.tflite", "delegate")

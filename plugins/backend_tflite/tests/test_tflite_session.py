@@ -126,13 +126,13 @@ def test_sessions_side_by_side(load) -> None:
 @pytest.mark.parametrize(
     ("inputs", "says"),
     [
-        ((np.zeros((1, 5), np.float32),), r"input x takes float32\[1,4\], not float32\[1,5\]"),
+        ((np.zeros((1, 5), np.float32),), r"input x must be float32\[1,4\], not float32\[1,5\]"),
         ((np.zeros(4, np.float32),), r"not float32\[4\]"),
         ((np.zeros((1, 4), np.float64),), r"not float64\[1,4\]"),
         ((np.zeros((1, 4), np.uint8),), r"not uint8\[1,4\]"),
         (([[1.0, 2.0, 3.0, 4.0]],), "not list"),
-        ((), "takes 1 input tensors, not 0"),
-        ((ROW, ROW), "takes 1 input tensors, not 2"),
+        ((), "accepts 1 input tensors, not 0"),
+        ((ROW, ROW), "accepts 1 input tensors, not 2"),
         (ROW, "not ndarray"),
         (None, "not NoneType"),
     ],
@@ -147,12 +147,12 @@ def test_inputs_that_do_not_fit(load, inputs: object, says: str, batch: int) -> 
 
 
 def test_the_wrong_one_of_several_inputs_is_named(load) -> None:
-    with load("two") as session, expect("input-mismatch", match=r"input q takes int32\[1,2\], not int64\[1,2\]"):
+    with load("two") as session, expect("input-mismatch", match=r"input q must be int32\[1,2\], not int64\[1,2\]"):
         session.run((np.zeros((1, 3), np.float32), np.zeros((1, 2), np.int64)))
 
 
 def test_one_of_several_inputs_is_missing(load) -> None:
-    with load("two") as session, expect("input-mismatch", match="takes 2 input tensors, not 1"):
+    with load("two") as session, expect("input-mismatch", match="accepts 2 input tensors, not 1"):
         session.run((np.zeros((1, 3), np.float32),))
 
 
