@@ -230,7 +230,9 @@ FAILURES = {
     "writes nonsense": ("print(json.dumps(row), ", "print('nonsense', ", "its part cannot be made: JSONDecodeError"),
     "writes another type": ("watts=self.options.watts)", "watts='many')", "its part cannot be made: TypeError"),
     "makes another thing": ("return cls(watts=mean", "return dict(watts=mean", "expected an ObservedPart"),
-    "makes no number": ("return cls(watts=mean", "return cls(watts=float('nan')", "finite number"),
+    "makes no number": ("return cls(watts=mean", "return cls(watts=float('nan')", "not finite"),
+    "makes no text": ("title = ", "unit: str = '\\udcff'\n        title = ", "surrogates not allowed"),
+    "makes too much": ("title = ", "page: str = 'x' * 2_000_000\n        title = ", "characters as JSON"),
     "makes no rule": ('yield Rule("power", ', "yield Rule(7, ", "its part cannot be made: ValidationError"),
 }  # fmt: skip
 
@@ -249,10 +251,11 @@ def test_one_that_fails_harms_nothing(meter, broken):
     assert told in warning
 
 
-def test_views_that_fail_leave_the_others(meter):
+@pytest.mark.parametrize("failure", ["1 / 0", "raise SystemExit(3)"])
+def test_views_that_fail_leave_the_others(meter, failure):
     """A part that cannot be shown is left out of the card, the page and the table."""
     failing = [
-        (f"def {name}(self{more}):", f"def {name}(self{more}):\n            1 / 0")
+        (f"def {name}(self{more}):", f"def {name}(self{more}):\n            {failure}")
         for name, more in (("lines", ""), ("values", ""), ("graphs", ", folder"), ("listings", ""))
     ]
     command = meter(*failing)
@@ -285,3 +288,24 @@ def test_a_rest_asks_it(meter):
     )  # fmt: skip
     (session,) = command.results.glob("*.session.json")
     assert [step["rested_until"] for step in json.loads(session.read_text())["steps"]] == ["", "baseline"]
+
+
+@pytest.mark.parametrize(("failure", "until"), [("raise SystemExit(3)", "limit"), ("print('noise')", "limit")])
+def test_a_rest_outlives_it(meter, failure, until):
+    """The second run is measured, and what the meter prints is not in the JSON."""
+    command = meter(("            return True", f"            {failure}"))
+    done = command(
+        "run", "product", "--backend", "toy", *FAST, "--repeat", "2", "--set", "cooldown=baseline",
+        "--set", "cooldown_s=1", "--json", env={"MLPERF_MOBILE_BLOCK": "telemetry"},
+    )  # fmt: skip
+    assert [result["valid"] for result in json.loads(done.stdout)["results"]] == [True, True]
+    (session,) = command.results.glob("*.session.json")
+    assert [step["rested_until"] for step in json.loads(session.read_text())["steps"]] == ["", until]
+
+
+def test_what_it_prints_is_in_no_table(meter):
+    command = meter(("return {", "print('noise'); return {"), ("yield Remark", "print('noise'); yield Remark"))
+    result, _ = command.run(*FAST)
+    (cells,) = csv.DictReader(io.StringIO(command("report", result["directory"], "--csv").stdout))
+    assert cells["meter_watts"] == "3.0"
+    assert "noise" not in command("show", result["directory"]).stdout

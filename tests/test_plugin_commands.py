@@ -114,9 +114,69 @@ def test_a_remark_that_fails_takes_nothing_away(command):
 def test_a_known_command_that_is_not_installed(name, distribution, monkeypatch, capsys):
     from mlperf_mobile.cli import main
 
+    monkeypatch.setenv("MLPERF_MOBILE_BLOCK", "rounds,report")
     monkeypatch.setattr(main, "distribution", lambda _: None)
     assert main.main([name, "x"]) == 2
     assert capsys.readouterr().err == (
         f"mlperf-mobile: error[not-installed]: the command {name!r} is in {distribution}, which is not installed; "
         f"pip install {distribution}\n"
     )
+
+
+@pytest.mark.parametrize("code", ["return 256", "return -1", "return 2**40", "return 0.5", "raise Panic('no')"])
+def test_an_exit_code_that_is_none_is_never_success(command, code):
+    handler = f"class Panic(BaseException): pass\ndef handler(args):\n    {code}\n"
+    command.write_plugin("echo", PLUGIN.replace("lambda args: print(args.text[::-1]) or 3", "handler") + handler)
+    done = command("backwards", "abc")
+    assert done.stderr.startswith("mlperf-mobile: error[command-failed]: the command 'backwards' failed: ")
+    assert done.returncode == 70
+
+
+@pytest.mark.parametrize(("given", "code", "text"), [("'no server'", 1, "no server\n"), ("5", 5, ""), ("", 0, "")])
+def test_sys_exit_ends_a_command_as_it_ends_a_program(command, given, code, text):
+    handler = f"import sys\ndef handler(args):\n    sys.exit({given})\n"
+    command.write_plugin("echo", PLUGIN.replace("lambda args: print(args.text[::-1]) or 3", "handler") + handler)
+    done = command("backwards", "abc")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", text)
+
+
+def test_threads_of_a_command_finish(installed):
+    handler = """
+def handler(args):
+    import threading, time
+    threading.Thread(target=lambda: time.sleep(0.2) or print("sent", flush=True)).start()
+    return 0
+"""
+    installed.write_plugin("echo", PLUGIN.replace("lambda args: print(args.text[::-1]) or 3", "handler") + handler)
+    assert installed("backwards", "abc").stdout == "sent\n"
+
+
+def test_a_summary_is_one_line_of_the_help_as_it_is_written(command):
+    summary = "all of %(prog)s, 100 %\\nof it"
+    command.write_plugin("echo", PLUGIN.replace("says it backwards", summary))
+    done = command("--help")
+    assert re.search(r"^  backwards +all of %\(prog\)s, 100 % of it$", done.stdout, re.MULTILINE)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("argument", "given", "told"),
+    [('"text", help="100% of"', "--help", "the command 'backwards' failed: "),
+     ('"--debug"', "abc", "the command 'backwards' cannot be loaded: ArgumentError")],
+)  # fmt: skip
+def test_arguments_that_argparse_refuses_are_the_commands_failure(command, argument, given, told):
+    command.write_plugin("echo", PLUGIN.replace('add_argument("text"', f"add_argument({argument}"))
+    assert f"error[command-failed]: {told}" in command("backwards", given).stderr
+
+
+def test_what_a_module_prints_is_not_the_commands_output(command):
+    command.write_plugin("echo", PLUGIN.replace("def add(parser):", "def add(parser):\n    print('loading')"))
+    done = command("backwards", "abc")
+    assert (done.stdout, done.stderr) == ("cba\n", "loading\n")
+
+
+def test_a_command_of_a_distribution_that_is_not_installed_may_be_anothers(command, monkeypatch):
+    monkeypatch.setattr("mlperf_mobile.cli.main.ELSEWHERE", {"backwards": "elsewhere"})
+    assert "pip install mlperf-mobile-elsewhere" in command("backwards", "abc").stderr
+    command.write_plugin("echo", PLUGIN)
+    assert command("backwards", "abc").stdout == "cba\n"

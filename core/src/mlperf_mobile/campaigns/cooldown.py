@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from mlperf_mobile.contracts import Baseline
+from mlperf_mobile.plugin import Ref
 from mlperf_mobile.registry import Registry
-from mlperf_mobile.results.observed import within
+from mlperf_mobile.results.observed import attempted, within
 from mlperf_mobile.terms import Cooldown
 
 INTERVAL_S = 1.0
@@ -36,22 +37,21 @@ def look(registry: Registry, names: Container[str] | None = None) -> dict[str, B
     for name, offer in registry.observers.items():
         if offer.info.baseline is None or (names is not None and name not in names):
             continue
-        look_at = offer.info.baseline
-        with suppress(Exception):  # an observer may do anything
-            baseline = within(LOOK_S, lambda look_at=look_at: look_at.load()())  # type: ignore[misc]
-            if baseline.is_known:
-                baselines[name] = baseline
+        baseline = attempted(partial(within, LOOK_S, partial(_known, offer.info.baseline)), None)
+        if baseline is not None:
+            baselines[name] = baseline
     return baselines
+
+
+def _known(look_at: Ref[Callable[[], Baseline]]) -> Baseline | None:
+    baseline = look_at.load()()
+    return baseline if baseline.is_known else None
 
 
 def is_back(baseline: Mapping[str, Baseline], now: Mapping[str, Baseline]) -> bool:
     """Whether every observer that still answers reports the device as it was."""
-    try:
-        return any(name in now for name in baseline) and all(
-            then.is_back(now[name]) for name, then in baseline.items() if name in now
-        )
-    except Exception:  # noqa: BLE001  an observer may do anything
-        return False
+    known = [name for name in baseline if name in now]
+    return bool(known) and attempted(lambda: all(baseline[name].is_back(now[name]) for name in known), False)
 
 
 def rest(

@@ -7,7 +7,8 @@ import atexit
 import os
 import signal
 import sys
-from contextlib import suppress
+import threading
+from contextlib import redirect_stdout, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -45,7 +46,8 @@ def parser(command: str = "") -> argparse.ArgumentParser:
         each = commands.add_parser(info.name, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
         _complete(each, info)
     else:
-        top.description = f"{top.description}\n\n{_listing()}"
+        text = f"{top.description}\n\n{_listing()}"
+        top.description = text.replace("%", "%%") if "%(prog)" in text else text  # only then argparse formats it
     return top
 
 
@@ -58,10 +60,11 @@ def _find(name: str) -> CommandInfo:
     own = {info.name: info for info in mlperf_mobile_commands()}
     if name in own:
         return own[name]
-    if name in ELSEWHERE and not distribution(home := f"mlperf-mobile-{ELSEWHERE[name]}"):
+    registry = Registry()
+    home = f"mlperf-mobile-{ELSEWHERE.get(name)}"
+    if name in ELSEWHERE and name not in registry.commands and not distribution(home):
         summary = f"the command {name!r} is in {home}, which is not installed"
         raise UsageError("not-installed", summary, f"pip install {home}")
-    registry = Registry()
     return pick("command", name, registry.commands, registry, also=own).info
 
 
@@ -72,13 +75,14 @@ def _complete(command: argparse.ArgumentParser, info: CommandInfo) -> None:
         UsageError: ``command-failed``: a plugin's code raised.
     """
     try:
-        info.command.load()(command)
+        with redirect_stdout(sys.stderr):
+            info.command.load()(command)
+        command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin may raise anything while it is imported
         summary = f"the command {info.name!r} cannot be loaded: {described(error)}"
         raise UsageError("command-failed", summary, "update or uninstall the distribution it comes from") from error
-    command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
 def _listing() -> str:
@@ -89,7 +93,7 @@ def _listing() -> str:
         groups.setdefault(info.group, []).append(info)
     width = max(len(info.name) for infos in groups.values() for info in infos) + 2
     return "\n\n".join(
-        "\n".join([f"{group}:", *(f"  {info.name:{width}}{info.summary}" for info in infos)])
+        "\n".join([f"{group}:", *(f"  {info.name:{width}}{' '.join(info.summary.split())}" for info in infos)])
         for group, infos in groups.items()
     )
 
@@ -103,14 +107,16 @@ def main(argv: list[str] | None = None) -> int:
 def command() -> NoReturn:
     """The command as a process; it exits without shutting down the interpreter, which takes longer than starting it."""
     try:
-        code: object = main()
-    except SystemExit as error:  # from argparse, which has printed its text
-        code = error.code
+        code = main()
+    except SystemExit as end:  # from argparse, which has printed its text
+        code = int(end.code or 0)
+    with suppress(KeyboardInterrupt):
+        threading._shutdown()  # type: ignore[attr-defined]  # waits for the threads of a plugin's command
     atexit._run_exitfuncs()
     for stream in filter(None, (sys.stdout, sys.stderr)):
         with suppress(OSError, ValueError):
             stream.flush()
-    os._exit(code if isinstance(code, int) else ExitCode.OK)
+    os._exit(code)
 
 
 def _main(argv: list[str] | None) -> int:
@@ -119,10 +125,11 @@ def _main(argv: list[str] | None) -> int:
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
         signal.signal(signal.SIGHUP, _terminate)
     given = sys.argv[1:] if argv is None else argv
-    args = argparse.Namespace(debug="--debug" in given, json="--json" in given)  # until parsed
+    name = next((word for word in given if not word.startswith("-")), "")
+    args = argparse.Namespace(debug="--debug" in given, json="--json" in given, command=name)  # until parsed
     try:
-        args = _parsed(parser(next((word for word in given if not word.startswith("-")), "")), given)
-        code = int(args.handler(args))
+        args = _parsed(parser(name), given)
+        code = _handled(args)
         sys.stdout.flush()  # here, where a closed pipe is not an error
         return code
     except KeyboardInterrupt:
@@ -131,7 +138,9 @@ def _main(argv: list[str] | None) -> int:
     except BrokenPipeError:  # the reader of standard output has exited, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
-    except Exception as error:  # noqa: BLE001  a defect is printed as one line, too
+    except SystemExit:  # from argparse
+        raise
+    except BaseException as error:  # noqa: BLE001  a defect is printed as one line, too
         if getattr(args, "debug", False) or os.environ.get("MLPERF_MOBILE_DEBUG"):
             import traceback
 
@@ -154,6 +163,24 @@ def _parsed(top: argparse.ArgumentParser, given: list[str]) -> argparse.Namespac
     return args
 
 
+def _handled(args: argparse.Namespace) -> int:
+    """Run the command, and return its exit code; :func:`sys.exit` ends it as it ends a program.
+
+    Raises:
+        TypeError: It returns something else.
+    """
+    try:
+        code = args.handler(args)
+    except SystemExit as end:
+        code = end.code or 0
+        if not isinstance(code, int):
+            print(code, file=sys.stderr)
+            code = 1
+    if not (isinstance(code, int) and 0 <= code <= 255):
+        raise TypeError(f"its exit code is {code!r:.100}, not a number from 0 to 255")
+    return code
+
+
 def _version(args: argparse.Namespace) -> int:
     print(f"mlperf-mobile {version('mlperf-mobile')}")
     return ExitCode.OK
@@ -164,7 +191,7 @@ def _help(top: argparse.ArgumentParser) -> int:
     return ExitCode.USAGE
 
 
-def _defect(error: Exception, command: str) -> MobileError:
+def _defect(error: BaseException, command: str) -> MobileError:
     """The error for an unexpected exception; it names the command if that is a plugin's."""
     if command and command not in {info.name for info in mlperf_mobile_commands()}:
         summary = f"the command {command!r} failed: {described(error)}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -26,7 +28,9 @@ TELEMETRY = "telemetry"
 """The observer whose part has its own key in a result, and which was the only one in earlier versions."""
 READ_S = 60.0
 """Timeout for an observer that reads its file."""
-_MOST_RULES = 100
+_LONGEST = 1_000_000
+"""Characters of a part with its rules, as JSON: time series stay in the observer's file."""
+_MOST_RULES, _MOST_SHOWN = 100, 1000
 
 T = TypeVar("T")
 _DATA: TypeAdapter[dict[str, Json]] = TypeAdapter(dict[str, Json])
@@ -91,8 +95,11 @@ def make(offer: Offer[ObserverInfo], plan: Plan, folder: Path, earlier: Any = No
             return None
         if not isinstance(part, ObservedPart):
             raise TypeError(f"expected an ObservedPart, got {part!r:.100}")
-        rules = [_rule(rule) for rule in islice(part.rules(plan), _MOST_RULES)]
         data = _DATA.validate_python(part.model_dump(mode="json", warnings="error"))
+        rules = [_rule(rule) for rule in islice(part.rules(plan), _MOST_RULES)]
+        length = len(Observed(parts={offer.info.name: data}, rules=rules).model_dump_json())
+        if length > _LONGEST:
+            raise ValueError(f"it has {length} characters as JSON, and may have {_LONGEST}")
         return NewPart(data, frozenset(part.model_fields_set), rules)
 
     return within(READ_S, work)
@@ -141,20 +148,20 @@ class LoadedPart:
 
     def view(self, view: Callable[[ObservedPart], Iterable[T]]) -> list[T]:
         """A view of the part; empty if the observer fails."""
-        try:
-            return list(view(self.part))
-        except Exception:  # noqa: BLE001  a failing observer does not hide the others
-            return []
+        return attempted(lambda: list(islice(view(self.part), _MOST_SHOWN)), [])
 
 
 def load_parts(registry: Registry, parts: Mapping[str, Any]) -> Iterator[LoadedPart]:
     """The parts of a result whose observers are installed and can read them."""
     for name, data in parts.items():
         if offer := registry.observers.get(name):
-            try:
-                yield LoadedPart(offer, offer.info.part.load().model_validate(data))
-            except Exception:  # noqa: BLE001, S112  it was changed by hand, or is of another version
-                continue
+            part = attempted(partial(_part, offer, data), None)
+            if part is not None:  # else it was changed by hand, or is of another version
+                yield LoadedPart(offer, part)
+
+
+def _part(offer: Offer[ObserverInfo], data: Any) -> ObservedPart:
+    return offer.info.part.load().model_validate(data)
 
 
 def lines(registry: Registry, parts: Mapping[str, Any]) -> list[Remark]:
@@ -164,10 +171,7 @@ def lines(registry: Registry, parts: Mapping[str, Any]) -> list[Remark]:
 
 def columns(offer: Offer[ObserverInfo]) -> dict[str, str]:
     """The columns of an observer with their descriptions; empty if it fails."""
-    try:
-        return {str(name): str(about) for name, about in offer.info.part.load().columns.items()}
-    except Exception:  # noqa: BLE001  a failing observer does not hide the others
-        return {}
+    return attempted(lambda: {str(name): str(about) for name, about in offer.info.part.load().columns.items()}, {})
 
 
 def remarks(given: Any) -> list[Remark]:
@@ -176,11 +180,22 @@ def remarks(given: Any) -> list[Remark]:
     Raises:
         TypeError: An item is not a remark.
     """
-    items = list(given)
+    items = list(islice(given, _MOST_SHOWN))
     for each in items:
         if not (isinstance(each, Remark) and isinstance(each.label, str) and isinstance(each.text, str)):
             raise TypeError(f"expected a Remark, got {each!r:.100}")
     return items
+
+
+def attempted(work: Callable[[], T], otherwise: T) -> T:
+    """The value of ``work``, an observer's code, or ``otherwise`` if it raises; its output goes to standard error."""
+    try:
+        with redirect_stdout(sys.stderr):
+            return work()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001  a failing observer does not hide the others
+        return otherwise
 
 
 def within(seconds: float, work: Callable[[], T]) -> T:
@@ -200,8 +215,9 @@ def within(seconds: float, work: Callable[[], T]) -> T:
             failed.append(error)
 
     thread = threading.Thread(target=run, name="observed", daemon=True)
-    thread.start()
-    thread.join(seconds)
+    with redirect_stdout(sys.stderr):
+        thread.start()
+        thread.join(seconds)
     if failed:
         raise RuntimeError(f"its part cannot be made: {described(failed[0])}") from failed[0]
     if not held:
