@@ -14,8 +14,7 @@ from mlperf_mobile.results.measured import Performance
 from mlperf_mobile.results.model import SCHEMA, ModelFacts, Result, Status
 from mlperf_mobile.results.parts import LARGEST
 from mlperf_mobile.results.rule import RuleResult
-from mlperf_mobile_rounds import benchmarks
-from mlperf_mobile_rounds.official import text_accuracy, verdict
+from mlperf_mobile_rounds.official import imported_rules, text_accuracy, verdict
 from mlperf_mobile_rounds.official.app_results import OFFLINE, AppResult, Run
 from mlperf_mobile_rounds.official.checks.context import Context, FileOf, LoggedRun
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
@@ -38,7 +37,7 @@ _LATENCIES = {
 
 
 class Maker:
-    """Puts one result together from what there is: a record of the app, and logs."""
+    """Builds one result from the app's record, the logs, or both."""
 
     def __init__(
         self,
@@ -152,7 +151,7 @@ class Maker:
         found, log = (self.logged.verdict if self.logged else None), self.log
         throughput = self._throughput(run)
         if not throughput or throughput <= 0:
-            return None, self._app_rules(run) if run else []
+            return None, imported_rules.of_app(run, self.benchmark) if run else []
         latency = {
             name: value
             for name, key in _LATENCIES.items()
@@ -171,8 +170,14 @@ class Maker:
             or (1 if self.scenario == OFFLINE else samples)
         )
         duration = (found.duration_s if found else None) or (run.duration_s if run else None) or 0.0
-        loadgen = self._loadgen(run)
-        rules = self._log_rules() if found else self._app_rules(run) if run else []
+        loadgen = imported_rules.loadgen(self.log, found, run)
+        rules = (
+            imported_rules.of_log(self.log, found)
+            if found
+            else imported_rules.of_app(run, self.benchmark)
+            if run
+            else []
+        )
         performance = Performance(
             latency_ns=latency,
             throughput=throughput,
@@ -197,67 +202,6 @@ class Maker:
             return published
         rate = self.log.number("result_samples_per_second") if self.log else None
         return rate or published * requested / run.samples
-
-    def _loadgen(self, run: Run | None) -> dict[str, Any]:
-        log, found = self.log, self.logged.verdict if self.logged else None
-        if log is None or found is None:
-            return {"valid": run.valid, "reason": None, "version": None} if run and run.valid is not None else {}
-        facts = {
-            "version": log.text("loadgen_version"),
-            "valid": bool(verdict.own_valid(log)),
-            "reason": log.text("result_invalid_reason"),
-            "errors": [str(error.value) for error in log.errors],
-            "early_stopping_latency_ns": log.number("early_stopping_latency_ss"),
-            "effective_min_query_count": log.integer("effective_min_query_count"),
-            "effective_performance_sample_count": log.integer("effective_performance_sample_count"),
-        }
-        rates = {
-            "samples_per_second": log.number("result_samples_per_second"),
-            "queries_per_second": log.number("result_qps_with_loadgen_overhead"),
-        }
-        return facts | {name: value for name, value in rates.items() if value is not None}
-
-    def _log_rules(self) -> list[RuleResult]:
-        assert self.logged
-        assert self.logged.verdict
-        rules = []
-        for rule in self.logged.verdict.rules:
-            note = rule.note or ("" if rule.ok is not None else "the log does not say enough")
-            rules.append(
-                RuleResult(
-                    name=rule.name, ok=rule.ok is True, observed=rule.observed, required=rule.required, note=note
-                )
-            )
-        own = verdict.own_valid(self.log) if self.log else None
-        if own is False and all(rule.ok for rule in rules):
-            rules.append(RuleResult(name="loadgen", ok=False, observed="INVALID", required="VALID"))
-        return rules
-
-    def _app_rules(self, run: Run) -> list[RuleResult]:
-        """Without logs, the app's verdicts."""
-        note = "as the app reports; there is no log"
-        flags = {
-            "min-duration": run.min_duration_met,
-            "min-query-count": run.min_queries_met,
-            "early-stopping": run.early_stopping_met,
-        }
-        known = benchmarks.of(self.benchmark)
-        waived = known is not None and known.of.generative
-        early = None if waived else flags["early-stopping"]
-        flags["early-stopping"] = early
-        if waived and run.valid:
-            flags["min-query-count"] = None  # stopped at its maximum duration
-        rules = [
-            RuleResult(name=name, ok=flag, observed=flag, required=True, note=note)
-            for name, flag in flags.items()
-            if flag is not None
-        ]
-        if run.valid is not None:
-            rules.append(RuleResult(name="loadgen", ok=run.valid, observed=run.valid, required=True, note=note))
-        if not rules:
-            text = "this form of the file does not say whether the run was valid"
-            rules.append(RuleResult(name="loadgen", ok=False, observed=None, required=True, note=text))
-        return rules
 
     def _accuracy(self) -> Accuracy | None:
         run = self.app.accuracy if self.app else None
