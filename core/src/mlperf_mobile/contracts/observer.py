@@ -60,7 +60,7 @@ class Observer:
         """
 
     def sample(self) -> None:
-        """Take a reading and write it to the file at once: a killed run keeps what the file has."""
+        """Take a reading and write it to the file immediately: a killed run keeps what the file has."""
 
     def end(self, phase: str) -> None:
         """A phase ends, normally or because it failed."""
