@@ -30,7 +30,7 @@ class DriverDevice:
     """One of :data:`KINDS`, or ``"unknown"``."""
     version: str = ""
     feature_level: int = 0
-    """1 to 8 so far; 0 where the library does not tell."""
+    """1 to 8 so far; 0 if the library does not report it."""
 
 
 def devices(driver: Driver) -> tuple[DriverDevice, ...]:

@@ -53,7 +53,7 @@ PROTOTYPES: Mapping[str, str] = {
     "Execution_burstCompute": "pp",
     "Execution_getDuration": "pip",
 }
-"""As :class:`Functions` takes them; a result that is not told is a result code.
+"""As :class:`Functions` takes them; without a stated result, it is a result code.
 
 From NeuralNetworksTypes.h of LiteRT (2026-08-21); a name stands behind the dialect's prefix.
 """
@@ -74,7 +74,7 @@ FAULTS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What tells one library's interface from another's."""
+    """The differences between the libraries' interfaces."""
 
     prefix: str
     """Of every function: ``"ANeuralNetworks"``."""
@@ -87,14 +87,14 @@ class Dialect:
     since: str
     """Which version has them, in words: ``"Android 10 (API level 29)"``."""
     missing: str = "install the vendor's runtime, or name the library's path in the option library"
-    """What to do when there is no library."""
+    """Hint for a missing library."""
     prototypes: Mapping[str, str] = field(default_factory=lambda: PROTOTYPES)
     reusable: bool = False
-    """Executions can run again without being told so by ``Execution_setReusable``."""
+    """Executions can run again without ``Execution_setReusable``."""
 
 
 class Driver(Functions):
-    """An open library; its functions are asked for by name, without the prefix.
+    """An open library; its functions are accessed by name, without the prefix.
 
     Args:
         library: A path, or a name that the dynamic loader finds.

@@ -25,7 +25,7 @@ class Running:
     burst: bool = True
     """Keep the driver ready between runs, where it can."""
     timing: bool = True
-    """Ask the driver how long each run took, where it can tell."""
+    """Record the driver's duration of each run, if it measures it."""
     timeout_ns: int = 0
     """The driver gives a run up after this time; 0: never."""
     calls: tuple[tuple[str, tuple[Any, ...]], ...] = ()
@@ -115,7 +115,7 @@ class Execution:
         return once
 
     def _measure(self) -> Callable[[ctypes.c_void_p], None] | None:
-        """Notes how long an execution took, or None where nobody wants or knows that."""
+        """A function that records an execution's duration; None if it is not requested or not measured."""
         if not (self._running.timing and self._driver.has("Execution_getDuration")):
             return None
         self._durations = {"on_hardware": Durations(), "in_driver": Durations()}

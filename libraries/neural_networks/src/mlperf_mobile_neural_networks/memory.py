@@ -100,7 +100,7 @@ def _layout(specs: Sequence[TensorSpec]) -> tuple[list[int], int]:
 
 
 def _shared_file(size: int) -> int | None:
-    """A file descriptor of ``size`` bytes of shared memory, or None where there is no such thing."""
+    """A file descriptor of ``size`` bytes of shared memory, or None if the system does not support it."""
     if hasattr(sys, "getandroidapilevel"):  # drivers are processes of their own there, and may map no other kind
         try:
             create = ctypes.CDLL("libandroid.so").ASharedMemory_create

@@ -30,7 +30,7 @@ class Part:
 def divide(model: TFLiteModel, feature_level: int, ask: Ask) -> tuple[Part, ...]:
     """The parts, in the order of running.
 
-    What the device takes may depend on what else it gets, so it is asked again until it takes all that it is given.
+    Support of an operation may depend on the others, so the device is queried until it supports its whole part.
 
     Raises:
         ModelError: ``unsupported-operations``: the device takes nothing, or the model cannot be divided.

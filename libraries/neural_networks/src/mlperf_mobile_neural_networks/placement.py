@@ -14,7 +14,7 @@ def refused(graph: Graph, supported: Sequence[bool]) -> tuple[Operation, ...]:
     """The operations that the device does not take.
 
     Args:
-        graph: The network that was asked about.
+        graph: The network that was queried.
         supported: The driver's answer, one for each operation.
     """
     return tuple(op for op, taken in zip(graph.operations, supported, strict=True) if not taken)

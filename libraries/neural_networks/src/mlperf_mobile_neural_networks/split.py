@@ -24,7 +24,7 @@ _RANDOM = {"MULTINOMIAL", "RANDOM_STANDARD_NORMAL", "RANDOM_UNIFORM"}
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Operators that run together; all are told by their indices in the .tflite file."""
+    """Operators that run together, by their indices in the .tflite file."""
 
     on_device: bool
     operators: tuple[int, ...]
@@ -38,7 +38,7 @@ def segments(model: TFLiteModel, on_device: Collection[int]) -> list[Segment]:
     """The model in as few segments as a walk in the order of the data gives, in the order of running.
 
     An operator that reads constants alone, as one that unpacks weights, belongs to each segment that reads it, unless
-    the device reads it and does not take it. Operators whose results nobody reads are left out.
+    the device reads it and does not take it. Operators with unused results are removed.
 
     Args:
         model: The model.

@@ -59,7 +59,7 @@ def build(
         BackendError: Without a C compiler, or when it fails.
     """
     if library not in _FRONTS:
-        raise UsageError("unknown-stand-in", f"there is no stand-in {library!r}", f"one of {', '.join(LIBRARIES)}")
+        raise UsageError("unknown-stand-in", f"unknown stand-in {library!r}", f"one of {', '.join(LIBRARIES)}")
     if feature_level is not None and (library != "neuralnetworks" or not 1 <= feature_level <= 8):
         raise UsageError(
             "feature-level", f"feature level {feature_level} of {library}", "1 to 8, for neuralnetworks alone"
@@ -90,14 +90,14 @@ def compiler() -> str:
     """The C compiler: ``$CC``, cc, gcc or clang.
 
     Raises:
-        BackendError: When there is none.
+        BackendError: No C compiler was found.
     """
     for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
         found = shutil.which(name) if name else None
         if found:
             return found
     raise BackendError(
-        "no-compiler", "the stand-in needs a C compiler and there is none", "install gcc or clang, or set CC"
+        "no-compiler", "the stand-in needs a C compiler, and none was found", "install gcc or clang, or set CC"
     )
 
 
@@ -121,5 +121,5 @@ def _make(folder: Path, name: str, inputs: Sequence[Path], options: Sequence[str
             raise BackendError(
                 "stand-in-build", f"{tool} cannot make {name}: {done.stderr[-2000:]}", "see the compiler's message"
             )
-        built.rename(target)  # at once, so that nobody sees half of it
+        built.rename(target)  # atomic, so that no reader sees half of it
     return target

@@ -128,7 +128,7 @@ class Builder:
     def per_channel(self, tensor: Tensor, value: Array | None) -> int:
         """The operand of a constant of int8 that has a scale for each channel; ``value`` may have more dimensions."""
         if value is None or value.dtype != np.int8 or any(tensor.zero_points) or value.ndim > MAX_RANK:
-            raise Refused(f"tensor {tensor.index} has a scale for each channel, and is no constant of int8")
+            raise Refused(f"tensor {tensor.index} has a scale for each channel but is not an int8 constant")
         scales, code = np.array(tensor.scales, np.float32), OperandCode.TENSOR_QUANT8_SYMM_PER_CHANNEL
         if not (np.isfinite(scales).all() and (scales > 0).all()):
             raise Refused(f"tensor {tensor.index} has scales that are not above 0")

@@ -12,7 +12,7 @@ from mlperf_mobile_neural_networks.lower.rules import rule
 
 @rule("DEQUANTIZE")
 def dequantize(op: Op) -> None:
-    """To float32; a constant, as weights of half precision are, at once."""
+    """Convert to float32; constants, such as half-precision weights, are converted ahead of time."""
     if op.result().dtype != np.float32:
         raise Refused("its output is not float32")
     if op.is_constant(0):
@@ -37,7 +37,7 @@ def cast(op: Op) -> None:
     if op.is_constant(0):
         value, target = op.value(0), op.result().dtype
         if target is None or target.kind not in "fiub" or not np.isfinite(value).all():
-            raise Refused("it casts a constant that is no number")
+            raise Refused("it casts a constant that is not numeric")
         with np.errstate(all="ignore"):
             op.builder.fold(op.result().index, value.astype(target))
         return
@@ -62,6 +62,6 @@ def shape(op: Op) -> None:
     """Known from the file."""
     result, dtype = op.result(), op.result().dtype
     if dtype is None or dtype.kind != "i":
-        raise Refused("its output is no integer")
+        raise Refused("its output is not an integer")
     value = np.array(op.shape() if op.name == "SHAPE" else len(op.shape()), dtype)
     op.builder.fold(result.index, value)

@@ -99,7 +99,7 @@ def _window(op: Op, height: int, width: int) -> tuple[tuple[int, int], list[int]
 
 
 def bias(op: Op, filter_input: int, size: int, channel: int = 0, source: int = 0, k: int = 2, weights: int = -1) -> int:
-    """The operand of the bias, zeros if there is none.
+    """The operand of the bias; zeros without one.
 
     An int32 bias has the scale ``input * filter``, whatever the file says, and 0 where the filter has a scale for each
     channel, as the API demands.

@@ -47,7 +47,7 @@ def lower(model: TFLiteModel, feature_level: int) -> Graph:
 
     Constants of half precision, and 8-bit weights of operators that compute in float32 (dynamic-range quantisation),
     become float32: a runtime that quantises the other side in each run gives slightly different numbers. Shapes are
-    those of the file. Operators whose results nobody reads are left out.
+    those of the file. Operators with unused results are removed.
 
     Args:
         model: The model, or a part of it.
@@ -125,7 +125,7 @@ def _check_ends(model: TFLiteModel, builder: Builder) -> None:
         for index in indices:
             try:
                 if times[index] > 1 or index < 0:
-                    raise Refused("it is listed twice, or is no tensor")
+                    raise Refused("it is listed twice, or is not a tensor")
                 builder.operand(index)
                 if what == "output" and not builder.is_computed(index):
                     raise Refused("no operation computes it")

@@ -70,7 +70,7 @@ class Op:
         """The value of input ``k``, a constant of integers."""
         value = self.value(k)
         if value.dtype.kind != "i" or value.size > 1024:
-            raise Refused(f"its input {k} is no short list of integers")
+            raise Refused(f"its input {k} is not a short list of integers")
         return tuple(narrowed(value).ravel().tolist())
 
     def integer(self, k: int) -> int:

@@ -41,7 +41,7 @@ def transpose(op: Op) -> None:
     """Axes that stay neighbours in their order move as one."""
     order, shape = op.integers(1), op.shape()
     if sorted(order) != list(range(len(shape))):
-        raise Refused(f"{list(order[:8])} is no order of {len(shape)} dimensions")
+        raise Refused(f"{list(order[:8])} is not a permutation of {len(shape)} dimensions")
     output = op.result()
     if tuple(shape[axis] for axis in order) != output.shape:
         raise Refused(f"its output has the shape {list(output.shape)}")
