@@ -69,9 +69,9 @@ class QnnExecutor:
             BackendError: The runtime or the compiler is missing or fails.
         """
         if request.batch < 1:
-            raise BackendError("batch-size", f"a batch of {request.batch} samples is none", "use batch 1 or more")
+            raise BackendError("batch-size", f"the batch size is {request.batch}", "use batch 1 or more")
         if not request.model.is_file():
-            raise ModelError("model-missing", f"there is no file {request.model}", "check the path of the model")
+            raise ModelError("model-missing", f"{request.model} does not exist", "check the path of the model")
         form = request.format or request.model.suffix.lstrip(".").lower()
         found = self._runtime(request.accelerator, to_compile=True)
         soc = self._soc(request.accelerator)
@@ -80,7 +80,7 @@ class QnnExecutor:
                 facts = {"runtime": "LiteRT, through the backend tflite"}
                 return Artifact(request.model, "cpu", request.batch, facts, request.input_shapes)
             if request.accelerator not in _HTP:
-                summary = f"QNN's {request.accelerator} takes .onnx models, not .tflite"
+                summary = f"QNN's {request.accelerator} runs .onnx models, not .tflite"
                 raise ModelError("model-format", summary, "use the accelerator htp, or the backend tflite")
             if request.batch > 1:
                 raise onnx_file.no_batch(
@@ -105,7 +105,7 @@ class QnnExecutor:
 
         Raises:
             ModelError: It is damaged.
-            BackendError: It does not fit this QAIRT or SoC, or the accelerator cannot be had.
+            BackendError: It is for another QAIRT or SoC, or the accelerator is not available.
         """
         found = self._runtime(artifact.accelerator)
         if artifact.path.suffix.lower() == ".tflite":
@@ -123,9 +123,9 @@ class QnnExecutor:
         if to_compile and accelerator == "htp" and SIMULATOR in there:
             return found
         if accelerator not in there:
-            hint = f"here is: {', '.join(there) or 'none'}"
+            hint = f"available: {', '.join(there) or 'none'}"
             if SIMULATOR in there:
-                hint += f"; {SIMULATOR} computes the same, and its speed says nothing"
+                hint += f"; {SIMULATOR} computes the same, but its speed does not count"
             raise BackendError("no-accelerator", f"QNN finds no {accelerator} on this machine", hint)
         return found
 
@@ -143,7 +143,7 @@ class QnnExecutor:
 
 
 def _tflite(artifact: Artifact) -> Session:
-    """A .tflite model on the CPU, which is the business of the backend tflite."""
+    """Load a .tflite model on the CPU with the backend tflite."""
     try:
         from mlperf_mobile_backend_tflite.backend import TFLiteBackend
         from mlperf_mobile_backend_tflite.options import TFLiteOptions

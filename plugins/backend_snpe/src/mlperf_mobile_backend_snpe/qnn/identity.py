@@ -60,20 +60,20 @@ def check(identity: Identity, where: Path, runtime_build: str, soc: socs.Soc | N
         soc: This device's SoC, or the simulated one; None where it is not known.
 
     Raises:
-        ModelError: ``context-damaged``: it tells nothing, so it is no context binary of the HTP.
+        ModelError: ``context-damaged``: it has no identity, so it is not a context binary for the HTP.
         BackendError: ``context-version`` or ``context-soc``.
     """
     if not identity.build:
-        raise ModelError("context-damaged", f"{where} is no context binary of QNN's, or it is damaged", _RECOMPILE)
+        raise ModelError("context-damaged", f"{where} is not a QNN context binary, or it is damaged", _RECOMPILE)
     made, here = _numbers(identity.build), _numbers(runtime_build)
     if made[:1] != here[:1] or made[:3] > here[:3]:
-        summary = f"the context binary {where} was made by QAIRT {identity.build}, and QAIRT {runtime_build} is here"
+        summary = f"the context binary {where} was made by QAIRT {identity.build}, but this is QAIRT {runtime_build}"
         raise BackendError("context-version", summary, _RECOMPILE)
     target = socs.SOCS.get(identity.soc)
     if soc is None or not identity.soc or (target and target.number == soc.number):
         return
     arch = f" (v{target.htp_arch})" if target else ""
-    summary = f"the context binary {where} was made for {identity.soc}{arch}, and not for {soc.name} (v{soc.htp_arch})"
+    summary = f"the context binary {where} was made for {identity.soc}{arch}, not for {soc.name} (v{soc.htp_arch})"
     raise BackendError("context-soc", summary, f"{_RECOMPILE}, or name the SoC with --set soc_model={identity.soc}")
 
 

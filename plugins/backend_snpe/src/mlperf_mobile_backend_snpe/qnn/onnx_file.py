@@ -37,7 +37,7 @@ def read(path: Path) -> Any:
     onnx = _onnx()
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
-            raise ModelError("model-too-large", f"{path} has {size} bytes", "keep its weights in a file of their own")
+            raise ModelError("model-too-large", f"{path} has {size} bytes", "store its weights in a separate file")
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # a ValueError is a name with a NUL in it
         reason = getattr(error, "strerror", None) or error
@@ -45,7 +45,7 @@ def read(path: Path) -> Any:
     try:
         model = onnx.load_model_from_string(data)
     except Exception as error:
-        raise ModelError("model-damaged", f"{path} is no ONNX model, or it is damaged", _HINT) from error
+        raise ModelError("model-damaged", f"{path} is not an ONNX model, or it is damaged", _HINT) from error
     if not model.graph.node or not model.graph.output:
         raise ModelError("model-damaged", f"{path} has no operations or no outputs: it is damaged", _HINT)
     return model
@@ -87,7 +87,7 @@ def free_dimensions(model: Any, path: Path, batch: int, requested: Shapes) -> di
                     f"dimension {axis} of input {value.name} of {path.name} has the size of {dimension.dim_param!r}"
                 )
                 reason = f"{summary}, and input_shapes asks for both {sizes[dimension.dim_param]} and {size}"
-                raise ModelError("input-shapes", reason, "give one size to dimensions of one name")
+                raise ModelError("input-shapes", reason, "set the same size for dimensions of the same name")
     sized([_spec(value, sizes) for value in inputs], requested, path.name)
     found = dict(sizes)
     for value in inputs:
@@ -163,7 +163,9 @@ def contexts(model: Any, path: Path) -> list[identity.Identity]:
         attributes = {each.name: each for each in node.attribute}
         source = attributes["source"].s.decode("utf-8", "replace") if "source" in attributes else ""
         if source.lower() not in {"qnn", SOURCE.lower()}:
-            raise ModelError("context-damaged", f"{path} was compiled by {source or 'nobody'!r}, not by QNN", _HINT)
+            raise ModelError(
+                "context-damaged", f"{path} was compiled by {source or 'an unknown compiler'!r}, not by QNN", _HINT
+            )
         if "main_context" in attributes and not attributes["main_context"].i:
             continue  # shares the binary of another node
         cache = attributes["ep_cache_context"].s if "ep_cache_context" in attributes else b""

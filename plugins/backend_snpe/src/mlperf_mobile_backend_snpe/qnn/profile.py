@@ -14,7 +14,7 @@ from mlperf_mobile_backend_snpe.options import SnpeOptions
 MAX_BYTES = 64_000_000
 MAX_NODES = 10_000
 MOST_NODES = 20
-"""So many of the slowest nodes are told."""
+"""Number of the slowest nodes in the summary."""
 _HEADER = [
     "Msg Timestamp",
     "Message",

@@ -1,4 +1,4 @@
-"""What ONNX Runtime and its QNN provider are told: session options, with no silent fallback unless it is asked for."""
+"""Options of ONNX Runtime's sessions and of its QNN provider, without a silent fallback to the CPU."""
 
 from __future__ import annotations
 
