@@ -61,7 +61,7 @@ def test_the_report():
         "THROTTLED": "cooling device cpu rose from 0 to 3", "throttled": "yes",
         "hottest sensor": "soc: 31 → 72.5 → 70 °C (first, highest, last)",
         "energy by battery": "0.012 J per inference, 4 W; all of it", "external power": "on battery",
-        "battery": "2 % less at the end", "recorded": "60 rows, one in 1 s at first",
+        "battery": "2 % less at the end", "recorded": "60 rows, initially one every 1 s",
     }  # fmt: skip
     assert [remark.label for remark in told.facts() if remark.alarm] == ["THROTTLED"]
     assert told.values() == {"throttled": True, "hottest_celsius": 72.5, "joules_per_inference": 0.012}
@@ -71,7 +71,7 @@ def test_the_report():
 def test_nothing_is_known():
     told = Telemetry()
     assert [*told.lines()] == []
-    assert {remark.label: remark.text for remark in told.facts()}["throttled"].startswith("not known")
+    assert {remark.label: remark.text for remark in told.facts()}["throttled"].startswith("unknown")
     assert set(told.values().values()) == {None}
 
 
