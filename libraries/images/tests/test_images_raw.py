@@ -1,4 +1,4 @@
-"""Raw images, whose size only options tell, and images that cannot be decoded."""
+"""Raw images, whose size comes from options, and images that cannot be decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions are found by name, and a library that lacks some is told."""
+"""Functions are found by name; a library that lacks some is an error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile.testing.c_library import compile_c
-from mlperf_mobile_native_libraries.functions import Functions, printable, says, text
+from mlperf_mobile_native_libraries.functions import Functions, printable, text, text_of
 
 SOURCE = """
 #include <stddef.h>
@@ -64,8 +64,10 @@ def test_a_function_that_is_not_there(library):
 
 def test_what_a_stand_in_says_can_be_printed(library):
     toy = opened(library)
-    assert toy.says("toy_stand_in") == "a?[31m \ufffd b"
-    assert toy.says("toy_null") == toy.says("toy_absent") == says(ctypes.CDLL(str(library)), "toy_absent") == ""
+    assert toy.text_of("toy_stand_in") == "a?[31m \ufffd b"
+    assert (
+        toy.text_of("toy_null") == toy.text_of("toy_absent") == text_of(ctypes.CDLL(str(library)), "toy_absent") == ""
+    )
 
 
 def test_texts_are_short():

@@ -1,4 +1,4 @@
-"""A library that cannot be opened is told apart by what is wrong with it."""
+"""Errors for libraries that cannot be opened say what is wrong."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_a_library_that_is_cut_short(tmp_path):
 
 @given(at=st.integers(0, 63), value=st.integers(0, 255))
 def test_hostile_headers(at, value):
-    """Whatever the header says, it is read within the file, and what is wrong is told in one way."""
+    """Any header is read within the file, and every defect is reported in the same way."""
     data = bytearray(PYTHON.read_bytes()[:4096])
     data[at] = value
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Programs run as they are told, end in time, and are told of by their last words."""
+"""Programs run as requested, end in time, and their last output is kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlperf_mobile_native_libraries import android, programs
-from mlperf_mobile_native_libraries.programs import Ended
+from mlperf_mobile_native_libraries.programs import ProgramExit
 
 
 @pytest.fixture
@@ -30,34 +30,34 @@ def script(tmp_path):
 def test_arguments_are_no_shells(script, tmp_path):
     program = script('printf "%s\\n" "$@"; pwd')
     ended = programs.run([program, "a b", "; touch x", "$HOME", "*"], directory=tmp_path)
-    assert ended == Ended(0, f"a b\n; touch x\n$HOME\n*\n{tmp_path}\n")
+    assert ended == ProgramExit(0, f"a b\n; touch x\n$HOME\n*\n{tmp_path}\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["program"]
 
 
 def test_the_environment_is_what_is_given(script, tmp_path):
-    assert programs.run([script("echo $SOME")], directory=tmp_path, environment={"SOME": "thing"}).said == "thing\n"
+    assert programs.run([script("echo $SOME")], directory=tmp_path, environment={"SOME": "thing"}).output == "thing\n"
 
 
 def test_it_ends_with_the_group_of_who_runs_it(script, tmp_path):
     """The fifth number of /proc/PID/stat is the process group (proc(5))."""
     ended = programs.run([script("cut -d' ' -f5 /proc/self/stat")], directory=tmp_path)
-    assert int(ended.said) == os.getpgrp()
+    assert int(ended.output) == os.getpgrp()
 
 
 def test_the_end_of_what_is_said_is_kept(script, tmp_path):
     program = script("yes one | head -c 3000000; echo two >&2; echo; printf '\\033[31m\\377 last'; exit 3")
     ended = programs.run([program], directory=tmp_path, most=1000)
     assert ended.code == 3
-    assert ended.how == "failed with exit code 3"
-    assert len(ended.said) <= 1000
-    assert ended.last_words() == "one / two / ?[31m\ufffd last"
-    assert ended.last_words(most=4) == "last"
-    assert Ended(1, "").last_words() == ""
+    assert ended.outcome == "failed with exit code 3"
+    assert len(ended.output) <= 1000
+    assert ended.last_lines() == "one / two / ?[31m\ufffd last"
+    assert ended.last_lines(most=4) == "last"
+    assert ProgramExit(1, "").last_lines() == ""
 
 
 @pytest.mark.parametrize(("code", "how"), [(-11, "died of SIGSEGV"), (-99, "died of signal 99"), (0, "succeeded")])
 def test_how_it_ended(code, how):
-    assert Ended(code, "").how == how
+    assert ProgramExit(code, "").outcome == how
 
 
 def test_one_that_dies(script, tmp_path):

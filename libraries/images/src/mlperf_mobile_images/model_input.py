@@ -35,7 +35,7 @@ class ImageInput:
             from -1 to 1 if the input's scales decide (:mod:`mlperf_mobile_images.stored`).
         prepared: The same for an image that already has the model's size.
         official: Always use the benchmark's rule for uint8 and int8.
-        ready: ``prepare`` and ``prepared`` make what the tensor stores, by rules of their own.
+        quantises: ``prepare`` and ``prepared`` return the tensor's stored values, so no rule is applied here.
         hint: The hint of the error for prepared images of another size.
 
     Raises:
@@ -49,7 +49,7 @@ class ImageInput:
         prepared: Prepare | None = None,
         *,
         official: bool = False,
-        ready: bool = False,
+        quantises: bool = False,
         hint: str = "choose a data set that fits the model, with --dataset",
     ) -> None:
         if len(inputs) != 1 or not _is_image(inputs[0]):
@@ -60,7 +60,7 @@ class ImageInput:
         self.dtype = inputs[0].dtype
         self._hint = hint
         self._prepare, self._prepared = prepare, prepared or _as_it_is
-        self._store = None if ready else storing(inputs[0], official=official)
+        self._store = None if quantises else storing(inputs[0], official=official)
         self._made = np.dtype(np.float32) if self._store else self.dtype
         self._stored = f" {inputs[0].quantisation}" if self._store else ""
 

@@ -89,12 +89,12 @@ class Functions:
         self._functions[name] = bound
         return bound  # type: ignore[no-any-return]
 
-    def says(self, name: str) -> str:
-        """As :func:`says`."""
-        return says(self._library, name)
+    def text_of(self, name: str) -> str:
+        """As :func:`text_of`."""
+        return text_of(self._library, name)
 
 
-def says(library: ctypes.CDLL, name: str) -> str:
+def text_of(library: ctypes.CDLL, name: str) -> str:
     """The text that a function without arguments returns, as stand-ins have; empty if the function does not exist."""
     try:
         function = library[name]

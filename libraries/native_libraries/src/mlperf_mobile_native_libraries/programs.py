@@ -21,17 +21,17 @@ MOST_OUTPUT = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ProgramExit:
     """How a program ended."""
 
     code: int
     """Its exit code, or the negative number of the signal that killed it."""
-    said: str
+    output: str
     """The end of its output, on both streams."""
 
     @property
-    def how(self) -> str:
-        """``"failed with exit code 7"``, ``"died of SIGSEGV"``."""
+    def outcome(self) -> str:
+        """The same in words: ``"failed with exit code 7"``, ``"died of SIGSEGV"``."""
         if self.code >= 0:
             return f"failed with exit code {self.code}" if self.code else "succeeded"
         try:
@@ -39,10 +39,10 @@ class Ended:
         except ValueError:
             return f"died of signal {-self.code}"
 
-    def last_words(self, lines: int = 3, most: int = 500) -> str:
+    def last_lines(self, lines: int = 3, most: int = 500) -> str:
         """The last lines of its output, as one printable line."""
-        spoken = [printable(line) for line in self.said.splitlines() if line.strip()]
-        return " / ".join(spoken[-lines:])[-most:]
+        printed = [printable(line) for line in self.output.splitlines() if line.strip()]
+        return " / ".join(printed[-lines:])[-most:]
 
 
 def run(
@@ -52,7 +52,7 @@ def run(
     seconds: float | None = None,
     environment: Mapping[str, str] | None = None,
     most: int = MOST_OUTPUT,
-) -> Ended:
+) -> ProgramExit:
     """Run a program to its end.
 
     It belongs to this process's group, so it ends with the worker when the core ends the worker's group.
@@ -86,7 +86,7 @@ def run(
             _kill(process)
             raise
         output.seek(max(0, output.seek(0, os.SEEK_END) - most))
-        return Ended(code, output.read(most).decode("utf-8", "replace"))
+        return ProgramExit(code, output.read(most).decode("utf-8", "replace"))
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

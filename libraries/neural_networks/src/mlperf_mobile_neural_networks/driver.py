@@ -119,7 +119,7 @@ class Driver(Functions):
     @property
     def stand_in(self) -> str:
         """What a stand-in says of itself; empty for a vendor's library."""
-        return self.says("neural_networks_stand_in")
+        return self.text_of("neural_networks_stand_in")
 
     def call(self, name: str, *arguments: Any, about: str = "") -> None:
         """Call a function that returns a result code; ``about`` says in an error what was at stake.

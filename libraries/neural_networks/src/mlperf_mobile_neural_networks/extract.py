@@ -10,7 +10,7 @@ import numpy as np
 
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_neural_networks.split import Segment
-from mlperf_mobile_tflite_model.model_file import IDENTIFIER, check_data, opened
+from mlperf_mobile_tflite_model.model_file import IDENTIFIER, check_data, mapped_file
 
 MAX_BYTES = 2**31 - 2**20
 """A flatbuffer's offsets reach no further."""
@@ -34,7 +34,7 @@ class Extractor:
         except ImportError as error:
             hint = "pip install 'mlperf-mobile-neural-networks[litert]', or leave out partial"
             raise BackendError("no-runtime", f"the CPU's part needs LiteRT: {error}", hint) from error
-        with opened(path) as mapped:
+        with mapped_file(path) as mapped:
             self._data = mapped[:]
         check_data(self._data, path)
         self._schema, self._path = schema, path

@@ -37,12 +37,12 @@ def check(path: Path) -> ModelFile:
     Raises:
         ModelError: ``model-missing``, ``model-not-tflite`` or ``model-damaged``; the message names the file.
     """
-    with opened(path) as data:
+    with mapped_file(path) as data:
         return check_data(data, path)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[mmap.mmap]:
+def mapped_file(path: Path) -> Iterator[mmap.mmap]:
     """The bytes of a file that exists and is not empty.
 
     Raises:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from mlperf_mobile.errors import ModelError
 from mlperf_mobile_tflite_model.flatbuffer import Damaged, Table
-from mlperf_mobile_tflite_model.model_file import HINT, check_data, opened
+from mlperf_mobile_tflite_model.model_file import HINT, check_data, mapped_file
 from mlperf_mobile_tflite_model.options import OPERATORS, OPTIONS
 from mlperf_mobile_tflite_model.schema import UNIONS
 
@@ -85,7 +85,7 @@ def read(path: Path) -> TFLiteModel:
     Raises:
         ModelError: ``model-missing``, ``model-not-tflite`` or ``model-damaged``; the message names the file.
     """
-    with opened(path) as mapped:
+    with mapped_file(path) as mapped:
         data = mapped[:]
     check_data(data, path)
     try:

@@ -53,7 +53,7 @@ def compile_file(model: Path, folder: Path, options: NeuronOptions, soc: Soc | N
         summary = f"{program} cannot be started: {error.strerror}"
         raise BackendError("compiler-missing", summary, "install the Neuron SDK for this machine") from error
     if done.code or not output.is_file() or not output.stat().st_size:
-        how = done.how if done.code else "wrote no .dla file"
-        summary = f"{PROGRAM} {how} on {model}: {done.last_words() or 'no output'}"
+        how = done.outcome if done.code else "wrote no .dla file"
+        summary = f"{PROGRAM} {how} on {model}: {done.last_lines() or 'no output'}"
         raise ModelError("compiler-refused", summary, "change ncc_options or the model as its output suggests")
     return output

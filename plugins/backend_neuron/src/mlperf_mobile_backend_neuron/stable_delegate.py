@@ -18,7 +18,7 @@ from mlperf_mobile.contracts import Artifact, Placement, Session, Tensors
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_neuron import libraries
 from mlperf_mobile_backend_neuron.options import NeuronOptions
-from mlperf_mobile_native_libraries.functions import says, text
+from mlperf_mobile_native_libraries.functions import text, text_of
 from mlperf_mobile_native_libraries.loading import load
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Library:
         if not abi.startswith(ABI) or not found.delegate_plugin:
             summary = f"{path} has the stable delegate interface {abi}, not {ABI}x"
             raise BackendError("library-too-old", summary, "use the delegate of NeuroPilot 8")
-        return cls(path, name, version, found.delegate_plugin.contents, says(loaded, "neural_networks_stand_in"))
+        return cls(path, name, version, found.delegate_plugin.contents, text_of(loaded, "neural_networks_stand_in"))
 
 
 class StableDelegate:

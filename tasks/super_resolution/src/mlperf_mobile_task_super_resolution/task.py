@@ -43,7 +43,7 @@ class _Codec:
     """The task bound to one model."""
 
     def __init__(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], options: TaskOptions) -> None:
-        self._image = ImageInput(inputs, self._resized, self._unchanged, ready=True)
+        self._image = ImageInput(inputs, self._resized, self._unchanged, quantises=True)
         height, width = self._image.height, self._image.width
         if self._image.channels != 3:
             raise ModelError("model-input", f"the model takes {describe(inputs)}, the task gives three colours", _OTHER)

@@ -56,7 +56,7 @@ class Library(Functions):
     @property
     def stand_in(self) -> str:
         """What a stand-in says of itself; empty for Qualcomm's library."""
-        return self.says("snpe_stand_in")
+        return self.text_of("snpe_stand_in")
 
     def get(self, name: str, *arguments: Any) -> Any:
         """The function's result as it is."""

@@ -35,7 +35,7 @@ def run(name: str, arguments: Sequence[str], *, directory: Path, timeout_s: floa
         summary = f"{name} was killed because it ran longer than {timeout_s:g} s"
         raise BackendError("tool-timeout", summary, "allow more time, or find out what it waits for") from error
     if ended.code:
-        last = ended.last_words()
-        summary = f"{name} {ended.how}{f': {last}' if last else ''}"
+        last = ended.last_lines()
+        summary = f"{name} {ended.outcome}{f': {last}' if last else ''}"
         raise BackendError("tool-died" if ended.code < 0 else "tool-failed", summary, "see its output for the reason")
-    return ended.said
+    return ended.output

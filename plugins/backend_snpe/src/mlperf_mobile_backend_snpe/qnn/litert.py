@@ -89,9 +89,9 @@ def compile_model(
             ended = programs.run(arguments, directory=place, environment=environment, most=MAX_LOG)
         except OSError as error:
             raise BackendError("no-compiler", f"{compiler.program} does not start: {error.strerror}", FIX) from error
-    text = _COLOUR.sub("", ended.said)
+    text = _COLOUR.sub("", ended.output)
     if ended.code < 0:
-        summary = f"{compiler}'s compiler {ended.how} on {model}: {_reason(text)}"
+        summary = f"{compiler}'s compiler {ended.outcome} on {model}: {_reason(text)}"
         raise BackendError("compiler-crashed", summary, "try another version of ai-edge-litert, or an .onnx model")
     if ended.code and _NOTHING.search(text):
         raise NothingTaken
