@@ -180,3 +180,11 @@ def test_a_command_of_a_distribution_that_is_not_installed_may_be_anothers(comma
     assert "pip install mlperf-mobile-elsewhere" in command("backwards", "abc").stderr
     command.write_plugin("echo", PLUGIN)
     assert command("backwards", "abc").stdout == "cba\n"
+
+
+def test_nothing_to_run_names_what_to_install(inside):
+    everything, _ = inside.json("list-plugins")
+    names = ",".join({each["name"] for each in everything["plugins"]} - {"core"})
+    done = inside("run", env={"MLPERF_MOBILE_BLOCK": names})
+    assert "error[no-task]: there is nothing to run; none is installed; pip install 'mlperf-mobile[all]'" in done.stderr
+    assert done.returncode == 2

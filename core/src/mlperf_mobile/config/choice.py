@@ -80,7 +80,7 @@ def _known(request: ModelRequest, form: OtherForm) -> ModelRef:
 def _check_file(request: ModelRequest, path: Path) -> None:
     if (there := kind_of(path)) != "file":
         setting, what = request.peek["model"], "is a folder" if there else "does not exist"
-        hint = did_you_mean(str(setting.value), request.catalogue.models) + " Or give the path of a model file"
+        hint = did_you_mean(str(setting.value), request.catalogue.models) + "; or give the path of a model file"
         raise ModelError("model-missing", f"{setting.source}: model {setting.value} {what}", hint)
 
 

@@ -9,7 +9,7 @@ from mlperf_mobile.config import layers
 from mlperf_mobile.config.document import Layer, Setting
 from mlperf_mobile.config.suites import Benchmark, Suite, suites
 from mlperf_mobile.errors import UsageError, did_you_mean
-from mlperf_mobile.picking import pick
+from mlperf_mobile.picking import near, pick
 from mlperf_mobile.registry import Registry
 
 DEFAULT_SUITE = "quickstart"
@@ -48,7 +48,8 @@ def select(registry: Registry, request: Request) -> list[Benchmark]:
         return [Benchmark(task, task)]
     default = suites(registry).get(DEFAULT_SUITE)
     if default is None or not default.benchmarks:
-        raise UsageError("no-task", "there is nothing to run", "name a task; mlperf-mobile list-tasks shows them")
+        hint = "name a task; mlperf-mobile list-tasks shows them" if registry.tasks else near("", (), registry)
+        raise UsageError("no-task", "there is nothing to run", hint)
     return list(default.benchmarks.values())
 
 
