@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -188,3 +189,21 @@ def test_nothing_to_run_names_what_to_install(inside):
     done = inside("run", env={"MLPERF_MOBILE_BLOCK": names})
     assert "error[no-task]: there is nothing to run; none is installed; pip install 'mlperf-mobile[all]'" in done.stderr
     assert done.returncode == 2
+
+
+def test_a_remark_changes_nothing_of_what_is_shown(command):
+    (folder,) = (Path(__file__).parent / "schema1/results").glob("*-7cc714df")
+    command.write_plugin(
+        "remarker",
+        """
+        from mlperf_mobile.plugin import Remark, hookimpl
+
+        @hookimpl
+        def mlperf_mobile_remarks(result):
+            result.rules.clear()
+            return [Remark("seen", "yes")]
+        """,
+    )
+    shown = command("show", folder).stdout
+    assert re.search(r"seen +yes", shown)
+    assert "min-duration" in shown

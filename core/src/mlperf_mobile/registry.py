@@ -181,7 +181,9 @@ class Registry:
         """The remarks of all plugins about a result."""
         return [
             each
-            for remarks in self._call_each(self._manager.hook.mlperf_mobile_remarks, Remark, result=result)
+            for remarks in self._call_each(
+                self._manager.hook.mlperf_mobile_remarks, Remark, result=result.model_copy(deep=True)
+            )
             for each in remarks
         ]
 
