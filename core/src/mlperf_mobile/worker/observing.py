@@ -129,8 +129,9 @@ class Keeper(threading.Thread):
         return done
 
     def give_up(self, why: str) -> None:
-        """Stop calling the observer, which hangs."""
+        """Stop calling the observer, which hangs; if its method ever returns, the observer is stopped."""
         self.trouble = self.trouble or why
+        self._calls.put(("stop", (), threading.Event()))
 
     def run(self) -> None:
         _step_back()
@@ -151,6 +152,9 @@ class Keeper(threading.Thread):
         """Call a method; if it raises, the observer is stopped and not called again."""
         if self.trouble:
             self._interval_s = 0.0
+            if step == "stop" and self._observer is not None:
+                with suppress(BaseException):
+                    self._observer.stop()
             return
         try:
             self._observer = self._observer or self._make()

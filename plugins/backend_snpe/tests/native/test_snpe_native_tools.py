@@ -147,7 +147,7 @@ def test_a_program_that_is_missing_or_broken(tools: Path, dlc: Dlc) -> None:
 def test_a_session_needs_names_and_shapes(tools: Path, dlc: Dlc) -> None:
     with pytest.raises(ModelError, match="the options give none for model"):
         session_of(dlc(), net_run_outputs={})
-    with pytest.raises(BackendError, match="one sample a call"):
+    with pytest.raises(BackendError, match="one sample per call"):
         NativeExecutor(NativeOptions.model_validate({"executor": "net-run", **SHAPES})).load(Artifact(dlc(), "cpu", 2))
 
 
