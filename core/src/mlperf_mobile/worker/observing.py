@@ -163,9 +163,8 @@ class Keeper(threading.Thread):
             self._interval_s = min(max(interval, LEAST_INTERVAL_S), LONGEST_INTERVAL_S) if interval > 0 else 0.0
         except BaseException as error:  # noqa: BLE001  an observer may do anything
             self.trouble, self._interval_s = f"{step} failed: {described(error)}", 0.0
-            if self._observer is not None and step != "stop":
-                with suppress(BaseException):
-                    self._observer.stop()
+            if step != "stop":
+                self._calls.put(("stop", (), threading.Event()))
 
 
 _now = time.monotonic
