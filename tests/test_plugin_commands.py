@@ -59,7 +59,7 @@ def test_a_handler_that_fails_is_reported_against_its_command(command, code):
 
 
 def test_a_module_that_exits_takes_nothing_along(command):
-    command.write_plugin("echo", PLUGIN, files={"echo_plugin_missing.py": "raise SystemExit(9)"})
+    command.write_plugin("echo", PLUGIN, files={"echo_plugin_missing.py": "print('hello')\nraise SystemExit(9)"})
     assert "error[command-failed]" in command("broken", "abc").stderr
     assert command.json("list", "plugins")[0]["problems"][0]["code"] == "command-failed"
 

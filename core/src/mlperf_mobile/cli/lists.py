@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stdout
 from typing import Any
 
 from mlperf_mobile import needs
@@ -162,7 +163,8 @@ def _plugins(args: argparse.Namespace) -> int:
 def _check_command(registry: Registry, name: str, offer: Offer[CommandInfo]) -> None:
     """Load a command's module, which otherwise only calling the command does."""
     try:
-        offer.info.command.load()
+        with redirect_stdout(sys.stderr):
+            offer.info.command.load()
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  a plugin may raise anything while it is imported
