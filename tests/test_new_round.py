@@ -156,12 +156,12 @@ WRONG = {
     "unknown task": (
         SUITES.replace("arithmetic: {", "sums: {"),
         None,
-        "no task 'arithmetic'",
+        "no task is called 'arithmetic'",
     ),
     "name of another": (
         SUITES.replace("AR_int8", "mobileBERT"),
         None,
-        "'mobileBERT' is a name of natural",
+        "'mobileBERT' is already a name of natural",
     ),
     "no such table": (SUITES.replace("published.csv", "absent.csv"), None, "no settings at nine_parts:absent.csv"),
     "a column less": (SUITES, "v9.9,closed\n", "nine_parts/published.csv:2: a row has 16 values"),

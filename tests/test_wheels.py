@@ -239,7 +239,7 @@ class TestInstalled:
         clean.pip(name)
         done = clean.run("mlperf-mobile", "run", "--dry-run")
         assert done.returncode == 2
-        assert "no backend is called 'tflite'; none is installed: pip install 'mlperf-mobile[all]'" in done.stderr
+        assert "no backend is called 'tflite'; none is installed; pip install 'mlperf-mobile[all]'" in done.stderr
 
     def test_a_board_that_brings_its_runtime_installs_the_backend_without_dependencies(self, wheels, tmp_path):
         text = (ROOT / "plugins/backend_tflite/README.md").read_text()

@@ -178,7 +178,7 @@ class TestSizes:
         """By default they are 960x540."""
         pairs = Pairs(fill(tmp_path, ["a.rgb8"], ["a.rgb8"]), PairsOptions())
         for read in (pairs.sample, pairs.truth):
-            with pytest.raises(DataError, match=r"lr/a.rgb8 has 72 bytes, an image of 960x540 has 1555200"):
+            with pytest.raises(DataError, match=r"lr/a.rgb8 has 72 bytes, not the 1555200 of a 960x540 image"):
                 read(0)
 
     def test_raw_rows_are_rows(self, tmp_path):
