@@ -346,6 +346,7 @@ def test_a_chunked_body_that_breaks_is_noticed(server: Any, cache: Cache) -> Non
     assert get(cache, Resource(url=url)) == DATA
 
 
+@pytest.mark.slow
 def test_a_stalled_connection_is_given_up_and_resumed(server: Any, cache: Cache) -> None:
     url = server.add("/m", server.file(DATA, drop_after=1000, hold=True), server.file(DATA))
     assert get(cache, Resource(url=url), Limits(read_s=2, tries=20, backoff_s=0)) == DATA
@@ -357,6 +358,7 @@ def test_a_server_that_never_answers_is_given_up(server: Any, cache: Cache) -> N
     assert refused(cache, resource, IMPATIENT).code == "server-timeout"
 
 
+@pytest.mark.slow
 def test_a_dripping_connection_counts_as_stalled(server: Any, cache: Cache) -> None:
     slow = Limits(tries=1, slow_s=1, slow_bytes=1000)
     resource = Resource(url=server.add("/m", server.drip(DATA)))

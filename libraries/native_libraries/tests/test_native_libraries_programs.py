@@ -64,6 +64,7 @@ def test_one_that_dies(script, tmp_path):
     assert programs.run([script("kill -SEGV $$")], directory=tmp_path).code == -11
 
 
+@pytest.mark.slow
 def test_one_that_hangs_is_killed_with_what_it_started(script, tmp_path):
     program = script(f"sleep 3600 & echo $! > {tmp_path}/child; wait")
     with pytest.raises(subprocess.TimeoutExpired):

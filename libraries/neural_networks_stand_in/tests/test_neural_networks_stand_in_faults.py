@@ -105,6 +105,7 @@ def test_crash_and_exit(run: Any) -> None:
     assert run(NN_STAND_IN_FAIL="ANeuralNetworksCompilation_finish=exit").returncode == 3
 
 
+@pytest.mark.slow
 def test_hang(nnapi_library: Any) -> None:
     command = [sys.executable, "-c", SCRIPT, str(nnapi_library.path)]
     variables = {"NN_STAND_IN_FAIL": "ANeuralNetworksExecution_compute=hang"}

@@ -97,6 +97,7 @@ def test_failures(compiler, model, folder, script, expected):
     assert len(caught.value.summary) < 1000
 
 
+@pytest.mark.slow
 def test_a_compiler_that_hangs(compiler, model, folder):
     compiler("exec sleep 3600")
     with pytest.raises(MobileError) as caught:

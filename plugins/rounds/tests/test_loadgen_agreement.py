@@ -77,6 +77,7 @@ def test_rules_are_those_of_the_log(tmp_path, scenario, duration, count, longest
 
 @pytest.mark.parametrize("scenario", [SingleStream, Offline])
 @pytest.mark.parametrize("count", [100, 1000, 20_000])
+@pytest.mark.slow
 def test_latencies_are_those_that_loadgen_counted(tmp_path, scenario, count):
     """All percentiles, to the nanosecond, from several sessions, too; the trace leaves nothing behind."""
     measured, values, details = run(

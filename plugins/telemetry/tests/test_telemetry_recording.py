@@ -314,6 +314,7 @@ class TestReading:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         json.dumps(summary.of(timeline.read(path)), allow_nan=False)
 
+    @pytest.mark.slow
     def test_a_file_without_end(self, tmp_path, monkeypatch):
         """More than may be read, without a line break and with: not all of it is kept."""
         assert timeline._MOST_BYTES == 64 << 20
@@ -453,6 +454,7 @@ class TestRecorder:
         assert (trouble or "None") in str(told.get("trouble"))
         assert (counter.joules == 101.0) is bool(trouble)
 
+    @pytest.mark.slow
     def test_a_counter_that_never_answers(self, tmp_path, root):
         """The run does not wait for it."""
         release, calls = threading.Event(), []
@@ -499,6 +501,7 @@ class TestRecorder:
         assert len(told["energy.plugin.npu_joules"]) == 2  # at the start and at the end
         assert len(told["frequency.policy0_mhz"]) >= 4
 
+    @pytest.mark.slow
     def test_a_long_run_is_recorded_less_often(self, tmp_path, root, monkeypatch):
         monkeypatch.setattr(recorder, "ROWS_BEFORE_SLOWER", 5)
         with recording(tmp_path, 0.01, root=root):

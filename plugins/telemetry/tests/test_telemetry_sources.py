@@ -276,6 +276,7 @@ def test_not_readable(tmp_path, permissions_bind):
     assert set(sources.temperatures(tmp_path)) == {"fine"}
 
 
+@pytest.mark.slow
 def test_many_zones_are_too_many(tmp_path):
     for number in range(400):
         write(tmp_path, zone(number, f"zone{number}", 40000))

@@ -248,6 +248,7 @@ questions = st.lists(
 
 @given(questions, st.integers(12, 40), st.integers(1, 20), st.integers(0, 8), st.integers(0, 2**32), st.booleans())
 @settings(max_examples=100)
+@pytest.mark.slow
 def test_windows_and_scores(tmp_path_factory, questions, length, stride, longest, seed, coarse):
     folder = write(tmp_path_factory.mktemp("squad"), questions)
     data = Squad(

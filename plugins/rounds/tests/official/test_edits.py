@@ -129,6 +129,7 @@ def test_keys_of_a_detail_log(name, edits):
     assert {key for key in missed if not UNSEEN_KEYS.fullmatch(key)} == set()
 
 
+@pytest.mark.slow
 def test_keys_that_are_taken_out_of_a_detail_log(edits):
     path, lines = lines_of(edits, "single")
     missed = [

@@ -151,6 +151,7 @@ def test_deep_nesting_is_damage(tmp_path):
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
+@pytest.mark.slow
 def test_a_mutated_log_never_surprises(data, tmp_path, make_detail, single_stream):
     raw = bytearray(make_detail(single_stream, "2023-09-01T14:05:20Z").encode())
     for _ in range(data.draw(st.integers(1, 8))):
