@@ -10,17 +10,22 @@ import re
 import shutil
 import signal
 import time
+from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.testing.c_library import compiler
+from mlperf_mobile.testing.command import PROGRAM, Command
 
 # A property's examples are the same in every run; `make properties` draws others, and prints how to repeat a failure.
 settings.register_profile("random", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
-settings.register_profile("repeatable", settings.get_profile("random"), derandomize=True, database=None)
+settings.register_profile(
+    "repeatable", settings.get_profile("random"), derandomize=True, database=None, max_examples=50
+)
 settings.load_profile("repeatable")
 
 # A shell without job control starts background jobs with interrupts ignored, and `nohup` with hang-ups ignored, which
@@ -31,6 +36,9 @@ if hasattr(signal, "SIGHUP"):
 
 USERS_OWN = re.compile(r"(MLPERF_MOBILE|XDG|LC|NN_STAND_IN|SNPE)_.*|LANG(UAGE)?|TERM|COLUMNS|LINES|(NO|FORCE)_COLOR")
 KEPT = "MLPERF_MOBILE_SHARED"
+REQUIRE = "MLPERF_MOBILE_REQUIRE_DEVICES"
+"""A variable with the programs whose absence fails the tests that need them, separated by blanks."""
+REQUIRED = frozenset(os.environ.get(REQUIRE, "").split())
 
 
 def pytest_make_parametrize_id(val, argname):
@@ -42,13 +50,36 @@ def pytest_make_parametrize_id(val, argname):
     return None
 
 
+def pytest_addoption(parser):
+    """``--thorough``, as ``make thorough`` gives it."""
+    parser.addoption("--thorough", action="store_true", help="run all cases of tests marked `sampled` or `nightly`")
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Tests that start processes are slow, by a fixture; the longest begin first, and none is left at the end."""
+    if not config.getoption("thorough"):
+        leave_out(config, items)
     for item in items:
         if "processes" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def leave_out(config, items):
+    """Leave out what only ``make thorough`` runs: the cases between those of a sample, and tests of the night."""
+    cases, left_out = Counter(), set()
+    for item in items:
+        if sample := item.get_closest_marker("sampled"):
+            test = item.nodeid.partition("[")[0]
+            if cases[test] % sample.args[0]:
+                left_out.add(item)
+            cases[test] += 1
+        elif item.get_closest_marker("nightly"):
+            left_out.add(item)
+    if left_out:
+        config.hook.pytest_deselected(items=[*left_out])
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,9 +98,53 @@ def surroundings(tmp_path_factory):
         yield
 
 
+@pytest.fixture(autouse=True)
+def plugins_as_installed_now():
+    """A process finds its plugins once; a test finds those that it installed."""
+    installed_plugins.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def processes():
     """For what starts interpreters or commands: tests that have it, or a fixture that has it, are slow."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_are_forked(surroundings):
+    """``Command`` forks an interpreter that has imported the command, where that makes no difference but the time."""
+    server = None
+    started = Command.__call__
+
+    def forked(self, *arguments, env=None, timeout=240):
+        nonlocal server
+        from fork_server import ForkServer
+
+        if server is None or not server.is_alive:
+            server = ForkServer(PROGRAM)
+        whole = self.environment(env)
+        if not server.suits(whole):
+            return started(self, *arguments, env=env, timeout=timeout)
+        return server([str(each) for each in arguments], self.folder, whole, timeout)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Command, "__call__", forked)
+        yield
+    if server:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def needed():
+    """``needed("adb")``: the path of a program; a test skips without it, or fails where CI has installed it."""
+
+    def needed(program):
+        if found := shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"):
+            return found
+        if program in REQUIRED:
+            pytest.fail(f"{program} is not found, although {REQUIRE} says that it is installed")
+        pytest.skip(f"{program} is not installed")
+
+    return needed
 
 
 @pytest.fixture(scope="session")
@@ -87,14 +162,14 @@ def once(between_workers):
     """
 
     def once(name, make):
-        folder, told = between_workers / name, between_workers / f"{name}.json"
+        folder, returned = between_workers / name, between_workers / f"{name}.json"
         with (between_workers / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not told.exists():
+            if not returned.exists():
                 shutil.rmtree(folder, ignore_errors=True)  # of one that failed
                 folder.mkdir()
-                told.write_text(json.dumps(make(folder)))
-        return json.loads(told.read_text())
+                returned.write_text(json.dumps(make(folder)))
+        return json.loads(returned.read_text())
 
     return once
 
@@ -110,13 +185,24 @@ def built(between_workers):
 
 @pytest.fixture(scope="session")
 def some_clothes(tmp_path_factory):
-    """The first 1,000 images of the quickstart's data set, for systems that take milliseconds for each."""
+    """The first 300 images of the quickstart's data set, for systems that take milliseconds for each."""
     packaged = files("mlperf_mobile_task_image_classification") / "quickstart"
     folder = tmp_path_factory.mktemp("clothes")
     for name, head, each in (("t10k-images-idx3-ubyte.gz", 16, 784), ("t10k-labels-idx1-ubyte.gz", 8, 1)):
         data = gzip.decompress((packaged / name).read_bytes())
-        kept = data[:4] + (1000).to_bytes(4, "big") + data[8 : head + 1000 * each]
+        kept = data[:4] + (300).to_bytes(4, "big") + data[8 : head + 300 * each]
         (folder / name).write_bytes(gzip.compress(kept, 1, mtime=0))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def few_facts(tmp_path_factory):
+    """The first 16 questions of the quickstart's data set, for runs that are not about their accuracy."""
+    packaged = files("mlperf_mobile_task_question_answering") / "quickstart"
+    folder = tmp_path_factory.mktemp("facts")
+    facts = json.loads((packaged / "made_up_facts.json").read_text())
+    (folder / "made_up_facts.json").write_text(json.dumps(facts | {"data": facts["data"][:8]}))
+    (folder / "vocab.txt").write_bytes((packaged / "vocab.txt").read_bytes())
     return folder
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from mlperf_mobile.contracts import Artifact
 from mlperf_mobile_backend_capi.backend import CBackend
 from mlperf_mobile_backend_capi.options import COptions
+from mlperf_mobile_backend_capi.session import CSession
 
 VENDOR = Path(__file__).parents[1] / "plugins" / "backend_capi" / "tests" / "test_vendor.c"
 
@@ -93,6 +94,7 @@ def compare(loop: Path, library: Path, model: Path, shape: str, queries: int, ro
     with CBackend(COptions.model_validate({"library": library, "inputs": shape})).load(
         Artifact(model, "npu")
     ) as session:
+        assert isinstance(session, CSession)
         sample = (np.ones(session.inputs[0].shape, session.inputs[0].dtype),)
         latencies = array("q", bytes(8 * queries))
         pointer, address = session._instance.pointer, latencies.buffer_info()[0]

@@ -60,7 +60,9 @@ class Tally:
 class InstantWorker:
     """Reports and writes immediately what a worker does; replaces ``launch.process.Worker``."""
 
-    def __init__(self, folder: Path, mark: str) -> None:
+    measures = True
+
+    def __init__(self, folder: Path, mark: str, module: str, attach: bool = False) -> None:
         self.process = SimpleNamespace(pid=0, poll=lambda: 0)
         self.log = SimpleNamespace(trim=lambda: None)
         with _untouched():
@@ -143,6 +145,8 @@ class _Touched:
 
 
 TOUCHED = _Touched()
+BROKEN = 99
+"""Exit code of an attempt that raised."""
 
 
 @contextlib.contextmanager
@@ -165,7 +169,7 @@ def attempt(place: Path, first: Plan | None, at: int, fault: str) -> tuple[int, 
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        code = 99
+        code = BROKEN
         try:
             os.close(reading)
             local.Worker = InstantWorker  # type: ignore[assignment,attr-defined]
@@ -195,10 +199,7 @@ def _carry_out(place: Path, first: Plan | None) -> int:
         kept = sorted(place.glob("*.session.json"))
         if not kept:
             return 3
-        for name in ("tasks", "set", "dry_run"):
-            setattr(arguments, name, None)
-        for name in (*command._FLAGS, "config"):
-            setattr(arguments, name, None)
+        arguments.tasks, arguments.set, arguments.config, arguments.dry_run = [], [], None, False
         arguments.resume, arguments.repeat = kept[0], 1
         return int(command._resume(arguments))
     except OutputError as error:
@@ -259,6 +260,8 @@ def try_all(fault: str, every: int = 1, offset: int = 0) -> Tally:
                     known |= measured(place)
                 for _ in range(3):
                     code, _ = attempt(place, None, 0, "")
+                if code == BROKEN:
+                    raise RuntimeError("a campaign without faults raises; this script may be behind the launcher")
                 if code not in (0, 1):
                     tally.lost.append(f"{fault} at {at}: it cannot be resumed, exit code {code}")
                     continue

@@ -31,6 +31,12 @@ def mlperf_mobile_backends():
         model_formats=("tflite",), hook_api=(2, 0),
     )
 """
+SLOW_S = 1.0
+TROUBLE = {
+    "slow": f"import time\ntime.sleep({SLOW_S})\n",
+    "broken": "raise OSError('no driver')\n",
+}
+"""Plugins beside the others: one whose import takes long, and one that cannot be imported."""
 MODEL = "image_classification"
 TOY = ["run", MODEL, "--mode", "performance", "--set", "min_duration_s=0", "--set", "min_query_count=64", "--quiet"]
 
@@ -83,6 +89,10 @@ def cases(folder: Path) -> list[Case]:
             f"list-backends, {PLUGINS} plugins more", [command, "list-backends"], 0.4 / BARE_S,
             {"PYTHONPATH": str(plugins(folder / "plugins"))},
         ),
+        Case(
+            f"the same, one sleeping {SLOW_S:g} s, one broken", [command, "list-backends"], (0.4 + SLOW_S) / BARE_S,
+            {"PYTHONPATH": os.pathsep.join([str(folder / "plugins"), str(troubled(folder / "troubled"))])},
+        ),
         Case("run --dry-run", [command, "run", "--dry-run"], 0.25 / BARE_S),
         Case(f"run {MODEL} --dry-run", [command, "run", MODEL, "--dry-run"], 0.25 / BARE_S),
         Case("run, beyond warm-up and timed run", [command, *TOY, "--output", str(results)], 0.6 / BARE_S, {}, results),
@@ -92,12 +102,24 @@ def cases(folder: Path) -> list[Case]:
 def plugins(site: Path) -> Path:
     """A folder of distributions with one backend each."""
     for number in range(PLUGINS):
-        info = site / f"startup_{number}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: startup-{number}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[mlperf_mobile]\nstartup_{number} = startup_{number}\n")
-        (site / f"startup_{number}.py").write_text(PLUGIN.replace("{number}", str(number)))
+        distribution(site, str(number), PLUGIN.replace("{number}", str(number)))
     return site
+
+
+def troubled(site: Path) -> Path:
+    """A folder with the distributions of :data:`TROUBLE`, which offer a backend each if they can."""
+    for name, trouble in TROUBLE.items():
+        distribution(site, name, trouble + PLUGIN.replace("{number}", name))
+    return site
+
+
+def distribution(site: Path, name: str, code: str) -> None:
+    """Install a distribution of one module into a folder."""
+    info = site / f"startup_{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: startup-{name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[mlperf_mobile]\nstartup_{name} = startup_{name}\n")
+    (site / f"startup_{name}.py").write_text(code)
 
 
 def once(case: Case, folder: Path, *, counted: bool) -> None:

@@ -20,7 +20,32 @@ from mlperf_mobile.cli.main import main
 from mlperf_mobile.testing.command import Command
 
 STAND_INS = Path(__file__).with_name("stand_ins")
+TASK_PLUGIN = """
+    from mlperf_mobile.plugin import DatasetInfo, Ref, SuitesInfo, TaskInfo, hookimpl
+
+    @hookimpl
+    def mlperf_mobile_tasks():
+        yield TaskInfo(name="mine", summary="a test", task=Ref("toy_parts:Product"), settings="PARTS:task.yaml",
+                       options=Ref("toy_parts:TaskOptions"), hook_api=(2, 0))
+
+    @hookimpl
+    def mlperf_mobile_datasets():
+        yield DatasetInfo(name="rows", summary="a test", dataset=Ref("toy_parts:Vectors"), tasks=("mine",),
+                          needs_path=False, options=Ref("toy_parts:DatasetOptions"), hook_api=(2, 0))
+
+    @hookimpl
+    def mlperf_mobile_suites():
+        yield SuitesInfo(settings="PARTS:suites.yaml", hook_api=(2, 0))
+"""
 QUICK = ("--backend", "toy", "--set", "min_duration_s=0.1", "--set", "warmup_s=0.05")
+
+
+def quick(arguments):
+    """What makes a run short, except what the arguments set."""
+    given = {str(each).partition("=")[0] for each in arguments}
+    pairs = zip(QUICK[::2], QUICK[1::2], strict=True)
+    return [word for flag, value in pairs if not {flag, value.partition("=")[0]} & (given - {"--set"})
+            for word in (flag, value)]  # fmt: skip
 
 
 class Installation(Command):
@@ -32,11 +57,11 @@ class Installation(Command):
 
     def run(self, *arguments, **more):
         """One short run of the stand-in task: its result, and the process."""
-        return super().run("product", *QUICK, *arguments, **more)
+        return super().run("product", *quick(arguments), *arguments, **more)
 
     def start(self, *arguments, tasks=("product",)):
         """The process of a short run, under way; kill it, or wait for it."""
-        return super().start("run", *tasks, *QUICK, "--json", *arguments)
+        return super().start("run", *tasks, *quick(arguments), "--json", *arguments)
 
     def until(self, seen, process=None, timeout=200):
         """Wait until ``seen(events)`` is true of the events that a run under way has told so far."""
@@ -68,6 +93,15 @@ class Installation(Command):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         return self.site
+
+    def write_task(self, name="mine", *, task, suites, more=None):
+        """Install a distribution of the task ``mine`` and the data set ``rows``.
+
+        ``task`` and ``suites`` are the texts of its YAML files; ``more`` has other files. All are in ``NAME_parts/``.
+        """
+        parts = {"__init__.py": "", "task.yaml": task, "suites.yaml": suites, **(more or {})}
+        code = TASK_PLUGIN.replace("PARTS", f"{name}_parts")
+        return self.write_plugin(name, code, files={f"{name}_parts/{path}": text for path, text in parts.items()})
 
     def leftovers(self):
         """What lies in the folder for results, by name; a run leaves one visible folder or nothing."""

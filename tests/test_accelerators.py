@@ -136,7 +136,7 @@ class TestBackends:
         a_rival(write_plugin)
         assert planned(command, "product")["backend"] == "toy"
 
-    def test_two_on_the_cpu_must_be_told_apart(self, command, write_plugin):
+    def test_two_on_the_cpu_must_be_distinguished(self, command, write_plugin):
         a_rival(write_plugin, accelerators=("cpu",))
         done = command("run", "product", "--dry-run")
         assert done.returncode == 2
@@ -156,7 +156,7 @@ class TestForms:
         a_rival(write_plugin)
         done = command("run", "forms", "--backend", "tflite")
         assert done.returncode == 3
-        assert "runs tflite models, not 'toy' or 'bin' or 'rvl' (net)" in done.stderr
+        assert "runs tflite, tflite-pipeline models, not 'toy' or 'bin' or 'rvl' (net)" in done.stderr
 
     def test_a_run_uses_it(self, command, write_plugin):
         a_rival(write_plugin)

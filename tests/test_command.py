@@ -49,7 +49,7 @@ class TestShow:
             assert told == whole
         text = command("show", stored).stdout
         for part in ("product · double · single-stream", "VALID", "exact 1.0000 of 100 samples", "seed qsl",
-                     "toy.weather", "sunny", "version toy", "LoadGen", str(stored)):  # fmt: skip
+                     "toy.weather", "sunny", "versions ", "LoadGen", str(stored)):  # fmt: skip
             assert part in text
 
     @pytest.mark.parametrize(
@@ -128,6 +128,25 @@ class TestErrors:
         assert "usage: mlperf-mobile" in done.stderr
         assert not command.results.exists()
 
+    @pytest.mark.parametrize(
+        ("arguments", "summary", "hint"),
+        [
+            (["run", "--mdoe", "both"], "unrecognized arguments: --mdoe", "did you mean --mode or --model or --token?"),
+            (["cache", "prune", "--dayss=3"], "unrecognized arguments: --dayss=3", "did you mean --days?"),
+            (["list-tasks", "--zzz"], "unrecognized arguments: --zzz", "see mlperf-mobile list-tasks --help"),
+            (["--verion"], "unrecognized arguments: --verion", "did you mean --version?"),
+            (["run", "--repeat", "x"], "argument --repeat: invalid int value: 'x'", "see mlperf-mobile run --help"),
+            (["show"], "the following arguments are required: RESULT", "see mlperf-mobile show --help"),
+        ],
+    )
+    def test_arguments_that_do_not_parse(self, command, arguments, summary, hint):
+        done = command(*arguments, "--json")
+        error = {"code": "bad-arguments", "summary": summary, "hint": hint, "exit_code": 2}
+        if arguments == ["--verion"]:
+            error["summary"] += " --json"
+        assert (done.returncode, json.loads(done.stdout)["error"]) == (2, error)
+        assert done.stderr.endswith(f"mlperf-mobile: error[bad-arguments]: {error['summary']}; {hint}\n")
+
     def test_an_unknown_command(self, command):
         done = command("chekc")
         assert done.returncode == 2
@@ -148,20 +167,25 @@ class TestErrors:
         assert done.stderr.splitlines()[-1].startswith("mlperf-mobile: error[unknown-backend]: ")
         assert ("Traceback (most recent call last)" in done.stderr) == bool(place or env)
 
-    def test_a_defect_is_told_in_one_line(self, command, write_plugin):
-        """A plugin whose options are no pydantic model gets further than any check."""
+    def test_a_defect_is_reported_in_one_line(self, command, write_plugin):
+        """A plugin that replaces a function of the core stands in for a defect of it."""
         write_plugin(
             "odd",
             """
-            from mlperf_mobile.plugin import BackendInfo, Ref, hookimpl
+            from mlperf_mobile.campaigns import start
+            from mlperf_mobile.plugin import hookimpl
+
+            def resolve(*given):
+                raise AttributeError("a defect")
+
+            start.resolve = resolve
 
             @hookimpl
             def mlperf_mobile_backends():
-                yield BackendInfo(name="odd", summary="", vendor="", backend=Ref("x:y"), model_formats=("toy",),
-                                  options=Ref("json:JSONDecoder"), hook_api=(2, 0))
+                return ()
             """,
         )
-        told, done = command.json("run", "product", "--backend", "odd")
+        told, done = command.json("run", "product", "--backend", "toy")
         assert (done.returncode, told["error"]["code"]) == (70, "internal")
         assert "AttributeError" in told["error"]["summary"]
         assert len(done.stderr.splitlines()) == 1

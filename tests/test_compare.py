@@ -135,7 +135,7 @@ class TestNumbers:
         a, b = put("a", 2 * MS), put("b", 2 * MS)
         assert rows(compare, a / "result.json", b / "result.json")["B"]["ratio_interval"]
 
-    def test_one_missing_benchmark_is_told(self, put, compare):
+    def test_one_missing_benchmark_is_reported(self, put, compare):
         a, b = put("s/a"), put("t/a")
         put("s/b", benchmark="object_detection")
         _, out, _ = compare(a.parent, b.parent)
@@ -257,7 +257,7 @@ class TestGate:
             assert "no claim about speed" in err
 
     @pytest.mark.parametrize("text", ["5", "0.05", "-5%", "x%", "nan%", "", "%", "5%%", "1e3%"])
-    def test_limits_that_are_none(self, put, refused, text):
+    def test_invalid_limits(self, put, refused, text):
         assert refused(put("a"), put("b"), f"--fail-if-slower={text}").code == "bad-value"
 
     def test_flags_that_do_not_go_together(self, put, refused):
@@ -280,7 +280,7 @@ class TestOptions:
         assert "option." not in out
 
     @pytest.mark.parametrize(("one", "other"), [(300, 3000), (True, 1), ("1", 1), ([1, 2], [2, 1])])
-    def test_values_are_told_apart(self, put, compare, one, other):
+    def test_values_are_distinguished(self, put, compare, one, other):
         _, out, _ = compare(put("a", options={"scenario.x": one}), put("b", options={"scenario.x": other}), "--json")
         names = [each["name"] for each in json.loads(out)["differences"]]
         assert names == ["option.scenario.x"] if str(one) != str(other) else not names
@@ -426,8 +426,8 @@ class TestBadInput:
     def test_nothing_in_common(self, put, refused):
         error = refused(put("a"), put("b", benchmark="object_detection"))
         assert error.code == "nothing-to-compare"
-        assert "A is image_classification" in error.summary
-        assert "B is object_detection" in error.summary
+        assert "A has image_classification" in error.summary
+        assert "B has object_detection" in error.summary
 
     def test_one_alone(self, put, refused):
         assert refused(put("a")).code == "nothing-to-compare"

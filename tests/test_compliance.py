@@ -66,7 +66,7 @@ def test_samples_that_are_cached(command):
 
 
 def test_another_speed_with_other_seeds(command):
-    tests = comply(command, a_result(command)["directory"], "--test", "TEST05", env={"TOY_SLOWNESS": "2"})
+    tests = comply(command, a_result(command)["directory"], "--test", "TEST05", env={"TOY_SLOWNESS": "10"})
     assert "same-speed" in failed(tests["TEST05"])
 
 

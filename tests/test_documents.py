@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_commands_in_the_documents_parse(document):
                 parser("" if words[1].startswith("-") else words[1]).parse_args(words[1:])
 
 
-def test_the_exit_codes_are_all_told():
+def test_all_exit_codes_are_documented():
     told = {int(n) for n in re.findall(r"^\| (\d+) \|", (ROOT / "docs/errors.md").read_text(), re.MULTILINE)}
     assert told == set(map(int, ExitCode))
 
@@ -93,8 +94,7 @@ def test_the_rules_in_the_documents_are_the_scenarios():
     text = (ROOT / "docs/running.md").read_text()
     for name, offer in Registry().scenarios.items():
         package, _, resource = offer.info.settings.partition(":")
-        folder = ROOT / "core/src" / package.replace(".", "/")
-        for rules, counts in yaml.safe_load((folder / resource).read_text())["runs"][name].items():
+        for rules, counts in yaml.safe_load(files(package).joinpath(resource).read_text())["runs"][name].items():
             least, most = (counts[key] or "–" for key in ("min_duration_s", "max_duration_s"))
             assert f"| {name} | {rules} | {counts['min_query_count']} | {least} | {most} |" in text
 
@@ -120,12 +120,68 @@ def test_every_hook_is_documented():
             assert f"`{hook}" in text
 
 
+class TestThePluginExamples:
+    """The Python of docs/plugins.md, as a reader would copy it."""
+
+    BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/plugins.md").read_text(), re.DOTALL)
+
+    def test_offers_are_accepted(self):
+        from mlperf_mobile.offer_fields import check_fields
+
+        offers = []
+        for block in self.BLOCKS:
+            if "@hookimpl" in block:
+                exec(block, names := {})
+                offers += [info for name, hook in names.items() if name.startswith("mlperf_mobile_") for info in hook()]
+        for info in offers:
+            check_fields(info)
+        assert {type(info).__name__ for info in offers} >= {"BackendInfo", "CommandInfo", "ObserverInfo"}
+
+    def test_the_observer_works(self, tmp_path):
+        """With the meter's file, its class and its part; the reading is the reader's."""
+        from mlperf_mobile.contracts import ObservedRun
+        from mlperf_mobile.testing.observing import watched
+
+        (block,) = (block for block in self.BLOCKS if "class Meter" in block)
+        exec(block, names := {"read_watts": lambda: 3.5, "__name__": "acme_meter"})
+        with watched(names["Meter"](None), ObservedRun(None, tmp_path, lambda: 0, {})) as keeper:
+            (tmp_path / "meter.txt").write_text("3.5\n2.5\n")
+        assert keeper.trouble == ""
+        assert names["Power"].of(tmp_path).values() == {"meter_watts": 3.0}
+
+    def test_the_groups_of_commands_are_those_of_the_core(self):
+        from mlperf_mobile.cli.plugin import mlperf_mobile_commands
+
+        listed = re.findall(r"^\| `([a-z ]+)` \| they ", (ROOT / "docs/plugins.md").read_text(), re.MULTILINE)
+        assert listed == list(dict.fromkeys(info.group for info in mlperf_mobile_commands()))
+
+
 def test_every_problem_code_is_documented():
-    source = (ROOT / "core/src/mlperf_mobile/registry.py").read_text()
-    codes = set(re.findall(r'\bleave_out\(\s*"([a-z-]+)"', source)) | {"unknown-hook", "hook-signature"}
+    source = "".join((ROOT / f"core/src/mlperf_mobile/{name}.py").read_text() for name in ("registry", "problems"))
+    codes = set(re.findall(r'\b(?:leave_out|failed|Problem)\(\s*"([a-z-]+)"', source))
+    codes |= {"unknown-hook", "hook-signature"}
     text = (ROOT / "docs/errors.md").read_text()
     assert codes >= {"import-failed", "duplicate", "hook-api", "bad-name", "hook-failed"}
     assert [code for code in codes if f"`{code}`" not in text] == []
+
+
+def test_no_code_is_explained_twice():
+    for table in re.findall(r"(?:^\|.*\n)+", (ROOT / "docs/errors.md").read_text(), re.MULTILINE):
+        codes = [code for row in table.splitlines() for code in re.findall(r"`([^`]+)`", row.split("|")[1])]
+        assert [code for code in codes if codes.count(code) > 1] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
+def test_no_paragraph_begins_as_another(document):
+    prose = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+    begins = [paragraph.strip()[:50] for paragraph in prose.split("\n\n") if not paragraph.strip().startswith("|")]
+    assert [begin for begin in begins if len(begin) == 50 and begins.count(begin) > 1] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
+def test_options_that_name_files_resolve_them(document):
+    for block in re.findall(r"^```python.*?\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL):
+        assert "(BaseModel)" not in block or not re.search(r": Path\b", block)
 
 
 class TestWorkspace:
@@ -156,7 +212,7 @@ class TestWorkspace:
                 text = text or (node.id if isinstance(node, ast.Name) else "")
                 if isinstance(text, str) and any(word in text.lower() for word in words):
                     named.add(file.relative_to(ROOT / "core/src/mlperf_mobile").as_posix())
-        examples = {"cli/run.py", "cli/fetch.py", "cli/compile.py", "cli/score.py"}
+        examples = {"cli/run.py", "cli/compile.py", "cli/score.py"}
         advice, heavy_modules = {"cli/doctor.py"}, {"testing/kit.py"}
         assert named <= examples | advice | heavy_modules
 

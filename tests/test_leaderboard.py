@@ -18,6 +18,7 @@ from mlperf_mobile_report.commands import leaderboard as command
 from mlperf_mobile_rounds.reference import benchmark_of, benchmarks
 
 MS = 1_000_000
+RATE = ("decode rate", "tokens/s", True)
 
 
 @pytest.fixture
@@ -178,7 +179,7 @@ class TestOwn:
         assert "own" not in out
         assert "A ran fashion_mobilenet_int8, single-stream: there are no official results of that model" in err
 
-    def test_another_benchmark_than_asked_for(self, board, put):
+    def test_another_benchmark_than_requested(self, board, put):
         _, _, err = board("--benchmark", "super_resolution", "--with", put("a"))
         assert "A is image_classification, single-stream: not among super_resolution" in err
 
@@ -202,3 +203,88 @@ class TestOwn:
         _, out, _ = board("--benchmark", "image_classification", "--csv", "--with", put("a", valid=False))
         (row,) = [row for row in csv.DictReader(io.StringIO(out)) if row["own"] == "True"]
         assert (row["place"], row["state"]) == ("", "INVALID")
+
+
+class TestLanguageModels:
+    """Nothing is published of them: own results are ranked among each other."""
+
+    @pytest.fixture
+    def spoken(self, put):
+        def write(name, value, kind=RATE, times=True, benchmark="llm", model="tiny", scenario="single-stream", **more):
+            ns = {"p50": value * 1e5, "p90": value * 2e5, "p99": value * 3e5, "mean": value * 1e5}
+            tokens = {"ttft_ns": ns, "tpot_ns": ns} if times else {"times_undefined": "all at once"}
+            label, unit, higher = kind
+            timed = {
+                "latency_ns": {"p90": MS}, "throughput": 3.0, "queries": 9, "samples": 9, "duration_s": 3.0,
+                "score": {"name": label, "value": value, "unit": unit, "higher_is_better": higher, "percentile": None},
+                "tokens": tokens | {"generated": {"mean": 12.5}},
+            }  # fmt: skip
+            return put(
+                name, model=model, task="choice", benchmark=benchmark, scenario=scenario, performance=timed,
+                **({"suite": None} | more),
+            )  # fmt: skip
+
+        return write
+
+    def own(self, board, folder, *more):
+        out = json.loads(board("--with", folder, "--benchmark", "llm", "--json", *more)[1])
+        return out["boards"], out["warnings"]
+
+    def test_the_direction_is_that_of_their_score(self, board, spoken, tmp_path):
+        for name, value in (("a", 20.0), ("b", 30.0), ("c", 30.0), ("d", 25.0)):
+            spoken(f"up/{name}", value)
+            spoken(f"down/{name}", value, kind=("time per token", "ns", False))
+        (found,), _ = self.own(board, tmp_path / "up")
+        assert [(each["place"], each["value"]) for each in found["places"]] == [(1, 30), (1, 30), (3, 25), (4, 20)]
+        assert (found["unit"], found["score"], found["model"]) == ("tokens/s", "decode rate", "tiny")
+        (found,), _ = self.own(board, tmp_path / "down")
+        assert [(each["place"], each["value"]) for each in found["places"]] == [(1, 20), (2, 25), (3, 30), (3, 30)]
+
+    def test_both_times_are_beside_it(self, board, spoken, tmp_path):
+        spoken("all/a", 20.0)
+        _, out, _ = board("--with", tmp_path / "all", "--benchmark", "llm")
+        head, row = out.splitlines()[1:3]
+        assert head.split()[:3] == ["VALUE", "TTFT", "P50"]
+        assert row.split()[:8] == ["1", "20", "tokens/s", "2", "4", "2", "4", "12.5"]
+        (record,) = csv.DictReader(io.StringIO(board("--with", tmp_path / "all", "--benchmark", "llm", "--csv")[1]))
+        assert (float(record["ttft_p99_ns"]), float(record["tpot_mean_ns"])) == (6e6, 2e6)
+
+    def test_undefined_times_are_said_to_be(self, board, spoken, tmp_path):
+        spoken("all/a", 7.0, kind=("throughput", "samples/s", True), times=False, scenario="offline")
+        _, out, _ = board("--with", tmp_path / "all", "--benchmark", "llm")
+        assert out.count("not defined") == 4
+        (found,), _ = self.own(board, tmp_path / "all")
+        assert found["places"][0]["times_undefined"] == "all at once"
+        assert found["places"][0]["ttft_p50_ns"] is None
+
+    def test_models_and_suites_have_their_own_boards(self, board, spoken, tmp_path):
+        """In a suite, a benchmark's models compete; elsewhere, each only with itself."""
+        for name, model, suite in (("a", "tiny", None), ("b", "huge", None), ("c", "int8", "v9"), ("d", "int4", "v9")):
+            spoken(f"all/{name}", 20.0, model=model, suite=suite)
+        found, _ = self.own(board, tmp_path / "all")
+        assert sorted((each["model"], len(each["places"])) for each in found) == [
+            ("huge", 1), ("int8, int4", 2), ("tiny", 1),
+        ]  # fmt: skip
+        (found,), _ = self.own(board, tmp_path / "all", "--round", "v9")
+        assert len(found["places"]) == 2
+
+    def test_others_are_apart(self, board, spoken, tmp_path):
+        spoken("all/a", 20.0)
+        spoken("all/b", 9e9, valid=False)
+        spoken("all/c", 5.0, kind=("time per token", "ns", False))
+        (found,), _ = self.own(board, tmp_path / "all")
+        assert [each["value"] for each in found["places"]] == [20]
+        whys = [each["refused"] for each in found["apart"]]
+        assert any("INVALID" in why for why in whys)
+        assert any("other results report the decode rate" in why for why in whys)
+
+    def test_nothing_to_rank_is_said(self, board, spoken, tmp_path):
+        spoken("all/b", 9.0, valid=False)
+        found, warnings = self.own(board, tmp_path / "all")
+        assert not found
+        assert any("not ranked, INVALID" in text for text in warnings)
+
+    def test_other_names_are_unknown(self, board, spoken, tmp_path):
+        spoken("all/a", 20.0)
+        with pytest.raises(MobileError, match="lml"):
+            board("--with", tmp_path / "all", "--benchmark", "lml")

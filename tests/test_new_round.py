@@ -10,23 +10,6 @@ from pathlib import Path
 
 import pytest
 
-PLUGIN = """
-    from mlperf_mobile.plugin import DatasetInfo, Ref, SuitesInfo, TaskInfo, hookimpl
-
-    @hookimpl
-    def mlperf_mobile_tasks():
-        yield TaskInfo(name="mine", summary="a test", task=Ref("toy_parts:Product"), settings="nine_parts:task.yaml",
-                       options=Ref("toy_parts:TaskOptions"), hook_api=(2, 0))
-
-    @hookimpl
-    def mlperf_mobile_datasets():
-        yield DatasetInfo(name="rows", summary="a test", dataset=Ref("toy_parts:Vectors"), tasks=("mine",),
-                          needs_path=False, options=Ref("toy_parts:DatasetOptions"), hook_api=(2, 0))
-
-    @hookimpl
-    def mlperf_mobile_suites():
-        yield SuitesInfo(settings="nine_parts:suites.yaml", hook_api=(2, 0))
-"""
 TASK = """\
 model: acme_net
 dataset: rows
@@ -79,11 +62,8 @@ def row(**more):
 
 def install(command, suites=SUITES, results=None):
     rows = row(device="Slow", p90_ns="3600000000000") + row(device="Fast", p90_ns="1") if results is None else results
-    parts = {
-        "__init__.py": "", "acme_net.toy": '{"factor": 2}\n', "task.yaml": TASK, "suites.yaml": suites,
-        "published.csv": f"{COLUMNS}\n{rows}",
-    }  # fmt: skip
-    command.write_plugin("nine", PLUGIN, files={f"nine_parts/{name}": text for name, text in parts.items()})
+    more = {"acme_net.toy": '{"factor": 2}\n', "published.csv": f"{COLUMNS}\n{rows}"}
+    command.write_task("nine", task=TASK, suites=suites, more=more)
     return command
 
 

@@ -214,7 +214,7 @@ def test_a_run_that_is_killed_has_its_part(meter):
 
 CHILD = "[sys.executable, '-c', 'import os; os.kill(os.getpid(), 9)']"
 FAILURES = {
-    "is not there": ("class Meter(", "class Other(", "start failed: AttributeError"),
+    "is not there": ("class Meter(", "class Other(", "meter_parts has no 'Meter'; did you mean Other?"),
     "raises at start": ("self.run = run", "raise OSError('no meter')", "start failed: OSError: no meter"),
     "raises at a phase": ("self.write(begin=", "1 / 0; self.write(begin=", "begin failed: ZeroDivisionError"),
     "raises in sampling": ("self.write(watts=", "self.fail(watts=", "sample failed: AttributeError"),
@@ -233,10 +233,18 @@ FAILURES = {
     "makes no number": ("return cls(watts=mean", "return cls(watts=float('nan')", "not finite"),
     "makes no text": ("title = ", "unit: str = '\\udcff'\n        title = ", "surrogates not allowed"),
     "makes too much": ("title = ", "page: str = 'x' * 2_000_000\n        title = ", "characters as JSON"),
+    "ends the process while its part is read": (
+        'path = folder / "meter.jsonl"', 'import os; os._exit(3); path = ""', "reading its file crashed the process",
+    ),
+    "uses the name of a core rule": ('Rule("power"', 'Rule("min-duration"', "min-duration is the core's"),
+    "uses a name twice": (
+        'yield Rule("power"', 'yield Rule("power", True, 1, 1); yield Rule("power"', "several rules have the name",
+    ),
     "makes no rule": ('yield Rule("power", ', "yield Rule(7, ", "its part cannot be made: ValidationError"),
 }  # fmt: skip
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("broken", FAILURES)
 def test_one_that_fails_harms_nothing(meter, broken):
     """The measurement counts, telemetry goes on, and a warning names the observer."""
@@ -251,9 +259,18 @@ def test_one_that_fails_harms_nothing(meter, broken):
     assert told in warning
 
 
+def test_one_that_ends_the_process_is_a_suspect(meter):
+    """The worker cannot report who ended it; the hint names the backend and the observer."""
+    command = meter(("self.write(watts=", "import os; os._exit(3); self.write(watts="))
+    result, done = command.run(*FAST)
+    assert (done.returncode, result["error"]["code"]) == (7, "worker-died")
+    assert result["error"]["hint"].startswith("the backend toy, a library it uses, or the observer meter crashed")
+    assert result["observers"]["meter"]["samples"] == 0
+
+
 @pytest.mark.parametrize("failure", ["1 / 0", "raise SystemExit(3)"])
 def test_views_that_fail_leave_the_others(meter, failure):
-    """A part that cannot be shown is left out of the card, the page and the table."""
+    """The card, the page and the table do without them, and say so."""
     failing = [
         (f"def {name}(self{more}):", f"def {name}(self{more}):\n            {failure}")
         for name, more in (("lines", ""), ("values", ""), ("graphs", ", folder"), ("listings", ""))
@@ -261,9 +278,16 @@ def test_views_that_fail_leave_the_others(meter, failure):
     command = meter(*failing)
     result, _ = command.run(*FAST)
     assert result["observers"]["meter"]["watts"] == 3.0
-    for arguments in (("show",), ("report", "--csv"), ("report", "--output", "-")):
+    why = "ZeroDivisionError" if "/" in failure else "SystemExit"
+    for arguments, methods in (
+        (("show",), ["lines"]),
+        (("report", "--csv"), ["values"]),
+        (("report", "--output", "-"), ["facts", "graphs", "listings"]),
+    ):
         done = command(arguments[0], result["directory"], *arguments[1:])
         assert (done.returncode, "product" in done.stdout) == (0, True)
+        for method in methods:
+            assert f"{method}() failed: {why}" in done.stdout + done.stderr
 
 
 def test_without_telemetry(command):
@@ -279,7 +303,7 @@ def test_without_telemetry(command):
     assert [step["rested_until"] for step in json.loads(session.read_text())["steps"]] == ["", "unknown"]
 
 
-def test_a_rest_asks_it(meter):
+def test_a_rest_reads_its_baseline(meter):
     """The meter finds the device as it was at once."""
     command = meter()
     command(

@@ -54,7 +54,7 @@ def test_a_run_without_a_size_is_refused(command, asked):
     assert "--set input_shapes=[1,?,?,3]" in result["error"]["hint"]
 
 
-def test_a_run_of_the_size_asked_for(command, asked):
+def test_a_run_of_the_requested_size(command, asked):
     told, _ = command.json(*asked, env={"MLPERF_MOBILE_INPUT_SHAPES": "[1, 8, 6, 3]"})
     (result,) = told["results"]
     assert (result["error"], result["system"]["inputs"]) == (None, ["float32[1,8,6,3]"])

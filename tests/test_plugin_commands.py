@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mlperf_mobile.cli.main import _OWN, ELSEWHERE
+from mlperf_mobile.registry import Registry
+
 PLUGIN = """
 from mlperf_mobile.plugin import CommandInfo, Ref, Remark, hookimpl
 
@@ -76,8 +79,15 @@ def test_a_command_cannot_take_the_place_of_one_of_the_core(command):
     told, _ = command.json("list-tasks")
     assert [task["name"] for task in told["tasks"] if task["name"] == "product"]
     assert [problem["code"] for problem in told["problems"]] == ["duplicate"]
-    assert "list-tasks" in told["problems"][0]["reason"]
+    assert told["problems"][0]["reason"] == "the command 'list-tasks' is one of the core's, which is used"
+    assert told["problems"][0]["source"] == "echo 1.0"
     assert command("--help").stdout.count("list-tasks") == 1
+
+
+@pytest.mark.parametrize("group", ["", " "])
+def test_commands_without_a_group_have_a_heading(command, group):
+    command.write_plugin("echo", PLUGIN.replace('"jokes"', f'"{group}"'))
+    assert "\n\nother commands:\n  backwards" in command("--help").stdout
 
 
 @pytest.mark.parametrize("wrong", ["summary=7", "command='echo_plugin:add'", "group=None"])
@@ -110,12 +120,13 @@ def test_a_remark_that_fails_takes_nothing_away(command):
 
 
 @pytest.mark.parametrize(
-    ("name", "distribution"), [("check", "mlperf-mobile-rounds"), ("compare", "mlperf-mobile-report")]
+    ("name", "distribution"),
+    [("check", "mlperf-mobile-rounds"), ("compare", "mlperf-mobile-report"), ("fetch", "mlperf-mobile-fetch")],
 )
 def test_a_known_command_that_is_not_installed(name, distribution, monkeypatch, capsys):
     from mlperf_mobile.cli import main
 
-    monkeypatch.setenv("MLPERF_MOBILE_BLOCK", "rounds,report")
+    monkeypatch.setenv("MLPERF_MOBILE_BLOCK", "rounds,report,fetch")
     monkeypatch.setattr(main, "distribution", lambda _: None)
     assert main.main([name, "x"]) == 2
     assert capsys.readouterr().err == (
@@ -124,8 +135,10 @@ def test_a_known_command_that_is_not_installed(name, distribution, monkeypatch, 
     )
 
 
-@pytest.mark.parametrize("code", ["return 256", "return -1", "return 2**40", "return 0.5", "raise Panic('no')"])
-def test_an_exit_code_that_is_none_is_never_success(command, code):
+@pytest.mark.parametrize(
+    "code", ["return 256", "return -1", "return 2**40", "return 0.5", "raise Panic('no')", "raise BrokenPipeError"]
+)
+def test_an_invalid_exit_code_is_never_success(command, code):
     handler = f"class Panic(BaseException): pass\ndef handler(args):\n    {code}\n"
     command.write_plugin("echo", PLUGIN.replace("lambda args: print(args.text[::-1]) or 3", "handler") + handler)
     done = command("backwards", "abc")
@@ -168,6 +181,49 @@ def test_a_summary_is_one_line_of_the_help_as_it_is_written(command):
 def test_arguments_that_argparse_refuses_are_the_commands_failure(command, argument, given, told):
     command.write_plugin("echo", PLUGIN.replace('add_argument("text"', f"add_argument({argument}"))
     assert f"error[command-failed]: {told}" in command("backwards", given).stderr
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("parser.add_argument('--debug')", "ArgumentError: argument --debug: conflicting option string: --debug"),
+        ("pass", "TypeError: it sets no handler; "),
+        ("parser.add_subparsers().add_parser('now').set_defaults(handler=print)", "TypeError: it sets no handler; "),
+        ("parser.add_subparsers(required=True).add_parser('now')", "TypeError: it sets no handler; "),
+        ("parser.add_argument('text', help='100% of'); parser.set_defaults(handler=print)", ""),
+    ],
+)
+def test_the_listing_of_plugins_names_a_command_that_cannot_be_called(command, body, told):
+    command.write_plugin("echo", f"{PLUGIN}\ndef add(parser):\n    {body}\n")
+    listed = command("list-plugins").stderr
+    assert f"problem[command-failed] echo 1.0: command 'backwards' cannot be loaded: {told}" in listed
+
+
+def test_a_command_has_its_own_arguments_of_any_name(command):
+    """Also those that the program has itself, and a handler in each subcommand."""
+    body = """
+def add(parser):
+    part = parser.add_subparsers(required=True).add_parser("up")
+    part.add_argument("command")
+    part.add_argument("--version")
+    part.set_defaults(handler=lambda args: print(args.command, args.version) or 0)
+"""
+    command.write_plugin("echo", PLUGIN + body)
+    assert "'backwards'" not in command("list-plugins").stderr
+    assert command("backwards", "up", "a", "--version", "3").stdout == "a 3\n"
+
+
+def test_only_the_help_loads_plugins(command):
+    command.write_plugin("slow", "print('loading'.upper())")
+    assert command("--version").stderr == ""
+    assert "--versoin" in command("--versoin").stderr
+    assert "LOADING" in command("--help").stderr
+
+
+def test_every_command_of_this_project_is_known_without_its_distribution():
+    homes = {name: offer.source.distribution for name, offer in Registry().commands.items() if name not in _OWN}
+    assert {name: f"mlperf-mobile-{home}" for name, home in ELSEWHERE.items()} == homes
 
 
 def test_what_a_module_prints_is_not_the_commands_output(command):

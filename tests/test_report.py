@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import csv
 import importlib.util
 import io
@@ -14,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.registry import Registry
@@ -110,7 +112,7 @@ TAGS = {
 class Page(HTMLParser):
     """A page as a tree of what was opened, read strictly: everything that is opened is closed, in order."""
 
-    VOID = frozenset({"meta", "br", "hr"})
+    VOID = frozenset({"meta", "br", "hr", "img"})
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
@@ -201,7 +203,7 @@ class TestOneResult:
         assert "! not judged" in text
         assert "nobody knows" in text
 
-    def test_latencies_of_another_run_are_told(self, page, put):
+    def test_latencies_of_another_run_are_reported(self, page, put):
         folder = put("one", timed())
         append(folder / "latencies.bin", array("q", [5 * MS]))
         text = page(folder).text
@@ -239,6 +241,20 @@ class TestOneResult:
         for words in ("THROTTLED. ", "cooling device cpu rose from 0 to 3", "31 → 72.5 → 70 °C",
                       "0.012 J per inference", "on battery", "Temperature, °C", "Speed, samples/s"):  # fmt: skip
             assert words in text, words
+
+    def test_pictures(self, page, put):
+        """Those of the run's folder are in the page; what is no picture of a reasonable size is left out."""
+        one = put("one", timed())
+        folder = one / "accuracy" / "pictures"
+        folder.mkdir(parents=True)
+        for name, side in (("a-red-<ring>", 2), ("huge", 5000)):
+            Image.new("L", (side, 1)).save(folder / f"{name}.png")
+        (folder / "b.png").write_bytes(b"<script>")
+        (folder / "c.png").symlink_to("/dev/zero")
+        found = page(one).all("img")
+        assert [each["alt"] for each in found] == ["a red <ring>"]
+        data = base64.b64decode(found[0]["src"].removeprefix("data:image/png;base64,"))
+        assert data == (folder / "a-red-<ring>.png").read_bytes()
 
 
 class TestSeveralResults:
@@ -600,7 +616,7 @@ class TestInChromium:
 
         return show
 
-    def test_it_asks_for_nothing_and_nothing_is_forbidden(self, opened):
+    def test_it_loads_nothing_and_nothing_is_forbidden(self, opened):
         browser = opened()
         assert [url for url in browser.requests() if not url.startswith("file:")] == []
         assert len(browser.requests()) == 1

@@ -211,7 +211,7 @@ class TestOffline:
         told = details(result["directory"])
         assert sorted(values)[len(values) // 2] == pytest.approx(told["result_50.00_percentile_latency_ns"], rel=0.1)
 
-    def test_no_accuracy_was_asked_for(self, offline):
+    def test_no_accuracy_was_requested(self, offline):
         assert offline[0]["accuracy"] is None
         assert offline[0]["mode"] == "performance"
 
@@ -220,12 +220,12 @@ class TestRulesThatFail:
     def test_a_run_stopped_at_its_maximum_duration(self, command):
         """The minimum count is waived, as in the app; LoadGen's own verdict stays visible."""
         result, done = command.run(
-            "--mode", "performance", "--set", "max_duration_s=0.3", "--set", "min_query_count=100000",
+            "--mode", "performance", "--set", "max_duration_s=2", "--set", "min_query_count=100000",
             "--set", "sleep_s=0.002",
         )  # fmt: skip
         found = rules(result)
-        assert 0.3 <= result["performance"]["duration_s"] < 3
-        assert result["performance"]["queries"] < 200
+        assert 2 <= result["performance"]["duration_s"] < 20
+        assert result["performance"]["queries"] < 1000
         assert found["min-query-count"]["ok"]
         assert "waived" in found["min-query-count"]["note"]
         assert found["max-duration"]["ok"]

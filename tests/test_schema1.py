@@ -66,7 +66,7 @@ def test_check_finds_them_unchanged(kept):
 
 
 def test_check_finds_an_edit(kept):
-    """A number that is changed is told, by its name."""
+    """A changed number is reported by name."""
     path = kept.old / SINGLE / "result.json"
     result = json.loads(path.read_text())
     result["performance"]["latency_ns"]["p90"] /= 2

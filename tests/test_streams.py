@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
 
 import pytest
 
+from mlperf_mobile.streams import ReaderGone, _Checked
 from mlperf_mobile.testing.command import PROGRAM
 
 COMMAND = shlex.quote(str(PROGRAM))
@@ -53,3 +55,11 @@ def test_no_file_gets_the_number_of_a_closed_stream(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "log"], check=False)
     assert done.returncode >= 3
     assert (tmp_path / "log").read_bytes() == b"onetwo"
+
+
+def test_a_pipe_that_nobody_reads():
+    """Its error is not that of any other broken pipe, which is a failure."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with _Checked(writing, "w") as stream, pytest.raises(ReaderGone):
+        stream.write(b"text")

@@ -13,23 +13,6 @@ from pathlib import Path
 
 import pytest
 
-PLUGIN = """
-    from mlperf_mobile.plugin import DatasetInfo, Ref, SuitesInfo, TaskInfo, hookimpl
-
-    @hookimpl
-    def mlperf_mobile_tasks():
-        yield TaskInfo(name="mine", summary="a test", task=Ref("toy_parts:Product"), settings="mine_parts:task.yaml",
-                       options=Ref("toy_parts:TaskOptions"), hook_api=(2, 0))
-
-    @hookimpl
-    def mlperf_mobile_datasets():
-        yield DatasetInfo(name="rows", summary="a test", dataset=Ref("toy_parts:Vectors"), tasks=("mine",),
-                          needs_path=False, options=Ref("toy_parts:DatasetOptions"), hook_api=(2, 0))
-
-    @hookimpl
-    def mlperf_mobile_suites():
-        yield SuitesInfo(settings="mine_parts:suites.yaml", hook_api=(2, 0))
-"""
 MODEL = b'{"factor": 2}\n'
 TASK = """\
 model: near
@@ -89,8 +72,7 @@ def with_models_served(command):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     task = TASK.replace("URL", url).replace("SHA", hashlib.sha256(MODEL).hexdigest())
-    files = {"__init__.py": "", "task.yaml": task, "suites.yaml": SUITES}
-    command.write_plugin("mine", PLUGIN, files={f"mine_parts/{name}": text for name, text in files.items()})
+    command.write_task(task=task, suites=SUITES)
     before = command.environment
     command.environment = lambda env=None: before({"MLPERF_MOBILE_CACHE": str(cache)} | (env or {}))
     yield command
@@ -119,7 +101,7 @@ class TestRounds:
         )  # fmt: skip
         assert "first, second" in mine("list-suites").stdout
 
-    def test_a_dry_run_tells_what_is_missing_and_how_long_it_takes(self, mine):
+    def test_a_dry_run_lists_what_is_missing_and_how_long_it_takes(self, mine):
         told, done = mine.json("run", "--suite", "r1", "--dry-run")
         assert done.returncode == 0
         assert [plan["benchmark"] for plan in told["plans"]] == ["first", "second"]
@@ -127,6 +109,7 @@ class TestRounds:
         assert [resource["url"].rpartition("/")[2] for resource in told["missing"]] == ["near.toy", "all"]
         text = mine("run", "--suite", "r1", "--dry-run").stdout
         assert "2 runs, at least 10 s and 2 accuracy runs of unknown length in all" in text
+        assert "missing: near.toy, all (by hand); run 'mlperf-mobile fetch' with the same arguments\n" in text
         assert "by hand: the seventy rows of the archive" in text
         assert "unverified quality: nobody wrote it down" in text
 
@@ -219,7 +202,7 @@ class TestFetch:
         assert (told["error"]["code"], done.returncode) == (code, 4)
         assert model in told["error"]["summary"]
 
-    def test_what_must_be_provided_by_hand_is_told(self, mine):
+    def test_what_must_be_provided_by_hand_is_reported(self, mine):
         done = mine("fetch", "second", "--suite", "r1")
         assert done.returncode == 4
         assert "by hand: the seventy rows of the archive" in done.stdout
@@ -281,6 +264,23 @@ class TestScore:
         assert told["accuracy"]["value"] == pytest.approx(6 / 7, abs=0.03)
         assert told["accuracy"]["passed"] is True
 
+    @pytest.mark.parametrize(
+        ("arguments", "target", "code"),
+        [
+            (["--task", "mine"], 0.5, 0),
+            (["--task", "first"], 0.5, 0),
+            (["--set", "quality.at_least=0.9"], 0.9, 1),
+            (["--task", "mine", "--dataset", "all"], None, 0),
+            (["--suite", "r1"], 0.5, 0),
+            (["--suite", "r1", "--task", "first"], 0.5, 0),
+        ],
+    )
+    def test_options_override_the_settings_of_a_result(self, mine, result, arguments, target, code):
+        told, done = mine.json("score", result["directory"], *arguments)
+        assert done.returncode == code, done.stderr
+        assert told["accuracy"]["value"] == result["accuracy"]["value"]
+        assert told["accuracy"]["target"] == target
+
     def test_from_the_log_alone(self, mine, result):
         log = Path(result["directory"]) / "accuracy" / "mlperf_log_accuracy.json"
         for place in (log, log.parent):
@@ -307,6 +307,9 @@ class TestScore:
     def test_what_does_not_belong_together(self, mine, result, arguments, code, exit_code):
         told, done = mine.json("score", Path(result["directory"]) / "accuracy", *arguments)
         assert (told["error"]["code"], done.returncode) == (code, exit_code)
+        if arguments[0] != "--suite":  # the result folder says which benchmark
+            told, done = mine.json("score", result["directory"], *arguments)
+            assert (told["error"]["code"], done.returncode) == (code, exit_code)
 
     @pytest.mark.parametrize(
         "damage",

@@ -38,13 +38,13 @@ def test_it_can_be_left_out(command):
     assert not (Path(result["directory"]) / "telemetry.jsonl").exists()
 
 
-def test_accuracy_alone_has_none(command):
+def test_accuracy_alone_has_no_telemetry(command):
     result, _ = command.run("--mode", "accuracy")
     assert result["telemetry"] is None
 
 
 @pytest.mark.parametrize("bad", ["-1", "nan", "often"])
-def test_an_interval_that_is_none(command, bad):
+def test_invalid_intervals(command, bad):
     done = command("run", "product", "--backend", "toy", "--set", f"telemetry_interval_s={bad}")
     assert done.returncode == 2
     assert "telemetry_interval_s" in done.stderr

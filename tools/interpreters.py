@@ -61,11 +61,13 @@ def main() -> int:
     """Try each interpreter that is installed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("versions", nargs="*", default=supported(), help="versions to try (default: all supported)")
+    parser.add_argument("--others", action="store_true", help="leave out the version that runs this")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         built = Path(temporary, "wheels")
         wheels(built)
-        for version in args.versions:
+        this = f"3.{sys.version_info.minor}" if args.others else ""
+        for version in [each for each in args.versions if each != this]:
             if python := interpreter(version):
                 measured = ", ".join(try_out(python, built, Path(temporary, version)))
                 sys.stdout.write(f"Python {version}: {measured}\n")

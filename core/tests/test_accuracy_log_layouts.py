@@ -35,6 +35,18 @@ def test_in_other_layouts(tmp_path):
     assert [i.line for i in spaced[:3]] == [3, 5, 7]
 
 
+def test_tokens_of_language_models(tmp_path):
+    """As LoadGen writes them with ``use_token_latencies``; without a first token in offline."""
+    line = '{ "seq_id" : 0, "qsl_idx" : 5, "data" : "0708", "token_data" : "07", "token_count" : 2 }'
+    other = '{ "seq_id" : 1, "qsl_idx" : 6, "data" : "09", "token_count" : 1 }'
+    expected = [Item(2, 0, 5, b"\7\x08", b"", b"\7", 2), Item(3, 1, 6, b"\x09", b"", b"", 1)]
+    assert read(tmp_path, f"[\n{line},\n{other},\n{other}\n]\n")[:2] == expected  # the last one is read slowly
+    assert read(tmp_path, f"[\n {line},\n {other}\n]\n") == expected
+    for wrong in ('"2"', "true", "2.0"):
+        with pytest.raises(DataError):
+            read(tmp_path, "[\n" + line.replace('"token_count" : 2', f'"token_count" : {wrong}') + "\n]\n")
+
+
 DAMAGE = [
     ("},\n", "}\n"),
     ('"qsl_idx" : 8500', '"qsl_idx" : 08500'),

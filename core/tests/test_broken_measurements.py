@@ -9,7 +9,7 @@ import pytest
 
 from mlperf_mobile.contracts import AnsweredCall, Measurement
 from mlperf_mobile.errors import BackendError
-from mlperf_mobile.worker.steps import _as_json
+from mlperf_mobile.worker.steps import as_json
 
 GOOD = Measurement(
     latency_ns={"mean": 5.0}, throughput=2.0, queries=4, samples=4, duration_s=2.0, rules=(),
@@ -18,7 +18,7 @@ GOOD = Measurement(
 
 
 def test_a_good_one():
-    told = _as_json("odd", GOOD)
+    told = as_json("odd", GOOD)
     assert (told["samples"], told["duration_s"], "answered" in told) == (4, 2.0, False)
 
 
@@ -36,7 +36,7 @@ def test_a_good_one():
 )
 def test_a_broken_one(measured, what):
     with pytest.raises(BackendError) as caught:
-        _as_json("odd", measured)
+        as_json("odd", measured)
     assert caught.value.code == "scenario-failed"
     assert caught.value.summary.startswith("scenario odd failed: ")
     assert what in caught.value.summary

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from mlperf_mobile.contracts import Artifact
+from mlperf_mobile.editable import code_digest, project_folder
 from mlperf_mobile.errors import BackendError
+from mlperf_mobile.installed import Distribution
 from mlperf_mobile.resources import compiled
 from mlperf_mobile.resources.compiled import CompiledStore, key_of
 
@@ -236,3 +238,53 @@ def test_the_most_recently_used_come_first(store, otherwise):
     assert [kept.entry.made_of["model"] for kept in store.all()] == ["new", "middle", "old"]
     obtain(store, Compiler(), otherwise, MADE_OF | {"model": "old"})
     assert store.all()[0].entry.made_of["model"] == "old"
+
+
+def test_again_compiles_what_is_stored_already(tmp_path):
+    """The new output takes the place of the stored one."""
+    store, calls = CompiledStore(tmp_path), []
+
+    def make(folder):
+        calls.append(folder)
+        (folder / "out").write_text(str(len(calls)))
+        return Artifact(folder / "out", "npu")
+
+    for again, cached, content in ((False, False, "1"), (False, True, "1"), (True, False, "2"), (False, True, "2")):
+        found = store.obtain({"model": "m"}, "m", make, tmp_path, again=again)
+        assert (found.cached, found.artifact.path.read_text()) == (cached, content)
+
+
+def test_the_digest_of_editable_code_follows_its_files(tmp_path, monkeypatch):
+    """Files of the imported package count, whether imported or not; others of the project do not."""
+    package = tmp_path / "src" / "editable_case"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "later.py").write_text("x = 1")
+    (tmp_path / "notes.txt").write_text("no code")
+    monkeypatch.syspath_prepend(tmp_path / "src")
+    __import__("editable_case")
+    first = code_digest(tmp_path)
+    assert first
+    (tmp_path / "notes.txt").write_text("changed")
+    (package / "__pycache__").mkdir(exist_ok=True)
+    (package / "__pycache__" / "x.pyc").write_text("compiled")
+    assert code_digest(tmp_path) == first
+    (package / "later.py").write_text("x = 2")
+    second = code_digest(tmp_path)
+    assert second not in ("", first)
+    assert code_digest(tmp_path / "elsewhere") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "folder"),
+    [
+        ('{"url": "file:///home/a%20b/acme", "dir_info": {"editable": true}}', "/home/a b/acme"),
+        ('{"url": "file:///home/acme", "dir_info": {}}', None),
+        ('{"url": "https://example.org/acme.whl", "archive_info": {}}', None),
+        ('{"url": 7, "dir_info": {"editable": true}}', None),
+        ("[]", None), ("not JSON", None), ("", None),
+    ],
+)  # fmt: skip
+def test_editable_installations_are_recognised(text, folder):
+    found = project_folder(Distribution("acme", lambda name: text if name == "direct_url.json" else ""))
+    assert found == (folder and Path(folder))

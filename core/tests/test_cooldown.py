@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -76,6 +77,22 @@ def test_every_observer_has_a_say(other):
     assert rested.reason == "limit"
 
 
+def test_an_observer_that_hangs_does_not_block_the_rest(monkeypatch):
+    release = threading.Event()
+
+    class Hanging(Warmth):
+        def is_back(self, now):
+            release.wait()
+            return True
+
+    monkeypatch.setattr(cooldown, "LOOK_S", 0.01)
+    try:
+        rested = Device(celsius=30).rest(Cooldown.BASELINE, 3, {"thermometer": Hanging(35.0)})
+    finally:
+        release.set()
+    assert (rested.seconds, rested.reason) == (3.0, "limit")
+
+
 def test_an_observer_that_has_fallen_silent_does_not_count():
     rested = Device(celsius=30).rest(Cooldown.BASELINE, 20, COOL | {"camera": Warmth(20.0)})
     assert (rested.seconds, rested.reason) == (0.0, "baseline")
@@ -105,10 +122,8 @@ def registry(**baselines):
     return SimpleNamespace(observers=offers)
 
 
-def test_observers_that_can_say_something_are_asked(monkeypatch):
+def test_the_baselines_of_observers_that_have_one_are_read(monkeypatch):
     """Not those without a baseline, and none that fails, hangs, ends its thread, or knows nothing."""
-    import threading
-
     monkeypatch.setattr(cooldown, "LOOK_S", 0.1)
     release = threading.Event()
 
@@ -124,6 +139,20 @@ def test_observers_that_can_say_something_are_asked(monkeypatch):
     assert found == {"good": Warmth(31.0)}
 
 
-def test_only_those_of_the_first_look_are_asked_again():
+def test_only_observers_of_the_first_look_are_read_again():
     both = registry(a=lambda: lambda: Warmth(31.0), b=lambda: lambda: Warmth(32.0))
     assert look(both, {"b": Warmth(30.0)}) == {"b": Warmth(32.0)}
+
+
+@pytest.mark.parametrize(
+    ("now", "back"),
+    [((31.9, 0), True), ((32.1, 0), False), ((30.0, 1), False), ((None, 0), True), ((25.0, None), True)],
+)
+def test_a_device_has_cooled_down(now, back):
+    """At most two degrees above its first temperature, and not at a higher thermal status."""
+    assert cooldown.DeviceBaseline(30.0, 0).is_back(cooldown.DeviceBaseline(*now)) is back
+
+
+def test_a_device_that_reports_no_heat():
+    assert not cooldown.DeviceBaseline(None, None).is_known
+    assert cooldown.DeviceBaseline(None, 0).is_known

@@ -62,7 +62,7 @@ def test_a_byte_order_mark_is_skipped():
     assert values("\ufeffbatch: 2") == {"batch": 2}
 
 
-def test_numbers_that_are_none_of_the_usual():
+def test_unusual_numbers():
     told = values("a: .inf\nb: -.inf\nc: 1e3\nd: 0x10\ne: 2020-01-02")
     assert told == {"a": float("inf"), "b": float("-inf"), "c": 1000.0, "d": 16, "e": "2020-01-02"}
 

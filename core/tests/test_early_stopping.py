@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlperf_mobile.early_stopping import min_passing, min_queries
+from mlperf_mobile.early_stopping import min_passing, min_queries, required_queries
 
 GOLDEN = [(0.90, 1, 64), (0.90, 2, 81), (0.90, 5, 127), (0.99, 1, 662), (0.99, 2, 838), (0.99, 5, 1307)]
 """(percentile, queries over it, queries needed), from LoadGen's own output."""
@@ -27,6 +27,30 @@ def test_golden(percentile, over, queries):
 def test_queries_that_a_percentile_needs():
     assert min_queries(0.90) == 64
     assert min_queries(0.99) == 662
+
+
+def test_queries_that_a_bound_needs():
+    """LoadGen's Server asks for 459 queries at p99 if none is over the bound, and grows with those over it."""
+    assert required_queries(0, 0.99) == 459
+    assert required_queries(1, 0.99) == 662
+
+
+@pytest.mark.parametrize("over", [63, 64, 65, 66, 300])
+def test_the_smallest_count_for_many_over_the_bound(over):
+    """With a percentile of 7/8, every chance is a whole number of powers of an eighth."""
+    found = min_passing(over, 0.875)
+
+    def fails(passing):
+        total = passing + over
+        return 100 * sum(comb(total, x) * 7 ** (total - x) for x in range(over + 1)) > 8**total
+
+    assert not fails(found)
+    assert fails(found - 1)
+
+
+def test_many_queries_over_the_bound_take_no_time():
+    """A million queries over the bound, as an overloaded run has, need a little more than a hundred million."""
+    assert 1.0e8 < required_queries(1_000_000, 0.99) < 1.01e8
 
 
 @given(st.integers(0, 4), st.integers(50, 95))
@@ -75,7 +99,7 @@ lg.StartTestWithLogSettings(sut, qsl, settings, log, "")
 
 @pytest.mark.parametrize(("percentile", "count"), [(0.5, 20), (0.9, 10), (0.97, 3), (0.99, 100)])
 @pytest.mark.usefixtures("processes")
-def test_loadgen_asks_for_as_many(tmp_path, percentile, count):
+def test_loadgen_requires_the_same_number(tmp_path, percentile, count):
     """LoadGen, given too few queries, says how many it would need."""
     subprocess.run([sys.executable, "-c", dedent(SCRIPT), str(count), str(percentile), str(tmp_path)], check=True)
     summary = (tmp_path / "mlperf_log_summary.txt").read_text()

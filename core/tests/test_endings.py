@@ -8,8 +8,31 @@ import pytest
 
 from mlperf_mobile.launch import endings
 from mlperf_mobile.launch.process import Exit
+from mlperf_mobile.registry import installed_plugins
 
 PLAN = SimpleNamespace(backend="acme")
+SUSPECTS = {
+    ("single-stream", ("telemetry",)): "the backend acme or a library it uses crashed; see worker.log",
+    ("burst", ()): "the backend acme, a library it uses, or the scenario burst crashed; see worker.log",
+    ("offline", ("meter",)): "the backend acme, a library it uses, or the observer meter crashed; see worker.log",
+    ("burst", ("meter", "telemetry")): (
+        "the backend acme, a library it uses, the scenario burst, or the observer meter crashed; see worker.log"
+    ),
+}
+
+
+@pytest.mark.parametrize(("scenario", "observers", "hint"), [(*case, hint) for case, hint in SUSPECTS.items()])
+def test_who_may_have_crashed(scenario, observers, hint, monkeypatch):
+    plan = SimpleNamespace(
+        backend="acme", scenario=scenario, has_performance=True, observers={name: {} for name in observers}
+    )
+    monkeypatch.setattr(endings, "Plan", SimpleNamespace)
+    burst = SimpleNamespace(source=SimpleNamespace(distribution="acme"))
+    known = {**installed_plugins().scenarios, "burst": burst}
+    monkeypatch.setattr(endings, "installed_plugins", lambda: SimpleNamespace(scenarios=known))
+    assert endings.died(plan, Exit(-11, False, False, ()), "").hint == hint
+
+
 CASES = {
     "a signal of somebody else's": (Exit(-9, False, False, ()), "killed by SIGKILL"),
     "a crash": (Exit(-11, False, False, ()), "killed by SIGSEGV"),

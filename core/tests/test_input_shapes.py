@@ -14,7 +14,7 @@ from mlperf_mobile.backend_checks import OpenShapes, fixed, sized
 from mlperf_mobile.config import layers
 from mlperf_mobile.config.document import read_text
 from mlperf_mobile.config.settings import Settings
-from mlperf_mobile.contracts import Artifact, Placement, Probe, TensorSpec
+from mlperf_mobile.contracts import Artifact, Placement, Probe, Purpose, TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError, UsageError
 from mlperf_mobile.plan import CompilePlan, ModelRef, read
 from mlperf_mobile.plugin import Capability
@@ -65,7 +65,7 @@ class TestSpecs:
             sized([OPEN], asked, "m")
         assert error.value.code == "input-shapes"
 
-    def test_a_backend_of_fixed_shapes_refuses_open_ones_whatever_is_asked_for(self):
+    def test_a_backend_of_fixed_shapes_always_refuses_open_ones(self):
         for asked in ({}, {"image": (1, 8, 8, 3)}):
             with pytest.raises(ModelError, match="backend acme supports fixed shapes only") as error:
                 fixed([OPEN], asked, "m", "backend acme")
@@ -109,6 +109,9 @@ class Session:
     def __init__(self, inputs, backend):
         self.inputs, self.outputs, self.backend = inputs, (TensorSpec("y", (1, 4), F32),), backend
 
+    def run(self, inputs):
+        raise AssertionError("loaded, and not run")
+
     def placement(self):
         return Placement({"cpu": 1})
 
@@ -147,6 +150,7 @@ class Watch:
 
 def load(tmp_path, backend, input_shapes=None, ask=lambda inputs: {}, how=shapes.load, all_of_them=True):
     channel = SimpleNamespace(phase=lambda *a: None, measured=lambda *a: None)
+    (tmp_path / "m.x").touch()
     plan = CompilePlan(
         schema=1, run_id="r", created="", model=ModelRef(name="m", path=tmp_path / "m.x", format="x"), backend="acme",
         accelerators={"cpu": None}, batch=1, input_shapes=input_shapes or {}, silence_timeout_s=1, compile_timeout_s=1,
@@ -159,7 +163,8 @@ def load(tmp_path, backend, input_shapes=None, ask=lambda inputs: {}, how=shapes
     with ExitStack() as stack:
         if how is shapes.compile_only:
             return how(opened, channel, Watch(), tmp_path)
-        _, pool = how(opened, 1, channel, Watch(), tmp_path, stack, ask, all_of_them=all_of_them)
+        purpose = Purpose("offline" if all_of_them else "single-stream", parallel=all_of_them)
+        _, pool = how(opened, 1, channel, Watch(), tmp_path, stack, ask, purpose)
         found = pool.sessions[0].inputs
         assert backend.open == len(pool.sessions) == (2 if all_of_them else 1), "sessions of an attempt stay open"
         pool.load(all_of_them=True)
@@ -246,7 +251,7 @@ class TestBackendsThatDoNotHeedIt:
         assert refusal(tmp_path, Backend(OPEN, **IGNORE), {"*": SHAPE}).code == "open-shape"
 
     @pytest.mark.parametrize("shape", [(1, -1, 8, 3), (1, 0, 0, 3), (0, 8, 8, 3)])
-    def test_sizes_that_are_none(self, tmp_path, shape):
+    def test_invalid_sizes(self, tmp_path, shape):
         error = refusal(tmp_path, Backend(TensorSpec("image", shape, F32), **IGNORE))
         assert error.code == "open-shape"
         assert "image float32[" in error.summary

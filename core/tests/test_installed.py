@@ -41,6 +41,15 @@ def test_requirements_without_extras():
     assert "pytest" not in found
 
 
+@pytest.mark.parametrize("condition", ["extra == 'x'", 'extra=="x"', "python_version > '3' and extra == 'x'"])
+def test_requirements_of_an_extra(tmp_path, condition):
+    install(
+        tmp_path, "d-3.dist-info", METADATA=f"Name: d\nRequires-Dist: A_b[c]<2,>=1; {condition}\nRequires-Dist: e\n"
+    )
+    (found,) = distributions([str(tmp_path)])
+    assert (found.with_extra("x"), found.with_extra("y"), found.requires) == ({"a-b"}, set(), {"e"})
+
+
 def test_the_first_folder_counts(tmp_path):
     for folder, number in (("first", "1.0"), ("second", "2.0")):
         text = f"Metadata-Version: 2.1\nName: Two.Names\nVersion: {number}\n\nVersion: 9\n"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from mlperf_mobile.launch.stops import Stops
 from mlperf_mobile.results.interruptions import Interruptions, found, rule
@@ -76,7 +78,7 @@ class TestEvidence:
     def test_a_stop_before_or_after_the_timed_region(self, stop):
         assert rule(seen(stopped=[stop])).ok
 
-    def test_a_gap_without_a_stop_is_none(self):
+    def test_a_gap_without_a_stop_is_no_interruption(self):
         """A backend that holds the interpreter for as long, or a machine that is busy with others."""
         assert rule(seen({"seconds": 20.0, "busy": 0.0})).ok
         assert rule(seen({"seconds": 20.0, "busy": 0.9})).ok
@@ -95,7 +97,7 @@ class TestEvidence:
         assert not rule(told).ok
 
     @pytest.mark.parametrize("jump", [-DAY, -0.2, 0.2, DAY])
-    def test_a_jump_of_the_clock_is_told_and_decides_nothing(self, jump):
+    def test_a_jump_of_the_clock_is_reported_and_decides_nothing(self, jump):
         told = seen({"jump": jump})
         assert told.clock_jumps_s == [pytest.approx(jump, abs=1e-3)]
         assert rule(told).ok
@@ -104,7 +106,7 @@ class TestEvidence:
     def test_slewing_is_no_jump(self):
         assert seen(*[{"jump": 0.000125}] * 100).clock_jumps_s == []
 
-    def test_a_jump_while_it_was_suspended_is_told_beside_it(self):
+    def test_a_jump_during_a_suspend_is_reported_as_well(self):
         told = seen({"suspended": 60.0, "jump": 2.0})
         assert (told.suspended_s, told.clock_jumps_s) == (60.0, [2.0])
 
@@ -148,7 +150,7 @@ class TestWaiting:
         assert waiting_share({}, {}) is None
         assert waiting_share({}, {"1": (1, 1)}) is None
 
-    def test_it_is_told(self):
+    def test_it_is_reported(self):
         told = Interruptions(waiting=0.3)
         assert "30%" in told.warnings[0]
         assert rule(told).ok
@@ -246,3 +248,14 @@ def test_a_report_shows_the_warnings():
     text = str(parts.warnings(SimpleNamespace(result=result)))
     assert "40%" in text
     assert "-3.000 s" in text
+
+
+def test_the_card_does_not_repeat_the_warnings_in_the_rule():
+    """They stand in lines of their own."""
+    from mlperf_mobile.terminal.card import _rules
+
+    seen = Interruptions(stopped_s=2.0, stops=1, waiting=0.4, clock_jumps_s=[-3.0])
+    console = Console(width=200, file=StringIO())
+    with console.capture() as captured:
+        console.print(_rules([rule(seen)], "rule", seen.warnings))
+    assert captured.get().rstrip().endswith("seconds that the timed run was paused; stopped 2 s; stopped once")

@@ -77,7 +77,7 @@ class TestEnvironment:
         assert error.summary.startswith(f"{name}: unknown key")
         assert f"did you mean {known}" in error.hint
 
-    def test_lists_that_are_none(self):
+    def test_invalid_lists(self):
         error = refusal(layers.from_environment, {"MLPERF_MOBILE_TASKS": "[a, b"})
         assert error.code == "yaml-syntax"
         assert "MLPERF_MOBILE_TASKS" in error.summary

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mlperf_mobile.campaigns.campaign import Step
-from mlperf_mobile.config.catalogue import Place
+from mlperf_mobile.config.places import Place
 from mlperf_mobile.names import as_file_name, checked_below, is_file_name
 from mlperf_mobile.plan import CampaignRef, identity
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlperf_mobile.config.catalogue import Finder, Place
 from mlperf_mobile.config.layers import from_assignments
+from mlperf_mobile.config.places import Finder, Place
 from mlperf_mobile.config.scoring import resolve_scoring
 from mlperf_mobile.config.selection import Request
 from mlperf_mobile.registry import Registry

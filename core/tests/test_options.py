@@ -1,16 +1,23 @@
-"""A plugin gets its options as its own model, built once; what does not fit is told by name."""
+"""A plugin gets its options as its own model, built once; an error names what does not fit."""
 
 from __future__ import annotations
 
-import pytest
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from dataclasses import dataclass
+from types import SimpleNamespace
 
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from mlperf_mobile.config.document import Setting
+from mlperf_mobile.config.plugin_options import plugin_options
 from mlperf_mobile.errors import BackendError, UsageError
 from mlperf_mobile.options import validated
 from mlperf_mobile.plan import DatasetRef
 from mlperf_mobile.plugin import BackendInfo, DatasetInfo, Ref
-from mlperf_mobile.registry import Offer, Source
+from mlperf_mobile.problems import Source
+from mlperf_mobile.registry import Offer
 from mlperf_mobile.scoring import open_dataset
+from mlperf_mobile.worker import probe
 
 SOURCE = Source("acme", "acme-dist", "1.0")
 
@@ -44,8 +51,82 @@ class Numbers:
         return 1
 
 
+@dataclass
+class NoModel:
+    threads: int = 1
+
+
+def no_class():
+    """Options that are a function."""
+
+
+NUMBER = 5
+
+
+class RaisesInField(BaseModel):
+    threads: int = 1
+    level: int = 1
+
+    @field_validator("level")
+    @classmethod
+    def _level(cls, value):
+        raise RuntimeError("no driver")
+
+
+class RaisesInModel(BaseModel):
+    threads: int = 1
+
+    @model_validator(mode="after")
+    def _fits(self):
+        raise RuntimeError
+
+
+class NoJson(BaseModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    threads: int = 1
+    handle: object = object()
+
+
+class NoText(BaseModel):
+    threads: int = 1
+    key: bytes = b"\xff"
+
+
+class Infinite(BaseModel):
+    threads: int = 1
+    limit: float = float("inf")
+
+
+class Misfit(BaseModel):
+    threads: int = 1
+    level: int = "high"
+
+
+class Compares:
+    """Neither equal to another nor not, as arrays of numpy."""
+
+    def __eq__(self, other):
+        raise ValueError("the truth value is ambiguous")
+
+    __hash__ = object.__hash__
+
+
+class NotComparable(BaseModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    threads: int = 1
+    table: Compares | str = Compares()
+
+
+class Undefined(BaseModel):
+    threads: NoSuchType = 1  # noqa: F821
+
+
+class Required(BaseModel):
+    need: str
+
+
 def offer(options):
-    ref = Ref(f"{__name__}:{options.__name__}") if options else None
+    ref = Ref(f"{__name__}:{getattr(options, '__name__', options)}") if options else None
     info = BackendInfo(
         name="acme", summary="", vendor="", backend=Ref("x:y"), model_formats=("m",), options=ref, hook_api=(2, 0)
     )
@@ -86,6 +167,68 @@ def test_a_model_that_cannot_be_imported_is_its_distributions():
     with pytest.raises(BackendError, match="backend acme cannot be loaded") as caught:
         validated("backend", broken, {})
     assert (caught.value.code, caught.value.hint) == ("plugin-broken", "update or reinstall acme-dist")
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (NoModel, f"<class '{__name__}.NoModel'>"),
+        (no_class, "a value of type function"),
+        ("NUMBER", "a value of type int"),
+    ],
+)
+def test_options_that_are_no_model_are_their_plugins(options, what):
+    with pytest.raises(BackendError) as caught:
+        plugin_options("backend", offer(options), {})
+    summary = f"backend acme: options is {what}, a pydantic model was expected"
+    assert (caught.value.code, caught.value.summary) == ("plugin-broken", summary)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (RaisesInField, "option level cannot be validated: RuntimeError: no driver"),
+        (RaisesInModel, "options cannot be validated: RuntimeError"),
+        (NoJson, "option handle cannot be written as JSON: PydanticSerializationError: "),
+        (NoText, "option key cannot be written as JSON: UnicodeDecodeError: "),
+        (Infinite, "option limit cannot be written as JSON: ValueError: "),
+        (Misfit, "a default of its options does not fit them: level: Input should be a valid integer"),
+        (NotComparable, "option table cannot be written as JSON: "),
+        (Undefined, "options cannot be validated: PydanticUserError: "),
+    ],
+)
+def test_a_model_that_fails_is_its_plugins(options, told):
+    given = {"threads": 2, "level": 3} if options is RaisesInField else {"threads": 2}
+    layer = {f"backend_options.{key}": Setting(value, "here") for key, value in given.items()}
+    with pytest.raises(BackendError) as caught:
+        plugin_options("backend", offer(options), layer)
+    assert caught.value.summary.startswith(f"backend acme: {told}")
+    assert (caught.value.code, caught.value.hint) == ("plugin-broken", "report it to the author of backend acme")
+
+
+def test_a_validator_that_fails_in_the_worker_is_its_plugins():
+    with pytest.raises(BackendError, match="backend acme: option level cannot be validated: RuntimeError: no driver"):
+        validated("backend", offer(RaisesInField), {"level": 1})
+
+
+def test_an_option_that_must_be_set_is_the_users():
+    with pytest.raises(UsageError) as caught:
+        validated("backend", offer(Required), {})
+    assert (caught.value.code, caught.value.summary) == ("bad-options", "backend acme: option need must be set")
+    assert caught.value.hint == "--set backend_options.need=VALUE"
+
+
+def test_a_probe_tells_the_user_what_to_set(monkeypatch):
+    """And not to report it to the vendor."""
+    sent = []
+    registry = SimpleNamespace(backends={"acme": offer(Required)})
+    monkeypatch.setattr(probe, "Registry", lambda: registry)
+    monkeypatch.setattr(probe, "Channel", lambda fd: SimpleNamespace(send=sent.append))
+    monkeypatch.setattr("sys.argv", ["probe", "--events-fd", "3", "acme"])
+    probe.main()
+    assert sent[0].value == {
+        "usable": False, "reason": "backend acme: option need must be set", "fix": "--set backend_options.need=VALUE",
+    }  # fmt: skip
 
 
 def test_a_data_set_gets_the_model_and_not_the_plans_text():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from array import array
 from types import SimpleNamespace
 
@@ -11,12 +12,13 @@ import pytest
 
 from mlperf_mobile.backend_checks import outputs_apart, wrong_outputs
 from mlperf_mobile.contracts import AnsweredCall, Load, Score, Seeds, TensorSpec
-from mlperf_mobile.errors import BackendError, MobileError, ModelError
+from mlperf_mobile.errors import BackendError, DataError, MobileError, ModelError
 from mlperf_mobile.loadgen import Responder, WrongCount
 from mlperf_mobile.scenarios.offline import Offline
 from mlperf_mobile.scenarios.single_stream import SingleStream
 from mlperf_mobile.scoring import score_log
-from mlperf_mobile.worker import steps
+from mlperf_mobile.worker import loaded_run, untimed
+from mlperf_mobile.worker.blame import blame_truth
 from mlperf_mobile.worker.outputs import Checks, checking
 from mlperf_mobile.worker.system import System
 
@@ -87,23 +89,26 @@ def system(sessions, batch=1, data=None):
     return System(sessions, batch, data, data, Silent())
 
 
-def measured(sessions, logs, scenario=SingleStream, batch=1, data=None):
-    """What a worker does between loading and scoring: warm up, measure, answer once more."""
-    driven = system(sessions, batch, data)
-    checks = Checks(driven, "acme", ["cpu"] * (len(sessions) - 1) + ["npu"])
-    best = steps._warm_up(driven, 0.0, checks)
-    latencies = array("q")
-    load = Load(
+def load(expected_latency_ns):
+    return Load(
         min_query_count=QUERIES,
         min_duration_s=0.0,
         max_duration_s=0.0,
         percentile=0.9,
         performance_sample_count=SAMPLES,
         seeds=Seeds(qsl=1, sample_index=2, schedule=3),
-        expected_latency_ns=best,
+        expected_latency_ns=expected_latency_ns,
     )
-    told = scenario({}).run(driven, load, latencies, logs)
-    steps._answer_again(driven, checks, told.answered)
+
+
+def measured(sessions, logs, scenario=SingleStream, batch=1, data=None):
+    """What a worker does between loading and scoring: warm up, measure, answer once more."""
+    driven = system(sessions, batch, data)
+    checks = Checks(driven, "acme", ["cpu"] * (len(sessions) - 1) + ["npu"])
+    best = untimed.warm_up(driven, 0.0, checks)
+    latencies = array("q")
+    told = scenario({}).run(driven, load(best), latencies, logs)
+    untimed.answer_again(driven, checks, told.answered)
     return told, checks
 
 
@@ -145,9 +150,9 @@ WRONG = {
     "byte order": (lambda self, y, x: (y[0].astype(">f4"),), "output y is >f4[1,4], not an array of float32[1,4]"),
     "too few": (lambda self, y, x: (), "it returns 0 output tensors, not 1"),
     "too many": (lambda self, y, x: y + y, "it returns 2 output tensors, not 1"),
-    "bare array": (lambda self, y, x: y[0], "it returns float32[1,4], not a tuple of 1 arrays"),
-    "None": (lambda self, y, x: None, "it returns NoneType, not a tuple of 1 arrays"),
-    "dictionary": (lambda self, y, x: {"y": y[0]}, "it returns dict, not a tuple of 1 arrays"),
+    "bare array": (lambda self, y, x: y[0], "run() returned float32[1,4], a tuple of 1 arrays was expected"),
+    "None": (lambda self, y, x: None, "run() returned None, a tuple of 1 arrays was expected"),
+    "dictionary": (lambda self, y, x: {"y": y[0]}, "run() returned dict, a tuple of 1 arrays was expected"),
     "lists": (lambda self, y, x: [y[0].tolist()], "output y is list, not an array of float32[1,4]"),
     "scalar": (lambda self, y, x: (y[0][0, 0],), "output y is float32, not an array of float32[1,4]"),
     "NaN": (nan, "output y has NaN in 1 of 4 numbers"),
@@ -249,9 +254,13 @@ def one_buffer(self, answers):
 
 
 BATCHES = {
-    "padded": (lambda self, a: [*a, a[-1]], "wrong-outputs", "it returns 4 for a batch of 3 samples"),
-    "short": (lambda self, a: a[:-1], "wrong-outputs", "it returns 2 for a batch of 3 samples"),
-    "stacked": (lambda self, a: np.stack([y for (y,) in a]), "wrong-outputs", "it returns ndarray for a batch of 3"),
+    "padded": (lambda self, a: [*a, a[-1]], "wrong-outputs", "run_batch() returned 4 for a batch of 3 samples"),
+    "short": (lambda self, a: a[:-1], "wrong-outputs", "run_batch() returned 2 for a batch of 3 samples"),
+    "stacked": (
+        lambda self, a: np.stack([y for (y,) in a]),
+        "wrong-outputs",
+        "run_batch() returned ndarray for a batch of 3",
+    ),
     "NaN": (lambda self, a: [*a[:-1], (a[-1][0] * np.float32("nan"),)], "wrong-outputs", "NaN in 4 of 4 numbers"),
     "reversed": (lambda self, a: a[::-1], "outputs-changed", "differ between calls"),
     "one buffer": (one_buffer, "outputs-changed", "differ between calls"),
@@ -280,12 +289,55 @@ class TestBatches:
         driven.load_samples(range(SAMPLES))
         with pytest.raises(WrongCount) as caught:
             Responder().complete_all([1, 2, 3, 4], driven.answer_batch([0, 1, 2, 3], 0))
-        error = steps._in_a_callback(SimpleNamespace(backend="acme", scenario="offline"), caught.value)
+        error = loaded_run.in_a_callback(SimpleNamespace(backend="acme", scenario="offline"), caught.value)
         assert isinstance(error, BackendError)
         assert (error.code, error.summary) == ("wrong-outputs", "backend acme: 4 samples have 3 responses")
 
 
 CHANGED = {"previous": previous, "accumulated": accumulated, "noisy": noisy}
+
+
+class TestWhetherOutputsVary:
+    """A backend that returns the same outputs for every sample, such as zeros, is fast and wrong."""
+
+    WARNING = "backend acme: the outputs are the same for 8 different samples (session 1 of 1 on npu); "
+
+    @pytest.mark.parametrize("scenario", [SingleStream, Offline])
+    @pytest.mark.parametrize("batch", [1, 3])
+    def test_zeros(self, tmp_path, scenario, batch):
+        if scenario is SingleStream and batch > 1:
+            pytest.skip("single-stream issues one sample")
+        zeros = type("Zeros", (Session,), {"spoil": lambda self, outputs, inputs: (outputs[0] * 0,)})()
+        _, checks = measured([zeros], tmp_path, scenario, batch)
+        (warning,) = checks.warnings
+        assert warning.startswith(self.WARNING)
+
+    def test_of_one_session_among_several(self, tmp_path):
+        zeros = type("Zeros", (Session,), {"spoil": lambda self, outputs, inputs: (outputs[0] * 0,)})()
+        _, checks = measured([Session(), zeros], tmp_path, Offline)
+        assert ["session 2 of 2" in warning for warning in checks.warnings] == [True]
+
+    @pytest.mark.parametrize("other", [0, 3, 7])
+    def test_one_sample_that_differs_is_enough(self, tmp_path, other):
+        def mostly_zeros(self, outputs, inputs):
+            return outputs if inputs[0][0, 0] == 10 * other else (outputs[0] * 0,)
+
+        _, checks = measured([type("Mostly", (Session,), {"spoil": mostly_zeros})()], tmp_path)
+        assert checks.warnings == []
+
+    def test_samples_that_do_not_differ(self, tmp_path):
+        class Same(Data):
+            def encode(self, sample):
+                return (np.ones((1, 4), np.float32),)
+
+        _, checks = measured([Session()], tmp_path, data=Same())
+        assert checks.warnings == []
+
+    def test_a_few_samples_prove_nothing(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(untimed, "WARM_UP_SAMPLES", 3)
+        zeros = type("Zeros", (Session,), {"spoil": lambda self, outputs, inputs: (outputs[0] * 0,)})()
+        _, checks = measured([zeros], tmp_path)
+        assert checks.warnings == []
 
 
 class TestTheSameEveryTime:
@@ -332,7 +384,7 @@ class TestTheSameEveryTime:
         _, checks = measured([type("View", (Session,), {"spoil": view})()], tmp_path)
         assert checks.compared == 2
 
-    def test_the_first_and_the_last_query_are_told(self, tmp_path):
+    def test_the_first_and_the_last_query_are_reported(self, tmp_path):
         """By a system that writes down what it is asked."""
         asked = []
 
@@ -343,16 +395,7 @@ class TestTheSameEveryTime:
                 self.answer = lambda index: asked.append(index) or answer(index)
 
         driven = Noting([Session()], 1, Data(), Data(), Silent())
-        load = Load(
-            min_query_count=QUERIES,
-            min_duration_s=0.0,
-            max_duration_s=0.0,
-            percentile=0.9,
-            performance_sample_count=SAMPLES,
-            seeds=Seeds(qsl=4, sample_index=5, schedule=6),
-            expected_latency_ns=1000,
-        )
-        told = SingleStream(None).run(driven, load, array("q"), tmp_path)
+        told = SingleStream(None).run(driven, load(1000), array("q"), tmp_path)
         expected = [(2 * (np.arange(4, dtype=np.float32) + 10 * asked[place])).tobytes() for place in (0, -1)]
         assert [each.indices for each in told.answered] == [(asked[0],), (asked[-1],)]
         assert [each.responses for each in told.answered] == [(expected[0],), (expected[1],)]
@@ -362,9 +405,9 @@ class TestTheSameEveryTime:
         session = type("Late", (Session,), {"spoil": previous, "since": WARM_UP})()
         driven = system([session])
         checks = Checks(driven, "acme", ["cpu"])
-        steps._warm_up(driven, 0.0, checks)
+        untimed.warm_up(driven, 0.0, checks)
         with pytest.raises(BackendError, match=r"outputs for sample .* differ between calls"):
-            steps._answer_again(driven, checks, ())
+            untimed.answer_again(driven, checks, ())
         assert checks.compared == 0
 
     def test_one_sample(self, tmp_path):
@@ -374,8 +417,8 @@ class TestTheSameEveryTime:
 
         driven = system([Session()], data=One())
         checks = Checks(driven, "acme", ["cpu"])
-        assert steps._warm_up(driven, 0.0, checks) > 0
-        steps._answer_again(driven, checks, [AnsweredCall(0, (0,), ((2 * np.arange(4, dtype=np.float32)).tobytes(),))])
+        assert untimed.warm_up(driven, 0.0, checks) > 0
+        untimed.answer_again(driven, checks, [AnsweredCall(0, (0,), ((2 * np.arange(4, dtype=np.float32)).tobytes(),))])
         assert checks.compared == 1
 
 
@@ -443,6 +486,65 @@ class TestComparing:
         assert wrong_outputs((np.zeros((0, 2), dtype),), (TensorSpec("y", (0, 2), np.dtype(dtype)),)) == ""
 
 
+class TestBlame:
+    """The backend is not to blame for what the task, the data set or the scenario does."""
+
+    @pytest.mark.parametrize("decoded", [None, "text", 7, bytearray(b"x"), np.zeros(2, np.uint8)])
+    def test_a_response_that_is_not_bytes(self, decoded):
+        data = Data()
+        data.decode = lambda outputs: decoded
+        driven = system([Session()], data=data)
+        driven.load_samples(range(SAMPLES))
+        with pytest.raises(ModelError, match=r"decode\(\) of the task returned .*, bytes were expected"):
+            Checks(driven, "acme", ["cpu"]).first(0, [0])
+        with pytest.raises(ModelError, match="bytes were expected"):
+            checking(data, (X,), "acme")((np.ones((1, 4), np.float32),))
+
+    def test_an_input_with_nan(self):
+        data = Data()
+        data.encode = lambda sample: (np.full((1, 4), np.nan, np.float32),)
+        driven = system([Session()], data=data)
+        driven.load_samples(range(SAMPLES))
+        with pytest.raises(ModelError, match="the input for sample 3 has NaN") as caught:
+            Checks(driven, "acme", ["cpu"]).first(0, [3])
+        assert caught.value.code == "task-failed"
+
+    def test_a_sample_that_changes(self):
+        data, drawn = Data(), iter(range(1000))
+        data.sample = lambda index: next(drawn)
+        driven = system([Session()], data=data)
+        driven.load_samples(range(SAMPLES))
+        with pytest.raises(DataError, match="sample 2 is not the same each time"):
+            Checks(driven, "acme", ["cpu"]).again([AnsweredCall(0, (2,), (b"another",))])
+
+    def test_a_sample_that_is_not_loaded(self):
+        for driven in (system([Session()]), system([Session()], 2)):
+            driven.load_samples([0, 1])
+            for ask in (lambda: driven.answer_batch([5], 0), lambda: driven.answer(5)):  # noqa: B023
+                with pytest.raises(BackendError, match="the scenario asked for sample 5, which is not loaded"):
+                    ask()
+
+    def test_a_key_error_of_the_backend(self):
+        class Broken(Session):
+            def run(self, inputs):
+                raise KeyError(5)
+
+        driven = system([Broken()])
+        driven.load_samples([5])
+        with pytest.raises(BackendError, match="inference failed: KeyError: 5"):
+            driven.answer(5)
+
+    def test_a_truth_that_cannot_be_read(self, tmp_path):
+        class Unlabelled(Data):
+            def truth(self, index):
+                raise LookupError("no labels")
+
+        data = Unlabelled()
+        for raises, error in ((lambda: data.truth(0), DataError), (lambda: 1 / 0, ZeroDivisionError)):
+            with pytest.raises(error), blame_truth("mine", data):
+                raises()
+
+
 class TestAccuracy:
     def test_every_answer_is_checked(self):
         decode = checking(Data(), (X,), "acme")
@@ -455,15 +557,43 @@ class TestAccuracy:
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
     def test_a_score_that_is_no_number(self, tmp_path, value):
+        with pytest.raises(MobileError) as caught:
+            self.scored(tmp_path, Score("exact", value, 1))
+        assert caught.value.code == "score-not-finite"
+        with pytest.raises(MobileError, match=f"the metric part is {value}, not a finite number"):
+            self.scored(tmp_path, Score("exact", 1.0, 1, {"part": value}))
+
+    def scored(self, folder, found):
+        """What becomes of the score of a log with two responses."""
+
         class Metric:
             def update(self, index, response):
                 pass
 
             def score(self):
-                return Score("exact", value, 1)
+                return found
 
-        log = tmp_path / "mlperf_log_accuracy.json"
-        log.write_text('[\n{"seq_id": 0, "qsl_idx": 0, "data": "00"}\n]\n')
-        with pytest.raises(MobileError) as caught:
-            score_log(log, Metric(), 1)
-        assert caught.value.code == "score-not-finite"
+        log = folder / "mlperf_log_accuracy.json"
+        log.write_text('[\n{"seq_id": 0, "qsl_idx": 0, "data": "00"},\n{"seq_id": 1, "qsl_idx": 1, "data": "00"}\n]\n')
+        return score_log(log, Metric(), 2)
+
+    def test_numbers_of_numpy_are_numbers(self, tmp_path):
+        told = self.scored(tmp_path, Score("exact", np.float32(0.5), np.int64(2), {"part": np.int8(1)}))
+        assert told == Score("exact", 0.5, 2, {"part": 1.0})
+        assert {type(told.value), type(told.details["part"]), type(told.samples)} == {float, int}
+
+    @pytest.mark.parametrize(
+        ("found", "text"),
+        [
+            (Score("exact", 1.0, 3), "Score.samples is 3, but 2 responses were scored"),
+            (Score("exact", 1.0, -2), "Score.samples is -2, but 2 responses were scored"),
+            (Score("exact", 1.0, 0), "Score.samples is 0"),
+            (Score("exact", 1.0, 1.5), "'float' object cannot be interpreted as an integer"),
+            (Score("", 1.0, 2), "Score.metric is a value of type str, a name was expected"),
+            (0.5, "score() returned a value of type float, a Score was expected"),
+            (None, "score() returned None, a Score was expected"),
+        ],
+    )
+    def test_a_score_that_cannot_be(self, tmp_path, found, text):
+        with pytest.raises((TypeError, ValueError), match=re.escape(text)):
+            self.scored(tmp_path, found)

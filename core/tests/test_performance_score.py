@@ -36,7 +36,7 @@ class TestOfEarlierResults:
         assert stored(latency_ns={}) is None
         assert stored(latency_ns={"p90": 0.0}) is None
 
-    def test_a_result_that_says_it_has_none_has_none(self):
+    def test_a_result_without_a_score(self):
         assert stored(score=None) is None
 
     def test_nor_has_a_run_that_did_not_end(self):
@@ -67,7 +67,7 @@ class TestScores:
         {"value": math.nan}, {"value": math.inf}, {"value": -1.0}, {"name": ""}, {"unit": ""}, {"unit": "x" * 99},
         {"percentile": 0.0}, {"percentile": 1.0}, {"percentile": 90.0},
     ])  # fmt: skip
-    def test_what_is_none(self, changes):
+    def test_invalid_scores(self, changes):
         with pytest.raises(ValueError, match="score"):
             PerformanceScore(**{"name": "n", "value": 1.0, "unit": "ns", "higher_is_better": False} | changes)
 

@@ -7,10 +7,12 @@ from textwrap import dedent
 
 import pytest
 
+from mlperf_mobile import installed, patience, picking
 from mlperf_mobile.errors import UsageError
 from mlperf_mobile.installed import entry_points
 from mlperf_mobile.picking import pick
 from mlperf_mobile.plugin import PROJECT
+from mlperf_mobile.problems import Source, duplicate
 from mlperf_mobile.registry import Registry
 
 HEAD = """
@@ -70,6 +72,8 @@ AT_IMPORT = {
     "exception": ("raise RuntimeError('licence [server] is\\ndown')", "RuntimeError: licence [server] is down"),
     "exit": ("raise SystemExit(3)", "SystemExit: 3"),
     "syntax": ("def", "SyntaxError"),
+    "end of the process": ("import os; os._exit(0)", "RuntimeError: registry_case_bad called os._exit(0), which would"),
+    "no text": ("raise NotImplementedError", "NotImplementedError"),
     "endless message": ("raise ValueError('x' * 10_000)", "ValueError: xxx"),
 }
 
@@ -131,6 +135,7 @@ IN_HOOK = {
     "raises": ("raise OSError('no driver')", "OSError: no driver"),
     "exits": ("raise SystemExit('bye')", "SystemExit: bye"),
     "raises halfway": ("yield backend('half'); raise RuntimeError('second one')", "RuntimeError: second one"),
+    "ends the process": ("import os; os._exit(0)", "RuntimeError: registry_case_bad called os._exit(0)"),
     "nothing": ("pass", "TypeError"),
     "a number": ("return 5", "TypeError"),
     "a text": ("return 'backend'", "expected BackendInfo, got 'b'"),
@@ -147,6 +152,7 @@ def test_hook_failed(site, body, reason):
     registry = site.registry()
     problem = only_problem(registry)
     assert problem.code == "hook-failed"
+    assert problem.reason.startswith("mlperf_mobile_backends: ")
     assert reason in problem.reason
     assert str(problem.source) == "bad 1.0"
     assert list(registry.backends) == ["good"]
@@ -163,11 +169,13 @@ def test_hook_failed(site, body, reason):
 def test_offers_with_impossible_fields(site, field):
     """They would break the listing of everybody's."""
     site.install("good", GOOD)
-    site.install("bad", f"@hookimpl\ndef mlperf_mobile_backends():\n    yield backend('bad', {field})\n")
+    body = f"    yield backend('fine')\n    yield backend('bad', {field})\n"
+    site.install("bad", f"@hookimpl\ndef mlperf_mobile_backends():\n{body}")
     registry = site.registry()
     problem = only_problem(registry)
     assert problem.code == "hook-failed"
-    assert f"BackendInfo.{field.partition('=')[0]} should be" in problem.reason
+    told = "must not be empty" if field == "accelerators=()" else "should be"
+    assert f"BackendInfo 'bad': {field.partition('=')[0]} {told}" in problem.reason
     assert list(registry.backends) == ["good"]
 
 
@@ -219,15 +227,15 @@ def test_optional_hooks_are_no_problem(site):
 @pytest.mark.parametrize(
     ("value", "told", "fix"),
     [
-        ("(0, 9)", "hook API 0.9, the core uses 2.0", "pip install -U bad"),
-        ("(3, 0)", "hook API 3.0, the core uses 2.0", "pip install -U mlperf-mobile"),
-        ("(2, 1)", "hook API 2.1, the core uses 2.0", "pip install -U mlperf-mobile"),
-        ("(1, 1)", "hook API 1.1, the core uses 2.0", "pip install -U bad"),
+        ("(0, 9)", "hook API 0.9, the core uses 2.4", "pip install -U bad"),
+        ("(3, 0)", "hook API 3.0, the core uses 2.4", "pip install -U mlperf-mobile"),
+        ("(2, 5)", "hook API 2.5, the core uses 2.4", "pip install -U mlperf-mobile"),
+        ("(1, 1)", "hook API 1.1, the core uses 2.4", "pip install -U bad"),
         ("(2,)", "hook API 2,", "pip install"),
         ("(2, 0, 0)", "hook API 2.0.0", "pip install"),
         ("None", "hook API None", "pip install -U bad"),
         ("'2.0'", "hook API '2.0'", "pip install -U bad"),
-        ("('2', '0')", "hook API 2.0, the core uses 2.0", "pip install -U bad"),
+        ("('2', '0')", "hook API 2.0, the core uses 2.4", "pip install -U bad"),
         ("(None, None)", "hook API None.None", "pip install -U bad"),
         ("(2, '0')", "hook API 2.0", "pip install -U bad"),
         ("2.0", "hook API 2.0", "pip install -U bad"),
@@ -251,7 +259,9 @@ def test_hook_api(site, value, told, fix):
     assert list(registry.backends) == ["mine"]
 
 
-@pytest.mark.parametrize("name", ["", "two words", "-x", ".x", "naïve", "a\nb", "a\x1b[31m", "x:y", None, 5, b"x"])
+@pytest.mark.parametrize(
+    "name", ["", "two words", "-x", ".x", "naïve", "a\nb", "a\x1b[31m", "x:y", None, 5, b"x", "a.b", "a/b"]
+)
 def test_bad_name(site, name):
     site.install("good", GOOD)
     site.install("bad", f"@hookimpl\ndef mlperf_mobile_backends():\n    yield backend({name!r})\n")
@@ -288,6 +298,35 @@ def test_duplicates_across_distributions(site):
     assert "two 2.5" in problem.reason
     assert list(registry.backends) == ["first", "second"]
     assert list(site.registry(blocked=["two"]).backends) == ["first", "twin"]
+
+
+def test_the_fix_of_a_duplicate_lists_every_choice(site):
+    """The plugin that is named after the offer comes first, whatever the order in which they are found."""
+    twin = '@hookimpl\ndef mlperf_mobile_backends():\n    yield backend("twin")\n'
+    site.install("a-copy", twin)
+    site.install("mlperf-backend-twin", twin)
+    problem = only_problem(site.registry())
+    assert problem.fix == (
+        "to use that of mlperf-backend-twin 1.0, set MLPERF_MOBILE_BLOCK=a-copy; "
+        "to use that of a-copy 1.0, set MLPERF_MOBILE_BLOCK=mlperf-backend-twin"
+    )
+    for choice in ("a-copy", "mlperf-backend-twin"):
+        assert list(site.registry(blocked=[choice]).backends) == ["twin"]
+
+
+def test_a_duplicate_whose_entry_points_have_one_name_is_resolved_by_uninstalling(site):
+    twin = '@hookimpl\ndef mlperf_mobile_backends():\n    yield backend("twin")\n'
+    site.install("one", twin, entries={"plugin": "registry_case_one"})
+    site.install("two", twin, entries={"plugin": "registry_case_two"})
+    assert only_problem(site.registry()).fix == (
+        "to use that of one 1.0, pip uninstall two; to use that of two 1.0, pip uninstall one"
+    )
+
+
+def test_a_copy_of_a_plugin_of_this_project_comes_second(site):
+    """The hint must not lead to the impostor."""
+    sources = [Source("tflite", "a-backend-tflite", "9"), Source("tflite2", "mlperf-mobile-backend-tflite", "0.1.0")]
+    assert duplicate("backend", "tflite", sources).fix.startswith("to use that of mlperf-mobile-backend-tflite 0.1.0,")
 
 
 def test_duplicates_within_a_distribution(site):
@@ -327,12 +366,95 @@ def test_two_distributions_with_the_same_entry_point_name(site):
     assert str(registry.backends["second"].source) == "two 1.0"
 
 
-def test_one_module_under_two_entry_points_is_asked_once(site):
+def test_one_module_under_two_entry_points_is_called_once(site):
     site.install("one", GOOD, entries={"a": "registry_case_one", "b": "registry_case_one"})
     registry = site.registry()
     assert list(registry.backends) == ["good"]
     assert [source.plugin for source, _ in registry.plugins] == ["a"]
-    assert only_problem(registry).source.plugin == "b"
+    problem = only_problem(registry)
+    assert (problem.code, problem.source.plugin) == ("duplicate", "b")
+    assert "its entry points 'a' and 'b' are the same" in problem.reason
+
+
+def test_an_entry_point_to_a_module_without_hooks(site):
+    """A forgotten decorator, or the package instead of its plugin module."""
+    site.install("good", GOOD)
+    site.install("bad", GOOD.replace("@hookimpl", ""))
+    registry = site.registry()
+    problem = only_problem(registry)
+    assert problem.code == "no-hooks"
+    assert "bad = 'registry_case_bad' has no function that @hookimpl marks" in problem.reason
+    assert list(registry.backends) == ["good"]
+
+
+@pytest.mark.parametrize("name", ["ev\x1b[31mil", "two words", "-x", "naïve", "a/b"])
+def test_names_of_entry_points_are_checked(site, name):
+    site.install("good", GOOD)
+    site.install("bad", "raise AssertionError('imported')", entries={name: "registry_case_bad"})
+    registry = site.registry()
+    problem = only_problem(registry)
+    assert problem.code == "bad-name"
+    assert repr(name) in problem.reason
+    assert "\x1b" not in problem.line()
+    assert list(registry.backends) == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("a_module_that_is_not_there.plugin", "names a module that does not exist: ModuleNotFoundError"),
+        ("registry_case_bad:no_such_attribute", "names nothing: AttributeError"),
+        ("registry_case_bad.py", "names a module that does not exist"),
+    ],
+)
+def test_the_reason_names_the_entry_point(site, target, told):
+    site.install("bad", "", entries={"bad": target})
+    problem = only_problem(site.registry())
+    assert f"its entry point bad = {target!r} {told}" in problem.reason
+
+
+def test_a_plugin_for_a_newer_core_says_so(site):
+    site.install("bad", "from mlperf_mobile.plugin import HologramInfo")
+    problem = only_problem(site.registry())
+    assert "HologramInfo" in problem.reason
+    assert "if it needs a newer core, pip install -U mlperf-mobile" in problem.fix
+
+
+@pytest.mark.parametrize(
+    ("code", "problem_code"),
+    [
+        ("while True:\n    pass", "import-failed"),
+        ("import time; time.sleep(600)", "import-failed"),
+        ("@hookimpl\ndef mlperf_mobile_backends():\n    while True:\n        pass", "hook-failed"),
+    ],
+    ids=["busy import", "sleeping import", "hook"],
+)
+def test_a_plugin_that_hangs_is_left_out(site, monkeypatch, capsys, code, problem_code):
+    monkeypatch.setattr(patience, "NOTICE_S", 0.05)
+    monkeypatch.setattr(patience, "LIMIT_S", 1.0)  # a machine under load takes a while to import the good one
+    site.install("good", GOOD)
+    site.install("hangs", code)
+    registry = site.registry()
+    problem = only_problem(registry)
+    assert problem.code == problem_code
+    assert "takes more than 1 s" in problem.reason
+    assert list(registry.backends) == ["good"]
+    lines = capsys.readouterr().err.splitlines()
+    (line,) = [line for line in lines if "MLPERF_MOBILE_BLOCK=hangs leaves it out" in line]
+    assert line.startswith("mlperf-mobile: waiting for ")
+
+
+@pytest.mark.parametrize(
+    "code", ["raise OSError('x')", "@hookimpl\ndef mlperf_mobile_backends():\n    raise OSError('x')"]
+)
+def test_debug_shows_the_line_of_the_plugin(site, code):
+    site.install("bad", code)
+    problem = only_problem(site.registry())
+    text = problem.text(debug=True)
+    assert f'File "{site.folder / "registry_case_bad.py"}", line' in text
+    assert "raise OSError('x')" in text
+    assert text.endswith(problem.line())
+    assert problem.text(debug=False) == problem.line()
 
 
 def test_a_distribution_without_metadata_is_survived(site):
@@ -365,9 +487,28 @@ def test_environment_facts_survive_a_hook_that_raises(site):
     site.install("path", fact.format("", "return [EnvFact('path', __import__('pathlib').PurePosixPath('/x'))]"))
     registry = site.registry()
     assert registry.environment("tpu") == {"asked": "tpu", "sdk": 2.5, "debug": False, "path": "/x"}
-    assert {(p.code, str(p.source)) for p in registry.problems} == {
-        ("hook-failed", "bad 1.0"), ("hook-failed", "wrong 1.0"),
-    }  # fmt: skip
+    failed = {("hook-failed", "bad 1.0"), ("hook-failed", "wrong 1.0")}
+    assert {(p.code, str(p.source)) for p in registry.failed_extras} == failed
+    assert {(p.code, str(p.source)) for p in registry.problems} == failed
+
+
+def test_a_hook_that_fails_for_every_backend_is_one_problem(site):
+    code = """
+    @hookimpl
+    def mlperf_mobile_environment():
+        raise RuntimeError("no driver")
+    """
+    site.install("bad", GOOD + dedent(code))
+    registry = site.registry()
+    for backend in ("one", "two", "three"):
+        registry.environment(backend)
+    assert only_problem(registry).reason == "mlperf_mobile_environment: RuntimeError: no driver"
+
+
+def test_suites_files_with_wrong_fields_are_told_without_a_name(site):
+    site.install("bad", "@hookimpl\ndef mlperf_mobile_suites():\n    yield SuitesInfo(settings=5, hook_api=(2, 0))\n")
+    told = "mlperf_mobile_suites: TypeError: SuitesInfo: settings should be str, and is 5"
+    assert only_problem(site.registry()).reason == told
 
 
 def test_every_kind_is_gathered(site):
@@ -410,6 +551,35 @@ def test_pick_names_what_is_near(site):
         pick("task", "t", registry.tasks, registry)
 
 
+@pytest.mark.parametrize(("kind", "name", "home"), [
+    ("backend", "snpe", "mlperf-mobile-backend-snpe"),
+    ("task", "object_detection", "mlperf-mobile-task-object-detection"),
+])  # fmt: skip
+def test_pick_names_the_distribution_of_this_project(site, monkeypatch, kind, name, home):
+    """Where an offer of this project is not installed, the hint installs it."""
+    core = installed.distribution("mlperf-mobile")
+    monkeypatch.setattr(picking, "distribution", lambda name: core if name == "mlperf-mobile" else None)
+    with pytest.raises(UsageError) as caught:
+        pick(kind, name, {}, site.registry())
+    assert caught.value.code == f"unknown-{kind}"
+    assert caught.value.line().endswith(f"{kind} {name!r} is in {home}, which is not installed; pip install {home}")
+
+
+def test_distributions_are_named_after_what_they_offer():
+    """Every backend and task of this project is in the distribution that :func:`pick` names where it is missing.
+
+    A distribution of several has a name of its own; where it is missing, the hint is to install all.
+    """
+    registry = Registry()
+    known = installed.distribution("mlperf-mobile").with_extra("all")
+    for kind, offers in (("backend", registry.backends), ("task", registry.tasks)):
+        own = {name: offer.source.distribution for name, offer in offers.items() if offer.source.distribution in known}
+        homes = list(own.values())
+        alone = {name: home for name, home in own.items() if homes.count(home) == 1}
+        assert alone == {name: f"mlperf-mobile-{kind}-{name}".replace("_", "-") for name in alone}
+        assert {each for each in known if f"-{kind}-" in each} == set(own.values())
+
+
 def test_pick_says_why_something_was_left_out(site):
     site.install("old", GOOD.replace('"good"', '"old-one", hook_api=(0, 1)'))
     registry = site.registry()
@@ -426,14 +596,17 @@ def test_installed_entry_points_are_found_by_default(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("distribution", "code", "asked"),
+    ("distribution", "code", "asked", "hook"),
     [
-        ("acme", "import a_module_that_is_not_there", "acme"),
-        ("mlperf-mobile-backend-acme", "import a_module_that_is_not_there", "acme"),
-        ("acme-npu", "@hookimpl\ndef mlperf_mobile_backends():\n    import a_module_that_is_not_there", "acme_npu"),
+        ("acme", "import a_module_that_is_not_there", "acme", ""),
+        ("mlperf-mobile-backend-acme", "import a_module_that_is_not_there", "acme", ""),
+        (
+            "acme-npu", "@hookimpl\ndef mlperf_mobile_backends():\n    import a_module_that_is_not_there", "acme_npu",
+            "mlperf_mobile_backends: ",
+        ),
     ],
-)
-def test_pick_says_that_the_plugin_failed(site, distribution, code, asked):
+)  # fmt: skip
+def test_pick_says_that_the_plugin_failed(site, distribution, code, asked, hook):
     site.install("good", GOOD)
     site.install(distribution, code, module="registry_case_failing")
     registry = site.registry()
@@ -441,7 +614,7 @@ def test_pick_says_that_the_plugin_failed(site, distribution, code, asked):
         pick("backend", asked, registry.backends, registry, "--backend")
     assert caught.value.code == "unknown-backend"
     assert caught.value.summary == (
-        f"--backend: backend {asked!r} is left out: {distribution} 1.0 failed with "
+        f"--backend: backend {asked!r} is left out: {distribution} 1.0 failed: {hook}"
         "ModuleNotFoundError: No module named 'a_module_that_is_not_there'"
     )
     assert "update or uninstall it" in caught.value.hint

@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mlperf_mobile.errors import DataError, UsageError
-from mlperf_mobile.resources.cache import Cache, Need, State, default_folder, missing_resources
-from mlperf_mobile.resources.fetch import fetch
+from mlperf_mobile.resources.cache import Cache, Need, State, missing_resources
+from mlperf_mobile.resources.folder import default_folder
 from mlperf_mobile.resources.resource import Resource, place_of
 
 OFFICIAL = "https://mobile.mlcommons-storage.org/app-resources/datasets/v0_7/imagenet.zip"
@@ -33,11 +30,13 @@ def cache(tmp_path: Path) -> Cache:
 
 
 def put(cache: Cache, resource: Resource, data: bytes = DATA) -> Path:
-    """Copy a file into the cache by hand, and have it taken."""
-    path = cache.files(resource).file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return fetch([resource], cache)[resource]
+    """Write a file and its record as a download leaves them."""
+    files = cache.files(resource)
+    files.file.parent.mkdir(parents=True, exist_ok=True)
+    files.file.write_bytes(data)
+    sha256, md5 = hashlib.sha256(data).hexdigest(), hashlib.md5(data).hexdigest()
+    files.record.write_text(json.dumps({"url": resource.url, "bytes": len(data), "sha256": sha256, "md5": md5}))
+    return files.file
 
 
 # Resources
@@ -213,7 +212,6 @@ def test_a_file_is_present_by_its_record(cache: Cache) -> None:
         record.write_text(damage)
         assert cache.state(resource) is State.UNCHECKED
         assert cache.sha256(resource) is None
-    assert fetch([resource], cache) == {resource: path}
 
 
 def test_a_record_of_another_url_does_not_count(cache: Cache) -> None:
@@ -253,7 +251,7 @@ def test_local_files_and_folders(cache: Cache) -> None:
     assert cache.sha256(file) is None
 
 
-def test_a_plan_tells_what_would_come(cache: Cache) -> None:
+def test_a_plan_lists_what_would_be_fetched(cache: Cache) -> None:
     there, sized, unsized = Resource(url=f"{OFFICIAL}1"), Resource(url=f"{OFFICIAL}2", bytes=10), Resource(url=OFFICIAL)
     partial, by_hand = Resource(url=f"{OFFICIAL}3"), Resource(url="local://x", bytes=5)
     put(cache, there)
@@ -307,7 +305,7 @@ def test_a_cache_that_cannot_be_read(cache: Cache, monkeypatch: pytest.MonkeyPat
 # Verifying
 
 
-def test_verifying_tells_what_it_was_checked_against(cache: Cache) -> None:
+def test_verifying_names_the_checksum(cache: Cache) -> None:
     assert [cache.verify(r) for r in (Resource(url=OFFICIAL), Resource(url=OFFICIAL, md5=MD5)) if put(cache, r)] == [
         False,
         True,
@@ -341,7 +339,7 @@ def test_a_flipped_bit_is_found(cache: Cache) -> None:
         cache.path(resource)
 
 
-def test_a_damaged_file_is_told_where_nothing_can_be_noted(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_file_is_reported_where_nothing_can_be_written(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     resource = Resource(url=OFFICIAL)
     put(cache, resource).write_bytes(b"abd")
 
@@ -351,66 +349,3 @@ def test_a_damaged_file_is_told_where_nothing_can_be_noted(cache: Cache, monkeyp
     monkeypatch.setattr(Path, "replace", read_only)
     with pytest.raises(DataError, match="SHA-256"):
         cache.verify(resource)
-
-
-@pytest.fixture
-def unpacked(cache: Cache) -> Resource:
-    resource = Resource(url=OFFICIAL, unpack=True)
-    path = cache.files(resource).file
-    path.parent.mkdir(parents=True)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("img/a", "first")
-        archive.writestr("img/b", "second")
-    fetch([resource], cache)
-    return resource
-
-
-def test_an_unpacked_tree_is_verified(cache: Cache, unpacked: Resource) -> None:
-    read: list[int] = []
-    assert cache.verify(unpacked, read.append) is False
-    assert read[-1] == len("first") + len("second")
-
-
-def test_sha256sum_agrees(cache: Cache, unpacked: Resource) -> None:
-    sums = cache.files(unpacked).tree_sums
-    command = ["sha256sum", "--check", "--strict", "--quiet", sums.name]
-    subprocess.run(command, cwd=sums.parent, check=True)
-
-
-@pytest.mark.parametrize("damage", ["change", "remove", "add", "sums", "no-sums"])
-def test_whatever_happens_to_a_tree_is_found_and_undone(cache: Cache, unpacked: Resource, damage: str) -> None:
-    tree, sums = cache.path(unpacked), cache.files(unpacked).tree_sums
-    if damage == "change":
-        (tree / "img/a").write_text("First")
-    elif damage == "remove":
-        (tree / "img/a").unlink()
-    elif damage == "add":
-        (tree / "img/.DS_Store").touch()
-    elif damage == "sums":
-        sums.write_text("nonsense\n")
-    else:
-        sums.unlink()
-    with pytest.raises(DataError) as caught:
-        cache.verify(unpacked)
-    assert caught.value.code == "resource-damaged"
-    assert cache.state(unpacked) is State.PACKED
-    fetch([unpacked], cache)
-    cache.verify(unpacked)
-    assert sorted(p.name for p in (tree / "img").iterdir()) == ["a", "b"]
-
-
-def test_the_archive_may_be_removed_to_save_space(cache: Cache, unpacked: Resource) -> None:
-    sha256 = cache.sha256(unpacked)
-    assert sha256 == hashlib.sha256(cache.files(unpacked).file.read_bytes()).hexdigest()
-    cache.files(unpacked).file.unlink()
-    assert cache.has(unpacked)
-    assert cache.sha256(unpacked) == sha256
-    assert cache.verify(unpacked) is False
-    assert cache.state(Resource(url=OFFICIAL)) is State.MISSING
-
-
-def test_looking_needs_no_network_code() -> None:
-    """Every run asks the cache; only fetching pays for a web client."""
-    code = "import sys, mlperf_mobile.resources.cache; print('urllib3' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

@@ -9,17 +9,22 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import get_args
+from typing import ClassVar, get_args
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from mlperf_mobile import events, whole_files
+from mlperf_mobile.contracts import Listing, Rule, ScenarioPart
 from mlperf_mobile.errors import ExitCode, OutputError
 from mlperf_mobile.plan import DatasetRef, ModelRef, Plan
-from mlperf_mobile.results import recompose, store
+from mlperf_mobile.plugin import Remark
+from mlperf_mobile.results import observed, recompose, scenario_part, store
 from mlperf_mobile.results.measured import Parts
 from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
+from mlperf_mobile.results.observed import Observed
+from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.terminal.card import result_panel
 from mlperf_mobile.terminal.plans import plan_text
 from mlperf_mobile.terms import Load, Mode, QualitySettings, Seeds
@@ -109,10 +114,20 @@ class TestCompose:
         assert (result.valid, result.accuracy.passed) == (False, False)
         assert result.verdict == "INVALID because quality-target: 0.7447 of 0.7448"
 
-    @pytest.mark.parametrize("quality", [None, QualitySettings(metric="other", reference=1)])
-    def test_no_target_for_this_metric(self, quality):
-        result = a_result(quality=quality)
+    def test_no_target(self):
+        result = a_result(quality=None)
         assert (result.valid, result.accuracy.passed, result.accuracy.target) == (True, None, None)
+
+    def test_a_target_for_another_metric_is_not_met(self):
+        """As after a metric was renamed: the run must not be valid without its target."""
+        result = a_result(quality=QualitySettings(metric="other", reference=1))
+        assert (result.valid, result.accuracy.passed, result.accuracy.target) == (False, None, None)
+        assert result.verdict == "INVALID because quality-target: top-1 of other"
+
+    def test_a_rule_of_numpy_numbers(self):
+        """What a comparison with a mean of an array gives must not switch the rule off."""
+        rule = observed._rule(Rule("cool", np.bool_(False), np.float32(61.5), np.int64(60), "°C"))
+        assert (rule.ok, rule.observed, rule.required, rule.note) == (False, 61.5, 60, "°C")
 
     def test_a_rule_that_fails(self):
         rule = {"name": "min-query-count", "ok": False, "observed": 3, "required": 1024, "note": ""}
@@ -120,7 +135,7 @@ class TestCompose:
         assert result.verdict == "INVALID because min-query-count: 3 of 1024"
 
     @pytest.mark.parametrize("lost", ["performance", "accuracy"])
-    def test_a_part_that_was_never_told(self, lost):
+    def test_a_part_that_was_never_reported(self, lost):
         """The worker said that it was done, and was not."""
         result = a_result(without(lost))
         assert not result.valid
@@ -285,10 +300,82 @@ class TestRead:
         assert where in error.summary
 
 
-def shown(result, full=True, width=150):
+def shown(result, full=True, width=150, listings=()):
     console = Console(file=io.StringIO(), width=width, highlight=False)
-    console.print(result_panel(result, full=full))
+    console.print(result_panel(result, listings=listings, full=full))
     return console.file.getvalue()
+
+
+class Combos(ScenarioPart):
+    """A scenario's own part."""
+
+    columns: ClassVar = {"rate": "a rate"}
+    rate: float
+
+    def lines(self):
+        return [Remark("rate", f"{self.rate}")]
+
+    def listings(self):
+        if self.rate < 0:
+            raise ZeroDivisionError("a defect")
+        return [
+            Listing("Rates \x1b[31m", ("name", "rate"), [("a", self.rate), (None, 1234.5678), ("b" * 999, 0.00012345)])
+        ]
+
+
+class TestScenarioParts:
+    """``performance.part``, which only its scenario can read."""
+
+    def registry(self, name="single-stream"):
+        info = SimpleNamespace(part=SimpleNamespace(load=lambda: Combos))
+        return SimpleNamespace(scenarios={name: SimpleNamespace(info=info)})
+
+    def result(self, part):
+        timed = PARTS["performance"] | ({"part": part} if part else {})
+        return a_result(PARTS | {"performance": timed})
+
+    def test_a_result_has_it(self):
+        """As it was measured; other results do not mention it."""
+        result = self.result({"rate": 0.5})
+        assert result.to_json()["performance"]["part"] == {"rate": 0.5}
+        assert "part" not in self.result(None).to_json()["performance"]
+        found = scenario_part.load(self.registry(), result)
+        assert found.part == Combos(rate=0.5)
+        assert [line.text for line in found.lines] == ["0.5"]
+        assert scenario_part.columns(self.registry().scenarios["single-stream"]) == {"rate": "a rate"}
+
+    @pytest.mark.parametrize("part", [None, {"rate": "fast"}, {"other": 1.0}, {"rate": 0.5, "more": 1}])
+    def test_what_its_scenario_cannot_read_is_left_out(self, part):
+        assert scenario_part.load(self.registry(), self.result(part)) is None
+
+    def test_without_its_scenario_nothing_is_shown(self):
+        assert scenario_part.load(self.registry("other"), self.result({"rate": 0.5})) is None
+
+    def test_a_defect_costs_only_its_own_view(self):
+        found = scenario_part.load(self.registry(), self.result({"rate": -1.0}))
+        assert found.listings == []
+        assert [line.text for line in found.lines] == ["-1.0"]
+        assert [(told.label, told.text) for told in found.failed()] == [
+            ("single-stream", "listings() failed: ZeroDivisionError: a defect")
+        ]
+
+    @pytest.mark.parametrize(("given", "why"), [(None, "'NoneType' object is not iterable"), (["fast"], "a Remark")])
+    def test_lines_that_are_none_are_told(self, given, why, monkeypatch):
+        monkeypatch.setattr(Combos, "lines", lambda self: given)
+        (told,) = scenario_part.load(self.registry(), self.result({"rate": 0.5})).lines
+        assert told.label == "single-stream"
+        assert told.text.startswith("lines() failed: TypeError: ")
+        assert why in told.text
+
+    def test_its_tables_are_on_the_card(self):
+        listings = scenario_part.load(self.registry(), self.result({"rate": 0.5})).listings
+        text = shown(self.result(None), listings=listings, width=100)
+        assert "Rates" in text
+        assert "\x1b" not in text
+        for cell in ("0.5", "1235", "0.0001234"):
+            assert cell in text
+        many = [Listing("Many", ("n",), [(n,) for n in range(150)])]
+        assert "and 50 more rows" in shown(self.result(None), listings=many)
 
 
 class TestPanel:
@@ -344,7 +431,7 @@ class TestPanel:
         assert "task" in shown(a_result(PARTS | {"environment": {"x": "\ud800"}})).encode("utf-8", "replace").decode()
 
 
-def test_plan_text_tells_sources():
+def test_plan_text_names_sources():
     text = plan_text(a_plan())
     lines = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.startswith("  ")}
     assert lines["batch"] == ["1", "run.yaml:1:1"]
@@ -379,16 +466,28 @@ class TestUnsoundParts:
         )
         assert (result.status, result.error.code, result.valid) == (Status.FAILED, "plugin-broken", False)
         assert part in result.error.summary
+        who = "a plugin" if part in ("environment", "model") else "backend toy"
+        assert result.error.summary.startswith(f"{who} reported an invalid value: ")
         assert result.performance.latency_ns["p90"] == 2e6
         assert result.accuracy.value == 0.75
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), "fast", None])
-    def test_a_number_that_is_none_is_left_out(self, tmp_path, value):
+    def test_an_invalid_number_is_left_out(self, tmp_path, value):
         ending = recompose.Ending(Status.COMPLETED, None, "/results/x")
         parts = PARTS | {"performance": PARTS["performance"] | {"throughput": value}}
         result = recompose.of_journal(tmp_path, a_plan(), recompose.Journal(ended=True, parts=parts), ending, {})
         assert (result.status, result.error.code, result.performance) == (Status.FAILED, "plugin-broken", None)
+        assert result.error.summary.startswith("scenario single-stream reported an invalid value: performance.")
         assert result.accuracy.value == 0.75
 
     def test_a_worker_names_parts_that_have_a_type(self):
         assert set(Parts.model_fields) - {"telemetry"} == set(get_args(events.PartName))  # of earlier versions
+
+
+def test_a_rule_name_belongs_to_the_first_observer():
+    rules = [RuleResult(name=name, ok=True, observed=1, required=1) for name in ("power", "heat")]
+    found = Observed()
+    found.add("meter", Observed(parts={"meter": {}}, rules=rules[:1]))
+    found.add("camera", Observed(parts={"camera": {}}, rules=rules))
+    assert (list(found.parts), found.rules) == (["meter", "camera"], rules)
+    assert found.warnings == ["observer camera: another observer adds a rule power; only the first one counts"]

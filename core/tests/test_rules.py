@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
+import mlperf_mobile
 from mlperf_mobile import rules
 from mlperf_mobile.contracts import Load, Seeds
+from mlperf_mobile.results import interruptions
+from mlperf_mobile.results.rule import CORE_RULES
+from mlperf_mobile.terms import EarlyStopping
 
 LOAD = Load(
     min_query_count=1024,
@@ -57,3 +64,27 @@ def test_enough_for_percentile(percentile, required):
         rule = rules.enough_for_percentile(observed, load)
         assert (rule.name, rule.ok, rule.observed, rule.required) == ("early-stopping", ok, observed, required)
         assert f"p{percentile * 100:g}" in rule.note
+
+
+def test_early_stopping_that_a_benchmark_ignores():
+    """Too few queries are no failure then; enough of them need no waiver."""
+    load = LOAD.model_copy(update={"early_stopping": EarlyStopping.IGNORED})
+    few, enough = (rules.enough_for_percentile(observed, load) for observed in (63, 64))
+    assert (few.ok, few.observed, few.required) == (True, 63, 64)
+    assert few.note == "waived: the benchmark ignores early stopping; queries for p90"
+    assert (enough.ok, enough.note) == (True, "queries for p90")
+    assert rules.enough_for_percentile(1000, load, logged=False).note.startswith("waived: ")
+
+
+def test_the_list_of_the_core_rules_is_complete():
+    """Every rule that the source of the core makes is in the list of names that observers cannot use."""
+    makers = {"Rule", "RuleResult", "_same", "_at_least"}
+    found = {interruptions.RULE}
+    for path in Path(mlperf_mobile.__file__).parent.rglob("*.py"):
+        if path.parent.name in ("campaigns", "testing"):
+            continue  # rules of several runs, and those of a test
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in makers:
+                named = [*node.args[:1], *(each.value for each in node.keywords if each.arg == "name")]
+                found |= {each.value for each in named if isinstance(each, ast.Constant)}
+    assert found == CORE_RULES

@@ -9,6 +9,8 @@ import pytest
 
 from mlperf_mobile import events
 from mlperf_mobile.launch import local
+from mlperf_mobile.worker import steps
+from mlperf_mobile.worker.accuracy import _CountedMetric
 
 SILENCE_S, COMPILE_S = 10, 100
 COMPILE, LOAD = (events.encode(events.Phase(name=name)) for name in ("compile", "load"))
@@ -31,7 +33,8 @@ def hears_out(monkeypatch, tmp_path):
         journal = SimpleNamespace(write=lambda line, essential=True: None)
         run = local.Run(plan, tmp_path, lambda event: None, journal)
         process = SimpleNamespace(pid=os.getpid(), poll=lambda: None)
-        return run._hear(None, SimpleNamespace(process=process, log=SimpleNamespace(trim=lambda: None)))
+        worker = SimpleNamespace(process=process, log=SimpleNamespace(trim=lambda: None), measures=True)
+        return run._hear(None, worker)
 
     return hears_out
 
@@ -60,3 +63,27 @@ def test_a_compiler_that_reports_has_the_same_time(hears_out):
 
 def test_the_limit_applies_again_once_the_model_is_compiled(hears_out):
     assert not hears_out((0, COMPILE), (50, None), (0, LOAD), (10, None))
+
+
+def signs_of_life(sessions):
+    """What a run on these sessions counts as signs of life within a call; None if nothing."""
+    found = []
+    loaded = SimpleNamespace(pool=SimpleNamespace(sessions=sessions), watch=SimpleNamespace(alive=found.append))
+    steps._watch_steps(loaded)
+    return found[0]() if found else None
+
+
+def test_the_steps_of_long_calls_are_signs_of_life():
+    """Of all sessions together; sessions without steps, such as those of vision tasks, cost nothing."""
+    session = {"inputs": (), "outputs": ()} | dict.fromkeys(("run", "placement", "__enter__", "__exit__"), print)
+    plain, stepping = (type("S", (), session | more)() for more in ({}, {"steps": 7}))
+    assert signs_of_life([plain]) is None
+    assert signs_of_life([plain, stepping, stepping]) == 14
+
+
+def test_scored_responses_are_signs_of_life():
+    """A metric may run a model of its own for each of them."""
+    metric = _CountedMetric(SimpleNamespace(update=lambda index, response: None, score=lambda: "scored"))
+    for index in range(3):
+        metric.update(index, b"")
+    assert (metric.scored, metric.score()) == (3, "scored")

@@ -11,6 +11,7 @@ from mlperf_mobile.config.document import Setting
 from mlperf_mobile.config.selection import Request, select
 from mlperf_mobile.config.suites import suites
 from mlperf_mobile.errors import UsageError
+from mlperf_mobile.installed import distribution
 from mlperf_mobile.plugin import PROJECT
 from mlperf_mobile.registry import Registry
 
@@ -116,6 +117,10 @@ BAD = {
     ),
     "a seed of a benchmark": ("benchmarks: {b: {task: t, settings: {seeds.qsl: 1}}}\n", "missing-key", "1:38: seeds: "),
     "a name that is a path": ("suites: {../r9: {summary: x}}\n", "bad-name", "1:10: '../r9' cannot be a name"),
+    "a benchmark with a dot": (
+        "benchmarks: {a.b: {task: t}}\n", "bad-name",
+        "1:14: 'a.b' cannot be a benchmark: a dot separates the parts of a setting",
+    ),
     "a benchmark that is a path": ("benchmarks: {a/b: {task: t}}\n", "bad-name", "1:14: 'a/b' cannot be a name"),
     "a key twice": ("benchmarks:\n  b: {task: t}\n  b: {task: t}\n", "duplicate-key", "3:3: benchmarks.b is set twice"),
     "a name twice": (
@@ -171,6 +176,14 @@ def test_a_suite_that_two_distributions_define(installed):
     assert list(suites(registry)) == ["extra"]
     (problem,) = registry.problems
     assert "suite 'r9' is offered by bad 1.0 and good 1.0, so none is used" in problem.reason
+
+
+def test_an_unknown_suite_names_the_tasks_to_install(installed, monkeypatch):
+    core = distribution("mlperf-mobile")
+    monkeypatch.setattr("mlperf_mobile.picking.distribution", lambda name: core if name == "mlperf-mobile" else None)
+    with pytest.raises(UsageError) as caught:
+        select(installed(good=GOOD), Request(flags={"suite": Setting("r8", "--suite")}))
+    assert "suites come with tasks: pip install mlperf-mobile-task-" in caught.value.hint
 
 
 @pytest.mark.parametrize("text", ["suites: {r8: {", "benchmarks: {b: {task: nowhere, suites: [r8]}}"])

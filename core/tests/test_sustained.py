@@ -22,7 +22,7 @@ class TestConformance(ScenarioConformance):
     def info(self) -> ScenarioInfo:
         return {offered.name: offered for offered in plugin.mlperf_mobile_scenarios()}["sustained"]
 
-    def test_both_ends_are_told(self, info, logs):
+    def test_both_ends_are_reported(self, info, logs):
         """A stand-in of even speed: 2 ms at both ends, beside what LoadGen says about the whole."""
         latency = self.drive(info, logs, min_query_count=100, min_duration_s=0.5, latency_s=0.002)["latency_ns"]
         told = {name: value for name, value in latency.items() if name.startswith(("first", "last"))}

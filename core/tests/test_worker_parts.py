@@ -9,9 +9,12 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from array import array
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,12 +25,16 @@ from mlperf_mobile import events
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import BackendError, DataError, ModelError
 from mlperf_mobile.launch import local
+from mlperf_mobile.plan import DatasetRef, Plan
 from mlperf_mobile.results.latencies import FILE as LATENCIES
-from mlperf_mobile.threads import in_threads
-from mlperf_mobile.worker import accuracy, encoded
+from mlperf_mobile.results.latencies import read as latencies_of
+from mlperf_mobile.results.tokens import TOKENS
+from mlperf_mobile.threads import begin, in_threads
+from mlperf_mobile.worker import accuracy, encoded, observing
 from mlperf_mobile.worker import system as worker_system
 from mlperf_mobile.worker import watch as worker_watch
 from mlperf_mobile.worker.channel import Channel
+from mlperf_mobile.worker.loaded_run import LoadedRun
 from mlperf_mobile.worker.system import System
 from mlperf_mobile.worker.watch import Meter
 
@@ -51,6 +58,60 @@ class TestThreads:
         with pytest.raises(ZeroDivisionError):
             in_threads(work, 3)
 
+    def test_work_that_raises_ends_like_any_thread_and_the_next_begins(self, monkeypatch):
+        told = []
+        monkeypatch.setattr(threading, "excepthook", told.append)
+        for _ in range(3):
+            assert begin(lambda: 1 / 0).wait(60)
+        assert [each.exc_type for each in told] == [ZeroDivisionError] * 3
+
+    def test_they_stay_for_the_next_work_and_keep_nothing(self):
+        """LoadGen may crash when a thread that completed queries ends."""
+        seen, meeting = [], threading.Barrier(3)
+
+        class Held:
+            pass
+
+        def work(held, session, failures):
+            seen.append(threading.current_thread())
+            meeting.wait(60)
+
+        held = Held()
+        gone = weakref.ref(held)
+        in_threads(partial(work, held), 3)
+        first = set(seen)
+        assert len(first) == 3
+        assert all(thread.is_alive() for thread in first)
+        del held
+        in_threads(partial(work, None), 3)
+        assert gone() is None
+        for _ in range(20):
+            in_threads(partial(work, None), 3)
+        assert set(seen) == first
+
+
+def test_an_observer_that_hangs_is_told_by_the_method_that_does():
+    """A sample that hangs keeps the next phase waiting; the observer's ``begin`` was never called."""
+    hanging, over = threading.Event(), threading.Event()
+
+    class Meter:
+        interval_s = 0.01
+
+        def start(self, run):
+            pass
+
+        def sample(self):
+            hanging.set()
+            over.wait(60)
+
+    keeper = observing.Keeper("meter", Meter)
+    keeper.start()
+    assert keeper.post("start", None).wait(60)
+    assert hanging.wait(60)
+    assert not keeper.post("begin", "performance").is_set()
+    assert keeper.step == "sample"
+    over.set()
+
 
 class TestProgress:
     def test_only_when_something_was_done(self):
@@ -70,11 +131,39 @@ class TestProgress:
         meter = Meter("performance", 10, lambda: 10, min_s=1000.0)
         assert meter.progress().fraction < 0.1
 
+    def test_its_time_has_the_first_answer_and_ends_with_the_last(self, monkeypatch):
+        """After 30 s of preparation two answers of 4 s each; tokens of the third are no end of a sample."""
+        now, done, tokens = [100.0], [0], [0]
+        monkeypatch.setattr(worker_watch.time, "monotonic", lambda: now[0])
+        meter = Meter("performance", 10, lambda: done[0], started=100.0)
+        told = []
+        for now[0], done[0], tokens[0] in ((132.0, 0, 5), (134.0, 1, 8), (138.0, 2, 16), (141.0, 2, 22)):
+            told.append(meter.progress(tokens[0], 4_000_000_000 if done[0] else 0))
+        assert [each.elapsed_s for each in told] == [32.0, 4.25, 8.25, 8.25]
+        assert told[2].left_s == pytest.approx(4 * 8.25)
+        assert told[3].left_s == pytest.approx(4 * 11.25)
+
+    def test_no_phase_begins_before_it_was_announced(self, monkeypatch):
+        monkeypatch.setattr(worker_watch.time, "monotonic", lambda: 100.1)
+        assert Meter("performance", 10, lambda: 1, started=100.0).progress(0, 10**9).elapsed_s == pytest.approx(0.1)
+
     def test_without_a_total(self):
         assert Meter("load", 0, lambda: 1).progress().fraction == 1.0
 
 
 class TestWatch:
+    def test_answers_that_were_forgotten_leave_the_file(self, tmp_path):
+        """Those of a search's trials, when the last run is over."""
+        control, _ = os.pipe()
+        watch = worker_watch.Watch(Channel(os.open(os.devnull, os.O_WRONLY)), control, tmp_path)
+        tokens = array("q", range(12))
+        watch.save_tokens(tokens)
+        watch._tick()
+        assert latencies_of(tmp_path / TOKENS) == tokens
+        del tokens[:8]
+        watch._tick()
+        assert latencies_of(tmp_path / TOKENS) == tokens == array("q", range(8, 12))
+
     def test_the_end_of_a_run_does_not_wait_for_the_next_interval(self, monkeypatch, tmp_path):
         """With an interval of an hour this would not end; what was measured last is saved all the same."""
         monkeypatch.setattr(worker_watch, "INTERVAL_S", 3600.0)
@@ -136,13 +225,16 @@ class Session:
         pass
 
 
+NAMES = {"backend": "toy", "task": "doubling", "data": "numbers"}
+
+
 class TestSystem:
     def system(self, data, sessions=1, batch=1, store=None):
         class Silent:
             def phase(self, *args):
                 return io.BytesIO()
 
-        return System([Session() for _ in range(sessions)], batch, data, data, Silent(), store)
+        return System([Session() for _ in range(sessions)], batch, data, data, Silent(), store, **NAMES)
 
     def test_samples_are_held_until_they_are_unloaded(self):
         system = self.system(Doubling(10), sessions=2)
@@ -150,9 +242,21 @@ class TestSystem:
         assert system.answer(3) == b"\x06"
         assert system.answer_batch([4, 3, 4], 1) == [b"\x08", b"\x06", b"\x08"]
         system.unload_samples([3])
-        with pytest.raises(BackendError, match="KeyError: 3"):
+        with pytest.raises(BackendError, match="the scenario asked for sample 3, which is not loaded"):
             system.answer(3)
         assert system.answer(4) == b"\x08"
+
+    def test_a_system_knows_the_names_of_its_plugins(self):
+        timed = DatasetRef(name="timed", offer="timed")
+        plan = Plan.model_construct(
+            backend="toy", task="doubling", dataset=DatasetRef(name="numbers", offer="x"), performance_dataset=timed
+        )
+        data, other = Doubling(10), Doubling(10)
+        run = SimpleNamespace(plan=plan, dataset=data)
+        assert LoadedRun._names(run, data) == NAMES
+        assert LoadedRun._names(run, other) == NAMES | {"data": "timed"}
+        run.plan = plan.model_copy(update={"performance_dataset": None})
+        assert LoadedRun._names(run, other) == NAMES
 
     @pytest.mark.parametrize("kept", [False, True])
     def test_capabilities_are_looked_up_once_and_not_for_each_sample(self, kept, monkeypatch, tmp_path):
@@ -178,8 +282,8 @@ class TestSystem:
         assert len(protocols) == seen
         assert len(data.seen) == (10 if kept else 20)  # kept samples are not read again
 
-    def test_a_sample_that_cannot_be_read_is_told(self):
-        with pytest.raises(DataError, match="sample 5 cannot be read: OSError: sample 5") as caught:
+    def test_a_sample_that_cannot_be_read_is_reported(self):
+        with pytest.raises(DataError, match="data set numbers: sample 5 cannot be read: OSError: sample 5") as caught:
             self.system(Doubling(10, bad=5)).load_samples(range(10))
         assert caught.value.code == "dataset-failed"
 
@@ -198,7 +302,7 @@ class TestSystem:
         self.system(data).load_samples(range(cores))
         assert len(threads) == cores
 
-    def test_the_first_bad_sample_is_told_whichever_fails_first(self, monkeypatch):
+    def test_the_first_bad_sample_is_reported_whichever_fails_first(self, monkeypatch):
         monkeypatch.setattr(worker_system, "cores", lambda: 2)
         data, second_failed = Doubling(10), threading.Event()
 
@@ -236,6 +340,8 @@ class TestSystem:
                     system.load_samples([0, 1])
                     call(system)
                 assert caught.value.code == (code if expected is blamed else "mine")
+                if expected is blamed:
+                    assert caught.value.summary.startswith("backend toy: " if name == "run" else "task doubling: ")
 
     @pytest.fixture(params=[1, 8], ids=["no core to spare", "cores to spare"])
     def answered(self, request, monkeypatch):
@@ -271,7 +377,7 @@ class TestSystem:
         """Two sessions have four samples each in memory at most: while one encodes, the other one cannot run."""
         assert answered(Doubling(1000))[1] <= 2 * 4
 
-    def test_accuracy_tells_the_bad_sample(self, answered):
+    def test_accuracy_names_the_bad_sample(self, answered):
         with pytest.raises(DataError, match="sample 55 cannot be read: OSError: sample 55"):
             answered(Doubling(1000, bad=55))
 

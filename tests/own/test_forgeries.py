@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from array import array
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
+from mlperf_mobile.results import store
+from mlperf_mobile.results.measured import DevicePart
 from mlperf_mobile.results.model import Status
-from mlperf_mobile.results.recompose import Ending, recompose
+from mlperf_mobile.results.recompose import Ending, read_journal, recompose
+from mlperf_mobile_rounds.official.checks import own_dates
 from mlperf_mobile_rounds.official.checks.own import Checker
 from mlperf_mobile_rounds.official.findings import Report, Severity
 
@@ -132,3 +137,16 @@ def test_renewing_alone_changes_nothing(made, copied, checker):
     before = json.loads((folder / "result.json").read_text())
     renew(folder)
     assert json.loads((folder / "result.json").read_text()) == before
+
+
+@pytest.mark.parametrize(("ahead_s", "errors"), [(7200.0, 0), (7150.0, 0), (0.0, 1), (-7200.0, 1), ("7200", 1)])
+def test_a_log_of_a_device_whose_clock_is_two_hours_ahead(made, ahead_s, errors):
+    """The difference that was measured is part of the result; the journal has the host's time."""
+    folder = made["both"]
+    device = DevicePart.model_construct(address="adb:1", more={"clock.ahead_s": ahead_s})
+    result = store.read(folder).model_copy(update={"device": device})
+    said = datetime.fromtimestamp(read_journal(folder / store.EVENTS).first + 7200, UTC)
+    log = SimpleNamespace(text=lambda key: f"{said:%Y-%m-%dT%H:%M:%SZ}", path=folder, line=lambda key: 1)
+    report = Report(folder)
+    own_dates.check(folder, result, read_journal(folder / store.EVENTS), {"performance": log}, report)
+    assert len([f for f in report.findings if f.severity is Severity.ERROR]) == errors

@@ -113,6 +113,17 @@ def test_a_run_that_somebody_works_on(cut_short, tmp_path):
     assert recover(hidden).status is Status.COMPLETED
 
 
+def test_a_run_on_a_device_is_left_to_attach(cut_short, tmp_path):
+    """It may go on there."""
+    hidden = cut_short("both")
+    plan = json.loads((hidden / store.PLAN).read_text())
+    (hidden / store.PLAN).write_text(json.dumps(plan | {"device": "ssh:board"}))
+    assert list(recover_all(tmp_path)) == []
+    assert hidden.exists()
+    (hidden / store.PLAN).write_text(json.dumps(plan))
+    assert len(list(recover_all(tmp_path))) == 1
+
+
 def test_folders_of_runs_that_never_began(tmp_path):
     """They are swept up, unless somebody is about to begin."""
     empty, abandoned, alive = (tmp_path / f".{name}{store.STARTING}" for name in "abc")

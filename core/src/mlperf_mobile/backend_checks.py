@@ -20,11 +20,14 @@ __all__ = [
     "misfit",
     "of_one_sample",
     "outputs_apart",
+    "prompt_misfit",
     "sized",
+    "text_misfit",
     "wrong_outputs",
 ]
 
 Shapes = Mapping[str, tuple[int, ...]]
+"""Shapes of one sample by the names of inputs, each with its leading 1: ``{"image": (1, 128, 128, 3)}``."""
 
 
 def misfit(inputs: object, specs: Sequence[TensorSpec], model: str) -> BackendError | None:
@@ -46,6 +49,50 @@ def misfit(inputs: object, specs: Sequence[TensorSpec], model: str) -> BackendEr
 def batch_misfit(count: int, batch: int, model: str) -> BackendError:
     """The error of a call with no samples, or with more than ``batch``: ``batch-size``."""
     return BackendError("batch-size", f"{model} accepts 1 to {batch} samples per call, not {count}", "change batch")
+
+
+def prompt_misfit(prompt: object, context: int, model: str) -> ModelError | BackendError | None:
+    """The error of a prompt that a token session cannot take, else None.
+
+    Args:
+        prompt: The argument of ``TokenSession.generate``.
+        context: The session's context, in tokens.
+        model: The model's name.
+
+    Returns:
+        ``input-mismatch`` for anything but int32[n] with n of 1 or more; ``prompt-too-long`` for a prompt that leaves
+        no room for a new token.
+    """
+    if not isinstance(prompt, np.ndarray) or prompt.dtype != np.int32 or prompt.ndim != 1 or not prompt.size:
+        hint = "encode samples to a tuple of one array of token ids"
+        return BackendError("input-mismatch", f"{model}: a prompt must be int32[n], not {_kind(prompt)}", hint)
+    return _too_long(prompt.size, context, model)
+
+
+def text_misfit(prompt: object, tokens: int, context: int, model: str) -> ModelError | BackendError | None:
+    """The error of a prompt that a text session cannot take, else None.
+
+    Args:
+        prompt: The argument of ``TextSession.generate_text``.
+        tokens: Its tokens as the engine counts them; 0 if it does not.
+        context: The session's context, in tokens.
+        model: The model's name.
+
+    Returns:
+        ``input-mismatch`` for anything but text, and for an empty one; ``prompt-too-long`` for a prompt that leaves no
+        room for a new token.
+    """
+    if not isinstance(prompt, str) or not prompt:
+        found = "an empty text" if isinstance(prompt, str) else _kind(prompt)
+        return BackendError("input-mismatch", f"{model}: a prompt must be a text, not {found}", "give it a text")
+    return _too_long(tokens, context, model)
+
+
+def _too_long(tokens: int, context: int, model: str) -> ModelError | None:
+    if tokens < context:
+        return None
+    summary = f"a prompt of {tokens} tokens does not fit into {model}, whose context has {context}"
+    return ModelError("prompt-too-long", summary, "shorten the prompts, or use a model with a longer context")
 
 
 class OpenShapes(ModelError):
@@ -147,7 +194,7 @@ def wrong_outputs(outputs: object, specs: Sequence[TensorSpec], *, infinite: boo
         infinite: Whether the task accepts infinite numbers.
     """
     if not isinstance(outputs, (tuple, list)):
-        return f"it returns {_kind(outputs)}, not a tuple of {len(specs)} arrays"
+        return f"run() returned {_kind(outputs)}, a tuple of {len(specs)} arrays was expected"
     if len(outputs) != len(specs):
         return f"it returns {len(outputs)} output tensors, not {len(specs)}"
     for spec, tensor in zip(specs, outputs, strict=True):
@@ -196,5 +243,9 @@ def _not_finite(tensor: np.ndarray[Any, Any], *, infinite: bool) -> str:
 
 def _kind(value: object) -> str:
     return (
-        f"{value.dtype}[{','.join(map(str, value.shape))}]" if isinstance(value, np.ndarray) else type(value).__name__
+        f"{value.dtype}[{','.join(map(str, value.shape))}]"
+        if isinstance(value, np.ndarray)
+        else "None"
+        if value is None
+        else type(value).__name__
     )

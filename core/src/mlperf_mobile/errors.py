@@ -22,21 +22,39 @@ __all__ = [
 ]
 
 
+WORKER_LOG = "worker.log in the result folder"
+"""Where a worker's output is. A command whose worker makes no result says another place."""
+SEE_LOG = f"{WORKER_LOG} has the details"
+"""The hint of errors in a plugin's code."""
+
+
 class ExitCode(IntEnum):
     """Exit codes of the ``mlperf-mobile`` process; documented in ``docs/errors.md``."""
 
     OK = 0
+    """Everything that was asked for was done, and every result is valid."""
     NOT_VALID = 1
     """The run ended, but does not meet a rule or its quality target."""
     USAGE = 2
+    """The command line or a setting is wrong; nothing was started."""
     MODEL = 3
+    """A model is missing or damaged, or does not fit."""
     DATA = 4
+    """Data are missing or damaged."""
     BACKEND = 5
+    """A backend or another plugin failed, or cannot be used here."""
     OUTPUT = 6
+    """Results cannot be written or read."""
     WORKER_DIED = 7
+    """The run's process ended unexpectedly."""
     WORKER_SILENT = 8
+    """The run's process sent nothing for too long, and was stopped."""
+    DEVICE = 9
+    """The device cannot be reached or used."""
     INTERNAL = 70
+    """A defect of mlperf-mobile."""
     INTERRUPTED = 130
+    """The user stopped it."""
 
 
 class MobileError(Exception):
@@ -80,7 +98,7 @@ def described(error: BaseException) -> str:
         text = " ".join(str(error).split())
     except Exception:  # noqa: BLE001  a plugin's code makes the text, too
         text = "its text is not available"
-    return f"{type(error).__name__}: {text}"[:500]
+    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__
 
 
 class UsageError(MobileError):

@@ -42,7 +42,8 @@ class Progress(_Event):
 
 
 PartName = Literal[
-    "environment", "versions", "files", "model", "backend", "compiled", "placement", "warnings", "system",
+    "environment", "versions", "files", "model", "backend", "compiled", "placement", "warnings", "system", "device",
+    "samples_per_query",
     "performance", "interruptions", "stops", "observed", "report", "repeated", "accuracy", "rescued", "left_behind",
 ]  # fmt: skip
 """The parts of a result; :class:`mlperf_mobile.results.measured.Parts` has the type of each."""
@@ -68,7 +69,7 @@ class Failed(_Event):
 
 
 class Ended(_Event):
-    """The run is over, and all of its parts were reported."""
+    """The run is over; only the parts of observers may follow."""
 
     event: Literal["ended"] = "ended"
 
@@ -99,7 +100,7 @@ class Concluded(_Event):
 
 Event = Annotated[Phase | Progress | Measured | Failed | Ended, Field(discriminator="event")]
 
-_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event, config=ConfigDict(defer_build=True))
 
 
 def encode(event: Event | Started | Concluded) -> bytes:

@@ -15,9 +15,9 @@ from functools import cached_property, reduce
 from importlib import import_module
 from importlib.machinery import PathFinder
 
-_VALUE = re.compile(r"(?P<module>[\w.]+)\s*(:\s*(?P<attributes>[\w.]+)\s*)?(\[.*\]\s*)?$")
-"""The value of an entry point (packaging.python.org, entry points specification)."""
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_NAME = r"[A-Za-z0-9._-]+"
+_EXTRA = r"""extra\s*==\s*(?P<quote>["'])(?P<extra>[^"']*)(?P=quote)"""
+_FIELD = re.compile(r"^(Name|Version|Requires-Dist):(.*)$", re.IGNORECASE | re.MULTILINE)
 _SEPARATORS = re.compile(r"[-_.]+")
 
 
@@ -28,17 +28,18 @@ class EntryPoint:
         self.name, self.value, self.dist = name, value, distribution
 
     def load(self) -> object:
-        """Import its module, and return the object.
+        """Import its module, and return the object (packaging.python.org, entry points specification).
 
         Raises:
             ValueError: It does not name a module.
             BaseException: The import may raise anything.
         """
-        found = _VALUE.match(self.value)
-        if not found:
+        place, _, _ = self.value.partition("[")  # extras follow
+        module, colon, path = map(str.strip, place.partition(":"))
+        attributes = path.split(".") if colon else []
+        if not all(map(str.isidentifier, [*module.split("."), *attributes])):
             raise ValueError(f"entry point {self.name!r} is {self.value!r}, not 'module' or 'module:attribute'")
-        attributes = filter(None, (found["attributes"] or "").split("."))
-        return reduce(getattr, attributes, import_module(found["module"]))
+        return reduce(getattr, attributes, import_module(module))
 
 
 class Distribution:
@@ -50,7 +51,7 @@ class Distribution:
     """
 
     def __init__(self, key: str, read: Callable[[str], str]) -> None:
-        self.key, self._read = key, read
+        self.key, self.read = key, read
 
     @property
     def name(self) -> str:
@@ -64,12 +65,23 @@ class Distribution:
     @property
     def requires(self) -> set[str]:
         """The distributions that it requires without an extra, by their normalised names."""
-        found = {_NAME.match(text) for text in self._fields.get("requires-dist", ()) if "extra ==" not in text}
-        return {normalised(name[0]) for name in found if name}
+        return self._required("")
+
+    def with_extra(self, name: str) -> set[str]:
+        """The distributions that one of its extras requires, by their normalised names."""
+        return self._required(name)
+
+    def _required(self, extra: str) -> set[str]:
+        found = set()
+        for text in self._fields.get("requires-dist", ()):
+            name, condition = re.match(_NAME, text), re.search(_EXTRA, text)
+            if name and (condition["extra"] if condition else "") == extra:
+                found.add(normalised(name[0]))
+        return found
 
     def entry_points(self, group: str) -> Iterator[EntryPoint]:
         """Its entry points of a group, in their order."""
-        text = self._read("entry_points.txt")
+        text = self.read("entry_points.txt")
         inside = False
         for line in map(str.strip, text.splitlines() if group in text else ()):
             if line.startswith("["):
@@ -80,13 +92,11 @@ class Distribution:
 
     @cached_property
     def _fields(self) -> dict[str, list[str]]:
-        """The fields of its metadata by name in lower case; they end at the first empty line."""
+        """The fields of its metadata that are needed, by name in lower case; they end at the first empty line."""
         fields: dict[str, list[str]] = {}
-        head, _, _ = (self._read("METADATA") or self._read("PKG-INFO")).partition("\n\n")
-        for line in head.splitlines():
-            name, colon, value = line.partition(":")
-            if colon and not line[:1].isspace():  # otherwise it continues the line above
-                fields.setdefault(name.lower(), []).append(value.strip())
+        head, _, _ = (self.read("METADATA") or self.read("PKG-INFO")).partition("\n\n")
+        for name, value in _FIELD.findall(head):
+            fields.setdefault(name.lower(), []).append(value.strip())
         return fields
 
 

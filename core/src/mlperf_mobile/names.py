@@ -6,9 +6,13 @@ import hashlib
 import re
 from pathlib import PurePosixPath
 
+__all__ = ["as_file_name"]
+
 MOST = 150
 """Maximum characters of a name; file systems allow 255 bytes, and suffixes follow."""
 RULE = f"letters, digits, '.', '_', '+' and '-', at most {MOST} characters, and no leading '.' or '-', as in ACME_Corp"
+NO_DOT = "a dot separates the parts of a setting"
+"""Why a name that is part of settings, such as a task's, may have none."""
 _PLAIN = re.compile(rf"[A-Za-z0-9_+][A-Za-z0-9._+-]{{0,{MOST - 1}}}")
 _OTHER = re.compile(r"[^A-Za-z0-9._+-]")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from functools import cache
 from types import UnionType
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Union, cast, get_args, get_origin
 
 from mlperf_mobile import plugin
 
@@ -16,15 +16,22 @@ def check_fields(item: Any) -> None:
     """Refuse an item whose fields have wrong types; name, hook API and a fact's value are checked elsewhere.
 
     Raises:
-        TypeError: Names the field, its type and its value.
+        TypeError: Names the item, the field, its type and its value.
     """
-    offer: Any = type(item)
-    types = _types(offer)
     for field in fields(item):
         value = getattr(item, field.name)
+        kind: Any = field.type
         later = field.name in ("name", "hook_api", "value")
-        if not (later or _fits(value, types[field.name])) or (field.name == "accelerators" and not value):
-            raise TypeError(f"{type(item).__name__}.{field.name} should be {field.type}, and is {value!r:.100}")
+        if not (later or _fits(value, _type(kind))):
+            raise TypeError(f"{_label(item)}: {field.name} should be {field.type}, and is {value!r:.100}")
+        if field.name == "accelerators" and not value:
+            raise TypeError(f"{_label(item)}: {field.name} must not be empty")
+
+
+def _label(item: Any) -> str:
+    """The kind of an item, and its name if that is a field."""
+    named = any(field.name == "name" for field in fields(item))
+    return f"{type(item).__name__} {item.name!r:.60}" if named else type(item).__name__
 
 
 class _Names(dict[str, object]):
@@ -35,9 +42,9 @@ class _Names(dict[str, object]):
 
 
 @cache
-def _types(offer: type[object]) -> dict[str, Any]:
-    """The types of an offer's fields; the object that a :class:`Ref` names is not checked."""
-    return get_type_hints(offer, localns=_Names())
+def _type(annotation: object) -> Any:
+    """The type that an annotation stands for; the object that a :class:`Ref` names is not checked."""
+    return eval(annotation, {}, _Names()) if isinstance(annotation, str) else annotation  # noqa: S307
 
 
 def _fits(value: object, kind: Any) -> bool:

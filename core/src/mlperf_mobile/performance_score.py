@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 NANOSECONDS = "ns"
 """The unit of latencies; displayed as milliseconds."""
 SAMPLES_PER_SECOND = "samples/s"
+TOKENS_PER_SECOND = "tokens/s"
+DECODE_RATE = "decode rate"
 _LONGEST_NAME, _LONGEST_UNIT = 80, 24
 
 
@@ -23,9 +27,11 @@ class PerformanceScore:
     name: str
     """What the number is: ``"90th percentile latency"``, ``"throughput"``."""
     value: float
+    """The number, in ``unit``: finite and not negative."""
     unit: str
     """``"ns"``, ``"samples/s"``, ``"queries/s"``, or a unit of the scenario."""
     higher_is_better: bool
+    """Whether a larger value is a better one."""
     percentile: float | None = None
     """The percentile of the run's latencies, between 0 and 1; None if the score is not one."""
 
@@ -94,6 +100,19 @@ def latency(percentile: float, value_ns: float) -> PerformanceScore:
 def throughput(samples_per_s: float) -> PerformanceScore:
     """Samples per second, as LoadGen's offline reports it."""
     return PerformanceScore("throughput", float(samples_per_s), SAMPLES_PER_SECOND, higher_is_better=True)
+
+
+def decoding(tokens: Mapping[str, Any] | None) -> PerformanceScore | None:
+    """Tokens per second after the first one, 1 / mean TPOT, as the reference app shows it for language models.
+
+    Args:
+        tokens: The values of :class:`mlperf_mobile.results.tokens.TokenFacts`, if the run has any.
+
+    Returns:
+        None without an answer of at least two tokens.
+    """
+    rate = tokens.get("decode_per_s") if tokens else None
+    return PerformanceScore(DECODE_RATE, rate, TOKENS_PER_SECOND, higher_is_better=True) if rate else None
 
 
 def earlier(p90_ns: float | None, samples_per_s: float) -> PerformanceScore | None:

@@ -11,7 +11,26 @@ from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import from_json
 
 from mlperf_mobile.names import as_file_name, checked
-from mlperf_mobile.terms import Counts, Load, Mode, Percentile, QualitySettings, Seeds, Strict
+from mlperf_mobile.terms import (
+    Counts,
+    EarlyStopping,
+    Load,
+    Mode,
+    Percentile,
+    QualitySettings,
+    Seeds,
+    Strict,
+    TokenRules,
+)
+
+PYTHON = "python"
+"""The runner that imports the plugins: on this machine, the core's worker."""
+
+CHOSEN_LATER = "*"
+"""The device and the runner of a plan whose executor chooses them."""
+
+SHORTEST_WARM_UP_S = 0.05
+"""The fewer calls of a fast model, the longer the best one: LoadGen then prepares too few queries."""
 
 FileName = Annotated[str, AfterValidator(checked)]
 """A name that is used as a folder name, and may come from an untrusted file."""
@@ -26,13 +45,29 @@ def identity(about: str) -> dict[str, str]:
     }
 
 
+class ModelFileRef(Strict):
+    """One file of a model; ``sha256`` is checked if it is known."""
+
+    path: Path
+    sha256: str | None = None
+
+
 class ModelRef(Strict):
-    """A model file; ``sha256`` is checked if it is known."""
+    """A model: one file, or several; ``sha256`` is checked if it is known."""
 
     name: str
     path: Path
+    """The main file."""
     format: str
     sha256: str | None = None
+    """Of the file; of several, see :func:`mlperf_mobile.resources.identity.digest_of_files`."""
+    files: dict[str, ModelFileRef] = Field(default_factory=dict)
+    """All files by their names in the model, the main one among them; empty for a model of one file."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The paths of all files, the main one first."""
+        return tuple(dict.fromkeys((self.path, *(each.path for each in self.files.values()))))
 
 
 class DatasetRef(Strict):
@@ -76,6 +111,8 @@ class RunFacts(BaseModel):
     backend: str
     scenario: str
     mode: str
+    swept: dict[str, Any] = Field(default_factory=dict)
+    """The values of this run in a sweep, by the keys that the user gave."""
     unverified: dict[str, str] = Field(default_factory=dict)
     """Settings without a reliable source, and why."""
 
@@ -88,6 +125,10 @@ class CompilePlan(Strict):
     created: str
     """UTC, ISO 8601."""
     model: ModelRef
+    device: str | None = None
+    """The address of the device, ``KIND:TARGET``; None for this machine."""
+    runner: str = PYTHON
+    """What carries out the run, on the device."""
     backend: str
     accelerators: dict[str, int | None]
     """Session count of each; None for the backend's default."""
@@ -96,6 +137,18 @@ class CompilePlan(Strict):
     """Shapes of one sample, for inputs with open dimensions; ``*`` stands for the only input."""
     silence_timeout_s: float
     compile_timeout_s: float
+    device_timeout_s: float = 300
+    """How long a device may be out of reach."""
+    keep_on_device: bool = False
+    """Whether the run's folder stays on the device."""
+    recompile: bool = False
+    """Whether to compile even if the compiled model is in the cache."""
+    airplane_mode: bool = False
+    """Whether the device is in airplane mode meanwhile."""
+    scenario: str = ""
+    """The scenario that the model is compiled for; empty if the backend compiles alike for all."""
+    parallel: bool = False
+    """Whether that scenario keeps all sessions busy; read only if nothing but a compilation is planned."""
     backend_options: dict[str, Any]
     offered_by: dict[str, str]
     """The distribution and version that offers each of task, dataset, backend and scenario."""
@@ -120,17 +173,25 @@ class Official(Counts):
     round: str
     scenario: str
     percentile: Percentile
+    early_stopping: EarlyStopping = EarlyStopping.REQUIRED
     seeds: Seeds
     model: str
     dataset: str
     performance_dataset: str | None = None
+    token_rules: TokenRules | None = None
+    """Of a benchmark with a language model."""
 
 
 class Plan(CompilePlan, RunFacts):
     """One run of one task."""
 
+    scenario: str
     official: Official | None = None
     """None outside of the rounds."""
+    tuning: str | None = None
+    """The vendor's tuning that the run uses; ``offered_by`` names its distribution."""
+    soc: str = ""
+    """The SoC that the tuning was chosen for; empty if it does not depend on one, or it is not known."""
     dataset: DatasetRef
     performance_dataset: DatasetRef | None = None
     """The data set of the timed run, if it is a different one."""
@@ -155,6 +216,16 @@ class Plan(CompilePlan, RunFacts):
     def run_facts(self) -> dict[str, Any]:
         """The values of :class:`RunFacts` except the schema, which differs between plan and result."""
         return {name: getattr(self, name) for name in RunFacts.model_fields if name != "schema_version"}
+
+    @property
+    def timed_dataset(self) -> DatasetRef:
+        """The data set of the timed run."""
+        return self.performance_dataset or self.dataset
+
+    @property
+    def warm_up_s(self) -> float:
+        """Seconds of warm-up, from which LoadGen's expected latency is estimated."""
+        return max(self.warmup_s, SHORTEST_WARM_UP_S)
 
     @property
     def has_performance(self) -> bool:

@@ -6,18 +6,33 @@ installed never imports numpy, pydantic or a vendor SDK.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING
 
 import pluggy
 
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
+from mlperf_mobile.hook_specs import PROJECT, HookSpecs
+from mlperf_mobile.records import Record, Ref, record
 
-    from mlperf_mobile.contracts import Backend, Baseline, Dataset, ObservedPart, Observer, Scenario, Task
-    from mlperf_mobile.results.model import Result
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from pathlib import Path
+
+    from mlperf_mobile.campaigns.campaign import Campaign
+    from mlperf_mobile.contracts import (
+        Backend,
+        Baseline,
+        Dataset,
+        ObservedPart,
+        Observer,
+        Scenario,
+        ScenarioPart,
+        Task,
+        TensorSpec,
+        Transport,
+    )
 
 __all__ = [
     "HOOK_API",
@@ -26,45 +41,25 @@ __all__ = [
     "CommandInfo",
     "DatasetInfo",
     "EnvFact",
+    "ExecutorInfo",
     "HookSpecs",
     "Need",
+    "ObserverInfo",
     "Ref",
     "Remark",
+    "RunnerInfo",
     "ScenarioInfo",
     "SuitesInfo",
     "TaskInfo",
+    "TransportInfo",
     "hookimpl",
 ]
 
-PROJECT = "mlperf_mobile"
-"""The entry-point group, and the prefix of every hook."""
-
-HOOK_API = (2, 0)
+HOOK_API = (2, 4)
 """(major, minor): the major number changes with the meaning of a hook or contract, the minor when one is added."""
 
-hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
-
-T_co = TypeVar("T_co", covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Ref(Generic[T_co]):
-    """A promise of an object, ``"package.module:attribute"``, imported by :meth:`load` and not before."""
-
-    path: str
-
-    def load(self) -> T_co:
-        """Import and return the object.
-
-        Raises:
-            ImportError: The module cannot be imported.
-            AttributeError: The module has no such attribute.
-        """
-        from importlib import import_module
-
-        module, _, attribute = self.path.partition(":")
-        return cast("T_co", getattr(import_module(module), attribute))
+"""Marks a function of the plugin's module as a hook: ``@hookimpl``."""
 
 
 class Capability(StrEnum):
@@ -75,11 +70,16 @@ class Capability(StrEnum):
     QUANTIZED = "quantized"
     """Runs models with uint8 or int8 tensors and reports their scale and zero point."""
     TOKEN_STREAM = "token-stream"  # noqa: S105  a capability, not a secret
-    """Sessions are :class:`mlperf_mobile.contracts.TokenSession`."""
+    """Sessions loaded for ``CompileRequest.tokens`` are :class:`mlperf_mobile.contracts.TokenSession`."""
+    TEXT_STREAM = "text-stream"
+    """Sessions loaded for ``CompileRequest.tokens`` are :class:`mlperf_mobile.contracts.TextSession`, unless
+    ``TOKEN_STREAM`` is declared as well."""
+    PURPOSE = "purpose"
+    """Compiles differently for latency and for throughput: :attr:`mlperf_mobile.contracts.CompileRequest.purpose`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+@record
+class Need(Record):
     """Something a plugin cannot work without; met when any one of the listed things is present or given.
 
     The check (:mod:`mlperf_mobile.needs`) imports nothing.
@@ -101,70 +101,104 @@ class Need:
     """Options of a backend that locate it if it is not found automatically: ``"library"``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackendInfo:
-    """One inference backend, as its distribution offers it."""
+@record
+class BackendInfo(Record):
+    """One inference backend."""
 
     name: str
+    """As in ``--backend NAME``: lower case, with the vendor in it."""
     summary: str
+    """What it is, in a few words for listings."""
     vendor: str
+    """Who makes the runtime or the accelerator."""
     backend: Ref[type[Backend]]
+    """Its class, a :class:`mlperf_mobile.contracts.Backend`."""
     accelerators: tuple[str, ...] = ("cpu",)
     """The accelerators it supports, the default first; ``Backend.probe`` reports which are present."""
     model_formats: tuple[str, ...]
-    """Model file formats, as suffixes without the dot: ``("tflite",)``."""
+    """Model file formats, as suffixes without the dot, or as whole file names: ``("tflite", "acme_model.json")``."""
     capabilities: frozenset[Capability] = frozenset()
+    """What it can do in addition to running one sample after another."""
     needs: tuple[Need, ...] = ()
+    """What must be present; a run that lacks one of them is refused with its remedy."""
     options: Ref[type[object]] | None = None
     """The pydantic model of the backend's own options; loaded when a run names the backend."""
+    tensors: Ref[Callable[[Path], tuple[Sequence[TensorSpec], Sequence[TensorSpec]] | None]] | None = None
+    """A function that reads the inputs and outputs of a model file without the runtime, so that ``--dry-run`` says what
+    cannot work. It returns None where only the runtime knows them, and raises ``ModelError`` for a damaged file."""
     hook_api: tuple[int, int]
+    """The hook API that it was written for, as in :data:`HOOK_API`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskInfo:
+@record
+class TaskInfo(Record):
     """One benchmark task."""
 
     name: str
+    """As in ``mlperf-mobile run NAME``."""
     summary: str
+    """What it is, in a few words for listings."""
     task: Ref[type[Task]]
+    """Its class, a :class:`mlperf_mobile.contracts.Task`."""
     settings: str
     """The task's YAML, as ``"package:resource"``: default model and data set, known models, quality."""
     options: Ref[type[object]] | None = None
+    """The pydantic model of the task's own options."""
+    has_metric: bool = True
+    """False for a task that measures speed only: it runs in mode ``performance``."""
+    for_any_model: bool = False
+    """Whether it runs model files if the user names no task; only one installed task may do so."""
     hook_api: tuple[int, int]
+    """The hook API that it was written for, as in :data:`HOOK_API`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetInfo:
+@record
+class DatasetInfo(Record):
     """One data set, and the tasks that can use it."""
 
     name: str
+    """As in ``--dataset NAME``."""
     summary: str
+    """What it is, in a few words for listings."""
     dataset: Ref[type[Dataset]]
+    """Its class, a :class:`mlperf_mobile.contracts.Dataset`."""
     tasks: tuple[str, ...]
+    """The names of the tasks that can use it."""
     needs_path: bool = True
     """False when the data comes with the distribution."""
     options: Ref[type[object]] | None = None
+    """The pydantic model of the data set's own options."""
     hook_api: tuple[int, int]
+    """The hook API that it was written for, as in :data:`HOOK_API`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScenarioInfo:
+@record
+class ScenarioInfo(Record):
     """One way of issuing queries."""
 
     name: str
+    """As in ``--scenario NAME``."""
     summary: str
+    """What it is, in a few words for listings."""
     scenario: Ref[type[Scenario]]
+    """Its class, a :class:`mlperf_mobile.contracts.Scenario`."""
     settings: str
     """The scenario's YAML, as ``"package:resource"``: the counts and durations of each set of run rules."""
     options: Ref[type[object]] | None = None
+    """The pydantic model of the scenario's own options."""
     ignores: tuple[str, ...] = ()
     """Settings without effect: ``("percentile",)``. A user who sets one gets an error; those that follow from
     ``Scenario.parallel`` need not be listed."""
+    tokens: bool = False
+    """Whether it is for tasks of language models only."""
+    part: Ref[type[ScenarioPart]] | None = None
+    """The part it adds to a result, for what only this scenario measures."""
     hook_api: tuple[int, int]
+    """The hook API that it was written for, as in :data:`HOOK_API`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuitesInfo:
+@record
+class SuitesInfo(Record):
     """A file that lists benchmarks of suites, and what the benchmarks of a suite have in common.
 
     Several distributions may contribute benchmarks to the same suite.
@@ -173,6 +207,7 @@ class SuitesInfo:
     settings: str
     """The YAML file as ``"package:resource"``; read only when suites are listed or run."""
     hook_api: tuple[int, int]
+    """The hook API that it was written for, as in :data:`HOOK_API`."""
 
     @property
     def name(self) -> str:
@@ -180,13 +215,14 @@ class SuitesInfo:
         return self.settings.replace(":", "/", 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandInfo:
+@record
+class CommandInfo(Record):
     """One command of ``mlperf-mobile``."""
 
     name: str
+    """As in ``mlperf-mobile NAME``; not the name of a core command."""
     summary: str
-    """One line for ``mlperf-mobile --help``, which imports no command."""
+    """What it does, for the help."""
     command: Ref[Callable[[ArgumentParser], None]]
     """A function that adds the command's arguments to its parser and sets the default ``handler``: a function that
     receives the parsed arguments and returns the exit code."""
@@ -194,15 +230,17 @@ class CommandInfo:
     """The heading under which the help lists it: ``"measure"``, ``"results"``, ``"models and data"``,
     ``"installed plugins"``, or a new one."""
     hook_api: tuple[int, int]
+    """The hook API that it was written for, as in :data:`HOOK_API`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObserverInfo:
+@record
+class ObserverInfo(Record):
     """Something that watches the device during a run: telemetry, a power meter, a profiler."""
 
     name: str
     """Also the key of its part in ``observers`` of a result."""
     summary: str
+    """What it records, in a few words."""
     observer: Ref[type[Observer]]
     """The observer, which runs in a separate thread of the worker."""
     part: Ref[type[ObservedPart]]
@@ -214,18 +252,81 @@ class ObserverInfo:
     options: Ref[type[object]] | None = None
     """The pydantic model of its options, which users set as ``observer_options.NAME.OPTION``."""
     hook_api: tuple[int, int]
+    """The hook API that it was written for, as in :data:`HOOK_API`."""
+
+
+@record
+class TransportInfo(Record):
+    """One way to reach devices other than this machine; its name precedes the colon of ``ssh:board``."""
+
+    name: str
+    """The kind of address: ``"ssh"``."""
+    summary: str
+    """Which devices it reaches."""
+    transport: Ref[type[Transport]]
+    """Its class, a :class:`mlperf_mobile.contracts.Transport`."""
+    runner: str
+    """The runner that is used on its devices by default."""
+    needs: tuple[Need, ...] = ()
+    """What must be present on this machine."""
+    hook_api: tuple[int, int]
+    """The hook API that it was written for, as in :data:`HOOK_API`."""
+
+
+@record
+class RunnerInfo(Record):
+    """A program that executes runs, on this machine or on a device, in place of the core's worker (``python``).
+
+    Its driver runs on this machine and is started as the worker is: ``python -m DRIVER --events-fd N --directory DIR
+    --parent PID``, with the plan as one JSON line on standard input, which stays open for ``cancel``. It writes
+    events to the descriptor, and the run's logs and latencies to the folder. With ``--attach``, the run was started on
+    its device by an earlier process: the driver follows it, and reports its events from the first one on.
+    """
+
+    name: str
+    """As in ``--runner NAME``."""
+    summary: str
+    """What it is, in a few words."""
+    driver: str
+    """The module of the driver: ``"acme.driver"``."""
+    places: tuple[str, ...]
+    """Where it can run: ``"local"``, the names of transports, or ``"*"`` for every transport."""
+    hook_api: tuple[int, int]
+    """The hook API that it was written for, as in :data:`HOOK_API`."""
+
+
+@record
+class ExecutorInfo(Record):
+    """Something that executes campaigns of ``mlperf-mobile run --NAME ADDRESS`` elsewhere, on devices that it chooses.
+
+    Device and runner of the planned runs are :data:`mlperf_mobile.plan.CHOSEN_LATER`.
+    """
+
+    name: str
+    """The flag of ``run`` that chooses it: ``"farm"`` for ``--farm``."""
+    summary: str
+    """What it is, for the help."""
+    arguments: Ref[Callable[[ArgumentParser], None]]
+    """Adds further flags to every ``run``; imports nothing heavy."""
+    execute: Ref[Callable[[str, Namespace, Campaign | None], int]]
+    """Executes a campaign, or resumes that of ``--resume``; shows the results and returns the exit code."""
+    hook_api: tuple[int, int]
+    """The hook API that it was written for, as in :data:`HOOK_API`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
     """One line that a plugin adds to a displayed result: ``Remark("stands", "3rd of 11 published results")``.
 
-    An ``alarm`` is displayed so that it is not overlooked.
+    An ``alarm`` is displayed prominently.
     """
 
     label: str
+    """At most a few words, at the beginning of the line."""
     text: str
+    """The rest of the line."""
     alarm: bool = False
+    """Whether it must not be overlooked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,53 +334,6 @@ class EnvFact:
     """One fact about the machine, written into every result: ``EnvFact("snpe.version", "2.21")``."""
 
     key: str
+    """Unique, with the plugin in it: ``"snpe.version"``."""
     value: str | int | float | bool
-
-
-class HookSpecs:
-    """Every hook. Each plugin is called separately; no hook is called in the timed region."""
-
-    @hookspec
-    def mlperf_mobile_backends(self) -> Iterable[BackendInfo]:
-        """Offer inference backends."""
-        return ()
-
-    @hookspec
-    def mlperf_mobile_tasks(self) -> Iterable[TaskInfo]:
-        """Offer benchmark tasks."""
-        return ()
-
-    @hookspec
-    def mlperf_mobile_datasets(self) -> Iterable[DatasetInfo]:
-        """Offer data sets."""
-        return ()
-
-    @hookspec
-    def mlperf_mobile_scenarios(self) -> Iterable[ScenarioInfo]:
-        """Offer load scenarios."""
-        return ()
-
-    @hookspec
-    def mlperf_mobile_suites(self) -> Iterable[SuitesInfo]:
-        """Offer files that list suites and their benchmarks."""
-        return ()
-
-    @hookspec
-    def mlperf_mobile_environment(self, backend: str) -> Iterable[EnvFact]:
-        """Add facts about driver, SDK or device to a result that ``backend`` is about to measure."""
-        return ()
-
-    @hookspec
-    def mlperf_mobile_commands(self) -> Iterable[CommandInfo]:
-        """Offer commands of ``mlperf-mobile``."""
-        return ()
-
-    @hookspec
-    def mlperf_mobile_observers(self) -> Iterable[ObserverInfo]:
-        """Offer observers, which watch every run."""
-        return ()
-
-    @hookspec
-    def mlperf_mobile_remarks(self, result: Result) -> Iterable[Remark]:
-        """Add remarks to a displayed result; its verdict and its files do not change."""
-        return ()
+    """A number must be finite."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -23,10 +22,14 @@ class _Printable(dict[int, int]):
         super().__init__((ord(c), ord(c)) for c in kept)
 
     def __missing__(self, code: int) -> int:
-        character = chr(code)
-        printable = character.isprintable() or unicodedata.category(character) == "Zs"
-        self[code] = shown = code if printable else 0xFFFD
+        self[code] = shown = code if chr(code).isprintable() or _is_space(code) else 0xFFFD
         return shown
+
+
+def _is_space(code: int) -> bool:
+    import unicodedata  # here, because few commands need it
+
+    return unicodedata.category(chr(code)) == "Zs"
 
 
 _LINE, _LINES = _Printable(""), _Printable(_LAYOUT)

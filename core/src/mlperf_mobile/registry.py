@@ -5,38 +5,47 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import redirect_stdout
-from dataclasses import dataclass
-from functools import cached_property, partial
-from types import FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from functools import cache, cached_property, partial
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import pluggy
 
 from mlperf_mobile.errors import described
+from mlperf_mobile.hook_manager import HookManager
+from mlperf_mobile.hook_specs import PROJECT
 from mlperf_mobile.installed import EntryPoint, entry_points
 from mlperf_mobile.offer_fields import check_fields
+from mlperf_mobile.patience import limited
 from mlperf_mobile.plugin import (
     HOOK_API,
-    PROJECT,
     BackendInfo,
     CommandInfo,
     DatasetInfo,
     EnvFact,
+    ExecutorInfo,
     HookSpecs,
     ObserverInfo,
     Remark,
+    RunnerInfo,
     ScenarioInfo,
     SuitesInfo,
     TaskInfo,
+    TransportInfo,
 )
+from mlperf_mobile.problems import CORE, LONGEST, Problem, Source, duplicate, import_problem
+from mlperf_mobile.staying import kept_alive
 
 if TYPE_CHECKING:
     from mlperf_mobile.results.model import Result
 
 Plain = str | int | float | bool
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""A dot would separate the parts of a setting: ``observer_options.NAME.interval_s``."""
+_ENTRY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+"""The name of a file with suites: ``package/suites.yaml``."""
 
 
 class Info(Protocol):
@@ -52,56 +61,11 @@ InfoT = TypeVar("InfoT", bound=Info)
 ItemT = TypeVar("ItemT")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where an offer comes from: the entry point, and the distribution that declares it."""
-
-    plugin: str
-    distribution: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.distribution} {self.version}"
-
-
-@dataclass(frozen=True, slots=True)
-class Offer(Generic[InfoT]):
+class Offer(NamedTuple, Generic[InfoT]):
     """An offered record and its source."""
 
     info: InfoT
     source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why something installed is not offered, and how to fix it."""
-
-    code: str
-    source: Source
-    reason: str
-    fix: str
-    offer: tuple[str, str] | None = None
-    """Kind and name of the offer that is left out; None if the plugin failed, and its offers are unknown."""
-
-    def record(self) -> dict[str, str]:
-        """The problem as an item of ``--json`` output."""
-        return {"code": self.code, "source": str(self.source), "reason": self.reason, "fix": self.fix}
-
-    def line(self) -> str:
-        """The problem as one line of text."""
-        return f"problem[{self.code}] {self.source}: {self.reason}; {self.fix}"
-
-
-class _Manager(pluggy.PluginManager):
-    """Looks for hooks only among a module's functions, because pluggy needs 20 µs for every attribute."""
-
-    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
-        if type(plugin) is ModuleType and not isinstance(vars(plugin).get(name), _HOOKABLE):
-            return None
-        return super().parse_hookimpl_opts(plugin, name)
-
-
-_HOOKABLE = (FunctionType, MethodType, staticmethod, classmethod)
 
 
 class Registry:
@@ -114,9 +78,11 @@ class Registry:
 
     def __init__(self, found: Iterable[EntryPoint] | None = None, blocked: Iterable[str] = ()) -> None:
         self._problems: list[Problem] = []
+        self.failed_extras: list[Problem] = []
+        """The problems of plugins that the last :meth:`environment` or :meth:`remarks` lacks."""
         self._sources: dict[str, Source] = {}
         self._blocked = {*blocked, *os.environ.get("MLPERF_MOBILE_BLOCK", "").split(",")} - {""}
-        self._manager = _Manager(PROJECT)
+        self._manager = HookManager(PROJECT)
         self._manager.add_hookspecs(HookSpecs)
         candidates = entry_points(PROJECT) if found is None else found
         for entry in sorted(candidates, key=lambda e: (e.name, e.dist.name)):
@@ -151,13 +117,26 @@ class Registry:
     def observers(self) -> Mapping[str, Offer[ObserverInfo]]:
         return self._gather("observer", self._manager.hook.mlperf_mobile_observers, ObserverInfo)
 
+    @cached_property
+    def transports(self) -> Mapping[str, Offer[TransportInfo]]:
+        return self._gather("transport", self._manager.hook.mlperf_mobile_transports, TransportInfo)
+
+    @cached_property
+    def runners(self) -> Mapping[str, Offer[RunnerInfo]]:
+        return self._gather("runner", self._manager.hook.mlperf_mobile_runners, RunnerInfo)
+
+    @cached_property
+    def executors(self) -> Mapping[str, Offer[ExecutorInfo]]:
+        return self._gather("executor", self._manager.hook.mlperf_mobile_executors, ExecutorInfo)
+
     @property
     def problems(self) -> list[Problem]:
-        """Everything left out, of every kind of offer."""
+        """Everything left out, of every kind of offer; once, even if a hook was called several times."""
         _ = (
             self.backends, self.tasks, self.datasets, self.scenarios, self.suites, self.commands, self.observers,
+            self.transports, self.runners, self.executors,
         )  # fmt: skip
-        return self._problems
+        return list({problem.line(): problem for problem in self._problems}.values())
 
     @property
     def plugins(self) -> list[tuple[Source, list[str]]]:
@@ -168,42 +147,49 @@ class Registry:
             found.append((source, sorted(caller.name for caller in callers)))
         return found
 
+    def module(self, source: Source) -> str:
+        """The module of an admitted plugin."""
+        return getattr(self._manager.get_plugin(f"{source.distribution}:{source.plugin}"), "__name__", "")
+
     def environment(self, backend: str) -> dict[str, Plain]:
-        """The facts that plugins add to a result of ``backend``; a plugin that fails adds its failure."""
-        found = self._call_each(self._manager.hook.mlperf_mobile_environment, EnvFact, backend=backend)
-        return {
-            str(fact.key): fact.value if isinstance(fact.value, Plain) else str(fact.value)
-            for facts in found
-            for fact in facts
-        }
+        """The facts that plugins add to a result of ``backend``."""
+        facts = self._call_each(self._manager.hook.mlperf_mobile_environment, EnvFact, backend=backend)
+        return {str(each.key): each.value if isinstance(each.value, Plain) else str(each.value) for each in facts}
 
     def remarks(self, result: Result) -> list[Remark]:
         """The remarks of all plugins about a result."""
-        return [
-            each
-            for remarks in self._call_each(
-                self._manager.hook.mlperf_mobile_remarks, Remark, result=result.model_copy(deep=True)
-            )
-            for each in remarks
-        ]
+        return self._call_each(self._manager.hook.mlperf_mobile_remarks, Remark, result=result.model_copy(deep=True))
 
-    def _call_each(self, hook: pluggy.HookCaller, item_type: type[ItemT], **given: object) -> Iterable[list[ItemT]]:
+    def _call_each(self, hook: pluggy.HookCaller, item_type: type[ItemT], **given: object) -> list[ItemT]:
         """What each plugin's hook returns; it gets those of the arguments that its signature names."""
+        before, found = len(self._problems), list[ItemT]()
         for impl in hook.get_hookimpls():
             arguments = {name: value for name, value in given.items() if name in impl.argnames}
-            yield self._call(partial(impl.function, **arguments), self._sources[impl.plugin_name], item_type)
+            found += self._call(partial(impl.function, **arguments), self._sources[impl.plugin_name], item_type)
+        self.failed_extras = self._problems[before:]
+        return found
 
     def _admit(self, entry: EntryPoint) -> None:
         source = Source(entry.name, entry.dist.name, entry.dist.version)
-        block = f"update or uninstall it, or set MLPERF_MOBILE_BLOCK={entry.name}"
+        if not _ENTRY.fullmatch(entry.name):
+            reason = f"its entry point is called {entry.name!r:.60}, which is not letters, digits, '.', '_' and '-'"
+            self.leave_out("bad-name", source, reason, f"report it to its author, or uninstall {source.distribution}")
+            return
         name = f"{source.distribution}:{entry.name}"
         try:
-            with redirect_stdout(sys.stderr):
+            with _foreign("the import", source):
                 module = entry.load()
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001  a plugin may raise anything while it is imported
-            self.leave_out("import-failed", source, described(error)[:300], block)
+            self.report(import_problem(source, entry.value, error))
+            return
+        twin = self._manager.get_name(module) or (name if self._manager.has_plugin(name) else None)
+        if twin:
+            reason = (
+                f"its entry points {twin.rpartition(':')[2]!r} and {entry.name!r} are the same, and the first is used"
+            )
+            self.leave_out("duplicate", source, reason, "report it to its author: one entry point for each module")
             return
         try:
             self._manager.register(module, name=name)
@@ -212,12 +198,15 @@ class Registry:
             self._manager.unregister(name=name)
             marked = [each for each in dir(module) if self._manager.parse_hookimpl_opts(module, each) is not None]
             known = all(hasattr(HookSpecs, each) for each in marked)
-            self.leave_out("hook-signature" if known else "unknown-hook", source, described(error)[:300], block)
+            self.failed("hook-signature" if known else "unknown-hook", source, error)
             return
         except Exception as error:  # noqa: BLE001  registering reads every attribute of a foreign object
-            self.leave_out("import-failed", source, described(error)[:300], block)
+            self.failed("import-failed", source, error)
             return
         self._sources[name] = source
+        if not self._manager.get_hookcallers(module):
+            reason = f"its entry point {entry.name} = {entry.value!r} has no function that @hookimpl marks"
+            self.leave_out("no-hooks", source, reason, "name the module that has its hooks")
 
     def _gather(self, kind: str, hook: pluggy.HookCaller, info_type: type[InfoT]) -> dict[str, Offer[InfoT]]:
         offers: dict[str, list[Offer[InfoT]]] = {}
@@ -226,15 +215,27 @@ class Registry:
             for info in self._call(impl.function, source, info_type):
                 if self._is_compatible(kind, info, source):
                     offers.setdefault(info.name, []).append(Offer(info, source))
+        if kind == "command":
+            offers = {name: self._core_first(name, rivals) for name, rivals in offers.items()}
         for name, rivals in offers.items():
             if len(rivals) > 1:
-                self.leave_out_rivals(kind, name, [rival.source for rival in rivals])
+                self.report(duplicate(kind, name, [rival.source for rival in rivals]))
         return {name: rivals[0] for name, rivals in sorted(offers.items()) if len(rivals) == 1}
+
+    def _core_first(self, name: str, rivals: list[Offer[InfoT]]) -> list[Offer[InfoT]]:
+        """The core's command of a name if it has one, because the parser uses that; else all of them."""
+        core = [each for each in rivals if each.source.distribution == CORE]
+        for each in rivals if core else ():
+            if each not in core:
+                reason = f"the command {name!r} is one of the core's, which is used"
+                self.leave_out("duplicate", each.source, reason, each.source.remedy, ("command", name))
+        return core or rivals
 
     def _call(self, hook: Callable[..., object], source: Source, item_type: type[ItemT]) -> list[ItemT]:
         """Call one plugin's hook; one wrong item discards all that it returns."""
+        name = getattr(hook.func if isinstance(hook, partial) else hook, "__name__", "a hook")
         try:
-            with redirect_stdout(sys.stderr):
+            with _foreign(name, source):
                 items = list(cast("Iterable[object]", hook()))
             for item in items:
                 if not isinstance(item, item_type):
@@ -243,8 +244,7 @@ class Registry:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001  one vendor's bug leaves the others listed
-            fix = f"update or uninstall it, or set MLPERF_MOBILE_BLOCK={source.plugin}"
-            self.leave_out("hook-failed", source, described(error)[:300], fix)
+            self.failed("hook-failed", source, error, f"{name}: ")
             return []
         return cast("list[ItemT]", items)
 
@@ -262,20 +262,44 @@ class Registry:
                 reason = f"{kind} {info.name!r} uses hook API {theirs}, the core uses {ours}"
                 self.leave_out("hook-api", source, reason, fix, (kind, info.name))
                 return False
-        if not isinstance(info.name, str) or not _NAME.fullmatch(info.name):
-            reason = f"{kind} name {info.name!r:.60} is not letters, digits, '.', '_' and '-'"
+        form, marks = (_FILE, "'.', '/', '_'") if kind == "suites file" else (_NAME, "'_'")
+        if not isinstance(info.name, str) or not form.fullmatch(info.name):
+            reason = f"{kind} name {info.name!r:.60} is not letters, digits, {marks} and '-'"
             fix = f"report it to its author, or set MLPERF_MOBILE_BLOCK={source.plugin}"
             self.leave_out("bad-name", source, reason, fix, (kind, info.name))
             return False
         return True
 
-    def leave_out(self, code: str, source: Source, reason: str, fix: str, offer: tuple[str, str] | None = None) -> None:
-        """Record why something is not offered; ``offer`` is its kind and name."""
-        self._problems.append(Problem(code, source, reason, fix, offer))
+    def leave_out(
+        self,
+        code: str,
+        source: Source,
+        reason: str,
+        fix: str,
+        offer: tuple[str, str] | None = None,
+        error: BaseException | None = None,
+    ) -> None:
+        """Record why something is not offered; ``offer`` is its kind and name, ``error`` what it raised."""
+        self.report(Problem(code, source, reason, fix, offer, error))
 
-    def leave_out_rivals(self, kind: str, name: str, sources: Sequence[Source]) -> None:
-        """Record that several plugins offer the same name."""
-        both = " and ".join(sorted({str(source) for source in sources}))
-        reason = f"{kind} {name!r} is offered by {both}, so none is used"
-        fix = f"uninstall one of them, or set MLPERF_MOBILE_BLOCK={sources[-1].plugin}"
-        self.leave_out("duplicate", sources[0], reason, fix, (kind, name))
+    def report(self, problem: Problem) -> None:
+        """Record a problem."""
+        self._problems.append(problem)
+
+    def failed(self, code: str, source: Source, error: BaseException, where: str = "") -> None:
+        """Record what a plugin raised, and ``where``."""
+        self.leave_out(code, source, f"{where}{described(error)[:LONGEST]}", source.remedy, error=error)
+
+
+@contextmanager
+def _foreign(what: str, source: Source) -> Iterator[None]:
+    """Run a plugin's code, which may neither print, nor take too long, nor end the process."""
+    remedy = f"MLPERF_MOBILE_BLOCK={source.plugin} leaves it out"
+    with redirect_stdout(sys.stderr), limited(f"{what} of plugin {source.plugin} ({source})", remedy), kept_alive():
+        yield
+
+
+@cache
+def installed_plugins() -> Registry:
+    """The registry that the parts of a command share, because reading what is installed takes a while."""
+    return Registry()

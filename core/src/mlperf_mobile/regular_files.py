@@ -8,6 +8,8 @@ import stat
 from io import BufferedReader
 from pathlib import Path
 
+__all__ = ["read_regular"]
+
 
 def open_regular(path: Path) -> BufferedReader:
     """Open a regular file to read it.

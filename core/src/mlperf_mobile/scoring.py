@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlperf_mobile import loadgen
-from mlperf_mobile.contracts import Dataset, DatasetWithWarnings, Metric, Score
-from mlperf_mobile.errors import NOT_FOREIGN, DataError, ModelError, described
-from mlperf_mobile.options import validated
+from mlperf_mobile.contracts import Dataset, DatasetWithWarnings, Metric, Score, Task
+from mlperf_mobile.errors import NOT_FOREIGN, SEE_LOG, DataError, ModelError, described
+from mlperf_mobile.options import constructed, shown
 from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import DatasetRef
 from mlperf_mobile.registry import Registry
@@ -29,7 +29,10 @@ def score_log(path: Path, metric: Metric, sample_count: int) -> Score:
     Raises:
         DataError: The log is damaged or incomplete.
         ModelError: The score is NaN or infinite.
+        TypeError, ValueError: The metric returned something else than a score of at most ``sample_count`` samples.
     """
+    from mlperf_mobile import loadgen  # not needed to open tasks and data sets
+
     seen = bytearray(sample_count)
     for index, response in loadgen.read_responses(path):
         if not 0 <= index < sample_count or seen[index]:
@@ -40,10 +43,29 @@ def score_log(path: Path, metric: Metric, sample_count: int) -> Score:
     if (answered := sum(seen)) != sample_count:
         hint = "the log belongs to another data set, or was cut short"
         raise DataError("accuracy-log", f"{path}: answers {answered} of {sample_count} samples", hint)
-    score = metric.score()
-    if not math.isfinite(score.value):
-        summary = f"{path}: the metric {score.metric} is {score.value}, not a finite number"
-        raise ModelError("score-not-finite", summary, "look for NaN in the outputs of the model or the backend")
+    return _checked(metric.score(), path, sample_count)
+
+
+def _checked(found: object, path: Path, sample_count: int) -> Score:
+    """What a metric returned, with Python's own numbers.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: It counts more responses than there are, or none.
+        ModelError: A number is NaN or infinite.
+    """
+    if not isinstance(found, Score):
+        raise TypeError(f"score() returned {shown(found)}, a Score was expected")
+    if not (isinstance(found.metric, str) and found.metric):
+        raise TypeError(f"Score.metric is {shown(found.metric)}, a name was expected")
+    details = {str(name): float(value) for name, value in found.details.items()}
+    score = Score(found.metric, float(found.value), operator.index(found.samples), details)
+    for name, value in {score.metric: score.value, **details}.items():
+        if not math.isfinite(value):
+            summary = f"{path}: the metric {name} is {value}, not a finite number"
+            raise ModelError("score-not-finite", summary, "look for NaN in the outputs of the model or the backend")
+    if not 0 < score.samples <= sample_count:
+        raise ValueError(f"Score.samples is {score.samples}, but {sample_count} responses were scored")
     return score
 
 
@@ -53,25 +75,42 @@ def score(registry: Registry, scoring: Scoring, log: Path, warn: Callable[[str],
     Raises:
         DataError: The data set or the log is damaged, or they do not belong together.
     """
+    dataset: Dataset | None = None
     try:
         dataset = open_dataset(registry, scoring.dataset)
-        offer = pick("task", scoring.task, registry.tasks, registry)
-        task = offer.info.task.load()(validated("task", offer, scoring.task_options))
-        metric = task.metric(dataset)
+        metric = open_task(registry, scoring.task, scoring.task_options).metric(dataset)
         for text in warnings_of(dataset):
             warn(text)
         return score_log(log, metric, len(dataset))
     except NOT_FOREIGN:
         raise
     except BaseException as error:
+        if dataset is not None and in_truth(error, dataset):
+            summary = f"dataset {scoring.dataset.name} failed: {described(error)}"
+            raise DataError("dataset-failed", summary, "--debug shows where") from error
         summary = f"task {scoring.task} failed: {described(error)}"
         raise ModelError("task-failed", summary, "--debug shows where") from error
+
+
+def in_truth(error: BaseException, dataset: Dataset) -> bool:
+    """Whether an error that a metric passed on comes from the data set's ``truth``."""
+    from traceback import walk_tb  # only after an error
+
+    code = getattr(getattr(dataset, "truth", None), "__code__", None)
+    return code is not None and any(frame.f_code is code for frame, _ in walk_tb(error.__traceback__))
 
 
 def warnings_of(dataset: Dataset) -> list[str]:
     """The first warnings of a data set, each shortened."""
     texts = dataset.warnings if isinstance(dataset, DatasetWithWarnings) else ()
     return [str(text)[:MAX_WARNING] for text in islice(texts, MAX_WARNINGS)]
+
+
+def open_task(registry: Registry, name: str, options: Mapping[str, Any]) -> Task:
+    """Construct a task with its options; what its code raises is not caught."""
+    offer = pick("task", name, registry.tasks, registry)
+    task: Task = constructed("task", offer, options)
+    return task
 
 
 def open_dataset(registry: Registry, reference: DatasetRef) -> Dataset:
@@ -82,13 +121,13 @@ def open_dataset(registry: Registry, reference: DatasetRef) -> Dataset:
     """
     offer = pick("dataset", reference.offer, registry.datasets, registry)
     try:
-        dataset = offer.info.dataset.load()(reference.path, validated("dataset", offer, reference.options))
+        dataset: Dataset = constructed("dataset", offer, reference.options, reference.path)
         total = len(dataset)
     except NOT_FOREIGN:
         raise
     except BaseException as error:
         summary = f"dataset {reference.name} failed: {described(error)}"
-        raise DataError("dataset-failed", summary, "worker.log in the result folder has the details") from error
+        raise DataError("dataset-failed", summary, SEE_LOG) from error
     if not total:
         raise DataError("data-empty", f"data set {reference.name} has no samples", "check --data-path")
     return dataset

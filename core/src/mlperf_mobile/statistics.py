@@ -1,4 +1,4 @@
-"""Confidence intervals of a percentile of latencies and of a ratio of two, and whether latencies look stable.
+"""Confidence intervals of a percentile of latencies, and whether latencies look stable.
 
 The interval of a percentile is the one of order statistics, which assumes nothing about the distribution: of ``n``
 independent latencies, the number at or under the true percentile ``p`` is binomial, so it lies
@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 CONFIDENCE = 0.95
-RATIO_CONFIDENCE = math.sqrt(CONFIDENCE)
-"""The confidence of each of two independent intervals that both hold with ``CONFIDENCE``."""
 _BATCHES = 32
 _SMALLEST_BATCH = 16
 
@@ -142,25 +140,6 @@ def ranks(count: int, percentile: float, confidence: float = CONFIDENCE) -> tupl
     low = _quantile(count, percentile, tail)
     high = _quantile(count, percentile, 1 - tail) + 1
     return low or None, high if high <= count else None
-
-
-def ratio_interval(base: Sample, other: Sample, percentile: float, confidence: float = CONFIDENCE) -> Interval:
-    """The interval of ``other``'s percentile divided by ``base``'s, from two independent runs.
-
-    Each percentile lies in its own interval with the square root of the confidence, so both do with the confidence,
-    and the ratio then lies between the extreme quotients. That is a little wide (it holds more often than it says), in
-    exchange for being the same on every call, fast, and free of assumptions. The bootstrap is not: it
-    draws latencies as if they were independent, and is worst for percentiles of values in clock ticks.
-    """
-    each = math.sqrt(confidence)
-    return ratio_of(base.interval(percentile, each), other.interval(percentile, each), confidence)
-
-
-def ratio_of(first: Interval, second: Interval, confidence: float = CONFIDENCE) -> Interval:
-    """The interval of ``second / first``, whose intervals have the square root of ``confidence`` each."""
-    low = second.low / first.high if math.isfinite(first.high) else 0.0
-    high = second.high / first.low if first.low else math.inf
-    return Interval(low, high, confidence)
 
 
 def advice(sample: Sample) -> list[Advice]:

@@ -48,14 +48,18 @@ class _Lossy(io.FileIO):
             return memoryview(data).nbytes  # type: ignore[arg-type]
 
 
+class ReaderGone(BrokenPipeError):
+    """Standard output is a pipe whose reader has exited, as ``| head`` does; any other broken pipe is an error."""
+
+
 class _Checked(io.FileIO):
     """A file whose write errors are ``output-lost``; the command handles a closed pipe."""
 
     def write(self, data: object) -> int:
         try:
             return super().write(data)  # type: ignore[arg-type]
-        except BrokenPipeError:
-            raise
+        except BrokenPipeError as error:
+            raise ReaderGone(*error.args) from None
         except OSError as error:
             with suppress(OSError):  # what is still in the buffer is discarded
                 nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)

@@ -37,6 +37,16 @@ class Cooldown(StrEnum):
     """Until temperatures and frequencies are back at their values before the first run."""
 
 
+class EarlyStopping(StrEnum):
+    """Whether a run needs as many queries as LoadGen's early stopping asks for to be sure of the percentile."""
+
+    REQUIRED = "required"
+    """A run with fewer queries is not valid."""
+    IGNORED = "ignored"
+    """For benchmarks whose queries take so long that a slow device answers too few (the reference app, for Stable
+    Diffusion)."""
+
+
 class Strict(BaseModel):
     """A frozen model that refuses unknown keys."""
 
@@ -47,8 +57,11 @@ class Seeds(Strict):
     """LoadGen's seeds; the defaults are a set of the reference app's (mobile_app_open, mlperf_driver.cc)."""
 
     qsl: Seed = Field(default=2465351861681999779, description="LoadGen's qsl_rng_seed")
+    """LoadGen's ``qsl_rng_seed``: which samples are loaded."""
     sample_index: Seed = Field(default=14276810075590677512, description="LoadGen's sample_index_rng_seed")
+    """LoadGen's ``sample_index_rng_seed``: the order of the samples."""
     schedule: Seed = Field(default=3936089224930324775, description="LoadGen's schedule_rng_seed")
+    """LoadGen's ``schedule_rng_seed``: when queries arrive."""
 
 
 class Counts(Strict):
@@ -72,11 +85,14 @@ class Load(Counts):
 
     percentile: Percentile = 0.90
     """The percentile of the latencies that single-stream reports."""
+    early_stopping: EarlyStopping = EarlyStopping.REQUIRED
+    """Whether the rule ``early-stopping`` must be met."""
     performance_sample_count: ZeroIfUnset = 0
     """Samples encoded and loaded before the timed run; 0 in a plan: the number that fits into memory."""
     expected_latency_ns: ZeroIfUnset = 0
     """One query's latency, by which LoadGen prepares queries; 0 in a plan: the best latency of the warm-up."""
     seeds: Seeds = Seeds()
+    """LoadGen's three seeds."""
     loadgen: dict[str, int | float | bool] = Field(default_factory=dict)
     """Further settings of LoadGen, by LoadGen's names; only compliance tests change them."""
 
@@ -94,6 +110,14 @@ class QualitySettings(Strict):
     def target(self) -> float:
         """The accuracy that must be reached."""
         return self.reference * self.ratio if self.at_least is None else self.at_least
+
+
+class TokenRules(Strict):
+    """What a round demands of a language model; only the settings of a suite count."""
+
+    max_new_tokens: int = Field(gt=0, description="tokens of an answer in the timed run, at most")
+    stop_ids: list[int] = Field(description="ids of the tokens that end an answer")
+    context: int = Field(gt=0, description="tokens that prompt and answer may have together, at least")
 
 
 def misfit(error: ValidationError) -> str:

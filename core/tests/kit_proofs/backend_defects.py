@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import text_sessions
+import token_sessions
 from defects import Offered, Proofs
 
 from mlperf_mobile.backend_checks import sized
@@ -14,11 +16,16 @@ from mlperf_mobile.contracts import Artifact, Placement, Probe, TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile.plugin import HOOK_API, BackendInfo, Capability, Ref
 from mlperf_mobile.testing.backend import BackendConformance
+from mlperf_mobile.testing.text_engine import StandInTextSession
 
 SPEC = TensorSpec("x", (1, 4), np.dtype(np.float32))
 MODEL = b"double: y = x + x, in a format made up for these proofs"
 QUANTIZED = b"double: y = x + x, of int8"
+TWO = b"double and triple: y = x + x, z = y + x"
 OPEN = b"double: y = x + x, of any length"
+
+
+LANGUAGE = b"a language model, of a few lines"
 
 
 class Session:
@@ -53,6 +60,13 @@ class Session:
         self.closed = True
 
 
+class TwoSession(Session):
+    outputs = (replace(SPEC, name="y"), replace(SPEC, name="z"))
+
+    def run(self, inputs):
+        return (2 * inputs[0], 3 * inputs[0])
+
+
 class QuantizedSession(Session):
     inputs = (replace(SPEC, dtype=np.dtype(np.int8), scale=0.5, zero_point=-3),)
     outputs = (replace(SPEC, dtype=np.dtype(np.int8), scale=1.0, zero_point=7),)
@@ -65,6 +79,9 @@ class Backend:
     shards = 1
     session = Session
     quantized_session = QuantizedSession
+    two_session = TwoSession
+    token_session = token_sessions.TokenSession
+    text_session = None
 
     def __init__(self, options):
         pass
@@ -73,7 +90,7 @@ class Backend:
         return Probe(usable=True, accelerators=("cpu",), versions={"numpy": "2"}, runtime="numpy 2")
 
     def compile(self, request):
-        if not request.model.is_file() or request.model.read_bytes() not in (MODEL, QUANTIZED, OPEN):
+        if not request.model.is_file() or request.model.read_bytes() not in (MODEL, QUANTIZED, OPEN, TWO, LANGUAGE):
             raise ModelError("model", "no such model")
         path = request.directory / "compiled"
         path.write_bytes(request.model.read_bytes())
@@ -82,8 +99,12 @@ class Backend:
     def load(self, artifact):
         if artifact.accelerator != "cpu":
             raise BackendError("accelerator", "there is no such accelerator")
+        if artifact.path.read_bytes() == LANGUAGE:
+            return self.text_session() if self.text_session else self.token_session()
         if artifact.path.read_bytes() == QUANTIZED:
             return self.quantized_session()
+        if artifact.path.read_bytes() == TWO:
+            return self.two_session()
         if artifact.path.read_bytes() == OPEN:
             return self.session(self.sized(replace(SPEC, shape=(1, 1), open_axes=(1,)), artifact))
         if artifact.path.read_bytes() != MODEL:
@@ -101,7 +122,7 @@ OFFER = BackendInfo(
     vendor="nobody",
     backend=Ref("backend_defects:Backend"),
     model_formats=("double",),
-    capabilities=frozenset({Capability.BATCH, Capability.QUANTIZED}),
+    capabilities=frozenset({*Capability}),
     options=Ref("defects:Options"),
     hook_api=HOOK_API,
 )
@@ -123,6 +144,18 @@ class TestCorrect(Offered, BackendConformance):
         return path
 
     @pytest.fixture
+    def two_outputs_model(self, tmp_path):
+        path = tmp_path / "two.double"
+        path.write_bytes(TWO)
+        return path
+
+    @pytest.fixture
+    def language_model(self, tmp_path):
+        path = tmp_path / "language.double"
+        path.write_bytes(LANGUAGE)
+        return path
+
+    @pytest.fixture
     def quantized_model(self, tmp_path):
         path = tmp_path / "quantized.double"
         path.write_bytes(QUANTIZED)
@@ -138,6 +171,23 @@ def broken(name, backend=None, session=None, **changes):
     if session:
         parts["session"] = type("Session", (Session,), session)
     return PROOFS.broken(name, type(f"{name}Backend", (Backend,), parts) if parts else None, **changes)
+
+
+def generating(session):
+    """A test class for a backend whose token sessions are ``session``."""
+    return broken(f"Tokens{session.__name__}", {"token_session": session})
+
+
+def streaming(session):
+    """A test class for a backend whose text sessions are ``session``."""
+    capabilities = frozenset({Capability.TEXT_STREAM})
+    return broken(f"Text{session.__name__}", {"text_session": session}, capabilities=capabilities)
+
+
+def refuses_throughput(self, artifact):
+    if artifact.purpose.parallel:
+        raise BackendError("purpose", "for latency only")
+    return Backend.load(self, artifact)
 
 
 def raises(error):
@@ -260,6 +310,11 @@ def padded(self, samples):
     return answers + answers[-1:] * (3 - len(answers))
 
 
+crossed = type("Crossed", (TwoSession,), {"run": lambda self, inputs: (3 * inputs[0], 2 * inputs[0])})
+overlapping = type("Overlapping", (TwoSession,), {"run": lambda self, inputs: (3 * inputs[0],) * 2})
+one_of_two = type("OneOfTwo", (TwoSession,), {"outputs": (replace(SPEC, name="y"),)})
+
+
 DEFECTS = {
     **PROOFS.of_any_offer("test_computes_the_model"),
     "test_probe_answers_on_any_machine": broken("Mute", {"probe": lambda self: Probe(usable=False)}),
@@ -276,6 +331,7 @@ DEFECTS = {
     ),
     "test_accelerators_that_are_not_there_are_refused": broken("Anywhere", {"load": on_any_accelerator}),
     "test_compiles_into_its_folder_only": broken("Litter", {"compile": beside_the_model}),
+    "test_every_purpose_computes_the_model": broken("OnlyLatency", {"load": refuses_throughput}),
     "test_artifacts_may_be_moved": broken("Rooted", {"load": where_it_was_compiled}),
     "test_damaged_artifacts_are_refused": broken("Careless2", {"load": whatever_it_holds}),
     "test_reports_are_plain_data": broken("Talker", session={"report": lambda self: {"runs": float("nan")}}),
@@ -294,6 +350,7 @@ DEFECTS = {
     "test_open_inputs_are_reported": broken("SizeOne", {"sized": at_size_one}),
     "test_open_inputs_take_the_requested_size": broken("Ignorant", {"sized": told_and_ignored}),
     "test_other_shapes_than_the_models_are_refused": broken("Pliant", {"sized": whatever_is_asked_for}),
+    "test_several_outputs_are_in_order": broken("Crossed", {"two_session": crossed}),
     "test_sessions_are_independent": broken("OneBuffer", session={"run": through_a_shared_buffer}),
     "test_sessions_close_and_load_again": broken("Once", {"load": once_only}),
     "test_placement_accounts_for_every_operation": broken("Nowhere", session=placed({})),
@@ -302,6 +359,8 @@ DEFECTS = {
         "BatchNan", session={"run_batch": lambda self, samples: [nan(self, None) for _ in samples]}
     ),
     "test_batches_are_answered_in_order": broken("Padding", session={"run_batch": padded}),
+    **{test: generating(session) for test, session in token_sessions.BROKEN.items()},
+    **{test: streaming(session) for test, session in text_sessions.BROKEN.items()},
 }
 MORE = [
     *PROOFS.more_of_any_offer(),
@@ -314,11 +373,18 @@ MORE = [
     ("test_same_input_same_output", broken("Pipelined", session=from_call(1, previous))),
     ("test_same_input_same_output", broken("Trembling", session={"run": trembling(1e-6)})),
     ("test_same_input_same_output", broken("Shaking", session={"run": trembling(0.05), "variation": 0.01})),
+    ("test_several_outputs_are_in_order", broken("Overlapping", {"two_session": overlapping})),
+    ("test_several_outputs_are_in_order", broken("OneOfTwo", {"two_session": one_of_two})),
+    ("test_batch_outputs_match_their_specs", broken("NoRunBatch", session={"run_batch": None})),
     ("test_batches_are_answered_in_order", broken("OneView", session={"run_batch": in_one_buffer})),
+    *((test, generating(session)) for test, session in token_sessions.MORE),
+    *((test, streaming(session)) for test, session in text_sessions.MORE),
 ]
 """Further defects that a test of the kit catches."""
 
+TEXT = streaming(StandInTextSession)
 PASSES = [
+    *((test, TEXT) for test in text_sessions.BROKEN),
     ("test_same_input_same_output", broken("Varying", session={"run": trembling(0.005), "variation": 0.01})),
     ("test_variation_is_small", broken("Varying", session={"run": trembling(0.005), "variation": 0.01})),
 ]

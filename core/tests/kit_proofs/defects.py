@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 from mlperf_mobile.plugin import HOOK_API, Ref
 
+UNKNOWN_OPTIONS = "test_unknown_options_are_refused"
+"""The test that is skipped for offers of a kind that has no options."""
+
 
 class Options(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -52,12 +55,14 @@ class Proofs:
 
     def of_any_offer(self, overridden):
         """A defect for each of the kit's tests that all kinds have; ``overridden`` is a test of this kind."""
+        lax = {"options": Ref("defects:Anything")} if hasattr(self.correct.offer, "options") else None
         return {
             "test_plugin_module_is_light": self.broken("Heavy", module="numpy"),
             "test_hook_api_is_a_literal": self.broken("Constant", module="mlperf_mobile.registry"),
             "test_offer_uses_a_supported_hook_api": self.broken("Newer", hook_api=(HOOK_API[0] + 1, 0)),
             "test_offer_has_name_and_summary": self.broken("Silent", summary=""),
-            "test_unknown_options_are_refused": self.broken("Lax", options=Ref("defects:Anything")),
+            "test_references_lead_to_objects": self.broken("Lost", **{self.kind: Ref("defects:NoSuchClass")}),
+            **({UNKNOWN_OPTIONS: self.broken("Lax", **lax)} if lax else {}),
             "test_overridden_tests_are_marked_xfail": type(
                 "TestOverride", (self.correct,), {overridden: lambda self: None}
             ),
@@ -72,6 +77,8 @@ class Proofs:
             ("test_offer_has_name_and_summary", self.broken("Wordy", name="two words")),
             ("test_offer_has_name_and_summary", self.broken("Long", summary="x" * 121)),
             ("test_offer_has_name_and_summary", self.broken("Lines", summary="two\nlines")),
+            ("test_references_lead_to_objects", self.broken("NoClass", **{self.kind: Ref("defects:__doc__")})),
+            ("test_references_lead_to_objects", self.broken("Dots", **{self.kind: Ref("defects.Options")})),
         ]
 
     def publish(self, *cases):

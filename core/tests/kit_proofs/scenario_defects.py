@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 from defects import Offered, Proofs
 
@@ -77,6 +79,17 @@ class Padded(Offline):
         return replace(told, samples=-(-told.samples // system.batch) * system.batch)
 
 
+class Threaded(SingleStream):
+    """Completes its queries in a thread that ends."""
+
+    def run(self, system, load, latencies_ns, logs):
+        told = []
+        thread = Thread(target=lambda: told.append(super(Threaded, self).run(system, load, latencies_ns, logs)))
+        thread.start()
+        thread.join()
+        return told[0]
+
+
 class Flattering(SingleStream):
     """Reports twice the throughput."""
 
@@ -99,6 +112,13 @@ class Boastful(SingleStream):
     def run(self, system, load, latencies_ns, logs):
         told = super().run(system, load, latencies_ns, logs)
         return replace(told, score=replace(told.score, value=told.latency_ns["min"] / 2))
+
+
+class Untimely(SingleStream):
+    """Reports when the first sample arrived, and no other."""
+
+    def run(self, system, load, latencies_ns, logs):
+        return replace(super().run(system, load, latencies_ns, logs), arrivals_ns=array("q", [0]))
 
 
 class Lawless(SingleStream):
@@ -146,10 +166,12 @@ DEFECTS = {
     "test_runs_at_least_the_minimum_duration": broken(TooShort),
     "test_uses_loaded_samples_only": broken(Forgetful),
     "test_seeds_decide_the_order": broken(Deaf),
+    "test_threads_outlive_the_run": broken(Threaded),
     "test_never_pads": broken(Padded),
     "test_measures_what_the_system_takes": broken(Flattering),
     "test_reports_the_latencies_a_result_needs": broken(NoTail),
     "test_reports_its_score": broken(Boastful),
+    "test_arrivals_belong_to_latencies": broken(Untimely),
     "test_names_the_rules": broken(Lawless),
     "test_reports_its_first_and_last_calls": broken(Forgetting),
     "test_failures_are_raised": broken(Swallowing),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from defects import Offered, Proofs
 
-from mlperf_mobile.contracts import Score, TensorSpec
+from mlperf_mobile.contracts import Generation, Score, TensorSpec
 from mlperf_mobile.errors import DataError, ModelError
 from mlperf_mobile.plugin import HOOK_API, Ref, TaskInfo
 from mlperf_mobile.testing.task import TaskConformance
@@ -126,6 +126,14 @@ def noisy(self, sample):
     return (np.array([[sample, np.random.default_rng().random()]], np.float32),)
 
 
+def generation(self, mode):
+    return Generation(max_new_tokens=4, stop_ids=(2,))
+
+
+def halves(self, outputs):
+    return outputs[0].astype("<i2").tobytes()
+
+
 def keeps(self, outputs):
     self.last = outputs[0]
     return Codec.decode(self, outputs)
@@ -158,6 +166,7 @@ DEFECTS = {
     "test_encoded_samples_match_the_specs": broken(
         "Strided", codec={"encode": lambda self, sample: (np.zeros((1, 4), np.float32)[:, ::2],)}
     ),
+    "test_answers_end": broken("Shortening", {"generation": generation}, codec={"decode": halves}),
     "test_encoding_is_repeatable": broken("Noisy", codec={"encode": noisy}),
     "test_recipes_differ_between_encodings": broken("Vague", codec={"recipe": "numbers"}),
     "test_decoding_gives_bytes": broken("Text", codec={"decode": lambda self, outputs: "7"}),

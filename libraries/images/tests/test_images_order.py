@@ -94,7 +94,7 @@ def test_what_is_no_image_is_named(tmp_path: Path) -> None:
     assert turned_images([tmp_path / "a.jpg", tmp_path / "absent.png", tmp_path / "a.rgb8"]) == ""
 
 
-def test_turned_images_are_told(tmp_path: Path) -> None:
+def test_turned_images_are_recognised(tmp_path: Path) -> None:
     files = [photograph(tmp_path / f"{number}.jpg", number) for number in (1, 3, 6)]
     assert turned_images(files[:1]) == ""
     assert f"{files[1]} has an EXIF orientation" in turned_images(files[:2])

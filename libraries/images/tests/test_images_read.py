@@ -98,7 +98,7 @@ class TestImages:
             read_image(save(tmp_path / "x.png"))
         assert caught.value.code == "image-too-large"
 
-    def test_a_decompression_bomb_is_told(self, tmp_path):
+    def test_a_decompression_bomb_is_reported(self, tmp_path):
         """A PNG whose header claims 60,000 x 60,000 pixels, in some hundred bytes."""
         save(tmp_path / "x.png")
         data = bytearray((tmp_path / "x.png").read_bytes())

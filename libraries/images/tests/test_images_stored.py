@@ -94,13 +94,13 @@ def test_half_floats() -> None:
 
 @pytest.mark.parametrize("dtype", ["int16", "uint16"])
 @pytest.mark.parametrize("scales", [{}, {"scale": 1.0}, {"scale": 1e-6}])
-def test_wide_integers_need_a_scale_that_tells(dtype: str, scales: dict[str, object]) -> None:
+def test_wide_integers_need_a_scale(dtype: str, scales: dict[str, object]) -> None:
     with pytest.raises(ModelError, match=rf"images {dtype}\[1,16,16,3\]") as caught:
         encoded(spec(dtype, **scales))
     assert caught.value.code == "model-input"
 
 
-def test_kept_samples_are_told_apart() -> None:
+def test_kept_samples_have_different_keys() -> None:
     def recipe(one: TensorSpec) -> str:
         return ImageInput([one], lambda p, h, w, d: normalise(p, d)).recipe("p 1")
 

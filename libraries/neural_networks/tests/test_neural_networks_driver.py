@@ -66,7 +66,7 @@ def test_objects_are_freed_once(library):
 
 
 @pytest.mark.parametrize(("number", "name"), RESULTS.items())
-def test_results_are_told(library, number, name):
+def test_results_are_reported(library, number, name):
     driver = Driver(str(library), dialect())
     with pytest.raises(BackendError) as caught:
         driver.call("Model_finish", ctypes.byref(ctypes.c_int(number)))
@@ -84,7 +84,7 @@ def test_a_result_that_no_header_has(library):
 def test_success_without_an_object(library):
     driver = Driver(str(library), dialect())
     model = driver.create("Model")
-    with pytest.raises(BackendError, match="gave no object"):
+    with pytest.raises(BackendError, match="returned neither an object nor an error"):
         driver.create("Compilation", model.pointer)
 
 

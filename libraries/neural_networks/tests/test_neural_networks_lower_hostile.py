@@ -97,6 +97,7 @@ CHANGES = (
 )
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_other_shapes_and_types(maker, each_case) -> None:
     """No rule may trust that tensors fit together: each is given other dimensions, and each another type."""
@@ -194,7 +195,7 @@ def conv(cases):
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf"), 1e-45])
-def test_scales_that_are_none(maker, cases, scale) -> None:
+def test_invalid_scales(maker, cases, scale) -> None:
     case = conv(cases)
     case.inputs[0].quantized = (scale, 0)
     (refused,) = unsupported(maker.read(case), 8)

@@ -66,7 +66,7 @@ def test_a_device_that_changes_its_mind(model):
 
 @pytest.mark.parametrize("refuses", [lambda name, names: True, lambda name, names: len(names) < 100])
 def test_a_device_that_takes_nothing(model, refuses):
-    with pytest.raises(ModelError, match="takes none of the operations") as caught:
+    with pytest.raises(ModelError, match="supports none of the operations") as caught:
         divide(model, LEVEL, Device(refuses))
     assert caught.value.code == "unsupported-operations"
 

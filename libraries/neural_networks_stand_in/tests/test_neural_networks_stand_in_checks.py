@@ -291,7 +291,7 @@ def test_operand_indices_and_values(nnapi: Any, operand: Any, error: Any) -> Non
     with pytest.raises(error, match="no operand 7"):
         model.operation(0, [a, 7, fuse], [out])
     model.operation(0, [a, a, fuse], [out])
-    with pytest.raises(error, match="value from elsewhere"):
+    with pytest.raises(error, match="it already has a value"):
         model.operation(0, [a, a, fuse], [out])  # out is computed twice
     with pytest.raises(error, match="input and output"):
         model.finish([a], [a])
@@ -300,7 +300,7 @@ def test_operand_indices_and_values(nnapi: Any, operand: Any, error: Any) -> Non
     model.close()
 
 
-def test_finish_wants_every_value(nnapi: Any, operand: Any, error: Any) -> None:
+def test_finish_needs_every_value(nnapi: Any, operand: Any, error: Any) -> None:
     def no_value(model: Any) -> None:
         a, b = model.add(np.ones(3, np.float32)), model.add(operand(FLOAT, shape=(3,)))
         fuse, out = model.add(0), model.add(operand(FLOAT, shape=(3,)))
@@ -309,14 +309,14 @@ def test_finish_wants_every_value(nnapi: Any, operand: Any, error: Any) -> None:
 
     assert "no value" in str(refused(nnapi, error, no_value))
 
-    def circle(model: Any) -> None:
+    def cycle(model: Any) -> None:
         a = model.add(np.ones(3, np.float32))
         fuse, x, y = model.add(0), model.add(operand(FLOAT, shape=(3,))), model.add(operand(FLOAT, shape=(3,)))
         model.operation(0, [a, y, fuse], [x])
         model.operation(0, [x, a, fuse], [y])
         model.finish([a], [y])
 
-    assert "circle" in str(refused(nnapi, error, circle))
+    assert "cycle" in str(refused(nnapi, error, cycle))
 
 
 @pytest.mark.parametrize(

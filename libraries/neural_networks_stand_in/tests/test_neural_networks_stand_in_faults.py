@@ -150,7 +150,7 @@ def test_trace(run: Any, tmp_path: Path) -> None:
 def test_unsupported_operations(run: Any) -> None:
     done = run(NN_STAND_IN_UNSUPPORTED="MUL,ADD")
     assert done.stdout.splitlines()[0] == "supported False"
-    assert "Compilation_finish 4 no device takes operation 0 (ADD)" in done.stdout
+    assert "Compilation_finish 4 no device supports operation 0 (ADD)" in done.stdout
     # The CPU reference takes all that it can compute.
     assert run(NN_STAND_IN_UNSUPPORTED="ADD", NN_STAND_IN_DEVICES="nnapi-reference:cpu").returncode == 0
 

@@ -160,7 +160,7 @@ def test_restoring_operation(neuron: Any, network: bytes) -> None:
 @pytest.mark.parametrize(
     ("place", "what"),
     [
-        (0, "no compiled network"),
+        (0, "not a compiled network"),
         (8, "format"),
         (64, "version"),
         (32, "compiled for"),

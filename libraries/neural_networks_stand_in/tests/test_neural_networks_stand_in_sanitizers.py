@@ -17,6 +17,7 @@ FLAGS = ("-Werror", *SANITIZE)
 """As conftest.py puts them together, so that both tests use what the first one built."""
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["nnapi-burst", "nnapi-single", "neuron"])
 def test_a_program_in_c(built: Path, how: str) -> None:
@@ -30,6 +31,7 @@ def test_a_program_in_c(built: Path, how: str) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_kernels_and_hostile_networks(built: Path, tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ def test_flipped_bytes_never_crash_or_hang(path: Path, flips: list[tuple[int, in
     assert refused(flipped(path.read_bytes(), flips)) in (None, "model-damaged", "model-not-tflite")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_byte_set_to_its_extremes(path: Path) -> None:

@@ -118,7 +118,7 @@ def test_a_file_of_settings_that_cannot_be_read(
         backend.compile(CompileRequest(tmp_path / "m.bin", "npu"))
 
 
-def test_compiling_gives_the_model_and_what_the_library_will_be_told(library: Path, tmp_path: Path) -> None:
+def test_compiling_gives_the_model_and_the_librarys_settings(library: Path, tmp_path: Path) -> None:
     backend = CBackend(COptions.model_validate({"library": library, **PHONE, "benchmark": "image_classification_v2"}))
     artifact = backend.compile(CompileRequest(tmp_path / "m.bin", "npu", batch=4))
     assert (artifact.path, artifact.accelerator, artifact.batch) == (tmp_path / "m.bin", "npu", 4)
@@ -156,7 +156,7 @@ def test_a_library_that_is_not_there(tmp_path: Path) -> None:
         library.Library(tmp_path / "absent.so")
 
 
-def test_a_library_that_is_none(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_library(tmp_path: Path) -> None:
     for content in (b"", b"\x7fELF", b"#!/bin/sh\n" * 10):
         (tmp_path / "no.so").write_bytes(content)
         assert "is not a shared library (ELF)" in probe(tmp_path / "no.so").reason
@@ -195,7 +195,7 @@ def test_a_function_is_missing(build: Callable[..., Path]) -> None:
     assert found.reason.endswith("has no function mlperf_backend_create")
 
 
-def test_one_of_two_allocator_functions_is_none(build: Callable[..., Path]) -> None:
+def test_one_of_two_allocator_functions_is_missing(build: Callable[..., Path]) -> None:
     with_both = library.Library(build("WITH_BUFFERS"))
     assert with_both.has_buffers
     del with_both.functions["release_buffer"]
@@ -206,7 +206,7 @@ def test_one_of_two_allocator_functions_is_none(build: Callable[..., Path]) -> N
 # ------------------------------------------------------------------------------------------------------ the device
 
 
-def test_the_device_as_android_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_device_as_android_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "getprop"
     program.write_text('#!/bin/sh\n[ "$1" = ro.product.model ] && echo "SM-S928B" || echo samsung\n')
     program.chmod(0o755)
@@ -214,7 +214,7 @@ def test_the_device_as_android_tells_it(tmp_path: Path, monkeypatch: pytest.Monk
     assert (device.model(), device.manufacturer()) == ("SM-S928B", "samsung")
 
 
-def test_the_device_as_a_board_or_a_pc_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_device_as_a_board_or_a_pc_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(device, "ROOT", tmp_path)
     assert (device.model(), device.manufacturer()) == ("", "")

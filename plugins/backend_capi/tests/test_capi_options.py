@@ -23,7 +23,7 @@ def test_the_offer() -> None:
     info = offer()
     assert (info.name, info.vendor, info.accelerators) == ("capi", "MLCommons", ("npu", "gpu", "cpu"))
     assert {"tflite", "dlc", "dla", "nnc"} <= {*info.model_formats}
-    assert info.capabilities == {Capability.BATCH, Capability.QUANTIZED}
+    assert info.capabilities == {Capability.BATCH, Capability.QUANTIZED, Capability.TOKEN_STREAM}
     assert info.backend.load() is CBackend
     assert info.options is not None
     assert info.options.load() is COptions

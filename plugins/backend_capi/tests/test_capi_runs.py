@@ -6,6 +6,7 @@ output counts in it, and numpy can say what the accuracy has to be.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -54,6 +55,29 @@ def accuracy() -> float:
     return float(np.mean([guess == data.truth(i) for i, guess in enumerate(guesses)]))
 
 
+@pytest.fixture
+def native() -> tuple[str, ...]:
+    """The flags of a run with the native runner, where it is built."""
+    runner = pytest.importorskip("mlperf_mobile_runner")
+    pytest.importorskip("mlperf_mobile_native_runner")
+    try:
+        runner.binary(os.uname().machine)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    return ("--runner", "native")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("definitions", [(), ("WITH_BUFFERS", "WITH_CONVERSION")])
+def test_a_run_without_python(run: Run, accuracy: float, native: tuple[str, ...], definitions: tuple[str, ...]) -> None:
+    """The library gives the same answers to the native runner."""
+    result, done = run("--mode", "both", *native, definitions=definitions)
+    assert done.returncode in (0, 1), done.stderr
+    assert result["performance"]["timed_region"] == "inference"
+    assert (result["accuracy"]["value"], result["accuracy"]["logged"]) == (pytest.approx(accuracy), "digests")
+
+
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["single-stream", "offline"])
 @pytest.mark.parametrize("definitions", [(), ("WITH_BUFFERS", "WITH_CONVERSION")])
@@ -83,6 +107,7 @@ def test_a_claim_of_another_accelerator_is_refused(run: Run) -> None:
     assert (result["valid"], result["placement"]["operations"]) == (True, {"cpu": 1})
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("defect", "code", "says"),
     [
@@ -104,21 +129,23 @@ def test_a_library_that_fails(run: Run, defect: str, code: str, says: str) -> No
     assert done.returncode == result["error"]["exit_code"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("defect", ["create:hang", "issue_query:hang"])
 def test_a_library_that_hangs(run: Run, defect: str) -> None:
     result, _ = run(*PERFORMANCE, "--set", "silence_timeout_s=5", defect=defect)
     assert (result["valid"], result["error"]["code"]) == (False, "worker-silent")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("defect", ["issue_query:close", "issue_query:print", "create:thread", "issue_query:leak"])
 def test_a_library_with_bad_manners(run: Run, defect: str) -> None:
     """It closes the standard streams, prints on them, leaves threads behind, leaks: the result is still reported."""
     result, done = run(*PERFORMANCE, defect=defect)
     assert result["error"] is None, done.stderr
-    assert result["valid"]
+    assert result["valid"], result["rules"]
 
 
-def test_a_library_that_crashes_when_it_is_asked(run: Run) -> None:
+def test_a_library_that_crashes_when_it_is_probed(run: Run) -> None:
     result, _ = run(*PERFORMANCE, "--set", "device_model=crash")
     assert result["error"]["code"] == "worker-died"
 

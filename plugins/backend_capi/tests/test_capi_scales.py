@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlperf_mobile_backend_capi.shapes import Described, specs
+from mlperf_mobile_backend_capi.shapes import TensorDescription, specs
 
 
 def test_by_channel() -> None:
-    known = Described((1, 2), "boxes", by_channel=((0.5, 2.0), (3, -1), 1))
+    known = TensorDescription((1, 2), "boxes", by_channel=((0.5, 2.0), (3, -1), 1))
     (spec,) = specs("output", [(np.dtype(np.int8), 2)], (), [known], "m.tflite")
     assert (spec.scale, spec.scales, spec.zero_points, spec.axis) == (0, (0.5, 2.0), (3, -1), 1)
     assert spec.quantised

@@ -139,7 +139,7 @@ def test_a_batch_that_the_library_refuses(load) -> None:
 # ---------------------------------------------------------------------------------- configuration and order of calls
 
 
-def test_what_the_library_is_told(load, tmp_path: Path) -> None:
+def test_what_the_library_is_given(load, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     own = {"trace": str(trace), "num_threads": 2, "fast": True}
     with load(batch=2, benchmark="image_classification_v2", custom_settings=own, native_lib_path="/vendor/lib"):
@@ -230,7 +230,7 @@ def test_what_is_no_image_is_not_converted(load, model, build: Callable[..., Pat
         assert session.run((PIXELS.reshape(1, 12),))[0].tolist() == (2 * PIXELS.reshape(1, 12)).tolist()
 
 
-def test_output_images_are_converted_if_wanted(load, model, build: Callable[..., Path]) -> None:
+def test_output_images_are_converted_if_requested(load, model, build: Callable[..., Path]) -> None:
     options = {"library": build("WITH_CONVERSION"), **IMAGE, "inputs": "1x12", "convert_outputs": True}
     with load(model("double", "uint8", 12), **options) as session:
         for _ in range(2):
@@ -408,7 +408,7 @@ def test_an_output_that_is_nowhere(load) -> None:
         session.run((ROW,))
 
 
-def test_names_that_are_none(load) -> None:
+def test_invalid_names(load) -> None:
     with load(defect="vendor_name:null") as session:
         assert session.report()["vendor_name"] == "unknown"
     with load(defect="name:letters") as session:
@@ -423,7 +423,7 @@ def test_a_model_that_is_not_there(load, tmp_path: Path) -> None:
         load(tmp_path / "absent.bin")
 
 
-def test_a_tflite_model_tells_shapes(load, tmp_path: Path) -> None:
+def test_shapes_of_a_tflite_model(load, tmp_path: Path) -> None:
     """The library still has the last word on sizes; a damaged file never reaches it."""
     pytest.importorskip("mlperf_mobile_tflite_model")
     (tmp_path / "damaged.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(20))

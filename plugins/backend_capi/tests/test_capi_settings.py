@@ -64,7 +64,7 @@ def test_without_a_benchmark() -> None:
     assert choice == Choice("", "gpu", "gpu", 1, (("num_threads", "4"), ("mode", "fast")))
 
 
-def test_the_model_files_are_told() -> None:
+def test_the_model_files_are_reported() -> None:
     delegate = read(TEXT, "libx.so").benchmark("detection").delegates[0]
     assert delegate.models == ("https://example.org/a.dlc", "https://example.org/b.dlc")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import BackendError
-from mlperf_mobile_backend_capi.shapes import Described, of_model, parse, specs
+from mlperf_mobile_backend_capi.shapes import TensorDescription, of_model, parse, specs
 
 F32, U8 = np.dtype(np.float32), np.dtype(np.uint8)
 
@@ -17,14 +17,14 @@ F32, U8 = np.dtype(np.float32), np.dtype(np.uint8)
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("4", Described((4,))),
-        ("1x224x224x3", Described((1, 224, 224, 3))),
-        ("images:0:1x4", Described((1, 4), "images:0")),
-        ("x:1x4@0.0078125,128", Described((1, 4), "x", 0.0078125, 128)),
-        ("1x4@1e-3,-5", Described((1, 4), "", 0.001, -5)),
+        ("4", TensorDescription((4,))),
+        ("1x224x224x3", TensorDescription((1, 224, 224, 3))),
+        ("images:0:1x4", TensorDescription((1, 4), "images:0")),
+        ("x:1x4@0.0078125,128", TensorDescription((1, 4), "x", 0.0078125, 128)),
+        ("1x4@1e-3,-5", TensorDescription((1, 4), "", 0.001, -5)),
     ],
 )
-def test_shapes(text: str, expected: Described) -> None:
+def test_shapes(text: str, expected: TensorDescription) -> None:
     assert parse(text) == expected
 
 
@@ -41,7 +41,7 @@ def test_every_shape_is_read(shape: list[int]) -> None:
     assert parse("x".join(map(str, shape))).shape == tuple(shape)
 
 
-def test_flat_where_nobody_tells() -> None:
+def test_flat_where_the_shape_is_unknown() -> None:
     told = [(F32, 4), (U8, 6)]
     assert specs("input", told, (), (), "m.dlc") == (
         TensorSpec("input0", (1, 4), F32),
@@ -50,7 +50,7 @@ def test_flat_where_nobody_tells() -> None:
 
 
 def test_the_option_comes_before_the_model() -> None:
-    model = [Described((2, 3), "x", 0.5, 3, U8)]
+    model = [TensorDescription((2, 3), "x", 0.5, 3, U8)]
     assert specs("input", [(U8, 6)], (), model, "m.tflite") == (TensorSpec("x", (2, 3), U8, 0.5, 3),)
     assert specs("input", [(U8, 6)], ("1x6",), model, "m.tflite") == (TensorSpec("input0", (1, 6), U8),)
 
@@ -60,11 +60,11 @@ def test_the_option_comes_before_the_model() -> None:
     [
         (("1x5",), (), r"input 0 is float32\[1,5\] in the option inputs, but 4 elements of float32 in the library"),
         (("1x4", "1x4"), (), "the option inputs describes 2 inputs, but the library has 1"),
-        ((), (Described((1, 5), dtype=F32),), r"input 0 is float32\[1,5\] in m.tflite"),
-        ((), (Described((1, 4), dtype=U8),), r"input 0 is uint8\[1,4\] in m.tflite, but 4 elements of float32"),
+        ((), (TensorDescription((1, 5), dtype=F32),), r"input 0 is float32\[1,5\] in m.tflite"),
+        ((), (TensorDescription((1, 4), dtype=U8),), r"input 0 is uint8\[1,4\] in m.tflite, but 4 elements of float32"),
     ],
 )
-def test_contradictions(option: tuple[str, ...], model: tuple[Described, ...], says: str) -> None:
+def test_contradictions(option: tuple[str, ...], model: tuple[TensorDescription, ...], says: str) -> None:
     with pytest.raises(BackendError, match=says, check=lambda error: error.code == "capi-shape"):
         specs("input", [(F32, 4)], option, model, "m.tflite")
 

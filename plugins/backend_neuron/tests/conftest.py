@@ -163,7 +163,8 @@ class NeuronCommand(Command):
     def run(self, *arguments: object, task: str = "image_classification", **more: Any) -> tuple[dict[str, Any], Done]:
         """One short run of a task's quickstart on the stand-in: its result, and the process."""
         short = ("--set", "min_duration_s=0.3", "--set", "warmup_s=0.05")
-        return super().run(task, "--backend", "neuron", *short, *arguments, **more)
+        ours = () if "--backend" in arguments else ("--backend", "neuron")
+        return super().run(task, *ours, *short, *arguments, **more)
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def test_a_probe(backend, on_soc):
     assert all("stand-in" in reason for reason in probe.functional_only.values())
 
 
-def test_a_stand_in_of_either_library_is_told(libraries, tmp_path):
+def test_a_stand_in_of_either_library_is_reported(libraries, tmp_path):
     """Of .dla files, the runtime's results are a stand-in's, though the adapter is none."""
     adapter, name = tmp_path / "libneuron_adapter.so", b"neural_networks_stand_in\0"
     adapter.write_bytes((libraries / adapter.name).read_bytes().replace(name, name.swapcase()))  # passes for MediaTek's
@@ -127,7 +127,7 @@ def test_padded_sizes(backend, load, double):
         np.testing.assert_array_equal(y, [[2, -4, 1, 8]])
 
 
-def test_the_sdks_adapter_is_told_the_soc(backend, compile_model, double, monkeypatch):
+def test_the_sdks_adapter_gets_the_soc(backend, compile_model, double, monkeypatch):
     """By the environment, which is as before afterwards."""
     seen = {}
     from mlperf_mobile_backend_neuron import compiling
@@ -147,7 +147,7 @@ def test_the_sdks_adapter_is_told_the_soc(backend, compile_model, double, monkey
     assert artifact.facts["soc"] == "mt6991"
 
 
-def test_progress_is_told(backend, double, tmp_path):
+def test_progress_is_reported(backend, double, tmp_path):
     from mlperf_mobile.contracts import CompileRequest
 
     steps: list[str] = []

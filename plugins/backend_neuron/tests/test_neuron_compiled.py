@@ -10,7 +10,7 @@ import pytest
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile_backend_neuron import compiled as store
-from mlperf_mobile_backend_neuron.compiled import Compiled, Described
+from mlperf_mobile_backend_neuron.compiled import Manifest, TensorRecord
 from mlperf_mobile_backend_neuron.restored import check
 from mlperf_mobile_backend_neuron.soc import Soc
 
@@ -20,9 +20,9 @@ SPEC = TensorSpec("image", (1, 2, 2, 3), np.dtype(np.uint8), 0.0078125, 128)
 
 @pytest.fixture
 def compiled():
-    return Compiled(
+    return Manifest(
         kind="adapter", model="net.tflite", version="8.2.26", accelerator="npu", soc="mt6989", devices=("mtk-mdla",),
-        sha256=store.digest(NETWORK), inputs=(Described.of(SPEC, 0),), outputs=(Described.of(SPEC, 1),),
+        sha256=store.digest(NETWORK), inputs=(TensorRecord.of(SPEC, 0),), outputs=(TensorRecord.of(SPEC, 1),),
         operations={"npu": {"CONV_2D": 3, "SOFTMAX": 1}},
     )  # fmt: skip
 

@@ -37,7 +37,7 @@ def test_tensors_of_the_file_beside_it(backend, load, dla, double):
     doubles(load(backend(), dla))
 
 
-def test_nothing_tells_the_tensors(backend, load, dla):
+def test_no_source_of_the_tensors(backend, load, dla):
     with pytest.raises(ModelError) as caught:
         load(backend(), dla)
     assert caught.value.code == "network-tensors"
@@ -73,7 +73,7 @@ def test_a_file_that_is_cut(backend, load, dla, via, share):
     assert "net.dla" in caught.value.summary
 
 
-def test_files_that_are_none(backend, load, tmp_path):
+def test_files_of_other_formats(backend, load, tmp_path):
     (tmp_path / "empty.dla").touch()
     for name, code in (("absent.dla", "model-missing"), ("empty.dla", "model-damaged")):
         with pytest.raises(ModelError) as caught:

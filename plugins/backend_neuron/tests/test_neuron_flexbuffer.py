@@ -23,7 +23,7 @@ def test_maps_are_read(entries):
 
 
 @given(st.dictionaries(KEYS, NUMBERS | TEXTS, max_size=4), st.data())
-def test_damage_is_told(entries, data):
+def test_damage_is_reported(entries, data):
     """Whatever is changed, there is a map or a ValueError."""
     whole = bytearray(flexbuffers.Dumps(entries))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -37,7 +37,7 @@ def test_damage_is_told(entries, data):
 
 
 @given(st.binary(max_size=200))
-def test_rubbish_is_told(data):
+def test_rubbish_is_reported(data):
     try:
         read_map(data)
     except ValueError as error:

@@ -102,7 +102,7 @@ class TestBroken:
         assert "Neuron_getVersion gave BAD_STATE" in probe.reason
 
 
-def test_a_broken_adapter_is_told_though_the_runtime_works(folder, libraries):
+def test_a_broken_adapter_is_reported_although_the_runtime_works(folder, libraries):
     (folder / "libneuron_adapter.so").write_bytes(b"no library")
     shutil.copy(libraries / "libneuron_runtime.so", folder)
     probe = NeuronBackend(NeuronOptions()).probe()
@@ -118,7 +118,7 @@ def test_a_runtime_alone_is_enough(folder, libraries):
     assert set(probe.versions) == {"neuron_runtime"}
 
 
-def test_models_are_told_that_there_is_no_adapter(folder, libraries, double, tmp_path):
+def test_models_are_refused_without_an_adapter(folder, libraries, double, tmp_path):
     shutil.copy(libraries / "libneuron_runtime.so", folder)
     with pytest.raises(MobileError) as caught:
         NeuronBackend(NeuronOptions()).load(Artifact(double, "npu"))

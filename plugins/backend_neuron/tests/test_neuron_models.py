@@ -76,6 +76,7 @@ def test_quickstart_models(backend, load, task, name, kind):
     agree(backend, load, Path(str(files(package))) / "quickstart" / f"{name}_{kind}.tflite", steps=3, share=1e-5)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "steps", "share"),

@@ -22,6 +22,7 @@ def test_a_run_on_the_npu(command, some_clothes):
     assert result["accuracy"]["value"] == pytest.approx(reference["accuracy"]["value"], abs=0.01)
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 def test_compiled_once(command):
     """The second run takes the network from the cache, and a damaged one is compiled again."""
@@ -37,7 +38,7 @@ def test_compiled_once(command):
     assert network.read_bytes() == before
 
 
-def test_the_probe_tells_devices(command):
+def test_the_probe_lists_devices(command):
     listed, _ = command.json("list-backends", "--probe")
     (told,) = [each for each in listed["backends"] if each["name"] == "neuron"]
     assert told["usable"]
@@ -81,6 +82,7 @@ MISBEHAVIOURS = {  # results by number, as each stand-in has names of its own
 }
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.slow
 @pytest.mark.parametrize(("fault", "expected"), MISBEHAVIOURS.items(), ids=MISBEHAVIOURS)
 def test_a_library_that_fails(command, fault, expected):
@@ -100,6 +102,7 @@ def test_a_library_that_fails(command, fault, expected):
     assert result["status"] == "completed", result["error"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["close-stdout", "threads", "leak"])
 def test_a_library_that_makes_a_mess(command, fault):
@@ -110,6 +113,7 @@ def test_a_library_that_makes_a_mess(command, fault):
     assert result["valid"] is False
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_no_other_backend_is_affected(command):
     crashes = {"NN_STAND_IN_FAIL": "Neuron_getVersion=crash"}

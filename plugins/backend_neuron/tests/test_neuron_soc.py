@@ -51,7 +51,7 @@ def device(tmp_path, monkeypatch):
     return Device(tmp_path, monkeypatch)
 
 
-def test_nothing_tells(device):
+def test_unknown(device):
     assert soc.detect() is None
 
 

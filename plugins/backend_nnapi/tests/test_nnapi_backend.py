@@ -72,10 +72,10 @@ class TestPlacement:
         with pytest.raises(ModelError) as caught:
             backend(UNSUPPORTED="ADD").compile(CompileRequest(double, "npu", 1, tmp_path / "new"))
         assert caught.value.code == "unsupported-operations"
-        assert "stand-in-npu does not take 1 of 1 operators of double.tflite: 1 ADD" in caught.value.summary
+        assert "stand-in-npu does not support 1 of 1 operators of double.tflite: 1 ADD" in caught.value.summary
 
     def test_nothing_is_left_to_divide(self, backend, load, double):
-        with pytest.raises(ModelError, match="takes none of the operations"):
+        with pytest.raises(ModelError, match="supports none of the operations"):
             load(backend(UNSUPPORTED="ADD", partial=True), double)
 
 

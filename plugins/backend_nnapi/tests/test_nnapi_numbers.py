@@ -24,7 +24,8 @@ KERNELS = (
 
 MODELS = sorted((Path(__file__).parents[3] / "tasks").glob("*/src/*/quickstart/*.tflite"))
 CLASSES_OF_PIXELS = [path for path in MODELS if path.stem == "fashion_segmenter_int8"]
-QUICKSTART = [path for path in MODELS if path not in CLASSES_OF_PIXELS]
+GENERATIVE = ("language_model", "text_to_image")  # caches and pipelines, which need the tflite backend
+QUICKSTART = [path for path in MODELS if path not in CLASSES_OF_PIXELS and not set(GENERATIVE).intersection(path.parts)]
 
 FLOAT, STEPS = (4e-5, 2e-5), (5, 3)
 """Most models: float32 sums in another order; int8 layers rounded at other places."""
@@ -110,6 +111,7 @@ def test_classes_of_pixels(backend, load, model):
         assert distance <= spread
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "limits"), OTHERS.items(), ids=OTHERS)
 def test_real_models(backend, load, shared, name, limits):

@@ -31,7 +31,7 @@ def expected(inputs):
 def test_without_it_nothing_falls_back(backend, load):
     with pytest.raises(ModelError) as caught:
         load(backend(UNSUPPORTED="DEPTHWISE_CONV_2D,SOFTMAX"), MODEL)
-    assert "does not take 6 of 14 operators" in caught.value.summary
+    assert "does not support 6 of 14 operators" in caught.value.summary
     assert "5 DEPTHWISE_CONV_2D, 1 SOFTMAX" in caught.value.summary
     assert "partial=true" in caught.value.hint
 

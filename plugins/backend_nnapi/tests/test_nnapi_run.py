@@ -22,7 +22,7 @@ def test_a_run_on_the_npu(command, some_clothes):
     assert result["accuracy"]["value"] > 0.9
 
 
-def test_the_probe_tells_devices(command):
+def test_the_probe_lists_devices(command):
     listed, _ = command.json("list-backends", "--probe", env={"LD_LIBRARY_PATH": str(command.library.parent)})
     (told,) = [each for each in listed["backends"] if each["name"] == "nnapi"]
     assert told["usable"]
@@ -41,6 +41,7 @@ MISBEHAVIOURS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("fault", "expected"), MISBEHAVIOURS.items(), ids=MISBEHAVIOURS)
 def test_a_driver_that_fails(command, fault, expected):
     """The result says so."""
@@ -54,6 +55,7 @@ def test_a_driver_that_fails(command, fault, expected):
     assert told in result["error"]["summary"]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("symbol", ["Compilation_finish", "Execution_burstCompute@5"])
 @pytest.mark.parametrize("fault", ["close-stdout", "threads", "leak"])
 def test_a_driver_that_makes_a_mess(command, symbol, fault):
@@ -63,6 +65,7 @@ def test_a_driver_that_makes_a_mess(command, symbol, fault):
     assert result["performance"]["samples"] >= 32
 
 
+@pytest.mark.nightly
 def test_a_run_in_parts(command):
     """It is refused as long as everything must run on the NPU."""
     fault = {"NN_STAND_IN_UNSUPPORTED": "DEPTHWISE_CONV_2D"}
@@ -90,6 +93,7 @@ def test_what_is_kept_is_found_or_made_anew(command):
     assert found == [(False, ""), (True, ""), (False, "compiled again")]
 
 
+@pytest.mark.nightly
 def test_a_compilation_that_takes_its_time(command):
     """It is waited for, told in the result, and needed once."""
     slow = {"NN_STAND_IN_COMPILE_MS": "1500"}

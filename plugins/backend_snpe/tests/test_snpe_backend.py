@@ -31,7 +31,7 @@ def probe(monkeypatch: pytest.MonkeyPatch, qnn: Probe, native: Probe) -> Probe:
     return SnpeBackend(SnpeOptions()).probe()
 
 
-def test_both_stacks_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_stacks_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
     found = probe(monkeypatch, QNN, SNPE)
     assert found.usable
     assert found.accelerators == ("htp", "gpu", "cpu")
@@ -50,7 +50,7 @@ def test_one_stack_is_enough(monkeypatch: pytest.MonkeyPatch, qnn: Probe, native
     assert found.runtime == alone.runtime
 
 
-def test_without_any_both_reasons_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_both_reasons_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     found = probe(monkeypatch, NO_QNN, NO_SNPE)
     assert not found.usable
     assert "QNN: no package" in found.reason

@@ -35,7 +35,7 @@ def test_without_a_package_the_probe_says_what_to_install(without: Without, pack
     assert raised.value.code == "no-runtime"
 
 
-def test_a_machine_with_nothing_is_told_in_a_process_of_its_own() -> None:
+def test_a_machine_with_nothing_is_reported_by_a_separate_process() -> None:
     code = (
         "import sys\n"
         "for name in ('onnxruntime', 'onnxruntime_qnn', 'onnx', 'ai_edge_litert'): sys.modules[name] = None\n"
@@ -68,7 +68,7 @@ def fake_modules(monkeypatch: pytest.MonkeyPatch, ort: SimpleNamespace, folder: 
     monkeypatch.setitem(sys.modules, "onnxruntime_qnn", qnn)  # type: ignore[arg-type]
 
 
-def test_an_old_onnxruntime_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_old_onnxruntime_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fake_modules(monkeypatch, SimpleNamespace(__version__="1.15.0"), tmp_path)
     with pytest.raises(BackendError) as raised:
         runtime.load()
@@ -76,7 +76,7 @@ def test_an_old_onnxruntime_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert "1.15.0" in raised.value.summary
 
 
-def test_a_provider_that_does_not_load_is_told(
+def test_a_provider_that_does_not_load_is_reported(
     simulator: Runtime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """With ONNX Runtime's own words, of a library that is none."""
@@ -91,11 +91,11 @@ def test_a_provider_that_does_not_load_is_told(
     assert "provider.so" in raised.value.summary
 
 
-def test_a_folder_of_libraries_that_is_not_there_is_told(simulator: Runtime, tmp_path: Path) -> None:
+def test_a_folder_of_libraries_that_is_not_there_is_reported(simulator: Runtime, tmp_path: Path) -> None:
     probe = SnpeBackend(SnpeOptions.model_validate({"qnn_libraries": str(tmp_path / "none")})).probe()
     assert not probe.usable or "qnn" not in probe.versions
     with pytest.raises(BackendError) as raised:
-        runtime.load(str(tmp_path / "none"))
+        runtime.load(tmp_path / "none")
     assert raised.value.code == "no-libraries"
 
 
@@ -148,7 +148,7 @@ def test_a_device_is_found_by_its_drivers(
 
 
 @pytest.mark.parametrize("before", [None, "/vendor/dsp"])
-def test_the_dsp_is_told_where_its_libraries_are(
+def test_the_dsp_gets_the_folder_of_its_libraries(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, before: str | None
 ) -> None:
     device(monkeypatch, tmp_path, "fastrpc-cdsp")
@@ -172,7 +172,7 @@ def test_a_device_is_no_simulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert "htp-simulator" not in probe.functional_only
 
 
-def test_a_machine_with_neither_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_machine_with_neither_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     board = device(monkeypatch, tmp_path)
     monkeypatch.setattr(runtime, "load", lambda _: board)
     probe = executor.QnnExecutor(SnpeOptions()).probe()
@@ -197,9 +197,7 @@ def test_a_device_takes_only_binaries_of_its_own_soc(
     assert "not for SM8750" in raised.value.summary
 
 
-def test_a_device_of_unknown_soc_asks_for_its_name(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, models: Path
-) -> None:
+def test_a_device_of_unknown_soc_needs_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, models: Path) -> None:
     board = device(monkeypatch, tmp_path, "fastrpc-cdsp")
     monkeypatch.setattr(runtime, "load", lambda _: board)
     monkeypatch.setattr(executor.socs, "SYSFS", ())

@@ -15,7 +15,7 @@ HERE = "2.51.0.260929181845"
 FILE = Path("context.bin")
 
 
-def test_a_binary_tells_build_and_soc() -> None:
+def test_a_binary_names_build_and_soc() -> None:
     data = b"\0\1v2.51.0.260929181845\0OpO=3;soc_type=SM8650;arch=75;num_nsps=1;\xff"
     assert identity.read(data) == Identity(HERE, "SM8650")
 
@@ -60,7 +60,7 @@ def test_an_unknown_device_takes_any_soc() -> None:
     identity.check(Identity(HERE, "SM8650"), FILE, HERE, None)
 
 
-def test_what_tells_nothing_is_damaged() -> None:
+def test_a_binary_without_them_is_damaged() -> None:
     with pytest.raises(ModelError) as raised:
         identity.check(identity.read(bytes(100)), FILE, HERE, None)
     assert raised.value.code == "context-damaged"

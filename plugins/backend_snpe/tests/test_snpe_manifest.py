@@ -57,7 +57,7 @@ def test_there_may_be_none(tmp_path: Path) -> None:
         {"sha256": {"model.bin": "0"}},
     ],
 )
-def test_a_wrong_manifest_is_told(folder: Path, values: dict[str, object]) -> None:
+def test_a_wrong_manifest_is_reported(folder: Path, values: dict[str, object]) -> None:
     change(folder, **values)
     with pytest.raises(ModelError) as raised:
         manifest.read(folder)
@@ -65,14 +65,14 @@ def test_a_wrong_manifest_is_told(folder: Path, values: dict[str, object]) -> No
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff", b"[]", b" " * (manifest.MAX_BYTES + 1)])
-def test_rubbish_is_told(folder: Path, text: bytes) -> None:
+def test_rubbish_is_reported(folder: Path, text: bytes) -> None:
     (folder / manifest.NAME).write_bytes(text)
     with pytest.raises(ModelError) as raised:
         manifest.read(folder)
     assert raised.value.code == "context-damaged"
 
 
-def test_a_file_that_has_changed_is_told(folder: Path) -> None:
+def test_a_file_that_has_changed_is_reported(folder: Path) -> None:
     (folder / "model.bin").write_bytes(b"binarx")
     with pytest.raises(ModelError, match=r"model\.bin is not the file that was compiled"):
         manifest.read(folder)

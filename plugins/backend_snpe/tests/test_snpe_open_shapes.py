@@ -42,7 +42,7 @@ def free(model: Any, batch: int = 1, **asked: tuple[int, ...]) -> dict[str, int]
         ({"a": [1, 4]}, {"a": (1, 4)}, {}),
     ],
 )
-def test_symbols_get_the_sizes_asked_for(model: Any, inputs: Any, asked: Any, expected: dict[str, int]) -> None:
+def test_symbols_get_the_requested_sizes(model: Any, inputs: Any, asked: Any, expected: dict[str, int]) -> None:
     assert free(model(**inputs), **asked) == expected
 
 

@@ -35,7 +35,7 @@ from mlperf_mobile_backend_snpe.qnn.runtime import Runtime
         ({"shards": 0}, "shards"),
     ],
 )
-def test_a_wrong_option_is_told_before_any_sdk_sees_it(options: dict[str, object], told: str) -> None:
+def test_a_wrong_option_is_reported_before_any_sdk_sees_it(options: dict[str, object], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         SnpeOptions.model_validate(options)
 
@@ -47,7 +47,7 @@ def test_a_soc_is_named_or_numbered(text: object) -> None:
     assert (soc.name, soc.number, soc.htp_arch) == ("SM8650", 57, 75)
 
 
-def test_shards_are_one_unless_more_are_asked_for() -> None:
+def test_one_shard_unless_more_are_requested() -> None:
     assert SnpeBackend(SnpeOptions()).shards == 1
     assert SnpeBackend(SnpeOptions.model_validate({"shards": 2})).shards == 2
 
@@ -68,7 +68,7 @@ EVERYTHING = {
 }
 
 
-def test_what_the_provider_is_told(tmp_path: Path) -> None:
+def test_the_options_of_the_provider(tmp_path: Path) -> None:
     options = SnpeOptions.model_validate(EVERYTHING)
     told = provider_options(options, fake(tmp_path), "htp", options.soc, tmp_path / "p.csv")
     assert told == {
@@ -91,7 +91,7 @@ def test_what_the_provider_is_told(tmp_path: Path) -> None:
     }
 
 
-def test_the_gpu_is_told_nothing_of_the_htp(tmp_path: Path) -> None:
+def test_the_gpu_gets_no_options_of_the_htp(tmp_path: Path) -> None:
     told = provider_options(SnpeOptions(), fake(tmp_path), "gpu", socs.find("SM8650"))
     assert not [name for name in told if "htp" in name or "soc" in name]
     assert told["backend_path"].endswith("libQnnGpu.so")

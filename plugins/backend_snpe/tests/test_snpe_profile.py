@@ -42,7 +42,7 @@ def test_phases_and_nodes_are_summed_up() -> None:
     }
 
 
-def test_the_slowest_nodes_are_told_of_many() -> None:
+def test_the_slowest_nodes_of_many_are_reported() -> None:
     lines = [f"0,NODE,{n},CYCLES,BACKEND,SUB-EVENT,node {n}\n" for n in range(100)]
     found = profile.summarise(lines)
     assert found["node_count"] == 100

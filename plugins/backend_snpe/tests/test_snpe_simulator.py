@@ -111,7 +111,7 @@ def test_binaries_differ_by_soc_and_say_so(
     assert binaries[0] != binaries[1]
 
 
-def test_the_stand_in_is_told(compiler: None, models: Path, compile_model: Compile) -> None:
+def test_the_stand_in_is_reported(compiler: None, models: Path, compile_model: Compile) -> None:
     _, artifact = compile_model(models / "add.tflite")
     assert "empty stand-in" in artifact.facts["stand_ins"]["libQnnLpai.so"]
 
@@ -126,7 +126,7 @@ def test_what_the_htp_cannot_run_is_an_error_that_names_it(
     assert "partial=true" in raised.value.hint
 
 
-def test_a_split_that_was_asked_for_is_shown(simulator: Runtime, make_onnx: Make, load: Load) -> None:
+def test_a_requested_split_is_shown(simulator: Runtime, make_onnx: Make, load: Load) -> None:
     with load(make_onnx("mixed"), partial=True) as session:
         placement = session.placement()
         assert placement.operations == {"htp-simulator": 3, "cpu": 1}
@@ -390,7 +390,7 @@ def test_what_is_no_sample_is_refused(simulator: Runtime, make_onnx: Make, load:
     assert raised.value.code == "input-mismatch"
 
 
-def test_progress_is_told(simulator: Runtime, make_onnx: Make, tmp_path: Path) -> None:
+def test_progress_is_reported(simulator: Runtime, make_onnx: Make, tmp_path: Path) -> None:
     told: list[str] = []
     SnpeBackend(SnpeOptions()).compile(
         CompileRequest(make_onnx("add"), "htp-simulator", 1, tmp_path, report=told.append)

@@ -9,7 +9,7 @@ from mlperf_mobile_backend_snpe import socs
 from mlperf_mobile_backend_snpe.qnn.runtime import Runtime
 
 
-def test_names_and_kernel_numbers_are_told_once() -> None:
+def test_names_and_kernel_numbers_are_unique() -> None:
     assert all(name == soc.name for name, soc in socs.SOCS.items())
     ids = [number for soc in socs.SOCS.values() for number in soc.kernel_ids]
     assert len(set(ids)) == len(ids)
@@ -20,14 +20,14 @@ def test_names_and_kernel_numbers_are_told_once() -> None:
     ("told", "name"),
     [("618\n", "SM8750"), ("557", "SM8650"), ("660\n", "SM8850"), ("9999\n", None), ("", None), ("x" * 10_000, None)],
 )
-def test_the_device_tells_its_soc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: str, name: str | None) -> None:
+def test_the_device_names_its_soc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: str, name: str | None) -> None:
     (tmp_path / "soc_id").write_text(told)
     monkeypatch.setattr(socs, "SYSFS", (tmp_path / "absent", tmp_path / "soc_id"))
     found = socs.detect()
     assert (found.name if found else None) == name
 
 
-def test_a_device_that_tells_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_device_without_a_soc_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(socs, "SYSFS", (tmp_path / "absent",))
     assert socs.kernel_id() is None
     assert socs.detect() is None

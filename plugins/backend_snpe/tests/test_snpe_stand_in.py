@@ -79,7 +79,7 @@ def crashing(tmp_path: Path, script: str) -> litert.Compiler:
         ("head -c 3000000 /dev/zero; exit 3", "compiler-failed", "cannot compile"),
     ],
 )
-def test_a_compiler_that_fails_is_told_with_its_text(tmp_path: Path, script: str, code: str, text: str) -> None:
+def test_a_compiler_that_fails_is_reported_with_its_text(tmp_path: Path, script: str, code: str, text: str) -> None:
     runtime = fake_sdk(tmp_path / "sdk", "libQnnHtp.so")
     with pytest.raises(BackendError) as raised:
         litert.compile_model(
@@ -90,7 +90,7 @@ def test_a_compiler_that_fails_is_told_with_its_text(tmp_path: Path, script: str
     assert len(raised.value.summary) < 1000
 
 
-def test_a_compiler_that_takes_nothing_is_told(tmp_path: Path) -> None:
+def test_a_compiler_that_accepts_nothing_is_reported(tmp_path: Path) -> None:
     script = "echo 'INFO: Partitioned subgraph<0>, selected 0 ops, from a total of 1 ops.'; exit 1"
     with pytest.raises(litert.NothingTaken):
         litert.compile_model(

@@ -65,7 +65,7 @@ def test_a_batch_of_one_is_a_plain_session(load) -> None:
         assert not hasattr(session, "run_batch")
 
 
-def test_shapes_that_only_a_run_tells(load) -> None:
+def test_shapes_that_only_a_run_determines(load) -> None:
     with load("dynamic", batch=3) as session:
         assert session.outputs[0].shape == (1, 4)
         answers = session.run_batch([(ROW,), (ROW * 2,)])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from mlperf_mobile.plugin import BackendInfo
@@ -18,15 +16,3 @@ class TestTFLite(BackendConformance):
     @pytest.fixture
     def info(self) -> BackendInfo:
         return next(iter(plugin.mlperf_mobile_backends()))
-
-    @pytest.fixture
-    def model(self, models: Path) -> Path:
-        return models / "add.tflite"
-
-    @pytest.fixture
-    def quantized_model(self, models: Path) -> Path:
-        return models / "double_int8.tflite"
-
-    @pytest.fixture
-    def open_model(self, models: Path) -> Path:
-        return models / "open_row.tflite"

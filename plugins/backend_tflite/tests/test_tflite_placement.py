@@ -36,7 +36,7 @@ def test_an_operation_that_only_a_partition_reads() -> None:
     assert place(nodes, [4], frozenset(), with_memory()).kernels == {"xnnpack": 1, "builtin": 3}
 
 
-def test_the_external_delegates_partitions_are_told_from_xnnpacks() -> None:
+def test_the_external_delegates_partitions_are_distinguished_from_xnnpacks() -> None:
     external = ((0, 9), (2,))
     nodes = [*CHAIN, Node("DELEGATE", *external), Node("DELEGATE", (0,), (3,))]
     placed = place(nodes, [4], frozenset({external}), with_memory(2, 3, 4))

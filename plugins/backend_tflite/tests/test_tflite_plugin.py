@@ -19,10 +19,10 @@ def offer() -> BackendInfo:
 
 def test_the_offer() -> None:
     info = offer()
-    assert (info.name, info.vendor, info.model_formats) == ("tflite", "Google", ("tflite",))
+    assert (info.name, info.vendor, info.model_formats) == ("tflite", "Google", ("tflite", "tflite-pipeline"))
     assert info.accelerators == ("cpu", "delegate")
-    assert info.capabilities == {Capability.BATCH, Capability.QUANTIZED}
-    assert info.hook_api == (2, 0)
+    assert info.capabilities == {Capability.BATCH, Capability.QUANTIZED, Capability.TOKEN_STREAM}
+    assert info.hook_api == (2, 3)
     assert info.backend.load() is TFLiteBackend
     assert info.options is not None
     assert info.options.load() is TFLiteOptions

@@ -89,7 +89,7 @@ def test_no_runtime_at_all(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(("name", "distribution"), [("litert", "ai-edge-litert"), ("tflite-runtime", "tflite-runtime")])
-def test_the_wanted_runtime_is_missing(monkeypatch, name: str, distribution: str) -> None:
+def test_the_requested_runtime_is_missing(monkeypatch, name: str, distribution: str) -> None:
     monkeypatch.setitem(sys.modules, runtime.KNOWN[name][0], None)
     probe = TFLiteBackend(TFLiteOptions.model_validate({"runtime": name})).probe()
     assert not probe.usable

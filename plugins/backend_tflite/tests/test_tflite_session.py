@@ -199,7 +199,7 @@ def test_a_closed_session(load, batch: int) -> None:
 # ------------------------------------------------------------------------------------------------- loading
 
 
-def test_shapes_that_only_a_run_tells(load) -> None:
+def test_shapes_that_only_a_run_determines(load) -> None:
     with load("dynamic") as session:
         assert session.outputs[0].shape == (1, 4)
         np.testing.assert_array_equal(session.run((ROW,))[0], ROW)
@@ -225,7 +225,7 @@ def test_a_trial_run_leaves_no_state_behind(models: Path, monkeypatch) -> None:
     assert len(calls) == 2
 
 
-def test_shapes_that_cannot_be_told(load) -> None:
+def test_shapes_that_cannot_be_determined(load) -> None:
     with expect("model-shape", match="unshaped.tflite"):
         load("unshaped")
 

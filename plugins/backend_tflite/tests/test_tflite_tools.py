@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -11,23 +13,21 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-def tool(name: str) -> ModuleType:
+@pytest.fixture
+def maker(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     pytest.importorskip("ai_edge_litert.schema_py_generated")
     pytest.importorskip("flatbuffers")
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    yield importlib.import_module("make_models")
+    for name in ("make_models", "model_graph", "language_model"):
+        del sys.modules[name]
 
 
-def test_the_models_are_those_that_the_script_writes(models: Path) -> None:
-    made = tool("make_models").all_models()
-    assert {path.stem: path.read_bytes() for path in models.glob("*.tflite")} == made
+def test_the_models_are_those_that_the_script_writes(maker: ModuleType, models: Path) -> None:
+    written = {path.relative_to(models).with_suffix("").as_posix(): path for path in models.rglob("*.tflite")}
+    assert {name: path.read_bytes() for name, path in written.items()} == maker.all_models()
 
 
-def test_the_probes_module_is_the_one_that_the_script_writes() -> None:
-    maker = tool("make_models")
+def test_the_probes_module_is_the_one_that_the_script_writes(maker: ModuleType) -> None:
     written = (ROOT / "src" / "mlperf_mobile_backend_tflite" / "probe_model.py").read_text(encoding="utf-8")
     assert written == maker.probe_module(maker.all_models()["add"])

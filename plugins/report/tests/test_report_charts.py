@@ -5,21 +5,38 @@ from __future__ import annotations
 import math
 import re
 from array import array
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlperf_mobile.contracts import Graph
+from mlperf_mobile.contracts import Curves, Graph
 from mlperf_mobile.results.latencies import summary
-from mlperf_mobile_report.html import graph, latency
+from mlperf_mobile_report.html import curves, graph, latency, tokens
 from mlperf_mobile_report.html.axis import drawable, linear, logarithmic, spread
 from mlperf_mobile_report.html.chart import COLUMNS, HEIGHT, WIDTH, Chart
 from mlperf_mobile_report.html.reduce import envelope, extremes
 
 MS = 1_000_000
 FINITE = st.floats(-1e18, 1e18, allow_nan=False)
+
+
+ANY = st.integers(0, 12) | st.integers(-(2**63), 2**63 - 1)
+
+
+@given(st.lists(st.tuples(ANY, ANY, ANY, ANY, ANY), min_size=2, max_size=12))
+@example([(3, 2, 1, 0, 2**62)] * 3)
+@example([(3, 2, 5, 0, 5)] * 3)
+def test_answers_of_a_damaged_file_are_drawn_or_left_out(tmp_path_factory, found):
+    """Sums beyond 64 bits, answers that took no time after their first token, and negative numbers."""
+    folder = tmp_path_factory.mktemp("result")
+    (folder / "tokens.bin").write_bytes(array("q", [number for answer in found for number in answer[:4]]).tobytes())
+    (folder / "latencies.bin").write_bytes(array("q", [answer[4] for answer in found]).tobytes())
+    for chart in tokens._charts(SimpleNamespace(folder=folder, key="x"), len(found)):
+        assert "nan" not in str(chart)
+        assert "inf" not in re.sub("info", "", str(chart))
 
 
 class TestAxes:
@@ -240,7 +257,7 @@ class TestGraphs:
         assert ">frequency-cap</text>" in text
         assert "never" not in text
 
-    def test_more_lines_than_can_be_told_apart_are_counted(self):
+    def test_more_lines_than_can_be_distinguished_are_counted(self):
         (text,) = self.drawn({f"t{n}": self.rising(30.0 + n) for n in range(9)})
         assert "4 lower series are left out" in text
         assert "t8" in text
@@ -259,3 +276,42 @@ class TestGraphs:
             assert not re.search(r"\b(nan|inf)\b", text)
             assert "<b>" not in text
             assert len(text) < 100_000
+
+
+class TestCurves:
+    """What a scenario measures against a number of its own."""
+
+    def drawn(self, lines, title="Decode", along="tokens", unit="tokens/s"):
+        return curves.figures("k", [Curves(title, along, unit, lines)])
+
+    def test_lines_with_their_numbers(self):
+        (text,) = self.drawn({"short": [(64, 20.0), (16, 40.0)], "long": [(16, 30.0), (64, 10.0)]})
+        assert re.search("<figcaption>(.*?)</figcaption>", text)[1] == "Decode, tokens/s"
+        assert "short from 40 at 16 to 20 at 64; long from 30 at 16 to 10 at 64" in text
+        rows = re.findall(r"<tr><t[hd].*?</tr>", text.replace("\n", ""))
+        assert [re.findall(r">([^<>]+)</t[hd]>", row) for row in rows[1:3]] == [
+            ["short", "16", "40"], ["short", "64", "20"],
+        ]  # fmt: skip
+
+    def test_all_lines_are_in_the_table(self):
+        (text,) = self.drawn({f"t{n}": [(1, 1.0 + n), (9, 2.0)] for n in range(7)})
+        assert "2 more lines are in the table only" in text
+        assert ">t6<" in text
+
+    @pytest.mark.parametrize("lines", [
+        {}, {"one": [(1, 2)]}, {"none": []}, {"one": [(1, 2)], "other": [(3, 4)]},
+        {"nan": [(1, math.nan), (2, math.inf)]}, {"zero": [(0, 1), (2, 0), (3, -1)]},
+    ])  # fmt: skip
+    def test_what_is_no_line_is_no_chart(self, lines):
+        assert self.drawn(lines) == []
+
+    def test_strange_values_do_no_harm(self):
+        strange = {
+            "x" * 1000: [(5.0, 1e-11), (5.0, 1e23)],
+            "<b>": [(1e-11, 1.0), (1e23, 1.0)],
+            "n": [(n, 1) for n in range(5000)],
+        }
+        (text,) = self.drawn(strange, "T" * 1000, "<i>", "<u>")
+        assert not re.search(r"\b(nan|inf)\b", text)
+        assert not re.search("<[biu]>", text)
+        assert len(text) < 400_000

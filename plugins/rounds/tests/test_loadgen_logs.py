@@ -217,7 +217,7 @@ loadgen.run(settings, loadgen.SampleLibrary(5, 5, load, load, abandon), fail, Pa
 
 @pytest.mark.parametrize("where", ["load", "issue"])
 @pytest.mark.usefixtures("processes")
-def test_errors_are_told_inside_of_loadgen(tmp_path, where):
+def test_errors_are_reported_inside_of_loadgen(tmp_path, where):
     """LoadGen's threads crash the process when an exception passes through it."""
     done = subprocess.run(
         [sys.executable, "-c", INSIDE, where, str(tmp_path)], capture_output=True, text=True, check=False

@@ -149,6 +149,8 @@ class TestModels:
             ("mobiledet", "single-stream", "object_detection"),
             ("mobile_segmenter_r4_quant_argmax_uint8", "single-stream", "image_segmentation_v2"),
             ("mobilebert_int8_384_20200602", "single-stream", "natural_language_processing"),
+            ("stable_diffusion_dynamic_int8", "single-stream", "stable_diffusion"),
+            ("stable_diffusion_dynamic", "single-stream", "stable_diffusion"),
         ],
     )
     def test_the_same_model(self, model, scenario, benchmark):

@@ -64,7 +64,12 @@ def test_the_report():
         "battery": "2 % less at the end", "recorded": "60 rows, initially one every 1 s",
     }  # fmt: skip
     assert [remark.label for remark in told.facts() if remark.alarm] == ["THROTTLED"]
-    assert told.values() == {"throttled": True, "hottest_celsius": 72.5, "joules_per_inference": 0.012}
+    assert told.values() == {
+        "throttled": True,
+        "hottest_celsius": 72.5,
+        "joules_per_inference": 0.012,
+        "joules_per_token": None,
+    }
     assert told.values().keys() == told.columns.keys()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import struct
 import threading
 import time
 from contextlib import contextmanager
@@ -152,6 +153,30 @@ class TestEnergy:
         assert (told[0]["source"], told[0]["watts"]) == ("battery", pytest.approx(6.0))
         assert told[0]["joules_per_inference"] == pytest.approx(0.06)
         assert "whole device" in told[0]["includes"]
+
+    def test_of_a_token(self, conclude, tmp_path):
+        """6 W from second 1 to 59, in which the answers 100 to 5900 ended; the first 3000 have 3 tokens, others 5."""
+        without = conclude(**BATTERY)["energy"][0]
+        assert "tokens" not in without
+        answers = [(20, 3 if number < 3000 else 5, 1, 0) for number in range(6000)]
+        (tmp_path / "tokens.bin").write_bytes(struct.pack("<24000q", *(each for one in answers for each in one)))
+        told = Telemetry.of(tmp_path)
+        (found,) = told.energy
+        assert found.tokens == 2900 * 3 + 2900 * 5
+        assert found.joules_per_token == pytest.approx(6 * 58 / found.tokens)
+        assert found.joules_per_inference == without["joules_per_inference"]
+        (line,) = [line.text for line in told.lines() if line.label == "energy"]
+        assert line.startswith("60 mJ per inference, 15 mJ per token, 6 W by battery")
+        assert told.values()["joules_per_token"] == found.joules_per_token
+        assert any("J per token of an answer" in line.text for line in told.facts())
+
+    @pytest.mark.parametrize("data", [b"", b"\0" * 31, struct.pack("<4q", 1, -5, 1, 0) * 9000, b"\x01" * 64])
+    def test_no_tokens_no_energy_of_one(self, conclude, tmp_path, data):
+        """An empty file, as a token sweep leaves it, a cut one, impossible numbers, and fewer answers than samples."""
+        conclude(**BATTERY)
+        (tmp_path / "tokens.bin").write_bytes(data)
+        (found,) = Telemetry.of(tmp_path).model_dump(mode="json")["energy"]
+        assert not {"tokens", "joules_per_token"} & found.keys()
 
     def test_a_load_that_changes(self, conclude):
         """Power rises evenly from 0: the mean is that of both ends of the window, seconds 1 and 59."""
@@ -425,9 +450,9 @@ class TestRecorder:
         """1 J a row, however many rows there were; four samples in it."""
         answered = [0]
         with recording(tmp_path, 0.01, lambda: answered[0], {"npu": Counter()}, root):
-            for count in range(2, 8):
+            for _ in range(6):
                 answered[0] += 1
-                until_rows(tmp_path, count)
+                until_rows(tmp_path, rows_in(tmp_path) + 2)  # the next one may have counted before
         (energy,) = summed(tmp_path)["energy"]
         assert (energy["source"], energy["includes"]) == ("plugin npu", "a stand-in")
         rows = timeline.read(tmp_path / timeline.FILE).series["energy.plugin.npu_joules"]

@@ -118,7 +118,7 @@ class TestSnapdragon:
     def root(self, tmp_path):
         return write(tmp_path, SNAPDRAGON)
 
-    def test_temperatures_leave_out_what_is_none(self, root):
+    def test_temperatures_leave_out_invalid_readings(self, root):
         """Battery voltage and current, its level, a sensor that is off and one that is not there."""
         expected = {"aoss-0": 39.4, "cpu-1-0": 47.3, "cpu-1-1": 46.9, "skin-msm-therm": 36.5}
         assert sources.temperatures(root) == pytest.approx(expected)

@@ -71,7 +71,7 @@ class TestLabels:
             ("1\n99999999999999999999\n3\n", "labels.txt:2:"),
         ],
     )
-    def test_what_is_wrong_is_told_with_its_place(self, tmp_path, text, place):
+    def test_what_is_wrong_is_reported_with_its_place(self, tmp_path, text, place):
         with pytest.raises(DataError) as caught:
             self.read(tmp_path, text)
         assert place in caught.value.summary
@@ -172,7 +172,7 @@ class TestImageNet:
             data.truth(0)
         assert caught.value.code == "no-labels"
 
-    def test_nothing_is_read_before_it_is_asked_for(self, tmp_path):
+    def test_nothing_is_read_before_it_is_requested(self, tmp_path):
         (tmp_path / "broken.jpg").write_bytes(b"")
         data = ImageNet(tmp_path, ImageNetOptions())
         with pytest.raises(DataError):
@@ -232,7 +232,7 @@ class TestFashionMnist:
             FashionMnist(None, None)
 
     @pytest.mark.parametrize("absent", [IMAGES, LABELS])
-    def test_a_missing_packaged_file_is_told(self, tmp_path, monkeypatch, absent):
+    def test_a_missing_packaged_file_is_reported(self, tmp_path, monkeypatch, absent):
         empty = {
             IMAGES: b"\0\0\x08\x03" + struct.pack(">III", 0, 28, 28),
             LABELS: b"\0\0\x08\x01" + struct.pack(">I", 0),

@@ -107,6 +107,29 @@ def test_raw_images_get_the_models_shape():
     np.testing.assert_array_equal(tensor[0], np.arange(48).reshape(4, 4, 3))
 
 
+class TestAdaptableImages:
+    """Packaged images, which performance runs of any classifier use."""
+
+    @staticmethod
+    def grey(size):
+        return Image(np.full((size, size, 1), 200, np.uint8), "a coat", prepared=True, adaptable=True)
+
+    def test_get_the_size_and_channels_of_the_model(self):
+        (tensor,) = bind(image=(1, 8, 8, 3), dtype="uint8").encode(self.grey(4))
+        assert tensor.shape == (1, 8, 8, 3)
+        assert 199 <= tensor.min() <= tensor.max() <= 200
+
+    def test_of_the_models_size_only_get_channels(self):
+        sample = Image(np.arange(16, dtype=np.uint8).reshape(4, 4, 1), "a coat", prepared=True, adaptable=True)
+        (tensor,) = bind(image=(1, 4, 4, 3), dtype="uint8").encode(sample)
+        for channel in range(3):
+            np.testing.assert_array_equal(tensor[0, :, :, channel], sample.pixels[:, :, 0])
+
+    def test_that_fit_are_only_normalised(self):
+        (tensor,) = bind(image=(1, 4, 4, 1), dtype="uint8").encode(self.grey(4))
+        assert tensor.shape == (1, 4, 4, 1)
+
+
 @pytest.mark.parametrize(
     ("sample", "code"),
     [
@@ -160,7 +183,7 @@ def test_labels_that_are_no_classes_name_the_sample(label):
     assert "sample 1" in caught.value.summary
 
 
-def test_missing_labels_are_told_before_the_first_response(tmp_path):
+def test_missing_labels_are_reported_before_the_first_response(tmp_path):
     Pillow.new("RGB", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(DataError) as caught:
         ImageClassification(TaskOptions()).metric(ImageNet(tmp_path, ImageNetOptions()))

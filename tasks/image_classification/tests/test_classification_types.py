@@ -40,6 +40,6 @@ def test_a_scale_for_each_class(dtype: str) -> None:
     assert best([10, 40, 6, 22], dtype, 1, **scales) == 0
 
 
-def test_scales_that_are_none() -> None:
+def test_invalid_scales() -> None:
     with pytest.raises(ModelError, match="scores int8"):
         best([1, 2], "int8", scale=-1.0)

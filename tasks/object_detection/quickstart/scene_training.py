@@ -1,4 +1,4 @@
-"""Shared by the tasks that train on scenes: their command line, and the scenes to train, calibrate and test with."""
+"""Shared by the tasks that train on scenes: their command line, layers and optimizer, and the scenes."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from fashion_mnist import DATA_FILES, FOLDER, Bytes, read_idx
-from quickstart_training import preprocess, sha256, training_parser
+from quickstart_training import FusedBatchNorm, cosine, preprocess, sha256, training_parser
 from scenes import Scene, compose, stream
 
 WARM_UP_STEPS = 100
@@ -65,6 +66,28 @@ class Garments:
         while True:
             batch = [next(scenes) for _ in range(arguments.batch)]
             yield preprocess(np.stack([scene.pixels for scene in batch])), *targets(batch)
+
+
+def activate(tensor: Any) -> Any:
+    """Batch normalisation, then ReLU6."""
+    return keras.layers.ReLU(6.0)(FusedBatchNorm()(tensor))
+
+
+def separable(tensor: Any, channels: int, stride: int = 1) -> Any:
+    """A depthwise 3x3 and a pointwise convolution to ``channels``, each normalised and activated."""
+    tensor = keras.layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(tensor)
+    return activate(keras.layers.Conv2D(channels, 1, use_bias=False)(activate(tensor)))
+
+
+def project(tensor: Any, channels: int) -> Any:
+    """A pointwise convolution to ``channels``, normalised and activated."""
+    return activate(keras.layers.Conv2D(channels, 1, use_bias=False)(tensor))
+
+
+def adam(arguments: argparse.Namespace) -> Any:
+    """The optimizer of both models: AdamW with a cosine schedule and clipped gradients."""
+    rate = cosine(arguments.rate, arguments.rate / 100, arguments.steps, WARM_UP_STEPS)
+    return keras.optimizers.AdamW(rate, weight_decay=arguments.decay, clipnorm=5.0)
 
 
 def samples(scenes: list[Scene] | None) -> list[list[Any]] | None:

@@ -11,16 +11,14 @@ import numpy.typing as npt
 import tensorflow as tf
 from quickstart_training import (
     Floats,
-    FusedBatchNorm,
     about,
     converted,
-    cosine,
     descend,
     make_models,
     repeatable,
     write_record,
 )
-from scene_training import WARM_UP_STEPS, Garments, data_digests, parse_arguments, samples
+from scene_training import Garments, activate, adam, data_digests, parse_arguments, project, samples, separable
 from scenes import CLASSES, SIDE, Scene, write_folder
 
 from mlperf_mobile.contracts import TensorSpec
@@ -67,13 +65,6 @@ def build_model() -> Any:
     """Build the untrained network: [n, 128, 128, 3] to encodings [n, anchors, 4] and logits [n, anchors, 11]."""
     layers = keras.layers
 
-    def activate(tensor: Any) -> Any:
-        return layers.ReLU(6.0)(FusedBatchNorm()(tensor))
-
-    def separable(tensor: Any, channels: int, stride: int = 1) -> Any:
-        tensor = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(tensor)
-        return activate(layers.Conv2D(channels, 1, use_bias=False)(activate(tensor)))
-
     def head(tensor: Any, values: int, bias: float) -> Any:
         start = keras.initializers.Constant(bias)
         tensor = layers.Conv2D(SHAPES * values, 1, bias_initializer=start)(tensor)
@@ -86,7 +77,7 @@ def build_model() -> Any:
         tensor = separable(tensor, channels, stride)
         maps.append(tensor)
     coarse = maps[COARSE]
-    above = activate(layers.Conv2D(NECK_CHANNELS, 1, use_bias=False)(coarse))
+    above = project(coarse, NECK_CHANNELS)
     fine = layers.Add()([maps[FINE], layers.UpSampling2D(2)(above)])
     encodings, logits = [], []
     for tensor in (separable(fine, NECK_CHANNELS), separable(coarse, NECK_CHANNELS)):
@@ -140,8 +131,6 @@ def loss(encodings: Any, logits: Any, expected: Any, classes: Any) -> Any:
 def train(garments: Garments, arguments: argparse.Namespace) -> Any:
     """Train a new model and return its state after the last step: no checkpoint is selected."""
     model = build_model()
-    rate = cosine(arguments.rate, arguments.rate / 100, arguments.steps, WARM_UP_STEPS)
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=arguments.decay, clipnorm=5.0)
 
     def trained(pixels: Any, expected: Any, classes: Any) -> Any:
         return loss(*model(pixels, training=True), expected, classes)
@@ -150,7 +139,7 @@ def train(garments: Garments, arguments: argparse.Namespace) -> Any:
         expected, classes = zip(*map(targets, batch), strict=True)
         return np.stack(expected), np.stack(classes)
 
-    descend(model, optimizer, trained, garments.batches(arguments, of_scenes), arguments.steps)
+    descend(model, adam(arguments), trained, garments.batches(arguments, of_scenes), arguments.steps)
     return model
 
 

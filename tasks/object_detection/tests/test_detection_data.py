@@ -413,7 +413,7 @@ class TestCoco:
         data = Coco(tmp_path, CocoOptions())
         assert [len(data.truth(n).classes) for n in range(2)] == [2, 0]
 
-    def test_nothing_is_decoded_before_it_is_asked_for(self, tmp_path):
+    def test_nothing_is_decoded_before_it_is_requested(self, tmp_path):
         (tmp_path / "broken.jpg").write_bytes(b"")
         data = Coco(tmp_path, CocoOptions())
         with pytest.raises(DataError):

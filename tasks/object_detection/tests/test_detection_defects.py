@@ -87,7 +87,7 @@ def test_ground_truth_that_cannot_be_parsed_is_no_empty_ground_truth(tmp_path):
         Coco(tmp_path, CocoOptions())
 
 
-def test_the_number_of_outputs_is_told_and_does_not_end_the_process():
+def test_the_number_of_outputs_is_reported_and_does_not_end_the_process():
     outputs = [TensorSpec("a", (1, 10, 4), np.dtype(F)), TensorSpec("b", (1, 10), np.dtype(F))]
     with pytest.raises(ModelError, match=r"a float32\[1,10,4\], b float32\[1,10\]"):
         ObjectDetection(TaskOptions()).bind([TensorSpec("i", (1, 32, 32, 3), np.dtype(F))], outputs)

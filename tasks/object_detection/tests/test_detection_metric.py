@@ -234,7 +234,7 @@ class TestTruths:
         assert caught.value.code == "class-range"
         assert MeanAveragePrecision(Images(objects((91, WHOLE))), 92)
 
-    def test_missing_annotations_are_told_before_the_first_response(self, tmp_path):
+    def test_missing_annotations_are_reported_before_the_first_response(self, tmp_path):
         Pillow.new("RGB", (8, 8)).save(tmp_path / "a.png")
         with pytest.raises(DataError) as caught:
             ObjectDetection(TaskOptions()).metric(Coco(tmp_path, CocoOptions()))

@@ -106,7 +106,7 @@ class TestInputs:
         with pytest.raises(DataError, match="ndarray"):
             bind(OFFICIAL).encode(np.zeros((8, 8, 3), np.uint8))
 
-    def test_encoded_samples_are_told_apart_by_the_models_input(self):
+    def test_encoded_samples_are_distinguished_by_the_models_input(self):
         recipes = set()
         for inputs in ([IMAGE], [spec((1, 32, 32, 3), "int8")], [spec((1, 32, 40, 3))]):
             codec = bind(OFFICIAL, inputs)
@@ -133,7 +133,7 @@ class TestPostProcessed:
         assert len(bind(OFFICIAL).decode(tensors(count))) == 28 * kept
 
     @pytest.mark.parametrize("order", [*permutations(SHAPES)])
-    def test_any_order_that_the_user_tells(self, order):
+    def test_any_order_that_the_user_gives(self, order):
         outputs = [spec(SHAPES[part], name=f"t{n}") for n, part in enumerate(order)]
         assert detections(bind(outputs, output_order=order).decode(tensors(4, order))) == EXPECTED[:4]
 
@@ -169,7 +169,7 @@ class TestPostProcessed:
             codec = bind(outputs)
             assert detections(codec.decode(tensors(4, [order[n] for n in listed]))) == EXPECTED[:4]
 
-    def test_orders_that_cannot_be_told_are_asked_for(self):
+    def test_orders_that_cannot_be_determined_must_be_given(self):
         outputs = [spec(SHAPES[part]) for part in ("scores", "boxes", "count", "classes")]
         with pytest.raises(ModelError, match="cannot be identified") as caught:
             bind(outputs)

@@ -15,11 +15,12 @@ from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.testing.dataset import DatasetConformance
 from mlperf_mobile.testing.task import TaskConformance
 from mlperf_mobile.testing.task_settings import Target
-from mlperf_mobile_task_question_answering import plugin, tfrecord
+from mlperf_mobile_task_question_answering import plugin
 from mlperf_mobile_task_question_answering.made_up_facts import ANNOTATIONS, MadeUpFacts
 from mlperf_mobile_task_question_answering.options import RecordOptions, SquadOptions
 from mlperf_mobile_task_question_answering.squad import Squad
 from mlperf_mobile_task_question_answering.squad_tfrecord import SquadRecords
+from mlperf_mobile_tfrecords.container import masked_crc
 
 DATASETS = {info.name: info for info in plugin.mlperf_mobile_datasets()}
 PACKAGE = "mlperf_mobile_task_question_answering"
@@ -126,7 +127,7 @@ class TestSquadRecords(DatasetConformance):
             size = len(body)
             data = b"\x0a" + bytes((size % 128 + 128, size // 128)) + body
             length = struct.pack("<Q", len(data))
-            crcs = [struct.pack("<I", tfrecord.masked_crc(memoryview(part))) for part in (length, data)]
+            crcs = [struct.pack("<I", masked_crc(memoryview(part))) for part in (length, data)]
             return length + crcs[0] + data + crcs[1]
 
         rows = {"input_mask": [1, 1, 1, 1, 0], "segment_ids": [0, 0, 1, 1, 0]}

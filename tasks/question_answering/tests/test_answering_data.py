@@ -63,7 +63,7 @@ class TestSquad:
         data = open_squad(tmp_path, document(question(text="who who who who sat")))
         assert data.sample(0).ids[:6].tolist() == [2, 4, 4, 4, 4, 3]
 
-    def test_an_empty_question_is_asked_as_it_is(self, tmp_path):
+    def test_an_empty_question_is_encoded_as_it_is(self, tmp_path):
         data = open_squad(tmp_path, document(question(text="")))
         assert data.sample(0).ids[:4].tolist() == [2, 3, 6, 7]
 
@@ -78,7 +78,7 @@ class TestSquad:
         assert ids[5:].count(TOKENS.index("[UNK]")) == 1
 
     @pytest.mark.parametrize("context", ["", " \n\t", "\x00\x07"])
-    def test_an_empty_passage_is_told(self, tmp_path, context):
+    def test_an_empty_passage_is_reported(self, tmp_path, context):
         with pytest.raises(DataError, match=r"dev-v1.1.json.*question '?q"):
             open_squad(tmp_path, document(question(), context=context))
 
@@ -178,7 +178,7 @@ class TestSquadFile:
             (document(question(), context="\udfff"), "'context' contains half of a surrogate pair"),
         ],
     )
-    def test_what_is_wrong_is_told_with_its_place(self, tmp_path, content, what):
+    def test_what_is_wrong_is_reported_with_its_place(self, tmp_path, content, what):
         with pytest.raises(DataError, match=what) as caught:
             self.read(tmp_path, content)
         assert "dev-v1.1.json" in caught.value.summary
@@ -269,7 +269,7 @@ class TestMadeUpFacts:
             MadeUpFacts(None, None)
 
     @pytest.mark.parametrize("absent", [ANNOTATIONS, "vocab.txt"])
-    def test_a_missing_packaged_file_is_told(self, tmp_path, monkeypatch, absent):
+    def test_a_missing_packaged_file_is_reported(self, tmp_path, monkeypatch, absent):
         monkeypatch.setattr("mlperf_mobile_task_question_answering.made_up_facts.files", lambda package: tmp_path)
         (tmp_path / "quickstart").mkdir()
         packaged = Path(__import__("mlperf_mobile_task_question_answering").__file__).parent / "quickstart"

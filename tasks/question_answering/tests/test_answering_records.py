@@ -1,72 +1,19 @@
-"""The reference app's TFRecord files: the container, the records in it, and what damaged ones get."""
+"""The reference app's TFRecord files of SQuAD: windows, answers, and what damaged ones get."""
 
 from __future__ import annotations
 
-import gzip
-import struct
 import zlib
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tfrecord_files import container, encode
 
 from mlperf_mobile.errors import DataError
-from mlperf_mobile_task_question_answering import example, tfrecord
 from mlperf_mobile_task_question_answering.metric import F1
 from mlperf_mobile_task_question_answering.options import RecordOptions
 from mlperf_mobile_task_question_answering.squad_tfrecord import SquadRecords
-
-# ------------------------------------------------------------------------------------------------ writers, for tests
-
-
-def crc32c(data):
-    """Bit by bit, from the polynomial of RFC 3720."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc ^ 0xFFFFFFFF
-
-
-def masked(data):
-    crc = crc32c(data)
-    return struct.pack("<I", ((crc >> 15) + (crc << 17) + 0xA282EAD8) % 2**32)
-
-
-def container(records):
-    parts = []
-    for record in records:
-        length = struct.pack("<Q", len(record))
-        parts += [length, masked(length), record, masked(record)]
-    return b"".join(parts)
-
-
-def number(value):
-    out = b""
-    value %= 2**64
-    while value >= 0x80:
-        out += bytes((value % 128 + 128,))
-        value //= 128
-    return out + bytes((value,))
-
-
-def message(field, content):
-    return number(field * 8 + 2) + number(len(content)) + content
-
-
-def encode(features, packed=True):
-    entries = b""
-    for key, values in features.items():
-        if all(isinstance(value, str) for value in values):
-            kind, body = 1, b"".join(message(1, value.encode()) for value in values)
-        elif packed:
-            kind, body = 3, message(1, b"".join(map(number, values)))
-        else:
-            kind, body = 3, b"".join(number(8) + number(value) for value in values)
-        entries += message(1, message(1, key.encode()) + message(2, message(kind, body)))
-    return message(1, entries)
 
 
 def window(question="q1", passage=("red", "cat"), length=12, **changes):
@@ -96,112 +43,6 @@ def write(folder, windows, truths):
     return SquadRecords(folder, RecordOptions())
 
 
-def test_the_checksum_of_rfc_3720():
-    """The RFC's examples, B.4: 32 bytes of zeros, of ones, and 0 to 31."""
-    for data, crc in ((bytes(32), 0x8A9136AA), (b"\xff" * 32, 0x62A8AB43), (bytes(range(32)), 0x46DD794E)):
-        assert crc32c(data) == crc
-        assert struct.pack("<I", tfrecord.masked_crc(memoryview(data))) == masked(data)
-
-
-@given(st.lists(st.binary(max_size=40), max_size=5))
-def test_records_round_trip(records):
-    found = tfrecord.split_records(memoryview(container(records)), "x")
-    assert [bytes(record) for record in found] == records
-
-
-@given(st.lists(st.binary(min_size=1, max_size=20), min_size=1, max_size=3), st.data())
-def test_a_changed_bit_is_found(records, data):
-    """A CRC finds every single changed bit: the records before it come out, and then an error."""
-    whole = bytearray(container(records))
-    place = data.draw(st.integers(0, 8 * len(whole) - 1))
-    whole[place // 8] ^= 1 << place % 8
-    with pytest.raises(DataError, match=r"x record \d"):
-        list(tfrecord.split_records(memoryview(bytes(whole)), "x"))
-
-
-@given(st.lists(st.binary(min_size=1, max_size=20), min_size=1, max_size=3), st.data())
-def test_a_file_that_is_cut_off_is_found(records, data):
-    whole = container(records)
-    ends = np.cumsum([0] + [len(record) + 16 for record in records]).tolist()
-    cut = data.draw(st.integers(1, len(whole) - 1).filter(lambda n: n not in ends))
-    with pytest.raises(DataError, match=r"x record \d"):
-        list(tfrecord.split_records(memoryview(whole[:cut]), "x"))
-
-
-def test_a_length_beyond_the_file_allocates_nothing():
-    length = struct.pack("<Q", 2**63)
-    with pytest.raises(DataError, match="it should have 9223372036854775808 bytes, 8 are left"):
-        list(tfrecord.split_records(memoryview(length + masked(length) + bytes(8)), "x"))
-
-
-WHOLE = zlib.compress(container([b"record"]))
-
-
-@pytest.mark.parametrize(
-    ("data", "what"),
-    [
-        (container([b"record"]), "cannot be unpacked"),
-        (gzip.compress(container([b"record"]), mtime=0), "cannot be unpacked"),
-        (WHOLE[:-1], "is cut off after"),
-        (b"", "is cut off after"),
-        (WHOLE + b"x", "has data after the end"),
-        (WHOLE[:-1] + bytes((WHOLE[-1] ^ 1,)), "cannot be unpacked"),
-    ],
-)
-def test_files_that_are_damaged_or_compressed_otherwise(tmp_path, data, what):
-    (tmp_path / "x.tfrecord").write_bytes(data)
-    with pytest.raises(DataError, match=what) as caught:
-        tfrecord.read_records(tmp_path / "x.tfrecord")
-    assert "x.tfrecord" in caught.value.summary
-
-
-def test_a_stream_that_ends_with_a_chunk_and_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(tfrecord, "_CHUNK", len(WHOLE))
-    (tmp_path / "x.tfrecord").write_bytes(WHOLE + WHOLE)
-    with pytest.raises(DataError, match="has data after the end"):
-        tfrecord.unpack(tmp_path / "x.tfrecord")
-
-
-def test_a_file_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(tfrecord, "MAX_BYTES", 1000)
-    (tmp_path / "x.tfrecord").write_bytes(zlib.compress(bytes(1 << 22)))
-    with pytest.raises(DataError, match="more than 1000 bytes"):
-        tfrecord.unpack(tmp_path / "x.tfrecord")
-
-
-@given(
-    st.dictionaries(
-        st.text(max_size=5),
-        st.lists(st.text(max_size=5), min_size=1, max_size=4)
-        | st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=6),
-        max_size=4,
-    ),
-    st.booleans(),
-)
-def test_features_round_trip(features, packed):
-    found = example.features(memoryview(encode(features, packed)))
-    assert found.keys() == features.keys()
-    for key, values in features.items():
-        if isinstance(values[0], str):
-            assert example.texts(found[key]) == values
-        else:
-            assert example.integers(found[key]).tolist() == values
-
-
-@given(st.binary(max_size=60))
-def test_any_bytes_are_features_or_an_error(data):
-    try:
-        found = example.features(memoryview(data))
-    except ValueError:
-        return
-    for feature in found.values():
-        for read in (example.texts, example.integers):
-            try:
-                read(feature)
-            except ValueError:
-                continue
-
-
 @given(st.data())
 def test_any_change_of_a_record_is_a_window_or_an_error(data):
     record = bytearray(encode(window()))
@@ -215,26 +56,6 @@ def test_any_change_of_a_record_is_a_window_or_an_error(data):
         assert "x record 0" in error.summary
         return
     assert len(sample.ids) == len(sample.mask) == len(sample.segments) > 0
-
-
-def test_kinds_of_lists_are_not_mixed_up():
-    found = example.features(memoryview(encode({"text": ["a"], "numbers": [1]})))
-    with pytest.raises(ValueError, match="kind"):
-        example.integers(found["text"])
-    with pytest.raises(ValueError, match="kind"):
-        example.texts(found["numbers"])
-
-
-@pytest.mark.parametrize("block", [b"\x0a", b"\x0a\x01a\x0a", b"\x0a\x02a", b"\x0a\x01\xff", b"\x0a\xff", b"\x08\x01"])
-def test_texts_that_are_cut_off_or_no_text(block):
-    with pytest.raises(ValueError, match=r"."):
-        example.texts(memoryview(message(1, block)))
-
-
-@pytest.mark.parametrize("data", [b"\x80", b"\x80" * 10 + b"\x01", b"\x01\xff"])
-def test_numbers_that_do_not_end(data):
-    with pytest.raises(ValueError, match="a number"):
-        example.varints(data)
 
 
 def test_windows_and_answers(tmp_path):
@@ -339,7 +160,7 @@ def test_which_files(tmp_path):
         SquadRecords(other, RecordOptions())
     named = {"samples": tmp_path / "squad_eval_mini.tfrecord", "answers": tmp_path / "squad_groundtruth.tfrecord"}
     assert SquadRecords(other, RecordOptions.model_validate(named)).truth(0).answers == ("Red Cat",)
-    (tmp_path / "squad_eval_tiny.tfrecord").write_bytes(WHOLE)
+    (tmp_path / "squad_eval_tiny.tfrecord").write_bytes(zlib.compress(container([b"record"])))
     with pytest.raises(DataError) as caught:
         SquadRecords(tmp_path, RecordOptions())
     assert caught.value.code == "data-ambiguous"

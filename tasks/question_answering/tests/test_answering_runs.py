@@ -42,6 +42,7 @@ def test_a_mobilebert_of_official_size(tmp_path):
     assert result["accuracy"] is None
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("arguments", "code", "exit_code"),
     [
@@ -65,6 +66,7 @@ def test_bad_input_gets_one_line_and_its_exit_code(tmp_path, arguments, code, ex
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("numerics", ["int8", "float32"])
 def test_the_packaged_models_reach_what_training_measured(tmp_path, numerics):
     """Runtimes round int8 differently: half a question in a hundred."""

@@ -106,7 +106,7 @@ def codes(inputs, **options):
         (("input_ids", "token_ids", "mask"), [0, 1, 2]),  # contradictory
     ],
 )
-def test_inputs_are_told_by_their_names_or_their_place(names, expected):
+def test_inputs_are_recognised_by_name_or_place(names, expected):
     assert codes([spec(dtype="int32", name=name) for name in names]) == expected
 
 
@@ -132,7 +132,7 @@ def test_the_order_of_inputs_can_be_set(order):
         (("x", "y"), "start,end", True),
     ],
 )
-def test_outputs_are_told_by_their_names_or_their_place(names, order, start_first):
+def test_outputs_are_recognised_by_name_or_place(names, order, start_first):
     codec = bind(outputs=[spec(name=name) for name in names], output_order=order)
     one, other = vector(), vector(first=100)
     response = np.frombuffer(codec.decode((one, other)), "<f4")
@@ -178,7 +178,7 @@ def test_inputs_get_the_models_types():
     assert tensors[0].tolist() == [[*range(10), *range(6)]]
 
 
-def test_what_is_encoded_can_be_told_apart():
+def test_encoded_samples_have_different_keys():
     several = [bind(), bind(input_order="mask,ids,segments"), bind([spec()] * 3), bind(vocabulary_size=10)]
     assert len({codec.recipe for codec in several}) == 4
 

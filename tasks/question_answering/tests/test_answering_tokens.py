@@ -62,6 +62,7 @@ def pieces_of(word: str, vocabulary: dict[str, int]) -> list[int]:
     return found if len(word) <= 200 else [vocabulary["[UNK]"]]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_every_code_point() -> None:
     """Alone, and between letters: which of them end a word, vanish, stand alone or belong to it."""

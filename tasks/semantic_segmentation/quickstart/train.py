@@ -13,10 +13,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 from quickstart_training import (
-    FusedBatchNorm,
     about,
     converted,
-    cosine,
     descend,
     folder_digest,
     make_models,
@@ -24,7 +22,17 @@ from quickstart_training import (
     repeatable,
     write_record,
 )
-from scene_training import TEST_SCENES, WARM_UP_STEPS, Garments, data_digests, parse_arguments, samples
+from scene_training import (
+    TEST_SCENES,
+    Garments,
+    activate,
+    adam,
+    data_digests,
+    parse_arguments,
+    project,
+    samples,
+    separable,
+)
 from scenes import CLASSES, SIDE, Scene, jpeg
 
 LABELS = 1 + len(CLASSES)
@@ -43,16 +51,6 @@ PACKAGES = ("tensorflow-cpu", "keras", "numpy", "pillow")
 def build_model() -> Any:
     """Build the untrained network: float32 [n, 128, 128, 3] to logits [n, 32, 32, 11]."""
     layers = keras.layers
-
-    def activate(tensor: Any) -> Any:
-        return layers.ReLU(6.0)(FusedBatchNorm()(tensor))
-
-    def separable(tensor: Any, channels: int, stride: int = 1) -> Any:
-        tensor = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(tensor)
-        return activate(layers.Conv2D(channels, 1, use_bias=False)(activate(tensor)))
-
-    def project(tensor: Any, channels: int) -> Any:
-        return activate(layers.Conv2D(channels, 1, use_bias=False)(tensor))
 
     inputs = layers.Input((SIDE, SIDE, 3))
     tensor = activate(layers.Conv2D(STEM_CHANNELS, 3, strides=2, padding="same", use_bias=False)(inputs))
@@ -76,8 +74,6 @@ def full_size(logits: Any) -> Any:
 def train(garments: Garments, arguments: argparse.Namespace) -> Any:
     """Train a new model and return its state after the last step: no checkpoint is selected."""
     model = build_model()
-    rate = cosine(arguments.rate, arguments.rate / 100, arguments.steps, WARM_UP_STEPS)
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=arguments.decay, clipnorm=5.0)
 
     def loss(pixels: Any, masks: Any) -> Any:
         logits = full_size(model(pixels, training=True))
@@ -88,7 +84,7 @@ def train(garments: Garments, arguments: argparse.Namespace) -> Any:
     def masks_of(batch: list[Scene]) -> tuple[Any, ...]:
         return (np.stack([scene.mask for scene in batch]).astype(np.int32),)
 
-    descend(model, optimizer, loss, garments.batches(arguments, masks_of), arguments.steps)
+    descend(model, adam(arguments), loss, garments.batches(arguments, masks_of), arguments.steps)
     return model
 
 

@@ -99,7 +99,7 @@ class TestLabels:
         assert caught.value.code == "annotation-damaged"
 
     @given(st.data())
-    def test_cut_and_changed_files_are_told(self, tmp_path_factory, data):
+    def test_cut_and_changed_files_are_reported(self, tmp_path_factory, data):
         whole = io.BytesIO()
         Pillow.fromarray(labels_of(9, 9)).save(whole, "PNG")
         content = bytearray(whole.getvalue())
@@ -249,7 +249,7 @@ class TestADE20K:
                 read(0)
             assert caught.value.code == "image-size"
 
-    def test_a_damaged_image_is_told_by_sample_and_truth(self, tmp_path):
+    def test_a_damaged_image_is_reported_with_sample_and_truth(self, tmp_path):
         save_pair(tmp_path, "a")
         (tmp_path / "images" / "a.jpg").write_bytes(b"no image")
         for read in (

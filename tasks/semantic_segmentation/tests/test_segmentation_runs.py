@@ -24,6 +24,7 @@ def run(tmp_path):
     return lambda *arguments: Command(tmp_path).run("semantic_segmentation", *SHORT, *arguments)[0]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("numerics", "tolerance"), [("float32", 0.001), ("int8", 0.01)])
 def test_the_quickstart_models_reach_what_training_measured(run, numerics, tolerance):
     """TensorFlow's interpreter and a plain count on one side, the installed runtime and this task on the other."""
@@ -44,6 +45,7 @@ def test_an_accuracy_run_refuses_a_plain_folder(run):
     assert result["accuracy"] is None
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not SHARED, reason="MLPERF_MOBILE_SHARED is not set: no other model here")
 def test_a_model_of_somebody_else(run):
     """float32 [1, 257, 257, 3] to scores [1, 257, 257, 21]; images of another size are prepared for it."""

@@ -50,7 +50,7 @@ def test_squares_of_the_models_size_are_left_alone(tmp_path: Path, side: int) ->
 @pytest.mark.parametrize(
     ("sizes", "prepared"), [(((64, 64),) * 2, 64), (((60, 80), (64, 64)), 512), (((60, 80),), 512)]
 )
-def test_another_size_than_the_models_is_asked_for(
+def test_another_size_than_the_models_is_requested(
     tmp_path: Path, sizes: tuple[tuple[int, int], ...], prepared: int
 ) -> None:
     data = ADE20K(folder(tmp_path, *sizes), ADE20KOptions())

@@ -97,7 +97,7 @@ def test_samples_that_are_no_images_are_refused():
         bind().encode(np.zeros((8, 8, 3), np.uint8))
 
 
-def test_encoded_samples_are_told_apart_by_type_and_size():
+def test_encoded_samples_are_distinguished_by_type_and_size():
     codecs = [bind(), bind(dtype="int8"), bind((1, 16, 16, 3))]
     assert all(isinstance(codec, Recipe) for codec in codecs)
     assert len({codec.recipe for codec in codecs}) == 3
@@ -124,7 +124,7 @@ def test_the_number_of_classes_is_the_data_sets_or_the_options(tmp_path):
         assert metric.score().value == pytest.approx(share)
 
 
-def test_missing_annotations_are_told_before_the_first_response(tmp_path):
+def test_missing_annotations_are_reported_before_the_first_response(tmp_path):
     Pillow.new("RGB", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(DataError) as caught:
         SemanticSegmentation(TaskOptions()).metric(ADE20K(tmp_path, ADE20KOptions()))

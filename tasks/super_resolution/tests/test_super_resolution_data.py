@@ -266,7 +266,7 @@ class TestPhotoPairs:
             low = np.asarray(high.resize((128, 128), Pillow.Resampling.BICUBIC)).astype(int)
             assert np.abs(low - pairs.sample(index).pixels).max() <= 1
 
-    def test_damage_is_told(self, monkeypatch):
+    def test_damage_is_reported(self, monkeypatch):
         monkeypatch.setattr(photo_pairs, "SHA256", "0" * 64)
         with pytest.raises(DataError) as caught:
             PhotoPairs(None, None)

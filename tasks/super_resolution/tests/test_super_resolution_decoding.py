@@ -79,7 +79,7 @@ class TestFloats:
 
     @pytest.mark.parametrize("dtype", ["float32", "float16"])
     @pytest.mark.parametrize("ends", ["0..255", "0..1"])
-    def test_what_is_no_number_is_black_and_told_nobody(self, dtype, ends):
+    def test_nan_is_black_without_a_warning(self, dtype, ends):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             told = decoded(bind(dtype, output_range=ends), [math.nan, 1.0] * 12, dtype)
@@ -135,7 +135,7 @@ class TestIntegers:
         assert all(abs(one - other) <= 0.5 + 1e-9 for one, other in zip(told, expected, strict=True))
 
     @pytest.mark.parametrize("scale", [math.nan, math.inf, -1.0, 1e-30])
-    def test_scales_that_are_none_are_passed_over(self, scale):
+    def test_invalid_scales_are_ignored(self, scale):
         assert decoded(bind("uint8", scale, 77), range(24), "uint8") == list(range(24))
 
 

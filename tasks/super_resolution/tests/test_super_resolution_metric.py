@@ -132,7 +132,7 @@ class TestPSNR:
         assert caught.value.code == "response"
 
     @pytest.mark.parametrize("truth", [7, None, "hr", picture(np.zeros(48)), picture(np.zeros((4, 4, 1)))])
-    def test_truths_that_are_no_images_are_told_at_once(self, truth):
+    def test_truths_that_are_not_images_are_reported_immediately(self, truth):
         with pytest.raises(DataError, match="sample 0") as caught:
             PSNR(Truths(truth))
         assert caught.value.code == "label"

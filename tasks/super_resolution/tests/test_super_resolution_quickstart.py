@@ -25,7 +25,7 @@ def test_the_pairs_are_those_that_were_measured(measured):
     assert measured["pairs"]["sha256"] == SHA256
 
 
-def test_the_models_beat_bicubic_and_the_target_tells_them_apart(measured):
+def test_the_models_beat_bicubic_and_the_target_distinguishes_them(measured):
     target = measured["float32"]["psnr"] * 33 / 33.58
     for numerics in ("float32", "int8"):
         assert measured[numerics]["psnr"] > target > measured["bicubic"]["psnr"]

@@ -24,6 +24,7 @@ def run(tmp_path):
     return lambda *arguments: Command(tmp_path).run("super_resolution", *SHORT, *arguments)[0]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("numerics", "tolerance"), [("float32", 0.002), ("int8", 0.05)])
 def test_the_quickstart_models_reach_what_training_measured(run, numerics, tolerance):
     """TensorFlow's interpreter and scikit-image on one side, the installed runtime and this task on the other."""
@@ -43,6 +44,7 @@ def test_an_accuracy_run_refuses_a_plain_folder(run):
     assert result["accuracy"] is None
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not SHARED, reason="MLPERF_MOBILE_SHARED is not set: no other model here")
 def test_a_model_of_somebody_else(run):
     """uint8 [1, 128, 128, 3] to [1, 256, 256, 3], its output of scale 1.1004 and zero point 7."""

@@ -130,7 +130,7 @@ class TestEncoding:
         assert (tensor[0, 0], tensor[255, 0]) == (-64, 64)
 
     @pytest.mark.parametrize("scale", [float("nan"), float("inf"), -1.0])
-    def test_scales_that_are_none_are_passed_over(self, scale):
+    def test_invalid_scales_are_ignored(self, scale):
         tensor = every_grey(bind("uint8", scale, 9, (1, 16, 16, 3), (1, 32, 32, 3)))
         np.testing.assert_array_equal(tensor[:, 0], EVERY)
 

@@ -50,6 +50,8 @@ class TaskOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     width: int = 4
     strength: int = 1
+    words: Path | None = None
+    """A file of the model that nobody reads."""
 
 
 class DatasetOptions(BaseModel):
@@ -115,8 +117,11 @@ class ToySession:
     calls = 0
     lock = threading.Lock()
 
-    def __init__(self, factor: float, accelerator: str, options: BackendOptions) -> None:
+    def __init__(
+        self, factor: float, accelerator: str, options: BackendOptions, files: Mapping[str, Path] | None = None
+    ) -> None:
         self._factor, self._accelerator, self._options = factor, accelerator, options
+        self._files = files or {}
         self._last = b""
         self._previous = np.zeros((1, 4), np.float32)
 
@@ -155,7 +160,8 @@ class ToySession:
         return [self.run(sample) for sample in samples]
 
     def report(self) -> Mapping[str, Any]:
-        return {"calls": ToySession.calls}
+        files = {name: path.read_text() for name, path in self._files.items()}
+        return {"calls": ToySession.calls} | ({"files": files} if files else {})
 
     def _misbehave(self) -> None:
         print("the stand-in's last words", file=sys.stderr, flush=True)
@@ -242,4 +248,4 @@ class ToyBackend:
             factor = json.loads(artifact.path.read_text())["factor"]
         except (ValueError, KeyError) as error:
             raise ModelError("model-damaged", f"{artifact.path} is not a toy model", "write it anew") from error
-        return ToySession(factor, artifact.accelerator, self._options)
+        return ToySession(factor, artifact.accelerator, self._options, artifact.files)

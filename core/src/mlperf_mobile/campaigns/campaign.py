@@ -82,7 +82,7 @@ class Campaign(_Part):
             mode=mode,
             cooldown=cooldown,
             cooldown_s=rest,
-            output=output.expanduser().resolve(),
+            output=output.resolve(),
             steps=[Step(plan=plan) for plan in plans],
         )
 

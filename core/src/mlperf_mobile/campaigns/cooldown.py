@@ -43,15 +43,60 @@ def look(registry: Registry, names: Container[str] | None = None) -> dict[str, B
     return baselines
 
 
+DEGREES = 2.0
+"""Maximum °C above its first temperature at which a device has cooled down."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceBaseline:
+    """The heat of a device, as its transport reports it."""
+
+    temperature_c: float | None
+    thermal_status: int | None
+    """Android's, from 0 (none) to 6 (shutdown)."""
+
+    @property
+    def is_known(self) -> bool:
+        return self.temperature_c is not None or self.thermal_status is not None
+
+    def is_back(self, now: DeviceBaseline) -> bool:
+        """Whether the device is as cool as it was; what it does not report any more is ignored."""
+        return _at_most(now.temperature_c, self.temperature_c, DEGREES) and _at_most(
+            now.thermal_status, self.thermal_status, 0
+        )
+
+
+def _at_most(now: float | None, before: float | None, margin: float) -> bool:
+    return now is None or before is None or now <= before + margin
+
+
+def look_at_device(registry: Registry, address: str) -> dict[str, Baseline]:
+    """The current state of the device with that address, by its transport; empty if it cannot be read."""
+    kind, _, target = address.partition(":")
+
+    def ask() -> Baseline | None:
+        with registry.transports[kind].info.transport.load()(target) as transport:
+            facts = transport.facts()
+        baseline = DeviceBaseline(facts.temperature_c, facts.thermal_status)
+        return baseline if baseline.is_known else None
+
+    baseline = attempted(partial(within, LOOK_S, ask), None)
+    return {address: baseline} if baseline is not None else {}
+
+
 def _known(look_at: Ref[Callable[[], Baseline]]) -> Baseline | None:
     baseline = look_at.load()()
     return baseline if baseline.is_known else None
 
 
 def is_back(baseline: Mapping[str, Baseline], now: Mapping[str, Baseline]) -> bool:
-    """Whether every observer that still answers reports the device as it was."""
+    """Whether every observer that still answers reports the device as it was.
+
+    An observer that fails, or does not answer within :data:`LOOK_S`, does not report it.
+    """
     known = [name for name in baseline if name in now]
-    return bool(known) and attempted(lambda: all(baseline[name].is_back(now[name]) for name in known), False)
+    work = partial(within, LOOK_S, lambda: all(baseline[name].is_back(now[name]) for name in known))
+    return bool(known) and attempted(work, False)
 
 
 def rest(

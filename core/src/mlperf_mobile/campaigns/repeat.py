@@ -28,6 +28,8 @@ class Repetitions:
     """Scores of one kind; invalid and failed runs are left out."""
     left_out: int
     """Number of runs that are invalid, failed, or have no score of this kind."""
+    swept: str = ""
+    """Its values in a sweep: ``threads=2, model=a``."""
 
     @property
     def median(self) -> float:
@@ -47,7 +49,7 @@ class Repetitions:
         return {
             "benchmark": self.benchmark, "scenario": self.scenario, "score": kind.name if kind else None,
             "unit": kind.unit if kind else None, "scores": [score.value for score in self.scores],
-            "left_out": self.left_out, "rules": [rule.model_dump() for rule in self.rules()],
+            "left_out": self.left_out, "swept": self.swept, "rules": [rule.model_dump() for rule in self.rules()],
         }  # fmt: skip
 
     def rules(self) -> list[RuleResult]:
@@ -71,15 +73,16 @@ def score(result: Result) -> PerformanceScore | None:
 
 
 def repetitions(results: Iterable[Result]) -> list[Repetitions]:
-    """Every benchmark that was measured more than once."""
-    groups: dict[tuple[str, str], list[Result]] = {}
+    """Every benchmark that was measured more than once; not where valid runs have no score by their scenario."""
+    groups: dict[tuple[str, str, str], list[Result]] = {}
     for result in results:
         if result.mode != "accuracy":
-            groups.setdefault((result.benchmark, result.scenario), []).append(result)
+            groups.setdefault((result.benchmark, result.scenario, result.swept_text), []).append(result)
     found = []
-    for (benchmark, scenario), runs in groups.items():
+    for (benchmark, scenario, swept), runs in groups.items():
         valid = [value for run in runs if run.valid and (value := score(run))]
         scores = [value for value in valid if value.kind == valid[0].kind]
-        if len(runs) > 1:
-            found.append(Repetitions(benchmark, scenario, tuple(scores), len(runs) - len(scores)))
+        unscored = all(run.valid and run.performance and run.performance.score is None for run in runs)
+        if len(runs) > 1 and not unscored:
+            found.append(Repetitions(benchmark, scenario, tuple(scores), len(runs) - len(scores), swept))
     return found

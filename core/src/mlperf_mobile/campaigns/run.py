@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 
 from mlperf_mobile import events
-from mlperf_mobile.campaigns import cooldown, estimate
+from mlperf_mobile.campaigns import cooldown, device_lock, estimate
 from mlperf_mobile.campaigns.campaign import Campaign, State, again
 from mlperf_mobile.campaigns.settle import STATES, settle
 from mlperf_mobile.contracts import Baseline
 from mlperf_mobile.errors import MobileError, OutputError
 from mlperf_mobile.launch.local import launch
 from mlperf_mobile.plan import CampaignRef, Plan
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import Result, Status
 from mlperf_mobile.terms import Cooldown
@@ -24,6 +24,9 @@ from mlperf_mobile.terms import Cooldown
 Listen = Callable[[events.Event], None]
 Show = Callable[[Plan, int, int, estimate.Estimate], AbstractContextManager[Listen]]
 """Shows one run, given its plan, its position from 1, the number of runs, and the remaining time."""
+
+Launch = Callable[[Plan, Path, Listen], Result]
+"""Carries out a plan, stores its result in a folder, and returns it; see :func:`mlperf_mobile.launch.local.launch`."""
 
 REST = "cool-down"
 """The phase between runs."""
@@ -37,27 +40,30 @@ class CampaignRunner:
         campaign: The campaign, which is updated.
         show: Shows a run.
         keep: Whether to save the campaign before and after each run.
+        launch: Carries out one run.
     """
 
     campaign: Campaign
     show: Show
     keep: bool = True
-
-    @cached_property
-    def _registry(self) -> Registry:
-        return Registry()
+    launch: Launch = launch
 
     def run(self) -> Iterator[Result]:
         """The results of the pending runs, as they end; stops after the first that the user interrupts.
 
         Raises:
             OutputError: A result cannot be stored.
+            DeviceError: ``device-busy``: another campaign has the device.
         """
+        with device_lock.held({step.plan.device for step in self.campaign.steps}):
+            yield from self._run()
+
+    def _run(self) -> Iterator[Result]:
         campaign, results = self.campaign, self._earlier()
         rested = False
         needs_rest = campaign.cooldown_s > 0 and sum(step.plan.has_performance for step in campaign.steps) > 1
         looks = needs_rest and campaign.cooldown is Cooldown.BASELINE
-        baseline = cooldown.look(self._registry) if looks else {}
+        baseline = self._look() if looks else {}
         places = campaign.pending
         for done, place in enumerate(places):
             step = campaign.steps[place]
@@ -66,7 +72,7 @@ class CampaignRunner:
                 try:
                     if step.plan.has_performance and rested and needs_rest:
                         self._rest(place, baseline, listen)
-                    result = launch(self._planned(place), campaign.output, listen)
+                    result = self.launch(self._planned(place), campaign.output, listen)
                 except KeyboardInterrupt:
                     settle(campaign)  # the result may be stored already
                     if step.state is State.PENDING:
@@ -104,11 +110,14 @@ class CampaignRunner:
                 )
             )
 
-        def now() -> Mapping[str, Baseline]:
-            return cooldown.look(self._registry, baseline)
-
-        rested = cooldown.rest(campaign.cooldown, campaign.cooldown_s, baseline, tick, now)
+        rested = cooldown.rest(campaign.cooldown, campaign.cooldown_s, baseline, tick, partial(self._look, baseline))
         step.rested_s, step.rested_until = rested.seconds, rested.reason
+
+    def _look(self, names: Container[str] | None = None) -> Mapping[str, Baseline]:
+        """The current state of the measured device; of this machine only by the named observers."""
+        device = next((step.plan.device for step in self.campaign.steps), None)
+        registry = installed_plugins()
+        return cooldown.look_at_device(registry, device) if device else cooldown.look(registry, names)
 
     def _planned(self, place: int) -> Plan:
         """The plan of a run, with its place in the campaign, and with a new run ID for each try."""

@@ -59,9 +59,9 @@ def handle(args: argparse.Namespace) -> int:
 
 
 def _folder(args: argparse.Namespace) -> Path:
-    from mlperf_mobile.config.benchmark_request import expand
     from mlperf_mobile.config.layers import load_environment
-    from mlperf_mobile.resources.cache import default_folder
+    from mlperf_mobile.resources.folder import default_folder
+    from mlperf_mobile.user_paths import expand
 
     setting = load_environment().get("cache")
     if args.cache:

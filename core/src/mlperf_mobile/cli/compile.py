@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlperf_mobile.errors import ExitCode, MobileError, OutputError
+from mlperf_mobile.errors import ExitCode, MobileError, OutputError, UsageError
 from mlperf_mobile.names import as_file_name
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ _EXAMPLES = """examples:
   mlperf-mobile compile --model my.onnx --backend snpe --export built/    also copy the compiled model
 """
 
-_FLAGS = ("suite", "backend", "accelerator", "model")
-
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add its arguments to the parser of the command."""
@@ -31,35 +29,36 @@ def add(command: argparse.ArgumentParser) -> None:
     command.epilog = _EXAMPLES
     command.add_argument("tasks", nargs="*", metavar="TASK", help="tasks or benchmarks whose models to compile")
     command.add_argument("--suite", metavar="NAME", help="the models of this suite")
+    command.add_argument("--device", metavar="ADDRESS", help="compile on this device, such as ssh:HOST or adb:SERIAL")
     command.add_argument("--backend", metavar="NAME", help="the backend that compiles")
     command.add_argument("--accelerator", metavar="NAME", help="the accelerator to compile for")
     command.add_argument("--model", metavar="NAME|PATH", help="a model file, or the name of a model of TASK")
+    command.add_argument(
+        "--recompile", action="store_const", const=True, help="compile again, even if the compiled model is cached"
+    )
     command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any other setting or option")
     command.add_argument("--config", metavar="FILE", type=Path, help="a run file in YAML")
     command.add_argument("--export", metavar="DIR", type=Path, help="copy compiled models to this folder")
     command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--quiet", action="store_true", help="no progress")
+    command.add_argument("--quiet", action="store_true", help="do not show progress")
     command.set_defaults(handler=handle)
 
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command; the exit code is that of the first model that cannot be compiled."""
-    from mlperf_mobile.cli.flags import flags
+    from mlperf_mobile.cli.flags import request
     from mlperf_mobile.config.compile import resolve_compilations
-    from mlperf_mobile.config.document import read_file
-    from mlperf_mobile.config.layers import load_environment
-    from mlperf_mobile.config.selection import Request
     from mlperf_mobile.launch.compile import compile_model
     from mlperf_mobile.registry import Registry
     from mlperf_mobile.resources.cache import missing_resources
     from mlperf_mobile.terminal.progress import listener
 
-    request = Request(
-        file=read_file(args.config) if args.config else {}, environment=load_environment(), flags=flags(args, _FLAGS)
-    )
-    found = resolve_compilations(Registry(), request)
+    found = resolve_compilations(Registry(), request(args))
     if found.missing:
         raise missing_resources(found.missing, found.cache.folder)
+    if args.export and (there := next((plan.device for plan in found.plans if plan.device), None)):
+        summary = f"--export copies from this machine, and the models are compiled on {there}"
+        raise UsageError("bad-flag", summary, "leave out --export: runs on the device find the compiled model there")
     records, code = [], ExitCode.OK
     for plan in found.plans:
         record: dict[str, Any] = {

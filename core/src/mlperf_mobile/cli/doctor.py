@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
-from mlperf_mobile.cli.lists import backend_records, device_lines
+from mlperf_mobile.cli.arguments import debugging
+from mlperf_mobile.cli.backend_records import backend_records, device_lines, device_report
 from mlperf_mobile.errors import BackendError, ExitCode
 from mlperf_mobile.installed import distribution
 from mlperf_mobile.registry import Registry
@@ -14,17 +16,24 @@ from mlperf_mobile.registry import Registry
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add its arguments to the parser of the command."""
-    command.description = "Load every backend in a separate process, and show facts about this machine."
+    command.description = (
+        "Show what is usable, what is missing, and facts about this machine or a device. Loads each backend."
+    )
+    command.add_argument("--device", metavar="ADDRESS", help="examine this device, such as ssh:HOST, instead")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)
 
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command; the exit code is that of a backend error if no backend can be used."""
+    if args.device:
+        return _of_device(args)
     from mlperf_mobile.worker import environment
 
     registry = Registry()
     backends = backend_records(registry, probe=True)
+    for name in registry.backends:
+        registry.environment(name)  # plugins that fail are among the problems
     loadgen = _loadgen()
     facts = environment.facts()
     advice = _advice(facts, backends, loadgen)
@@ -41,8 +50,29 @@ def handle(args: argparse.Namespace) -> int:
         print(json.dumps(report, indent=2))
     else:
         _print(report)
-    ready = loadgen["usable"] and any(backend["usable"] for backend in backends)
+        for problem in registry.problems if debugging(args) else ():
+            print(problem.text(debug=True), file=sys.stderr)
+    return _code(report)
+
+
+def _code(report: dict[str, Any]) -> int:
+    ready = report["loadgen"]["usable"] and any(backend["usable"] for backend in report["backends"])
     return ExitCode.OK if ready else ExitCode.BACKEND
+
+
+def _of_device(args: argparse.Namespace) -> int:
+    """The report of the device's own command, with what the device is."""
+    report = device_report(Registry(), args.device, "doctor")
+    if args.json:
+        print(json.dumps(report, indent=2))
+        return _code(report)
+    device = report["device"]
+    print("DEVICE")
+    for name in ("address", "manufacturer", "model", "serial", "soc", "os", "abi", "temperature_c", "charging"):
+        if device[name] not in ("", None):
+            print(f"  {name}: {device[name]}")
+    _print(report)
+    return _code(report)
 
 
 def _loadgen() -> dict[str, Any]:

@@ -5,59 +5,26 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import redirect_stdout
+from contextlib import suppress
 from typing import Any
 
-from mlperf_mobile import needs
+from mlperf_mobile.cli.arguments import debugging
+from mlperf_mobile.cli.backend_records import Record, backend_records, device_lines, device_report, offer_record
+from mlperf_mobile.command_loading import check
 from mlperf_mobile.errors import ExitCode, UsageError, described
-from mlperf_mobile.plugin import BackendInfo, CommandInfo
-from mlperf_mobile.registry import Info, Offer, Registry
+from mlperf_mobile.plugin import CommandInfo
+from mlperf_mobile.problems import Source
+from mlperf_mobile.registry import Offer, Registry
 from mlperf_mobile.terminal.columns import table
-
-Record = dict[str, Any]
-
-
-def backend_records(registry: Registry, *, probe: bool) -> list[Record]:
-    """Every backend, and whether it is usable: by the needs it declares, or with ``probe`` by loading it."""
-    records = [_backend_record(offer) for offer in registry.backends.values()]
-    if probe:
-        from mlperf_mobile.launch.probe import probe_all
-
-        found = probe_all([record["name"] for record in records])
-        for record in records:
-            probed = found[record["name"]]
-            record |= {key: probed[key] for key in ("usable", "reason", "fix", "runtime", "versions")}
-            record["accelerators_found"] = probed["accelerators"]
-            record |= {key: probed[key] for key in ("devices", "functional_only")}
-    return records
-
-
-def _backend_record(offer: Offer[BackendInfo]) -> Record:
-    info = offer.info
-    missing = needs.missing(info.needs)
-    return _record(offer) | {
-        "vendor": info.vendor,
-        "usable": missing is None,
-        "reason": f"needs {missing.what}" if missing else "",
-        "fix": missing.fix if missing else "",
-        "accelerators": list(info.accelerators),
-        "model_formats": list(info.model_formats),
-        "capabilities": sorted(info.capabilities),
-    }
-
-
-def _record(offer: Offer[Any]) -> Record:
-    return {
-        "name": offer.info.name,
-        "summary": offer.info.summary,
-        "distribution": offer.source.distribution,
-        "version": offer.source.version,
-    }
 
 
 def _backends(args: argparse.Namespace) -> int:
     registry = Registry()
-    records = backend_records(registry, probe=args.probe)
+    if args.device:
+        words = ("list", "backends", *(["--probe"] if args.probe else []))
+        records = device_report(registry, args.device, *words)["backends"]
+    else:
+        records = backend_records(registry, probe=args.probe)
 
     def row(r: Record) -> list[str]:
         names = ",".join(r["accelerators_found" if args.probe else "accelerators"]) or "none"
@@ -71,7 +38,8 @@ def _backends(args: argparse.Namespace) -> int:
         ]
 
     columns = ("FOUND", "VERSIONS") if args.probe else ("ACCELERATORS",)
-    code = _print(args, registry, "backends", records, ("NAME", "VENDOR", "FROM", *columns, "USABLE HERE"), row)
+    usable = "USABLE THERE" if args.device else "USABLE HERE"
+    code = _print(args, registry, "backends", records, ("NAME", "VENDOR", "FROM", *columns, usable), row)
     if args.json:
         return code
     for line in [line for record in records for line in _details(record)]:
@@ -92,45 +60,43 @@ def _details(record: Record) -> Iterable[str]:
     yield from device_lines(record)
 
 
-def device_lines(record: Record) -> Iterable[str]:
-    """The devices and the functional-only accelerators that a probe found."""
-    for device in record.get("devices", ()):
-        facts = ", ".join(f"{key} {value}" for key, value in device["facts"].items())
-        version = f" {device['version']}" if device["version"] else ""
-        yield f"{record['name']}/{device['accelerator']}: {device['name']}{version}{f' ({facts})' if facts else ''}"
-    for accelerator, reason in record.get("functional_only", {}).items():
-        yield f"{record['name']}/{accelerator}: functional only, its speed is meaningless: {reason}"
-
-
 def _tasks(args: argparse.Namespace) -> int:
     registry = Registry()
-    return _simple(args, registry, "tasks", registry.tasks, lambda _: {})
+    return _simple(args, registry, "tasks", registry.tasks)
 
 
 def _datasets(args: argparse.Namespace) -> int:
     registry = Registry()
+    records = [
+        offer_record(offer) | {"tasks": list(offer.info.tasks), "needs_path": offer.info.needs_path}
+        for offer in registry.datasets.values()
+    ]
 
-    def more(info: Any) -> Record:
-        return {"tasks": list(info.tasks), "needs_path": info.needs_path}
+    def row(r: Record) -> list[str]:
+        return [r["name"], ",".join(r["tasks"]), f"{r['distribution']} {r['version']}", r["summary"]]
 
-    return _simple(args, registry, "datasets", registry.datasets, more)
+    return _print(args, registry, "datasets", records, ("NAME", "TASKS", "FROM", "SUMMARY"), row)
 
 
 def _scenarios(args: argparse.Namespace) -> int:
     registry = Registry()
-    return _simple(args, registry, "scenarios", registry.scenarios, lambda _: {})
+    return _simple(args, registry, "scenarios", registry.scenarios)
 
 
 def _suites(args: argparse.Namespace) -> int:
     from mlperf_mobile.config.suites import suites as read
+    from mlperf_mobile.config.suites import tunings
+    from mlperf_mobile.config.tunings import listed
 
     registry = Registry()
+    known = tunings(registry)
     records = [
         Record(
             name=suite.name,
             summary=suite.summary,
             benchmarks=[
                 {"benchmark": name, "task": each.task, "summary": each.summary, "from": str(each.source)}
+                | listed(known, suite.name, name)
                 for name, each in suite.benchmarks.items()
             ],
         )
@@ -147,40 +113,56 @@ def _suites(args: argparse.Namespace) -> int:
 def _plugins(args: argparse.Namespace) -> int:
     registry = Registry()
     records = [
-        Record(name=source.plugin, distribution=source.distribution, version=source.version, hooks=hooks)
+        Record(
+            name=source.plugin, distribution=source.distribution, version=source.version, hooks=hooks,
+            conformance=_conformance(source, registry.module(source)),
+        )
         for source, hooks in registry.plugins
-    ]
+    ]  # fmt: skip
     for name, offer in registry.commands.items():
         _check_command(registry, name, offer)
 
     def row(r: Record) -> list[str]:
         hooks = ", ".join(hook.removeprefix("mlperf_mobile_") for hook in r["hooks"])
-        return [r["name"], f"{r['distribution']} {r['version']}", hooks]
+        return [r["name"], f"{r['distribution']} {r['version']}", *([_verified(r)] if any_verified else []), hooks]
 
-    return _print(args, registry, "plugins", records, ("NAME", "FROM", "OFFERS"), row)
+    any_verified = any(record["conformance"] for record in records)
+    columns = ("NAME", "FROM", *(("CONFORMANCE",) if any_verified else ()), "OFFERS")
+    return _print(args, registry, "plugins", records, columns, row)
+
+
+def _conformance(source: Source, module: str) -> dict[str, Any] | None:
+    """The state of a plugin that was verified; None for any other, of which nothing heavy is imported."""
+    from mlperf_mobile.resources.folder import conformance_record
+
+    with suppress(UsageError):  # a user without a home
+        if conformance_record(source.distribution, source.plugin).exists():
+            from mlperf_mobile.conformance import status
+
+            return status(source, module)
+    return None
+
+
+def _verified(record: Record) -> str:
+    if not (found := record["conformance"]):
+        return "-"
+    counts = ", ".join(f"{found[key]} {key}" for key in ("passed", "failed", "skipped"))
+    return f"{found['state']} ({counts}; {found['verified'][:10]})"
 
 
 def _check_command(registry: Registry, name: str, offer: Offer[CommandInfo]) -> None:
-    """Load a command's module, which otherwise only calling the command does."""
+    """Leave out a command that cannot be loaded."""
     try:
-        with redirect_stdout(sys.stderr):
-            offer.info.command.load()
+        check(offer.info)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  a plugin may raise anything while it is imported
         reason = f"command {name!r} cannot be loaded: {described(error)}"
-        fix = f"update or uninstall it, or set MLPERF_MOBILE_BLOCK={offer.source.plugin}"
-        registry.leave_out("command-failed", offer.source, reason, fix, ("command", name))
+        registry.leave_out("command-failed", offer.source, reason, offer.source.remedy, ("command", name), error)
 
 
-def _simple(
-    args: argparse.Namespace,
-    registry: Registry,
-    kind: str,
-    offers: Mapping[str, Offer[Any]],
-    more: Callable[[Info], Record],
-) -> int:
-    records = [_record(offer) | more(offer.info) for offer in offers.values()]
+def _simple(args: argparse.Namespace, registry: Registry, kind: str, offers: Mapping[str, Offer[Any]]) -> int:
+    records = [offer_record(offer) for offer in offers.values()]
 
     def row(r: Record) -> list[str]:
         return [r["name"], f"{r['distribution']} {r['version']}", r["summary"]]
@@ -209,7 +191,7 @@ def _print(
     else:
         print(f"no {kind} installed", file=sys.stderr)
     for problem in registry.problems:
-        print(problem.line(), file=sys.stderr)
+        print(problem.text(debug=debugging(args)), file=sys.stderr)
     return ExitCode.OK
 
 
@@ -230,12 +212,14 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("kind", metavar="KIND", choices=_KINDS, help="what to list")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument("--probe", action="store_true", help="backends: load each in a separate process")
+    command.add_argument("--device", metavar="ADDRESS", help="backends: those of this device, such as ssh:HOST")
     command.set_defaults(handler=_handle)
 
 
 def _handle(args: argparse.Namespace) -> int:
-    if args.probe and args.kind != "backends":
-        raise UsageError("bad-flag", f"list {args.kind} does not accept --probe", "use --probe with backends")
+    for flag in ("probe", "device"):
+        if getattr(args, flag) and args.kind != "backends":
+            raise UsageError("bad-flag", f"list {args.kind} does not accept --{flag}", f"use --{flag} with backends")
     return _KINDS[args.kind][1](args)
 
 
@@ -248,6 +232,7 @@ def _alias(kind: str) -> Callable[[argparse.ArgumentParser], None]:
         command.add_argument("--json", action="store_true", help="print JSON")
         if kind == "backends":
             command.add_argument("--probe", action="store_true", help="load each backend in a separate process")
+            command.add_argument("--device", metavar="ADDRESS", help="those of this device, such as ssh:HOST")
         command.set_defaults(handler=handler)
 
     return add_alias

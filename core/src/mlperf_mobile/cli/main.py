@@ -7,47 +7,66 @@ import atexit
 import os
 import signal
 import sys
-import threading
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
+from mlperf_mobile.cli.arguments import Parser, debugging
 from mlperf_mobile.cli.plugin import mlperf_mobile_commands
+from mlperf_mobile.command_loading import complete
 from mlperf_mobile.errors import ExitCode, MobileError, UsageError, described
 from mlperf_mobile.installed import distribution, version
 from mlperf_mobile.picking import pick
 from mlperf_mobile.plugin import CommandInfo
 from mlperf_mobile.printing import cleaned_output
-from mlperf_mobile.registry import Registry
-from mlperf_mobile.streams import standard
+from mlperf_mobile.registry import installed_plugins
+from mlperf_mobile.staying import kept_alive
+from mlperf_mobile.streams import ReaderGone, standard
 
 ELSEWHERE = {
     "check": "rounds", "import": "rounds", "export": "rounds", "comply": "rounds", "audit": "rounds", "sign": "rounds",
-    "report": "report", "compare": "report", "leaderboard": "report",
+    "report": "report", "compare": "report", "leaderboard": "report", "fetch": "fetch", "farm": "farm",
+    "diff": "diff", "new": "authoring", "verify-plugin": "authoring", "devices": "devices", "attach": "devices",
 }  # fmt: skip
 """Commands in this project's other distributions, ``mlperf-mobile-NAME``."""
 
+OTHER = "other commands"
+"""The heading of commands whose group is empty."""
+_COMMAND, _VERSION = "_command", "_version"
+"""Attributes of parsed arguments; their names are not those of a command's own arguments."""
+_OWN = {info.name: info for info in mlperf_mobile_commands()}
+"""The commands of the core."""
+
+
+class _Top(Parser):
+    """The parser of the program. Only its help lists the commands, because that loads all plugins."""
+
+    def format_help(self) -> str:
+        text = f"{self.description}\n\n{_listing()}"
+        about = self.description
+        self.description = text.replace("%", "%%") if "%(prog)" in text else text  # only then argparse formats it
+        try:
+            return super().format_help()
+        finally:
+            self.description = about
+
 
 def parser(command: str = "") -> argparse.ArgumentParser:
-    """The command line parser: with one command if its name is known, so that no other is imported; else with all."""
-    top = argparse.ArgumentParser(
+    """The command line parser, with the command of this name; no other is imported."""
+    top = _Top(
         prog="mlperf-mobile",
         description="Benchmark the inference of models on this device with the rules of MLPerf Mobile.",
         epilog="'mlperf-mobile run' without arguments runs the suite 'quickstart'. See 'mlperf-mobile COMMAND --help'.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="%(prog)s [-h] [--version] [--debug] COMMAND ...",
-        allow_abbrev=False,
     )
-    top.add_argument("--version", action="store_true", help="print the version and exit")
+    top.add_argument("--version", dest=_VERSION, action="store_true", help="print the version and exit")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", prog="mlperf-mobile", help=argparse.SUPPRESS)
+    commands = top.add_subparsers(
+        dest=_COMMAND, metavar="COMMAND", prog="mlperf-mobile", help=argparse.SUPPRESS, parser_class=Parser
+    )
     if command:
         info = _find(command)
-        each = commands.add_parser(info.name, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-        _complete(each, info)
-    else:
-        text = f"{top.description}\n\n{_listing()}"
-        top.description = text.replace("%", "%%") if "%(prog)" in text else text  # only then argparse formats it
+        complete(commands.add_parser(info.name), info)
     return top
 
 
@@ -57,40 +76,22 @@ def _find(name: str) -> CommandInfo:
     Raises:
         UsageError: ``unknown-command``, or ``not-installed`` for a command of a distribution that is not installed.
     """
-    own = {info.name: info for info in mlperf_mobile_commands()}
-    if name in own:
-        return own[name]
-    registry = Registry()
+    if name in _OWN:
+        return _OWN[name]
+    registry = installed_plugins()
     home = f"mlperf-mobile-{ELSEWHERE.get(name)}"
     if name in ELSEWHERE and name not in registry.commands and not distribution(home):
         summary = f"the command {name!r} is in {home}, which is not installed"
         raise UsageError("not-installed", summary, f"pip install {home}")
-    return pick("command", name, registry.commands, registry, also=own).info
-
-
-def _complete(command: argparse.ArgumentParser, info: CommandInfo) -> None:
-    """Let the command add its arguments.
-
-    Raises:
-        UsageError: ``command-failed``: a plugin's code raised.
-    """
-    try:
-        with redirect_stdout(sys.stderr):
-            info.command.load()(command)
-        command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a plugin may raise anything while it is imported
-        summary = f"the command {info.name!r} cannot be loaded: {described(error)}"
-        raise UsageError("command-failed", summary, "update or uninstall the distribution it comes from") from error
+    return pick("command", name, registry.commands, registry, also=_OWN).info
 
 
 def _listing() -> str:
     """All commands by group: the core's first, in its order, then those of plugins."""
-    own = {info.name: info for info in mlperf_mobile_commands()}
     groups: dict[str, list[CommandInfo]] = {}
-    for info in (*own.values(), *(offer.info for name, offer in Registry().commands.items() if name not in own)):
-        groups.setdefault(info.group, []).append(info)
+    offered = [offer.info for name, offer in installed_plugins().commands.items() if name not in _OWN]
+    for info in (*_OWN.values(), *offered):
+        groups.setdefault(info.group.strip() or OTHER, []).append(info)
     width = max(len(info.name) for infos in groups.values() for info in infos) + 2
     return "\n\n".join(
         "\n".join([f"{group}:", *(f"  {info.name:{width}}{' '.join(info.summary.split())}" for info in infos)])
@@ -100,7 +101,7 @@ def _listing() -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the process's exit code."""
-    with standard(), cleaned_output():
+    with standard(), cleaned_output(), kept_alive():
         return _main(argv)
 
 
@@ -110,8 +111,9 @@ def command() -> NoReturn:
         code = main()
     except SystemExit as end:  # from argparse, which has printed its text
         code = int(end.code or 0)
-    with suppress(KeyboardInterrupt):
-        threading._shutdown()  # type: ignore[attr-defined]  # waits for the threads of a plugin's command
+    if threading := sys.modules.get("threading"):
+        with suppress(KeyboardInterrupt):
+            threading._shutdown()  # waits for the threads of a plugin's command
     atexit._run_exitfuncs()
     for stream in filter(None, (sys.stdout, sys.stderr)):
         with suppress(OSError, ValueError):
@@ -120,13 +122,14 @@ def command() -> NoReturn:
 
 
 def _main(argv: list[str] | None) -> int:
+    installed_plugins.cache_clear()  # tests call this more than once
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")  # otherwise it reads all distributions in each process
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
         signal.signal(signal.SIGHUP, _terminate)
     given = sys.argv[1:] if argv is None else argv
     name = next((word for word in given if not word.startswith("-")), "")
-    args = argparse.Namespace(debug="--debug" in given, json="--json" in given, command=name)  # until parsed
+    args = argparse.Namespace(debug="--debug" in given, json="--json" in given, **{_COMMAND: name})  # until parsed
     try:
         args = _parsed(parser(name), given)
         code = _handled(args)
@@ -135,17 +138,17 @@ def _main(argv: list[str] | None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:  # the reader of standard output has exited, as `| head` does
+    except ReaderGone:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except SystemExit:  # from argparse
         raise
     except BaseException as error:  # noqa: BLE001  a defect is printed as one line, too
-        if getattr(args, "debug", False) or os.environ.get("MLPERF_MOBILE_DEBUG"):
+        if debugging(args):
             import traceback
 
             traceback.print_exc()
-        reported = error if isinstance(error, MobileError) else _defect(error, getattr(args, "command", ""))
+        reported = error if isinstance(error, MobileError) else _defect(error, getattr(args, _COMMAND))
         _report(reported, args)
         return reported.exit_code
 
@@ -156,9 +159,9 @@ def _parsed(top: argparse.ArgumentParser, given: list[str]) -> argparse.Namespac
     except SystemExit:
         sys.stdout.flush()  # of --help; here, where a closed pipe is not an error
         raise
-    if args.version:
+    if getattr(args, _VERSION):
         args.handler = _version
-    elif args.command is None:
+    elif getattr(args, _COMMAND) is None:
         args.handler = lambda args: _help(top)
     return args
 
@@ -193,7 +196,7 @@ def _help(top: argparse.ArgumentParser) -> int:
 
 def _defect(error: BaseException, command: str) -> MobileError:
     """The error for an unexpected exception; it names the command if that is a plugin's."""
-    if command and command not in {info.name for info in mlperf_mobile_commands()}:
+    if command and command not in _OWN:
         summary = f"the command {command!r} failed: {described(error)}"
         return MobileError("command-failed", summary, "report it to its author; --debug shows where", ExitCode.INTERNAL)
     return MobileError("internal", described(error), "this is a defect; --debug shows where", ExitCode.INTERNAL)

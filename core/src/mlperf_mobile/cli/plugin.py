@@ -16,7 +16,6 @@ _COMMANDS = (
     ("score", "score", "recompute the accuracy from a LoadGen accuracy log", RESULTS),
     ("show", "show", "show a stored result", RESULTS),
     ("recover", "recover", "create the results of interrupted runs", RESULTS),
-    ("fetch", "fetch", "download models and data", FILES),
     ("compile", "compile", "compile models ahead of time", FILES),
     ("cache", "cache", "list, verify or prune cached compiled models", FILES),
     ("list", "lists", "list backends, tasks, datasets, scenarios, suites or plugins", INSTALLED),

@@ -56,8 +56,9 @@ def _recover(folder: Path) -> list[Any]:
     """The results and errors of one argument."""
     from mlperf_mobile.launch.recover import recover, recover_all
     from mlperf_mobile.results import store
+    from mlperf_mobile.user_paths import expand
 
-    folder = folder.expanduser().resolve()
+    folder = expand(folder, "DIR").resolve()
     final = folder.with_name(folder.name.removeprefix(".").removesuffix(store.PARTIAL))
     try:
         if folder != final:

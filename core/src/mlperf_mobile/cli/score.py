@@ -13,6 +13,7 @@ from mlperf_mobile.errors import ExitCode
 
 _EXAMPLES = """examples:
   mlperf-mobile score mlperf-mobile-results/20261124T…      a result folder
+  mlperf-mobile score mlperf-mobile-results/20261124T… --data-path DIR     the same data set in another place
   mlperf-mobile score LOGDIR --task question_answering --dataset squad --data-path DIR
   mlperf-mobile score LOGDIR --suite NAME --task BENCHMARK
 """
@@ -21,6 +22,7 @@ _EXAMPLES = """examples:
 def add(command: argparse.ArgumentParser) -> None:
     """Add its arguments to the parser of the command."""
     command.description = "Score an accuracy log with its data set. Neither the model nor the device is needed."
+    command.description += " A result folder brings its own settings, which options override."
     command.epilog = _EXAMPLES
     command.add_argument(
         "logs",
@@ -51,10 +53,8 @@ def handle(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from mlperf_mobile import loadgen
-    from mlperf_mobile.cli.flags import flags
-    from mlperf_mobile.config.layers import load_environment
-    from mlperf_mobile.config.scoring import resolve_scoring, scoring_of
-    from mlperf_mobile.config.selection import Request
+    from mlperf_mobile.cli.flags import flags, request
+    from mlperf_mobile.config.scoring import rescoring, resolve_scoring, scoring_of
     from mlperf_mobile.printing import clean
     from mlperf_mobile.registry import Registry
     from mlperf_mobile.resources.cache import missing_resources
@@ -64,13 +64,14 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.scoring import score
     from mlperf_mobile.terminal.card import accuracy_text
 
-    registry, settings = Registry(), flags(args, ("suite", "dataset", "data_path", "model"))
+    registry = Registry()
     with redirect_stdout(sys.stderr):  # plugins are imported; standard output is for the score
-        if not settings and (args.logs / PLAN).is_file():
-            scoring, log = scoring_of(read_plan(args.logs)), args.logs / "accuracy" / loadgen.ACCURACY_LOG
+        if (args.logs / PLAN).is_file():
+            plan, given, log = read_plan(args.logs), flags(args), loadgen.responses_of(args.logs / "accuracy")
+            scoring = rescoring(registry, plan, given, str(args.logs / PLAN)) if given else scoring_of(plan)
         else:
-            scoring = resolve_scoring(registry, Request(environment=load_environment(), flags=settings))
-            log = args.logs / loadgen.ACCURACY_LOG if args.logs.is_dir() else args.logs
+            scoring = resolve_scoring(registry, request(args))
+            log = loadgen.responses_of(args.logs) if args.logs.is_dir() else args.logs
         if scoring.missing:
             raise missing_resources(scoring.missing, scoring.cache.folder)
         started = time.perf_counter()

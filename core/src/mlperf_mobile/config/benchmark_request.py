@@ -9,21 +9,27 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from mlperf_mobile.config import layers
-from mlperf_mobile.config.catalogue import Catalogue, DataEntry, Finder
+from mlperf_mobile.config import layers, placing
+from mlperf_mobile.config.catalogue import SECTIONS, Catalogue, DataEntry
 from mlperf_mobile.config.document import Layer, Setting
+from mlperf_mobile.config.homes import Home, Homed
+from mlperf_mobile.config.model_folder import files_of
+from mlperf_mobile.config.places import Finder, Place
 from mlperf_mobile.config.plugin_options import as_data, plugin_options
 from mlperf_mobile.config.selection import Request
 from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.config.suites import Benchmark
-from mlperf_mobile.errors import DataError, UsageError, did_you_mean
+from mlperf_mobile.config.tunings import Tuned
+from mlperf_mobile.errors import DataError, ModelError, UsageError, did_you_mean
 from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import DatasetRef
 from mlperf_mobile.plugin import DatasetInfo
 from mlperf_mobile.registry import Info, Offer, Registry
-from mlperf_mobile.resources.cache import Cache, default_folder
+from mlperf_mobile.resources.cache import Cache
+from mlperf_mobile.resources.folder import default_folder
 from mlperf_mobile.resources.resource import Resource
 from mlperf_mobile.terms import Mode
+from mlperf_mobile.user_paths import expand, kind_of
 
 InfoT = TypeVar("InfoT", bound=Info)
 
@@ -44,7 +50,8 @@ class ModelRequest:
         registry: The installed plugins.
         request: What the user set.
         catalogue: The models known by name, and the weakest settings.
-        suite_layers: Settings stronger than the catalogue's and weaker than the user's.
+        of_suite: Settings stronger than the catalogue's and weaker than the user's.
+        tuned: A vendor's tuning, stronger than the suite's settings.
         prefixes: Prefixes of the user's settings for this benchmark.
     """
 
@@ -53,22 +60,43 @@ class ModelRequest:
         registry: Registry,
         request: Request,
         catalogue: Catalogue,
-        suite_layers: Sequence[Layer] = (),
+        of_suite: Sequence[Homed] = (),
+        tuned: Tuned | None = None,
         prefixes: Sequence[str] = (),
     ) -> None:
-        self.registry, self.catalogue = registry, catalogue
-        given = (request.file, request.environment, request.flags)
-        own = [layer for each in given for layer in (each, *(layers.under(each, prefix) for prefix in prefixes))]
-        self.own = {id(setting) for layer in own for setting in layer.values()}
+        self.registry, self.swept = registry, request.swept
+        here = Home(folder=Path.cwd())
+        given = (Homed(request.file, Home(folder=request.folder)), Homed(request.environment, here),
+                 Homed(request.flags, here))  # fmt: skip
+        own = [
+            Homed(layer, home)
+            for whole, home, _ in given
+            for layer in (whole, *(_of_task(whole, prefix) for prefix in prefixes))
+        ]
+        self.tuned = tuned
+        of_vendor = tuned.layers if tuned else ()
+        self.catalogue = catalogue.extended((*of_suite, *of_vendor, *own))
+        self.own = {id(setting) for each in own for setting in each.layer.values()}
         """The user's settings, by identity, because their keys may change."""
-        self.of_suite = [without_selection(layer) for layer in suite_layers]
-        self.above = [*self.of_suite, *(without_selection(layer) for layer in own)]
+        self.of_suite = [without_selection(each.layer) for each in of_suite]
+        between = [*self.of_suite, *(without_selection(each.layer) for each in of_vendor)]
+        self.above = [*between, *(without_selection(each.layer) for each in own)]
         self.peek = layers.merge([catalogue.defaults, *self.above])
         cache = self.peek.get("cache")
         folder = expand(Path(str(cache.value)), cache.source) if cache and cache.value else default_folder()
+        self.placed = placing.place(registry, self.peek, chosen_later=request.chosen_later)
         self.finder = Finder(catalogue.package, Cache(folder.absolute()))
         self.model_name = str(self.peek["model"].value) if "model" in self.peek else None
-        self.entry = catalogue.models.get(self.model_name or "")
+        self.entry = self.catalogue.models.get(self.model_name or "")
+        self.folder = None if self.entry or not self.model_name else self._folder(self.peek["model"])
+        """The folder that the user gave as the model."""
+        self.files = files_of(self.folder, self.peek["model"].source) if self.folder else {}
+        """Its files by name."""
+
+    @staticmethod
+    def _folder(setting: Setting) -> Path | None:
+        path = expand(Path(str(setting.value)), setting.source)
+        return path.resolve() if kind_of(path) == "folder" else None
 
     def pick(self, kind: str, offers: Mapping[str, Offer[InfoT]], default: str = "") -> Offer[InfoT]:
         """The offer that the setting ``kind`` names."""
@@ -103,12 +131,12 @@ class BenchmarkRequest(ModelRequest):
         UsageError: A name is unknown, or settings cannot be read.
     """
 
-    def __init__(self, registry: Registry, request: Request, benchmark: Benchmark) -> None:
+    def __init__(self, registry: Registry, request: Request, benchmark: Benchmark, tuned: Tuned | None = None) -> None:
         self.benchmark = benchmark
         self.task = registry.tasks[benchmark.task]
         catalogue = Catalogue.of(self.task.info.settings, f"task {benchmark.task}")
         prefixes = dict.fromkeys((f"tasks.{benchmark.task}.", f"tasks.{benchmark.name}."))
-        super().__init__(registry, request, catalogue, benchmark.settings, tuple(prefixes))
+        super().__init__(registry, request, catalogue, benchmark.homed(), tuned, tuple(prefixes))
         stack = [catalogue.defaults, *self.above]
         self.dataset = self._data("dataset")
         self.performance_dataset = self._data("performance_dataset") if _times_other_data(stack) else None
@@ -152,12 +180,17 @@ class BenchmarkRequest(ModelRequest):
         if self.entry:
             named = str(self.peek["backend"].value) if "backend" in self.peek else ""
             offer = self.registry.backends.get(named)
-            self.finder.need(self.entry.in_format(offer.info.model_formats if offer else ()))
+            for place in self.entry.in_format(offer.info.model_formats if offer else ()).places.values():
+                self.finder.need(place)
         for data in filter(None, (self.dataset, self.performance_dataset)):
             if data.entry and data.entry.path and not (data is self.dataset and "data_path" in self.peek):
                 self.finder.need(data.entry.path)
             self._data_layer(data)
         return self.finder.needed
+
+    def described(self, kind: str, name: object, entry: Place | DataEntry) -> str:
+        """Where the values of a model or data known by name come from: a task's settings, or a place in a file."""
+        return f"{kind} {name} of {entry.origin.source if entry.origin else f'task {self.task.info.name}'}"
 
     def _data(self, key: str) -> Data:
         """The data set that ``key`` names: an entry of the catalogue, or an installed data set."""
@@ -174,22 +207,44 @@ class BenchmarkRequest(ModelRequest):
         return Data(name, offer, entry)
 
     def _model_layer(self) -> Layer:
-        """The settings of a named model: task options, and the quality target on the chosen data set."""
+        """What the model sets: task options, its files that the task reads, the quality target on the chosen data."""
         if not self.entry:
-            return {}
-        source = f"model {self.model_name} of task {self.task.info.name}"
+            return self._task_files()
+        source = self.described("model", self.model_name, self.entry)
         layer = {f"task_options.{key}": Setting(value, source) for key, value in self.entry.task_options.items()}
+        for option, name in self.entry.task_files.items():
+            place = self.entry.place_of(name)
+            self.finder.need(place)
+            layer[f"task_options.{option}"] = Setting(str(self.finder.path(place)), source)
         for quality in self.entry.quality:
             if quality.dataset == self.dataset.name:
                 values = quality.model_dump(exclude={"dataset"}, exclude_none=True)
                 layer |= {f"quality.{key}": Setting(value, source) for key, value in values.items()}
         return layer
 
+    def _task_files(self) -> Layer:
+        """The options of the task that name files of a model given as a folder.
+
+        Raises:
+            ModelError: ``model-files``: the folder has no such file.
+        """
+        layer: Layer = {}
+        given = {key.removeprefix("task_options.") for each in self.above for key in each}
+        for option, setting in layers.under(self.peek, "task_files.").items() if self.folder else ():
+            name = str(setting.value)
+            if name in self.files:
+                layer[f"task_options.{option}"] = Setting(str(self.files[name]), setting.source)
+            elif option not in given:
+                summary = f"{setting.source}: {self.folder} has no {name}, which the task needs as {option}"
+                names = ", ".join([*self.files][:8])
+                raise ModelError("model-files", summary, f"name it with --set task_files.{option}=NAME; it has {names}")
+        return layer
+
     def _data_layer(self, data: Data) -> Layer:
         """The settings of a named data set: the options to read it with."""
         if not data.entry:
             return {}
-        source = f"data {data.name} of task {self.task.info.name}"
+        source = self.described("data", data.name, data.entry)
         given = {key.removeprefix("dataset_options.") for layer in self.above for key in layer}
         values = {key: value for key, value in data.entry.options.items() if key not in given}
         places = {key: place for key, place in data.entry.places().items() if key in values}
@@ -199,29 +254,14 @@ class BenchmarkRequest(ModelRequest):
         return {f"dataset_options.{key}": Setting(value, source) for key, value in values.items()}
 
 
-def expand(path: Path, source: str) -> Path:
-    """The path without ``~``; it must be UTF-8, because plans and results are JSON."""
-    try:
-        expanded = path.expanduser()
-        str(expanded.absolute()).encode()
-    except RuntimeError as error:
-        raise UsageError("bad-value", f"{source}: {path}: the user does not exist", "write the path in full") from error
-    except UnicodeError as error:
-        raise UsageError("bad-value", f"{source}: {str(path)!a} is not in UTF-8", "rename the folder") from error
-    return expanded
-
-
-def kind_of(path: Path) -> str:
-    """``"file"`` or ``"folder"``; empty if neither is there, or the path cannot be read."""
-    try:
-        return "file" if path.is_file() else "folder" if path.is_dir() else ""
-    except OSError:  # the name is too long, or a folder cannot be entered
-        return ""
+def _of_task(layer: Layer, prefix: str) -> Layer:
+    """The settings of one task, without the key that says which task a name of the user's stands for."""
+    return {key: setting for key, setting in layers.under(layer, prefix).items() if key != "task"}
 
 
 def without_selection(layer: Layer) -> Layer:
-    """The layer without the keys that select what runs."""
-    return {key: s for key, s in layer.items() if key.split(".")[0] not in layers.SELECTION}
+    """The layer without the keys that select what runs, or describe models and data."""
+    return {key: s for key, s in layer.items() if key.split(".")[0] not in {*layers.SELECTION, *SECTIONS}}
 
 
 def _times_other_data(stack: Sequence[Layer]) -> bool:

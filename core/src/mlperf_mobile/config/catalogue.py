@@ -1,54 +1,26 @@
-"""A task's settings file: the models and data that the task knows by name, and where they are."""
+"""The models and data known by name: those of a task's settings file, and those that other layers describe."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.resources import files
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from mlperf_mobile.config import layers
 from mlperf_mobile.config.document import Layer, read_resource
+from mlperf_mobile.config.homes import Home, Homed, Origin
+from mlperf_mobile.config.places import Place, own_name
 from mlperf_mobile.errors import UsageError
-from mlperf_mobile.names import checked_below
-from mlperf_mobile.resources.cache import Cache
-from mlperf_mobile.resources.resource import Resource
+from mlperf_mobile.names import is_file_name
 from mlperf_mobile.terms import QualitySettings, Strict
 
 SECTIONS = ("models", "data")
-
-
-class Place(Strict):
-    """The location of a file or folder: in the task's package, downloaded, or provided by hand."""
-
-    file: str | None = Field(default=None, description="path in the task's package")
-    url: str | None = Field(default=None, description="https://…, or local://… for a file or folder provided by hand")
-    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
-    md5: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
-    bytes: int | None = Field(default=None, ge=1)
-    unpack: bool = Field(default=False, description="whether to unpack the download, which is an archive")
-    folder: str = Field(default="", description="the folder or file in the unpacked archive")
-    about: str = Field(default="", description="for local://: which files belong there, and where to get them")
-
-    @model_validator(mode="after")
-    def _file_or_url(self) -> Self:
-        if (self.file is None) == (self.url is None):
-            raise ValueError("either 'file' or 'url' is needed")
-        checked_below(self.file or "")
-        checked_below(self.folder)
-        _ = self.resource  # raises for a URL that cannot be used
-        return self
-
-    @property
-    def resource(self) -> Resource | None:
-        """The resource that must be in the cache; None for a file in the package."""
-        if self.url is None:
-            return None
-        known = self.model_dump(include={"url", "sha256", "md5", "bytes", "unpack", "about"}, exclude_none=True)
-        return Resource(**known)
+"""Keys that describe models and data, and set nothing."""
+MOST_FILES = 1000
+"""How many files a model may have."""
 
 
 class DatasetQuality(QualitySettings):
@@ -57,28 +29,98 @@ class DatasetQuality(QualitySettings):
     dataset: str
 
 
+class ModelPart(Place):
+    """A file that a model needs beside its main one: a tokenizer, a part of a pipeline."""
+
+    name: str = Field(default="", description="its name in the model; by default its file's")
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if not all(map(is_file_name, PurePosixPath(self.called).parts)) or self.called.startswith("/"):
+            raise ValueError(f"{self.called[:80]!r} cannot be the name of a model's file")
+        return self
+
+    @property
+    def called(self) -> str:
+        """The file's name in the model, ``/`` between its parts."""
+        return self.name or own_name(self)
+
+
 class OtherForm(Place):
     """The same model in another file format."""
 
     format: str
+    files: tuple[ModelPart, ...] = Field(default=(), max_length=MOST_FILES, description="further files of the model")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        names = [own_name(self), *(part.called for part in self.files)] if self.files else []
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise ValueError(f"two files of the model are named {twice!r}")
+        every: tuple[Place, ...] = (self, *self.files)
+        places = [(place.file, place.url, place.folder) for place in every]
+        if again := next((place for place in places if places.count(place) > 1), None):
+            raise ValueError(f"{again[0] or again[1]} is two files of the model")
+        return self
+
+    def of(self, origin: Origin) -> Self:
+        """The same form, described elsewhere."""
+        return super().of(origin).model_copy(update={"files": tuple(part.of(origin) for part in self.files)})
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """The places of all files by their names in the model, the main one first."""
+        return {own_name(self): self} | {part.called: part for part in self.files}
 
 
 class ModelEntry(OtherForm):
     """A model that a task knows by name."""
 
     also: tuple[OtherForm, ...] = Field(default=(), description="the same model in other formats")
+    task_files: dict[str, str] = Field(
+        default_factory=dict, description="options of the task that name files of the model: {tokenizer: NAME}"
+    )
     datasets: tuple[str, ...] = ()
     task_options: dict[str, Any] = Field(default_factory=dict)
     quality: tuple[DatasetQuality, ...] = ()
+    _preferred: int = PrivateAttr(default=0)
+    """How many of the forms, from the first on, are chosen before the others."""
+
+    @model_validator(mode="after")
+    def _task_files_exist(self) -> Self:
+        for option, name in self.task_files.items():
+            if not any(name in form.places for form in self.forms):
+                raise ValueError(f"task_files: {option} is {name!r}, which is not a file of the model")
+        return self
 
     @property
     def forms(self) -> tuple[OtherForm, ...]:
         """All forms of the model, the main one first."""
         return (self, *self.also)
 
+    def place_of(self, name: str) -> Place:
+        """The file of that name, in the first form that has one; :attr:`task_files` are checked."""
+        return next(form.places[name] for form in self.forms if name in form.places)
+
     def in_format(self, formats: Sequence[str]) -> OtherForm:
-        """The form in the first of ``formats`` that the model has; otherwise the main one."""
-        return next((form for each in formats for form in self.forms if form.format == each), self)
+        """The form in the first of ``formats`` that the model has, preferred forms first; otherwise the main one."""
+        groups = (self.forms[: self._preferred], self.forms)
+        found = (form for group in groups for each in formats for form in group if form.format == each)
+        return next(found, self)
+
+    def of(self, origin: Origin) -> Self:
+        """The same entry, described elsewhere."""
+        return super().of(origin).model_copy(update={"also": tuple(form.of(origin) for form in self.also)})
+
+    def extended(self, known: ModelEntry | None) -> Self:
+        """This entry's forms, preferred to those of ``known``, with what is known about the model."""
+        if known is None:
+            return self
+        more = {name: getattr(known, name) | getattr(self, name) for name in ("task_options", "task_files")}
+        same = {name: getattr(known, name) for name in ("quality", "datasets")}
+        whole = self.model_copy(update={"also": (*self.also, *known.forms)} | more | same)
+        whole._preferred = 1 + len(self.also)
+        return whole
 
 
 class DataEntry(Strict):
@@ -88,6 +130,18 @@ class DataEntry(Strict):
     path: Place | None = None
     options: dict[str, Any] = Field(default_factory=dict, description="a mapping with file or url is also a place")
     summary: str = ""
+    _origin: Origin | None = PrivateAttr(default=None)
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where it is described; None for the task's settings."""
+        return self._origin
+
+    def of(self, origin: Origin) -> Self:
+        """The same entry, described elsewhere."""
+        placed = self.model_copy(update={"path": self.path and self.path.of(origin)})
+        placed._origin = origin
+        return placed
 
     def places(self) -> Mapping[str, Place]:
         """The options that name a place.
@@ -99,7 +153,8 @@ class DataEntry(Strict):
         for key, value in self.options.items():
             if isinstance(value, dict) and {"file", "url"} & value.keys():
                 try:
-                    found[key] = Place.model_validate(value)
+                    place = Place.model_validate(value, context=_context(self._origin.home if self._origin else None))
+                    found[key] = place.of(self._origin) if self._origin else place
                 except ValidationError as error:
                     raise UsageError("bad-value", f"option {key}: {error.errors()[0]['msg']}") from error
         return found
@@ -124,9 +179,30 @@ class Catalogue:
         """
         described = read_resource(settings, label)
         defaults = {key: value for key, value in described.items() if key.split(".")[0] not in SECTIONS}
-        models = {name: layers.check(ModelEntry, described, f"models.{name}.") for name in _names(described, "models")}
-        data = {name: layers.check(DataEntry, described, f"data.{name}.") for name in _names(described, "data")}
+        models = {
+            name: layers.check(ModelEntry, own, f"models.{name}.")
+            for name, own in _entries(described, "models", ModelEntry)
+        }
+        data = {
+            name: layers.check(DataEntry, own, f"data.{name}.") for name, own in _entries(described, "data", DataEntry)
+        }
         return cls(settings.partition(":")[0], models, data, defaults)
+
+    def extended(self, homed: Iterable[Homed]) -> Self:
+        """The catalogue with the models and data that layers describe; a later one stands for an earlier one.
+
+        Raises:
+            UsageError: An entry is wrong.
+        """
+        models, data = dict(self.models), dict(self.data)
+        for layer, home, extends in homed:
+            context = _context(home)
+            for name, own in _entries(layer, "models", ModelEntry):
+                entry = layers.check(ModelEntry, own, f"models.{name}.", context).of(_origin(own, home))
+                models[name] = entry.extended(models.get(name)) if extends else entry
+            for name, own in _entries(layer, "data", DataEntry):
+                data[name] = layers.check(DataEntry, own, f"data.{name}.", context).of(_origin(own, home))
+        return replace(self, models=models, data=data)
 
     @classmethod
     def empty(cls) -> Self:
@@ -137,7 +213,9 @@ class Catalogue:
         """The places of all models and data, by what needs them."""
         found: dict[str, Place] = {}
         for name, model in self.models.items():
-            found |= {f"model {name}": model} | {f"model {name} as {form.format}": form for form in model.also}
+            for form in model.forms:
+                what = f"model {name}" if form is model else f"model {name} as {form.format}"
+                found |= {what: form} | {f"{what}, {part.called}": part for part in form.files}
         for name, entry in self.data.items():
             if entry.path:
                 found[f"data {name}"] = entry.path
@@ -145,26 +223,31 @@ class Catalogue:
         return found
 
 
-@dataclass(slots=True)
-class Finder:
-    """Finds the places of a task, and collects the resources that a run needs."""
-
-    package: str
-    cache: Cache
-    needed: list[Resource] = field(default_factory=list)
-
-    def path(self, place: Place) -> Path:
-        """The path of the file or folder, even before it has been fetched."""
-        resource = place.resource
-        if resource is None:
-            return Path(str(files(self.package).joinpath(str(place.file))))
-        return self.cache.location(resource) / place.folder
-
-    def need(self, place: Place) -> None:
-        """Record that the run needs the place's resource, if it has one."""
-        if (resource := place.resource) and resource not in self.needed:
-            self.needed.append(resource)
+def _origin(own: Layer, home: Home) -> Origin:
+    return Origin(home, next(setting.source for setting in own.values()))
 
 
-def _names(described: Layer, section: str) -> list[str]:
-    return sorted({key.split(".")[1] for key in described if key.startswith(f"{section}.")})
+def _context(home: Home | None) -> dict[str, bool]:
+    """What the check of a place depends on: files of a folder of the user's may be anywhere."""
+    return {"anywhere": bool(home and home.folder)}
+
+
+def _entries(layer: Layer, section: str, model: type[Strict]) -> list[tuple[str, Layer]]:
+    """The entries of a section by name, each with its settings; a name may have dots, and ends before the first field.
+
+    A key without a field is an error in the entry that it begins with.
+    """
+    found: dict[str, Layer] = {}
+    keys = [key for key in layer if key.startswith(f"{section}.")]
+    names = {key: _name(key, model) for key in keys}
+    known = sorted(filter(None, names.values()), key=len, reverse=True)
+    for key in keys:
+        near = (name for name in known if key.startswith(f"{section}.{name}."))
+        found.setdefault(names[key] or next(near, key.split(".")[1]), {})[key] = layer[key]
+    return sorted(found.items())
+
+
+def _name(key: str, model: type[Strict]) -> str:
+    """The name in the key of an entry's setting: ``a_1.0`` in ``models.a_1.0.file``; empty without a known field."""
+    _, *parts = key.split(".")
+    return ".".join(parts[: next((n for n, part in enumerate(parts) if n and part in model.model_fields), 0)])

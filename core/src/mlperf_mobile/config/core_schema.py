@@ -21,6 +21,8 @@ _MAX_DIGITS = 100
 
 def tag_of(text: str) -> str:
     """The tag of an unquoted scalar."""
+    if text[:1].isalpha() and text[0] not in "nNtTfF":  # most are names, which no pattern matches
+        return STR
     return next((tag for tag, pattern in _PATTERNS.items() if pattern.fullmatch(text)), STR)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from mlperf_mobile.config import core_schema
-from mlperf_mobile.errors import UsageError
+from mlperf_mobile.errors import UsageError, described
 
 MAX_BYTES = 1 << 16
 MAX_DEPTH = 20
@@ -77,10 +77,14 @@ def resource(reference: str, label: str) -> bytes:
         UsageError: The resource does not exist.
     """
     package, _, name = reference.partition(":")
+    if not (name and all(map(str.isidentifier, package.split(".")))) or name.startswith("/") or ".." in name.split("/"):
+        summary = f"{label}: its settings are {reference!r:.100}, not of the form 'package:file.yaml'"
+        raise UsageError("settings", summary, f"report it to the author of {label}")
     try:
         return files(package).joinpath(name).read_bytes()
     except Exception as error:  # importing the package may raise anything
-        raise UsageError("settings", f"{label}: no settings at {reference}: {error}", "reinstall the plugin") from error
+        summary = f"{label}: no settings at {reference}: {described(error)}"
+        raise UsageError("settings", summary, "reinstall the plugin; its wheel must contain the file") from error
 
 
 def read_text(data: bytes, label: str) -> Layer:

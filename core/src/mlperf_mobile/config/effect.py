@@ -11,8 +11,8 @@ from mlperf_mobile.errors import UsageError
 from mlperf_mobile.terms import Mode
 
 _TIMED = (
-    "rules", "min_query_count", "min_duration_s", "max_duration_s", "percentile", "expected_latency_ns", "warmup_s",
-    "telemetry_interval_s", "performance_dataset", "performance_data_path",
+    "rules", "min_query_count", "min_duration_s", "max_duration_s", "percentile", "early_stopping",
+    "expected_latency_ns", "warmup_s", "telemetry_interval_s", "performance_dataset", "performance_data_path",
 )  # fmt: skip
 """Settings of the timed run alone."""
 
@@ -80,15 +80,22 @@ def idle(
             yield IdleSetting(key, own[key].source, "in a campaign of one performance run", refused=False)
 
 
-def notes(found: Sequence[Sequence[IdleSetting]]) -> list[tuple[str, ...]]:
+def notes(found: Sequence[Sequence[IdleSetting]], swept: Sequence[Mapping[str, object]] = ()) -> list[tuple[str, ...]]:
     """What each run reports: settings without effect on any run, and refused ones that other runs use.
 
     Args:
         found: The idle settings of each run of a campaign.
+        swept: The swept values of each run, by key.
 
     Raises:
-        UsageError: ``no-effect``: a refused setting affects none of the runs.
+        UsageError: ``no-effect``: a refused setting, or a value of a sweep, affects none of the runs.
     """
+    for of_run, values in zip(found, swept, strict=bool(swept)):
+        for each in of_run:
+            if each.refused and each.key in values:
+                same = [place for place, other in enumerate(swept) if other.get(each.key) == values[each.key]]
+                if all(any(idle.key == each.key for idle in found[place]) for place in same):
+                    raise UsageError("no-effect", each.text, f"leave {values[each.key]!r} out of the sweep")
     by_run = [{(each.key, each.source) for each in of_run} for of_run in found]
     everywhere = set.intersection(*by_run) if by_run else set()
     for each in found[0] if found else ():

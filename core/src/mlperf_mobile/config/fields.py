@@ -38,9 +38,9 @@ class Fields:
             raise self._misfit(self._tree[key], self._at(key), "a whole number of zero or more")
         return int(value)
 
-    def flag(self, key: str) -> bool:
-        """True or false; false if the key is missing."""
-        return bool(self._value(key, False, bool, "true or false"))
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """True or false."""
+        return bool(self._value(key, default, bool, "true or false"))
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of texts; empty if the key is missing."""

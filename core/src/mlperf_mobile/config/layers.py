@@ -13,25 +13,32 @@ from pydantic_core import PydanticSerializationError, to_json
 from mlperf_mobile.config.document import Layer, Setting, read_value
 from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.errors import UsageError, did_you_mean
-from mlperf_mobile.terms import QualitySettings, Seeds
+from mlperf_mobile.terms import QualitySettings, Seeds, TokenRules
 
 ENV_PREFIX = "MLPERF_MOBILE_"
-ENV_NOT_SETTINGS = frozenset({"BLOCK", "SHARED", "DEBUG"})
-"""Variables with the prefix that are read elsewhere: plugins to block, test data, tracebacks."""
+ENV_NOT_SETTINGS = frozenset({"BLOCK", "SHARED", "DEBUG", "REQUIRE", "REQUIRE_DEVICES"})
+"""Variables with the prefix that are read elsewhere: plugins to block, test data, tracebacks, what tests require."""
 
-SELECTION = frozenset({"tasks", "suite"})
+SELECTION = frozenset({"tasks", "suite", "sweep"})
 """Keys that select what runs, rather than how; any layer above the suite may set them."""
 
-NAMED = frozenset({"input_shapes", "unverified"})
+NAMED = frozenset({"input_shapes", "task_files", "unverified"})
 """Settings whose parts may have any name, even with dots."""
 
-_NESTED: Mapping[str, type[BaseModel]] = {"seeds": Seeds, "quality": QualitySettings}
+_NESTED: Mapping[str, type[BaseModel]] = {
+    "seeds": Seeds,
+    "quality": QualitySettings,
+    "token_rules": TokenRules,
+}
 """Settings that are themselves models."""
 
 OPTION_KINDS = ("backend", "task", "dataset", "scenario")
 
 _CONVERSIONS = frozenset({"bool_type", "int_type", "float_type"})
 """Pydantic's error types for a value of another type, when conversion is off."""
+
+_LISTS = frozenset({"list_type", "tuple_type", "set_type", "frozen_set_type"})
+"""Pydantic's error types for a value that is no list."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -116,7 +123,7 @@ def _unknown(key: str, setting: Setting, option_models: Mapping[str, type[BaseMo
 
 
 def _check_nested(key: str, setting: Setting) -> None:
-    """Refuse a wrong key inside ``seeds`` or ``quality``."""
+    """Refuse a wrong key inside ``seeds``, ``quality`` or ``token_rules``."""
     head, _, rest = key.partition(".")
     if rest and (model := _NESTED.get(head)):
         if rest not in model.model_fields:
@@ -126,20 +133,26 @@ def _check_nested(key: str, setting: Setting) -> None:
         raise UsageError("unknown-key", f"{setting.source}: {head} has no parts", f"write {head}: VALUE")
 
 
-def check(model: type[ModelT], layer: Layer, prefix: str = "") -> ModelT:
+def check(model: type[ModelT], layer: Layer, prefix: str = "", context: Mapping[str, object] | None = None) -> ModelT:
     """Build ``model`` from the settings under ``prefix``.
 
     Booleans, numbers and texts are never converted into one another, not even in plugin options.
+
+    Args:
+        model: What to build.
+        layer: The settings.
+        prefix: What the keys of its settings begin with.
+        context: What the model's own validators depend on.
 
     Raises:
         UsageError: A value does not fit; the message names its place, its key and what it should be.
     """
     own = under(layer, prefix)
     try:
-        checked = model.model_validate(nest(own))
+        checked = model.model_validate(nest(own), context=context)
     except ValidationError as error:
         raise _misfit(model, prefix, error.errors(include_url=False)[0], own) from error
-    if (converted := _converted(model, own)) is not None:
+    if (converted := _converted(model, own, context)) is not None:
         raise _misfit(model, prefix, converted, own)
     for key, setting in own.items():
         if not _finite(setting.value):
@@ -155,14 +168,14 @@ def _finite(value: Any) -> bool:
     return all(map(_finite, parts))
 
 
-def _converted(model: type[BaseModel], own: Layer) -> Any:
+def _converted(model: type[BaseModel], own: Layer, context: Mapping[str, object] | None) -> Any:
     """The first value that fits only after a conversion between booleans, numbers and text, as pydantic reports it.
 
     A plugin's own validators and configuration apply, so its model is not made strict; but these three conversions,
     which strict mode refuses, are refused for all models.
     """
     try:
-        model.model_validate_json(to_json(nest(own), inf_nan_mode="constants"), strict=True)
+        model.model_validate_json(to_json(nest(own), inf_nan_mode="constants"), strict=True, context=context)
     except ValidationError as error:
         found = (each for each in error.errors(include_url=False) if each["type"] in _CONVERSIONS)
         return next((each for each in found if each["loc"][-1] != "[key]"), None)  # keys are text in JSON
@@ -176,18 +189,25 @@ def _misfit(model: type[BaseModel], prefix: str, error: Any, own: Layer) -> Usag
     parts = key.split(".")
     paths = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
     around = f"{key.rpartition('.')[0]}." if error["type"] == "missing" and len(parts) > 1 else f"{key}."
+    entry = next(iter(own.values()), None) if prefix.count(".") > 1 else None  # a mapping of one file, not of several
     setting = next((own[path] for path in paths if path in own), None) or next(
-        (s for k, s in own.items() if k.startswith(around)), Setting(None, f"{prefix.rstrip('.') or 'settings'}")
+        (s for k, s in own.items() if k.startswith(around)), entry or Setting(None, prefix.rstrip(".") or "settings")
     )
     if error["type"] == "extra_forbidden":
         hint = did_you_mean(parts[-1], model.model_fields)
         return UsageError("unknown-key", f"{setting.source}: unknown key {prefix}{key}", hint)
     if error["type"] == "missing":
-        return UsageError("missing-key", f"{setting.source}: {prefix}{key} is missing", "set it")
+        hint = f"--set {prefix}{key}=VALUE" if prefix.endswith("_options.") else "set it"
+        return UsageError("missing-key", f"{setting.source}: {prefix}{key} is missing", hint)
     message = error["msg"].removeprefix("Value error, ")
     if not key:  # several values together
-        return UsageError("bad-value", f"{prefix}{message}", "")
-    text = f"{setting.source}: {prefix}{key}: {message} (got {error['input']!r:.80})"
+        place = f"{entry.source}: {prefix.rstrip('.')}: " if entry else prefix
+        return UsageError("bad-value", f"{place}{message}", "")
+    given = error["input"]
+    if error["type"] in _LISTS and isinstance(given, str):
+        brackets = ", ".join(part.strip() for part in given.split(",")) if given.strip() else "VALUE, VALUE"
+        message = f"expected a list in brackets, [{brackets[:80]}]"
+    text = f"{setting.source}: {prefix}{key}: {message} (got {given!r:.80})"
     field = model.model_fields.get(parts[0])
     return UsageError("bad-value", text, (field.description or "") if field else "")
 
@@ -212,3 +232,8 @@ def nest(layer: Layer) -> dict[str, Any]:
 def load_environment() -> Layer:
     """The settings in this process's environment."""
     return from_environment(os.environ)
+
+
+def source_of(layer: Layer, key: str) -> str:
+    """The place that set a value."""
+    return layer[key].source if key in layer else "defaults"

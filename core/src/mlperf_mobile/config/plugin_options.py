@@ -9,9 +9,10 @@ from pydantic import BaseModel
 
 from mlperf_mobile.config import layers
 from mlperf_mobile.config.document import Layer
-from mlperf_mobile.errors import UsageError
-from mlperf_mobile.options import options_model
+from mlperf_mobile.errors import BackendError, UsageError, described
+from mlperf_mobile.options import check_data, options_model, validating
 from mlperf_mobile.picking import pick
+from mlperf_mobile.plugin import ScenarioInfo
 from mlperf_mobile.registry import Offer, Registry
 
 
@@ -20,13 +21,17 @@ def plugin_options(kind: str, offer: Offer[Any], layer: Layer) -> BaseModel | No
 
     Raises:
         UsageError: One is unknown or wrong.
+        BackendError: ``plugin-broken``: the plugin's model fails.
     """
     prefix, model = f"{kind}_options.", options_model(kind, offer)
     if model is None:
         if stray := next((s for k, s in layer.items() if k.startswith(prefix)), None):
             raise UsageError("unknown-key", f"{stray.source}: {kind} {offer.info.name} has no options", "remove it")
         return None
-    return layers.check(model, layer, prefix)
+    with validating(kind, offer, model, layers.nest(layers.under(layer, prefix))):
+        options = layers.check(model, layer, prefix)
+    check_data(kind, offer, options)
+    return options
 
 
 def observer_options(registry: Registry, layer: Layer) -> dict[str, BaseModel | None]:
@@ -43,6 +48,22 @@ def observer_options(registry: Registry, layer: Layer) -> dict[str, BaseModel | 
         own = {f"observer_options.{key}": setting for key, setting in layers.under(given, f"{name}.").items()}
         found[name] = plugin_options("observer", offer, own) if own else None
     return found
+
+
+def is_parallel(offer: Offer[ScenarioInfo], options: BaseModel | None) -> bool:
+    """Whether a scenario keeps all sessions busy; the scenario is loaded to ask it.
+
+    Raises:
+        BackendError: It cannot be loaded.
+    """
+    try:
+        return bool(offer.info.scenario.load()(options).parallel)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        summary = f"scenario {offer.info.name} cannot be loaded: {described(error)}"
+        fix = f"update or reinstall {offer.source.distribution}"
+        raise BackendError("plugin-broken", summary, fix) from error
 
 
 def as_data(options: BaseModel | None) -> dict[str, Any]:

@@ -11,16 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
-
-from pydantic import BaseModel, ConfigDict
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from mlperf_mobile.contracts.backend import MeteredSession
+from mlperf_mobile.contracts.part import ResultPart
 from mlperf_mobile.contracts.scenario import Rule
 
 if TYPE_CHECKING:
     from mlperf_mobile.plan import Plan
-    from mlperf_mobile.plugin import Remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,7 @@ class ObservedRun:
     """The observed run."""
 
     plan: Plan
+    """What runs, and with which settings."""
     directory: Path
     """An existing folder; files that the observer writes there are kept with the result."""
     answered: Callable[[], int]
@@ -49,6 +48,7 @@ class Observer:
     def __init__(self, options: Any) -> None:
         """Keep the options: the validated model of the type that ``ObserverInfo.options`` names, or None."""
         self.options = options
+        """The options, or None."""
 
     def start(self, run: ObservedRun) -> None:
         """The run starts; nothing is loaded yet."""
@@ -74,7 +74,9 @@ class Graph:
     """A graph of readings over the time of a run: lines with the same unit."""
 
     title: str
+    """The graph's heading."""
     unit: str
+    """The unit of all lines: ``"°C"``."""
     lines: Mapping[str, tuple[Sequence[float], Sequence[float]]]
     """The seconds and the values of each line, by its name, in order of time."""
     timed: tuple[float, float]
@@ -83,27 +85,11 @@ class Graph:
     """Moments to mark on the time axis, each with a label."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A table about a run."""
+class ObservedPart(ResultPart):
+    """Base class for an observer's part of a result.
 
-    title: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str | float | None]]
-
-
-class ObservedPart(BaseModel):
-    """Base class for an observer's part of a result: finite numbers, texts, lists and mappings of them.
-
-    The methods derive rules, remarks, cells and graphs from the fields.
+    The methods derive rules and graphs from the fields, too.
     """
-
-    model_config = ConfigDict(extra="forbid")
-
-    title: ClassVar[str] = ""
-    """The part's heading in reports; if empty, the observer's name."""
-    columns: ClassVar[Mapping[str, str]] = {}
-    """Columns for the tables of ``report``: each name with a description and unit."""
 
     @classmethod
     def of(cls, folder: Path) -> Self | None:
@@ -114,27 +100,11 @@ class ObservedPart(BaseModel):
         raise NotImplementedError
 
     def rules(self, plan: Plan) -> Iterable[Rule]:
-        """Rules that the part adds to the verdict, each with a unique name."""
+        """Rules that the part adds to the verdict, each with a name that no other rule has."""
         return ()
-
-    def lines(self) -> Iterable[Remark]:
-        """Lines for the result card on the terminal."""
-        return ()
-
-    def facts(self) -> Iterable[Remark]:
-        """Lines for a report, which has more room."""
-        return self.lines()
-
-    def values(self) -> Mapping[str, float | int | str | bool | None]:
-        """The cells of :attr:`columns`, by their names."""
-        return {}
 
     def graphs(self, folder: Path) -> Iterable[Graph]:
         """Graphs of the observer's file in the folder of a result; the file may be gone."""
-        return ()
-
-    def listings(self) -> Iterable[Listing]:
-        """Tables at the end of the part in a report."""
         return ()
 
 

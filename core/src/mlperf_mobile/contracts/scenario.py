@@ -6,15 +6,22 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
+from mlperf_mobile.contracts.part import ScenarioPart
+from mlperf_mobile.contracts.rates import ArrivalRate, SearchStep
 from mlperf_mobile.performance_score import PerformanceScore
 from mlperf_mobile.terms import Load, Seeds
 
 __all__ = [
     "COUNTED",
+    "INFERENCE",
+    "INFERENCE_AND_DECODING",
     "LIVE",
     "Load",
+    "LoadGenValue",
+    "LoggedRun",
+    "LoggedScenario",
     "Measurement",
     "PerformanceScore",
     "Rule",
@@ -24,8 +31,18 @@ __all__ = [
     "SystemUnderTest",
 ]
 
-COUNTED, LIVE = "load generator", "live"
-"""Sources of latencies: the load generator's records, or a clock read around each call."""
+COUNTED = "load generator"
+"""Source of latencies: the load generator's records."""
+LIVE = "live"
+"""Source of latencies: a clock read around each call."""
+
+INFERENCE_AND_DECODING = "inference and decoding"
+"""What the timed region of a query contains: from the encoded sample in memory to the response."""
+INFERENCE = "inference"
+"""What the timed region of a query contains: from the encoded sample in memory to the outputs in memory."""
+
+LoadGenValue = str | int | float | bool
+"""A value of LoadGen's ``TestSettings``; its enumerations by name: ``"SingleStream"``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +53,18 @@ class Rule:
     """
 
     name: str
+    """Kebab-case, and unique among the rules of a result: ``"min-duration"``."""
     ok: bool
+    """Whether it is met."""
     observed: float | int | str | bool
+    """What was measured or set."""
     required: float | int | str | bool
+    """The limit, or the required value."""
     note: str = ""
+    """The unit, and what else the reader needs: ``"seconds"``."""
     scope: Literal["result", "submission"] = "result"
+    """What a rule that is not met does: ``"result"`` makes the result invalid, ``"submission"`` only prevents a
+    submission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +72,7 @@ class Share:
     """One session's share of the timed run."""
 
     samples: int
+    """Samples that it answered."""
     busy_s: float
     """How long it was inferring; the rest of the time it waited."""
 
@@ -73,10 +98,13 @@ class Measurement:
     throughput: float
     """Samples per second of the timed region."""
     queries: int
+    """Answered queries."""
     samples: int
     """Answered samples, without padding."""
     duration_s: float
+    """Seconds of the timed region."""
     rules: tuple[Rule, ...]
+    """The conditions of the verdict that the scenario itself decides."""
     loadgen: Mapping[str, Any] = field(default_factory=dict)
     """The load generator's own verdict, version and effective settings."""
     shares: tuple[Share, ...] = ()
@@ -90,6 +118,17 @@ class Measurement:
     answered: tuple[AnsweredCall, ...] = ()
     """The first and the last call of each session; both are repeated after the timed run, and compared.
     """
+    arrivals_ns: array[int] | None = None
+    """When each sample arrived by the schedule, in nanoseconds since the first one; in the order of ``latencies_ns``.
+    """
+    rate: ArrivalRate | None = None
+    """For queries that arrive on a schedule."""
+    search: tuple[SearchStep, ...] = ()
+    """The steps of a search for the highest valid rate, in order; the last one is the measured run."""
+    tokens: Mapping[str, Any] | None = None
+    """For a run with tokens: the values of :class:`mlperf_mobile.results.tokens.TokenFacts`."""
+    part: ScenarioPart | None = None
+    """What only this scenario measures; of the class that ``ScenarioInfo.part`` names."""
 
 
 class SystemUnderTest(Protocol):
@@ -114,11 +153,15 @@ class SystemUnderTest(Protocol):
         """Untimed: encode these samples on all cores, and hold them in memory."""
         ...
 
-    def unload_samples(self, indices: Sequence[int]) -> None: ...
+    def unload_samples(self, indices: Sequence[int]) -> None:
+        """Release them; called after the timed region."""
+        ...
+
     def abandon(self, error: BaseException) -> None:
         """Handle an error inside a callback of a native load generator, through which it must not propagate.
 
-        A worker reports it and ends the process; elsewhere this returns, and the error propagates.
+        May be called from any thread, and so ends a run from a thread of the scenario. A worker reports the error and
+        ends the process; elsewhere this returns, and the error propagates.
         """
         ...
 
@@ -154,4 +197,90 @@ class Scenario(Protocol):
                 latencies that its load generator counted.
             logs: An existing folder for the load generator's own logs.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRun:
+    """A finished timed run, as LoadGen logged it."""
+
+    load: Load
+    """What was requested, with the expected latency and the sample count filled in."""
+    latencies_ns: array[int]
+    """One for every sample, in the order of completion."""
+    details: Mapping[str, Any]
+    """LoadGen's detail log, by its keys; ``latency_source`` tells whose the latencies are."""
+    logs: Path
+    """The folder of LoadGen's logs."""
+    shares: tuple[Share, ...] = ()
+    """One share for each session, if several ran in parallel."""
+    answered: tuple[AnsweredCall, ...] = ()
+    """The first and the last call of each session, if they are known."""
+    tokens: array[int] | None = None
+    """The answers of a run with tokens, as in ``tokens.bin``."""
+
+
+@runtime_checkable
+class LoggedScenario(Scenario, Protocol):
+    """A scenario that LoadGen's settings describe completely, so that a runner without Python can issue it."""
+
+    def settings(self, load: Load, sessions: int, batch: int) -> Mapping[str, LoadGenValue]:
+        """LoadGen's ``TestSettings`` of the timed run, by their names; those left out keep LoadGen's defaults.
+
+        Args:
+            load: The requested load, with the expected latency.
+            sessions: The sessions of the system.
+            batch: The samples per call of each.
+        """
+        ...
+
+    def measurement(self, run: LoggedRun) -> Measurement:
+        """What a finished run measured."""
+        ...
+
+
+@runtime_checkable
+class CheckingScenario(Scenario, Protocol):
+    """A scenario that checks the load and the batch of a run before anything is loaded."""
+
+    def check(self, load: Load, batch: int) -> None:
+        """Refuse what cannot be measured.
+
+        Args:
+            load: The plan's load.
+            batch: Samples per call of a session.
+
+        Raises:
+            UsageError: The load or the batch does not fit the options; names the option.
+        """
+        ...
+
+
+@runtime_checkable
+class GroupingScenario(Scenario, Protocol):
+    """A scenario whose queries have several samples."""
+
+    @property
+    def samples_per_query(self) -> int:
+        """Their number; 0 if one query has all samples. The queries of a stopped run are counted by it."""
+        ...
+
+
+@runtime_checkable
+class SearchingScenario(Scenario, Protocol):
+    """A scenario that runs more than once, and only returns the latencies of its last run."""
+
+    @property
+    def answered(self) -> int:
+        """Samples answered so far, in all runs; shown as progress."""
+        ...
+
+
+@runtime_checkable
+class PlannedScenario(Scenario, Protocol):
+    """A scenario that chooses the number of samples itself, instead of the load's minimum."""
+
+    @property
+    def planned(self) -> int:
+        """The samples of the whole run, by which progress is shown; 0 until they are known."""
         ...

@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from mlperf_mobile.contracts.tensors import Tensors, TensorSpec
+from mlperf_mobile.terms import Mode
+
+if TYPE_CHECKING:
+    from mlperf_mobile.contracts.generation import Generation
+    from mlperf_mobile.contracts.tensors import Tensors, TensorSpec, TokenIds
 
 
 class Dataset(Protocol):
@@ -20,8 +24,8 @@ class Dataset(Protocol):
         """Find the samples and their labels.
 
         Args:
-            path: The data's path; None for data that come with their distribution.
-            options: The validated model of the type that ``DatasetInfo.options`` names; None where it names none.
+            path: The data's path; None for data that comes with its distribution.
+            options: The validated model of the type that ``DatasetInfo.options`` names; None without ``options``.
 
         Raises:
             DataError: The data are missing or damaged.
@@ -44,7 +48,7 @@ class Dataset(Protocol):
 
 @runtime_checkable
 class FingerprintedDataset(Protocol):
-    """A data set whose encoded samples may be kept on disk, if the codec has a :class:`Recipe`."""
+    """A data set whose encoded samples may be cached on disk, if the codec has a :class:`Recipe`."""
 
     def fingerprint(self, index: int) -> bytes:
         """A digest, of 16 to 64 bytes, of everything that determines ``sample(index)``; cheaper than ``sample``."""
@@ -63,7 +67,7 @@ class DatasetWithWarnings(Protocol):
 
 @runtime_checkable
 class Recipe(Protocol):
-    """A codec whose encoded samples may be kept on disk, if the data set is a :class:`FingerprintedDataset`."""
+    """A codec whose encoded samples may be cached on disk, if the data set is a :class:`FingerprintedDataset`."""
 
     @property
     def recipe(self) -> str:
@@ -82,6 +86,7 @@ class Score:
     samples: int
     """How many responses were scored."""
     details: Mapping[str, float] = field(default_factory=dict)
+    """Further numbers, by name, such as the accuracy of each class."""
 
 
 class Metric(Protocol):
@@ -95,7 +100,18 @@ class Metric(Protocol):
         """
         ...
 
-    def score(self) -> Score: ...
+    def score(self) -> Score:
+        """The score of all responses so far; called once, after the last of them."""
+        ...
+
+
+@runtime_checkable
+class IllustratingMetric(Metric, Protocol):
+    """A metric that writes pictures of what it scored, for people to look at."""
+
+    def illustrate(self, folder: Path) -> None:
+        """Write PNG files into an empty folder of the result, which reports show; called after :meth:`score`."""
+        ...
 
 
 class Codec(Protocol):
@@ -115,7 +131,9 @@ class InfiniteOutputs(Protocol):
     """A codec for which an infinite output is valid: a masked logit of -inf, the logarithm of 0. NaN never is."""
 
     @property
-    def takes_infinity(self) -> bool: ...
+    def takes_infinity(self) -> bool:
+        """True; without this property, infinite outputs are an error."""
+        ...
 
 
 class Task(Protocol):
@@ -129,11 +147,17 @@ class Task(Protocol):
         """Check that a model's tensors fit the task, and return their codec.
 
         Raises:
-            ModelError: They do not; the message names the tensor, what it is and what it should be.
+            ModelError: They do not fit; the message names the tensor, its type and shape, and what the task expects.
         """
         ...
 
-    def metric(self, dataset: Dataset) -> Metric: ...
+    def metric(self, dataset: Dataset) -> Metric:
+        """A new metric, which compares responses with the data set's truths.
+
+        Raises:
+            DataError: The data set has no labels, or those of another task.
+        """
+        ...
 
 
 @runtime_checkable
@@ -147,4 +171,42 @@ class SizingTask(Task, Protocol):
             inputs: All inputs of the model.
             dataset: The data set of the samples.
         """
+        ...
+
+
+@runtime_checkable
+class GeneratingTask(Task, Protocol):
+    """A task for language models, whose sessions are :class:`mlperf_mobile.contracts.TokenSession`.
+
+    Its codec encodes a sample to a tuple of one array, the prompt's token ids as int32[n], and decodes a tuple of one
+    array, the answer's ids, to a response of little-endian int32 numbers. So the accuracy log holds token ids.
+    """
+
+    def generation(self, mode: Mode) -> Generation:
+        """How to generate in a mode; called after :meth:`bind`.
+
+        Args:
+            mode: ``Mode.PERFORMANCE`` or ``Mode.ACCURACY``.
+        """
+        ...
+
+
+@runtime_checkable
+class TextTask(GeneratingTask, Protocol):
+    """A task for language models that also serves engines which take text.
+
+    Their sessions are :class:`mlperf_mobile.contracts.TextSession`.
+    Both methods are called after :meth:`Task.bind`, for such engines only, and from several threads.
+    """
+
+    def prompt_text(self, sample: object) -> str:
+        """The prompt as text, including everything that the codec's ``encode`` adds, such as a template.
+
+        Raises:
+            DataError: As for the codec's ``encode``.
+        """
+        ...
+
+    def answer_ids(self, text: str) -> TokenIds:
+        """The token ids of an answer's text by the task's tokenizer, int32[n]; timed, once for each answer."""
         ...

@@ -11,6 +11,9 @@ import numpy.typing as npt
 Tensors: TypeAlias = tuple[npt.NDArray[Any], ...]
 """One sample's tensors, in the order of the session's specs, each with the spec's shape and dtype."""
 
+TokenIds: TypeAlias = npt.NDArray[np.int32]
+"""The ids of tokens: int32[n], C-contiguous."""
+
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
@@ -21,15 +24,21 @@ class TensorSpec:
     """
 
     name: str
+    """Its name in the model."""
     shape: tuple[int, ...]
+    """The shape of one sample, with a leading 1 where the model has a batch dimension."""
     dtype: np.dtype[np.generic]
+    """Of the stored values."""
     scale: float = 0.0
+    """For a tensor that is quantised as a whole; 0 otherwise."""
     zero_point: int = 0
+    """The stored value of the real number 0."""
     scales: tuple[float, ...] = ()
     """For a tensor quantised by channel: one for each index of ``axis``; then ``scale`` and ``zero_point`` are 0."""
     zero_points: tuple[int, ...] = ()
     """One for each of ``scales``."""
     axis: int = 0
+    """The axis of the channels, for a tensor quantised by channel."""
     open_axes: tuple[int, ...] = ()
     """For an input: axes whose size neither the model nor the request fixes; ``shape`` has any number there."""
 

@@ -7,8 +7,11 @@ import signal
 from mlperf_mobile import events
 from mlperf_mobile.errors import ExitCode
 from mlperf_mobile.launch.process import Exit
-from mlperf_mobile.plan import CompilePlan
+from mlperf_mobile.plan import CompilePlan, Plan
+from mlperf_mobile.problems import CORE
+from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.results.model import ErrorFacts
+from mlperf_mobile.results.observed import TELEMETRY
 from mlperf_mobile.results.recompose import Journal
 
 
@@ -65,10 +68,11 @@ def silent(plan: CompilePlan, last_words: str) -> ErrorFacts:
 
 def died(plan: CompilePlan, end: Exit, last_words: str) -> ErrorFacts:
     """The worker exited without an error event, or closed its channel."""
-    hint = f"the backend {plan.backend} or a library it uses crashed; see worker.log"
+    suspects = _suspects(plan)
+    hint = f"{suspects} crashed; see worker.log"
     if end.killed or end.returncode == ExitCode.WORKER_DIED:
         cause = "it closed its event channel"
-        hint = f"the backend {plan.backend} or a library it uses closes file descriptors that it did not open"
+        hint = f"{suspects} closes file descriptors that it did not open"
     elif end.returncode >= 0:
         cause = f"it exited with {end.returncode} without reporting an error"
     else:
@@ -85,6 +89,19 @@ def died(plan: CompilePlan, end: Exit, last_words: str) -> ErrorFacts:
         exit_code=ExitCode.WORKER_DIED,
         stderr_tail=last_words,
     )
+
+
+def _suspects(plan: CompilePlan) -> str:
+    """Whose code can end a worker: the backend's, and that of scenarios and observers from other distributions."""
+    foreign = []
+    if isinstance(plan, Plan):
+        foreign = [f"the observer {name}" for name in sorted(plan.observers.keys() - {TELEMETRY})]
+        scenario = installed_plugins().scenarios.get(plan.scenario) if plan.has_performance else None
+        if scenario and scenario.source.distribution != CORE:
+            foreign.insert(0, f"the scenario {plan.scenario}")
+    if not foreign:
+        return f"the backend {plan.backend} or a library it uses"
+    return ", ".join([f"the backend {plan.backend}", "a library it uses", *foreign[:-1]]) + f", or {foreign[-1]}"
 
 
 def _signal(number: int) -> str:

@@ -12,15 +12,18 @@ from typing import BinaryIO
 
 from mlperf_mobile import events
 from mlperf_mobile.launch import endings
+from mlperf_mobile.launch.drivers import driver_of
 from mlperf_mobile.launch.interrupts import Interrupts
+from mlperf_mobile.launch.observed import read_parts
 from mlperf_mobile.launch.process import GRACE_S, Exit, Worker, created
 from mlperf_mobile.launch.stops import Stops
 from mlperf_mobile.launch.worker_log import last_words
 from mlperf_mobile.plan import CompilePlan, Plan
-from mlperf_mobile.registry import Registry
-from mlperf_mobile.results import latencies, observed, store
+from mlperf_mobile.results import latencies, store
+from mlperf_mobile.results.digests import folder_digests
 from mlperf_mobile.results.journal import JournalFile
 from mlperf_mobile.results.model import ErrorFacts, Result, Status
+from mlperf_mobile.results.observed import OBSERVED
 from mlperf_mobile.results.recompose import Ending, Journal, concluded, of_journal, program
 
 
@@ -60,15 +63,14 @@ def close(folder: store.Folder, plan: Plan, journal: Journal, ending: Ending) ->
         Unstored: There is not enough disk space.
     """
     folder.tidy()
-    if observed.OBSERVED not in journal.parts:
-        found = observed.read(Registry(), plan, folder.path, journal.parts)
-        event = events.Measured(part=observed.OBSERVED, value=found.model_dump(mode="json"))
+    if OBSERVED not in journal.parts:
+        event = events.Measured(part=OBSERVED, value=read_parts(plan, folder.path).model_dump(mode="json"))
         journal.take(event)
         folder.journal.write(events.encode(event))
     if journal.concluded is None:
         journal.concluded = concluded(ending)
         folder.journal.write(events.encode(journal.concluded))
-    result = of_journal(folder.path, plan, journal, ending, store.digests(folder.path))
+    result = of_journal(folder.path, plan, journal, ending, folder_digests(folder.path))
     folder.commit(result)
     return result
 
@@ -81,12 +83,19 @@ class Run:
         folder: An existing folder for its logs, absolute.
         listen: Called with every event as it arrives.
         file: The journal on disk, which records every event.
+        attach: Whether to follow a run that is on its device already.
     """
 
     def __init__(
-        self, plan: CompilePlan, folder: Path, listen: Callable[[events.Event], None], file: JournalFile
+        self,
+        plan: CompilePlan,
+        folder: Path,
+        listen: Callable[[events.Event], None],
+        file: JournalFile,
+        *,
+        attach: bool = False,
     ) -> None:
-        self.journal = Journal()
+        self.journal, self._attach = Journal(), attach
         self._plan, self._folder, self._listen, self._file = plan, folder, listen, file
         self._compiling: float | None = None
         """When compiling started."""
@@ -98,8 +107,9 @@ class Run:
         Args:
             interrupts: The enclosing context, which raises no more interrupts when this returns.
         """
+        driver = driver_of(self._plan)
         with store.output_errors(self._folder):
-            worker = Worker(self._folder, self._plan.run_id)
+            worker = Worker(self._folder, self._plan.run_id, driver, attach=self._attach)
         interrupted = silent = False
         try:
             with os.fdopen(worker.events_fd, "rb", buffering=0) as pipe:
@@ -108,10 +118,13 @@ class Run:
                 silent = not self._hear(pipe, worker)
             if not silent:
                 worker.wait(GRACE_S)
+            elif not worker.measures:
+                worker.tell(b"cancel\n")
+                worker.wait(worker.grace_s)
         except KeyboardInterrupt:
             interrupted = True
             worker.tell(b"cancel\n")
-            worker.wait(GRACE_S)
+            worker.wait(worker.grace_s)
         finally:
             interrupts.hold()
             end = worker.end()
@@ -123,10 +136,11 @@ class Run:
 
     def _hear(self, pipe: BinaryIO, worker: Worker) -> bool:
         """Receive events until the worker closes its end or exits; False if it was silent for too long."""
-        stops = Stops(worker.process.pid)
+        stops = Stops(worker.process.pid) if worker.measures else None
 
         def is_over() -> bool:
-            stops.look()
+            if stops:
+                stops.look()
             return worker.process.poll() is not None
 
         for line in _lines(pipe, self._left_s, is_over):
@@ -144,7 +158,7 @@ class Run:
                 continue  # not ours: a library wrote to a descriptor it does not own
             self._file.write(line + b"\n", essential=not isinstance(event, events.Progress))
             self._take(event)
-        if "performance" in self.journal.parts and stops.possible:
+        if "performance" in self.journal.parts and stops and stops.possible:
             seen = events.Measured(part="stops", value=stops.intervals())
             self.journal.take(seen)
             self._file.write(events.encode(seen))

@@ -1,4 +1,4 @@
-"""The worker as a local process: its start, its log, and its end with all processes that it started."""
+"""A worker or driver as a local process: its start, its log, and its end with all processes that it started."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from pathlib import Path
 
 import psutil
 
+from mlperf_mobile.launch.drivers import WORKER
 from mlperf_mobile.launch.worker_log import WorkerLog
 
 GRACE_S = 0.5
 """How long a finished or cancelled worker may take to exit."""
+DRIVER_GRACE_S = 60.0
+"""How long a driver may take to stop its run on a device, and to copy what was measured."""
 MARK = "_MLPERF_MOBILE_RUN"
 """An environment variable of a worker and its children; it identifies the run that a stray process belongs to."""
 _SUBREAPER = (36, 37)
@@ -41,17 +44,23 @@ class Exit:
 class Worker:
     """A running worker; :meth:`end` must be called."""
 
-    def __init__(self, folder: Path, mark: str) -> None:
+    def __init__(self, folder: Path, mark: str, module: str, *, attach: bool = False) -> None:
         """Start the worker.
 
         Args:
             folder: An existing folder for its files, absolute.
             mark: Identifies the run.
+            module: What to run: the core's worker, or the driver of another runner.
+            attach: Whether a driver follows a run that an earlier one started.
 
         Raises:
             OSError: It cannot be started, or its log cannot be created.
         """
         self._mark, self._reaps = mark, _become_subreaper()
+        self.measures = module == WORKER
+        """Whether the measurement takes place in this process."""
+        self.grace_s = GRACE_S if self.measures else DRIVER_GRACE_S
+        """How long it may take to exit when it is cancelled."""
         self._ours = {child.pid for child in _children()}
         self._oom_kills = _oom_kills()
         self.log = WorkerLog(folder)
@@ -59,8 +68,9 @@ class Worker:
         try:
             self.process = subprocess.Popen(  # noqa: S603  our own interpreter and module
                 [
-                    sys.executable, "-P", "-m", "mlperf_mobile.worker",
+                    sys.executable, "-P", "-m", module,
                     "--events-fd", str(write_fd), "--directory", str(folder), "--parent", str(os.getpid()),
+                    *(["--attach"] if attach else []),
                 ],
                 stdin=subprocess.PIPE, stdout=self.log.fd, stderr=self.log.fd, pass_fds=(write_fd,),
                 start_new_session=True, env=os.environ | {MARK: mark},

@@ -70,9 +70,14 @@ def _verdict(plan: Plan, journal: Journal, folder: Path) -> tuple[Status, ErrorF
 
 
 def recover_all(output: Path) -> Iterator[Result | OutputError]:
-    """Recover every run in a folder of results that no process owns; errors are reported, and the folder is kept."""
+    """Recover every run in a folder of results that no process owns; errors are reported, and the folder is kept.
+
+    Runs on devices are left out: they may still go on there, and are taken up with ``mlperf-mobile attach``.
+    """
     for hidden in left_over(output):
         try:
+            if store.read_plan(hidden).device is not None:
+                continue
             result = recover(hidden)
         except OutputError as error:
             if error.code != "run-alive":

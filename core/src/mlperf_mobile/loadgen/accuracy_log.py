@@ -18,7 +18,9 @@ _CHUNK = 1 << 18
 _SPACE = re.compile(r"[ \t\r\n]*")
 _COUNT = "(0|[1-9][0-9]{0,18})"
 _FAST_ITEM = re.compile(
-    rf'(\n?)\{{ "seq_id" : {_COUNT}, "qsl_idx" : {_COUNT}, "data" : "((?:[0-9A-F]{{2}})*+)" \}},(?=\n)'
+    rf'(\n?)\{{ "seq_id" : {_COUNT}, "qsl_idx" : {_COUNT}, "data" : "((?:[0-9A-F]{{2}})*+)"'
+    r'(?:, "token_data" : "((?:[0-9A-F]{2})*+)")?(?:, "token_count" : (-?[0-9]{1,19}))?'
+    r'(?:, "outputs" : "([0-9A-F]{64})")? \},(?=\n)'
 )
 """An item as LoadGen writes it, followed by another one; this fast path takes a fifth of the time."""
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -33,6 +35,12 @@ class Item:
     index: int
     """The sample's index."""
     data: bytes
+    outputs: bytes = b""
+    """SHA-256 of the outputs that the response was decoded from, in a log of responses; LoadGen's logs have none."""
+    token_data: bytes = b""
+    """The first token as it was reported; empty without, and in logs of other models than language models."""
+    token_count: int | None = None
+    """How many tokens LoadGen was told that the answer has."""
 
 
 def read(paths: Sequence[Path]) -> Iterator[Item]:
@@ -71,9 +79,12 @@ class _Reader:
             while True:
                 text, at, line = self._text, self._at, self._line
                 while found := _FAST_ITEM.match(text, at):
-                    ended, seq_id, index, data = found.groups()
+                    ended, seq_id, index, data, first, count, outputs = found.groups()
                     at, line = found.end(), line + len(ended)
-                    yield Item(line, int(seq_id), int(index), bytes.fromhex(data))
+                    item = Item(line, int(seq_id), int(index), bytes.fromhex(data), bytes.fromhex(outputs or ""))
+                    if count is not None:
+                        item.token_data, item.token_count = bytes.fromhex(first or ""), int(count)
+                    yield item
                 self._at, self._line = at, line
                 yield self._item()
                 mark = self._next()
@@ -165,4 +176,8 @@ def _checked(value: dict[str, Any], line: int) -> Item:
     data = bytes.fromhex(text)
     if len(text) != 2 * len(data):  # spaces between the digits
         raise ValueError("not hexadecimal digits")
-    return Item(line, seq_id, index, data)
+    outputs, first = bytes.fromhex(value.get("outputs", "")), bytes.fromhex(value.get("token_data", ""))
+    count = value.get("token_count")
+    if count is not None and type(count) is not int:
+        raise ValueError("invalid count")
+    return Item(line, seq_id, index, data, outputs, first, count)

@@ -44,9 +44,34 @@ def read_details(path: Path) -> dict[str, Any]:
 
 def latencies(details: Mapping[str, Any]) -> dict[str, float]:
     """``p50 p90 p95 p97 p99 p99_9 mean min max`` of the samples' latencies in nanoseconds, as LoadGen logged them."""
-    names = {f"result_{name}_latency_ns": name for name in ("mean", "min", "max")}
+    return _summary(details, "result_{}_latency_ns", "result_{}_percentile_latency_ns")
+
+
+def first_token_latencies(details: Mapping[str, Any]) -> dict[str, float]:
+    """``p50 p90 p95 p97 p99 p99_9 mean min max`` of the times to the first token in nanoseconds, as LoadGen logs them.
+
+    LoadGen rounds the mean down; empty for a run without token latencies.
+    """
+    return _summary(details, "result_first_token_{}_latency_ns", "result_first_token_{}_percentile_latency_ns")
+
+
+def times_per_token(details: Mapping[str, Any]) -> dict[str, float]:
+    """The same of the times per output token."""
+    return _summary(details, "result_time_to_output_token_{}", "result_time_per_output_token_{}_percentile_ns")
+
+
+def _summary(details: Mapping[str, Any], bound: str, percentile: str) -> dict[str, float]:
+    """A latency summary, by the patterns of LoadGen's keys for mean and bounds, and for percentiles."""
+    names = {bound.format(name): name for name in ("mean", "min", "max")}
     for percent in ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90"):
-        names[f"result_{percent}_percentile_latency_ns"] = "p" + percent.rstrip("0").rstrip(".").replace(".", "_")
+        names[percentile.format(percent)] = "p" + percent.rstrip("0").rstrip(".").replace(".", "_")
+    return {short: float(details[key]) for key, short in names.items() if key in details}
+
+
+def query_latencies(details: Mapping[str, Any]) -> dict[str, float]:
+    """``query_p50 query_p90 query_p99 query_mean query_min query_max`` in nanoseconds, as multi-stream logs them."""
+    names = {f"result_{name}_query_latency_ns": f"query_{name}" for name in ("mean", "min", "max")}
+    names |= {f"result_{percent}.00_percentile_per_query_latency_ns": f"query_p{percent}" for percent in (50, 90, 99)}
     return {short: float(details[key]) for key, short in names.items() if key in details}
 
 

@@ -10,13 +10,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mlperf_mobile.contracts import COUNTED, LIVE, Load, Seeds, SystemUnderTest
+from mlperf_mobile.contracts import COUNTED, LIVE, Load, LoadGenValue, Seeds, SystemUnderTest
 from mlperf_mobile.errors import BackendError, OutputError
-from mlperf_mobile.loadgen import trace
-from mlperf_mobile.loadgen.logs import DETAIL_LOG, LATENCY_SOURCE, latencies, read_details
+from mlperf_mobile.loadgen import limits, trace
+from mlperf_mobile.loadgen.logs import DETAIL_LOG, LATENCY_SOURCE, first_token_latencies, latencies, read_details
 
 IssueQuery = Callable[[list[int], list[int]], None]
 """Called with the query's response ids and sample indices."""
+
+Flush = Callable[[], None]
+"""Called when the last query was issued, while the last ones may still be under way."""
 
 LoadSamples = Callable[[Sequence[int]], None]
 """Called with the indices of samples."""
@@ -52,9 +55,10 @@ class Responder:
 
     def __init__(self, size: int = 4096) -> None:
         self._lg = module()
-        self._complete = self._lg.QuerySamplesComplete
+        self._complete, self._first = self._lg.QuerySamplesComplete, self._lg.FirstTokenComplete
         self._grow(size)
         self._one = [self._lg.QuerySampleResponse(0, self._address, 0)]
+        self._first_one = [self._lg.QuerySampleResponse(0, self._address, 0)]
 
     def complete(self, response_id: int, response: bytes) -> None:
         """Complete one query of one sample; the response object is reused."""
@@ -67,6 +71,28 @@ class Responder:
         record.data = self._address
         record.size = size
         self._complete(self._one)
+
+    def first_token(self) -> None:
+        """Tell LoadGen of the first token of the query that :meth:`expect` announced.
+
+        To be called in the thread that completes the query: LoadGen sorts the reports of several threads in any order,
+        and takes a first token behind the completion for an error (loadgen/logging.cc, ``RecordTokenCompletion``).
+        """
+        self._first(self._first_one)
+
+    def expect(self, response_id: int) -> None:
+        """Announce the query whose first token comes next."""
+        self._first_one[0].id = response_id
+
+    def complete_tokens(self, response_id: int, response: bytes, tokens: int) -> None:
+        """Complete one query with the number of tokens in its answer.
+
+        LoadGen divides by this number minus 1 without a check, and calls the outcome valid (loadgen/logging.cc,
+        ``RecordSampleCompletion``): it gets 2 for an answer with fewer, which a result then leaves out of its times per
+        token.
+        """
+        self._one[0].n_tokens = max(2, tokens)
+        self.complete(response_id, response)
 
     def last(self) -> bytes:
         """The last response passed to :meth:`complete`."""
@@ -112,53 +138,90 @@ def module() -> ModuleType:
     return loaded
 
 
+def performance_values(scenario: str, load: Load) -> dict[str, LoadGenValue]:
+    """LoadGen's ``TestSettings`` of a performance run, by name; ``scenario`` is LoadGen's name: ``"SingleStream"``."""
+    return {
+        **_values(scenario, "PerformanceOnly", load.seeds),
+        "min_query_count": load.min_query_count,
+        "min_duration_ms": round(load.min_duration_s * 1000),
+        "max_duration_ms": round(load.max_duration_s * 1000),
+        **load.loadgen,
+    }
+
+
+def accuracy_values(seeds: Seeds) -> dict[str, LoadGenValue]:
+    """LoadGen's ``TestSettings`` of an accuracy run: every sample once, as fast as the system completes them."""
+    return _values("Offline", "AccuracyOnly", seeds)
+
+
+def _values(scenario: str, mode: str, seeds: Seeds) -> dict[str, LoadGenValue]:
+    return {
+        "scenario": scenario,
+        "mode": mode,
+        "qsl_rng_seed": seeds.qsl,
+        "sample_index_rng_seed": seeds.sample_index,
+        "schedule_rng_seed": seeds.schedule,
+    }
+
+
 def performance_settings(scenario: str, load: Load) -> Any:
-    """LoadGen's ``TestSettings`` of a performance run; ``scenario`` is LoadGen's name: ``"SingleStream"``."""
-    settings = _settings(scenario, "PerformanceOnly", load.seeds)
-    settings.min_query_count = load.min_query_count
-    settings.min_duration_ms = round(load.min_duration_s * 1000)
-    settings.max_duration_ms = round(load.max_duration_s * 1000)
-    for name, value in load.loadgen.items():
-        setattr(settings, name, value)
-    return settings
+    """LoadGen's ``TestSettings`` of a performance run; see :func:`performance_values`."""
+    return made(performance_values(scenario, load))
 
 
 def accuracy_settings(seeds: Seeds) -> Any:
-    """LoadGen's ``TestSettings`` of an accuracy run: every sample once, as fast as the system completes them."""
-    return _settings("Offline", "AccuracyOnly", seeds)
+    """LoadGen's ``TestSettings`` of an accuracy run; see :func:`accuracy_values`."""
+    return made(accuracy_values(seeds))
 
 
-def _settings(scenario: str, mode: str, seeds: Seeds) -> Any:
+def made(values: Mapping[str, LoadGenValue]) -> Any:
+    """``TestSettings`` with these values."""
     lg = module()
     settings = lg.TestSettings()
-    settings.scenario = getattr(lg.TestScenario, scenario)
-    settings.mode = getattr(lg.TestMode, mode)
-    settings.qsl_rng_seed = seeds.qsl
-    settings.sample_index_rng_seed = seeds.sample_index
-    settings.schedule_rng_seed = seeds.schedule
+    for name, value in values.items():
+        kind = {"scenario": lg.TestScenario, "mode": lg.TestMode}.get(name)
+        setattr(settings, name, getattr(kind, str(value)) if kind else value)
     return settings
 
 
 def run(
-    settings: Any, samples: SampleLibrary, issue: IssueQuery, logs: Path, latencies_ns: array[int] | None = None
+    settings: Any,
+    samples: SampleLibrary,
+    issue: IssueQuery,
+    logs: Path,
+    latencies_ns: array[int] | None = None,
+    *,
+    flush: Flush | None = None,
+    arrivals_ns: array[int] | None = None,
+    tokens: array[int] | None = None,
 ) -> Mapping[str, Any]:
     """Run one test in this thread, and return its detail log.
 
     Args:
         settings: LoadGen's ``TestSettings``.
         samples: The samples for LoadGen to load.
-        issue: Called with every query.
+        issue: Called with every query, at its scheduled time. It may return before the query is completed; any thread
+            may then complete it, with a :class:`Responder` of its own.
         logs: The folder for its logs.
-        latencies_ns: The latencies that ``issue`` appends. After the run they are replaced by LoadGen's, if its trace
-            has all of them; :func:`latency_source` reports which they are.
+        latencies_ns: The latencies that are appended when samples are completed. After the run they are replaced by
+            LoadGen's, if its trace has all of them; :func:`latency_source` reports which they are.
+        flush: Called in this thread after the last query was issued; LoadGen waits for it, and then for the queries.
+        arrivals_ns: When each sample arrived, appended together with its latency, and replaced together with it by
+            its scheduled time, in nanoseconds since the first one.
+        tokens: For a test with ``use_token_latencies``: the answers, as in ``tokens.bin``, appended together with their
+            latencies. Their times to the first token are replaced together with the latencies.
 
-    An exception of ``issue`` or of loading samples is passed to ``samples.abandon``, which may end the process. If it
-    returns, the exception is raised here; LoadGen is then broken, and may crash the process at any time.
+    An exception of ``issue``, of ``flush`` or of loading samples is passed to ``samples.abandon``, which may end the
+    process. If it returns, the exception is raised here; LoadGen is then broken, and may crash the process at any time.
+    To end a run from another thread, call ``samples.abandon`` there; if it returns, raise in the next ``issue`` or in
+    ``flush``.
 
     Raises:
+        UsageError: ``bad-load``: the settings would hang LoadGen, or take all memory; names the setting.
         OutputError: The logs cannot be written.
     """
     lg = module()
+    limits.check(settings)
     output = lg.LogOutputSettings()
     output.outdir = str(logs)
     log_settings = lg.LogSettings()
@@ -172,7 +235,9 @@ def run(
         raise OutputError(
             "output-unwritable", f"cannot write {logs}: {error.strerror}", "choose another --output"
         ) from error
-    sut = lg.ConstructFastSUT(_guarded(issue, samples.abandon), lambda: None)
+    sut = lg.ConstructFastSUT(
+        _guarded(issue, samples.abandon), _guarded(flush, samples.abandon) if flush else lambda: None
+    )
     load, unload = (_guarded(call, samples.abandon) for call in (samples.load, samples.unload))
     qsl = lg.ConstructQSL(samples.total_count, samples.performance_count, load, unload)
     lg.StartTestWithLogSettings(sut, qsl, settings, log_settings, str(logs / "audit.config"))
@@ -185,7 +250,12 @@ def run(
             "log-incomplete", f"LoadGen could not write {logs / DETAIL_LOG}", "check whether the disk is full"
         )
     if tracing and latencies_ns is not None:
-        counted = trace.replace(latencies_ns, logs / trace.FILE, latencies(details))
+        path, logged = logs / trace.FILE, latencies(details)
+        counted = (
+            trace.replace(latencies_ns, path, logged, arrivals_ns)
+            if tokens is None
+            else trace.replace_tokens(latencies_ns, tokens, path, logged, first_token_latencies(details))
+        )
         details[LATENCY_SOURCE] = COUNTED if counted else LIVE
     return details
 

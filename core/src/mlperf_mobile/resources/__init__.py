@@ -1,1 +1,1 @@
-"""Models and data that no distribution carries: downloads that resume, checksums, safe unpacking, and a cache."""
+"""The cache of models and data that no distribution carries, and of compiled models."""

@@ -11,14 +11,13 @@ It may be moved or copied as a whole, even to a machine without network.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from mlperf_mobile.errors import DataError, UsageError
+from mlperf_mobile.errors import DataError
 from mlperf_mobile.resources import tree
 from mlperf_mobile.resources.files import Files, file_errors, size_of
 from mlperf_mobile.resources.record import Record, Source, Tick, digest
@@ -51,21 +50,6 @@ class Need(NamedTuple):
     state: State
     bytes: int | None
     """Bytes to download; None if only the server knows."""
-
-
-def default_folder() -> Path:
-    """``$XDG_CACHE_HOME/mlperf-mobile``, by default ``~/.cache/mlperf-mobile`` (XDG Base Directory 0.8).
-
-    Raises:
-        UsageError: The user has no home directory.
-    """
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not base.is_absolute():  # as the specification requires
-        try:
-            base = Path.home() / ".cache"
-        except RuntimeError as error:
-            raise UsageError("no-cache", "this user has no home directory", "name a folder for the cache") from error
-    return base / "mlperf-mobile"
 
 
 class Cache:

@@ -56,6 +56,7 @@ class Entry(JsonFile):
     batch: int
     facts: dict[str, Any] = Field(default_factory=dict)
     input_shapes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    tokens: bool = False
     bytes: int
     compile_s: float
     created: str
@@ -78,7 +79,7 @@ class StoredModel:
         assert self.entry is not None
         entry = self.entry
         path = self.folder / _FILES / entry.path
-        return Artifact(path, entry.accelerator, entry.batch, entry.facts, entry.input_shapes)
+        return Artifact(path, entry.accelerator, entry.batch, entry.facts, entry.input_shapes, entry.tokens)
 
     def damage(self) -> str:
         """What is wrong with it; empty if it is whole.
@@ -134,6 +135,8 @@ class CompiledStore:
         make: Callable[[Path], Artifact],
         otherwise: Path,
         waiting: Callable[[], None] = lambda: None,
+        *,
+        again: bool = False,
     ) -> Compilation:
         """The compiled model: from the store if it is whole there, otherwise compiled now.
 
@@ -143,12 +146,15 @@ class CompiledStore:
             make: Compiles into an empty folder.
             otherwise: An empty folder to compile into if the store cannot be written.
             waiting: Called repeatedly while another process compiles the same model.
+            again: Compile even if it is in the store, and replace it there.
         """
         key = key_of(ingredients)
         lock = self.folder / f".{key}.lock"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with held(lock, waiting):
+                if again:
+                    shutil.rmtree(self.folder / key, ignore_errors=True)
                 obtained = self._obtain(key, ingredients, model, make)
                 lock.unlink(missing_ok=True)  # a waiting process finds the model, or compiles it as well
         except OSError as error:
@@ -197,6 +203,7 @@ class CompiledStore:
             batch=artifact.batch,
             facts=dict(artifact.facts),
             input_shapes=dict(artifact.input_shapes),
+            tokens=artifact.tokens,
             bytes=size,
             compile_s=round(seconds, 6),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -231,7 +238,7 @@ class CompiledStore:
         for place in self.folder.glob(".*.partial"):
             owner = _PARTIAL.fullmatch(place.name)
             if owner and not psutil.pid_exists(int(owner[1])):
-                freed += _size(place)
+                freed += tree.size(place)
                 shutil.rmtree(place, ignore_errors=True)
         return freed
 
@@ -260,7 +267,7 @@ def _read(place: Path) -> StoredModel:
     except OSError:
         used = 0.0
     entry = Entry.read(place / _ENTRY)
-    return StoredModel(place.name, place, entry, used, _size(place))
+    return StoredModel(place.name, place, entry, used, tree.size(place))
 
 
 def _sums(files: Path) -> tuple[dict[str, str], int]:
@@ -284,12 +291,3 @@ def _sums(files: Path) -> tuple[dict[str, str], int]:
             sums[place.relative_to(files).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
         size += place.stat().st_size
     return sums, size
-
-
-def _size(place: Path) -> int:
-    """Total bytes of all files below a folder."""
-    total = 0
-    for path in place.rglob("*"):
-        with suppress(OSError):
-            total += path.lstat().st_size if not path.is_dir() else 0
-    return total

@@ -77,6 +77,18 @@ class WatchedFiles:
         return None
 
 
+def digest_of_files(digests: Mapping[str, str]) -> str:
+    """The identity of several files: the SHA-256 of the lines ``sha256  name``, sorted by name, in UTF-8.
+
+    It is what ``sha256sum`` of a list that ``sha256sum`` made prints.
+
+    Args:
+        digests: Their SHA-256, by name.
+    """
+    lines = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
 def stamps(folder: Path, without: Path | None = None) -> dict[Path, Stamp]:
     """The stamps of the files below a folder, at most :data:`MOST_FILES` of them.
 

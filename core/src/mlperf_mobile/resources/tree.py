@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from mlperf_mobile.resources.record import CHUNK, Tick
@@ -70,3 +71,12 @@ def _files(tree: Path) -> Iterator[str]:
 
 def _raise(error: OSError) -> None:
     raise error
+
+
+def size(place: Path) -> int:
+    """Total bytes of all files below a folder."""
+    total = 0
+    for path in place.rglob("*"):
+        with suppress(OSError):
+            total += path.lstat().st_size if not path.is_dir() else 0
+    return total

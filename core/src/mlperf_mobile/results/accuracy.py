@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from mlperf_mobile.results.measured import MetricScore
-from mlperf_mobile.results.parts import Flag, Integer, Number, Part
+from mlperf_mobile.results.parts import Flag, Integer, Logged, Number, Part
+from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.terms import QualitySettings
 
 
@@ -26,6 +27,17 @@ class Accuracy(Part):
     """The source of the reference."""
     unverified: str = ""
     """Why the target has no reliable source, and therefore ``passed`` is None."""
+    logged: Logged = "responses"
+
+
+def quality_rule(accuracy: Accuracy, quality: QualitySettings | None) -> RuleResult | None:
+    """The rule of the quality target, which a score of another metric does not meet; None if nothing is required."""
+    if quality and quality.metric != accuracy.metric:
+        note = "the metric, and the metric that the quality target is for"
+        return RuleResult(name="quality-target", ok=False, observed=accuracy.metric, required=quality.metric, note=note)
+    if accuracy.passed is None:
+        return None
+    return RuleResult(name="quality-target", ok=accuracy.passed, observed=accuracy.value, required=accuracy.target)
 
 
 def judged(scored: MetricScore, quality: QualitySettings | None, unverified: Mapping[str, str]) -> Accuracy:
@@ -50,4 +62,5 @@ def judged(scored: MetricScore, quality: QualitySettings | None, unverified: Map
         details=scored.details,
         source=quality.source if quality else "",
         unverified=doubt,
+        logged=scored.logged,
     )

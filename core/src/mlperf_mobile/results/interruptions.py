@@ -24,7 +24,7 @@ _Spans = list[list[FiniteFloat]]
 class Interruptions(BaseModel):
     """Pauses of the timed run, and events that may have changed its numbers; in seconds."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     stopped_s: FiniteFloat = Field(default=0.0, ge=0)
     """Stopped by a signal or a debugger; an estimate, because the launcher polls twice a second."""
     stops: int = Field(default=0, ge=0)
@@ -57,6 +57,7 @@ class Interruptions(BaseModel):
 
 
 class _Worker(BaseModel):
+    model_config = ConfigDict(defer_build=True)
     start: FiniteFloat = Field(alias="from")
     until: FiniteFloat
     gaps: _Spans = Field(max_length=_MOST)
@@ -66,6 +67,7 @@ class _Worker(BaseModel):
 
 
 class _Launcher(BaseModel):
+    model_config = ConfigDict(defer_build=True)
     stopped: _Spans = Field(max_length=_MOST)
     gaps: _Spans = Field(max_length=_MOST)
 

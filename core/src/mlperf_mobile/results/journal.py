@@ -16,6 +16,7 @@ from mlperf_mobile.errors import OutputError
 RESERVE = 1 << 18
 """Bytes of disk space reserved at a time, so that measurements can still be written when the disk fills up."""
 _CHUNK = 1 << 16
+_HEAD = 96
 _KEEP_SIZE = 1
 """``FALLOC_FL_KEEP_SIZE`` (linux/falloc.h)."""
 
@@ -123,6 +124,14 @@ class JournalFile:
         if end < self._size:
             os.ftruncate(self._fd, end)
             self._size = end
+
+    def drop_end(self) -> None:
+        """Remove the last line if it is the record of the end."""
+        start = max(0, self._size - _CHUNK)
+        lines = os.pread(self._fd, self._size - start, start).splitlines(keepends=True)
+        if lines and b'"event":"concluded"' in lines[-1][:_HEAD]:
+            self._size -= len(lines[-1])
+            os.ftruncate(self._fd, self._size)
 
     def close(self) -> None:
         """Close the journal and release its lock."""

@@ -14,6 +14,9 @@ from mlperf_mobile.regular_files import open_regular
 FILE = "latencies.bin"
 """The latency of every completed sample in ns, in order of completion: little-endian signed 64-bit integers."""
 
+ARRIVALS = "arrivals.bin"
+"""When each of these samples was due, in the same form and order: nanoseconds since the first one."""
+
 
 def append(path: Path, latencies_ns: array[int]) -> None:
     """Add latencies to the end of a file."""

@@ -9,11 +9,11 @@ from typing import Any, Final, Literal
 from pydantic import Field, model_validator
 
 from mlperf_mobile import performance_score
-from mlperf_mobile.plan import Plan, RunFacts
+from mlperf_mobile.plan import PYTHON, Plan, RunFacts
 from mlperf_mobile.results import interruptions
-from mlperf_mobile.results.accuracy import Accuracy, judged
+from mlperf_mobile.results.accuracy import Accuracy, judged, quality_rule
 from mlperf_mobile.results.interruptions import Interruptions
-from mlperf_mobile.results.measured import FileFacts, Parts, Performance, RepeatedResponses
+from mlperf_mobile.results.measured import DevicePart, FileFacts, ModelPart, Parts, Performance, RepeatedResponses
 from mlperf_mobile.results.observed import TELEMETRY, Observed
 from mlperf_mobile.results.parts import (
     CompiledFacts,
@@ -62,13 +62,17 @@ class Status(StrEnum):
 
 
 class ModelFacts(Part):
-    """The model file that was run."""
+    """The model that was run."""
 
     name: str
     path: str
+    """Of its file; of several, the main one."""
     format: str
     sha256: str | None = None
+    """Of its file; of several, of the lines ``sha256  name``, sorted by name."""
     bytes: Integer | None = None
+    files: dict[str, ModelPart] = Field(default_factory=dict)
+    """By name; empty for a model of one file."""
 
 
 class ErrorFacts(Part):
@@ -93,6 +97,9 @@ class Result(Part, RunFacts):
     dataset: str
     performance_dataset: str | None
     """The data set of the timed run, if it is a different one."""
+    device: DevicePart | None = None
+    """The device that was measured; None for the machine of the command."""
+    runner: str = PYTHON
     runtime: str | None
     accelerator: str
     """One name, or several joined by commas."""
@@ -162,6 +169,11 @@ class Result(Part, RunFacts):
         return ", ".join(f"{name}={_option(value)}" for name, value in changed.items())
 
     @property
+    def swept_text(self) -> str:
+        """Its values in a sweep, as ``threads=2, model=a``; empty outside of sweeps."""
+        return ", ".join(f"{name}={_option(value)}" for name, value in self.swept.items())
+
+    @property
     def placements(self) -> dict[str, PlacementFacts]:
         """The placement of the operations, by accelerator; empty if unknown."""
         if isinstance(self.placement, SeveralPlacements):
@@ -218,10 +230,8 @@ def compose(
     if performance and seen:
         rules.append(interruptions.rule(seen))
     accuracy = judged(parts.accuracy, plan.quality, plan.unverified) if parts.accuracy else None
-    if accuracy and accuracy.passed is not None:
-        rules.append(
-            RuleResult(name="quality-target", ok=accuracy.passed, observed=accuracy.value, required=accuracy.target)
-        )
+    if accuracy and (rule := quality_rule(accuracy, plan.quality)):
+        rules.append(rule)
     functional_only = parts.backend.functional_only
     if performance and functional_only:
         rules.append(
@@ -230,7 +240,8 @@ def compose(
             )
         )
     rules += [rule for rule in observed.rules if rule.scope == "result"]
-    rules += submission_rules(plan, functional_only, [rule for rule in observed.rules if rule.scope == "submission"])
+    submission = [rule for rule in observed.rules if rule.scope == "submission"]
+    rules += submission_rules(plan, functional_only, submission, parts.system)
     complete = (performance or not plan.has_performance) and (accuracy or not plan.has_accuracy)
     if status is not Status.COMPLETED or not complete:
         rules.append(RuleResult(name="completed", ok=False, observed=status.value, required="completed"))
@@ -248,9 +259,12 @@ def compose(
             format=plan.model.format,
             sha256=parts.model.sha256,
             bytes=parts.model.bytes,
+            files=parts.model.files,
         ),
         dataset=plan.dataset.name,
         performance_dataset=plan.performance_dataset.name if plan.performance_dataset else None,
+        device=parts.device or (DevicePart(address=plan.device) if plan.device else None),
+        runner=plan.runner,
         runtime=parts.backend.runtime,
         accelerator=plan.accelerator,
         functional_only=functional_only,

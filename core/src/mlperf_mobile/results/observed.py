@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from mlperf_mobile.contracts.observer import ObservedPart
 from mlperf_mobile.errors import described
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.plugin import ObserverInfo, Remark
-from mlperf_mobile.registry import Offer, Registry
+from mlperf_mobile.registry import Offer, Registry, installed_plugins
 from mlperf_mobile.results.parts import Json, Part
-from mlperf_mobile.results.rule import RuleResult
+from mlperf_mobile.results.rule import CORE_RULES, RuleResult
+from mlperf_mobile.results.views import LoadedPart
 
 OBSERVED: Final = "observed"
 """The part of the journal with the parts of all observers."""
@@ -30,10 +31,10 @@ READ_S = 60.0
 """Timeout for an observer that reads its file."""
 _LONGEST = 1_000_000
 """Characters of a part with its rules, as JSON: time series stay in the observer's file."""
-_MOST_RULES, _MOST_SHOWN = 100, 1000
+_MOST_RULES = 100
 
 T = TypeVar("T")
-_DATA: TypeAdapter[dict[str, Json]] = TypeAdapter(dict[str, Json])
+_DATA: TypeAdapter[dict[str, Json]] = TypeAdapter(dict[str, Json], config=ConfigDict(defer_build=True))
 
 
 class Observed(Part):
@@ -42,6 +43,15 @@ class Observed(Part):
     parts: dict[str, dict[str, Json]] = Field(default_factory=dict)
     rules: list[RuleResult] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
+
+    def add(self, name: str, other: Observed) -> None:
+        """Add the part of the observer ``name``, without rules whose names another observer has used."""
+        taken = {rule.name for rule in self.rules}
+        self.parts |= other.parts
+        self.rules += [rule for rule in other.rules if rule.name not in taken]
+        self.warnings += other.warnings
+        for repeated in sorted(taken.intersection(rule.name for rule in other.rules)):
+            self.warnings.append(f"observer {name}: another observer adds a rule {repeated}; only the first one counts")
 
 
 def read(registry: Registry, plan: Plan, folder: Path, earlier: Mapping[str, Any] | None = None) -> Observed:
@@ -55,18 +65,18 @@ def read(registry: Registry, plan: Plan, folder: Path, earlier: Mapping[str, Any
     """
     found = Observed()
     for name in plan.observers:
-        offer = registry.observers.get(name)
-        if offer is None:
-            continue
-        try:
-            made = make(offer, plan, folder, (earlier or {}).get(name))
-        except Exception as error:  # noqa: BLE001  an observer may do anything
-            found.warnings.append(warning(offer, str(error)))
-            continue
-        if made is not None:
-            found.parts[name] = made.data
-            found.rules += made.rules
+        if offer := registry.observers.get(name):
+            found.add(name, read_one(offer, plan, folder, (earlier or {}).get(name)))
     return found
+
+
+def read_one(offer: Offer[ObserverInfo], plan: Plan, folder: Path, earlier: Any = None) -> Observed:
+    """Read the part of one observer; a warning says why it cannot be read."""
+    try:
+        made = make(offer, plan, folder, earlier)
+    except Exception as error:  # noqa: BLE001  an observer may do anything
+        return Observed(warnings=[warning(offer, str(error))])
+    return Observed(parts={offer.info.name: made.data}, rules=made.rules) if made else Observed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,7 @@ def make(offer: Offer[ObserverInfo], plan: Plan, folder: Path, earlier: Any = No
             raise TypeError(f"expected an ObservedPart, got {part!r:.100}")
         data = _DATA.validate_python(part.model_dump(mode="json", warnings="error"))
         rules = [_rule(rule) for rule in islice(part.rules(plan), _MOST_RULES)]
+        _check_names([rule.name for rule in rules])
         length = len(Observed(parts={offer.info.name: data}, rules=rules).model_dump_json())
         if length > _LONGEST:
             raise ValueError(f"it has {length} characters as JSON, and may have {_LONGEST}")
@@ -106,9 +117,21 @@ def make(offer: Offer[ObserverInfo], plan: Plan, folder: Path, earlier: Any = No
 
 
 def _rule(rule: Any) -> RuleResult:
-    return RuleResult(
-        name=rule.name, ok=rule.ok, observed=rule.observed, required=rule.required, note=rule.note, scope=rule.scope
-    )
+    ok, observed, required = map(_plain, (rule.ok, rule.observed, rule.required))
+    return RuleResult(name=rule.name, ok=ok, observed=observed, required=required, note=rule.note, scope=rule.scope)
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy scalar, which a comparison of arrays' means gives, as Python's own."""
+    return value.item() if getattr(value, "shape", None) == () else value
+
+
+def _check_names(names: list[str]) -> None:
+    for name in names:
+        if name in CORE_RULES:
+            raise ValueError(f"the rule {name} is the core's; use another name")
+        if names.count(name) > 1:
+            raise ValueError(f"several rules have the name {name}; each needs its own")
 
 
 def earlier(plan: Plan, folder: Path, telemetry: Mapping[str, Any] | None, *, torn: bool) -> Observed:
@@ -120,13 +143,7 @@ def earlier(plan: Plan, folder: Path, telemetry: Mapping[str, Any] | None, *, to
         telemetry: The part in its journal.
         torn: Whether the timed run did not end, so that only the file has its readings.
     """
-    return read(_installed(), plan, folder, {TELEMETRY: telemetry}) if torn or telemetry else Observed()
-
-
-@cache
-def _installed() -> Registry:
-    """The registry, cached because there may be thousands of journals of earlier versions."""
-    return Registry()
+    return read(installed_plugins(), plan, folder, {TELEMETRY: telemetry}) if torn or telemetry else Observed()
 
 
 def warning(offer: Offer[ObserverInfo], text: str) -> str:
@@ -134,30 +151,13 @@ def warning(offer: Offer[ObserverInfo], text: str) -> str:
     return f"observer {offer.info.name} ({offer.source}): {text}"[:500]
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedPart:
-    """A part of a result, loaded by its observer."""
-
-    offer: Offer[ObserverInfo]
-    part: ObservedPart
-
-    @property
-    def name(self) -> str:
-        """The observer's name."""
-        return self.offer.info.name
-
-    def view(self, view: Callable[[ObservedPart], Iterable[T]]) -> list[T]:
-        """A view of the part; empty if the observer fails."""
-        return attempted(lambda: list(islice(view(self.part), _MOST_SHOWN)), [])
-
-
-def load_parts(registry: Registry, parts: Mapping[str, Any]) -> Iterator[LoadedPart]:
+def load_parts(registry: Registry, parts: Mapping[str, Any]) -> Iterator[LoadedPart[ObservedPart]]:
     """The parts of a result whose observers are installed and can read them."""
     for name, data in parts.items():
         if offer := registry.observers.get(name):
             part = attempted(partial(_part, offer, data), None)
             if part is not None:  # else it was changed by hand, or is of another version
-                yield LoadedPart(offer, part)
+                yield LoadedPart(name, part)
 
 
 def _part(offer: Offer[ObserverInfo], data: Any) -> ObservedPart:
@@ -166,25 +166,12 @@ def _part(offer: Offer[ObserverInfo], data: Any) -> ObservedPart:
 
 def lines(registry: Registry, parts: Mapping[str, Any]) -> list[Remark]:
     """The remarks of observers on the card of a result."""
-    return [line for each in load_parts(registry, parts) for line in each.view(lambda part: remarks(part.lines()))]
+    return [line for each in load_parts(registry, parts) for line in each.lines]
 
 
 def columns(offer: Offer[ObserverInfo]) -> dict[str, str]:
     """The columns of an observer with their descriptions; empty if it fails."""
     return attempted(lambda: {str(name): str(about) for name, about in offer.info.part.load().columns.items()}, {})
-
-
-def remarks(given: Any) -> list[Remark]:
-    """The remarks of an observer.
-
-    Raises:
-        TypeError: An item is not a remark.
-    """
-    items = list(islice(given, _MOST_SHOWN))
-    for each in items:
-        if not (isinstance(each, Remark) and isinstance(each.label, str) and isinstance(each.text, str)):
-            raise TypeError(f"expected a Remark, got {each!r:.100}")
-    return items
 
 
 def attempted(work: Callable[[], T], otherwise: T) -> T:

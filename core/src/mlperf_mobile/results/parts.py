@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
@@ -35,17 +35,21 @@ Seconds: TypeAlias = Annotated[Number, Field(ge=0, le=LARGEST)]
 Flag: TypeAlias = Annotated[bool, Field(strict=True)]
 Scalar: TypeAlias = Flag | Integer | Number | str | None
 
+Logged: TypeAlias = Literal["responses", "digests"]
+"""What LoadGen's accuracy log holds of each sample: the response, or the SHA-256 of the model's outputs. With digests,
+the responses are in a log of their own, next to it."""
+
 
 class Part(BaseModel):
     """A part with these fields and no others."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)  # a worker imports parts and builds none
 
 
 class OpenPart(BaseModel):
     """A part with these fields and others, which are JSON."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
     __pydantic_extra__: dict[str, Json]
 
 
@@ -106,6 +110,7 @@ class LoadFacts(OpenPart):
     min_duration_s: Seconds | None = None
     max_duration_s: Seconds | None = None
     percentile: Annotated[Number, Field(gt=0, lt=1)] = 0.9
+    early_stopping: str = "required"
     performance_sample_count: Integer | None = None
     expected_latency_ns: Integer | None = None
     batch: Integer | None = None

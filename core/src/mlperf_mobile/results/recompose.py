@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile import events
-from mlperf_mobile.contracts import LIVE
-from mlperf_mobile.errors import ExitCode, OutputError
+from mlperf_mobile.errors import ExitCode, OutputError, described
 from mlperf_mobile.installed import version
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.regular_files import open_regular
-from mlperf_mobile.results import latencies, observed, store
-from mlperf_mobile.results.measured import Parts, Performance, Timed
+from mlperf_mobile.results import observed, store, unfinished
+from mlperf_mobile.results.digests import folder_digests
+from mlperf_mobile.results.measured import Parts
 from mlperf_mobile.results.model import ErrorFacts, Result, Status, compose
 
 MOST_PARTS = 64 << 20
@@ -24,6 +24,12 @@ MOST_PARTS = 64 << 20
 
 _IMPOSSIBLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """Exceptions of composing if the parts in a journal are not a worker's."""
+_PARTS_OF = {
+    "scenario": ("performance", "rescued"),
+    "task": ("accuracy",),
+    "backend": ("backend", "compiled", "placement", "repeated", "report", "system"),
+}
+"""The parts of a run by the kind of plugin that they come from."""
 _MOST_UNKNOWN = 100
 _HEAD = 96
 """An event has its kind within the first bytes of its line."""
@@ -77,6 +83,11 @@ class Journal:
             self.phase = event.name
         elif isinstance(event, events.Ended):
             self.ended = True
+
+    def begin_again(self) -> None:
+        """Forget the events: the run was taken up on its device, and reports them again."""
+        self.parts, self.failure, self.timed, self.phase, self.ended = {}, None, None, "", False
+        self.last = None
 
     @property
     def has_numbers(self) -> bool:
@@ -143,8 +154,10 @@ def _take(journal: Journal, line: bytes, number: int) -> None:
             journal.last = journal.concluded.time
             return
         elif b'"event":"started"' in line[:_HEAD]:
-            journal.started = events.Started.model_validate_json(line)
-            journal.first = journal.started.time
+            started = events.Started.model_validate_json(line)
+            if journal.started is not None:
+                journal.begin_again()
+            journal.started, journal.first = started, started.time
             return
         else:
             journal.take(events.decode(line))
@@ -166,7 +179,7 @@ def recompose(folder: Path, ending: Ending) -> Result:
         OutputError: The plan or the journal is missing or damaged.
     """
     plan, journal = store.read_plan(folder), read_journal(folder / store.EVENTS)
-    return of_journal(folder, plan, journal, ending, store.digests(folder))
+    return of_journal(folder, plan, journal, ending, folder_digests(folder))
 
 
 def of_journal(folder: Path, plan: Plan, journal: Journal, ending: Ending, logs: dict[str, str]) -> Result:
@@ -179,23 +192,24 @@ def of_journal(folder: Path, plan: Plan, journal: Journal, ending: Ending, logs:
         end = _ending(journal, ending)
         parts, invalid = Parts.read(journal.parts)
         if end.status is not Status.COMPLETED:
-            parts = rescued(folder, parts, journal.timed)
+            parts = unfinished.rescued(folder, plan.scenario, parts, journal.timed)
         if parts.observed is None:  # of an earlier version
             torn = parts.performance is not None and "performance" not in journal.parts
             found = observed.earlier(plan, folder, parts.telemetry, torn=torn)
             parts = parts.model_copy(update={"observed": found})
-        status, error = (Status.FAILED, _reported(invalid)) if invalid else (end.status, end.error)
+        status, error = (Status.FAILED, _reported(invalid, plan)) if invalid else (end.status, end.error)
         return compose(plan, parts, status, error, end.directory, logs, end.program)
     except _IMPOSSIBLE as error:
-        text = f"{folder}: {store.PLAN} and {store.EVENTS} are not those of a run: {type(error).__name__}: {error}"[
-            :500
-        ]
+        text = f"{folder}: {store.PLAN} and {store.EVENTS} are not those of a run: {described(error)}"[:500]
         raise OutputError("result-damaged", text, "a file was changed by hand") from error
 
 
-def _reported(invalid: str) -> ErrorFacts:
+def _reported(invalid: str, plan: Plan) -> ErrorFacts:
     """The error of a run with an invalid part, which is left out; the other measurements are kept."""
-    text = f"a plugin reported an invalid value: {invalid}"
+    part = invalid.partition(":")[0].partition(".")[0]
+    kind = next((kind for kind, parts in _PARTS_OF.items() if part in parts), "")
+    who = f"{kind} {getattr(plan, kind)}" if kind else "a plugin"
+    text = f"{who} reported an invalid value: {invalid}"
     return ErrorFacts(code="plugin-broken", summary=text, hint="see events.jsonl", exit_code=ExitCode.BACKEND)
 
 
@@ -219,30 +233,3 @@ def _ending(journal: Journal, ending: Ending) -> Ending:
     if ending.status is Status.COMPLETED:
         return Ending(Status.INTERRUPTED, ending.error, ending.directory)
     return ending
-
-
-def rescued(folder: Path, parts: Parts, timed: events.Progress | None) -> Parts:
-    """The parts of an incomplete run, with the performance of its timed run as far as its files have it.
-
-    The run fails the rule ``completed``. If its progress is unknown, its duration is the sum of its latencies.
-    """
-    if parts.performance or not (performance := parts.rescued or _saved(folder, timed)):
-        return parts
-    return parts.model_copy(update={"performance": Timed.model_validate(performance.model_dump(exclude_unset=True))})
-
-
-def _saved(folder: Path, timed: events.Progress | None) -> Performance | None:
-    values = latencies.read(folder / latencies.FILE)
-    if not values:
-        return None
-    done, seconds = len(values), sum(values) / 1e9
-    if timed and timed.elapsed_s > 0:
-        done, seconds = timed.done, timed.elapsed_s
-    return Performance(
-        latency_ns=latencies.summary(values),
-        throughput=done / seconds if seconds > 0 else 0.0,
-        queries=len(values),
-        samples=len(values),
-        duration_s=seconds,
-        latency_source=LIVE,
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shlex
@@ -18,7 +17,7 @@ from pydantic import ValidationError
 
 from mlperf_mobile.errors import OutputError
 from mlperf_mobile.plan import Plan
-from mlperf_mobile.regular_files import open_regular, read_regular
+from mlperf_mobile.regular_files import read_regular
 from mlperf_mobile.results.journal import JournalFile
 from mlperf_mobile.terms import misfit
 from mlperf_mobile.whole_files import sync_folder, writing
@@ -33,7 +32,6 @@ WORKER_LOG = "worker.log"
 SIGNATURE = "result.json.sig"
 WORK = "work"
 """Compiled files that cannot be cached; removed at the end of the run."""
-_NOT_DIGESTED = (RESULT, SIGNATURE, WORKER_LOG)
 MOST_BYTES = 64 << 20
 """Maximum bytes of a result or a plan; a larger file is refused."""
 PARTIAL = ".partial"
@@ -66,7 +64,7 @@ class Folder:
         Raises:
             OutputError: It cannot be created, or the disk has too little space; then nothing is left.
         """
-        final = output.expanduser().resolve() / plan.run_id
+        final = output.resolve() / plan.run_id
         with output_errors(partial(final)):
             for _ in range(3):
                 with suppress(FileNotFoundError, BlockingIOError):  # another process removed it as abandoned
@@ -201,40 +199,6 @@ def write_json(path: Path, data: Any) -> None:
         text = json.dumps(data, indent=2)
     with writing(path) as file:
         file.write(text + "\n")
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of the files that a result is composed from, by their paths in the run's folder.
-
-    These are all regular files except the result, its signature and the worker's log; links to folders are
-    not followed.
-    """
-    all_files = {name: digest(folder / name) for name in members(folder)}
-    return {name: sha256 for name, sha256 in all_files.items() if sha256}
-
-
-def digest(path: Path) -> str | None:
-    """SHA-256 of a file; None if it cannot be read, or is not a regular file."""
-    try:
-        with open_regular(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
-
-
-def members(folder: Path) -> list[str]:
-    """Paths of all files and links in a run's folder except the result, sorted."""
-    found, start = [], len(str(folder)) + 1
-    for place, folders, files in os.walk(folder):
-        if place == str(folder):
-            folders[:] = [name for name in folders if name != WORK]
-            names = [name for name in files if name not in _NOT_DIGESTED and not name.startswith(".")]
-            found += names
-        else:
-            found += [f"{place[start:]}/{name}" for name in files]
-        links = [f"{place}/{name}"[start:] for name in folders if Path(place, name).is_symlink()]
-        found += links
-    return sorted(found)
 
 
 def read(place: Path) -> Result:

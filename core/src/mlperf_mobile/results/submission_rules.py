@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlperf_mobile.plan import Official, Plan
+from mlperf_mobile.results.parts import SystemFacts
 from mlperf_mobile.results.rule import RuleResult
+from mlperf_mobile.terms import EarlyStopping, Load, TokenRules
 
 
-def submission_rules(plan: Plan, functional_only: str, observed: Sequence[RuleResult]) -> list[RuleResult]:
+def submission_rules(
+    plan: Plan, functional_only: str, observed: Sequence[RuleResult], system: SystemFacts | None = None
+) -> list[RuleResult]:
     """The rules of the plan's round, each with its observed and required value; empty outside of rounds.
 
     Sources: mobile_open, rules/submissionRuleV3_0.adoc (one uninterrupted run) and
@@ -18,6 +22,7 @@ def submission_rules(plan: Plan, functional_only: str, observed: Sequence[RuleRe
         plan: The plan of the run.
         functional_only: Why its speed is meaningless; empty for hardware.
         observed: The rules that observers add.
+        system: The system under test, which says how a language model generated; None before it was loaded.
     """
     official = plan.official
     if official is None:
@@ -44,6 +49,8 @@ def submission_rules(plan: Plan, functional_only: str, observed: Sequence[RuleRe
         found.append(RuleResult(name="real-device", ok=False, observed=functional_only, required="hardware"))
     if plan.has_performance:
         found += _performance_rules(plan, official)
+        if official.token_rules:
+            found += _token_rules(official.token_rules, system or SystemFacts())
     found += observed
     if plan.has_accuracy:
         found.append(_same("data-of-the-round", plan.dataset.name, official.dataset, "accuracy"))
@@ -56,15 +63,44 @@ def submission_rules(plan: Plan, functional_only: str, observed: Sequence[RuleRe
 
 
 def _performance_rules(plan: Plan, official: Official) -> list[RuleResult]:
-    timed = plan.performance_dataset or plan.dataset
+    timed = plan.timed_dataset
     load = plan.load
     return [
         _same("scenario-of-the-round", plan.scenario, official.scenario),
         _same("data-of-the-round", timed.name, official.performance_dataset or official.dataset, "performance"),
         _same("percentile", load.percentile, official.percentile),
+        *_early_stopping(load, official),
         _at_least("counts-of-the-round", load.min_query_count, official.min_query_count, "queries at least"),
         _at_least("duration-of-the-round", load.min_duration_s, official.min_duration_s, "seconds at least"),
     ]
+
+
+def _token_rules(required: TokenRules, system: SystemFacts) -> list[RuleResult]:
+    """How the timed run generated: limit and stop ids of the round, and room for its longest prompts.
+
+    Source: mobile_app_open, mobile_back_tflite/cpp/backend_tflite/llm_pipeline.cc and flutter/cpp/datasets.
+    """
+    extra = system.model_extra or {}
+    generation = extra.get("generation")
+    how = generation.get("performance") if isinstance(generation, dict) else None
+    how = how if isinstance(how, dict) else {}
+    limit, stops, context = how.get("max_new_tokens"), how.get("stop_ids"), extra.get("context")
+    return [
+        _same("token-limit", limit if isinstance(limit, int) else "unknown", required.max_new_tokens, "new tokens"),
+        _same("stop-ids", _ids(stops), _ids(required.stop_ids)),
+        _at_least("context", context if isinstance(context, int) else 0, required.context, "tokens at least"),
+    ]
+
+
+def _ids(ids: object) -> str:
+    """Token ids in order, as text."""
+    return " ".join(sorted(map(str, ids))) if isinstance(ids, list) else "unknown"
+
+
+def _early_stopping(load: Load, official: Official) -> list[RuleResult]:
+    """A rule if the run ignores early stopping and the round does not."""
+    ignored = load.early_stopping is EarlyStopping.IGNORED is not official.early_stopping
+    return [_same("early-stopping-of-the-round", load.early_stopping, official.early_stopping)] if ignored else []
 
 
 def _same(name: str, observed: float | str, required: float | str, note: str = "") -> RuleResult:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter_ns
 
 from mlperf_mobile import loadgen, performance_score, rules
-from mlperf_mobile.contracts import AnsweredCall, Load, Measurement, Share, SystemUnderTest
+from mlperf_mobile.contracts import (
+    AnsweredCall,
+    Load,
+    LoadGenValue,
+    LoggedRun,
+    Measurement,
+    Share,
+    StreamingSystem,
+    SystemUnderTest,
+)
+from mlperf_mobile.results.tokens import whole_answers
 from mlperf_mobile.threads import in_threads
 
 TAKE_NS = 5_000_000
@@ -18,19 +28,28 @@ TAKE_NS = 5_000_000
 Each session's own speed decides, so that a slow accelerator does not delay the last samples.
 """
 MOST_BATCHES = 64
+WHOLE_ANSWERS = (
+    "all samples are issued at once, so the time from the issue to a first token is mostly that of samples before it"
+)
+"""Why offline has no times to the first token."""
 
 
 class Offline:
     """LoadGen's Offline; each session takes the next batches when it is free, and padding is not counted."""
 
     parallel = True
+    samples_per_query = 0
 
     def __init__(self, options: None) -> None:
         """There are no options."""
 
+    def settings(self, load: Load, sessions: int, batch: int) -> Mapping[str, LoadGenValue]:
+        """See :meth:`mlperf_mobile.contracts.LoggedScenario.settings`."""
+        rate = sessions * batch * 1e9 / load.expected_latency_ns
+        return {**loadgen.performance_values("Offline", load), "offline_expected_qps": rate}
+
     def run(self, system: SystemUnderTest, load: Load, latencies_ns: array[int], logs: Path) -> Measurement:
-        settings = loadgen.performance_settings("Offline", load)
-        settings.offline_expected_qps = system.sessions * system.batch * 1e9 / load.expected_latency_ns
+        settings = loadgen.made(self.settings(load, system.sessions, system.batch))
         shares: list[Share] = []
         answered: list[AnsweredCall] = []
 
@@ -38,8 +57,15 @@ class Offline:
             shares[:] = drain(system, ids, indices, latencies_ns, perf_counter_ns(), answered)
 
         details = loadgen.run(settings, loadgen.SampleLibrary.of(system, load), issue, logs, latencies_ns)
+        tokens = system.tokens if isinstance(system, StreamingSystem) else None
+        return self.measurement(LoggedRun(load, latencies_ns, details, logs, tuple(shares), tuple(answered), tokens))
+
+    def measurement(self, run: LoggedRun) -> Measurement:
+        """See :meth:`mlperf_mobile.contracts.LoggedScenario.measurement`."""
+        load, details = run.load, run.details
         duration = float(details["result_max_latency_ns"]) / 1e9
-        samples = len(latencies_ns)
+        samples = len(run.latencies_ns)
+        tokens = None if run.tokens is None else whole_answers(run.tokens, duration, WHOLE_ANSWERS)
         return Measurement(
             latency_ns=loadgen.latencies(details),
             throughput=samples / duration,
@@ -50,12 +76,14 @@ class Offline:
                 rules.min_duration(duration, load, details.get("result_min_duration_met"), ran_out=True),
                 rules.min_query_count(samples, load, logged=details.get("result_min_queries_met")),
                 rules.max_duration(duration, load, 0.0),
+                *([rules.token_count(tokens, samples)] if tokens else []),
             ),
             loadgen=loadgen.verdict(details),
-            shares=tuple(shares),
+            shares=run.shares,
             latency_source=loadgen.latency_source(details),
             score=performance_score.throughput(samples / duration),
-            answered=tuple(answered),
+            answered=run.answered,
+            tokens=tokens,
         )
 
 

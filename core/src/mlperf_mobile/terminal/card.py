@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,28 @@ from rich.panel import Panel
 from rich.table import Table
 
 from mlperf_mobile.campaigns.repeat import Repetitions
+from mlperf_mobile.contracts import INFERENCE, Listing
 from mlperf_mobile.performance_score import displayed, shown
+from mlperf_mobile.plan import PYTHON
 from mlperf_mobile.plugin import Remark
-from mlperf_mobile.registry import Registry
-from mlperf_mobile.results import latencies, observed
+from mlperf_mobile.registry import Registry, installed_plugins
+from mlperf_mobile.results import latencies, observed, scenario_part
 from mlperf_mobile.results.accuracy import Accuracy
 from mlperf_mobile.results.measured import Performance
 from mlperf_mobile.results.model import Result
+from mlperf_mobile.results.parts import SystemFacts
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.statistics import Sample, advice
 from mlperf_mobile.terminal.console import CleanConsole, text
+from mlperf_mobile.terminal.listing import listed
+from mlperf_mobile.terminal.tokens import lines as token_lines
 
 _MS = 1e-6
 
 
 def print_results(results: Iterable[Result]) -> None:
     """Print every result with the remarks of plugins."""
-    registry = Registry()
+    registry = installed_plugins()
     for result in results:
         CleanConsole().print(_panel(result, registry))
 
@@ -36,7 +42,8 @@ def print_results(results: Iterable[Result]) -> None:
 def print_repetitions(repeated: Iterable[Repetitions]) -> None:
     """Print the spread of the scores of repeated runs."""
     for each in repeated:
-        title = f"{each.benchmark} · {each.scenario} · {len(each.scores) + each.left_out} runs"
+        swept = f" · {each.swept}" if each.swept else ""
+        title = f"{each.benchmark} · {each.scenario}{swept} · {len(each.scores) + each.left_out} runs"
         median, scores = "no valid run", ""
         if each.scores:
             kind = each.scores[0]
@@ -49,17 +56,28 @@ def print_repetitions(repeated: Iterable[Repetitions]) -> None:
 
 def print_result(result: Result, *, full: bool = False) -> None:
     """Print one result with the remarks of plugins; ``full`` adds environment, versions and seeds."""
-    CleanConsole().print(_panel(result, Registry(), full=full))
+    CleanConsole().print(_panel(result, installed_plugins(), full=full))
 
 
 def _panel(result: Result, registry: Registry, *, full: bool = False) -> RenderableType:
-    return result_panel(result, registry.remarks(result), observed.lines(registry, result.observed), full=full)
+    remarks = registry.remarks(result)
+    for problem in registry.failed_extras:
+        print(problem.line(), file=sys.stderr)
+    part = scenario_part.load(registry, result)
+    listings = part.listings if part else ()
+    told = [*part.lines, *part.failed("listings")] if part else []
+    return result_panel(result, remarks, [*told, *observed.lines(registry, result.observed)], listings, full=full)
 
 
 def result_panel(
-    result: Result, remarks: Iterable[Remark] = (), observations: Iterable[Remark] = (), *, full: bool = False
+    result: Result,
+    remarks: Iterable[Remark] = (),
+    observations: Iterable[Remark] = (),
+    listings: Iterable[Listing] = (),
+    *,
+    full: bool = False,
 ) -> RenderableType:
-    """One result in a frame, with the remarks of plugins and observers."""
+    """One result in a frame, with the remarks of plugins, scenario and observers, and the scenario's tables."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
@@ -69,9 +87,12 @@ def result_panel(
         for label, value in _stability(result):
             facts.add_row(text(label), text(value))
     parts: list[RenderableType] = [facts]
-    for scope, head in (("result", "rule"), ("submission", "to be submitted")):
+    for listing in listings:
+        parts += ["", listed(listing)]
+    warnings = result.interruptions.warnings if result.interruptions else ()
+    for scope, head in (("result", "rule"), ("submission", "rule for submissions")):
         if rules := [rule for rule in result.rules if rule.scope == scope]:
-            parts += ["", _rules(rules, head)]
+            parts += ["", _rules(rules, head, warnings)]
     if full:
         parts += ["", _facts(result)]
     title = text(f"{result.benchmark} · {result.model.name} · {result.scenario}")
@@ -82,6 +103,11 @@ def result_panel(
 
 def _lines(result: Result, remarks: Iterable[Remark], observations: Iterable[Remark]) -> Iterable[tuple[str, str]]:
     yield "backend", f"{result.backend} ({result.runtime or 'runtime unknown'}) on {result.accelerator}"
+    if device := result.device:
+        named = [f"{device.manufacturer} {device.model}", device.soc, device.os]
+        yield "device", ", ".join([device.address, *(part for part in map(str.strip, named) if part)])
+    if result.runner != PYTHON:
+        yield "runner", result.runner
     if result.functional_only:
         yield "FUNCTIONAL ONLY", f"its speed is meaningless: {result.functional_only}"
     timed = f", timed on {result.performance_dataset}" if result.performance_dataset else ""
@@ -91,10 +117,12 @@ def _lines(result: Result, remarks: Iterable[Remark], observations: Iterable[Rem
     if result.system and result.system.inputs:
         yield "inputs", ", ".join(result.system.inputs)
     yield "rules", result.rule_set
+    if result.swept:
+        yield "swept", result.swept_text
     if result.options:
         yield "options", result.options_text()
     if result.performance:
-        yield from _performance(result.performance)
+        yield from _performance(result.performance, result.system)
     if result.accuracy:
         yield "accuracy", accuracy_text(result.accuracy)
     yield from ((remark.label, remark.text) for remark in remarks)
@@ -118,7 +146,7 @@ def _lines(result: Result, remarks: Iterable[Remark], observations: Iterable[Rem
     if result.error:
         yield "error", f"{result.error.code}: {result.error.summary}"
         if result.error.code in ("worker-died", "worker-silent") and result.error.stderr_tail:
-            yield "last words", "\n".join(result.error.stderr_tail.splitlines()[-5:])
+            yield "last output", "\n".join(result.error.stderr_tail.splitlines()[-5:])
     for note in result.notes:
         yield "note", note
     yield "folder", result.directory
@@ -146,14 +174,26 @@ def _stability(result: Result) -> Iterable[tuple[str, str]]:
         yield f"advice: {each.name}", each.text
 
 
-def _performance(performance: Performance) -> Iterable[tuple[str, str]]:
+def _performance(performance: Performance, system: SystemFacts | None) -> Iterable[tuple[str, str]]:
     if score := performance.score:
         yield "score", f"{score.text}, {score.name}"
     else:
         yield "score", "none: cannot be compared or ranked"
+    if performance.timed_region == INFERENCE:
+        yield "timed region", "inference only; outputs are decoded afterwards"
     for label, names in (("latency (ms)", ("p50", "p90", "p99")), ("", ("mean", "min", "max"))):
         latency = {name: performance.latency_ns[name] * _MS for name in names if name in performance.latency_ns}
         yield label, "  ".join(f"{name} {value:.3f}" for name, value in latency.items())
+    if performance.tokens:
+        counted_by = ((system and system.model_extra) or {}).get("tokens_counted_by")
+        yield from token_lines(performance.tokens, performance.samples, counted_by)
+    query = {name: performance.latency_ns.get(f"query_{name}") for name in ("p50", "p90", "p99")}
+    if per_query := "  ".join(f"{name} {value * _MS:.3f}" for name, value in query.items() if value is not None):
+        yield "per query (ms)", per_query
+    if performance.rate:
+        yield "rate", performance.rate.line(performance.queries)
+    for number, step in enumerate(performance.search):
+        yield "" if number else "search", step.line
     for part in ("minute", "tenth"):  # of the scenario sustained
         if (first := performance.latency_ns.get(f"first_{part}_p90")) is not None:
             last = performance.latency_ns[f"last_{part}_p90"]
@@ -161,19 +201,19 @@ def _performance(performance: Performance) -> Iterable[tuple[str, str]]:
             yield "sustained (ms)", ends
     yield (
         "throughput",
-        f"{performance.throughput:.1f} samples/s  ({performance.samples} samples in {performance.duration_s:.2f} s)",
+        f"{performance.throughput:.1f} samples/s  ({_samples(performance.samples)} in {performance.duration_s:.2f} s)",
     )
     if len(performance.accelerators) > 1:
         for name, did in performance.accelerators.items():
             share = (
-                f"{did['throughput']:.1f} samples/s  ({did['samples']:.0f} samples, {did['sessions']:.0f} sessions, "
+                f"{did['throughput']:.1f} samples/s  ({_samples(int(did['samples']))}, {did['sessions']:.0f} sessions, "
             )
             yield f"  on {name}", share + f"{did['busy'] * 100:.0f} % busy)"
 
 
 def accuracy_text(accuracy: Accuracy) -> str:
     """The accuracy and its target, in one line."""
-    line = f"{accuracy.metric} {accuracy.value:.4f} of {accuracy.samples} samples"
+    line = f"{accuracy.metric} {accuracy.value:.4f} of {_samples(accuracy.samples)}".removeprefix("accuracy ")
     if accuracy.target is not None:
         sign = {True: "reached", False: "MISSED", None: "not judged: unverified"}[accuracy.passed]
         line += f"; target {accuracy.target:.4f} {sign}"
@@ -181,13 +221,21 @@ def accuracy_text(accuracy: Accuracy) -> str:
     return f"{line}; {accuracy.samples / accuracy.duration_s:.0f} samples/s" if accuracy.duration_s else line
 
 
-def _rules(rules: Sequence[RuleResult], title: str) -> Table:
+def _samples(count: int) -> str:
+    return f"{count} sample" if count == 1 else f"{count} samples"
+
+
+def _rules(rules: Sequence[RuleResult], title: str, shown: Sequence[str] = ()) -> Table:
+    """The table of rules; parts of their notes that are ``shown`` elsewhere are left out."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column in (title, "", "observed", "required", ""):
         table.add_column(column)
     for rule in rules:
         mark = text("ok", style="green") if rule.ok else text("NO", style="bold red")
-        table.add_row(text(rule.name), mark, _number(rule.observed), _number(rule.required), text(rule.note))
+        note = rule.note
+        for warning in shown:
+            note = note.replace(f"; {warning}", "")
+        table.add_row(text(rule.name), mark, _number(rule.observed), _number(rule.required), text(note))
     return table
 
 
@@ -197,15 +245,17 @@ def _facts(result: Result) -> Table:
     table.add_column(overflow="fold")
     facts = {
         "run": result.run_id, "created": result.created, "model": f"{result.model.path} ({result.model.sha256})",
+        **{f"model {name}": part.sha256 for name, part in result.model.files.items()},
         **{f"seed {key}": value for key, value in result.load.seeds.items()},
-        **(result.system.model_dump(exclude_none=True) if result.system else {}),
+        **_flat("", result.system.model_dump(exclude_none=True) if result.system else {}),
         **{key: value for name, made in (result.compiled or {}).items()
-           for key, value in _flat(f"compiled.{name}", made.model_dump()).items()},
-        **_flat("report", result.report or {}),
-        **result.environment, **{f"version {k}": v for k, v in result.versions.items()},
+           for key, value in _flat(f"compiled.{name}.", made.model_dump()).items() if value != ""},
+        **_flat("report.", result.report or {}),
+        **result.environment,
+        "versions": [f"{name} {version}" for name, version in result.versions.items()],
     }  # fmt: skip
     for key, value in facts.items():
-        table.add_row(text(key), text("unknown" if value is None else str(value)))
+        table.add_row(text(key), text(_shown(value)))
     return table
 
 
@@ -213,9 +263,16 @@ def _flat(prefix: str, data: dict[str, Any]) -> dict[str, object]:
     """Nested data by dotted keys."""
     flat: dict[str, object] = {}
     for key, value in data.items():
-        name = f"{prefix}.{key}"
-        flat |= _flat(name, value) if isinstance(value, dict) else {name: value}
+        flat |= _flat(f"{prefix}{key}.", value) if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "unknown" if value is None else str(value)
 
 
 def _number(value: object) -> RenderableType:

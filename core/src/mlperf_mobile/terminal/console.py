@@ -10,12 +10,13 @@ from rich.segment import Segment
 from rich.text import Text
 
 from mlperf_mobile.printing import clean, clean_lines, raw
+from mlperf_mobile.streams import ReaderGone
 
 
 class CleanConsole(Console):
     """A console on standard output, or on standard error.
 
-    A closed pipe raises BrokenPipeError, as with ``print``.
+    A closed pipe raises ReaderGone, as with ``print``.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
@@ -23,7 +24,7 @@ class CleanConsole(Console):
         super().__init__(file=raw(stream), markup=False, emoji=False, highlight=False, soft_wrap=False)
 
     def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
+        raise ReaderGone
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The segments of a renderable, with all text cleaned, including that of Rich."""

@@ -6,8 +6,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from mlperf_mobile import events
+from mlperf_mobile.terminal.notebook import in_notebook, notebook_bar
+
+if TYPE_CHECKING:
+    from mlperf_mobile.campaigns.estimate import Estimate
+    from mlperf_mobile.campaigns.run import Show
+    from mlperf_mobile.plan import Plan
 
 Listen = Callable[[events.Event], None]
 
@@ -19,6 +26,9 @@ def listener(title: str, *, quiet: bool) -> Iterator[Listen]:
     """A function to call with every event of one run."""
     if quiet:
         yield lambda event: None
+    elif in_notebook():
+        with notebook_bar(title) as listen:
+            yield listen
     elif sys.stderr.isatty():
         with _bar(title) as listen:
             yield listen
@@ -52,6 +62,25 @@ def _bar(title: str) -> Iterator[Listen]:
                 progress.update(bar, description=event.phase, total=1.0, completed=event.fraction, left=left)
 
         yield listen
+
+
+def shown(*, quiet: bool, wrap: Callable[[Listen], Listen] = lambda listen: listen) -> Show:
+    """A function that shows one run of a campaign.
+
+    Args:
+        quiet: Show nothing.
+        wrap: Adds to the listener of a run.
+    """
+
+    @contextmanager
+    def show(plan: Plan, place: int, runs: int, left: Estimate) -> Iterator[Listen]:
+        title = f"{plan.benchmark} {plan.model.name}"
+        if runs > 1:
+            title += f" ({place} of {runs}, {plan.mode}, at least {left} left)"
+        with listener(title, quiet=quiet) as listen:
+            yield wrap(listen)
+
+    return show
 
 
 class _Lines:

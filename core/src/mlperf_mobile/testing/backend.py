@@ -8,16 +8,19 @@ from mlperf_mobile.contracts import Backend
 from mlperf_mobile.plugin import BackendInfo
 from mlperf_mobile.testing.backend_models import ModelTests
 from mlperf_mobile.testing.backend_sessions import SessionTests
+from mlperf_mobile.testing.backend_text import TextTests
+from mlperf_mobile.testing.backend_tokens import TokenTests
+from mlperf_mobile.testing.checked import CheckedBackend
 
 __all__ = ["BackendConformance"]
 
 
-class BackendConformance(ModelTests, SessionTests):
+class BackendConformance(ModelTests, SessionTests, TokenTests, TextTests):
     """Subclass once per backend; define ``plugin_module``, ``info`` and ``model``."""
 
     def test_probe_answers_on_any_machine(self, info: BackendInfo, options: Any) -> None:
         """An unusable backend has a reason and a fix."""
-        probe = info.backend.load()(options).probe()
+        probe = CheckedBackend(info.name, info.backend.load()(options)).probe()
         assert probe.usable or (probe.reason and probe.fix)
 
     def test_probe_names_runtime_and_accelerators(self, backend: Backend, info: BackendInfo) -> None:

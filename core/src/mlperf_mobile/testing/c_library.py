@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+__all__ = ["compile_c"]
+
 FLAGS = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-fPIC", "-shared", "-pthread")
 
 

@@ -21,16 +21,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+__all__ = ["Command", "Done"]
+
 PROGRAM = Path(sys.executable).with_name("mlperf-mobile")
 """The command of the environment that runs the tests."""
 
 Done = subprocess.CompletedProcess[str]
+"""A finished command: its ``returncode``, and ``stdout`` and ``stderr`` as text."""
 
 
 class Command:
     """``mlperf-mobile`` in a folder; calling it runs the command and returns the finished process.
 
-    It does not inherit ``MLPERF_MOBILE_*`` and ``PYTHON*`` variables, and its cache is in the folder.
+    It does not inherit ``MLPERF_MOBILE_*`` and ``PYTHON*`` variables, and its cache and temporary files are in the
+    folder.
 
     Args:
         folder: The working directory; results are in its ``mlperf-mobile-results``.
@@ -44,7 +48,9 @@ class Command:
     def environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment variables of one call; ``env`` overrides the others."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLPERF_MOBILE_", "PYTHON"))}
-        own = {"XDG_CACHE_HOME": str(self.folder / "cache"), "COLUMNS": "200", "TERM": "dumb"}
+        temporary = self.folder / "tmp"
+        temporary.mkdir(exist_ok=True)  # devices are locked there
+        own = {"XDG_CACHE_HOME": str(self.folder / "cache"), "TMPDIR": str(temporary), "COLUMNS": "200", "TERM": "dumb"}
         return kept | own | self._env | dict(env or {})
 
     def __call__(self, *arguments: object, env: Mapping[str, str] | None = None, timeout: float = 240) -> Done:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
+from dataclasses import fields
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from mlperf_mobile.plugin import HOOK_API, PROJECT, HookSpecs
+from mlperf_mobile.hook_specs import PROJECT
+from mlperf_mobile.plugin import HOOK_API, HookSpecs, Ref
+from mlperf_mobile.testing.capabilities import CAPABILITIES, required
 
 HEAVY = (
     "numpy",
@@ -29,6 +33,17 @@ HEAVY = (
 """Modules that a plugin module must not import, because listing plugins would become slow."""
 
 
+REQUIRED = required(os.environ.get("MLPERF_MOBILE_REQUIRE", ""))
+
+
+def lacks(capability: str, reason: str) -> NoReturn:
+    """Skip a test that needs a capability; fail it if ``MLPERF_MOBILE_REQUIRE`` names the capability."""
+    assert capability in CAPABILITIES
+    if capability in REQUIRED:
+        pytest.fail(f"{capability} is required: {reason}", pytrace=False)
+    pytest.skip(f"{capability}: {reason}")
+
+
 class Conformance:
     """Base of the kit's classes; a subclass names its plugin module and returns its offer."""
 
@@ -43,7 +58,8 @@ class Conformance:
     @pytest.fixture
     def options(self, info: Any) -> Any:
         """The plugin's options with their defaults, for its constructor."""
-        return info.options.load()() if info.options else None
+        offered = getattr(info, "options", None)
+        return offered.load()() if offered else None
 
     def test_plugin_module_is_light(self) -> None:
         """Importing the plugin module, and listing what it offers, imports none of ``HEAVY``."""
@@ -72,13 +88,22 @@ class Conformance:
         """Name and summary fit into a listing."""
         assert info.name
         assert " " not in info.name
+        if not hasattr(info, "summary"):
+            return
         assert 0 < len(info.summary) <= 120
         assert "\n" not in info.summary
 
+    def test_references_lead_to_objects(self, info: Any) -> None:
+        """Each ``Ref`` of the offer can be imported, also without the vendor's SDK."""
+        for field in fields(info):
+            value = getattr(info, field.name)
+            if isinstance(value, Ref):
+                assert callable(value.load()), f"{field.name} of the offer is no class or function"
+
     def test_unknown_options_are_refused(self, info: Any) -> None:
         """The options model refuses unknown keys, so that a typo is reported."""
-        if info.options is None:
-            pytest.skip("the offer has no options")
+        if getattr(info, "options", None) is None:
+            lacks("options", "the offer has no options")
         model = info.options.load()
         assert issubclass(model, BaseModel)
         with pytest.raises(ValidationError):

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from mlperf_mobile.contracts import ObservedRun, Observer
 from mlperf_mobile.worker.observing import LIMIT_S, Keeper
 
+__all__ = ["watched"]
+
 
 @contextmanager
 def watched(

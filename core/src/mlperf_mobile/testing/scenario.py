@@ -6,13 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from mlperf_mobile.plugin import ScenarioInfo
-from mlperf_mobile.testing.kit import Conformance
+from mlperf_mobile.testing.kit import Conformance, lacks
 
 __all__ = ["ScenarioConformance"]
 
@@ -24,6 +26,10 @@ class ScenarioConformance(Conformance):
     def info(self) -> ScenarioInfo:
         raise NotImplementedError
 
+    scenario_options: Mapping[str, Any] = MappingProxyType({})
+    """Options of the scenario for the tests: a rate, for one whose queries arrive on a schedule of at least 100 and at
+    most 500 queries per second."""
+
     @pytest.fixture
     def logs(self, tmp_path: Path) -> Path:
         """The folder for LoadGen's logs."""
@@ -33,9 +39,11 @@ class ScenarioConformance(Conformance):
 
     def drive(self, info: ScenarioInfo, logs: Path, **settings: Any) -> dict[str, Any]:
         """Run the scenario against a stand-in system; see :mod:`mlperf_mobile.testing.stand_in`."""
+        if info.tokens:
+            lacks("tokens", "the scenario is for language models, and the stand-in system runs no language model")
         request = {"scenario": info.scenario.path, "logs": str(logs), **settings}
         if info.options:
-            request["options"] = info.options.path
+            request |= {"options": info.options.path, "given": {**self.scenario_options, **settings.get("given", {})}}
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         done = subprocess.run(
             [sys.executable, "-m", "mlperf_mobile.testing.stand_in"],
@@ -81,6 +89,10 @@ class ScenarioConformance(Conformance):
         assert first == again
         assert first != other
 
+    def test_threads_outlive_the_run(self, info: ScenarioInfo, logs: Path) -> None:
+        """No thread that completed queries has ended: LoadGen may crash then; see :mod:`mlperf_mobile.threads`."""
+        assert self.drive(info, logs, min_query_count=300, sessions=3, batch=2)["ended_threads"] == 0
+
     def test_never_pads(self, info: ScenarioInfo, logs: Path) -> None:
         """With a batch that does not divide the count, no sample is counted twice."""
         report = self.drive(info, logs, min_query_count=101, batch=4, sessions=2)
@@ -109,6 +121,21 @@ class ScenarioConformance(Conformance):
         if score["percentile"] is not None and score["unit"] == "ns":
             assert report["latency_ns"]["min"] <= score["value"] <= report["latency_ns"]["max"]
 
+    def test_arrivals_belong_to_latencies(self, info: ScenarioInfo, logs: Path) -> None:
+        """One time of arrival for each latency, and if they arrive on a schedule, the reported rate."""
+        report = self.drive(info, logs, min_query_count=200)
+        arrivals, rate = report["arrivals_ns"], report["rate"]
+        if not arrivals:
+            assert rate is None
+            pytest.skip("the scenario does not report when its queries arrive")
+        assert len(arrivals) == report["samples"]
+        assert min(arrivals) == 0
+        assert max(arrivals) / 1e9 <= report["duration_s"]
+        if rate is None:
+            return
+        assert (len(arrivals) - 1) / max(arrivals) * 1e9 == pytest.approx(rate["scheduled"], rel=0.05)
+        assert rate["target"] == pytest.approx(rate["scheduled"], rel=0.5)
+
     def test_names_the_rules(self, info: ScenarioInfo, logs: Path) -> None:
         """The rules are minimum count, minimum and maximum duration, with observed and required values."""
         rules = self.drive(info, logs, min_query_count=100)["rules"]
@@ -123,7 +150,7 @@ class ScenarioConformance(Conformance):
             folder.mkdir()
             report = self.drive(info, folder, min_query_count=101, **settings)
             if not report["answered_calls"]:
-                pytest.skip("the scenario does not report its calls")
+                lacks("answered-calls", "the scenario does not report its calls")
             for session, indices, responses in report["answered_calls"]:
                 assert 0 <= session < settings["sessions"]
                 assert 1 <= len(indices) <= settings.get("batch", 1)

@@ -14,8 +14,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from mlperf_mobile.contracts import Load, Scenario, Seeds
+from mlperf_mobile import loadgen
+from mlperf_mobile.contracts import Load, Measurement, Scenario, Seeds
 from mlperf_mobile.errors import BackendError
+from mlperf_mobile.options import shown
 from mlperf_mobile.plugin import Ref
 
 
@@ -79,8 +81,10 @@ def main() -> None:
         expected_latency_ns=max(1000, int(latency_s * 1e9)),
     )
     offered: Ref[type[Scenario]] = Ref(request["scenario"])
-    scenario = offered.load()(Ref(request["options"]).load()() if request.get("options") else None)
+    model: Ref[Any] | None = Ref(request["options"]) if request.get("options") else None
+    scenario = offered.load()(model.load().model_validate(request.get("given", {})) if model else None)
     latencies: array[int] = array("q")
+    completing = _threads_that_complete()
 
     def report(facts: dict[str, Any]) -> None:
         facts |= {
@@ -90,17 +94,35 @@ def main() -> None:
             "loaded": sorted(system.loaded),
             "most_loaded": system.most_loaded,
             "unloaded_used": system.unloaded_used,
+            "ended_threads": sum(not thread.is_alive() for thread in completing),
         }
-        print(json.dumps(facts), flush=True)
+        sys.stdout.write(f"{json.dumps(facts)}\n")  # at once: several threads may fail and report
+        sys.stdout.flush()
 
     system.report = report
     try:
         measured = scenario.run(system, load, latencies, Path(request["logs"]))
+        if not isinstance(measured, Measurement):
+            sys.exit(f"run() returned {shown(measured)}, a Measurement was expected")
         calls = [[each.session, each.indices, [r.hex() for r in each.responses]] for each in measured.answered]
-        facts = asdict(replace(measured, answered=()))
+        facts = asdict(replace(measured, answered=(), arrivals_ns=None))
+        facts["arrivals_ns"] = list(measured.arrivals_ns or ())
         report(facts | {"answered_calls": calls, "rules": {rule.name: asdict(rule) for rule in measured.rules}})
     except BackendError as error:  # from a scenario that does not use LoadGen
         report({"raised": type(error).__name__})
+
+
+def _threads_that_complete() -> set[threading.Thread]:
+    """The threads that call LoadGen's ``QuerySamplesComplete`` from now on."""
+    lg, seen = loadgen.module(), set[threading.Thread]()
+    complete = lg.QuerySamplesComplete
+
+    def observed(*arguments: Any) -> None:
+        seen.add(threading.current_thread())
+        complete(*arguments)
+
+    lg.QuerySamplesComplete = observed  # type: ignore[attr-defined]
+    return seen
 
 
 if __name__ == "__main__":

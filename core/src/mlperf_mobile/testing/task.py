@@ -12,10 +12,14 @@ import numpy as np
 import pytest
 
 from mlperf_mobile.config.catalogue import Catalogue
-from mlperf_mobile.contracts import Codec, Dataset, Recipe, Task, Tensors, TensorSpec
+from mlperf_mobile.contracts import Codec, Dataset, GeneratingTask, Metric, Recipe, Task, Tensors, TensorSpec
 from mlperf_mobile.errors import DataError, ModelError
 from mlperf_mobile.plugin import TaskInfo
+from mlperf_mobile.terms import Mode
+from mlperf_mobile.testing.checked import checked
+from mlperf_mobile.testing.kit import lacks
 from mlperf_mobile.testing.task_settings import SettingsTests
+from mlperf_mobile.worker import returned
 
 __all__ = ["TaskConformance"]
 
@@ -52,18 +56,40 @@ class TaskConformance(SettingsTests):
         return info.task.load()(options)
 
     @pytest.fixture
-    def codec(self, task: Task, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
+    def codec(self, info: TaskInfo, task: Task, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:
         """The task, bound to a suitable model."""
-        return task.bind(inputs, outputs)
+        return checked(returned.codec, info.name, task.bind(inputs, outputs))
+
+    @staticmethod
+    def _metric(task: Task, dataset: Dataset) -> Metric:
+        """A new metric of the task."""
+        return checked(returned.metric, "under test", task.metric(dataset))
 
     def test_encoded_samples_match_the_specs(
-        self, codec: Codec, inputs: Sequence[TensorSpec], dataset: Dataset
+        self, task: Task, codec: Codec, inputs: Sequence[TensorSpec], dataset: Dataset
     ) -> None:
-        """Shape and dtype are the model's; memory is contiguous, so that backends can copy it."""
+        """Shape and dtype are the model's; memory is contiguous, so that backends can copy it.
+
+        A task for language models encodes a prompt to at least one token, and fewer than the context has.
+        """
         for index in range(len(dataset)):
             encoded = codec.encode(dataset.sample(index))
-            assert [(t.shape, t.dtype) for t in encoded] == [(spec.shape, spec.dtype) for spec in inputs]
+            if isinstance(task, GeneratingTask):
+                assert [(t.ndim, t.dtype) for t in encoded] == [(1, np.dtype(np.int32))]
+                assert 1 <= len(encoded[0]) < inputs[0].shape[-1]
+                assert encoded[0].min() >= 0
+            else:
+                assert [(t.shape, t.dtype) for t in encoded] == [(spec.shape, spec.dtype) for spec in inputs]
             assert all(t.flags.c_contiguous for t in encoded)
+
+    def test_answers_end(self, task: Task, codec: Codec) -> None:
+        """A task for language models limits answers in both modes, and its responses are the answers' token ids."""
+        if not isinstance(task, GeneratingTask):
+            lacks("tokens", "the task's models generate no tokens")
+        for mode in (Mode.PERFORMANCE, Mode.ACCURACY):
+            assert task.generation(mode).max_new_tokens >= 1
+        ids = np.array([0, 1, 70_000, 2**31 - 1], np.int32)
+        assert codec.decode((ids,)) == ids.astype("<i4").tobytes()
 
     def test_encoding_is_repeatable(self, codec: Codec, dataset: Dataset) -> None:
         """The same sample gives the same tensors, also from several threads."""
@@ -79,7 +105,7 @@ class TaskConformance(SettingsTests):
         """The recipe, by which encoded samples are cached, is constant for a model and names its input dtypes."""
         codec, again = task.bind(inputs, outputs), task.bind(inputs, outputs)
         if not isinstance(codec, Recipe) or not isinstance(again, Recipe):
-            pytest.skip("the task's encoded samples are not cached")
+            lacks("recipe", "the task's encoded samples are not cached")
         assert codec.recipe == again.recipe
         assert all(spec.dtype.name in codec.recipe for spec in inputs)
 
@@ -127,7 +153,7 @@ class TaskConformance(SettingsTests):
         self, task: Task, codec: Codec, dataset: Dataset, perfect: list[Tensors]
     ) -> None:
         """The metric scores responses: right ones score higher than those of other samples."""
-        right, wrong = task.metric(dataset), task.metric(dataset)
+        right, wrong = self._metric(task, dataset), self._metric(task, dataset)
         responses = [codec.decode(outputs) for outputs in perfect]
         for index, response in enumerate(responses):
             right.update(index, response)
@@ -139,7 +165,7 @@ class TaskConformance(SettingsTests):
         self, task: Task, info: TaskInfo, catalogue: Catalogue, codec: Codec, dataset: Dataset, perfect: list[Tensors]
     ) -> None:
         """Quality targets name the task's metric."""
-        metric = task.metric(dataset)
+        metric = self._metric(task, dataset)
         for index, outputs in enumerate(perfect):
             metric.update(index, codec.decode(outputs))
         named = {quality.metric for entry in catalogue.models.values() for quality in entry.quality}
@@ -149,7 +175,7 @@ class TaskConformance(SettingsTests):
 
     def test_order_does_not_matter(self, task: Task, codec: Codec, dataset: Dataset, perfect: list[Tensors]) -> None:
         """The score does not depend on the order of LoadGen's log, which is that of completion."""
-        forth, back = task.metric(dataset), task.metric(dataset)
+        forth, back = self._metric(task, dataset), self._metric(task, dataset)
         responses = [codec.decode(outputs) for outputs in perfect]
         for index, response in enumerate(responses):
             forth.update(index, response)
@@ -160,4 +186,4 @@ class TaskConformance(SettingsTests):
     def test_foreign_responses_are_refused(self, task: Task, dataset: Dataset) -> None:
         """Bytes that this task never writes are a DataError, not a score."""
         with pytest.raises(DataError):
-            task.metric(dataset).update(0, b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c")
+            self._metric(task, dataset).update(0, b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c")

@@ -14,13 +14,16 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from mlperf_mobile.config import layers
-from mlperf_mobile.config.catalogue import Catalogue, Place
+from mlperf_mobile.config.catalogue import Catalogue
 from mlperf_mobile.config.layers import merge
+from mlperf_mobile.config.places import Place
 from mlperf_mobile.config.selection import DEFAULT_SUITE
 from mlperf_mobile.config.suites import Benchmark, read_suites
 from mlperf_mobile.plugin import DatasetInfo, TaskInfo
-from mlperf_mobile.registry import Source
-from mlperf_mobile.testing.kit import Conformance
+from mlperf_mobile.problems import Source
+from mlperf_mobile.testing.kit import Conformance, lacks
+
+__all__ = ["Target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +31,17 @@ class Target:
     """The quality target of a model on one data set: a share of a reference, or a value."""
 
     model: str
+    """The model's name in the settings."""
     dataset: str
+    """The data set's name in the settings."""
     metric: str
+    """As :attr:`mlperf_mobile.contracts.Score.metric`."""
     reference: float
     """The accuracy of the reference model, in full precision; settings may round it."""
     ratio: float = 1.0
+    """The share of the reference that is required."""
     at_least: float | None = None
+    """The required value, where the source gives one instead of a share."""
 
 
 class SettingsTests(Conformance):
@@ -68,18 +76,20 @@ class SettingsTests(Conformance):
         """The task options of a model are valid options of the task."""
         model = _options_model(info)
         for name, entry in catalogue.models.items():
+            options = entry.task_options | dict.fromkeys(entry.task_files, "/file")
             try:
-                _ = model.model_validate(entry.task_options) if model else None
+                _ = model.model_validate(options) if model else None
             except ValidationError as error:
                 pytest.fail(f"model {name}: {error}")
-            assert model or not entry.task_options, f"model {name} sets options, but the task has none"
+            assert model or not options, f"model {name} sets options, but the task has none"
 
     def test_packaged_models_are_named(self, catalogue: Catalogue) -> None:
         """Every model file of the package is in the settings; otherwise it cannot be used."""
         forms = [form for entry in catalogue.models.values() for form in entry.forms]
         suffixes = tuple(f".{form.format}" for form in forms)
         packaged = {path for path in _packaged_files(files(catalogue.package)) if path.endswith(suffixes)}
-        assert packaged == {form.file for form in forms if form.file}
+        named = {place.file for form in forms for place in form.places.values() if place.file}
+        assert packaged == {path for path in named if path.endswith(suffixes)}
 
     def test_packaged_files_have_their_checksums(self, catalogue: Catalogue) -> None:
         """Files of the package have the sha256 and the size in the settings."""
@@ -120,7 +130,7 @@ class SettingsTests(Conformance):
         """The quickstart uses a matching model and data set of the package, and short run rules."""
         quickstart = [each for each in self.benchmarks(info) if each.suite == DEFAULT_SUITE]
         if not quickstart:
-            pytest.skip("the plugin has no benchmark in the quickstart")
+            lacks("quickstart", "the plugin has no benchmark in the quickstart")
         for benchmark in quickstart:
             layer = merge([catalogue.defaults, *benchmark.settings])
             model, dataset = catalogue.models[layer["model"].value], layer["dataset"].value

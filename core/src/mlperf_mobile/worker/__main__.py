@@ -5,19 +5,31 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
-import sys
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlperf_mobile.errors import ExitCode
+
+if TYPE_CHECKING:
+    from mlperf_mobile.plan import CompilePlan
+    from mlperf_mobile.worker.channel import Channel
+    from mlperf_mobile.worker.watch import Watch
+
+    CarryOut = Callable[[CompilePlan, Channel, Watch, Path, ExitStack], None]
 
 MAX_PLAN = 16 << 20
 OUT_OF_THE_WAY = 64
 """Our descriptors start here: libraries that close standard streams or guessed numbers rarely reach these."""
 
 
-def main() -> int:
-    """Run the plan on standard input; after the plan, standard input is the control channel (``cancel``)."""
+def main(carry_out: CarryOut | None = None) -> int:
+    """Run the plan on standard input; after the plan, standard input is the control channel (``cancel``).
+
+    Args:
+        carry_out: What to do with the plan; by default, run it, or compile its model.
+    """
     parser = argparse.ArgumentParser(prog="mlperf_mobile.worker", description="Runs one plan and writes events.")
     parser.add_argument("--events-fd", type=int, required=True, help="file descriptor for events, JSON lines")
     parser.add_argument("--directory", type=Path, required=True, help="existing folder for logs")
@@ -25,15 +37,10 @@ def main() -> int:
     args = parser.parse_args()
 
     from mlperf_mobile import events, streams
-    from mlperf_mobile.plan import CompilePlan, Plan, read
-    from mlperf_mobile.registry import Registry
+    from mlperf_mobile.plan import read
     from mlperf_mobile.worker.channel import Channel
     from mlperf_mobile.worker.disk import full_disk
-    from mlperf_mobile.worker.prepare import open_backend
-    from mlperf_mobile.worker.shapes import compile_only
-    from mlperf_mobile.worker.steps import run
-    from mlperf_mobile.worker.surroundings import die_with
-    from mlperf_mobile.worker.used_files import UsedFiles
+    from mlperf_mobile.worker.surroundings import die_with, save_map
     from mlperf_mobile.worker.watch import Watch
 
     streams.guard()
@@ -44,29 +51,42 @@ def main() -> int:
     channel = Channel(fcntl.fcntl(args.events_fd, fcntl.F_DUPFD_CLOEXEC, OUT_OF_THE_WAY))
     os.close(args.events_fd)
     control = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, OUT_OF_THE_WAY)
-    try:
-        plan: CompilePlan = read(_read_line(control))
-        os.close(0)
-        streams.guard()  # a library that reads standard input must not consume the control channel
-        watch = Watch(channel, control, args.directory)
-        watch.start()
+    with ExitStack() as after:
         try:
-            if isinstance(plan, Plan):
-                run(plan, channel, watch, args.directory)
-            else:
-                with watch.phase("load"):
-                    opened = open_backend(plan, Registry(), channel, UsedFiles(plan, args.directory.parent))
-                    compile_only(opened, channel, watch, args.directory)
-        finally:
-            if os.getpid() != me:
-                os._exit(0)  # a child process that a library forked and did not end
-            watch.stop()  # saves the last latencies, even if the run failed
-        channel.send(events.Ended())
-        return ExitCode.OK
-    except KeyboardInterrupt:  # a signal from outside
-        raise
-    except BaseException as error:  # noqa: BLE001  every error is reported to the launcher
-        return channel.failed(full_disk(args.directory, error) or error)
+            plan = read(_read_line(control))
+            os.close(0)
+            streams.guard()  # a library that reads standard input must not consume the control channel
+            watch = Watch(channel, control, args.directory)
+            watch.start()
+            try:
+                (carry_out or _run_or_compile)(plan, channel, watch, args.directory, after)
+            finally:
+                if os.getpid() != me:
+                    os._exit(0)  # a child process that a library forked and did not end
+                watch.stop()  # saves the last latencies, even if the run failed
+                save_map()
+            channel.send(events.Ended())
+            return ExitCode.OK
+        except KeyboardInterrupt:  # a signal from outside
+            raise
+        except BaseException as error:  # noqa: BLE001  every error is reported to the launcher
+            return channel.failed(full_disk(args.directory, error) or error)
+
+
+def _run_or_compile(plan: CompilePlan, channel: Channel, watch: Watch, directory: Path, after: ExitStack) -> None:
+    from mlperf_mobile.plan import Plan
+    from mlperf_mobile.registry import installed_plugins
+    from mlperf_mobile.worker.prepare import open_backend
+    from mlperf_mobile.worker.shapes import compile_only
+    from mlperf_mobile.worker.steps import run
+    from mlperf_mobile.worker.used_files import UsedFiles
+
+    if isinstance(plan, Plan):
+        run(plan, channel, watch, directory, after)
+        return
+    with watch.phase("load"):
+        opened = open_backend(plan, installed_plugins(), channel, UsedFiles(plan, directory.parent))
+        compile_only(opened, channel, watch, directory)
 
 
 def _read_line(fd: int) -> bytes:
@@ -81,8 +101,6 @@ def _read_line(fd: int) -> bytes:
 
 
 if __name__ == "__main__":
-    code = main()
-    with suppress(OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)  # not sys.exit: threads of vendor libraries and of an aborted LoadGen must not run destructors
+    from mlperf_mobile.worker.surroundings import leave
+
+    leave(main())

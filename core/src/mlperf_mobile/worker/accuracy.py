@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from mlperf_mobile import loadgen
-from mlperf_mobile.contracts import Metric, Score, Seeds
+from mlperf_mobile.contracts import IllustratingMetric, Metric, Score, Seeds
+from mlperf_mobile.errors import BackendError
+from mlperf_mobile.results.pictures import PICTURES
 from mlperf_mobile.scoring import score_log
 from mlperf_mobile.threads import in_threads
 from mlperf_mobile.worker.system import System, cores
@@ -45,7 +48,30 @@ def measure(system: System, metric: Metric, seeds: Seeds, set_size: int, watch: 
     samples = loadgen.SampleLibrary(system.sample_count, set_size, lambda _: None, lambda _: None, system.abandon)
     with watch.phase("accuracy", system.sample_count, lambda: sum(answered)):
         loadgen.run(loadgen.accuracy_settings(seeds), samples, issue, logs)
-    return score_log(logs / loadgen.ACCURACY_LOG, metric, system.sample_count)
+        counted = _CountedMetric(metric)
+        watch.alive(lambda: counted.scored)  # a metric may run a model of its own
+        score = score_log(logs / loadgen.ACCURACY_LOG, counted, system.sample_count)
+    if isinstance(metric, IllustratingMetric):
+        try:
+            (logs / PICTURES.name).mkdir()
+            metric.illustrate(logs / PICTURES.name)
+        except OSError:  # the score is worth more than pictures of it
+            traceback.print_exc()
+    return score
+
+
+class _CountedMetric:
+    """A metric that counts the responses it has scored."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric, self.scored = metric, 0
+
+    def update(self, index: int, response: bytes) -> None:
+        self._metric.update(index, response)
+        self.scored += 1
+
+    def score(self) -> Score:
+        return self._metric.score()
 
 
 def _answer_all(system: System, ids: Sequence[int], indices: Sequence[int], answered: list[int]) -> None:
@@ -60,7 +86,13 @@ def _answer_all(system: System, ids: Sequence[int], indices: Sequence[int], answ
             while not failures and (chunk := encoder.take()):
                 mine = indices[chunk]
                 encoder.ready(mine)
-                complete(ids[chunk], system.answer_batch(mine, session))
+                try:
+                    responses = system.answer_batch(mine, session)
+                except BackendError:
+                    for index in mine:
+                        system.check_sample(index)
+                    raise
+                complete(ids[chunk], responses)
                 system.unload_samples(mine)
                 answered[session] += len(mine)
 

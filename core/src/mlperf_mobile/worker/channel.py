@@ -10,7 +10,7 @@ import traceback
 from contextlib import suppress
 
 from mlperf_mobile import events
-from mlperf_mobile.errors import ExitCode, MobileError, described
+from mlperf_mobile.errors import WORKER_LOG, ExitCode, MobileError, described
 
 
 class Channel:
@@ -89,4 +89,4 @@ def _failure(error: BaseException) -> MobileError:
     if isinstance(error, MemoryError):
         summary, hint = "the run needs more memory than is available", "lower performance_sample_count"
         return MobileError("out-of-memory", summary, hint, ExitCode.INTERNAL)
-    return MobileError("internal", described(error), "see worker.log in the result folder", ExitCode.INTERNAL)
+    return MobileError("internal", described(error), f"see {WORKER_LOG}", ExitCode.INTERNAL)

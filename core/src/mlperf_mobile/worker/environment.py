@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from mlperf_mobile.hook_specs import PROJECT
 from mlperf_mobile.installed import distributions
-from mlperf_mobile.plugin import PROJECT
 
 Fact = str | int | float | bool | None
 
@@ -25,7 +25,7 @@ def facts() -> dict[str, Fact]:
         "cpu.model": cpu_model(),
         "cpu.machine": platform.machine(),
         "cpu.logical": os.cpu_count(),
-        "cpu.usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpu.usable": usable_cores(),
         "cpu.governor": governor(),
         **_frequencies(),
         "cpu.load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
@@ -39,6 +39,11 @@ def facts() -> dict[str, Fact]:
         "clock.python": clock.implementation,
         "clock.resolution_s": clock.resolution,
     }
+
+
+def usable_cores() -> int:
+    """The processors that this process may use; 0 if unknown."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
 
 
 def versions() -> dict[str, str]:

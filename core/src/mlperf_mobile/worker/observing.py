@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from mlperf_mobile.contracts import MeteredSession, ObservedRun, Observer
 from mlperf_mobile.errors import described
-from mlperf_mobile.options import validated
+from mlperf_mobile.options import constructed
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.plugin import ObserverInfo
 from mlperf_mobile.registry import Offer, Registry
@@ -68,6 +68,9 @@ class Observers:
 
     def __exit__(self, *error: object) -> None:
         self._call_all("stop")
+
+    def report(self) -> None:
+        """Report the observers' parts of the result; an observer may crash here, so the run's end is reported first."""
         if os.getpid() == self._pid:
             self._channel.measured(observed.OBSERVED, self._parts())
 
@@ -99,7 +102,7 @@ class Observers:
         limit = time.monotonic() + LIMIT_S
         for keeper, done in calls:
             if not done.wait(max(0.0, limit - time.monotonic())):
-                keeper.give_up(f"{step} did not return within {LIMIT_S:g} s")
+                keeper.give_up(f"{keeper.step or step} did not return within {LIMIT_S:g} s")
 
 
 class Keeper(threading.Thread):
@@ -114,6 +117,8 @@ class Keeper(threading.Thread):
         super().__init__(name=name, daemon=True)
         self.trouble = ""
         """Why it is no longer called."""
+        self.step = ""
+        """The method that is being called."""
         self._make = make
         self._calls: queue.SimpleQueue[tuple[str, tuple[object, ...], threading.Event]] = queue.SimpleQueue()
         self._observer: Observer | None = None
@@ -156,6 +161,7 @@ class Keeper(threading.Thread):
                 with suppress(BaseException):
                     self._observer.stop()
             return
+        self.step = step
         try:
             self._observer = self._observer or self._make()
             getattr(self._observer, step)(*given)
@@ -165,13 +171,15 @@ class Keeper(threading.Thread):
             self.trouble, self._interval_s = f"{step} failed: {described(error)}", 0.0
             if step != "stop":
                 self._calls.put(("stop", (), threading.Event()))
+        self.step = ""
 
 
 _now = time.monotonic
 
 
 def _made(offer: Offer[ObserverInfo], options: Mapping[str, Any]) -> Observer:
-    return offer.info.observer.load()(validated("observer", offer, options))
+    made: Observer = constructed("observer", offer, options)
+    return made
 
 
 def _step_back() -> None:

@@ -7,22 +7,35 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlperf_mobile.backend_checks import Shapes
-from mlperf_mobile.contracts import Artifact, Backend, CompileRequest, Placement, Probe, Session
-from mlperf_mobile.errors import BackendError, MobileError, ModelError
-from mlperf_mobile.installed import distributions, normalised
+from mlperf_mobile.contracts import (
+    Artifact,
+    Backend,
+    CompileRequest,
+    GeneratingTask,
+    Placement,
+    Probe,
+    Purpose,
+    Session,
+    Task,
+    TextTask,
+)
+from mlperf_mobile.errors import BackendError, MobileError
 from mlperf_mobile.names import as_file_name
-from mlperf_mobile.options import validated
-from mlperf_mobile.picking import pick
+from mlperf_mobile.options import constructed
+from mlperf_mobile.picking import pick, require_tokens
 from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.plugin import BackendInfo, Capability
 from mlperf_mobile.registry import Offer, Registry
 from mlperf_mobile.resources.compiled import Compilation, CompiledStore
+from mlperf_mobile.worker import returned
 from mlperf_mobile.worker.blame import blame
 from mlperf_mobile.worker.channel import Channel
+from mlperf_mobile.worker.ingredients import ingredients
+from mlperf_mobile.worker.model_files import check_model, paths_of
 from mlperf_mobile.worker.used_files import UsedFiles
 from mlperf_mobile.worker.watch import Watch
 
@@ -41,6 +54,8 @@ class PreparedModel:
     seconds: dict[str, float]
     """The durations of compiling and loading."""
     files: UsedFiles
+    purposes: Mapping[str, Purpose]
+    """By accelerator."""
 
     def sessions(self, accelerator: str, count: int, stack: ExitStack) -> list[Session]:
         """Load ``count`` sessions; they close with the stack.
@@ -48,12 +63,15 @@ class PreparedModel:
         Raises:
             ModelError: ``model-changed``: the loaded file may not be the one that was hashed.
         """
-        artifact: Artifact = self.obtained[accelerator].artifact
+        artifact = replace(self.obtained[accelerator].artifact, purpose=self.purposes[accelerator])
         with _timed(self.seconds, "load"), blame("backend", self.plan.backend):
             loaded = []
             for _ in range(count):
-                loaded.append(session := self.backend.load(artifact).__enter__())
-                stack.push(_closing(session, self.plan.backend))
+                opened = returned.session(self.plan.backend, self.backend.load(artifact))
+                entered = opened.__enter__()
+                stack.push(_closing(opened, self.plan.backend))
+                loaded.append(returned.session(self.plan.backend, entered, "__enter__"))
+                returned.specs(self.plan.backend, loaded[-1])
         self.files.check_model()
         return loaded
 
@@ -86,23 +104,29 @@ class OpenedBackend:
     backend: Backend
     probe: Probe
     sha256: str
-    """The model file's SHA-256."""
+    """The model's SHA-256."""
     files: UsedFiles
+    tokens: bool = False
+    """Whether the task needs sessions that generate."""
 
 
-def open_backend(plan: CompilePlan, registry: Registry, channel: Channel, files: UsedFiles) -> OpenedBackend:
-    """Probe the backend, and check the model file.
+def open_backend(
+    plan: CompilePlan, registry: Registry, channel: Channel, files: UsedFiles, task: Task | None = None
+) -> OpenedBackend:
+    """Probe the backend, which must generate if the task is one for language models, and check the model file.
 
     Raises:
         BackendError: The backend or an accelerator is not available.
         ModelError: The model is missing, or is not the expected one.
     """
     offer = pick("backend", plan.backend, registry.backends, registry)
-    sha256, size = check_model(plan, files)
-    channel.measured("model", {"sha256": sha256, "bytes": size})
+    if tokens := isinstance(task, GeneratingTask):
+        require_tokens(offer, registry, text=isinstance(task, TextTask))
+    model = check_model(plan, files)
+    channel.measured("model", model)
     with blame("backend", plan.backend):
-        backend = offer.info.backend.load()(validated("backend", offer, plan.backend_options))
-        probe = backend.probe()
+        backend: Backend = constructed("backend", offer, plan.backend_options)
+        probe = returned.probe(plan.backend, backend.probe())
         if not probe.usable:
             raise BackendError("backend-unusable", f"backend {plan.backend}: {probe.reason}", probe.fix)
         for accelerator in plan.accelerators if isinstance(plan, Plan) else ():  # a host compiles for other devices
@@ -112,13 +136,28 @@ def open_backend(plan: CompilePlan, registry: Registry, channel: Channel, files:
                     "no-accelerator", f"backend {plan.backend} finds no {accelerator} here", f"found: {found}"
                 )
         channel.measured("backend", _backend_facts(plan, probe))
-    return OpenedBackend(plan, offer, backend, probe, sha256, files)
+    return OpenedBackend(plan, offer, backend, probe, model["sha256"], files, tokens)
 
 
 def prepare(
-    opened: OpenedBackend, batch: int, channel: Channel, watch: Watch, directory: Path, input_shapes: Shapes
+    opened: OpenedBackend,
+    batch: int,
+    channel: Channel,
+    watch: Watch,
+    directory: Path,
+    input_shapes: Shapes,
+    purpose: Purpose,
 ) -> PreparedModel:
     """Compile for every accelerator of the plan, or use what is stored.
+
+    Args:
+        opened: The backend and the model file.
+        batch: Samples per call.
+        channel: Where to report.
+        watch: What supervises the steps.
+        directory: The folder of the run.
+        input_shapes: Shapes of one sample, for open inputs.
+        purpose: What the model is for; the number of sessions is that of each accelerator.
 
     Raises:
         BackendError: The backend does not support batches, or its compiler failed.
@@ -128,6 +167,7 @@ def prepare(
     if batch > 1 and Capability.BATCH not in opened.offer.info.capabilities:
         raise BackendError("no-batch", f"backend {plan.backend} runs one sample at a time", "leave batch at 1")
     seconds = {"compile": 0.0, "load": 0.0}
+    purposes = {name: replace(purpose, sessions=_sessions(opened, name, purpose)) for name in plan.accelerators}
     store, obtained, records = CompiledStore(plan.cache), {}, {}
     for accelerator in plan.accelerators:
         work = directory / WORK / as_file_name(accelerator)
@@ -136,12 +176,25 @@ def prepare(
         work.mkdir(parents=True)
         before = seconds["compile"]
         with watch.phase("compile", done=None), _timed(seconds, "compile"), blame("backend", plan.backend):
-            obtained[accelerator] = _compile(opened, batch, accelerator, store, work, channel, input_shapes)
+            obtained[accelerator] = _compile(
+                opened, batch, accelerator, store, work, channel, input_shapes, purposes[accelerator]
+            )
         opened.files.model.also(obtained[accelerator].stamps)
+        if plan.model.files:
+            with_files = replace(obtained[accelerator].artifact, files=paths_of(plan))
+            obtained[accelerator] = obtained[accelerator]._replace(artifact=with_files)
         records[accelerator] = _record(obtained[accelerator]) | {"seconds": round(seconds["compile"] - before, 6)}
         channel.measured("compiled", records)
     channel.phase("load")
-    return PreparedModel(plan, opened.backend, obtained, seconds, opened.files)
+    return PreparedModel(plan, opened.backend, obtained, seconds, opened.files, purposes)
+
+
+def _sessions(opened: OpenedBackend, accelerator: str, purpose: Purpose) -> int:
+    """How many sessions of an accelerator work at the same time in the timed run."""
+    if not purpose.parallel:
+        return 1
+    with blame("backend", opened.plan.backend):
+        return max(1, int(opened.plan.accelerators[accelerator] or opened.backend.shards))
 
 
 def _compile(
@@ -152,62 +205,38 @@ def _compile(
     work: Path,
     channel: Channel,
     input_shapes: Shapes,
+    purpose: Purpose,
 ) -> Compilation:
     plan, probe = opened.plan, opened.probe
 
-    def make(folder: Path) -> Artifact:
-        artifact = opened.backend.compile(
-            CompileRequest(
-                model=plan.model.path,
-                accelerator=accelerator,
-                batch=batch,
-                directory=folder,
-                format=plan.model.format,
-                beside=tuple(name for name in plan.accelerators if name != accelerator),
-                report=tell,
-                input_shapes=input_shapes,
-            )
-        )
-        opened.files.check_model()  # before the artifact is stored under the model's digest
-        return artifact
-
     def tell(step: str) -> None:
         channel.phase("compile", f"{accelerator}: {step}" if len(plan.accelerators) > 1 else str(step))
+
+    request = CompileRequest(
+        model=plan.model.path,
+        accelerator=accelerator,
+        batch=batch,
+        format=plan.model.format,
+        beside=tuple(name for name in plan.accelerators if name != accelerator),
+        report=tell,
+        input_shapes=input_shapes,
+        tokens=opened.tokens,
+        files=paths_of(plan),
+        purpose=purpose if Capability.PURPOSE in opened.offer.info.capabilities else Purpose(),
+    )
+
+    def make(folder: Path) -> Artifact:
+        artifact = opened.backend.compile(replace(request, directory=folder))
+        opened.files.check_model()  # before the artifact is stored under the model's digest
+        return returned.artifact(plan.backend, artifact)
 
     waits = iter([lambda: tell("another process compiles the same model")])
 
     def waiting() -> None:
         next(waits, lambda: None)()
 
-    made_of = {
-        "model": opened.sha256,
-        "format": plan.model.format,
-        "backend": plan.backend,
-        "plugin": _versions(opened.offer.source.distribution),
-        "sdk": {str(name): str(value) for name, value in probe.versions.items()},
-        "devices": [[d.name, d.version, dict(d.facts)] for d in probe.devices if d.accelerator == accelerator],
-        "options": plan.backend_options,
-        "accelerator": accelerator,
-        "batch": batch,
-    } | ({"input_shapes": {name: list(shape) for name, shape in input_shapes.items()}} if input_shapes else {})
-    return store.obtain(made_of, plan.model.name, make, work, waiting)
-
-
-def check_model(plan: CompilePlan, files: UsedFiles) -> tuple[str, int]:
-    """SHA-256 and size of the model file, which is watched from now on; the plan's SHA-256, if any, must match.
-
-    Raises:
-        ModelError: It cannot be read, or is not the expected one.
-    """
-    path = plan.model.path
-    try:
-        digest, size = files.model.file(path)
-    except OSError as error:
-        raise ModelError("model-missing", f"cannot read {path}: {error.strerror}", "check --model") from error
-    if plan.model.sha256 not in (None, digest):
-        reason = f"{path} is not the expected file: sha256 {digest}, expected {plan.model.sha256}"
-        raise ModelError("model-checksum", reason, "reinstall the package, or fetch the model again")
-    return digest, size
+    made_of = ingredients(plan, opened.sha256, opened.offer.source.distribution, probe, request)
+    return store.obtain(made_of, plan.model.name, make, work, waiting, again=plan.recompile)
 
 
 def check_placement(accelerator: str, placement: Placement) -> None:
@@ -243,21 +272,6 @@ def _record(obtained: Compilation) -> dict[str, object]:
         "path": str(obtained.artifact.path), "key": obtained.key,
         "cached": obtained.cached, "kept": obtained.kept, "note": obtained.note, "facts": facts,
     }  # fmt: skip
-
-
-def _versions(distribution: str) -> dict[str, str]:
-    """The versions of a plugin's distribution and of the shared libraries that it requires."""
-    installed = {each.key: each for each in distributions()}
-    found: dict[str, str] = {}
-    pending = [distribution]
-    while pending:
-        name = pending.pop()
-        if each := installed.get(normalised(name)):
-            found[name] = each.version
-            pending += [key for key in each.requires if key.startswith("mlperf-mobile") and key not in found]
-        else:
-            found[name] = "?"
-    return found
 
 
 @contextmanager

@@ -9,10 +9,11 @@ import traceback
 from dataclasses import asdict
 
 from mlperf_mobile import events
-from mlperf_mobile.errors import described
-from mlperf_mobile.options import validated
+from mlperf_mobile.errors import MobileError, described
+from mlperf_mobile.options import constructed
 from mlperf_mobile.picking import pick
 from mlperf_mobile.registry import Registry
+from mlperf_mobile.worker import returned
 from mlperf_mobile.worker.channel import Channel
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     registry = Registry()
     try:
         offer = pick("backend", args.name, registry.backends, registry)
-        found = offer.info.backend.load()(validated("backend", offer, {})).probe()
+        found = returned.probe(args.name, constructed("backend", offer, {}).probe())
         answer = {
             "usable": found.usable,
             "reason": found.reason,
@@ -41,8 +42,8 @@ def main() -> None:
         traceback.print_exc()
         answer = {
             "usable": False,
-            "reason": f"its probe raised {described(error)}",
-            "fix": "report it to the backend's vendor",
+            "reason": error.summary if isinstance(error, MobileError) else f"its probe raised {described(error)}",
+            "fix": (isinstance(error, MobileError) and error.hint) or "report it to the backend's vendor",
         }
     channel.send(events.Measured(part="probe", value=answer))
 

@@ -65,20 +65,7 @@ class SessionPool:
             shares: ``samples`` and ``busy_s`` of each session.
             duration_s: The duration of the timed run.
         """
-        if len(shares) != len(self.sessions):
-            return {}
-        found = {}
-        for name, count in self.counts().items():
-            mine = [share for on, share in zip(self._on, shares, strict=True) if on == name]
-            samples = sum(int(share["samples"]) for share in mine)
-            busy_s = sum(float(share["busy_s"]) for share in mine)
-            found[name] = {
-                "sessions": count,
-                "samples": samples,
-                "throughput": samples / duration_s,
-                "busy": busy_s / count / duration_s,
-            }
-        return found
+        return summed(self._on, shares, duration_s)
 
     def counters(self) -> dict[str, MeteredSession]:
         """Each accelerator's first session, for those that measure energy."""
@@ -101,3 +88,21 @@ class SessionPool:
     def _first(self) -> dict[str, Session]:
         """The first session of each accelerator."""
         return {name: self.sessions[self._on.index(name)] for name in dict.fromkeys(self._on)}
+
+
+def summed(on: Sequence[str], shares: Sequence[Mapping[str, Any]], duration_s: float) -> dict[str, dict[str, float]]:
+    """See :meth:`SessionPool.summed`; ``on`` is the accelerator of each session."""
+    if len(shares) != len(on):
+        return {}
+    found = {}
+    for name in dict.fromkeys(on):
+        mine = [share for place, share in zip(on, shares, strict=True) if place == name]
+        samples = sum(int(share["samples"]) for share in mine)
+        busy_s = sum(float(share["busy_s"]) for share in mine)
+        found[name] = {
+            "sessions": len(mine),
+            "samples": samples,
+            "throughput": samples / duration_s,
+            "busy": busy_s / len(mine) / duration_s,
+        }
+    return found

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from mlperf_mobile.backend_checks import OpenShapes, Shapes
-from mlperf_mobile.contracts import Dataset, SizingTask, Task, TensorSpec
+from mlperf_mobile.contracts import Dataset, Purpose, SizingTask, Task, TensorSpec
 from mlperf_mobile.errors import BackendError, MobileError, ModelError, did_you_mean
+from mlperf_mobile.plan import CompilePlan
 from mlperf_mobile.terms import ONLY_INPUT
 from mlperf_mobile.worker.blame import blame
 from mlperf_mobile.worker.channel import Channel
+from mlperf_mobile.worker.environment import usable_cores
 from mlperf_mobile.worker.prepare import OpenedBackend, PreparedModel, prepare
 from mlperf_mobile.worker.session_pool import SessionPool
 from mlperf_mobile.worker.watch import Watch
@@ -41,8 +43,7 @@ def load(
     directory: Path,
     stack: ExitStack,
     ask: Ask,
-    *,
-    all_of_them: bool,
+    purpose: Purpose,
 ) -> tuple[PreparedModel, SessionPool]:
     """Compile the model and load its sessions; they close with the stack.
 
@@ -54,9 +55,9 @@ def load(
     def attempt(requested: Shapes) -> tuple[PreparedModel, SessionPool]:
         own = ExitStack()
         try:
-            ready = prepare(opened, batch, channel, watch, directory, requested)
+            ready = prepare(opened, batch, channel, watch, directory, requested, purpose)
             pool = SessionPool(ready, own)
-            pool.load(all_of_them=all_of_them)
+            pool.load(all_of_them=purpose.parallel)
             _check(pool.sessions[0].inputs, requested, opened)
         except BaseException:
             own.close()
@@ -64,7 +65,7 @@ def load(
         stack.enter_context(own)
         return ready, pool
 
-    return _settled(opened, ask, attempt)
+    return settled(opened.plan, ask, attempt)
 
 
 def compile_only(opened: OpenedBackend, channel: Channel, watch: Watch, directory: Path) -> PreparedModel:
@@ -74,10 +75,12 @@ def compile_only(opened: OpenedBackend, channel: Channel, watch: Watch, director
         ModelError: As :func:`load`.
         BackendError: The backend failed.
     """
-    return _settled(
-        opened,
+    plan = opened.plan
+    purpose = Purpose(plan.scenario, plan.parallel, cores=usable_cores())
+    return settled(
+        plan,
         lambda inputs: {},
-        lambda requested: prepare(opened, opened.plan.batch, channel, watch, directory, requested),
+        lambda requested: prepare(opened, plan.batch, channel, watch, directory, requested, purpose),
     )
 
 
@@ -89,22 +92,25 @@ class _DifferentShapes(MobileError):
         self.inputs = inputs
 
 
-def _settled(opened: OpenedBackend, ask: Ask, attempt: Callable[[Shapes], T]) -> T:
-    """The outcome of ``attempt`` with the plan's shapes, and with the task's once the inputs are known."""
-    planned = opened.plan.input_shapes
+def settled(plan: CompilePlan, ask: Ask, attempt: Callable[[Shapes], T]) -> T:
+    """The outcome of ``attempt`` with the plan's shapes, and with the task's once the inputs are known.
+
+    Raises:
+        ModelError: ``open-shape`` or ``input-shapes``.
+    """
+    planned = plan.input_shapes
     named: Shapes = {name: shape for name, shape in planned.items() if name != ONLY_INPUT}
     try:
         return attempt(named)
     except (OpenShapes, _DifferentShapes) as error:
-        more = _shapes(error.inputs, planned, ask, opened)
+        more = _shapes(error.inputs, planned, ask, plan.model.name)
         if more == named:
             raise
     return attempt(more)
 
 
-def _shapes(inputs: Inputs, planned: Mapping[str, tuple[int, ...]], ask: Ask, opened: OpenedBackend) -> Shapes:
+def _shapes(inputs: Inputs, planned: Mapping[str, tuple[int, ...]], ask: Ask, model: str) -> Shapes:
     """The shapes of the plan by name, and the task's for what they leave open."""
-    model = opened.plan.model.name
     if ONLY_INPUT in planned:
         if len(inputs) != 1:
             names = ", ".join(spec.name for spec in inputs)

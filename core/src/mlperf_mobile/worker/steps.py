@@ -3,96 +3,69 @@
 from __future__ import annotations
 
 import gc
-import math
-import os
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mlperf_mobile import events, loadgen
+from mlperf_mobile import events
 from mlperf_mobile.contracts import (
     COUNTED,
+    INFERENCE_AND_DECODING,
     LIVE,
     AnsweredCall,
-    Codec,
-    Dataset,
+    CheckingScenario,
+    GeneratingTask,
+    GroupingScenario,
     Measurement,
     MeteredSession,
     Metric,
+    PlannedScenario,
+    Purpose,
     Scenario,
-    TensorSpec,
+    SearchingScenario,
+    SteppingSession,
+    Task,
 )
-from mlperf_mobile.errors import BackendError, UsageError
-from mlperf_mobile.options import validated
-from mlperf_mobile.picking import pick
+from mlperf_mobile.errors import UsageError
+from mlperf_mobile.options import constructed
+from mlperf_mobile.picking import pick, require_language_model
 from mlperf_mobile.plan import Plan
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import Registry, installed_plugins
+from mlperf_mobile.results.latencies import ARRIVALS
+from mlperf_mobile.results.latencies import replace as replace_latencies
 from mlperf_mobile.scoring import open_dataset, warnings_of
-from mlperf_mobile.threads import in_threads
-from mlperf_mobile.worker import accuracy, environment, shapes
-from mlperf_mobile.worker.blame import blame, blamed
+from mlperf_mobile.terms import Mode
+from mlperf_mobile.worker import accuracy, environment, returned, shapes, untimed
+from mlperf_mobile.worker.blame import blame, blame_truth
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.encoded import EncodedStore
+from mlperf_mobile.worker.generating import generations
+from mlperf_mobile.worker.loaded_run import LoadedRun
+from mlperf_mobile.worker.memory import fit_in_memory, peak_bytes
 from mlperf_mobile.worker.observing import Observers
 from mlperf_mobile.worker.outputs import Checks, checking
 from mlperf_mobile.worker.prepare import check_placement, open_backend
 from mlperf_mobile.worker.session_pool import SessionPool
-from mlperf_mobile.worker.system import Decode, System
+from mlperf_mobile.worker.system import System
+from mlperf_mobile.worker.token_checks import TokenChecks
 from mlperf_mobile.worker.used_files import UsedFiles
 from mlperf_mobile.worker.watch import Watch
 
-MEMORY_FOR_SAMPLES = 500_000_000
-"""Bytes of encoded samples that performance runs hold by default (mobile_app_open, flutter/cpp/dataset.h)."""
 
-WARM_UP_SAMPLES = 8
-WARM_UP_CALLS = 3
-"""Minimum: first calls may compile, and LoadGen prepares too few queries if the expected latency is too long."""
+def run(plan: Plan, channel: Channel, watch: Watch, directory: Path, after: ExitStack) -> None:
+    """Run the plan; send every part of the result through ``channel`` as soon as it is known.
 
-
-@dataclass(frozen=True, slots=True)
-class _LoadedRun:
-    """Everything that a run needs, loaded and checked."""
-
-    plan: Plan
-    channel: Channel
-    watch: Watch
-    directory: Path
-    files: UsedFiles
-    scenario: Scenario
-    pool: SessionPool
-    batch: int
-    codec: Codec
-    metric: Metric | None
-    """None if no accuracy is measured."""
-    dataset: Dataset
-    timed: Dataset
-    """The data set of the timed run."""
-    in_memory: int
-    """Samples held in memory during the timed run."""
-    store: EncodedStore
-
-    def system(self, dataset: Dataset, decode: Decode | None = None) -> System:
-        """The system under test: the loaded sessions with the samples of ``dataset``."""
-        sessions = self.pool.sessions
-        return System(
-            sessions, self.batch, self.codec, dataset, self.watch, self.store, decode=decode, abandon=self._abandon
-        )
-
-    def _abandon(self, error: BaseException) -> None:
-        os._exit(self.channel.failed(_in_a_callback(self.plan, error)))
-
-
-def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
-    """Run the plan; send every part of the result through ``channel`` as soon as it is known."""
-    registry, latencies = Registry(), array("q")
+    ``after`` is closed when the end of the run was reported; the observers' parts follow then.
+    """
+    registry, latencies = installed_plugins(), array("q")
     counters: dict[str, MeteredSession] = {}
-    with Observers(registry, plan, channel, directory, latencies, counters) as observers:
+    observers = Observers(registry, plan, channel, directory, latencies, counters)
+    after.callback(observers.report)
+    with observers:
         watch.follow(observers.begin, observers.end)
         with ExitStack() as stack, watch.phase("load"):
             loaded = _load(plan, registry, channel, watch, directory, stack)
@@ -105,92 +78,187 @@ def run(plan: Plan, channel: Channel, watch: Watch, directory: Path) -> None:
 
 def _load(
     plan: Plan, registry: Registry, channel: Channel, watch: Watch, directory: Path, stack: ExitStack
-) -> _LoadedRun:
+) -> LoadedRun:
     """Open the plugins, the data and the model; its sessions close with the stack."""
     scenario_offer = pick("scenario", plan.scenario, registry.scenarios, registry)
     task_offer = pick("task", plan.task, registry.tasks, registry)
     channel.measured("environment", environment.facts() | registry.environment(plan.backend))
+    warnings = [problem.line() for problem in registry.failed_extras]
     channel.measured("versions", environment.versions())
     with blame("scenario", plan.scenario):
-        scenario = scenario_offer.info.scenario.load()(validated("scenario", scenario_offer, plan.scenario_options))
+        scenario: Scenario = constructed("scenario", scenario_offer, plan.scenario_options)
     if len(plan.accelerators) > 1 and not scenario.parallel:
         summary = f"scenario {plan.scenario} uses one accelerator, not {plan.accelerator}"
         raise UsageError("several-accelerators", summary, "choose one, or --scenario offline")
+    if plan.has_performance and isinstance(scenario, CheckingScenario):
+        with blame("scenario", plan.scenario):
+            scenario.check(plan.load, plan.batch)
     files = UsedFiles(plan, directory.parent)
     channel.measured("files", files.facts)
-    opened = open_backend(plan, registry, channel, files)
+    with blame("task", plan.task):
+        task: Task = constructed("task", task_offer, plan.task_options)
+    generates = isinstance(task, GeneratingTask)
+    if plan.has_performance:
+        backend = pick("backend", plan.backend, registry.backends, registry)
+        require_language_model(scenario_offer, plan.task, backend, registry, generates=generates)
+    opened = open_backend(plan, registry, channel, files, task)
     dataset = open_dataset(registry, plan.dataset)
     timed = open_dataset(registry, plan.performance_dataset) if plan.performance_dataset else dataset
-    with blame("task", plan.task):
-        task = task_offer.info.task.load()(validated("task", task_offer, plan.task_options))
     batch = plan.batch if scenario.parallel else 1
     ask = shapes.asking(task, plan.task, timed)
-    ready, pool = shapes.load(opened, batch, channel, watch, directory, stack, ask, all_of_them=scenario.parallel)
-    _place(plan, pool, channel)
+    purpose = Purpose(plan.scenario, scenario.parallel, cores=environment.usable_cores())
+    ready, pool = shapes.load(opened, batch, channel, watch, directory, stack, ask, purpose)
+    _place(plan, pool, channel, opened.offer.info.accelerators)
     inputs, outputs = pool.sessions[0].inputs, pool.sessions[0].outputs
     with blame("task", plan.task):
-        codec = task.bind(inputs, outputs)
-        metric = task.metric(dataset) if plan.has_accuracy else None  # before the clock: labels may be missing
+        codec = returned.codec(plan.task, task.bind(inputs, outputs))
+        metric = (
+            returned.metric(plan.task, task.metric(dataset)) if plan.has_accuracy else None
+        )  # labels may be missing
+    generating = generations(task, plan.task, pool.sessions, plan.backend)
     if metric:
         with blame("dataset", plan.dataset.name):
-            channel.measured("warnings", warnings_of(dataset))
-    in_memory = min(plan.load.performance_sample_count or _fit_in_memory(inputs), len(timed))
+            warnings += warnings_of(dataset)
+    channel.measured("warnings", warnings)
+    in_memory = min(plan.load.performance_sample_count or fit_in_memory(inputs), len(timed))
     channel.measured("system", {
         "inputs": [*map(str, inputs)], "outputs": [*map(str, outputs)],
         "sessions": len(pool.sessions), "accelerators": pool.counts(), "batch": batch,
         "samples_in_data_set": len(timed), "performance_sample_count": in_memory, "load_s": ready.seconds,
-    })  # fmt: skip
+    } | (generating.facts() if generating else {}))  # fmt: skip
     store = EncodedStore(plan.cache / "encoded", plan.encoded_cache_mb * 10**6)
-    return _LoadedRun(
-        plan, channel, watch, directory, files, scenario, pool, batch, codec, metric, dataset, timed, in_memory, store
-    )
+    return LoadedRun(
+        plan, channel, watch, directory, files, scenario, pool, batch, task, codec, metric, dataset, timed, in_memory,
+        store, warnings, generating, peak_bytes(),
+    )  # fmt: skip
 
 
-def _performance(loaded: _LoadedRun, latencies: array[int]) -> None:
+def _performance(loaded: LoadedRun, latencies: array[int]) -> None:
     """Warm up, run the scenario, which fills ``latencies``, and repeat its first and last calls."""
     plan, channel, watch, pool = loaded.plan, loaded.channel, loaded.watch, loaded.pool
-    system = loaded.system(loaded.timed)
-    checks = Checks(system, plan.backend, pool.accelerators)
+    system, checks, warm_up, again = _to_time(loaded)
     with watch.phase("warm-up"), blame("backend", plan.backend):
-        best_ns = _warm_up(system, plan.warmup_s, checks)
+        best_ns = warm_up(plan.warm_up_s)
     expected = min(plan.load.expected_latency_ns or best_ns, best_ns)
     filled = {"performance_sample_count": loaded.in_memory, "expected_latency_ns": expected}
     load = plan.load.model_copy(update=filled)
     watch.save(latencies)
-    phase = watch.phase("performance", load.min_query_count, lambda: len(latencies), load.min_duration_s)
+    done = _answered(loaded.scenario, latencies)
+    phase = watch.phase("performance", _planned(loaded.scenario, load.min_query_count), done, load.min_duration_s)
+    channel.measured("samples_per_query", samples_per_query(loaded.scenario))
     seen: dict[str, Any] = {}
-    attesting = watch.attesting(lambda: len(latencies), seen.update)
+    logs = loaded.directory / "performance"
+    logs.mkdir(exist_ok=True)
+    attesting = watch.attesting(done, seen.update)
     with phase, attesting, _quiet(), blame("scenario", plan.scenario):
-        measured = loaded.scenario.run(system, load, latencies, loaded.directory / "performance")
-    data = _as_json(plan.scenario, measured)
+        measured = loaded.scenario.run(system, load, latencies, logs)
+    data = as_json(plan.scenario, measured)
+    if isinstance(checks, TokenChecks) and not data["tokens"]:
+        data["tokens"], rules = checks.whole_answers(plan.scenario, measured.duration_s, len(latencies))
+        data["rules"] = [*data["rules"], *map(asdict, rules)]
+    if data["tokens"]:
+        memory = {"loaded": loaded.loaded_bytes, "end": peak_bytes()}
+        data["tokens"]["memory_bytes"] = {name: each for name, each in memory.items() if each is not None}
+    _save_arrivals(loaded, measured)
     if measured.latency_source == COUNTED and not watch.replace():
         data["latency_source"] = LIVE
+    data["timed_region"] = INFERENCE_AND_DECODING
     data["accelerators"] = pool.summed(data.pop("shares"), measured.duration_s)
     channel.measured("performance", data | {"expected_latency_ns": expected})
     channel.measured("interruptions", seen)
     pool.report(channel)
+    if checks.warnings:
+        loaded.warnings.extend(checks.warnings)
+        channel.measured("warnings", loaded.warnings)
     loaded.files.check()  # before a backend is blamed for changed answers
-    _answer_again(system, checks, measured.answered)
+    again(measured.answered)
     channel.measured("repeated", {"responses": checks.compared, "variation": checks.variation})
 
 
-def _accuracy(loaded: _LoadedRun, metric: Metric) -> None:
+def _to_time(
+    loaded: LoadedRun,
+) -> tuple[System, Checks | TokenChecks, Callable[[float], int], Callable[[Sequence[AnsweredCall]], None]]:
+    """The system of the timed run, its checks, the warm-up, and the repetition of its answers."""
+    backend = loaded.plan.backend
+    if not loaded.generations:
+        system = loaded.system(loaded.timed)
+        _watch_steps(loaded)
+        checks = Checks(system, backend, loaded.pool.accelerators)
+        return (
+            system,
+            checks,
+            lambda seconds: untimed.warm_up(system, seconds, checks),
+            lambda answered: untimed.answer_again(system, checks, answered),
+        )
+    streaming = loaded.token_system(Mode.PERFORMANCE, loaded.generations)
+    loaded.watch.alive(lambda: streaming.generated)
+    loaded.watch.save_tokens(streaming.tokens)
+    token_checks = TokenChecks(streaming, backend)
+    return streaming, token_checks, token_checks.warm_up, token_checks.again
+
+
+def _watch_steps(loaded: LoadedRun) -> None:
+    """Let the steps of sessions with long calls count as signs of life."""
+    if stepping := [session for session in loaded.pool.sessions if isinstance(session, SteppingSession)]:
+        loaded.watch.alive(lambda: sum(session.steps for session in stepping))
+
+
+def _answered(scenario: Scenario, latencies: array[int]) -> Callable[[], int]:
+    """The number of samples answered so far."""
+    if isinstance(scenario, SearchingScenario):
+        return lambda: scenario.answered
+    return lambda: len(latencies)
+
+
+def _planned(scenario: Scenario, least: int) -> int | Callable[[], int]:
+    """The samples of the whole run: the load's minimum, or what the scenario plans."""
+    if isinstance(scenario, PlannedScenario):
+        return lambda: scenario.planned or least
+    return least
+
+
+def samples_per_query(scenario: Scenario) -> int:
+    """The samples of each query; 0 if one query has all of them."""
+    return scenario.samples_per_query if isinstance(scenario, GroupingScenario) else 1
+
+
+def _save_arrivals(loaded: LoadedRun, measured: Measurement) -> None:
+    """Save when the samples arrived, in the order of the latencies; a failure is a warning in the result."""
+    if measured.arrivals_ns is None:
+        return
+    try:
+        replace_latencies(loaded.directory / ARRIVALS, measured.arrivals_ns)
+    except OSError as error:
+        loaded.warnings.append(f"the times of arrival could not be saved: {error.strerror}")
+        loaded.channel.measured("warnings", loaded.warnings)
+
+
+def _accuracy(loaded: LoadedRun, metric: Metric) -> None:
     """Answer every sample on all sessions, and score the answers."""
     plan, pool = loaded.plan, loaded.pool
     pool.load(all_of_them=True)
-    system = loaded.system(loaded.dataset, checking(loaded.codec, pool.sessions[0].outputs, plan.backend))
+    if loaded.generations:
+        system: System = (answering := loaded.token_system(Mode.ACCURACY, loaded.generations))
+        loaded.watch.alive(lambda: answering.generated)
+    else:
+        system = loaded.system(loaded.dataset, checking(loaded.codec, pool.sessions[0].outputs, plan.backend))
+        _watch_steps(loaded)
     set_size = min(loaded.in_memory, len(loaded.dataset))
     started = time.perf_counter()
-    with blame("task", plan.task):
+    with blame("task", plan.task), blame_truth(plan.dataset.name, loaded.dataset):
         score = accuracy.measure(system, metric, plan.load.seeds, set_size, loaded.watch, loaded.directory / "accuracy")
     seconds = time.perf_counter() - started
+    if score.samples < system.sample_count:
+        text = f"task {plan.task}: {score.metric} counts {score.samples} of {system.sample_count} responses"
+        loaded.warnings.append(text)
+        loaded.channel.measured("warnings", loaded.warnings)
     loaded.channel.measured("accuracy", asdict(score) | {"duration_s": seconds, "sessions": system.sessions})
     loaded.files.check()
     if not plan.has_performance:
         pool.report(loaded.channel)
 
 
-def _as_json(scenario: str, measured: Measurement) -> dict[str, Any]:
+def as_json(scenario: str, measured: Measurement) -> dict[str, Any]:
     """A scenario's measurement as JSON data.
 
     Raises:
@@ -199,8 +267,9 @@ def _as_json(scenario: str, measured: Measurement) -> dict[str, Any]:
     with blame("scenario", scenario):
         if not isinstance(measured, Measurement):
             raise TypeError(f"run returned {type(measured).__name__}, not a Measurement")
-        data = asdict(replace(measured, answered=()))
-        del data["answered"]
+        data = asdict(replace(measured, answered=(), arrivals_ns=None, part=None))
+        del data["answered"], data["arrivals_ns"]
+        data["part"] = measured.part.model_dump(mode="json", warnings="error") if measured.part else {}
         for name in ("queries", "samples", "duration_s"):
             if data[name] <= 0:
                 raise ValueError(f"Measurement.{name} is {data[name]}, not a positive number")
@@ -208,70 +277,17 @@ def _as_json(scenario: str, measured: Measurement) -> dict[str, Any]:
     return data
 
 
-def _place(plan: Plan, pool: SessionPool, channel: Channel) -> None:
+def _place(plan: Plan, pool: SessionPool, channel: Channel, offered: Sequence[str]) -> None:
     """Report where the operations run, and refuse fallbacks under strict placement."""
     with blame("backend", plan.backend):
-        placements = pool.placements()
+        placements = {
+            name: returned.placement(plan.backend, found, offered) for name, found in pool.placements().items()
+        }
     facts = {name: asdict(placement) for name, placement in placements.items()}
     channel.measured("placement", next(iter(facts.values())) if len(facts) == 1 else {"accelerators": facts})
     if plan.strict_placement:
         for accelerator, placement in placements.items():
             check_placement(accelerator, placement)
-
-
-def _fit_in_memory(inputs: Sequence[TensorSpec]) -> int:
-    size = sum(math.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in inputs)
-    return max(1, MEMORY_FOR_SAMPLES // max(1, size))
-
-
-def _warm_up(system: System, seconds: float, checks: Checks) -> int:
-    """Run every session for a while; returns the best latency of one call, in nanoseconds.
-
-    The outputs are checked before and after, outside of the measured calls.
-    """
-    samples = list(range(min(max(WARM_UP_SAMPLES, system.batch), system.sample_count)))
-    system.load_samples(samples)
-    batch = (samples * math.ceil(system.batch / len(samples)))[: system.batch]
-    best = [2**62] * system.sessions
-
-    def work(session: int, failures: list[BaseException]) -> None:
-        checks.first(session, samples)
-        end, calls = time.perf_counter() + seconds, 0
-        while not failures:
-            started = time.perf_counter_ns()
-            if system.sessions == 1 and system.batch == 1:
-                system.answer(samples[0])
-            else:
-                system.answer_batch(batch, session)
-            best[session] = min(best[session], time.perf_counter_ns() - started)
-            calls += 1
-            if calls >= WARM_UP_CALLS and time.perf_counter() >= end:
-                checks.repeat(session, samples, "at the end of the warm-up")
-                return
-
-    in_threads(work, system.sessions)
-    system.unload_samples(samples)
-    return max(1, min(best))
-
-
-def _answer_again(system: System, checks: Checks, answered: Sequence[AnsweredCall]) -> None:
-    """Repeat the first and last calls of each session in the timed run, and compare the responses."""
-    reported = {each.session for each in answered}
-    silent = [session for session in range(system.sessions) if session not in reported]
-    samples = sorted({index for each in answered for index in each.indices} | set(range(2 if silent else 0)))
-    samples = [index for index in samples if index < system.sample_count]
-    system.load_samples(samples)
-    checks.again(answered)
-    for session in silent:
-        checks.repeat(session, samples, "after the timed run")
-    system.unload_samples(samples)
-
-
-def _in_a_callback(plan: Plan, error: BaseException) -> BaseException:
-    """The error raised in LoadGen's callbacks, attributed to its plugin."""
-    if isinstance(error, loadgen.WrongCount):
-        return BackendError("wrong-outputs", f"backend {plan.backend}: {error}", "report it to the backend's vendor")
-    return blamed("scenario", plan.scenario, error)
 
 
 @contextmanager

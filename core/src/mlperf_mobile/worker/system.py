@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
+from types import TracebackType
+
+import numpy as np
 
 from mlperf_mobile.backend_checks import wrong_outputs
 from mlperf_mobile.contracts import (
@@ -14,12 +18,13 @@ from mlperf_mobile.contracts import (
     Tensors,
     TensorSpec,
 )
-from mlperf_mobile.errors import NOT_FOREIGN, BackendError, DataError, ModelError, described
+from mlperf_mobile.errors import SEE_LOG, BackendError, DataError, MobileError, ModelError, described
+from mlperf_mobile.options import shown
 from mlperf_mobile.threads import in_threads
-from mlperf_mobile.worker.encoded import EncodedStore, KeyOf, key_of
+from mlperf_mobile.worker.blame import labelled
+from mlperf_mobile.worker.encoded import EncodedStore
+from mlperf_mobile.worker.samples import EncodedSamples
 from mlperf_mobile.worker.watch import Watch
-
-_HINT = "worker.log in the result folder has the details"
 
 
 def cores() -> int:
@@ -39,6 +44,9 @@ class System:
         store: Keeps encoded samples between runs.
         decode: Replaces the codec's ``decode``.
         abandon: Ends the process after an error in a load generator's callback.
+        backend: The backend's name, for errors.
+        task: The task's name, for errors.
+        data: The data set's name, for errors.
     """
 
     answer: Callable[[int], bytes]
@@ -55,19 +63,27 @@ class System:
         *,
         decode: Decode | None = None,
         abandon: Callable[[BaseException], None] | None = None,
+        backend: str = "",
+        task: str = "",
+        data: str = "",
     ) -> None:
         self._abandon = abandon
-        self.sessions, self.batch, self.sample_count = len(sessions), batch, len(dataset)
-        self.codec, self._dataset, self._watch = codec, dataset, watch
-        self._sessions, self.specs = sessions, tuple(sessions[0].outputs)
         self._samples: dict[int, Tensors] = {}
-        self._store, self._key_of = store, key_of(dataset, codec) if store else None
+        labels = labelled("backend", backend), labelled("task", task)
+        self._blamed = partial(
+            _blamed, decode=codec.decode, specs=tuple(sessions[0].outputs), labels=labels, samples=self._samples
+        )
+        self.sessions, self.batch, self.sample_count = len(sessions), batch, len(dataset)
+        self.codec, self._watch = codec, watch
+        self._sessions, self.specs = sessions, tuple(sessions[0].outputs)
+        self._encoded = EncodedSamples(dataset, codec, store, data=data, task=task)
         decode = decode or codec.decode
-        self.answer = _single(sessions[0], decode, self._samples)
+        blamed = partial(self._blamed, decode=decode)
+        self.answer = _single(sessions[0], decode, self._samples, blamed)
         self.answer_batch = (
-            _batched(sessions, decode, self._samples, batch)
+            _batched(sessions, decode, self._samples, batch, blamed)
             if batch > 1
-            else _one_by_one(sessions, decode, self._samples)
+            else _one_by_one(sessions, decode, self._samples, blamed)
         )
 
     def abandon(self, error: BaseException) -> None:
@@ -92,48 +108,45 @@ class System:
                 return [session.run(*samples)]
             return _as_batch_session(session).run_batch(samples)
         except BaseException as error:
-            raise _blamed(error, self.codec.decode, self.specs) from error
+            raise self._blamed(error) from error
 
     def decode(self, outputs: Tensors) -> bytes:
-        """The response for one sample's outputs."""
+        """The response for one sample's outputs.
+
+        Raises:
+            ModelError: It is not bytes.
+        """
         try:
-            return self.codec.decode(outputs)
+            return response_of(self.codec.decode(outputs))
         except BaseException as error:
-            raise _blamed(error, self.codec.decode, self.specs) from error
+            raise self._blamed(error) from error
+
+    def distinct(self, indices: Sequence[int]) -> bool:
+        """Whether all of these loaded samples differ from the first one."""
+        one, *others = (self._samples[index] for index in indices)
+        return all(
+            any(not np.array_equal(here, there) for here, there in zip(one, other, strict=True)) for other in others
+        )
+
+    def check_sample(self, index: int) -> None:
+        """Look whether a loaded sample, and not the backend, may be why its outputs are wrong.
+
+        Raises:
+            ModelError: ``task-failed``: an input has NaN.
+            DataError: ``dataset-failed``: it is not the same each time.
+        """
+        held = self._samples[index]
+        if any(tensor.dtype.kind == "f" and np.isnan(tensor).any() for tensor in held):
+            summary = f"the input for sample {index} has NaN, from the data set or from the task's preparation"
+            raise ModelError("task-failed", summary, SEE_LOG)
+        for again in (self._encoded.fresh(index), self._encoded.fresh(index)):
+            if not all(np.array_equal(here, there) for here, there in zip(held, again, strict=True)):
+                summary = f"sample {index} is not the same each time: the data set or the task prepares it differently"
+                raise DataError("dataset-failed", summary, "the same index must give the same sample")
 
     def hold(self, index: int) -> None:
         """Encode one sample into memory, or read it from the store; may be called from several threads."""
-        if not self._store or not self._key_of:
-            self._samples[index] = self._encode(index)
-            return
-        key = self._key(index, self._key_of)
-        if kept := self._store.get(key):
-            self._samples[index] = kept
-            return
-        self._samples[index] = encoded = self._encode(index)
-        self._store.put(key, encoded)
-
-    def _key(self, index: int, key_of: KeyOf) -> str:
-        try:
-            return key_of(index)
-        except NOT_FOREIGN:
-            raise
-        except BaseException as error:
-            raise DataError("dataset-failed", f"sample {index} cannot be read: {described(error)}", _HINT) from error
-
-    def _encode(self, index: int) -> Tensors:
-        try:
-            sample = self._dataset.sample(index)
-        except NOT_FOREIGN:
-            raise
-        except BaseException as error:
-            raise DataError("dataset-failed", f"sample {index} cannot be read: {described(error)}", _HINT) from error
-        try:
-            return self.codec.encode(sample)
-        except NOT_FOREIGN:
-            raise
-        except BaseException as error:
-            raise ModelError("task-failed", f"sample {index} cannot be encoded: {described(error)}", _HINT) from error
+        self._samples[index] = self._encoded[index]
 
     def load_samples(self, indices: Sequence[int]) -> None:
         """Encode samples into memory on all cores; raises the error of the first sample that cannot be encoded.
@@ -161,6 +174,17 @@ class System:
             self._samples.pop(index, None)
 
 
+def response_of(decoded: object) -> bytes:
+    """What a codec's ``decode`` returned.
+
+    Raises:
+        ModelError: ``task-failed``: it is not bytes.
+    """
+    if not isinstance(decoded, bytes):
+        raise ModelError("task-failed", f"decode() of the task returned {shown(decoded)}, bytes were expected", SEE_LOG)
+    return decoded
+
+
 def _as_batch_session(session: Session) -> BatchSession:
     if not isinstance(session, BatchSession):
         summary = "a backend with the capability 'batch' loaded a session without run_batch"
@@ -168,60 +192,72 @@ def _as_batch_session(session: Session) -> BatchSession:
     return session
 
 
-def _blamed(error: BaseException, decode: Decode, specs: Sequence[TensorSpec]) -> BaseException:
+def _blamed(
+    error: BaseException, decode: Decode, specs: Sequence[TensorSpec], labels: tuple[str, str], samples: Samples
+) -> BaseException:
     """The error attributed to the plugin that raised it; a ``try`` costs the timed region nothing.
 
     If the outputs do not match the session's specs, the backend is to blame, and not the decoder.
     """
-    if isinstance(error, NOT_FOREIGN):
+    if isinstance(error, (MobileError, KeyboardInterrupt)):
         return error
+    of_backend, of_task = labels
     trace, code = error.__traceback__, getattr(decode, "__code__", None)
+    if isinstance(error, KeyError) and error.args[0] not in samples and _is_raised_here(trace):
+        return BackendError("scenario-failed", f"the scenario asked for sample {error}, which is not loaded", SEE_LOG)
     while trace:
         if trace.tb_frame.f_code is code:
             given = trace.tb_frame.f_locals.get(code.co_varnames[hasattr(decode, "__self__")])
             if wrong := wrong_outputs(given, specs, infinite=True):
-                return BackendError("wrong-outputs", f"the outputs cannot be decoded: {wrong}", _HINT)
-            return ModelError("task-failed", f"the outputs cannot be decoded: {described(error)}", _HINT)
+                return BackendError("wrong-outputs", f"{of_backend}the outputs cannot be decoded: {wrong}", SEE_LOG)
+            return ModelError("task-failed", f"{of_task}the outputs cannot be decoded: {described(error)}", SEE_LOG)
         trace = trace.tb_next
-    return BackendError("backend-failed", f"inference failed: {described(error)}", _HINT)
+    return BackendError("backend-failed", f"{of_backend}inference failed: {described(error)}", SEE_LOG)
+
+
+def _is_raised_here(trace: TracebackType | None) -> bool:
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code.co_filename == __file__
 
 
 Decode = Callable[[Tensors], bytes]
 Samples = dict[int, Tensors]
+Blamed = Callable[[BaseException], BaseException]
 
 
-def _single(session: Session, decode: Decode, samples: Samples) -> Callable[[int], bytes]:
+def _single(session: Session, decode: Decode, samples: Samples, blamed: Blamed) -> Callable[[int], bytes]:
     """The timed call of single-stream; outputs are dropped within its expression, so the next run may reuse them."""
-    run, specs = session.run, session.outputs
+    run = session.run
 
     def answer(index: int) -> bytes:
         try:
             return decode(run(samples[index]))
         except BaseException as error:
-            raise _blamed(error, decode, specs) from error
+            raise blamed(error) from error
 
     return answer
 
 
 def _one_by_one(
-    sessions: Sequence[Session], decode: Decode, samples: Samples
+    sessions: Sequence[Session], decode: Decode, samples: Samples, blamed: Blamed
 ) -> Callable[[Sequence[int], int], Sequence[bytes]]:
-    runs, specs = [session.run for session in sessions], sessions[0].outputs
+    runs = [session.run for session in sessions]
 
     def answer_batch(indices: Sequence[int], session: int) -> Sequence[bytes]:
         run = runs[session]
         try:
             return [decode(run(samples[index])) for index in indices]
         except BaseException as error:
-            raise _blamed(error, decode, specs) from error
+            raise blamed(error) from error
 
     return answer_batch
 
 
 def _batched(
-    sessions: Sequence[Session], decode: Decode, samples: Samples, batch: int
+    sessions: Sequence[Session], decode: Decode, samples: Samples, batch: int, blamed: Blamed
 ) -> Callable[[Sequence[int], int], Sequence[bytes]]:
-    batches, specs = [_as_batch_session(session).run_batch for session in sessions], sessions[0].outputs
+    batches = [_as_batch_session(session).run_batch for session in sessions]
 
     def answer_batch(indices: Sequence[int], session: int) -> Sequence[bytes]:
         run_batch, responses = batches[session], []
@@ -230,7 +266,7 @@ def _batched(
                 ready = [samples[index] for index in indices[start : start + batch]]
                 responses += [decode(outputs) for outputs in run_batch(ready)]
         except BaseException as error:
-            raise _blamed(error, decode, specs) from error
+            raise blamed(error) from error
         return responses
 
     return answer_batch

@@ -29,13 +29,10 @@ class UsedFiles:
         self._libraries, self._data = WatchedFiles(), WatchedFiles()
         self.facts: dict[str, dict[str, Any]] = {}
         """By the setting that names it: path, SHA-256 (None for a folder), bytes and files."""
-        for key, path in _named("backend_options", plan.backend_options):
-            if path.is_file():
-                self._look(self._libraries, key, path, results)
-        if isinstance(plan, Plan):
-            data = [("dataset", plan.dataset), ("performance_dataset", plan.performance_dataset)]
-            for key, path in (*_named("task_options", plan.task_options), *_of_data(data)):
-                self._look(self._data, key, path, results)
+        for key, path in libraries(plan):
+            self._look(self._libraries, key, path, results)
+        for key, path in data(plan):
+            self._look(self._data, key, path, results)
 
     def _look(self, watched: WatchedFiles, key: str, path: Path, results: Path) -> None:
         """Watch a file or folder; one that cannot be read is left to the code that opens it."""
@@ -66,6 +63,18 @@ class UsedFiles:
         self.check_model()
         _check(self._libraries, "library", BackendError)
         _check(self._data, "data", DataError)
+
+
+def libraries(plan: CompilePlan) -> Iterator[tuple[str, Path]]:
+    """The files that options of the backend name by absolute paths, each with the setting's name."""
+    return ((key, path) for key, path in _named("backend_options", plan.backend_options) if path.is_file())
+
+
+def data(plan: CompilePlan) -> Iterator[tuple[str, Path]]:
+    """The files and folders of the data sets and of the task's options, each with the setting's name."""
+    if isinstance(plan, Plan):
+        yield from _named("task_options", plan.task_options)
+        yield from _of_data([("dataset", plan.dataset), ("performance_dataset", plan.performance_dataset)])
 
 
 def _check(watched: WatchedFiles, what: str, error: type[ModelError] | type[BackendError] | type[DataError]) -> None:

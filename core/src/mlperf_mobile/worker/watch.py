@@ -19,6 +19,7 @@ from mlperf_mobile.contracts.scenario import LIVE
 from mlperf_mobile.errors import ExitCode, OutputError
 from mlperf_mobile.results.latencies import FILE, replace, summary, write_at
 from mlperf_mobile.results.store import WORKER_LOG
+from mlperf_mobile.results.tokens import TOKENS
 from mlperf_mobile.streams import guard
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.disk import full_disk
@@ -33,14 +34,23 @@ class Meter:
     """The progress of one phase: its count and minimum duration; without a count, the elapsed time."""
 
     phase: str
-    total: int
+    total: int | Callable[[], int]
     done: Callable[[], int] | None
     min_s: float = 0.0
     started: float = field(default_factory=time.monotonic)
     reported: int = 0
+    counted_s: float = 0.0
+    """When the count last grew, since the beginning."""
+    alive: int = 0
+    """The last count of signs of life."""
 
-    def progress(self) -> events.Progress | None:
-        """The progress; None if there was none since the last call."""
+    def progress(self, alive: int = 0, first_ns: int = 0) -> events.Progress | None:
+        """The progress; None if there was none since the last call.
+
+        Args:
+            alive: A count of signs of life between two samples, such as tokens.
+            first_ns: How long the first thing took: before it, a phase may prepare what it does not count.
+        """
         if self.done is None:
             elapsed = time.monotonic() - self.started
             if int(elapsed) == self.reported:
@@ -48,16 +58,21 @@ class Meter:
             self.reported = int(elapsed)
             return events.Progress(phase=self.phase, done=0, total=0, fraction=None, elapsed_s=elapsed)
         done = self.done()
-        if done == self.reported:
+        total = self.total() if callable(self.total) else self.total
+        if done == self.reported and alive == self.alive:
             return None
-        if not self.reported:
-            self.started = time.monotonic() - INTERVAL_S
-        self.reported = done
+        self.alive = alive
+        if done and not self.reported:
+            self.started = max(self.started, time.monotonic() - INTERVAL_S - first_ns / 1e9)
         elapsed = time.monotonic() - self.started
-        fraction = min(1.0, done / self.total if self.total else 1.0, elapsed / self.min_s if self.min_s else 1.0)
-        left = elapsed * (1 - fraction) / fraction if fraction > 0 else None
+        if done != self.reported or not done:
+            self.reported, self.counted_s = done, elapsed
+        fraction: float | None = None
+        if done or total:
+            fraction = min(1.0, done / total if total else 1.0, elapsed / self.min_s if self.min_s else 1.0)
+        left = elapsed * (1 - fraction) / fraction if fraction else None
         return events.Progress(
-            phase=self.phase, done=done, total=self.total, fraction=fraction, elapsed_s=elapsed, left_s=left
+            phase=self.phase, done=done, total=total, fraction=fraction, elapsed_s=self.counted_s, left_s=left
         )
 
 
@@ -74,6 +89,9 @@ class Watch(threading.Thread):
         self._saving = threading.Lock()
         self._witness: Witness | None = None
         self._timed = ""
+        self._alive: Callable[[], int] = int
+        self._tokens: array[int] = array("q")
+        self._tokens_saved = 0
         self._begun: Callable[[str], None] = lambda phase: None
         self._ended: Callable[[str], None] = lambda phase: None
         self._done = threading.Event()
@@ -85,7 +103,7 @@ class Watch(threading.Thread):
 
     @contextmanager
     def phase(
-        self, name: str, total: int = 0, done: Callable[[], int] | None = int, min_s: float = 0.0
+        self, name: str, total: int | Callable[[], int] = 0, done: Callable[[], int] | None = int, min_s: float = 0.0
     ) -> Iterator[None]:
         """Announce a phase and report its progress; the enclosing phase continues afterwards."""
         around = self._meter
@@ -125,6 +143,16 @@ class Watch(threading.Thread):
         self._latencies, self._saved = latencies_ns, 0
         with suppress(OSError):
             write_at(self._directory / FILE, 0, self._latencies)
+
+    def save_tokens(self, tokens: array[int]) -> None:
+        """Write the answers of a run with tokens to a file as they grow, like the latencies."""
+        self._tokens, self._tokens_saved = tokens, 0
+        with suppress(OSError):
+            write_at(self._directory / TOKENS, 0, tokens)
+
+    def alive(self, count: Callable[[], int]) -> None:
+        """Report progress also when this count has grown: a query of many tokens takes long, and is no hang."""
+        self._alive = count
 
     def run(self) -> None:
         control = [self._control]
@@ -203,9 +231,11 @@ class Watch(threading.Thread):
         with self._saving:
             try:
                 replace(self._directory / FILE, self._latencies)
+                if self._tokens:
+                    replace(self._directory / TOKENS, self._tokens)
             except OSError:
                 return False
-            self._saved = len(self._latencies)
+            self._saved, self._tokens_saved = len(self._latencies), len(self._tokens)
         return True
 
     def _tick(self) -> None:
@@ -216,5 +246,11 @@ class Watch(threading.Thread):
             if (count := len(latencies)) > self._saved:
                 write_at(self._directory / FILE, self._saved, latencies[self._saved : count])
                 self._saved = count
-        if meter and (progress := meter.progress()):
+            if (count := len(self._tokens)) < self._tokens_saved:
+                self._tokens_saved = 0  # the answers of a search's trials were forgotten
+            if count > self._tokens_saved:
+                write_at(self._directory / TOKENS, self._tokens_saved, self._tokens[self._tokens_saved : count])
+                self._tokens_saved = count
+        first_ns = latencies[0] if latencies and meter is self._performance else 0
+        if meter and (progress := meter.progress(self._alive(), first_ns)):
             self._channel.send(progress)

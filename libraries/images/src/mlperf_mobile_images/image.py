@@ -44,6 +44,9 @@ class Image:
     source: str
     """Its name in messages: a file, or a record in one."""
     prepared: bool = False
+    adaptable: bool = False
+    """For a prepared image: if it does not fit the model, it is resized like any other, and grey becomes three equal
+    channels. Meant for performance runs of other models than the ones it was prepared for."""
 
     def __post_init__(self) -> None:
         pixels = self.pixels

@@ -88,10 +88,13 @@ class ImageInput:
                 size = f"{sample.source} has {pixels.size} bytes"
                 raise DataError("image-size", f"{size}, the model takes {shape} pixels", "prepare it for this model")
             pixels = pixels.reshape(shape)
+        adapted = sample.adaptable and pixels.shape != shape
+        if adapted and pixels.shape[2] == 1:
+            pixels = np.repeat(pixels, self.channels, axis=2)
         if pixels.shape[2] != self.channels:
             reason = f"{sample.source} has {pixels.shape[2]} channels, the model takes {self.channels}"
             raise DataError("image-channels", reason, "choose a data set that fits the model, with --dataset")
-        if not sample.prepared:
+        if not sample.prepared or (adapted and pixels.shape != shape):
             values = self._prepare(pixels, self.height, self.width, self._made)
         elif pixels.shape == shape:
             values = self._prepared(pixels, self.height, self.width, self._made)

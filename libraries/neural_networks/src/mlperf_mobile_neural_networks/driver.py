@@ -143,7 +143,7 @@ class Driver(Functions):
         name = function or f"{kind}_create"
         self.call(name, *arguments, ctypes.byref(pointer))
         if not pointer.value:
-            summary = f"{self.dialect.title}: {self.dialect.prefix}{name} gave no object and no error"
+            summary = f"{self.dialect.title}: {self.dialect.prefix}{name} returned neither an object nor an error"
             raise BackendError("driver-failed", summary, "see the driver's log")
         return Handle(self, kind, pointer)
 

@@ -15,7 +15,7 @@ from mlperf_mobile_neural_networks.split import Segment, part, segments
 from mlperf_mobile_tflite_model.reader import TFLiteModel
 
 Ask = Callable[[Graph], Sequence[bool]]
-"""Asks the device which operations of a network it takes, in their order."""
+"""Returns whether the device supports each operation of a network, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def divide(model: TFLiteModel, feature_level: int, ask: Ask) -> tuple[Part, ...]
             )
         taken -= left
     if not any(each.graph for each in parts):
-        summary = f"the device takes none of the operations of {model.path}"
+        summary = f"the device supports none of the operations of {model.path}"
         raise ModelError("unsupported-operations", summary, "use the backend tflite, or another device")
     return parts
 

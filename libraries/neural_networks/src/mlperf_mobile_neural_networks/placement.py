@@ -30,7 +30,7 @@ def check_supported(graph: Graph, supported: Sequence[bool], model: str, device:
         names = place(left, device).names[device]
         counts = ", ".join(f"{count} {name}" for name, count in sorted(names.items()))
         all_of_them = len(_names(graph.operations))
-        summary = f"{device} does not take {sum(names.values())} of {all_of_them} operators of {model}: {counts}"
+        summary = f"{device} does not support {sum(names.values())} of {all_of_them} operators of {model}: {counts}"
         hint = "set partial=true and strict_placement=false to run them on the CPU, or use another device"
         raise ModelError("unsupported-operations", summary, hint)
 

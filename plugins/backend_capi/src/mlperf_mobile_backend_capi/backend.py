@@ -7,10 +7,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlperf_mobile.contracts import Artifact, Backend, BatchSession, CompileRequest, Probe, ReportingSession
-from mlperf_mobile.errors import BackendError, MobileError, ModelError, UsageError
-from mlperf_mobile_backend_capi import device, shapes
+from mlperf_mobile.contracts import (
+    Artifact,
+    Backend,
+    BatchSession,
+    CompileRequest,
+    NativeBackend,
+    NativeEngine,
+    NativeRequest,
+    Probe,
+    ReportingSession,
+    TokenSession,
+)
+from mlperf_mobile.errors import BackendError, MobileError, ModelError, UsageError, described
+from mlperf_mobile_backend_capi import device, native, shapes
 from mlperf_mobile_backend_capi.accelerators import ACCELERATORS, kinds
+from mlperf_mobile_backend_capi.generating import CTokenSession, context_of
 from mlperf_mobile_backend_capi.instance import Instance
 from mlperf_mobile_backend_capi.library import MAX_SETTINGS, Library
 from mlperf_mobile_backend_capi.options import COptions
@@ -43,7 +55,7 @@ class CBackend:
         except MobileError as error:
             return Probe(usable=False, versions=versions, runtime=runtime, reason=error.summary, fix=error.hint)
         except Exception as error:  # noqa: BLE001  a probe never raises
-            reason, fix = f"{type(error).__name__}: {error}", "report it to the library's vendor"
+            reason, fix = described(error), "report it to the library's vendor"
             return Probe(usable=False, versions=versions, runtime=runtime, reason=reason, fix=fix)
         return Probe(usable=True, accelerators=accelerators, versions=versions, runtime=runtime)
 
@@ -63,10 +75,10 @@ class CBackend:
             "settings": [list(pair) for pair in choice.pairs],
             "settings_batch": choice.settings_batch,
         }
-        return Artifact(request.model, request.accelerator, request.batch, facts, request.input_shapes)
+        return Artifact(request.model, request.accelerator, request.batch, facts, request.input_shapes, request.tokens)
 
-    def load(self, artifact: Artifact) -> CSession | CBatchSession:
-        """Create the library's instance; a :class:`CBatchSession` for ``batch > 1``.
+    def load(self, artifact: Artifact) -> CSession | CBatchSession | CTokenSession:
+        """Create the library's instance; a :class:`CTokenSession` for ``tokens``, a batch session for ``batch > 1``.
 
         Raises:
             ModelError: The file is missing, or the library rejects it.
@@ -78,6 +90,8 @@ class CBackend:
             raise ModelError("model-missing", f"{artifact.path} does not exist", "check the path of the model")
         options, library = self._options, self._library
         choice = self._choice(artifact.accelerator, artifact.batch)
+        if artifact.tokens:
+            return self._load_tokens(artifact, choice)
         inputs, outputs = shapes.of_model(artifact.path, None if options.inputs else artifact.input_shapes)
         instance = Instance(library, artifact.path, choice, self._native_lib_path)
         try:
@@ -95,17 +109,42 @@ class CBackend:
             convert_outputs=options.convert_outputs,
         )
 
+    def _load_tokens(self, artifact: Artifact, choice: Choice) -> CTokenSession:
+        """A language model, whose prompts are generated from one at a time."""
+        if artifact.batch > 1:
+            raise BackendError("batch-size", "a language model takes one prompt per query", "use batch 1")
+        instance = Instance(self._library, artifact.path, choice, self._native_lib_path, vectors=True)
+        try:
+            return CTokenSession(instance, context_of(instance, self._options.context))
+        except BaseException:
+            instance.close()
+            raise
+
+    def native(self, request: NativeRequest) -> NativeEngine:
+        """See :meth:`mlperf_mobile.contracts.NativeBackend.native`; a library of this machine is asked for tensors."""
+        path = native.check(self._options, request)
+        settings = self._options.settings
+        there = self._settings_file(settings) if settings is not None and not request.place.same else None
+        choice = self._choice(request.accelerator, request.batch, there)
+        if request.place.same:
+            with self.load(
+                Artifact(request.model, request.accelerator, request.batch, {}, request.input_shapes)
+            ) as one:
+                tensors = one.inputs, one.outputs
+        else:
+            tensors = native.described(self._options, request)
+        return native.engine(self._options, request, choice, tensors, _fingerprint(path))
+
     @cached_property
     def _library(self) -> Library:
         if self._options.library is None:
             fix = "set it to the vendor's .so file: --set library=PATH"
             raise BackendError("capi-library", "the option library is not set", fix)
-        return Library(self._options.library.expanduser())
+        return Library(self._options.library)
 
     @property
     def _native_lib_path(self) -> str:
-        path = self._options.native_lib_path
-        return str(self._library.path.resolve().parent) if path is None else path
+        return str(self._options.native_lib_path or self._library.path.resolve().parent)
 
     @cached_property
     def _settings(self) -> Settings:
@@ -129,15 +168,20 @@ class CBackend:
             raise BackendError("capi-device", summary, hint)
         if options.settings is None:
             return read(match.settings or "", library.name)
-        return read(_file(options.settings.expanduser()), str(options.settings))
+        return self._settings_file(options.settings)
 
-    def _choice(self, accelerator: str, batch: int) -> Choice:
+    @staticmethod
+    def _settings_file(path: Path) -> Settings:
+        return read(_file(path), str(path))
+
+    def _choice(self, accelerator: str, batch: int, settings: Settings | None = None) -> Choice:
+        """The configuration; ``settings`` replaces those for this machine."""
         if accelerator not in ACCELERATORS:
             known = ", ".join(ACCELERATORS)
             raise BackendError("no-accelerator", f"backend capi has no accelerator {accelerator!r}", known)
         options = self._options
         return configure(
-            self._settings,
+            settings or self._settings,
             accelerator=accelerator,
             batch=batch,
             benchmark=options.benchmark,
@@ -180,5 +224,7 @@ def _file(path: Path) -> str:
 
 if TYPE_CHECKING:  # the type checker holds the classes to the contracts here
     _backend: type[Backend] = CBackend
+    _native: type[NativeBackend] = CBackend
     _batch: type[BatchSession] = CBatchSession
     _reporting: type[ReportingSession] = CSession
+    _tokens: type[TokenSession] = CTokenSession

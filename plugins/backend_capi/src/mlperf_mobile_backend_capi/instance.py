@@ -34,13 +34,17 @@ class Instance:
         model: The model file, read by the library only.
         choice: The configuration to create it with.
         native_lib_path: The folder of the vendor's other libraries.
+        vectors: Whether tensors are vectors, whose sizes are maxima or 0, as those of language models.
 
     Raises:
         ModelError: ``model-refused``: the library creates no instance.
         BackendError: ``capi-busy``, or ``capi-tensor``: the library reports impossible tensors.
     """
 
-    def __init__(self, library: Library, model: Path, choice: Choice, native_lib_path: str) -> None:
+    def __init__(
+        self, library: Library, model: Path, choice: Choice, native_lib_path: str, *, vectors: bool = False
+    ) -> None:
+        self._least = 0 if vectors else 1
         self.library, self.model = library, model.name
         self._key = os.path.realpath(library.path)
         with _guard:
@@ -94,7 +98,7 @@ class Instance:
         if not 0 <= data.type < len(DTYPES):
             raise self._wrong(f"get_{kind}_type", f"the type {data.type} for {kind} {i}")
         dtype = DTYPES[data.type]
-        if not 1 <= data.size <= MAX_BYTES // dtype.itemsize:
+        if not self._least <= data.size <= MAX_BYTES // dtype.itemsize:
             raise self._wrong(f"get_{kind}_type", f"{data.size} elements for {kind} {i}")
         return dtype, int(data.size)
 

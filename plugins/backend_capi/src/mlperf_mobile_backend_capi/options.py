@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from mlperf_mobile.option_types import UserPath
 from mlperf_mobile_backend_capi.shapes import parse
 
 
@@ -15,7 +15,7 @@ class COptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
-    library: Path | None = Field(None, description="Path of the vendor's library: /opt/vendor/libqtibackend.so.")
+    library: UserPath | None = Field(None, description="Path of the vendor's library: /opt/vendor/libqtibackend.so.")
     benchmark: str | None = Field(
         None,
         min_length=1,
@@ -26,7 +26,7 @@ class COptions(BaseModel):
         min_length=1,
         description="The benchmark's delegate, by name; by default the selected one, if it is for the accelerator.",
     )
-    settings: Path | None = Field(
+    settings: UserPath | None = Field(
         None, description="A settings file (protobuf's text format) that replaces the library's settings."
     )
     custom_settings: dict[str, str] = Field(
@@ -35,7 +35,7 @@ class COptions(BaseModel):
     accelerator_name: str | None = Field(
         None, min_length=1, description="The accelerator name passed to the library; by default from its settings."
     )
-    native_lib_path: str | None = Field(
+    native_lib_path: UserPath | None = Field(
         None, description="The folder of the vendor's other libraries; by default that of library."
     )
     device_model: str | None = Field(None, description="The device model passed to the library.")
@@ -49,6 +49,10 @@ class COptions(BaseModel):
     )
     convert_outputs: bool = Field(
         False, description="Let the library convert the pixels of an image output, as the app does for text-to-image."
+    )
+
+    context: int | None = Field(
+        None, ge=2, le=1 << 20, description="Tokens of a language model's context, if the library does not report them."
     )
 
     @field_validator("inputs", "outputs", mode="before")

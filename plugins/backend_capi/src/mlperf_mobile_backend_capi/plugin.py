@@ -17,7 +17,7 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
         backend=Ref("mlperf_mobile_backend_capi.backend:CBackend"),
         accelerators=("npu", "gpu", "cpu"),
         model_formats=("tflite", "dlc", "dla", "nnc", "bin", "onnx", "mlmodel"),
-        capabilities=frozenset({Capability.BATCH, Capability.QUANTIZED}),
+        capabilities=frozenset({Capability.BATCH, Capability.QUANTIZED, Capability.TOKEN_STREAM}),
         needs=(
             Need(
                 what="a vendor's library, set in the option library",

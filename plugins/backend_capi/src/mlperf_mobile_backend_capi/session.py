@@ -17,6 +17,13 @@ from mlperf_mobile_backend_capi.feeds import Array, Buffers, Feed, feeds, is_ima
 from mlperf_mobile_backend_capi.instance import Instance
 
 
+def claim(instance: Instance) -> Placement:
+    """Where the library says that the model runs: one operation per accelerator in its text."""
+    text = instance.names["accelerator_name"]
+    found = kinds(text) or ("unknown",)
+    return Placement(dict.fromkeys(found, 1), names={kind: {f"the library says {text!r}": 1} for kind in found})
+
+
 class CSession:
     """One sample per call, in the app's order of calls: set, issue, get, and flush once the outputs have been read.
 
@@ -67,9 +74,7 @@ class CSession:
         """The library's claim, as one operation per accelerator in its text; the interface reports no more."""
         if not self._open:
             self._closed()
-        claim = self._instance.names["accelerator_name"]
-        found = kinds(claim) or ("unknown",)
-        return Placement(dict.fromkeys(found, 1), names={kind: {f"the library says {claim!r}": 1} for kind in found})
+        return claim(self._instance)
 
     def report(self) -> Mapping[str, Any]:
         """The library's names for itself, and how often it reported a first token."""

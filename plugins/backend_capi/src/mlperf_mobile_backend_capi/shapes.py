@@ -22,7 +22,7 @@ _SHAPE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class TensorDescription:
     """A tensor as an option or the model describes it."""
 
     shape: tuple[int, ...]
@@ -35,7 +35,7 @@ class Described:
     """Scales, zero points and axis of a tensor quantised by channel."""
 
 
-def parse(text: str) -> Described:
+def parse(text: str) -> TensorDescription:
     """Parse ``"1x224x224x3"``, or ``"images:1x224x224x3@0.5,128"`` with name, scale and zero point.
 
     Raises:
@@ -45,14 +45,14 @@ def parse(text: str) -> Described:
     if not found:
         raise ValueError(f"{text!r} is not a shape such as 1x224x224x3 or images:1x224x224x3@0.5,128")
     shape = tuple(map(int, found["shape"].split("x")))
-    return Described(shape, found["name"] or "", float(found["scale"] or 0), int(found["zero"] or 0))
+    return TensorDescription(shape, found["name"] or "", float(found["scale"] or 0), int(found["zero"] or 0))
 
 
 def specs(
     kind: str,
     reported: Sequence[tuple[np.dtype[np.generic], int]],
     option: Sequence[str],
-    of_model: Sequence[Described],
+    of_model: Sequence[TensorDescription],
     model: str,
 ) -> tuple[TensorSpec, ...]:
     """The library's types and sizes, with shapes from the option or the model, or flat: (1, size).
@@ -78,7 +78,7 @@ def specs(
     return tuple(found)
 
 
-def of_model(path: Path, requested: Shapes | None = None) -> tuple[list[Described], list[Described]]:
+def of_model(path: Path, requested: Shapes | None = None) -> tuple[list[TensorDescription], list[TensorDescription]]:
     """Inputs and outputs of a .tflite file; empty for other formats, or without the extra ``tflite``.
 
     Args:
@@ -99,13 +99,13 @@ def of_model(path: Path, requested: Shapes | None = None) -> tuple[list[Describe
     if requested is not None:
         check_fixed(model, requested, "backend capi")
 
-    def described(index: int) -> Described:
+    def described(index: int) -> TensorDescription:
         tensor = model.tensors[index]
         scale, zero = (tensor.scales[0], tensor.zero_points[0]) if len(tensor.scales) == 1 else (0.0, 0)
         several = (
             (tensor.scales, tensor.zero_points, tensor.quantized_dimension) if len(tensor.scales) > 1 else ((), (), 0)
         )
-        return Described(tensor.shape, tensor.name, scale, zero, tensor.dtype, several)
+        return TensorDescription(tensor.shape, tensor.name, scale, zero, tensor.dtype, several)
 
     return [*map(described, model.inputs)], [*map(described, model.outputs)]
 

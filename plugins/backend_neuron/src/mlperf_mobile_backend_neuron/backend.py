@@ -11,7 +11,7 @@ from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_neuron import compiled as store
 from mlperf_mobile_backend_neuron import libraries, litert_network, ncc, restored, runtime, soc, stable_delegate
 from mlperf_mobile_backend_neuron.adapter import Adapter
-from mlperf_mobile_backend_neuron.compiled import Compiled, Described
+from mlperf_mobile_backend_neuron.compiled import Manifest, TensorRecord
 from mlperf_mobile_backend_neuron.compiling import compile_model
 from mlperf_mobile_backend_neuron.dla import describe_file, ends, in_order
 from mlperf_mobile_backend_neuron.options import NeuronOptions
@@ -111,7 +111,7 @@ class NeuronBackend:
         """The SoC that networks are compiled for; empty if unknown."""
         return self._options.soc.lower() if self._options.soc else self._soc.name if self._soc else ""
 
-    def _open(self, compiled: Compiled, network: bytes) -> NeuronSession:
+    def _open(self, compiled: Manifest, network: bytes) -> NeuronSession:
         """Open a .dla file with the runtime, others with the adapter, unless the option ``via`` says otherwise."""
         via = self._options.via or ("runtime" if compiled.kind == "dla" else "adapter")
         if via == "adapter":
@@ -123,11 +123,11 @@ class NeuronBackend:
         restored.check(compiled, str(self._runtime.version), self._soc)
         return runtime.open_file(self._runtime, compiled, network, self._options)
 
-    def _extract(self, model: TFLiteModel, request: CompileRequest) -> tuple[Compiled, bytes]:
+    def _extract(self, model: TFLiteModel, request: CompileRequest) -> tuple[Manifest, bytes]:
         request.report("reading the compiled network")
         found = litert_network.extract(model)
         inputs, outputs = (
-            tuple(Described.of(spec, order) for spec, order in zip(specs, orders, strict=True))
+            tuple(TensorRecord.of(spec, order) for spec, order in zip(specs, orders, strict=True))
             for specs, orders in ((found.inputs, found.input_order), (found.outputs, found.output_order))
         )
         version = ".".join(map(str, found.version)) if found.version else ""
@@ -137,7 +137,7 @@ class NeuronBackend:
         )
         return compiled, found.network
 
-    def _compile_with_ncc(self, model: TFLiteModel, request: CompileRequest) -> tuple[Compiled, bytes]:
+    def _compile_with_ncc(self, model: TFLiteModel, request: CompileRequest) -> tuple[Manifest, bytes]:
         request.report("compiling with ncc-tflite")
         file = ncc.compile_file(request.model, request.directory, self._options, self._soc)
         network = runtime.read(file)
@@ -147,7 +147,7 @@ class NeuronBackend:
         return compiled, network
 
 
-def facts(compiled: Compiled) -> Mapping[str, Any]:
+def facts(compiled: Manifest) -> Mapping[str, Any]:
     """Facts about a compilation, for the result."""
     values = {
         "kind": compiled.kind,

@@ -23,8 +23,8 @@ WHOLE = "COMPILED_NETWORK"
 HINT = "compile the model again: remove it with mlperf-mobile cache prune, or do not use the cache"
 
 
-class Described(BaseModel):
-    """A tensor of the model."""
+class TensorRecord(BaseModel):
+    """A tensor of the model, as the manifest records it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,8 +52,8 @@ class Described(BaseModel):
         return TensorSpec(self.name, self.shape, np.dtype(self.dtype), self.scale, self.zero_point)
 
 
-class Compiled(BaseModel):
-    """What is known about a compiled network."""
+class Manifest(BaseModel):
+    """The compiler, the target and the tensors of a compiled network."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -68,8 +68,8 @@ class Compiled(BaseModel):
     """The SoC that it was compiled for; empty if unknown."""
     devices: tuple[str, ...] = ()
     sha256: str
-    inputs: tuple[Described, ...]
-    outputs: tuple[Described, ...]
+    inputs: tuple[TensorRecord, ...]
+    outputs: tuple[TensorRecord, ...]
     operations: Mapping[str, Mapping[str, int]]
     """Counts of operations by accelerator and name; :data:`WHOLE` if they are unknown."""
 
@@ -83,14 +83,14 @@ def opaque(
     model: Path,
     accelerator: str,
     network: bytes,
-    inputs: tuple[Described, ...],
-    outputs: tuple[Described, ...],
+    inputs: tuple[TensorRecord, ...],
+    outputs: tuple[TensorRecord, ...],
     *,
     version: str = "",
     soc: str = "",
-) -> Compiled:
+) -> Manifest:
     """A precompiled network, whose operations are unknown."""
-    return Compiled(
+    return Manifest(
         kind=kind,
         model=model.name,
         accelerator=accelerator,
@@ -103,7 +103,7 @@ def opaque(
     )
 
 
-def write(folder: Path, compiled: Compiled, network: bytes) -> Path:
+def write(folder: Path, compiled: Manifest, network: bytes) -> Path:
     """Write the network and its manifest; returns the manifest."""
     (folder / NETWORK).write_bytes(network)
     manifest = folder / MANIFEST
@@ -111,14 +111,14 @@ def write(folder: Path, compiled: Compiled, network: bytes) -> Path:
     return manifest
 
 
-def read(manifest: Path) -> tuple[Compiled, bytes]:
+def read(manifest: Path) -> tuple[Manifest, bytes]:
     """Read what :func:`write` wrote.
 
     Raises:
         ModelError: ``network-damaged``: a file is missing or has changed.
     """
     try:
-        compiled = Compiled.model_validate_json(manifest.read_bytes())
+        compiled = Manifest.model_validate_json(manifest.read_bytes())
         network = (manifest.parent / NETWORK).read_bytes()
     except (OSError, ValidationError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not a valid manifest"

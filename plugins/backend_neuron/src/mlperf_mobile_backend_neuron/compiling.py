@@ -13,7 +13,7 @@ from typing import Any
 from mlperf_mobile.contracts import CompileRequest
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_neuron.adapter import OPTIMIZATIONS, PREFERENCES, PRIORITIES, Adapter, by_accelerator
-from mlperf_mobile_backend_neuron.compiled import Compiled, Described, digest
+from mlperf_mobile_backend_neuron.compiled import Manifest, TensorRecord, digest
 from mlperf_mobile_backend_neuron.options import NeuronOptions
 from mlperf_mobile_backend_neuron.translating import translate
 from mlperf_mobile_neural_networks.build import Model
@@ -27,7 +27,7 @@ from mlperf_mobile_tflite_model.reader import TFLiteModel
 
 def compile_model(
     adapter: Adapter, model: TFLiteModel, options: NeuronOptions, request: CompileRequest, soc: str
-) -> tuple[Compiled, bytes]:
+) -> tuple[Manifest, bytes]:
     """Compile a model; returns the facts about the compiled network, and its bytes.
 
     Args:
@@ -63,7 +63,7 @@ def compile_model(
         with closing(compile_network(adapter, network, places, calls(options))) as compilation:
             request.report("storing")
             data = adapter.store(compilation)
-    compiled = Compiled(
+    compiled = Manifest(
         kind="adapter",
         model=model.path.name,
         accelerator=request.accelerator,
@@ -71,8 +71,8 @@ def compile_model(
         soc=soc,
         devices=tuple(device.name for device in devices),
         sha256=digest(data),
-        inputs=tuple(Described.of(spec, index) for index, spec in enumerate(graph.input_specs)),
-        outputs=tuple(Described.of(spec, index) for index, spec in enumerate(graph.output_specs)),
+        inputs=tuple(TensorRecord.of(spec, index) for index, spec in enumerate(graph.input_specs)),
+        outputs=tuple(TensorRecord.of(spec, index) for index, spec in enumerate(graph.output_specs)),
         operations=operations,
     )
     return compiled, data

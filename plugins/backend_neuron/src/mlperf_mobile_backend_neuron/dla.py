@@ -7,13 +7,13 @@ from pathlib import Path
 
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import ModelError
-from mlperf_mobile_backend_neuron.compiled import Compiled, Described, opaque
+from mlperf_mobile_backend_neuron.compiled import Manifest, TensorRecord, opaque
 from mlperf_mobile_backend_neuron.litert_network import spec
 from mlperf_mobile_backend_neuron.options import NeuronOptions, tensor
 from mlperf_mobile_tflite_model.reader import TFLiteModel, read
 
 
-def describe_file(path: Path, network: bytes, options: NeuronOptions, accelerator: str) -> Compiled:
+def describe_file(path: Path, network: bytes, options: NeuronOptions, accelerator: str) -> Manifest:
     """A .dla file with the tensors that the options describe.
 
     Raises:
@@ -23,9 +23,9 @@ def describe_file(path: Path, network: bytes, options: NeuronOptions, accelerato
     return opaque("dla", path, accelerator, network, in_order(inputs), in_order(outputs))
 
 
-def in_order(specs: Sequence[TensorSpec]) -> tuple[Described, ...]:
+def in_order(specs: Sequence[TensorSpec]) -> tuple[TensorRecord, ...]:
     """Tensors that have the same order in the network as in the list."""
-    return tuple(Described.of(spec, index) for index, spec in enumerate(specs))
+    return tuple(TensorRecord.of(spec, index) for index, spec in enumerate(specs))
 
 
 def ends(model: TFLiteModel) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:

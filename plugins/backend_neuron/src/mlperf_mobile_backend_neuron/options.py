@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile.option_types import NameOrPath
 
 _TENSOR = re.compile(
     r"(?:(?P<name>[^\s=]+)=)?(?P<dtype>\w+)\[(?P<shape>[\d,]+)\](?:\s+(?P<scale>\S+)\s+(?P<zero>\S+))?"
@@ -23,12 +24,12 @@ class NeuronOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    adapter: str | None = Field(
+    adapter: NameOrPath | None = Field(
         None,
         min_length=1,
         description="The Neuron adapter: a path or a file name; by default the one for the SoC.",
     )
-    runtime: str | None = Field(
+    runtime: NameOrPath | None = Field(
         None, min_length=1, description="The Neuron runtime for .dla files: a path or a file name."
     )
     via: Literal["adapter", "runtime", "stable-delegate"] | None = Field(
@@ -36,7 +37,7 @@ class NeuronOptions(BaseModel):
         description="Library that runs the model; by default the adapter for .tflite, the runtime "
         "for .dla. The adapter also runs .dla files.",
     )
-    stable_delegate: str = Field(
+    stable_delegate: NameOrPath = Field(
         "libneuron_stable_delegate.so", min_length=1, description="The Neuron stable delegate's library."
     )
     compiler: Literal["adapter", "ncc-tflite"] = Field(

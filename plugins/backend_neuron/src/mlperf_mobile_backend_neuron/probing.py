@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mlperf_mobile.contracts import Device, Probe
-from mlperf_mobile.errors import BackendError
+from mlperf_mobile.errors import BackendError, described
 from mlperf_mobile_backend_neuron import libraries, stable_delegate
 from mlperf_mobile_backend_neuron.adapter import Adapter, accelerator_of, by_accelerator
 from mlperf_mobile_backend_neuron.options import NeuronOptions
@@ -40,7 +40,7 @@ def probe(
     except BackendError as error:
         return Probe(usable=False, versions=versions, reason=error.summary, fix=error.hint)
     except Exception as error:  # noqa: BLE001  a probe never raises
-        return Probe(usable=False, versions=versions, reason=f"{type(error).__name__}: {error}", fix=libraries.FIX)
+        return Probe(usable=False, versions=versions, reason=described(error), fix=libraries.FIX)
 
 
 def _of_adapter(adapter: Adapter, versions: dict[str, str], runtime: Runtime | None) -> Probe:

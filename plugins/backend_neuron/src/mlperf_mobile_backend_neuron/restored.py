@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import BackendError, MobileError, ModelError
 from mlperf_mobile_backend_neuron.adapter import PREFERENCES, PRIORITIES, Adapter
-from mlperf_mobile_backend_neuron.compiled import Compiled, Described
+from mlperf_mobile_backend_neuron.compiled import Manifest, TensorRecord
 from mlperf_mobile_backend_neuron.memory import Buffer, allocator
 from mlperf_mobile_backend_neuron.options import NeuronOptions
 from mlperf_mobile_backend_neuron.session import Array, NeuronSession, size
@@ -22,7 +22,7 @@ EXTENSION = b"com.mediatek.compiled_network"
 """An operation that holds a .dla file (neuron_backend.h of mobile_app_open, 2026-07-17)."""
 
 
-def check(compiled: Compiled, version: str, soc: Soc | None) -> None:
+def check(compiled: Manifest, version: str, soc: Soc | None) -> None:
     """Check that the network is for this SoC and for this major version of NeuroPilot.
 
     LiteRT applies the same rule (litert_dispatch_invocation_context.cc, 2026-08-21).
@@ -38,7 +38,7 @@ def check(compiled: Compiled, version: str, soc: Soc | None) -> None:
         raise BackendError("network-version", summary, "compile the model again on this device")
 
 
-def open_network(adapter: Adapter, compiled: Compiled, network: bytes, options: NeuronOptions) -> NeuronSession:
+def open_network(adapter: Adapter, compiled: Manifest, network: bytes, options: NeuronOptions) -> NeuronSession:
     """Open a session of a network that the adapter stored, or of a .dla file.
 
     Raises:
@@ -53,7 +53,7 @@ def open_network(adapter: Adapter, compiled: Compiled, network: bytes, options: 
             adapter.call("Execution_setBoostHint", execution.pointer, options.boost)
         allocate = allocator(adapter, options.memory, options.dma_heap)
 
-        def arrays(role: str, tensors: Sequence[Described]) -> list[Array]:
+        def arrays(role: str, tensors: Sequence[TensorRecord]) -> list[Array]:
             found = []
             for tensor in tensors:
                 name, expected = f"Compilation_get{role}PaddedSize", size(tensor.spec)
@@ -96,7 +96,7 @@ def _padded(adapter: Adapter, name: str, compilation: Handle, index: int) -> int
     return padded.value
 
 
-def _restore(adapter: Adapter, compiled: Compiled, network: bytes, options: NeuronOptions, stack: ExitStack) -> Handle:
+def _restore(adapter: Adapter, compiled: Manifest, network: bytes, options: NeuronOptions, stack: ExitStack) -> Handle:
     """The compilation of a network that the adapter stored."""
     with _network_errors(compiled):
         model, compilation = adapter.restore(network)
@@ -105,7 +105,7 @@ def _restore(adapter: Adapter, compiled: Compiled, network: bytes, options: Neur
     return stack.enter_context(closing(compilation))
 
 
-def _wrap(adapter: Adapter, compiled: Compiled, network: bytes, options: NeuronOptions, stack: ExitStack) -> Handle:
+def _wrap(adapter: Adapter, compiled: Manifest, network: bytes, options: NeuronOptions, stack: ExitStack) -> Handle:
     """The compilation of a .dla file, which is passed to the adapter as the value of an operation's operand."""
     call = adapter.call
     model = stack.enter_context(closing(adapter.create("Model")))
@@ -135,7 +135,7 @@ def _wrap(adapter: Adapter, compiled: Compiled, network: bytes, options: NeuronO
 
 
 @contextmanager
-def _network_errors(compiled: Compiled) -> Iterator[None]:
+def _network_errors(compiled: Manifest) -> Iterator[None]:
     """Report a rejection as an error of the network; others, such as a busy device, stay as they are."""
     try:
         yield

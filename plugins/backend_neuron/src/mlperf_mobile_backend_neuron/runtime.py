@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlperf_mobile.errors import BackendError, MobileError, ModelError
 from mlperf_mobile_backend_neuron.adapter import Version
-from mlperf_mobile_backend_neuron.compiled import Compiled, Described
+from mlperf_mobile_backend_neuron.compiled import Manifest, TensorRecord
 from mlperf_mobile_backend_neuron.memory import host
 from mlperf_mobile_backend_neuron.options import NeuronOptions
 from mlperf_mobile_backend_neuron.restored import shaped
@@ -117,7 +117,7 @@ class Runtime(Driver):
         self.version = Version(*parts)
 
 
-def open_file(runtime: Runtime, compiled: Compiled, network: bytes, options: NeuronOptions) -> NeuronSession:
+def open_file(runtime: Runtime, compiled: Manifest, network: bytes, options: NeuronOptions) -> NeuronSession:
     """Open a session of a .dla file.
 
     Raises:
@@ -144,7 +144,7 @@ def open_file(runtime: Runtime, compiled: Compiled, network: bytes, options: Neu
         runtime.call("_setQoSOption", instance, ctypes.byref(quality(options)))
         check(compiled, sizes(runtime, instance, "Input"), sizes(runtime, instance, "Output"))
 
-        def arrays(role: str, tensors: Sequence[Described]) -> list[Array]:
+        def arrays(role: str, tensors: Sequence[TensorRecord]) -> list[Array]:
             found = []
             for tensor in tensors:
                 data = host(size(tensor.spec)).data
@@ -176,7 +176,7 @@ def sizes(runtime: Runtime, instance: ctypes.c_void_p, role: str) -> list[int]:
     return found
 
 
-def check(compiled: Compiled, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+def check(compiled: Manifest, inputs: Sequence[int], outputs: Sequence[int]) -> None:
     """Check that the described tensors have the sizes that the runtime reports.
 
     Raises:

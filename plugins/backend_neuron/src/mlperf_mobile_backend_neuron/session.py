@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mlperf_mobile.backend_checks import closed, misfit
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
-from mlperf_mobile_backend_neuron.compiled import Compiled
+from mlperf_mobile_backend_neuron.compiled import Manifest
 
 Array = npt.NDArray[Any]
 
@@ -32,7 +32,7 @@ class NeuronSession:
 
     def __init__(
         self,
-        compiled: Compiled,
+        compiled: Manifest,
         slots: Sequence[Array],
         results: Sequence[Array],
         compute: Callable[[], None],

@@ -17,7 +17,7 @@ from mlperf_mobile.contracts import (
     Probe,
     ReportingSession,
 )
-from mlperf_mobile.errors import BackendError, did_you_mean
+from mlperf_mobile.errors import BackendError, described, did_you_mean
 from mlperf_mobile_backend_nnapi.interface import NNAPI, accelerator
 from mlperf_mobile_backend_nnapi.network import Network, Target
 from mlperf_mobile_backend_nnapi.options import NNAPIOptions
@@ -72,7 +72,7 @@ class NNAPIBackend:
         except BackendError as error:
             return Probe(usable=False, reason=error.summary, fix=error.hint)
         except Exception as error:  # noqa: BLE001  a probe never raises
-            return Probe(usable=False, reason=f"{type(error).__name__}: {error}", fix="see the driver's log")
+            return Probe(usable=False, reason=described(error), fix="see the driver's log")
         (info,) = mlperf_mobile_backends()
         present = {accelerator(device) for device in found}
         accelerators = tuple(name for name in info.accelerators if name in present)

@@ -6,6 +6,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mlperf_mobile.option_types import NameOrPath
+
 DEVICE_ON_THE_CPU = "nnapi-reference"
 """The name of NNAPI's own implementation, which is part of Android."""
 
@@ -15,7 +17,7 @@ class NNAPIOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    library: str = Field(
+    library: NameOrPath = Field(
         "libneuralnetworks.so",
         min_length=1,
         description="NNAPI's library: a path, or a name that the dynamic loader finds.",

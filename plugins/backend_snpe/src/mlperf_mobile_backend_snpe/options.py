@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from mlperf_mobile.option_types import UserPath
 from mlperf_mobile_backend_snpe import socs
 from mlperf_mobile_backend_snpe.native.options import NativeOptions
 
@@ -74,8 +75,8 @@ class SnpeOptions(BaseModel):
     profiling_level: Literal["off", "basic", "detailed", "optrace"] = Field(
         "off", description="Detail of QNN's profile in the result; detailed and optrace slow inference down."
     )
-    profiling_folder: str | None = Field(
-        None, min_length=1, description="Folder for the profile; by default it is deleted after the run."
+    profiling_folder: UserPath | None = Field(
+        None, description="Folder for the profile; by default it is deleted after the run."
     )
     offload_graph_io_quantization: bool | None = Field(
         None, description="Quantise inputs and outputs of ONNX models on the CPU; by default QNN decides."
@@ -86,9 +87,8 @@ class SnpeOptions(BaseModel):
     enable_htp_spill_fill_buffer: bool = Field(False, description="Share one spill-fill buffer between contexts.")
     extended_udma: bool = Field(False, description="Extended user DMA; needs v81 or later.")
     device_id: int = Field(0, ge=0, le=15, description="Index of the device, if there are several.")
-    qnn_libraries: str | None = Field(
+    qnn_libraries: UserPath | None = Field(
         None,
-        min_length=1,
         description="A folder with QNN's libraries, from a QAIRT SDK; by default those of onnxruntime-qnn.",
     )
     partial: bool = Field(False, description="Run unsupported operations of an ONNX model on the CPU.")

@@ -35,7 +35,7 @@ def test_a_network_of_another_format_is_left_to_snpe(tmp_path: Path) -> None:
     assert files.check(path).version is None
 
 
-def test_what_is_no_model_is_told(tmp_path: Path, dlc: Dlc) -> None:
+def test_a_file_that_is_not_a_model_is_reported(tmp_path: Path, dlc: Dlc) -> None:
     assert code(tmp_path / "absent.dlc") == "model-missing"
     assert code(tmp_path) == "model-missing"
     assert code(Path("a\0b")) == "model-missing"
@@ -51,7 +51,7 @@ def test_what_is_no_model_is_told(tmp_path: Path, dlc: Dlc) -> None:
     assert code(rubbish) == "model-damaged"
 
 
-def test_content_that_changed_is_told(dlc: Dlc) -> None:
+def test_content_that_changed_is_reported(dlc: Dlc) -> None:
     path = dlc()
     data = bytearray(path.read_bytes())
     data[data.index(b"float32")] ^= 1
@@ -90,7 +90,7 @@ def test_metadata_without_bounds_is_read_within_bounds(tmp_path: Path) -> None:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_damage_is_told_or_harmless(dlc: Dlc, data: st.DataObject) -> None:
+def test_damage_is_reported_or_harmless(dlc: Dlc, data: st.DataObject) -> None:
     """Bytes changed and cut away anywhere."""
     path = dlc(name="fuzzed.dlc")
     content = bytearray(path.read_bytes())

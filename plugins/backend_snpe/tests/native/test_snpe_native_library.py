@@ -97,7 +97,7 @@ def test_a_host_is_no_device(build: Build, monkeypatch: pytest.MonkeyPatch, mach
     assert probe.functional_only == (dict.fromkeys(probe.accelerators, ON_A_HOST) if doubted else {})
 
 
-def test_probe_tells_what_is_there(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probe_lists_what_is_present(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNPE_STAND_IN_RUNTIMES", "3")
     assert NativeExecutor(NativeOptions(library=library)).probe().accelerators == ("gpu",)
     monkeypatch.setenv("SNPE_STAND_IN_RUNTIMES", "")

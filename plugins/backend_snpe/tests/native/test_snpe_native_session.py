@@ -35,7 +35,7 @@ def test_quantised_tensors_say_step_and_offset(load: Load, quantised: Path) -> N
     np.testing.assert_array_equal(y.scale * (stored.astype(float) - y.zero_point), [[2, 0, -2, 155]])
 
 
-def test_snpe_converts_where_float_is_asked_for(load: Load, quantised: Path) -> None:
+def test_snpe_converts_where_float_is_requested(load: Load, quantised: Path) -> None:
     session = load(quantised, input_type="float_32", output_type="float_32")
     assert [spec.scale for spec in (*session.inputs, *session.outputs)] == [0, 0]
     np.testing.assert_array_equal(session.run((X,))[0], [[2, -4, 1, 8]])
@@ -158,7 +158,7 @@ def test_outputs_are_the_buffers_themselves(load: Load) -> None:
     "wrong",
     [(), (X, X), (X[0],), (X[:, :1],), (X.astype(np.float64),), (X.astype(">f4"),), ([1, 2, 3, 4],), (None,), None],
 )
-def test_what_does_not_fit_is_told(load: Load, wrong: object) -> None:
+def test_what_does_not_fit_is_reported(load: Load, wrong: object) -> None:
     with pytest.raises(BackendError, match=r"model.dlc: (it accepts|input x must be) ") as caught:
         load().run(wrong)  # type: ignore[arg-type]
     assert caught.value.code == "input-mismatch"
@@ -354,7 +354,7 @@ def test_codes_of_a_build_mean_something(
     assert caught.value.code == told
 
 
-def test_a_run_that_fails_is_told_and_the_next_one_works(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_fails_is_reported_and_the_next_one_works(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     session = load()
     monkeypatch.setenv("SNPE_STAND_IN_FAIL", "Snpe_SNPE_ExecuteUserBuffers@1=908")
     with pytest.raises(BackendError, match="code 908: stand-in fault") as caught:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlperf_mobile.backend_checks import Shapes, sized
+from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
 from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile_backend_tflite.caches import CopiedCaches, SharedCaches
+from mlperf_mobile_backend_tflite.generating import TFLiteTokenSession
 from mlperf_mobile_backend_tflite.options import TFLiteOptions
 from mlperf_mobile_backend_tflite.placement import Partition, partitions, read_nodes
-from mlperf_mobile_backend_tflite.runtime import Interpreter, Runtime, broken
-from mlperf_mobile_backend_tflite.session import Loaded, TFLiteBatchSession, TFLiteSession, specs
+from mlperf_mobile_backend_tflite.profiled import ProfiledBatchSession, ProfiledSession, Profiler
+from mlperf_mobile_backend_tflite.runtime import Array, Interpreter, Runtime, broken
+from mlperf_mobile_backend_tflite.session import LoadedModel, TFLiteBatchSession, TFLiteSession, placement_of, specs
+from mlperf_mobile_backend_tflite.signatures import CACHE
 from mlperf_mobile_tflite_model import model_file
+from mlperf_mobile_tflite_model.in_place import updates_slices
 
 Slots = list[tuple[int, ...]]
 
@@ -51,13 +59,76 @@ class Loader:
             if self._resize(interpreter, 1) and external and not partitions(read_nodes(interpreter)):
                 external = self._partitions_after_resize()
             self._allocate(interpreter)
-            return TFLiteSession(Loaded(interpreter, self.model.name, external, operators))
+            loaded = LoadedModel(interpreter, self.model.name, external, operators)
+            return ProfiledSession(loaded, self._profiler()) if self.options.profile else TFLiteSession(loaded)
         self._resize(interpreter, self.batch)
         if external and not partitions(read_nodes(interpreter)):
             external = self._partitions_after_resize()
         self._allocate(interpreter)
         self._check_slots(self._of_one_sample(details), _shapes(interpreter.get_output_details()))
-        return TFLiteBatchSession(Loaded(interpreter, self.model.name, external, operators), self.batch)
+        loaded = LoadedModel(interpreter, self.model.name, external, operators)
+        if self.options.profile:
+            return ProfiledBatchSession(loaded, self.batch, self._profiler())
+        return TFLiteBatchSession(loaded, self.batch)
+
+    def token_session(self) -> TFLiteTokenSession:
+        """Load a language model; LiteRT compiles it for the CPU, an interpreter runs it otherwise.
+
+        Raises:
+            ModelError: The file is missing, damaged or rejected by the runtime, or no language model of the reference
+                app's form: ``no-signature`` or ``cache-layout``.
+            BackendError: The delegate or the runtime fails.
+        """
+        operators, name, options = model_file.check(self.model).operators, self.model.name, self.options
+        if self.delegate is None and self.runtime.compiles:
+            with self._load_errors():
+                shared = SharedCaches(
+                    str(self.model), name, options.threads, xnnpack=options.xnnpack,
+                    in_place=updates_slices(self.model, CACHE),
+                )  # fmt: skip
+            return TFLiteTokenSession(shared, name, Placement({"cpu": operators}))
+        interpreter = self._interpreter(xnnpack=options.xnnpack)
+        external = partitions(read_nodes(interpreter)) if self.delegate else frozenset()
+        self._allocate(interpreter)
+        with self._load_errors():
+            copied = CopiedCaches(interpreter, name)
+        fetches = [int(detail["index"]) for detail in interpreter.get_output_details()]
+        return TFLiteTokenSession(
+            copied, name, placement_of(LoadedModel(interpreter, name, external, operators), fetches)
+        )
+
+    def trace(self, inputs: Tensors) -> Iterator[tuple[TensorSpec, Array]]:
+        """Run one sample on the built-in kernels; every tensor that an operation computes, in order of execution.
+
+        Raises:
+            BackendError: ``no-trace``: the runtime does not report its operations, or the run failed.
+        """
+        model_file.check(self.model)
+        with self._load_errors():
+            interpreter = self.runtime.interpreter(
+                model_path=str(self.model), threads=self.options.threads, xnnpack=False, keep_tensors=True
+            )
+        self._resize(interpreter, 1)
+        self._allocate(interpreter)
+        nodes = read_nodes(interpreter)
+        if not nodes:
+            raise BackendError("no-trace", f"{self.runtime} does not report its operations", "use LiteRT")
+        try:
+            for detail, tensor in zip(interpreter.get_input_details(), inputs, strict=True):
+                interpreter.set_tensor(detail["index"], tensor)
+            interpreter.invoke()
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise BackendError("no-trace", f"{self.model} failed on the built-in kernels: {_text(error)}") from error
+        details = {int(detail["index"]): detail for detail in interpreter.get_tensor_details()}
+        for index in dict.fromkeys(index for node in nodes for index in node.outputs if index in details):
+            with suppress(ValueError):  # a tensor without data, such as a resource
+                value = np.array(interpreter.tensor(index)())
+                if value.dtype.kind in "biufc":
+                    (spec,) = specs([details[index]], self.model.name)
+                    yield replace(spec, shape=value.shape), value
+
+    def _profiler(self) -> Profiler:
+        return Profiler(self.runtime, self.model, self.options.threads)
 
     def _interpreter(self, *, xnnpack: bool) -> Interpreter:
         """The interpreter with the external delegate applied."""

@@ -10,6 +10,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mlperf_mobile.option_types import NameOrPath
+
 
 def usable_cores() -> int:
     """Number of processors that this process may use."""
@@ -32,12 +34,22 @@ class TFLiteOptions(BaseModel):
         description="Parallel sessions for throughput; by default usable cores divided by threads.",
     )
     xnnpack: bool = Field(True, description="Let the runtime apply XNNPACK, its default delegate for the CPU.")
-    delegate: str | None = Field(
+    delegate: NameOrPath | None = Field(
         None,
         min_length=1,
         description="An external delegate's shared library: a path, or a name that the dynamic loader finds.",
     )
     delegate_options: dict[str, str] = Field(default_factory=dict, description="Options of the external delegate.")
+    library: NameOrPath | None = Field(
+        None,
+        min_length=1,
+        description="LiteRT's library (libLiteRt.so) for the runner native: a path, or a name that the device's "
+        "loader finds; by default that of the installed ai-edge-litert, for devices that can load it.",
+    )
+
+    profile: bool = Field(
+        False, description="Profile the model's operators after the timed run, for the result; LiteRT on the CPU only."
+    )
 
     @model_validator(mode="after")
     def _check_delegate(self) -> Self:

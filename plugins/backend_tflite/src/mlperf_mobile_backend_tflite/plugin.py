@@ -16,8 +16,8 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
         vendor="Google",
         backend=Ref("mlperf_mobile_backend_tflite.backend:TFLiteBackend"),
         accelerators=("cpu", "delegate"),
-        model_formats=("tflite",),
-        capabilities=frozenset({Capability.BATCH, Capability.QUANTIZED}),
+        model_formats=("tflite", "tflite-pipeline"),
+        capabilities=frozenset({Capability.BATCH, Capability.QUANTIZED, Capability.TOKEN_STREAM}),
         needs=(
             Need(
                 what="a TensorFlow Lite runtime",
@@ -26,5 +26,6 @@ def mlperf_mobile_backends() -> Iterable[BackendInfo]:
             ),
         ),
         options=Ref("mlperf_mobile_backend_tflite.options:TFLiteOptions"),
-        hook_api=(2, 0),
+        tensors=Ref("mlperf_mobile_backend_tflite.formats:declared_tensors"),
+        hook_api=(2, 3),
     )

@@ -6,12 +6,14 @@ import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module, metadata
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from mlperf_mobile.errors import BackendError
+from mlperf_mobile.errors import BackendError, described
 from mlperf_mobile_backend_tflite.probe_model import ADD
 
 Array = npt.NDArray[np.generic]
@@ -21,6 +23,11 @@ KNOWN = {
     "tflite-runtime": ("tflite_runtime.interpreter", "tflite-runtime"),
 }
 """Name, module and distribution of each runtime; the first that can be imported is the default."""
+
+PACKAGE, LIBRARY = "ai_edge_litert", "libLiteRt.so"
+"""The package whose wheel has LiteRT's library, and the library's name."""
+
+_COMPILED = "ai_edge_litert.compiled_model"
 
 FIX = "pip install 'mlperf-mobile-backend-tflite[litert]'"
 
@@ -34,6 +41,7 @@ class Interpreter(Protocol):
     def tensor(self, tensor_index: int) -> Callable[[], Array]: ...
     def get_input_details(self) -> list[dict[str, Any]]: ...
     def get_output_details(self) -> list[dict[str, Any]]: ...
+    def get_tensor_details(self) -> list[dict[str, Any]]: ...
     def resize_tensor_input(self, input_index: int, tensor_size: Sequence[int], strict: bool = False) -> None: ...
     def reset_all_variables(self) -> object: ...
 
@@ -50,12 +58,24 @@ class Runtime:
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 
+    @property
+    def compiles(self) -> bool:
+        """Whether it has compiled models, whose calls can share buffers (LiteRT 2)."""
+        return self.name == "litert" and find_spec(_COMPILED) is not None
+
     def interpreter(
-        self, *, threads: int = 1, xnnpack: bool = True, delegates: Sequence[object] = (), **model: str | bytes
+        self,
+        *,
+        threads: int = 1,
+        xnnpack: bool = True,
+        delegates: Sequence[object] = (),
+        keep_tensors: bool = False,
+        **model: str | bytes,
     ) -> Interpreter:
         """An interpreter of ``model_path=`` or ``model_content=``, without allocated tensors.
 
-        Delegates are applied immediately; ``allocate_tensors`` applies XNNPACK to the remaining operations.
+        Delegates are applied immediately; ``allocate_tensors`` applies XNNPACK to the remaining operations. With
+        ``keep_tensors``, all tensors can be read after a run.
         """
         kinds = self.module.OpResolverType
         interpreter: Interpreter = self.module.Interpreter(
@@ -63,6 +83,7 @@ class Runtime:
             num_threads=threads,
             experimental_op_resolver_type=kinds.BUILTIN if xnnpack else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             experimental_delegates=list(delegates) or None,
+            experimental_preserve_all_tensors=keep_tensors,
         )
         return interpreter
 
@@ -82,6 +103,15 @@ class Runtime:
             summary = f"delegate {library} cannot be loaded: {error}"
             hint = "check the delegate's path, its own libraries, its driver and delegate_options"
             raise BackendError("delegate-failed", summary, hint) from error
+
+
+def installed_library() -> Path | None:
+    """LiteRT's library with its C interface, as its wheel has it; None without it."""
+    spec = find_spec(PACKAGE)
+    for folder in spec.submodule_search_locations or () if spec else ():
+        if (path := Path(folder, LIBRARY)).is_file():
+            return path
+    return None
 
 
 def load(name: str | None = None) -> Runtime:
@@ -127,7 +157,7 @@ def broken(runtime: Runtime, error: Exception) -> BackendError:
     if runtime.name == "tflite-runtime" and int(np.__version__.split(".")[0]) >= 2:
         reason = f"{runtime} is compiled for numpy 1 and does not work with numpy {np.__version__}"
         return BackendError("runtime-broken", reason, f"pip install 'numpy<2', or use LiteRT: {FIX}")
-    reason = f"{runtime} does not work: {type(error).__name__}: {error}"
+    reason = f"{runtime} does not work: {described(error)}"
     return BackendError("runtime-broken", reason, f"reinstall it: {FIX}")
 
 

@@ -12,14 +12,14 @@ from mlperf_mobile.backend_checks import batch_misfit, closed, misfit, of_one_sa
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec, check_quantisation
 from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_tflite.placement import Partition, place, read_nodes
-from mlperf_mobile_backend_tflite.runtime import Interpreter
+from mlperf_mobile_backend_tflite.runtime import Array, Interpreter
 
 _INTERNAL_DATA = "reference to internal data"
 """Part of both runtimes' message if an array into their memory is still alive."""
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedModel:
     """The parts of a session."""
 
     interpreter: Interpreter
@@ -78,14 +78,36 @@ def _quantisation(detail: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+def placement_of(loaded: LoadedModel, outputs: Sequence[int]) -> Placement:
+    """Where each operation of the main subgraph runs; ``unknown`` for all if the runtime does not report it.
+
+    Args:
+        loaded: The loaded model.
+        outputs: The indices of its output tensors.
+    """
+    interpreter = loaded.interpreter
+    nodes = read_nodes(interpreter)
+    if not nodes:
+        return Placement({"unknown": loaded.operators})
+
+    def has_memory(tensor: int) -> bool:
+        try:
+            interpreter.tensor(tensor)()
+        except ValueError:
+            return False
+        return True
+
+    return place(nodes, outputs, loaded.external, has_memory)
+
+
 class _Session:
     """The common part of both kinds of session."""
 
     run: Callable[[Tensors], Tensors]
     """See :meth:`mlperf_mobile.contracts.Session.run`; a closure, because that costs less than a method."""
 
-    def __init__(self, loaded: Loaded) -> None:
-        self._loaded: Loaded | None = loaded
+    def __init__(self, loaded: LoadedModel) -> None:
+        self._loaded: LoadedModel | None = loaded
         self._name = loaded.name
         inputs, outputs = loaded.interpreter.get_input_details(), loaded.interpreter.get_output_details()
         self.inputs, self.outputs = specs(inputs, loaded.name), specs(outputs, loaded.name)
@@ -96,19 +118,14 @@ class _Session:
         """Where each operation of the main subgraph runs; ``unknown`` for all if the runtime does not report it."""
         if self._loaded is None:
             self._closed()
-        interpreter = self._loaded.interpreter
-        nodes = read_nodes(interpreter)
-        if not nodes:
-            return Placement({"unknown": self._loaded.operators})
+        return placement_of(self._loaded, self._fetches)
 
-        def has_memory(tensor: int) -> bool:
-            try:
-                interpreter.tensor(tensor)()
-            except ValueError:
-                return False
-            return True
-
-        return place(nodes, self._fetches, self._loaded.external, has_memory)
+    def last_inputs(self) -> list[Array]:
+        """Copies of the inputs of the last run, with the slots of a batch: no operation overwrites an input."""
+        if self._loaded is None:
+            self._closed()
+        tensor = self._loaded.interpreter.tensor
+        return [np.array(tensor(feed)()) for feed in self._feeds]
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +152,7 @@ class _Session:
 class TFLiteSession(_Session):
     """A model loaded for one sample per call."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: LoadedModel) -> None:
         super().__init__(loaded)
         self.run = self._runner(loaded.interpreter)
 
@@ -175,7 +192,7 @@ class TFLiteBatchSession(_Session):
     run_batch: Callable[[Sequence[Tensors]], Sequence[Tensors]]
     """See :meth:`mlperf_mobile.contracts.BatchSession.run_batch`."""
 
-    def __init__(self, loaded: Loaded, batch: int) -> None:
+    def __init__(self, loaded: LoadedModel, batch: int) -> None:
         super().__init__(loaded)
         self.inputs, self.outputs = of_one_sample(self.inputs), of_one_sample(self.outputs)
         self.run_batch = run_batch = self._batch_runner(loaded.interpreter, batch)

@@ -1,6 +1,6 @@
 """Results of a report, and their columns: one definition for the page, CSV and Markdown.
 
-To add a column to the report, add an entry to ``COLUMNS``.
+Columns of results alone are in :mod:`mlperf_mobile.results.columns`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from mlperf_mobile.contracts import ObservedPart
 from mlperf_mobile.errors import OutputError, UsageError
 from mlperf_mobile.registry import Registry
-from mlperf_mobile.results import observed
+from mlperf_mobile.results import observed, scenario_part
+from mlperf_mobile.results.columns import COLUMNS, SWEPT, ResultColumn, swept_keys
 from mlperf_mobile.results.model import Result
+from mlperf_mobile.results.views import LoadedPart
 from mlperf_mobile_report.compare.entry import ComparedResult
 from mlperf_mobile_rounds.reference.standing import Standing, standing_of
 
 MOST_RESULTS = 64
 """On one page."""
 MOST_LATENCIES = 20_000_000
-_LATENCIES = ("mean", "min", "max", "p50", "p90", "p95", "p97", "p99", "p99_9")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,21 @@ class ReportedResult:
     entry: ComparedResult
     result: Result
     standing: Standing | None
-    observed: tuple[observed.LoadedPart, ...] = ()
+    observed: tuple[LoadedPart[ObservedPart], ...] = ()
     """The parts of installed observers."""
+    part: scenario_part.LoadedScenarioPart | None = None
+    """What only its scenario measures."""
 
     @property
     def name(self) -> str:
         """Its label, which is unique in the report."""
         return self.entry.label
+
+    @property
+    def failures(self) -> list[str]:
+        """Methods of its parts that failed so far."""
+        told = [*(self.part.failed() if self.part else ()), *(each for part in self.observed for each in part.failed())]
+        return [f"{self.name}: {each.label}: {each.text}" for each in told]
 
     @property
     def folder(self) -> Path:
@@ -70,7 +80,16 @@ def shown(entries: Sequence[ComparedResult], warnings: Iterable[str]) -> tuple[l
     for number, entry in enumerate(ours, 1):
         assert entry.result is not None
         parts = tuple(observed.load_parts(registry, entry.result.observed))
-        found.append(ReportedResult(f"r{number}", entry, entry.result, standing_of(entry.result), parts))
+        found.append(
+            ReportedResult(
+                f"r{number}",
+                entry,
+                entry.result,
+                standing_of(entry.result),
+                parts,
+                scenario_part.load(registry, entry.result),
+            )
+        )
     return found, general + [f"{entry.label}: {text}" for entry in entries for text in entry.warnings]
 
 
@@ -84,65 +103,14 @@ class Column:
     of: Callable[[ReportedResult], object]
 
 
-def _performance(name: str) -> Callable[[ReportedResult], object]:
-    return lambda one: getattr(one.result.performance, name, None)
-
-
-def _score(name: str) -> Callable[[ReportedResult], object]:
-    return lambda one: getattr(one.result.performance.score, name, None) if one.result.performance else None
-
-
-def _accuracy(name: str) -> Callable[[ReportedResult], object]:
-    return lambda one: getattr(one.result.accuracy, name, None)
-
-
-def _latency(name: str) -> Callable[[ReportedResult], object]:
-    return lambda one: one.result.performance.latency_ns.get(name) if one.result.performance else None
-
-
-def margin(one: ReportedResult) -> float | None:
-    """How far the accuracy is above its target."""
-    accuracy = one.result.accuracy
-    return accuracy.value - accuracy.target if accuracy and accuracy.target is not None else None
+def _column(of: ResultColumn) -> Column:
+    return Column(of.name, of.about, lambda one: of.of(one.result))
 
 
 _MEASURED: Sequence[Column] = (
     Column("label", "label of the result", lambda one: one.name),
-    Column("run_id", "the run", lambda one: one.result.run_id),
-    Column("created", "time of the run", lambda one: one.result.created),
-    Column("verdict", "`VALID`, or why not, or why it cannot be submitted", lambda one: one.result.verdict),
-    Column("valid", "whether its numbers count", lambda one: one.result.valid),
-    Column("submittable", "whether the rules of its round allow submitting it", lambda one: one.result.submittable),
-    Column("functional_only", "why its speed is meaningless", lambda one: one.result.functional_only),
-    Column("task", "task", lambda one: one.result.task),
-    Column("benchmark", "the task's name in the suite", lambda one: one.result.benchmark),
-    Column("suite", "suite", lambda one: one.result.suite),
-    Column("scenario", "scenario", lambda one: one.result.scenario),
-    Column("mode", "`performance`, `accuracy` or `both`", lambda one: one.result.mode),
-    Column("rules", "rule set", lambda one: one.result.rule_set),
-    Column("model", "model", lambda one: one.result.model.name),
-    Column("model_sha256", "digest of its file", lambda one: one.result.model.sha256),
-    Column("dataset", "data set", lambda one: one.result.dataset),
-    Column("backend", "backend", lambda one: one.result.backend),
-    Column("runtime", "its runtime, with version", lambda one: one.result.runtime),
-    Column("accelerator", "accelerators", lambda one: one.result.accelerator),
-    Column("inputs", "input types and shapes", lambda one: ", ".join(s.inputs) if (s := one.result.system) else ""),
-    Column("options", "options and settings that are not their defaults", lambda one: one.result.options_text()),
-    Column("score", "the score that the scenario reports, in its unit", _score("value")),
-    Column("score_unit", "unit of the score", _score("unit")),
-    Column("score_name", "name of the score", _score("name")),
-    *(Column(f"latency_{name}_ns", f"latency, {name.replace('p99_9', 'p99.9')}, in nanoseconds", _latency(name))
-      for name in _LATENCIES),
-    Column("throughput", "samples per second of the timed region", _performance("throughput")),
-    Column("queries", "queries of the timed run", _performance("queries")),
-    Column("samples", "samples of the timed run", _performance("samples")),
-    Column("duration_s", "seconds of the timed run", _performance("duration_s")),
-    Column("metric", "metric of the accuracy", _accuracy("metric")),
-    Column("accuracy", "accuracy", _accuracy("value")),
-    Column("accuracy_target", "its target", _accuracy("target")),
-    Column("accuracy_margin", "accuracy minus target", margin),
-    Column("accuracy_passed", "whether the target is reached; empty if it is not enforced", _accuracy("passed")),
-)  # fmt: skip
+    *map(_column, COLUMNS),
+)
 _PLACED: Sequence[Column] = (
     Column("official_place", "place among the published results, from the fastest",
            lambda one: one.standing.place if one.standing else None),
@@ -154,20 +122,37 @@ _PLACED: Sequence[Column] = (
 )  # fmt: skip
 
 
-def columns(registry: Registry) -> list[Column]:
-    """All columns, with those of the installed observers; a name that exists already is left out."""
+def columns(registry: Registry, results: Iterable[ReportedResult] = ()) -> list[Column]:
+    """All columns, with those of installed scenarios and observers, whose names must be new, and of swept settings."""
+    keys = swept_keys(one.result for one in results)
+    swept = [Column(f"{SWEPT}{key}", f"the setting {key} of a sweep", partial(_swept, key)) for key in keys]
     found = {column.name: column for column in (*_MEASURED, *_PLACED)}
     added: dict[str, Column] = {}
+    for name, scenario in registry.scenarios.items():
+        for key, about in scenario_part.columns(scenario).items():
+            if key not in found:
+                added.setdefault(key, Column(key, about, partial(_of_scenario, name, key)))
     for name, offer in registry.observers.items():
         for key, about in observed.columns(offer).items():
             if key not in found:
                 added.setdefault(key, Column(key, about, partial(_observed, name, key)))
-    return [*_MEASURED, *added.values(), *_PLACED]
+    return [*_MEASURED, *swept, *added.values(), *_PLACED]
+
+
+def _swept(key: str, one: ReportedResult) -> object:
+    return one.result.swept.get(key)
+
+
+def _of_scenario(name: str, key: str, one: ReportedResult) -> object:
+    """A value of a scenario's column."""
+    if one.part is None or one.part.name != name:
+        return None
+    return next(iter(one.part.view("values", lambda part: [part.values().get(key)])), None)
 
 
 def _observed(name: str, key: str, one: ReportedResult) -> object:
     """A value of an observer's column."""
-    cells = [each.view(lambda part: [part.values().get(key)]) for each in one.observed if each.name == name]
+    cells = [each.view("values", lambda part: [part.values().get(key)]) for each in one.observed if each.name == name]
     return next((cell for found in cells for cell in found), None)
 
 

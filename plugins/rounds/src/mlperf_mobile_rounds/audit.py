@@ -52,7 +52,7 @@ class Audit:
         claim = score(result)
         if claim is None:
             what = "score" if result.performance else "performance"
-            raise UsageError("no-claim", f"{result.directory} has no {what} to audit", "name a run with one")
+            raise UsageError("no-claim", f"{result.directory} has no {what} to audit", "name a run that has one")
         return cls(claim)
 
     def run(self, results: Iterable[Result]) -> Iterator[Try]:

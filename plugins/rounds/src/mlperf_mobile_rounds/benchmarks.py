@@ -11,7 +11,8 @@ from functools import cache
 from mlperf_mobile.config.fields import Fields
 from mlperf_mobile.config.suites import SuiteFile, suite_files
 from mlperf_mobile.errors import UsageError
-from mlperf_mobile.registry import Problem, Registry, Source
+from mlperf_mobile.problems import Problem, Source
+from mlperf_mobile.registry import installed_plugins
 
 SCENARIOS: Mapping[str, str] = {"singlestream": "SingleStream", "offline": "Offline", "multistream": "MultiStream"}
 
@@ -38,7 +39,15 @@ class AppTask:
     record_bytes: int
     """Bytes of each record, if a response is a list of records; else 0."""
     generative: bool
-    """Generates images or text: the app may run it in another framework, and needs no early stopping."""
+    """Generates images or text: the app may run it in another framework, and stops at the maximum duration."""
+    optional: bool
+    """Whether a submission may lack it."""
+    tokens: bool
+    """Whether LoadGen measures token latencies."""
+    early_stopping_ignored: bool
+    """Whether a run needs no early stopping."""
+    placeholder_responses: bool
+    """Whether the app logs a placeholder for each sample, and keeps the answers to itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,7 @@ class Definitions:
 @cache
 def known() -> Definitions:
     """The definitions of all plugins installed in this process."""
-    registry = Registry()
+    registry = installed_plugins()
     found = Definitions()
     for file in sorted(suite_files(registry), key=lambda file: file.source.plugin != "rounds"):
         try:
@@ -153,6 +162,12 @@ def is_generative(benchmark: str) -> bool:
     return found.generative if found else squeezed(benchmark).startswith(tuple(known().prefixes))
 
 
+def is_optional(benchmark: str) -> bool:
+    """Whether a submission may lack a benchmark of its round."""
+    found = task(task_of(benchmark))
+    return found is not None and found.optional
+
+
 def _add(every: Definitions, file: SuiteFile) -> None:
     """Add the definitions of one file; all of them, or none."""
     fields = Fields(file.official, "official")
@@ -190,6 +205,8 @@ def _task(name: str, fields: Fields) -> AppTask:
         name, fields.text("task"), fields.text("metric"), fields.text("library", ""), fields.text("type", ""),
         tuple(map(squeezed, fields.texts("words"))), tuple(map(squeezed, fields.texts("titles"))),
         None if response < 0 else response, fields.integer("record_bytes", 0), fields.flag("generative"),
+        fields.flag("optional"), fields.flag("tokens"), fields.flag("early_stopping_ignored"),
+        fields.flag("placeholder_responses"),
     )  # fmt: skip
     fields.finish()
     return found

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.errors import MobileError
+from mlperf_mobile.printing import clean
 from mlperf_mobile.regular_files import open_regular
 from mlperf_mobile.results import store
+from mlperf_mobile.results.digests import members
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.recompose import Ending, Journal, of_journal, program, read_journal
 
@@ -23,6 +26,12 @@ QUICK_BYTES = 1 << 20
 _NEWLY_DIGESTED = (store.PLAN, store.EVENTS, "telemetry.jsonl")
 """Files for which earlier versions stored no digest."""
 _NOTHING: tuple[Any, ...] = (None, "", False, [], {})
+_ADDED = ("device", "runner")
+"""Fields that plan and result got later; a result may lack them if its plan does."""
+_ADDED_BELOW = ("load.early_stopping", "model.files")
+"""The same, of their parts."""
+_ADDED_WITH_THEM = ("accuracy.logged", "performance.timed_region", "swept")
+"""Fields of results alone that came later; a result may lack them if its plan lacks those of :data:`_ADDED`."""
 _SHOWN = 80
 
 
@@ -85,6 +94,12 @@ def follow(folder: Path, raw: Any, result: Result, digests: Mapping[str, str]) -
     composed = of_journal(folder, plan, journal, stored, dict(digests)).to_json()
     same = journal.concluded is not None and journal.concluded.program == program()
     derived = [] if json.dumps(raw) == json.dumps(composed) else [*_differences(raw, composed, "", strict=same)]
+    later = [name for name in _ADDED if name not in plan.model_fields_set]
+    later += _ADDED_WITH_THEM if later else ()
+    for key in _ADDED_BELOW:
+        part, _, name = key.partition(".")
+        later += [key] if name not in getattr(plan, part).model_fields_set else []
+    derived = [each for each in derived if not (each.key in later and each.stored is _ABSENT)]
     if journal.concluded is None and result.program:
         derived.append(FieldDifference("program", result.program, _ABSENT))
     if any(each.doubt and each.key.startswith("rules") and not each.key.endswith(".note") for each in derived):
@@ -115,15 +130,28 @@ def doubts(folder: Path, raw: Any, result: Result) -> list[str]:
     """
     if imported(result) and not (folder / store.PLAN).exists():
         return []
-    digests = {
-        name: digest for name in store.members(folder) if (digest := _quick(folder / name, result.logs.get(name)))
-    }
+    digests = {name: digest for name in members(folder) if (digest := _quick(folder / name, result.logs.get(name)))}
     try:
         derived_result = follow(folder, raw, result, digests)
     except MobileError as error:
         return [error.summary]
     strange = [f"{store.EVENTS} has entries that no run writes"] if derived_result.journal.unknown else []
     return [each.text for each in derived_result.differences if not each.doubt] + strange
+
+
+def mismatch(folder: Path, raw: Any, result: Result) -> str:
+    """What :func:`doubts` finds, in one line; empty if it finds nothing."""
+    found = doubts(folder, raw, result)
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"it does not match its folder: {found[0]}{more}" if found else ""
+
+
+def read_with_warning(place: Path) -> Result:
+    """The result in a folder; a result that does not match its folder is named on standard error."""
+    raw, result = store.read_both(place)
+    if wrong := mismatch(place if place.is_dir() else place.parent, raw, result):
+        print(f"mlperf-mobile: warning: {clean(f'{place}: {wrong}')}; see mlperf-mobile check", file=sys.stderr)
+    return result
 
 
 def alone(folder: Path, result: Result) -> bool:

@@ -150,7 +150,7 @@ def test_what_stands_around_a_value(key, value, edits):
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "-5", "1" + "0" * 400, '"1e3"', "true", "[]", "null"])
-def test_numbers_that_are_none(value, edits):
+def test_invalid_numbers(value, edits):
     path, lines = lines_of(edits, "single")
     number = next(n for n, line in enumerate(lines) if "result_99.90" in line)
     lines[number] = re.sub(r'"value": \d+', f'"value": {value}', lines[number])

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mlperf_mobile.errors import DataError, UsageError
 from mlperf_mobile_rounds.commands import check as check_command
-from mlperf_mobile_rounds.official import verdict
+from mlperf_mobile_rounds.official import app_export, verdict
 from mlperf_mobile_rounds.official.checker import check, read_trees
+from mlperf_mobile_rounds.official.checks import summary
 from mlperf_mobile_rounds.official.findings import Report, Severity
+from mlperf_mobile_rounds.official.imported import read
 
 V40_SEEDS = {"qsl": 13281865557512327830, "sample_index": 198141574272810017, "schedule": 7575108116881280410}
 
@@ -49,9 +52,48 @@ def test_a_right_submission_is_clean(tree, registry):
     )
 
 
+STOPPED = {
+    "requested_max_duration_ms": 300000, "effective_max_duration_ms": 300000, "result_query_count": 40,
+    "result_qps_with_loadgen_overhead": 0.1297, "result_qps_without_loadgen_overhead": 0.13,
+    "result_mean_latency_ns": 7692307692, "result_min_latency_ns": 7600000000, "result_max_latency_ns": 7900000000,
+    **{f"result_{each}_percentile_latency_ns": 7700000000
+       for each in ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90")},
+    "result_min_queries_met": False, "early_stopping_met": False, "result_validity": "INVALID",
+    "early_stopping_result": "", "early_stopping_latency_ss": 0, "early_stopping_latency_ms": 0,
+    "power_begin": "09-01-2023 14:05:21.000", "power_end": "09-01-2023 14:10:29.400",
+}  # fmt: skip
+"""40 queries of 7.7 s in 300 s: too few for early stopping."""
+
+
+@pytest.mark.parametrize(("benchmark", "wrong"), [("stable_diffusion", set()), ("super_resolution", {"valid"})])
+def test_early_stopping_that_only_stable_diffusion_ignores(benchmark, wrong, tree, registry):
+    """LoadGen calls both invalid, and so does the app's file."""
+    tree.log(tree.single, **STOPPED)
+    tree.single.parent.parent.rename(tree.device / benchmark)
+    data = json.loads(tree.result.read_text())
+    data["results"] = data["results"][:1]
+    data["results"][0]["benchmark_id"] = benchmark
+    run = data["results"][0]["performance_run"]
+    run["throughput"]["value"], run["measured_samples"] = 1 / 7.7, 40
+    run["loadgen"] |= {
+        "query_count": 40, "latency_mean": 7.692307692, "latency90": 7.7, "is_early_stopping_met": False,
+        "is_min_query_met": False, "is_result_valid": False,
+    }  # fmt: skip
+    tree.json(tree.result, data)
+    assert rules(check(tree.root, registry)) & {"valid", "verdict", "validity-agrees", "score-agrees"} == wrong
+    for source in (tree.root, tree.result):
+        found, _ = read(source, registry)
+        (result,) = [each for each in found if (each.benchmark, each.scenario) == (benchmark, "single-stream")]
+        assert all(rule.ok for rule in result.rules if rule.name != "quality-target") is (not wrong)
+    (result,) = [each for each in read(tree.root, registry)[0] if each.performance and each.scenario != "offline"]
+    exported = app_export.app_file([result])["results"][0]["performance_run"]["loadgen"]
+    flags = [name for name in exported if name.startswith("is_")]
+    assert [exported[name] for name in flags] == [run["loadgen"][name] for name in flags]
+
+
 def test_what_could_not_be_checked_is_said(tree, registry):
     unchecked = {each.rule for each in check(tree.root, registry).unchecked}
-    assert unchecked == {"accuracy-recomputed", "loadgen-sources", "settings-agree"}
+    assert unchecked == {"accuracy-recomputed", "loadgen-sources"}
 
 
 BROKEN = {
@@ -398,3 +440,13 @@ def test_an_app_that_logs_no_answers(tree, answered, registry):
     report = check(tree.root, registry)
     (told,) = [each.why for each in report.unchecked if each.place.path == answered]
     assert told == "the app logs no responses of this benchmark"
+
+
+@given(st.floats(0.02, 5e6), st.booleans())
+@example(83751.2345, True)
+def test_rates_of_the_summary_are_those_of_the_detail_log(rate, cut):
+    """The summary has two digits after the point, the detail log six digits in all; both of one rate, and no other."""
+    printed = math.floor(rate * 100) / 100 if cut else round(rate, 2)
+    assert summary._in_hundredths(printed, float(f"{rate:.6g}"))
+    assert not summary._in_hundredths(printed + max(0.04, rate * 1e-4), float(f"{rate:.6g}"))
+    assert not summary._in_hundredths(None, rate)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from mlperf_mobile.errors import MobileError, OutputError
 from mlperf_mobile.results import store
+from mlperf_mobile.results.accuracy import Accuracy
 from mlperf_mobile_rounds.commands import export as export_command
 from mlperf_mobile_rounds.commands import import_results as import_command
-from mlperf_mobile_rounds.official import app_forms, app_results
+from mlperf_mobile_rounds.official import app_export, app_forms, app_results
 from mlperf_mobile_rounds.official.imported import read, write
 
 PUBLISHED = {
@@ -113,10 +114,16 @@ def test_the_score_is_that_of_the_file(official_results, registry):
         ("0.5879 mIoU", "IS_uint8_mosaic", (0.5879, "mIoU")),
         ("94.4667", "LU_int8", (0.944667, "F1")),
         ("33.39 dB", "super_resolution", (0.3339, "PSNR")),
+        ("0.2564", "stable_diffusion", (0.2564, "CLIP")),
+        ("43.0000%", "llm-3b", (0.43, "accuracy")),
+        ("58.5317%", "llm-8b-instruct", (0.585317, "IFEval accuracy")),
     ],
 )
 def test_accuracies_as_text(text, benchmark, expected):
+    """Read as written by the app (flutter/cpp/datasets), and written in the same way."""
     found = app_results.accuracy_of_text(text, benchmark)
+    measured = Accuracy.model_construct(metric=found.metric, value=found.value)
+    assert app_export.formatted(measured) == text
     assert (pytest.approx(found.normalized), found.metric) == expected
     assert found.value == pytest.approx(33.39 if found.metric == "PSNR" else expected[0])
 

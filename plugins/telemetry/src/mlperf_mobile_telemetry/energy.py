@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlperf_mobile_telemetry.timeline import Series, Timeline
@@ -13,11 +13,16 @@ LEAST_WATTS = 0.05
 _RAPL, _PLUGIN, _BATTERY = "energy.rapl.", "energy.plugin.", "battery."
 
 
-def energies(timeline: Timeline) -> list[dict[str, Any]]:
+def energies(timeline: Timeline, lengths: Sequence[int] = ()) -> list[dict[str, Any]]:
     """The energy by each source, while the timed run was certainly in progress; empty without a source.
 
     Each is ``source``, ``includes``, ``joules``, ``seconds``, ``watts``, ``inferences``, ``joules_per_inference``.
-    Only complete intervals between two rows within the timed region count, with the inferences completed in them.
+    Only complete intervals between two rows within the timed region count, with the inferences completed in them. For
+    a language model also ``tokens``, those of the answers completed in them, and ``joules_per_token``.
+
+    Args:
+        timeline: The recording.
+        lengths: Tokens of each answer of a language model, in order of completion.
     """
     window = timeline.inside()
     if window is None:
@@ -27,15 +32,22 @@ def energies(timeline: Timeline) -> list[dict[str, Any]]:
         if len(joules) < 2 or min(joules.values) < 0:
             continue
         start, end = joules.times[0], joules.times[-1]
-        inferences = timeline.answered.at(end) - timeline.answered.at(start)
+        first, last = timeline.answered.at(start), timeline.answered.at(end)
+        inferences = last - first
         used, seconds = joules.values[-1] - joules.values[0], end - start
         if used <= 0 or inferences <= 0 or seconds <= 0:
             continue
         found.append({
             "source": source, "includes": includes, "joules": used, "seconds": seconds, "watts": used / seconds,
             "inferences": int(inferences), "joules_per_inference": used / inferences,
-        })  # fmt: skip
+        } | _per_token(used, lengths, int(first), int(last)))  # fmt: skip
     return found
+
+
+def _per_token(joules: float, lengths: Sequence[int], first: int, last: int) -> dict[str, Any]:
+    """The energy of a token of the answers from ``first`` to ``last``; nothing if their lengths are not known."""
+    tokens = sum(lengths[first:last]) if last <= len(lengths) else 0
+    return {"tokens": tokens, "joules_per_token": joules / tokens} if tokens > 0 else {}
 
 
 def _sources(timeline: Timeline, start: float, end: float) -> Iterator[tuple[str, str, Series]]:
@@ -48,7 +60,7 @@ def _sources(timeline: Timeline, start: float, end: float) -> Iterator[tuple[str
     for name, series in joules.items():
         if name.startswith(_PLUGIN):
             counter = name.removeprefix(_PLUGIN)
-            yield f"plugin {counter}", timeline.energy_includes.get(counter, "not told"), series
+            yield f"plugin {counter}", timeline.energy_includes.get(counter, "unknown"), series
     packages = {
         name.removeprefix(_RAPL): series for name, series in joules.items() if name.startswith(f"{_RAPL}package-")
     }

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from mlperf_mobile.contracts import Graph, Listing, ObservedPart, Rule
 from mlperf_mobile.plugin import Remark
+from mlperf_mobile.results import latencies, tokens
 from mlperf_mobile.results.parts import Flag, Integer, Json, Number, OpenPart, Part
 from mlperf_mobile_telemetry import graphs, summary, timeline
 
 if TYPE_CHECKING:
     from mlperf_mobile.plan import Plan
 
+_MOST_ANSWERS = 4 << 20
 _MOST_ENERGIES = 20
 _MOST_EVIDENCE = 5
+_OF_TOKENS = ("tokens", "joules_per_token")
 _NUMBERS = ("first", "min", "mean", "max", "last")
 
 
@@ -40,6 +43,14 @@ class Energy(Part):
     watts: Number
     inferences: Integer | None = None
     joules_per_inference: Number | None = None
+    tokens: Integer | None = None
+    """Of a language model: tokens of the answers among the inferences."""
+    joules_per_token: Number | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_tokens_of_other_models(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        return {key: value for key, value in data.items() if value is not None or key not in _OF_TOKENS}
 
 
 class ThrottlingEvent(OpenPart):
@@ -68,6 +79,7 @@ class Telemetry(ObservedPart):
         "throttled": "whether the device was slowed down during the run",
         "hottest_celsius": "highest temperature of the hottest sensor",
         "joules_per_inference": "energy of one inference, by the first source",
+        "joules_per_token": "energy of one token of an answer, by the first source, with that of its prompt",
     }
 
     interval_s: Number | None = None
@@ -86,7 +98,9 @@ class Telemetry(ObservedPart):
     @classmethod
     def of(cls, folder: Path) -> Self | None:
         path = folder / timeline.FILE
-        return cls.model_validate(summary.of(timeline.read(path))) if path.is_file() else None
+        if not path.is_file():
+            return None
+        return cls.model_validate(summary.of(timeline.read(path), _lengths(folder / tokens.TOKENS)))
 
     def rules(self, plan: Plan) -> Iterable[Rule]:
         """The rules of a round: on battery and not throttled, if they could be observed.
@@ -115,6 +129,8 @@ class Telemetry(ObservedPart):
         for energy in self.energy:
             joules = energy.joules_per_inference
             per_inference = f"{joules * 1000:.3g} mJ per inference, " if joules is not None else ""
+            if energy.joules_per_token is not None:
+                per_inference += f"{energy.joules_per_token * 1000:.3g} mJ per token, "
             yield Remark("energy", f"{per_inference}{energy.watts:.3g} W by {energy.source} ({energy.includes})")
 
     def facts(self) -> Iterable[Remark]:
@@ -127,6 +143,8 @@ class Telemetry(ObservedPart):
             yield Remark("hottest sensor", f"{heat.sensor}: {degrees} °C (first, highest, last)")
         for source in self.energy[:_MOST_ENERGIES]:
             used = f"{_text(source.joules_per_inference)} J per inference, {_text(source.watts)} W"
+            if source.joules_per_token is not None:
+                used = f"{_text(source.joules_per_token)} J per token of an answer, {used}"
             yield Remark(f"energy by {source.source}", f"{used}; {source.includes}")
         yield Remark("external power", {True: "connected", False: "on battery", None: "unknown"}[self.external_power])
         if self.battery_drop_percent is not None:
@@ -140,6 +158,7 @@ class Telemetry(ObservedPart):
             "throttled": self.throttled,
             "hottest_celsius": self.temperature.max_celsius if self.temperature else None,
             "joules_per_inference": self.energy[0].joules_per_inference if self.energy else None,
+            "joules_per_token": self.energy[0].joules_per_token if self.energy else None,
         }
 
     def graphs(self, folder: Path) -> Iterable[Graph]:
@@ -151,6 +170,14 @@ class Telemetry(ObservedPart):
         if self.series:
             rows = [(name, *(numbers.get(key) for key in _NUMBERS)) for name, numbers in self.series.items()]
             yield Listing("All series of the timed run", ("series", *_NUMBERS), rows)
+
+
+def _lengths(path: Path) -> Sequence[int]:
+    """Tokens of each answer in ``tokens.bin``; empty without the file, and if it is too large or impossible."""
+    if not path.is_file() or path.stat().st_size > 8 * tokens.FIELDS * _MOST_ANSWERS:
+        return ()
+    found = latencies.read(path)[1 :: tokens.FIELDS]
+    return found if len(found) and min(found) >= 0 else ()
 
 
 def _text(value: float | None) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.contracts import MeteredSession, ObservedRun, Observer
+from mlperf_mobile.errors import described
 from mlperf_mobile_telemetry import timeline
 from mlperf_mobile_telemetry.files import Values
 from mlperf_mobile_telemetry.sources import ROOT, Source, open_all
@@ -94,7 +95,7 @@ class Recorder(Observer):
                 row |= {name: round(value, 6) for name, value in timed.source.values().items()}
             except Exception as error:  # noqa: BLE001  a plugin's counter may do anything
                 self._sources.remove(timed)
-                self._write({timeline.TROUBLE: f"{type(error).__name__}: {error}"[:200]})
+                self._write({timeline.TROUBLE: described(error)[:200]})
             timed.due = now + (time.thread_time() - began) / SHARE
         self._write(row)
         self._rows += 1

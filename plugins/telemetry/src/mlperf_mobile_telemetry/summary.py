@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mlperf_mobile_telemetry.energy import battery_names, energies
@@ -9,8 +10,8 @@ from mlperf_mobile_telemetry.throttling import throttling
 from mlperf_mobile_telemetry.timeline import Series, Timeline
 
 
-def of(timeline: Timeline) -> dict[str, Any]:
-    """The summary of the recording of the timed run.
+def of(timeline: Timeline, lengths: Sequence[int] = ()) -> dict[str, Any]:
+    """The summary of the recording of the timed run; ``lengths`` are the tokens of a language model's answers.
 
     ``series`` has ``min``, ``mean`` (by time), ``max``, ``first`` and ``last`` of every series; ``temperature`` is the
     hottest sensor; ``battery_drop_percent`` is the largest of any battery; ``external_power`` is whether it was
@@ -29,7 +30,7 @@ def of(timeline: Timeline) -> dict[str, Any]:
         "temperature": _hottest(series),
         "battery_drop_percent": _drop(timeline, series),
         "external_power": any(external.values) if external else None,
-        "energy": energies(timeline),
+        "energy": energies(timeline, lengths),
         **throttling(timeline),
         "series": series,
         **trouble,

@@ -45,7 +45,8 @@ class FashionMnist:
 
     def sample(self, index: int) -> Image:
         """The image, uint8 [28, 28, 1]."""
-        return Image(self._images[index][:, :, None], f"{IMAGES} image {index}", prepared=True)
+        name = f"{IMAGES} image {index}"
+        return Image(self._images[index][:, :, None], name, prepared=True, adaptable=True)
 
     def truth(self, index: int) -> int:
         """The class, 0 to 9."""

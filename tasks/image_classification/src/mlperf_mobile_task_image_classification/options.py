@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
+
+from mlperf_mobile.option_types import UserPath
 
 
 class _Options(BaseModel):
@@ -28,15 +29,9 @@ class TaskOptions(_Options):
 class ImageNetOptions(_Options):
     """Options of ``imagenet``."""
 
-    labels: Path | None = Field(
+    labels: UserPath | None = Field(
         default=None,
         description="file with one class number per line, for the images in name order, or with "
         "'NAME CLASS' lines; by default labels.txt or val.txt in the folder, if it exists",
     )
     classes: int = Field(default=1000, ge=2, le=1_000_000, description="number of classes: labels are 0 to one less")
-
-    @field_validator("labels")
-    @classmethod
-    def _absolute(cls, labels: Path | None) -> Path | None:
-        """Make the path absolute, so that a plan means the same file from any directory."""
-        return labels.expanduser().absolute() if labels else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from mlperf_mobile.option_types import UserPath
 
 Part = Literal["boxes", "classes", "scores", "count"]
 """The content of a model's output."""
@@ -94,14 +95,8 @@ class TaskOptions(_Options):
 class CocoOptions(_Options):
     """Options of ``coco``."""
 
-    annotations: Path | None = Field(
+    annotations: UserPath | None = Field(
         default=None,
         description="file with the objects of each image: COCO's instances JSON, or the MLPerf Mobile app's text "
         "protobuf (.pbtxt); by default a file with a usual name in the folder, beside it, or in annotations there",
     )
-
-    @field_validator("annotations")
-    @classmethod
-    def _absolute(cls, annotations: Path | None) -> Path | None:
-        """Make the path absolute, so that a plan means the same file from any directory."""
-        return annotations.expanduser().absolute() if annotations else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mlperf_mobile.option_types import UserPath
 
 
 class _Options(BaseModel):
@@ -64,33 +65,21 @@ class WindowOptions(_Options):
 class SquadOptions(WindowOptions):
     """Options of ``squad``."""
 
-    annotations: Path | None = Field(
+    annotations: UserPath | None = Field(
         default=None, description="JSON file in the format of SQuAD v1.1; by default dev-v1.1.json in the folder"
     )
-    vocabulary: Path | None = Field(
+    vocabulary: UserPath | None = Field(
         default=None,
         description="the model's vocabulary, one token per line; by default vocab.txt beside the annotations",
     )
-
-    @field_validator("annotations", "vocabulary")
-    @classmethod
-    def _absolute(cls, path: Path | None) -> Path | None:
-        """Make the path absolute, so that a plan means the same file from any directory."""
-        return path.expanduser().absolute() if path else None
 
 
 class RecordOptions(_Options):
     """Options of ``squad_tfrecord``."""
 
-    samples: Path | None = Field(
+    samples: UserPath | None = Field(
         default=None, description="TFRecord file of the windows; by default the only *eval*.tfrecord in the folder"
     )
-    answers: Path | None = Field(
+    answers: UserPath | None = Field(
         default=None, description="TFRecord file of the answers; by default the only *groundtruth*.tfrecord beside it"
     )
-
-    @field_validator("samples", "answers")
-    @classmethod
-    def _absolute(cls, path: Path | None) -> Path | None:
-        """Make the path absolute, so that a plan means the same file from any directory."""
-        return path.expanduser().absolute() if path else None

@@ -5,18 +5,13 @@ Source: flutter/cpp/datasets/squad_utils/types.h and generate_tfrecords.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
-
-import numpy as np
-import numpy.typing as npt
 
 from mlperf_mobile.errors import DataError
-from mlperf_mobile_task_question_answering import example
 from mlperf_mobile_task_question_answering.options import RecordOptions
-from mlperf_mobile_task_question_answering.tfrecord import read_records
-from mlperf_mobile_task_question_answering.window import Flags, Integers, Window, WindowTruth
+from mlperf_mobile_task_question_answering.window import Flags, Window, WindowTruth
+from mlperf_mobile_tfrecords.container import read_records
+from mlperf_mobile_tfrecords.record import Record, read
 
 SAMPLES, ANSWERS = "*eval*.tfrecord", "*groundtruth*.tfrecord"
 
@@ -66,7 +61,7 @@ class SquadRecords:
             raise DataError("no-labels", f"the questions in {self._file} have no answers", hint)
         tokens, places = record.texts("tokens"), record.integers("token_to_orig_map")
         best: Flags = record.integers("token_is_max_context") != 0
-        question, first = record.question(), len(tokens) - len(places) - 1
+        question, first = _question(record), len(tokens) - len(places) - 1
         if first < 2 or len(best) != len(places):
             record.damaged(f"it has {len(tokens)} tokens, places of {len(places)} and contexts of {len(best)}")
         if len(tokens) > (length := len(record.integers("input_ids"))):
@@ -88,10 +83,10 @@ class SquadRecords:
             answers=references,
         )
 
-    def _record(self, index: int) -> _Record:
+    def _record(self, index: int) -> Record:
         if not 0 <= index < len(self._records):
             raise IndexError(index)
-        return _Record(self._records[index], f"{self._file} record {index}")
+        return Record(self._records[index], f"{self._file} record {index}")
 
 
 class _Answers:
@@ -99,10 +94,9 @@ class _Answers:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        records = (_Record(data, f"{path} record {number}") for number, data in enumerate(read_records(path)))
-        self._by_question: dict[str, _Record] = {}
-        for record in records:
-            if (question := record.question()) in self._by_question:
+        self._by_question: dict[str, Record] = {}
+        for record in read(path):
+            if (question := _question(record)) in self._by_question:
                 record.damaged(f"question {question:.60} already has answers")
             self._by_question[question] = record
 
@@ -124,46 +118,11 @@ class _Answers:
         return " ".join(words[first : last + 1]), " ".join(tokens[first : last + 1])
 
 
-class _Record:
-    """One record, and its source for messages."""
-
-    def __init__(self, data: memoryview, source: str) -> None:
-        self.source = source
-        try:
-            self._features = example.features(data)
-        except ValueError as error:
-            self.damaged(f"it is not a tf.train.Example: {error}", error)
-
-    def question(self) -> str:
-        ids = self.texts("qas_id")
-        if len(ids) != 1:
-            self.damaged(f"it has {len(ids)} question ids")
-        return ids[0]
-
-    def texts(self, key: str) -> Sequence[str]:
-        try:
-            return example.texts(self._features[key])
-        except (KeyError, ValueError) as error:
-            self.damaged(_what(key, error), error)
-
-    def integers(self, key: str) -> Integers:
-        """Numbers from 0 to 2^31 - 1."""
-        try:
-            values: npt.NDArray[np.int64] = example.integers(self._features[key])
-        except (KeyError, ValueError) as error:
-            self.damaged(_what(key, error), error)
-        if values.size and not (values.min() >= 0 and values.max() < 2**31):
-            self.damaged(f"{key} has numbers out of range")
-        return values.astype(np.int32)
-
-    def damaged(self, what: str, cause: Exception | None = None) -> NoReturn:
-        raise DataError(
-            "data-damaged", f"{self.source}: {what}", "the format must be that of MLPerf Mobile's app"
-        ) from cause
-
-
-def _what(key: str, error: Exception) -> str:
-    return f"it has no {key}" if isinstance(error, KeyError) else f"{key} is damaged: {error}"
+def _question(record: Record) -> str:
+    ids = record.texts("qas_id")
+    if len(ids) != 1:
+        record.damaged(f"it has {len(ids)} question ids")
+    return ids[0]
 
 
 def _samples(path: Path | None) -> Path:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from mlperf_mobile.option_types import UserPath
 
 
 class _Options(BaseModel):
@@ -33,11 +34,11 @@ class TaskOptions(_Options):
 class ADE20KOptions(_Options):
     """Options of ``ade20k``."""
 
-    images: Path | None = Field(
+    images: UserPath | None = Field(
         default=None,
         description="folder of the images; by default images/validation or images in the data folder, or itself",
     )
-    annotations: Path | None = Field(
+    annotations: UserPath | None = Field(
         default=None,
         description="folder of the annotations; by default annotations/validation or annotations in the data folder, "
         "if it exists",
@@ -56,9 +57,3 @@ class ADE20KOptions(_Options):
         if size is not None and 0 < size < 8:
             raise ValueError("size must be 0, or at least 8")
         return size
-
-    @field_validator("images", "annotations")
-    @classmethod
-    def _absolute(cls, folder: Path | None) -> Path | None:
-        """Make the path absolute, so that a plan means the same folder from any directory."""
-        return folder.expanduser().absolute() if folder else None

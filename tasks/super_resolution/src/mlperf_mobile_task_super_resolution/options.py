@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
+
+from mlperf_mobile.option_types import UserPath
 
 Range = Literal["0..255", "0..1", "-1..1"]
 """Black and white in a model's real values."""
@@ -27,15 +28,9 @@ class TaskOptions(_Options):
 class PairsOptions(_Options):
     """Options of ``snu_sr``."""
 
-    high: Path | None = Field(
+    high: UserPath | None = Field(
         default=None,
         description="folder of the high-resolution images; by default hr in the data folder, if it exists",
     )
     width: int = Field(default=960, ge=1, le=16384, description="of low-resolution images that are .rgb8 files")
     height: int = Field(default=540, ge=1, le=16384, description="of low-resolution images that are .rgb8 files")
-
-    @field_validator("high")
-    @classmethod
-    def _absolute(cls, high: Path | None) -> Path | None:
-        """Make the path absolute, so that a plan means the same folder from any directory."""
-        return high.expanduser().absolute() if high else None

@@ -176,7 +176,7 @@ def leaky_relu(op: Op) -> None:
 
 @rule("LOGISTIC", "TANH")
 def logistic(op: Op) -> None:
-    """A quantised output has the scale and the zero point that its range asks for."""
+    """A quantised output has the scale and the zero point that its range requires."""
     _same_shape(op)
     require_range(op, *((1 / 256, -128) if op.name == "LOGISTIC" else (1 / 128, 0)))
     op.emit(OperationCode[op.name], [op.input()], [op.output()])

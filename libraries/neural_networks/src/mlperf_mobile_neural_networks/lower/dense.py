@@ -162,7 +162,7 @@ def broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
 
 
 def tiled(op: Op, operand: int, shape: tuple[int, ...], target: tuple[int, ...]) -> int:
-    """An operand seen as ``shape`` and repeated until it has the shape ``wanted``."""
+    """An operand viewed as ``shape``, and repeated to the shape ``target``."""
     operand = op.view(operand, shape)
     if shape == target:
         return operand

@@ -1,4 +1,4 @@
-"""One operator while it is lowered: what a rule asks of it, and what a rule adds to the graph."""
+"""One operator while it is lowered: what a rule reads from it, and adds to the graph."""
 
 from __future__ import annotations
 

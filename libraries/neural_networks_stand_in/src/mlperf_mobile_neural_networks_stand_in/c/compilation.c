@@ -13,7 +13,7 @@ int nn_compilation_new(Model *model, const void *const *devices, uint32_t count,
 {
     int status = nn_check(model, NN_MODEL_OBJECT);
     if (status) return status;
-    if (!compilation) return nn_fail(NN_UNEXPECTED_NULL, "the place for the compilation is null");
+    if (!compilation) return nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the compilation is null");
     *compilation = NULL;
     if (!model->finished) return nn_fail(NN_BAD_STATE, "the model is not finished");
     if (model->restored) return nn_fail(NN_BAD_STATE, "a restored model cannot be compiled again");
@@ -28,7 +28,7 @@ int nn_compilation_new(Model *model, const void *const *devices, uint32_t count,
         if (!device) {
             nn_forget(c, NN_COMPILATION_OBJECT, "");
             free(c);
-            return nn_fail(devices[i] ? NN_BAD_DATA : NN_UNEXPECTED_NULL, "a device is null, listed twice, or none of this library's");
+            return nn_fail(devices[i] ? NN_BAD_DATA : NN_UNEXPECTED_NULL, "a device is null, listed twice, or not from this library");
         }
         c->devices[c->device_count++] = device;
     }
@@ -134,7 +134,7 @@ static int check_supported(const Compilation *c)
         const Node *node = &c->model->nodes[i];
         bool taken = node->kernel && !c->explicit_devices; /* without a list of devices, the CPU steps in */
         for (uint32_t j = 0; j < c->device_count && !taken; j++) taken = nn_node_supported(c->model, node, c->devices[j]);
-        if (!taken) return nn_fail(NN_BAD_DATA, "no device takes operation %u (%s)", i, nn_operation_name(node->code));
+        if (!taken) return nn_fail(NN_BAD_DATA, "no device supports operation %u (%s)", i, nn_operation_name(node->code));
     }
     return NN_NO_ERROR;
 }

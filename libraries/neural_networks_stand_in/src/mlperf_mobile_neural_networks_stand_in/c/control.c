@@ -185,7 +185,7 @@ bool nn_enter(const char *symbol, int *code)
         if (fault->at && fault->at != call) continue;
         if (fault->action == CODE) {
             *code = fault->code;
-            nn_fail(fault->code, "%s: a fault asked for by NN_STAND_IN_FAIL", symbol);
+            nn_fail(fault->code, "%s: a fault requested by NN_STAND_IN_FAIL", symbol);
             return true;
         }
         play(fault);

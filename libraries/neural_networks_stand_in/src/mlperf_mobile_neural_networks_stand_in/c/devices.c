@@ -94,7 +94,7 @@ int nn_supported(const Model *model, const void *const *handles, uint32_t count,
     if (!model->finished) return nn_fail(NN_BAD_STATE, "the model is not finished");
     for (uint32_t i = 0; i < count; i++) {
         if (!handles[i]) return nn_fail(NN_UNEXPECTED_NULL, "a device is null");
-        if (!nn_device_of(handles[i])) return nn_fail(NN_BAD_DATA, "a device is none of this library's");
+        if (!nn_device_of(handles[i])) return nn_fail(NN_BAD_DATA, "a device is not from this library");
         for (uint32_t j = 0; j < i; j++)
             if (handles[j] == handles[i]) return nn_fail(NN_BAD_DATA, "a device is listed twice");
     }

@@ -36,7 +36,7 @@ int nn_execution_new(Compilation *compilation, Execution **execution)
 {
     int status = nn_check(compilation, NN_COMPILATION_OBJECT);
     if (status) return status;
-    if (!execution) return nn_fail(NN_UNEXPECTED_NULL, "the place for the execution is null");
+    if (!execution) return nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the execution is null");
     *execution = NULL;
     if (!compilation->finished) return nn_fail(NN_BAD_STATE, "the compilation is not finished");
     if (compilation->foreign) return nn_fail(NN_UNAVAILABLE_DEVICE, "the network was compiled for another SoC than this device's");
@@ -160,7 +160,7 @@ static void *run_in_thread(void *execution) { return (void *)(intptr_t)run(execu
 
 int nn_execution_start(Execution *execution, Event **event)
 {
-    if (!event) return nn_fail(NN_UNEXPECTED_NULL, "the place for the event is null");
+    if (!event) return nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the event is null");
     *event = NULL;
     int status = begin(execution);
     if (status) return status;

@@ -19,7 +19,7 @@ static int check_sources(const Model *model)
     }
     for (uint32_t i = 0; i < model->output_count; i++)
         if (!model->operands[model->outputs[i]].produced)
-            return nn_fail(NN_BAD_DATA, "model output %u is computed by no operation", model->outputs[i]);
+            return nn_fail(NN_BAD_DATA, "no operation computes model output %u", model->outputs[i]);
     return NN_NO_ERROR;
 }
 
@@ -59,7 +59,7 @@ static int sort(Model *model)
     free(first);
     free(next);
     free(readers);
-    return all ? NN_NO_ERROR : nn_fail(NN_BAD_DATA, "the operations form a circle");
+    return all ? NN_NO_ERROR : nn_fail(NN_BAD_DATA, "the operations form a cycle");
 }
 
 static int infer_node(Model *model, Node *node)
@@ -90,7 +90,7 @@ int nn_model_finish(Model *model)
 {
     int status = nn_check(model, NN_MODEL_OBJECT);
     if (status) return status;
-    if (model->finished) return nn_fail(NN_BAD_STATE, "the model is finished already");
+    if (model->finished) return nn_fail(NN_BAD_STATE, "the model is already finished");
     if (!model->identified) return nn_fail(NN_BAD_DATA, "the model's inputs and outputs are not identified");
     if ((status = check_sources(model)) != 0) return status;
     free(model->order);
@@ -99,7 +99,7 @@ int nn_model_finish(Model *model)
         Node *node = &model->nodes[model->order[i]];
         status = infer_node(model, node);
         node->kernel = status == NN_NO_ERROR;
-        /* OP_FAILED is only a lack of the stand-in, told by getSupportedOperations; all else is a wrong model. */
+        /* OP_FAILED is only a gap of the stand-in, reported by getSupportedOperations; all else is a wrong model. */
         if (status && status != NN_OP_FAILED) return status;
     }
     model->finished = true;

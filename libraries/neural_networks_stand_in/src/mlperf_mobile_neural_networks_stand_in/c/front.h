@@ -4,7 +4,7 @@
 NN_EXPORT int F(_getDeviceCount)(uint32_t *count)
 {
     NN_ENTER();
-    if (!count) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the count is null"));
+    if (!count) return R(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the count is null"));
     *count = nn_device_count();
     return R(NN_NO_ERROR);
 }
@@ -12,7 +12,7 @@ NN_EXPORT int F(_getDeviceCount)(uint32_t *count)
 NN_EXPORT int F(_getDevice)(uint32_t index, const Device **device)
 {
     NN_ENTER();
-    if (!device) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the device is null"));
+    if (!device) return R(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the device is null"));
     *device = nn_device(index);
     return *device ? R(NN_NO_ERROR) : R(nn_fail(NN_BAD_DATA, "there is no device %u", index));
 }
@@ -23,7 +23,7 @@ NN_EXPORT uint64_t F(_getMaximumLoopTimeout)(void) { return UINT64_C(15000000000
 static int check_device(const void *device)
 {
     if (!device) return nn_fail(NN_UNEXPECTED_NULL, "the device is null");
-    return nn_device_of(device) ? NN_NO_ERROR : nn_fail(NN_BAD_DATA, "the device is none of this library's");
+    return nn_device_of(device) ? NN_NO_ERROR : nn_fail(NN_BAD_DATA, "the device is not from this library");
 }
 
 NN_EXPORT int F(Device_getName)(const Device *device, const char **name)
@@ -31,7 +31,7 @@ NN_EXPORT int F(Device_getName)(const Device *device, const char **name)
     NN_ENTER();
     int status = check_device(device);
     if (status) return R(status);
-    if (!name) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the name is null"));
+    if (!name) return R(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the name is null"));
     *name = device->name;
     return R(NN_NO_ERROR);
 }
@@ -51,7 +51,7 @@ NN_EXPORT void F(Memory_free)(Memory *memory)
 NN_EXPORT int F(Model_create)(Model **model)
 {
     NN_ENTER();
-    if (!model) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the model is null"));
+    if (!model) return R(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the model is null"));
     *model = nn_model_new();
     (*model)->neuron = IS_NEURON;
     return R(NN_NO_ERROR);
@@ -87,7 +87,7 @@ NN_EXPORT int F(Model_setOperandValueFromModel)(Model *model, int32_t index, con
     (void)index;
     int status = nn_check(model, NN_MODEL_OBJECT);
     if (!status) status = nn_check(value, NN_MODEL_OBJECT);
-    return R(status ? status : nn_fail(NN_BAD_DATA, "the stand-in has no operation that takes a model"));
+    return R(status ? status : nn_fail(NN_BAD_DATA, "the stand-in has no operation with a model operand"));
 }
 
 NN_EXPORT int F(Model_setOperandSymmPerChannelQuantParams)(Model *model, int32_t index, const ChannelQuant *quant)
@@ -246,7 +246,7 @@ NN_EXPORT int F(Execution_getOutputOperandRank)(Execution *execution, int32_t in
 {
     NN_ENTER();
     const Tensor *t = NULL;
-    if (!rank) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the rank is null"));
+    if (!rank) return R(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the rank is null"));
     int status = nn_execution_output(execution, index, &t);
     if (!status) *rank = t->rank;
     return R(status);
@@ -256,7 +256,7 @@ NN_EXPORT int F(Execution_getOutputOperandDimensions)(Execution *execution, int3
 {
     NN_ENTER();
     const Tensor *t = NULL;
-    if (!dimensions) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the dimensions is null"));
+    if (!dimensions) return R(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the dimensions is null"));
     int status = nn_execution_output(execution, index, &t);
     if (status) return R(status);
     if (!nn_is_tensor(t->type)) return R(nn_fail(NN_BAD_DATA, "a scalar has no dimensions"));
@@ -280,15 +280,15 @@ NN_EXPORT void F(Event_free)(Event *event)
 NN_EXPORT int F(Event_createFromSyncFenceFd)(int fd, Event **event)
 {
     NN_ENTER();
-    if (!event) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the event is null"));
+    if (!event) return R(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the event is null"));
     *event = NULL;
-    return R(nn_fail(NN_BAD_DATA, "descriptor %d is no sync fence; the stand-in has none", fd));
+    return R(nn_fail(NN_BAD_DATA, "descriptor %d is not a sync fence; the stand-in has none", fd));
 }
 
 NN_EXPORT int F(Event_getSyncFenceFd)(const Event *event, int *fd)
 {
     NN_ENTER();
-    if (!fd) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the descriptor is null"));
+    if (!fd) return R(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the descriptor is null"));
     *fd = -1;
     int status = nn_check(event, NN_EVENT_OBJECT);
     return R(status ? status : nn_fail(NN_BAD_DATA, "the event has no sync fence"));

@@ -8,7 +8,7 @@
 
 int nn_memory_from_fd(size_t size, int protect, int fd, size_t offset, Memory **memory)
 {
-    if (!memory) return nn_fail(NN_UNEXPECTED_NULL, "the place for the memory is null");
+    if (!memory) return nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the memory is null");
     *memory = NULL;
     if (fd < 0 || !size) return nn_fail(NN_BAD_DATA, "the descriptor or the size is wrong");
     struct stat file;

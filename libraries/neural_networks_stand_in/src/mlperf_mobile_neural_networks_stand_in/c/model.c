@@ -116,7 +116,7 @@ int nn_model_set_value(Model *model, int32_t index, const void *buffer, size_t l
         operand->omitted = true;
         return NN_NO_ERROR;
     }
-    if (operand->is_input || operand->produced) return nn_fail(NN_BAD_DATA, "operand %d is computed, it takes no value", index);
+    if (operand->is_input || operand->produced) return nn_fail(NN_BAD_DATA, "operand %d is computed and cannot have a value", index);
     bool extension = operand->t.type >> 16 > 0;
     if (!extension && nn_bytes(&operand->t) != length)
         return nn_fail(NN_BAD_DATA, "the value of operand %d has %zu bytes instead of %zu", index, length, nn_bytes(&operand->t));
@@ -193,7 +193,7 @@ int nn_model_add_operation(Model *model, int32_t code, uint32_t inputs, const ui
     for (uint32_t i = 0; i < outputs; i++) {
         const Operand *operand = &model->operands[out[i]];
         if (operand->produced || operand->has_value || operand->is_input)
-            return nn_fail(NN_BAD_DATA, "operand %u cannot be an output of %s: it has its value from elsewhere", out[i],
+            return nn_fail(NN_BAD_DATA, "operand %u cannot be an output of %s: it already has a value", out[i],
                            nn_operation_name(code));
     }
     if (!extra && (status = check_signature(model, code, inputs, in, outputs, out)) != 0) return status;
@@ -222,7 +222,7 @@ int nn_model_identify(Model *model, uint32_t inputs, const uint32_t *in, uint32_
     for (uint32_t i = 0; i < inputs; i++) {
         const Operand *operand = &model->operands[in[i]];
         if (operand->has_value || operand->produced)
-            return nn_fail(NN_BAD_DATA, "operand %u has a value, it cannot be a model input", in[i]);
+            return nn_fail(NN_BAD_DATA, "operand %u has a value and cannot be a model input", in[i]);
         for (uint32_t j = 0; j < i; j++)
             if (in[j] == in[i]) return nn_fail(NN_BAD_DATA, "operand %u is listed twice as model input", in[i]);
     }

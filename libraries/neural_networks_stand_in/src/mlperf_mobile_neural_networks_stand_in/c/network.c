@@ -24,7 +24,7 @@ const char *nn_device_soc(void) { return nn_setting("NN_STAND_IN_SOC", "stand-in
 
 const char *nn_target_soc(void) { return nn_setting("MTKNN_ADAPTER_DLA_PLATFORM", nn_device_soc()); }
 
-/* NN_STAND_IN_VERSION; 8.2.24 is the first with which LiteRT asks for supported operations. */
+/* NN_STAND_IN_VERSION; 8.2.24 is the first with which LiteRT queries the supported operations. */
 void nn_library_version(uint8_t version[3])
 {
     int parts[3] = {8, 2, 24};

@@ -30,7 +30,7 @@ int nn_code_of_name(const char *name)
 NN_EXPORT int Neuron_getVersion(uint8_t *version)
 {
     NN_ENTER();
-    if (!version) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the version is null"));
+    if (!version) return R(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the version is null"));
     nn_library_version(version);
     return R(NN_NO_ERROR);
 }
@@ -39,7 +39,7 @@ NN_EXPORT int Neuron_getFeatureSupportedStatus(int feature, bool *supported)
 {
     NN_ENTER();
     (void)feature;
-    if (!supported) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the answer is null"));
+    if (!supported) return R(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the answer is null"));
     *supported = false;
     return R(NN_NO_ERROR);
 }
@@ -47,7 +47,7 @@ NN_EXPORT int Neuron_getFeatureSupportedStatus(int feature, bool *supported)
 NN_EXPORT int Neuron_getL1MemorySizeKb(uint32_t *size)
 {
     NN_ENTER();
-    if (!size) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the size is null"));
+    if (!size) return R(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the size is null"));
     *size = L1_KB;
     return R(NN_NO_ERROR);
 }
@@ -57,7 +57,7 @@ NN_EXPORT int NeuronDevice_getDescription(const Device *device, const char **des
     NN_ENTER();
     int status = check_device(device);
     if (status) return R(status);
-    if (!description) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the description is null"));
+    if (!description) return R(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the description is null"));
     *description = "stand-in on the CPU";
     return R(NN_NO_ERROR);
 }
@@ -90,7 +90,7 @@ NN_EXPORT int NeuronModel_setOperandPerChannelQuantParams(Model *model, int32_t 
     NN_ENTER();
     if (!quant) return R(nn_fail(NN_UNEXPECTED_NULL, "the per channel parameters are null"));
     for (uint32_t i = 0; quant->zero_points && i < quant->zero_point_count; i++)
-        if (quant->zero_points[i]) return R(nn_fail(NN_BAD_DATA, "the stand-in takes per channel zero points of 0 only"));
+        if (quant->zero_points[i]) return R(nn_fail(NN_BAD_DATA, "the stand-in supports only per channel zero points of 0"));
     return R(nn_model_set_channels(model, index, &quant->plain));
 }
 
@@ -252,11 +252,11 @@ PARALLEL(queryOutputPointer, , uint32_t index, void **pointer)
 PARALLEL(flushExecution, )
 PARALLEL(resetParallelResources, )
 
-/* Generation of the NeuroPilot SDK; from 300 on LiteRT asks for newer library names (mobile_app_open's NeuronAdapterShim.h). */
+/* Generation of the NeuroPilot SDK; from 300 on LiteRT looks for newer library names (mobile_app_open's NeuronAdapterShim.h). */
 NN_EXPORT int Neuron_getNeuroPilotMagicNumber(int32_t *magic)
 {
     NN_ENTER();
-    if (!magic) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the number is null"));
+    if (!magic) return R(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the number is null"));
     *magic = 200;
     return R(NN_NO_ERROR);
 }

@@ -87,7 +87,7 @@ NN_EXPORT int NeuronCompilation_getOptimizationString(Compilation *compilation, 
     NN_ENTER();
     int status = nn_check(compilation, NN_COMPILATION_OBJECT);
     if (status) return R(status);
-    if (!options) return R(nn_fail(NN_UNEXPECTED_NULL, "the place for the string is null"));
+    if (!options) return R(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the string is null"));
     *options = compilation->options ? compilation->options : "";
     return R(NN_NO_ERROR);
 }
@@ -107,7 +107,7 @@ static int finished(const Compilation *compilation, const void *answer)
 {
     int status = nn_check(compilation, NN_COMPILATION_OBJECT);
     if (status) return status;
-    if (!answer) return nn_fail(NN_UNEXPECTED_NULL, "the place for the answer is null");
+    if (!answer) return nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the answer is null");
     return compilation->finished ? NN_NO_ERROR : nn_fail(NN_BAD_STATE, "the compilation is not finished");
 }
 

@@ -51,7 +51,7 @@ NN_EXPORT int NeuronRuntime_clone(void *old, void **runtime)
     NN_ENTER();
     int status = rt_loaded(old, false);
     if (status) return status;
-    if (!runtime) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the place for the runtime is null"));
+    if (!runtime) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the runtime is null"));
     const Program *program = ((Runtime *)old)->program;
     *runtime = rt_new(false);
     return rt_code(rt_load(*runtime, program->blob, program->size));
@@ -153,7 +153,7 @@ NN_EXPORT int NeuronRuntime_getMetadataInfo(void *runtime, const char *key, size
     NN_ENTER();
     int status = rt_loaded(runtime, false);
     if (status) return status;
-    if (!key || !size) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the key or the place for the size is null"));
+    if (!key || !size) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the key or the output pointer for the size is null"));
     *size = 0; /* the stand-in's networks have no metadata */
     return RT_NO_ERROR;
 }
@@ -163,8 +163,8 @@ NN_EXPORT int NeuronRuntime_getMetadata(void *runtime, const char *key, char *da
     NN_ENTER();
     int status = rt_loaded(runtime, false);
     if (status) return status;
-    if (!key || !data) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the key or the place for the data is null"));
-    return rt_code(nn_fail(NN_BAD_DATA, "there are no metadata, and %zu bytes are asked for", size));
+    if (!key || !data) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the key or the output pointer for the data is null"));
+    return rt_code(nn_fail(NN_BAD_DATA, "there are no metadata, and %zu bytes are requested", size));
 }
 
 NN_EXPORT int NeuronRuntime_inference(void *runtime)
@@ -183,7 +183,7 @@ NN_EXPORT void NeuronRuntime_release(void *runtime)
 NN_EXPORT int NeuronRuntime_getVersion(uint8_t *version)
 {
     NN_ENTER();
-    if (!version) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the place for the version is null"));
+    if (!version) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the version is null"));
     nn_library_version(version);
     return RT_NO_ERROR;
 }

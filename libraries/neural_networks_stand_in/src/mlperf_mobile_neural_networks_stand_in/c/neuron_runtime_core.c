@@ -23,7 +23,7 @@ int rt_check(const void *runtime, bool second)
 {
     int status = nn_check(runtime, NN_RUNTIME_OBJECT);
     if (!status && ((const Runtime *)runtime)->second != second)
-        status = nn_fail(NN_BAD_DATA, "the runtime is of the other generation");
+        status = nn_fail(NN_BAD_DATA, "the runtime is from the other generation");
     return rt_code(status);
 }
 
@@ -47,7 +47,7 @@ Runtime *rt_new(bool second)
 int rt_load(Runtime *runtime, const void *buffer, size_t size)
 {
     if (!buffer) return nn_fail(NN_UNEXPECTED_NULL, "the network is null");
-    if (runtime->program) return nn_fail(NN_BAD_STATE, "a network is loaded already");
+    if (runtime->program) return nn_fail(NN_BAD_STATE, "a network is already loaded");
     void *blob = NULL;
     if (!size || size > NN_MAX_BYTES || posix_memalign(&blob, 64, size) != 0) return nn_fail(NN_BAD_DATA, "the network's size is wrong");
     memcpy(blob, buffer, size);
@@ -149,13 +149,13 @@ int rt_set_qos(Runtime *runtime, const QoSOptions *options)
 
 int rt_profile(Runtime *runtime, ProfiledQoSData **profiled, uint8_t *boost)
 {
-    if (!profiled || !boost) return nn_fail(NN_UNEXPECTED_NULL, "a place for the answer is null");
+    if (!profiled || !boost) return nn_fail(NN_UNEXPECTED_NULL, "an output pointer is null");
     runtime->profile.boost_value = runtime->boost;
     runtime->profile_pointer = &runtime->profile;
     runtime->one = 1;
     runtime->profiled = (ProfiledQoSData){&runtime->profile_pointer, &runtime->one, 1};
     if (!*profiled) *profiled = &runtime->profiled;
-    else if (*profiled != &runtime->profiled) return nn_fail(NN_BAD_DATA, "the profiled data are none of this runtime's");
+    else if (*profiled != &runtime->profiled) return nn_fail(NN_BAD_DATA, "the profiled data are not from this runtime");
     *boost = runtime->boost;
     return NN_NO_ERROR;
 }

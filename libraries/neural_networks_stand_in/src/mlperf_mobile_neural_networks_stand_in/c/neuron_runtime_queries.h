@@ -6,7 +6,7 @@
         const Tensor *t = NULL;                                                                                   \
         int status = rt_loaded(runtime, SECOND);                                                                 \
         if (status) return status;                                                                               \
-        if (!size) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the place for the size is null"));                \
+        if (!size) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the size is null"));       \
         status = rt_io(runtime, handle, output, &t, NULL);                                                       \
         if (!status) *size = nn_bytes(t);                                                                        \
         return rt_code(status);                                                                                  \
@@ -16,7 +16,7 @@
         const Tensor *t = NULL;                                                                                   \
         int status = rt_loaded(runtime, SECOND);                                                                 \
         if (status) return status;                                                                               \
-        if (!dims) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the place for the dimensions is null"));          \
+        if (!dims) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the dimensions is null")); \
         status = rt_io(runtime, handle, output, &t, NULL);                                                       \
         if (!status && t->rank > 4) status = nn_fail(NN_BAD_DATA, "the rank is higher than 4");                  \
         for (uint32_t i = 0; !status && i < 4; i++)                                                              \
@@ -28,7 +28,7 @@
         NN_ENTER();                                                                                              \
         int status = rt_loaded(runtime, SECOND);                                                                 \
         if (status) return status;                                                                               \
-        if (!count) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the place for the number is null"));             \
+        if (!count) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the number is null"));    \
         const Program *program = ((Runtime *)runtime)->program;                                                  \
         *count = output ? program->output_count : program->input_count;                                          \
         return RT_NO_ERROR;                                                                                      \
@@ -39,7 +39,7 @@
         const Tensor *t = NULL;                                                                                   \
         int status = rt_loaded(runtime, SECOND);                                                                 \
         if (status) return status;                                                                               \
-        if (!rank) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the place for the rank is null"));                \
+        if (!rank) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the rank is null"));       \
         status = rt_io(runtime, handle, output, &t, NULL);                                                       \
         if (!status) *rank = t->rank;                                                                            \
         return rt_code(status);                                                                                  \

@@ -23,7 +23,7 @@ typedef struct {
 
 static int create(const char *path, const void *buffer, size_t size, size_t threads, void **result, size_t backlog)
 {
-    if (!result) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the place for the runtime is null"));
+    if (!result) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the runtime is null"));
     *result = NULL;
     if (!threads || !backlog) return rt_code(nn_fail(NN_BAD_DATA, "there must be at least one thread and room for one request"));
     Runtime *runtime = rt_new(true);
@@ -122,7 +122,7 @@ NN_EXPORT int NeuronRuntimeV2_enqueue(void *handle, AsyncRequest request, uint64
     int status = rt_loaded(handle, true);
     if (status) return status;
     if (!request.inputs || !request.outputs || !request.finished || !id)
-        return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the inputs, outputs, callback or place for the job's number are null"));
+        return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the inputs, outputs, callback or output pointer for the job's number are null"));
     Runtime *runtime = handle;
     Job *job = nn_alloc(sizeof *job);
     pthread_mutex_lock(&runtime->lock);
@@ -168,7 +168,7 @@ NN_EXPORT int NeuronRuntimeV2_getMetadataInfo(void *runtime, const char *key, si
     NN_ENTER();
     int status = rt_loaded(runtime, true);
     if (status) return status;
-    if (!key || !size) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the key or the place for the size is null"));
+    if (!key || !size) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the key or the output pointer for the size is null"));
     *size = 0;
     return RT_NO_ERROR;
 }
@@ -178,8 +178,8 @@ NN_EXPORT int NeuronRuntimeV2_getMetadata(void *runtime, const char *key, char *
     NN_ENTER();
     int status = rt_loaded(runtime, true);
     if (status) return status;
-    if (!key || !data) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the key or the place for the data is null"));
-    return rt_code(nn_fail(NN_BAD_DATA, "there are no metadata, and %zu bytes are asked for", size));
+    if (!key || !data) return rt_code(nn_fail(NN_UNEXPECTED_NULL, "the key or the output pointer for the data is null"));
+    return rt_code(nn_fail(NN_BAD_DATA, "there are no metadata, and %zu bytes are requested", size));
 }
 
 #define P(name) NeuronRuntimeV2_##name

@@ -30,7 +30,7 @@ int nn_code_of_name(const char *name); /* implemented by each front: its own cod
 const char *nn_setting(const char *name, const char *otherwise);
 bool nn_listed(const char *list, const char *word); /* is word in the comma separated list? */
 
-/* Every exported function starts with this: it traces the call and plays the fault asked for. */
+/* Every exported function starts with this: it traces the call and injects the requested fault. */
 #define NN_ENTER()                                           \
     do {                                                     \
         int code_;                                           \

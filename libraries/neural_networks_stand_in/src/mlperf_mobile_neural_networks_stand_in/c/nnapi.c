@@ -34,7 +34,7 @@ NN_EXPORT int ANeuralNetworksDevice_getType(const Device *device, int32_t *type)
     NN_ENTER();
     int status = check_device(device);
     if (status) return status;
-    if (!type) return nn_fail(NN_UNEXPECTED_NULL, "the place for the type is null");
+    if (!type) return nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the type is null");
     *type = device->type;
     return NN_NO_ERROR;
 }
@@ -44,7 +44,7 @@ NN_EXPORT int ANeuralNetworksDevice_getVersion(const Device *device, const char 
     NN_ENTER();
     int status = check_device(device);
     if (status) return status;
-    if (!version) return nn_fail(NN_UNEXPECTED_NULL, "the place for the version is null");
+    if (!version) return nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the version is null");
     *version = "stand-in 1";
     return NN_NO_ERROR;
 }
@@ -54,7 +54,7 @@ NN_EXPORT int ANeuralNetworksDevice_getFeatureLevel(const Device *device, int64_
     NN_ENTER();
     int status = check_device(device);
     if (status) return status;
-    if (!level) return nn_fail(NN_UNEXPECTED_NULL, "the place for the feature level is null");
+    if (!level) return nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the feature level is null");
     *level = nn_level_code(device->level);
     return NN_NO_ERROR;
 }
@@ -78,7 +78,7 @@ NN_EXPORT int ANeuralNetworksDevice_getExtensionSupport(const Device *device, co
 NN_EXPORT int ANeuralNetworksMemory_createFromAHardwareBuffer(const void *buffer, Memory **memory)
 {
     NN_ENTER();
-    if (!memory) return nn_fail(NN_UNEXPECTED_NULL, "the place for the memory is null");
+    if (!memory) return nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the memory is null");
     *memory = NULL;
     return nn_fail(buffer ? NN_OP_FAILED : NN_UNEXPECTED_NULL, "hardware buffers exist on Android only");
 }
@@ -142,7 +142,7 @@ static int preferred(const Compilation *compilation, uint32_t index, bool output
 {
     int status = nn_check(compilation, NN_COMPILATION_OBJECT);
     if (status) return status;
-    if (!answer) return nn_fail(NN_UNEXPECTED_NULL, "the place for the answer is null");
+    if (!answer) return nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the answer is null");
     if (!compilation->finished) return nn_fail(NN_BAD_STATE, "the compilation is not finished");
     const Program *program = compilation->program;
     if (index >= (output ? program->output_count : program->input_count)) return nn_fail(NN_BAD_DATA, "there is no operand %u", index);

@@ -67,10 +67,10 @@ NN_EXPORT int ANeuralNetworksExecution_getDuration(const Execution *execution, i
     NN_ENTER();
     int status = nn_check(execution, NN_EXECUTION_OBJECT);
     if (status) return status;
-    if (!duration) return nn_fail(NN_UNEXPECTED_NULL, "the place for the duration is null");
+    if (!duration) return nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the duration is null");
     *duration = UINT64_MAX;
     if (__atomic_load_n(&execution->state, __ATOMIC_ACQUIRE) != NN_COMPLETED || !execution->measure || execution->status)
-        return nn_fail(NN_BAD_STATE, "the execution has not completed well, or was not measured");
+        return nn_fail(NN_BAD_STATE, "the execution has not completed successfully, or was not measured");
     if (code < 0 || code > 3) return nn_fail(NN_BAD_DATA, "unknown duration code %d", code);
     *duration = execution->nanoseconds;
     return NN_NO_ERROR;
@@ -90,7 +90,7 @@ typedef struct {
 NN_EXPORT int ANeuralNetworksBurst_create(Compilation *compilation, Burst **burst)
 {
     NN_ENTER();
-    if (!burst) return nn_fail(NN_UNEXPECTED_NULL, "the place for the burst is null");
+    if (!burst) return nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the burst is null");
     *burst = NULL;
     int status = nn_check(compilation, NN_COMPILATION_OBJECT);
     if (status) return status;
@@ -115,7 +115,7 @@ NN_EXPORT int ANeuralNetworksExecution_burstCompute(Execution *execution, Burst 
     int status = nn_check(execution, NN_EXECUTION_OBJECT);
     if (!status) status = nn_check(burst, NN_BURST_OBJECT);
     if (status) return status;
-    if (burst->compilation != execution->compilation) return nn_fail(NN_BAD_DATA, "burst and execution are of different compilations");
+    if (burst->compilation != execution->compilation) return nn_fail(NN_BAD_DATA, "burst and execution belong to different compilations");
     if (__atomic_exchange_n(&burst->busy, 1, __ATOMIC_ACQUIRE)) return nn_fail(NN_BAD_STATE, "the burst is in use");
     status = nn_execution_compute(execution);
     __atomic_store_n(&burst->busy, 0, __ATOMIC_RELEASE);
@@ -132,7 +132,7 @@ typedef struct {
 NN_EXPORT int ANeuralNetworksMemoryDesc_create(MemoryDesc **desc)
 {
     NN_ENTER();
-    if (!desc) return nn_fail(NN_UNEXPECTED_NULL, "the place for the description is null");
+    if (!desc) return nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the description is null");
     *desc = nn_new(NN_DESC_OBJECT, sizeof **desc);
     return NN_NO_ERROR;
 }
@@ -188,7 +188,7 @@ NN_EXPORT int ANeuralNetworksMemoryDesc_finish(MemoryDesc *desc)
     NN_ENTER();
     int status = nn_check(desc, NN_DESC_OBJECT);
     if (status) return status;
-    if (desc->finished) return nn_fail(NN_BAD_STATE, "the description is finished already");
+    if (desc->finished) return nn_fail(NN_BAD_STATE, "the description is already finished");
     if (!desc->known) return nn_fail(NN_BAD_DATA, "the description has no role");
     desc->finished = true;
     return NN_NO_ERROR;
@@ -197,7 +197,7 @@ NN_EXPORT int ANeuralNetworksMemoryDesc_finish(MemoryDesc *desc)
 NN_EXPORT int ANeuralNetworksMemory_createFromDesc(const MemoryDesc *desc, Memory **memory)
 {
     NN_ENTER();
-    if (!memory) return nn_fail(NN_UNEXPECTED_NULL, "the place for the memory is null");
+    if (!memory) return nn_fail(NN_UNEXPECTED_NULL, "the output pointer for the memory is null");
     *memory = NULL;
     int status = nn_check(desc, NN_DESC_OBJECT);
     if (status) return status;

@@ -87,7 +87,7 @@ int nn_check(const void *object, NnKind kind)
     Entry *entry = find(object);
     bool good = entry && entry->kind == kind;
     pthread_mutex_unlock(&table_lock);
-    return good ? NN_NO_ERROR : nn_fail(NN_BAD_DATA, "a handle is freed, of another kind, or none of this library's");
+    return good ? NN_NO_ERROR : nn_fail(NN_BAD_DATA, "a handle is freed, of another kind, or not from this library");
 }
 
 bool nn_forget(void *object, NnKind kind, const char *who)
@@ -101,6 +101,6 @@ bool nn_forget(void *object, NnKind kind, const char *who)
         alive--;
     }
     pthread_mutex_unlock(&table_lock);
-    if (!good) nn_abort("%s: the handle is not alive (freed twice, of another kind, or none of this library's)", who);
+    if (!good) nn_abort("%s: the handle is not alive (freed twice, of another kind, or not from this library)", who);
     return true;
 }

@@ -274,7 +274,7 @@ int nn_infer(const Operation *operation, Call *call)
 void *nn_scratch(const Call *call, size_t size)
 {
     Scratch *scratch = call->scratch;
-    if (scratch->used == 16) nn_abort("a kernel asks for too many scratch buffers");
+    if (scratch->used == 16) nn_abort("a kernel needs too many scratch buffers");
     int slot = scratch->used++;
     if (scratch->sizes[slot] < size) {
         free(scratch->slots[slot]);

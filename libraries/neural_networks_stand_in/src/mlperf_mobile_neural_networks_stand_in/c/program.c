@@ -13,7 +13,7 @@ static bool inside(uint64_t at, uint64_t count, uint64_t each, uint64_t total, u
 
 static int check_header(const uint8_t *blob, size_t size, const char *soc, NetworkHeader *header)
 {
-    if (size < sizeof *header || memcmp(blob, NN_MAGIC, 8) != 0) return nn_fail(NN_BAD_DATA, "this is no compiled network");
+    if (size < sizeof *header || memcmp(blob, NN_MAGIC, 8) != 0) return nn_fail(NN_BAD_DATA, "this is not a compiled network");
     memcpy(header, blob, sizeof *header);
     if (header->format != NN_FORMAT || header->header_bytes != sizeof *header)
         return nn_fail(NN_BAD_DATA, "format %u of the compiled network is not known", header->format);
@@ -77,7 +77,7 @@ static int load_step(Program *program, const NetworkHeader *header, const StepRe
     for (uint32_t i = 0; i < all && !status; i++) {
         uint32_t index = step->indices[i];
         if (index >= program->tensor_count) {
-            status = nn_fail(NN_BAD_DATA, "a step names an operand that is not there");
+            status = nn_fail(NN_BAD_DATA, "a step names an operand that does not exist");
             break;
         }
         slots[i] = &program->tensors[index];

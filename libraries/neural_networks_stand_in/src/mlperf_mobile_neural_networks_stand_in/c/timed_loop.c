@@ -43,7 +43,7 @@ static void *find(const char *name)
 static void check(int code, const char *what)
 {
     if (!code) return;
-    fprintf(stderr, "%s gives %d\n", what, code);
+    fprintf(stderr, "%s returned %d\n", what, code);
     exit(2);
 }
 

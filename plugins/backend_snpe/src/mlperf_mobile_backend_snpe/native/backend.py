@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlperf_mobile.contracts import Artifact, BatchSession, CompileRequest, Device, Probe, ReportingSession, Session
-from mlperf_mobile.errors import BackendError, MobileError
+from mlperf_mobile.errors import BackendError, MobileError, described
 from mlperf_mobile_backend_snpe.native import abi, dlc, net_run, sdk
 from mlperf_mobile_backend_snpe.native.library import Library
-from mlperf_mobile_backend_snpe.native.network import build, told
+from mlperf_mobile_backend_snpe.native.network import build, user_errors
 from mlperf_mobile_backend_snpe.native.options import NativeOptions, Runtime
 from mlperf_mobile_backend_snpe.native.placement import ACCELERATORS, DEFAULT, runtimes
 from mlperf_mobile_backend_snpe.native.prepare import prepare
 from mlperf_mobile_backend_snpe.native.profile import Profile
-from mlperf_mobile_backend_snpe.native.session import Loaded, SnpeBatchSession, SnpeSession
+from mlperf_mobile_backend_snpe.native.session import LoadedModel, SnpeBatchSession, SnpeSession
 
 DRIVERS: Mapping[str, tuple[str, ...]] = {
     "htp": ("/dev/fastrpc-cdsp", "/dev/fastrpc-cdsp-secure", "/dev/adsprpc-smd", "/dev/adsprpc-smd-secure"),
@@ -41,13 +41,13 @@ class NativeExecutor:
         except MobileError as error:
             return Probe(usable=False, reason=error.summary, fix=error.hint)
         except Exception as error:  # noqa: BLE001  a probe never raises
-            return Probe(usable=False, reason=f"{type(error).__name__}: {error}", fix=sdk.HINT)
+            return Probe(usable=False, reason=described(error), fix=sdk.HINT)
 
     def _probe(self) -> Probe:
         library = self._opened()
         if library is None:
             version, label = net_run.version(), net_run.PROGRAM
-            names = tuple(name for name in DEFAULT if name == "cpu" or any(map(_exists, DRIVERS[name])))
+            names = tuple(name for name in DEFAULT if name == "cpu" or has_driver(name))
             doubts = dict.fromkeys(names, net_run.NOTE)
             devices: tuple[Device, ...] = ()
         else:
@@ -55,8 +55,7 @@ class NativeExecutor:
             there = [runtime for runtime in ACCELERATORS if library.available(runtime)]
             names = tuple(name for name in DEFAULT if name in map(ACCELERATORS.__getitem__, there))
             devices = tuple(Device(ACCELERATORS[runtime], runtime, version) for runtime in there)
-            doubt = f"the library is a stand-in: {library.stand_in}" if library.stand_in else ""
-            doubt = doubt or (ON_A_HOST if platform.machine() == "x86_64" else "")
+            doubt = doubt_about(library.stand_in)
             doubts = dict.fromkeys(names, doubt) if doubt else {}
         if not names:
             return Probe(
@@ -123,10 +122,10 @@ class NativeExecutor:
         network = build(library, artifact.path, order, options, batch)
         profile = None
         try:
-            with told(artifact.path):
+            with user_errors(artifact.path):
                 if options.profiling_directory:
                     profile = Profile(library, network.handle, Path(options.profiling_directory))
-                loaded = Loaded(library, network, artifact.path.name, order, profile)
+                loaded = LoadedModel(library, network, artifact.path.name, order, profile)
                 return SnpeSession(loaded) if batch == 1 else SnpeBatchSession(loaded, batch)
         except BaseException:
             if profile:
@@ -164,8 +163,16 @@ class NativeExecutor:
             raise BackendError("no-accelerator", summary, hint)
 
 
-def _exists(path: str) -> bool:
-    return Path(path).exists()
+def doubt_about(stand_in: str) -> str:
+    """Why the speed of a library is meaningless here, given what a stand-in says of itself; empty if it is not."""
+    if stand_in:
+        return f"the library is a stand-in: {stand_in}"
+    return ON_A_HOST if platform.machine() == "x86_64" else ""
+
+
+def has_driver(accelerator: str) -> bool:
+    """Whether a driver of the accelerator, ``htp`` or ``gpu``, is on this machine."""
+    return any(Path(path).exists() for path in DRIVERS[accelerator])
 
 
 if TYPE_CHECKING:  # lets the type checker compare the classes with the contracts

@@ -50,7 +50,7 @@ class Library(Functions):
                 "library-broken", f"{path} does not report its version: {error}", "install the SDK again"
             ) from error
         if major != 2:
-            summary = f"{path} is version {self.version}, whose interface is another one"
+            summary = f"{path} is version {self.version}, whose interface is not supported"
             raise BackendError("library-too-old", summary, "use SNPE 2.10 or later, or QAIRT")
 
     @property

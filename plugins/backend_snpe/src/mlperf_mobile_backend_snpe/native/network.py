@@ -54,7 +54,7 @@ def build(
         ModelError: SNPE cannot read the model, cannot place it, or cannot take the batch.
         BackendError: SNPE fails.
     """
-    with ExitStack() as stack, told(model):
+    with ExitStack() as stack, user_errors(model):
         container = stack.enter_context(_container(library, model))
         network = _build(library, container, runtimes, options, {})
         found = _described(library, network, options, model)
@@ -72,7 +72,7 @@ def build(
 
 
 @contextmanager
-def told(model: Path) -> Iterator[None]:
+def user_errors(model: Path) -> Iterator[None]:
     """Turn SNPE's errors into those of the model, of its placement, or of the backend."""
     try:
         yield

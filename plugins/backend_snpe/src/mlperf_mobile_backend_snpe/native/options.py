@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mlperf_mobile.option_types import NameOrPath
+
 Runtime = Literal["dsp", "aip", "gpu", "gpu_float16", "cpu"]
 BufferType = Literal["native", "float_32", "float_16", "uint_8", "uint_16", "int_32"]
 
@@ -29,7 +31,7 @@ class NativeOptions(BaseModel):
         description="How to run the model: libSNPE.so in this process, or the program snpe-net-run, whose times never "
         "count; by default the library, or the program if the library is missing.",
     )
-    library: str | None = Field(
+    library: NameOrPath | None = Field(
         None, min_length=1, description="libSNPE.so: a path, or a name that the dynamic loader finds."
     )
     runtime_order: tuple[Runtime, ...] = Field(

@@ -16,9 +16,9 @@ LIBRARY = "libSNPE.so"
 HINT = "install Qualcomm's AI Runtime SDK and set QAIRT_SDK_ROOT, or name libSNPE.so in the option library"
 
 
-def library() -> str:
+def library(name: str = LIBRARY) -> str:
     """The SDK's library for this machine, or its file name for the dynamic loader."""
-    return next((str(path) for path in _files("lib", LIBRARY)), LIBRARY)
+    return next((str(path) for path in _files("lib", name)), name)
 
 
 def program(name: str) -> str | None:

@@ -21,7 +21,7 @@ from mlperf_mobile_backend_snpe.native.tensors import Buffers
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedModel:
     """The parts of a session."""
 
     library: Library
@@ -38,7 +38,7 @@ class _Session:
     run: Callable[[Tensors], Tensors]
     """See :meth:`mlperf_mobile.contracts.Session.run`; a closure, because that costs less than a method."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: LoadedModel) -> None:
         library, network = loaded.library, loaded.network
         self._loaded, self._name = loaded, loaded.name
         self.inputs = tuple(tensor.spec for tensor in network.inputs)
@@ -100,7 +100,7 @@ class _Session:
 class SnpeSession(_Session):
     """A model loaded for one sample per call."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: LoadedModel) -> None:
         super().__init__(loaded)
         self.run = self._runner()
 
@@ -136,7 +136,7 @@ class SnpeBatchSession(_Session):
     run_batch: Callable[[Sequence[Tensors]], Sequence[Tensors]]
     """See :meth:`mlperf_mobile.contracts.BatchSession.run_batch`."""
 
-    def __init__(self, loaded: Loaded, batch: int) -> None:
+    def __init__(self, loaded: LoadedModel, batch: int) -> None:
         for tensor in (*loaded.network.inputs, *loaded.network.outputs):
             if tensor.shape[:1] != (batch,):
                 summary = f"tensor {tensor.spec.name} of {loaded.name} is {tensor.spec}, not of {batch} samples"

@@ -58,7 +58,7 @@ def _element(name: str) -> Element:
 ELEMENTS: Mapping[int, Element] = {number: _element(name) for name, number in abi.ELEMENTS.items()}
 """By Snpe_UserBufferEncoding_ElementType_t."""
 
-ASKED: Mapping[BufferType, Element] = {
+REQUESTABLE: Mapping[BufferType, Element] = {
     "float_32": _element("float32"),
     "float_16": _element("float16"),
     "uint_8": _element("tf8"),
@@ -111,7 +111,7 @@ def read(library: Library, network: int, key: bytes, requested: BufferType, mode
             summary = f"tensor {name} of {model} holds elements of the unknown type {number}"
             raise ModelError("model-tensor", summary, "convert the model with numeric inputs and outputs")
         own = ELEMENTS[number]
-        element = own if requested == "native" else ASKED[requested]
+        element = own if requested == "native" else REQUESTABLE[requested]
         if not element.quantised:
             return Tensor(key, shape, element)
         if own != element:

@@ -11,7 +11,7 @@ from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile_backend_snpe.options import SnpeOptions
 from mlperf_mobile_backend_snpe.qnn import manifest, onnx_file, profile
 from mlperf_mobile_backend_snpe.qnn.provider import assignment, provider_options, session_options
-from mlperf_mobile_backend_snpe.qnn.runtime import Runtime, errors, told
+from mlperf_mobile_backend_snpe.qnn.runtime import Runtime, errors, message
 from mlperf_mobile_backend_snpe.qnn.specs import check_batch, specs_of
 from mlperf_mobile_backend_snpe.socs import Soc
 
@@ -21,7 +21,7 @@ MODEL = "model.onnx"
 def compile_onnx(
     request: CompileRequest, model: Any, runtime: Runtime, options: SnpeOptions, soc: Soc | None
 ) -> Artifact:
-    """Compile for the HTP, strictly unless the option ``partial`` is set.
+    """Compile for the HTP; operations on the CPU are an error unless the option ``partial`` is set.
 
     Raises:
         ModelError: The provider refuses the model, or ``unsupported-operations``: some would run on the CPU.
@@ -62,7 +62,7 @@ def _session(
     """ONNX Runtime's session of the source model, which writes the compiled one."""
     path = request.directory / MODEL
     fixed = onnx_file.free_dimensions(model, request.model, request.batch, request.input_shapes)
-    if options.profiling_level == "optrace":  # of a compilation, it would leave a file in the current folder
+    if options.profiling_level == "optrace":  # a compilation with it would leave a file in the current folder
         options = options.model_copy(update={"profiling_level": "detailed"})
     provider = provider_options(options, runtime, request.accelerator, soc, file)
 
@@ -70,15 +70,15 @@ def _session(
         settings = session_options(runtime, request.accelerator, provider, strict=strict, context=context, fixed=fixed)
         return runtime.ort.InferenceSession(str(request.model), settings)
 
-    path.unlink(missing_ok=True)  # ONNX Runtime writes over nothing
+    path.unlink(missing_ok=True)  # ONNX Runtime does not overwrite files
     try:
         return session(strict=not options.partial, context=path)
     except errors(runtime.ort) as error:
-        summary = f"{runtime} cannot compile {request.model}: {told(error)}"
+        summary = f"{runtime} cannot compile {request.model}: {message(error)}"
         refused = ModelError("model-refused", summary, "use another model")
         if options.partial:
             raise refused from error
-        try:  # without strictness, it says which operations are the reason
+        try:  # without strict placement, the session names the operations
             ours, others = assignment(session(strict=False, context=None), runtime.provider)
         except errors(runtime.ort):
             raise refused from error

@@ -61,7 +61,7 @@ def compile_tflite(request: CompileRequest, runtime: Runtime, options: SnpeOptio
 
 
 def _tensors(model: reader.TFLiteModel, ends: tuple[int, ...]) -> tuple[manifest.Tensor, ...]:
-    """The inputs or outputs as the source has them, with the names that LiteRT's compiler gives them."""
+    """The inputs or outputs of the source model, with the names that LiteRT's compiler gives them."""
     found = []
     for index in ends:
         tensor = model.tensors[index]
@@ -91,8 +91,8 @@ def _unsupported(source: reader.TFLiteModel, left: Mapping[str, int], parts: int
     return ModelError("unsupported-operations", summary, "use a model without them, or the backend tflite")
 
 
-def _check_whole(compiled: dispatch.Compiled, source: reader.TFLiteModel) -> None:
-    """One binary takes the model's inputs and gives its outputs, and nothing is left beside it."""
+def _check_whole(compiled: dispatch.CompiledModel, source: reader.TFLiteModel) -> None:
+    """Require that one binary computes the model's outputs from its inputs, without other operations."""
     path = source.path
     if compiled.left or len(compiled.binaries) != 1:
         raise _unsupported(source, compiled.left, len(compiled.binaries))
@@ -102,5 +102,5 @@ def _check_whole(compiled: dispatch.Compiled, source: reader.TFLiteModel) -> Non
             [source.tensors[each].name for each in ours],
         )
         if sorted(there) != sorted(here):
-            summary = f"LiteRT compiled {path} into a graph of other inputs or outputs: {there}, not {here}"
+            summary = f"LiteRT compiled {path} into a graph with other inputs or outputs: {there}, not {here}"
             raise BackendError("compiler-failed", summary, "use an .onnx model")

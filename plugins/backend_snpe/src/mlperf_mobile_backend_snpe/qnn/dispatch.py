@@ -1,4 +1,4 @@
-"""Takes the context binary out of a .tflite file that LiteRT's compiler made."""
+"""Extracts the context binary from a .tflite file that LiteRT's compiler wrote."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ OPERATION = "DISPATCH_OP"
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
-    """What a compiled model consists of."""
+class CompiledModel:
+    """The parts of a compiled model."""
 
     binaries: tuple[bytes, ...]
     inputs: tuple[tuple[int, ...], ...]
-    """The tensors that go into each binary."""
+    """The input tensors of each binary."""
     outputs: tuple[tuple[int, ...], ...]
     left: dict[str, int]
-    """Operations that are not compiled, by name."""
+    """The number of operations that are not compiled, by name."""
     model: reader.TFLiteModel
 
 
-def read(path: Path) -> Compiled:
+def read(path: Path) -> CompiledModel:
     """Read the compiled model.
 
     Raises:
@@ -40,9 +40,9 @@ def read(path: Path) -> Compiled:
         binaries = tuple(bytecode(data, each.custom_options) for each in dispatched)
     except (ModelError, Damaged, OSError) as error:
         raise BackendError(
-            "compiler-failed", f"LiteRT's compiler wrote no sound model: {error}", "reinstall it"
+            "compiler-failed", f"LiteRT's compiler wrote a damaged model: {error}", "reinstall it"
         ) from error
-    return Compiled(
+    return CompiledModel(
         binaries,
         tuple(each.inputs for each in dispatched),
         tuple(each.outputs for each in dispatched),
@@ -52,7 +52,7 @@ def read(path: Path) -> Compiled:
 
 
 def bytecode(data: bytes, options: bytes) -> bytes:
-    """The bytes that a dispatch operation's options point at, which lie behind the flatbuffer."""
+    """The bytes that a dispatch operation's options point to; they follow the flatbuffer."""
     found = flexbuffer.read_map(options)
     start, size = found.get("bytecode_offset"), found.get("bytecode_size")
     if type(start) is not int or type(size) is not int:

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from mlperf_mobile.contracts import Artifact, CompileRequest, Device, Probe, Session
-from mlperf_mobile.errors import BackendError, ModelError
+from mlperf_mobile.errors import BackendError, ModelError, described
 from mlperf_mobile_backend_snpe import socs
 from mlperf_mobile_backend_snpe.options import SnpeOptions
 from mlperf_mobile_backend_snpe.qnn import compile_onnx, identity, loading, onnx_file, runtime
@@ -34,8 +34,8 @@ class QnnExecutor:
             accelerators = found.accelerators()
         except BackendError as error:
             return Probe(usable=False, reason=error.summary, fix=error.hint)
-        except Exception as error:  # noqa: BLE001  a probe never raises, whatever a runtime does
-            return Probe(usable=False, reason=f"{type(error).__name__}: {error}", fix=f"reinstall it: {FIX}")
+        except Exception as error:  # noqa: BLE001  a probe never raises, even if the runtime does
+            return Probe(usable=False, reason=described(error), fix=f"reinstall it: {FIX}")
         versions = dict(found.versions) | _compiler()
         if accelerators == ("cpu",) and not found.has_qnn_cpu:
             reason = "this machine is neither a Snapdragon whose drivers are there, nor x86-64 Linux with the simulator"
@@ -114,7 +114,7 @@ class QnnExecutor:
         return loading.load(artifact, found, self._options, here or self._soc(artifact.accelerator))
 
     def _runtime(self, accelerator: str, *, to_compile: bool = False) -> Runtime:
-        """The runtime, on a machine with the accelerator; the simulator's compiler is the one for the HTP."""
+        """The runtime, if the accelerator is present; the simulator also has the compiler for the HTP."""
         found = runtime.load(self._options.qnn_libraries)
         if accelerator not in runtime.LIBRARIES:
             hint = ", ".join(runtime.LIBRARIES)
@@ -130,7 +130,7 @@ class QnnExecutor:
         return found
 
     def _soc(self, accelerator: str) -> socs.Soc | None:
-        """The SoC of the options; else this device's, or the simulator's own."""
+        """The SoC from the options, or this device's, or the one that is simulated by default."""
         if self._options.soc:
             return self._options.soc
         return socs.SOCS[socs.SIMULATED] if accelerator == SIMULATOR else socs.detect()
@@ -154,7 +154,7 @@ def _tflite(artifact: Artifact) -> Session:
 
 
 def _compiler() -> dict[str, str]:
-    """The version of LiteRT, whose compiler's work is kept under it."""
+    """The version of LiteRT, which is part of the key of compiled models."""
     try:
         return {"ai-edge-litert": version("ai-edge-litert")}
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""What a context binary says of itself, read before QNN sees it, because the simulator runs binaries of any SoC."""
+"""Reads the build and the SoC from a context binary before QNN loads it: the simulator runs binaries of any SoC."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mlperf_mobile_backend_snpe import socs
 from mlperf_mobile_backend_snpe.qnn.runtime import BUILD
 
 _TARGET = re.compile(rb"soc_type=([A-Za-z0-9_]{1,24});arch=(\d{1,3});")
-"""In the options that QNN's compiler writes into each graph (seen in binaries of QAIRT 2.51)."""
+"""Precedes the SoC in the options that QNN's compiler writes into each graph (seen in binaries of QAIRT 2.51)."""
 
 _RECOMPILE = "compile the model again, with this QAIRT and for this SoC"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who made a context binary, and what for; empty where it does not tell."""
+    """The compiler and the target of a context binary; empty if unknown."""
 
     build: str
     """``"2.51.0.260929181845"``."""
@@ -34,7 +34,7 @@ def read(data: bytes | mmap.mmap) -> Identity:
 
 
 def read_file(path: Path) -> Identity:
-    """As :func:`read`, of a file.
+    """The identity of a context binary in a file.
 
     Raises:
         ModelError: ``model-missing`` or ``context-damaged``.
@@ -51,13 +51,13 @@ def read_file(path: Path) -> Identity:
 
 
 def check(identity: Identity, where: Path, runtime_build: str, soc: socs.Soc | None) -> None:
-    """A binary runs where QAIRT is not older than the one that made it, on the SoC that it was made for.
+    """Require that a binary was compiled for this SoC, by a QAIRT that is not newer than the one here.
 
     Args:
-        identity: Of the binary.
-        where: Its file, for messages.
-        runtime_build: QAIRT's build here.
-        soc: This device's SoC, or the simulated one; None where it is not known.
+        identity: The identity of the binary.
+        where: Its file, for error messages.
+        runtime_build: The build of QAIRT here.
+        soc: This device's SoC, or the simulated one; None if unknown.
 
     Raises:
         ModelError: ``context-damaged``: it has no identity, so it is not a context binary for the HTP.

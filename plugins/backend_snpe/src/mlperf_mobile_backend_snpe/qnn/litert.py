@@ -1,4 +1,4 @@
-"""Runs LiteRT's ahead-of-time compiler for Qualcomm: a program of its own, so that it takes nobody with it."""
+"""Runs LiteRT's ahead-of-time compiler for Qualcomm in a separate process, which it may crash."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
-    """LiteRT's compiler, where it is installed."""
+    """The installed LiteRT compiler."""
 
     program: Path
     plugins: Path
@@ -71,16 +71,16 @@ def compile_model(
     """Compile ``model`` for a SoC into ``output``, a .tflite file with the context binary in it.
 
     Returns:
-        What stood in for what: ``{"libQnnLpai.so": "an empty stand-in …"}`` or nothing.
+        The stand-ins that were used: ``{"libQnnLpai.so": "an empty stand-in …"}``, or nothing.
 
     Raises:
-        NothingTaken: There is nothing in the model for the HTP.
+        NothingTaken: The HTP can run none of the model's operations.
         BackendError: ``compiler-failed`` or ``compiler-crashed``, with the compiler's own text.
     """
     with libraries(runtime) as (folder, stand_ins):
         environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
         environment["LD_LIBRARY_PATH"] = str(folder)
-        place = profile.folder(options) or folder  # where "optrace" leaves its schematic: in the current folder
+        place = profile.folder(options) or folder  # "optrace" writes its schematic into the current folder
         arguments = [
             str(compiler.program), "--cmd=apply", f"--model={model}", f"--o={output}", "--err=--",
             "--soc_manufacturer=Qualcomm", f"--soc_model={soc.name}", f"--libs={compiler.plugins}", *flags(options),
@@ -102,7 +102,7 @@ def compile_model(
 
 
 def flags(options: SnpeOptions) -> Iterator[str]:
-    """The command line of options (litert/tools/flags/vendors/qualcomm_flags.cc of LiteRT 2.3.0)."""
+    """The command-line flags for the options (litert/tools/flags/vendors/qualcomm_flags.cc of LiteRT 2.3.0)."""
     litert = options.litert
     flags = {
         "log_level": "error",
@@ -120,7 +120,7 @@ def flags(options: SnpeOptions) -> Iterator[str]:
 
 @contextmanager
 def libraries(runtime: Runtime) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A private folder of links to QNN's libraries, with a stand-in for the one that is missing."""
+    """A private folder with links to QNN's libraries, and a stand-in for the missing one."""
     with tempfile.TemporaryDirectory(prefix="mlperf-mobile-qnn-") as name:
         folder = Path(name)
         # onnxruntime-qnn keeps the C++ runtime of its libraries in a folder of the wheel, as auditwheel names it.
@@ -131,7 +131,7 @@ def libraries(runtime: Runtime) -> Iterator[tuple[Path, dict[str, str]]]:
             yield folder, {}
         else:
             stand_in.write(folder)
-            yield folder, {stand_in.NAME: stand_in.TOLD}
+            yield folder, {stand_in.NAME: stand_in.REMARK}
 
 
 def _reason(log: str) -> str:

@@ -1,4 +1,4 @@
-"""Turns a compiled model into a session: checks what it was made by and for, loads it, and asks where it runs."""
+"""Turns a compiled model into a session: checks its compiler and target, loads it, and reads where it runs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from mlperf_mobile.errors import BackendError, MobileError, ModelError
 from mlperf_mobile_backend_snpe.options import SnpeOptions
 from mlperf_mobile_backend_snpe.qnn import identity, manifest, onnx_file, profile
 from mlperf_mobile_backend_snpe.qnn.provider import assignment, provider_options, session_options
-from mlperf_mobile_backend_snpe.qnn.runtime import Runtime, errors, told
-from mlperf_mobile_backend_snpe.qnn.session import Loaded, QnnBatchSession, QnnSession
+from mlperf_mobile_backend_snpe.qnn.runtime import Runtime, errors, message
+from mlperf_mobile_backend_snpe.qnn.session import LoadedModel, QnnBatchSession, QnnSession
 from mlperf_mobile_backend_snpe.qnn.specs import check_batch, specs_of
 from mlperf_mobile_backend_snpe.socs import Soc
 
@@ -29,7 +29,7 @@ def load(artifact: Artifact, runtime: Runtime, options: SnpeOptions, soc: Soc | 
     path, accelerator = artifact.path, artifact.accelerator
     kept = manifest.read(path.parent)
     if kept and path.name not in kept.sha256:
-        kept = None  # of another file in the same folder
+        kept = None  # the manifest is that of another file in the folder
     if kept and kept.batch != artifact.batch:
         raise onnx_file.no_batch(path, artifact.batch, f"it was compiled for {kept.batch}")
     model = onnx_file.read(path)
@@ -50,7 +50,7 @@ def load(artifact: Artifact, runtime: Runtime, options: SnpeOptions, soc: Soc | 
             shutil.rmtree(scratch, ignore_errors=True)
         raise
     placement = _placement(session, runtime.provider, accelerator, kept)
-    loaded = Loaded(session, runtime.ort, path.name, inputs, outputs, feeds, fetches, placement, file, scratch)
+    loaded = LoadedModel(session, runtime.ort, path.name, inputs, outputs, feeds, fetches, placement, file, scratch)
     return QnnSession(loaded) if artifact.batch == 1 else QnnBatchSession(loaded, artifact.batch)
 
 
@@ -62,7 +62,7 @@ def _open(path: Path, runtime: Runtime, accelerator: str, settings: Any) -> Any:
         if "fallback" in str(error):
             summary = f"{path} does not run on {accelerator}: operations would run on the CPU"
             raise BackendError("fallback-refused", summary, "see the log for QNN's reason") from error
-        summary = f"{runtime} cannot load {path}: {told(error)}"
+        summary = f"{runtime} cannot load {path}: {message(error)}"
         raise ModelError("model-refused", summary, "compile the model again") from error
 
 
@@ -70,7 +70,7 @@ Ends = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], tuple[str, ...], tu
 
 
 def _ends(session: Any, path: Path, kept: manifest.Manifest | None, quantized: dict[str, tuple[float, int]]) -> Ends:
-    """Specs of inputs and outputs, and their names for the session, which must have what the manifest tells."""
+    """Specs of inputs and outputs, and their names in the session, which must match the manifest."""
     found = [specs_of(ends, path, quantized) for ends in (session.get_inputs(), session.get_outputs())]
     names = [tuple(spec.name for spec in specs) for specs in found]
     if kept is None:
@@ -89,7 +89,7 @@ def _ends(session: Any, path: Path, kept: manifest.Manifest | None, quantized: d
 
 
 def _placement(session: Any, provider: str, accelerator: str, kept: manifest.Manifest | None) -> Placement:
-    """Where the session's operations run; a context binary stands for those that were compiled into it."""
+    """Where the session's operations run; those in a context binary are counted as its operations."""
     ours, others = assignment(session, provider)
     if accelerator == "cpu":
         ours, others = ours | others, {}

@@ -1,4 +1,4 @@
-"""What is kept beside a compiled model: its tensors as the source model has them, its operations, its checksums."""
+"""The manifest beside a compiled model: the tensors of the source model, the operations, and checksums."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Tensor(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    """In the source model."""
+    """The name in the source model."""
     compiled: str
-    """In the compiled one, where LiteRT's names have only letters, digits and underscores."""
+    """The name in the compiled model, where LiteRT allows only letters, digits and underscores."""
     shape: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(max_length=16)
     dtype: str = Field(pattern=f"^({'|'.join(DTYPES)})$")
     scale: float = 0.0
@@ -39,12 +39,12 @@ class Tensor(BaseModel):
 
     @property
     def spec(self) -> TensorSpec:
-        """As the contract tells tensors, of a whole batch."""
+        """The tensor of a whole batch, as the contract describes it."""
         return TensorSpec(self.name, self.shape, np.dtype(self.dtype), self.scale, self.zero_point)
 
 
 class Manifest(BaseModel):
-    """What :mod:`mlperf_mobile_backend_snpe.qnn` writes and reads back."""
+    """Written and read by :mod:`mlperf_mobile_backend_snpe.qnn` only."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -57,9 +57,9 @@ class Manifest(BaseModel):
     inputs: tuple[Tensor, ...] = Field(max_length=1000)
     outputs: tuple[Tensor, ...] = Field(max_length=1000)
     operations: dict[str, Count]
-    """Operations inside of the context binaries, by name."""
+    """The number of operations in the context binaries, by name."""
     sha256: dict[str, str] = Field(max_length=100)
-    """Of the files beside it."""
+    """The sha256 of the files beside it, by name."""
 
     def write(self, folder: Path) -> None:
         """Write it into the folder of the compiled model."""
@@ -67,7 +67,7 @@ class Manifest(BaseModel):
 
 
 def sums(*paths: Path) -> dict[str, str]:
-    """The sha256 of files, by their names."""
+    """The sha256 of files, by name."""
     found = {}
     for path in paths:
         with path.open("rb") as file:
@@ -76,10 +76,10 @@ def sums(*paths: Path) -> dict[str, str]:
 
 
 def read(folder: Path) -> Manifest | None:
-    """The manifest in a folder, with its files compared to it; None where there is none.
+    """The manifest in a folder, whose files are verified; None if the folder has no manifest.
 
     Raises:
-        ModelError: ``context-damaged``: it cannot be read, or a file is not the one that it names.
+        ModelError: ``context-damaged``: it cannot be read, or a file has another checksum.
     """
     path = folder / NAME
     if not path.is_file():

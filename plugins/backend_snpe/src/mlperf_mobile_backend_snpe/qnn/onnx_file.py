@@ -1,4 +1,4 @@
-"""Reads ONNX models and writes those that hold a context binary; ONNX Runtime never sees a file that was not read here.
+"""Reads ONNX models, and writes those that hold a context binary; ONNX Runtime only loads files that were read here.
 
 Operators and attributes of context models: ``EPContext`` of ONNX Runtime's contrib operators, version 1.
 """
@@ -21,14 +21,14 @@ from mlperf_mobile_backend_snpe.qnn.manifest import Tensor
 from mlperf_mobile_backend_snpe.qnn.runtime import FIX
 
 MAX_BYTES = 2**31 - 1
-"""Protocol buffers cannot be larger."""
+"""Bytes; the limit of protocol buffers."""
 SOURCE = "QNNExecutionProvider"
 _CONTEXT, _DOMAIN = "EPContext", "com.microsoft"
 _HINT = "export or convert it again"
 
 
 def read(path: Path) -> Any:
-    """The ``ModelProto`` of a file, without data outside of it.
+    """The ``ModelProto`` of a file, without external data.
 
     Raises:
         ModelError: ``model-missing``, ``model-damaged`` or ``model-too-large``.
@@ -39,7 +39,7 @@ def read(path: Path) -> Any:
         if (size := path.stat().st_size) > MAX_BYTES:
             raise ModelError("model-too-large", f"{path} has {size} bytes", "store its weights in a separate file")
         data = path.read_bytes()
-    except (OSError, ValueError) as error:  # a ValueError is a name with a NUL in it
+    except (OSError, ValueError) as error:  # a ValueError means that the name contains NUL
         reason = getattr(error, "strerror", None) or error
         raise ModelError("model-missing", f"cannot read {path}: {reason}", "check the path of the model") from error
     try:
@@ -61,19 +61,19 @@ def _onnx() -> Any:
 
 
 def names(model: Any) -> dict[str, int]:
-    """The model's operations by name, constants left out."""
+    """The number of the model's operations by name, without constants."""
     return dict(Counter(node.op_type for node in model.graph.node if node.op_type != "Constant"))
 
 
 def free_dimensions(model: Any, path: Path, batch: int, requested: Shapes) -> dict[str, int]:
-    """The dimensions that the file leaves open, by their names, each with its size.
+    """The sizes of the dimensions that the file leaves open, by name.
 
-    The first dimension of an input counts samples; the others have the size that was asked for, for this input or for
-    another one with a dimension of the same name.
+    The first dimension of an input counts samples; the others have the size that was requested for this input, or
+    for another one with a dimension of the same name.
 
     Raises:
         OpenShapes: ``open-shape``: a dimension has no size.
-        ModelError: ``input-shapes``: what is asked for does not fit; ``model-shape``: an open dimension has no name;
+        ModelError: ``input-shapes``: the requested shapes do not fit; ``model-shape``: an open dimension has no name;
             ``model-batch``: an input has no open first dimension, and ``batch`` is more than 1.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
@@ -86,7 +86,7 @@ def free_dimensions(model: Any, path: Path, batch: int, requested: Shapes) -> di
                 summary = (
                     f"dimension {axis} of input {value.name} of {path.name} has the size of {dimension.dim_param!r}"
                 )
-                reason = f"{summary}, and input_shapes asks for both {sizes[dimension.dim_param]} and {size}"
+                reason = f"{summary}, and input_shapes requests both {sizes[dimension.dim_param]} and {size}"
                 raise ModelError("input-shapes", reason, "set the same size for dimensions of the same name")
     sized([_spec(value, sizes) for value in inputs], requested, path.name)
     found = dict(sizes)
@@ -111,7 +111,7 @@ def _is_fixed(dimension: Any) -> bool:
 
 
 def _spec(value: Any, sizes: Mapping[str, int]) -> TensorSpec:
-    """An input; ``sizes`` are those of named dimensions that are no longer open."""
+    """An input; ``sizes`` are those of the named dimensions."""
     kind = value.type.tensor_type
     shape, left = [], []
     for axis, dimension in enumerate(kind.shape.dim):
@@ -123,13 +123,13 @@ def _spec(value: Any, sizes: Mapping[str, int]) -> TensorSpec:
 
 
 def no_batch(path: Path, batch: int, reason: str) -> ModelError:
-    """The model has no place for so many samples."""
+    """The error that the model does not support this batch."""
     summary = f"{path} cannot take a batch of {batch}: {reason}"
     return ModelError("model-batch", summary, "use batch 1, or export the model with an open first dimension")
 
 
 def quantization(model: Any) -> dict[str, tuple[float, int]]:
-    """Scale and zero point of quantised inputs and outputs, from the nodes next to them; one of each per tensor."""
+    """Scale and zero point of quantised inputs and outputs, per tensor, from the nodes next to them."""
     onnx = _onnx()
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
@@ -151,10 +151,10 @@ def quantization(model: Any) -> dict[str, tuple[float, int]]:
 
 
 def contexts(model: Any, path: Path) -> list[identity.Identity]:
-    """The identities of the context binaries that a context model holds or names; none for another model.
+    """The identities of the context binaries that a context model holds or names; empty for other models.
 
     Raises:
-        ModelError: ``context-damaged``: it is another provider's, or names a file that is not beside it.
+        ModelError: ``context-damaged``: it is another provider's, or names a file outside of its folder.
     """
     found = []
     for node in model.graph.node:
@@ -177,14 +177,14 @@ def contexts(model: Any, path: Path) -> list[identity.Identity]:
 
 
 def beside(path: Path, name: str) -> Path:
-    """The file that a context model names: in its own folder, and nowhere else."""
+    """The file that a context model names, which must be in the same folder."""
     if not name or "\0" in name or Path(name).name != name or name == "..":
         raise ModelError("context-damaged", f"{path} names the file {name[:100]!r}, outside of its folder", _HINT)
     return path.parent / name
 
 
 def write_context(path: Path, binary: Path, inputs: Sequence[Tensor], outputs: Sequence[Tensor], build: str) -> None:
-    """Write a model of one ``EPContext`` node, for a binary in the same folder."""
+    """Write a model with one ``EPContext`` node that names a binary in the same folder."""
     onnx = _onnx()
     helper = onnx.helper
 

@@ -1,4 +1,4 @@
-"""The profile that the QNN provider writes: where it goes, and what it says, as comma-separated values."""
+"""The profile that the QNN provider writes as comma-separated values: its folder and its summary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlperf_mobile_backend_snpe.options import SnpeOptions
 MAX_BYTES = 64_000_000
 MAX_NODES = 10_000
 MOST_NODES = 20
-"""Number of the slowest nodes in the summary."""
+"""How many of the slowest nodes the summary lists."""
 _HEADER = [
     "Msg Timestamp",
     "Message",
@@ -28,14 +28,14 @@ _MESSAGE, _TIME, _UNIT, _EVENT = 1, 2, 3, 6
 
 
 def folder(options: SnpeOptions) -> Path | None:
-    """The folder that the options name, made if it is not there.
+    """The folder that the options name; created if missing.
 
     Raises:
         BackendError: ``profiling-folder``.
     """
     if options.profiling_level == "off" or not options.profiling_folder:
         return None
-    place = Path(options.profiling_folder).expanduser().absolute()
+    place = options.profiling_folder
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -44,7 +44,7 @@ def folder(options: SnpeOptions) -> Path | None:
 
 
 def new_file(options: SnpeOptions) -> Path | None:
-    """A file for one session's profile in a new folder, of the options' or a temporary one; None without a profile.
+    """A file for one session's profile, in a new or temporary folder; None without profiling.
 
     Raises:
         BackendError: ``profiling-folder``.
@@ -59,7 +59,7 @@ def new_file(options: SnpeOptions) -> Path | None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Summarise a profile; what cannot be read is told as such, because a run does not fail for it."""
+    """Summarise a profile; if it cannot be read, the summary says so, because a run does not fail for it."""
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
             lines = file.readlines(MAX_BYTES)
@@ -74,8 +74,8 @@ def summarise(lines: Iterable[str]) -> dict[str, Any]:
     """Phases and nodes of a profile.
 
     Returns:
-        ``phases``: of each event outside the graph, ``{"count", "total", "mean", "unit"}``; ``nodes``: the slowest
-        nodes with their mean, and its share of all nodes; ``node_count``; ``skipped``: lines that are no events.
+        ``phases``: for each event outside the graph, ``{"count", "total", "mean", "unit"}``; ``nodes``: the slowest
+        nodes with their mean, and its share of all nodes; ``node_count``; ``skipped``: lines that are not events.
     """
     phases: dict[tuple[str, str], list[int]] = {}
     nodes: dict[tuple[str, str], list[int]] = {}

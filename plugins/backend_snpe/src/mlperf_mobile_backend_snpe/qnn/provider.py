@@ -19,7 +19,7 @@ def provider_options(
 ) -> dict[str, str]:
     """Options of the QNN provider, which ignores those that it does not know (qnn_execution_provider.cc, 2.7.0).
 
-    None for the CPU where QNN has no library for it: then ONNX Runtime's own kernels run the model.
+    None for the CPU if QNN has no library for it; ONNX Runtime's own kernels then run the model.
     """
     if accelerator == "cpu" and not runtime.has_qnn_cpu:
         return {}
@@ -66,11 +66,11 @@ def session_options(
 
     Args:
         runtime: The registered runtime.
-        accelerator: Which devices to add.
-        options: Of the provider; without any it is left out.
-        strict: Raise where an operation would run on the CPU.
-        context: Where to write the compiled model.
-        fixed: Sizes of dimensions that the model leaves open.
+        accelerator: The accelerator whose devices are added.
+        options: The provider's options; None leaves the provider out.
+        strict: Raise if an operation would run on the CPU.
+        context: The file to write the compiled model to.
+        fixed: Sizes of the dimensions that the model leaves open.
     """
     ort_options = runtime.ort.SessionOptions()
     ort_options.log_severity_level = ERRORS_ONLY

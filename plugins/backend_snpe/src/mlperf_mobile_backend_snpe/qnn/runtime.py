@@ -1,4 +1,4 @@
-"""ONNX Runtime with the QNN execution provider: found, registered once a process, and asked for its devices."""
+"""ONNX Runtime with the QNN execution provider: finds it, registers it once per process, and lists its devices."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from mlperf_mobile.errors import BackendError
+from mlperf_mobile.errors import BackendError, described
 
 FIX = "pip install 'mlperf-mobile-backend-snpe[qnn]'"
 SIMULATOR = "htp-simulator"
 LIBRARIES = {"htp": "QnnHtp", SIMULATOR: "QnnHtp", "gpu": "QnnGpu", "cpu": "QnnCpu"}
 """QNN's backend library of each accelerator."""
 DSP_DEVICES = ("fastrpc-cdsp", "fastrpc-cdsp-secure", "adsprpc-smd", "adsprpc-smd-secure")
-"""What the kernel's FastRPC driver shows in /dev, upstream's names and Android's."""
+"""Devices of the kernel's FastRPC driver, by their upstream and Android names."""
 BUILD = re.compile(rb"v(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{6,16})")
-"""QAIRT's build number, as libraries and context binaries hold it."""
+"""QAIRT's build number in libraries and context binaries."""
 
 DEVICES = Path("/dev")
 
@@ -34,7 +34,7 @@ _registration = Lock()
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A runtime that is registered, and the folder with QNN's own libraries."""
+    """A registered runtime, and the folder of QNN's libraries."""
 
     ort: Any
     """The module ``onnxruntime``."""
@@ -50,16 +50,16 @@ class Runtime:
         return self.folder / library_name(LIBRARIES[accelerator])
 
     def accelerators(self) -> tuple[str, ...]:
-        """Those that this machine has the library and the hardware for; and the CPU, which needs none."""
+        """The accelerators whose library and hardware are present, and the CPU, which needs neither."""
         return (*(name for name in _hardware() if self.library(name).is_file()), "cpu")
 
     @property
     def has_qnn_cpu(self) -> bool:
-        """Whether QNN's own library for the CPU is there; the wheels leave it out."""
+        """Whether QNN's own library for the CPU is present; the wheels do not contain it."""
         return self.library("cpu").is_file()
 
     def devices(self, accelerator: str) -> list[Any]:
-        """ONNX Runtime's devices of the provider: those of the accelerator's kind, or all where none is."""
+        """ONNX Runtime's devices of the provider: those of the accelerator's kind, or all if there are none."""
         every = [device for device in self.ort.get_ep_devices() if device.ep_name == self.provider]
         kind = {"htp": "NPU", "gpu": "GPU"}.get(accelerator, "CPU")
         return [device for device in every if device.device.type.name == kind] or every
@@ -71,7 +71,7 @@ def library_name(name: str) -> str:
 
 
 def is_simulator_host() -> bool:
-    """Whether QNN's HTP library is the simulator here: it is on every x86-64 Linux."""
+    """Whether QNN's HTP library is the simulator, as on every x86-64 Linux."""
     return sys.platform == "linux" and platform.machine() == "x86_64"
 
 
@@ -85,8 +85,8 @@ def _hardware() -> tuple[str, ...]:
     return (*(("htp",) if has_dsp else ()), *(("gpu",) if has_gpu else ()))
 
 
-def load(libraries: str | None = None) -> Runtime:
-    """The runtime, with the provider registered in this process; on a device, the DSP is told where its libraries are.
+def load(libraries: Path | None = None) -> Runtime:
+    """The runtime, with the provider registered in this process and, on a device, the DSP's libraries in its path.
 
     Args:
         libraries: A folder with QNN's libraries; by default those of ``onnxruntime-qnn``.
@@ -99,18 +99,18 @@ def load(libraries: str | None = None) -> Runtime:
     except ModuleNotFoundError as error:
         raise BackendError("no-runtime", f"the package {error.name} is not installed", FIX) from error
     except Exception as error:
-        summary = f"onnxruntime and onnxruntime-qnn do not load: {type(error).__name__}: {error}"
+        summary = f"onnxruntime and onnxruntime-qnn do not load: {described(error)}"
         raise BackendError("runtime-broken", summary, f"reinstall them: {FIX}") from error
     if not hasattr(ort, "register_execution_provider_library"):
-        summary = f"onnxruntime {ort.__version__} takes no provider libraries"
+        summary = f"onnxruntime {ort.__version__} cannot load provider libraries"
         raise BackendError("runtime-old", summary, "pip install 'onnxruntime>=1.27'")
-    folder = Path(libraries).expanduser() if libraries else Path(qnn.LIB_DIR_FULL_PATH)
+    folder = libraries or Path(qnn.LIB_DIR_FULL_PATH)
     if not folder.is_dir():
         raise BackendError(
             "no-libraries", f"the folder {folder} of QNN's libraries is not there", "check qnn_libraries"
         )
     if "htp" in _hardware() and sys.platform != "win32":
-        os.environ.setdefault("ADSP_LIBRARY_PATH", str(folder))  # where FastRPC looks for the DSP's own libraries
+        os.environ.setdefault("ADSP_LIBRARY_PATH", str(folder))  # FastRPC looks for the DSP's libraries there
     provider = str(qnn.get_ep_name())
     with _registration:
         if not any(device.ep_name == provider for device in ort.get_ep_devices()):
@@ -138,7 +138,7 @@ def _version(package: str) -> str:
 
 @cache
 def build(library: Path) -> str | None:
-    """QAIRT's build number that a library holds, ``"2.51.0.260929181845"``."""
+    """QAIRT's build number in a library, ``"2.51.0.260929181845"``."""
     try:
         with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             found = BUILD.search(data)
@@ -148,13 +148,13 @@ def build(library: Path) -> str | None:
 
 
 def errors(ort: Any) -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises: classes of its own, without a common base, and Python's for bad arguments."""
+    """What ONNX Runtime raises: its own classes, which have no common base, and Python's for bad arguments."""
     state = ort.capi.onnxruntime_pybind11_state
     own = [each for each in vars(state).values() if isinstance(each, type) and issubclass(each, Exception)]
     return (*own, RuntimeError, ValueError, TypeError)
 
 
-def told(error: Exception) -> str:
+def message(error: Exception) -> str:
     """The text of one of ONNX Runtime's exceptions, without its prefix."""
     text = " ".join(str(error).split())
     return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)[:500].rstrip(".") or type(error).__name__

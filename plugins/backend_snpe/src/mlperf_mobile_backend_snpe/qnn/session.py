@@ -14,19 +14,19 @@ from mlperf_mobile.backend_checks import batch_misfit, closed, misfit, of_one_sa
 from mlperf_mobile.contracts import Placement, Tensors, TensorSpec
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_snpe.qnn import profile
-from mlperf_mobile_backend_snpe.qnn.runtime import errors, told
+from mlperf_mobile_backend_snpe.qnn.runtime import errors, message
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a session is made of."""
+class LoadedModel:
+    """A loaded model, from which a session is made."""
 
     session: Any
     """ONNX Runtime's ``InferenceSession``."""
     ort: Any
     name: str
     inputs: tuple[TensorSpec, ...]
-    """Of a whole batch."""
+    """The inputs of a whole batch."""
     outputs: tuple[TensorSpec, ...]
     feeds: tuple[str, ...]
     """The inputs' names in the compiled model."""
@@ -34,26 +34,26 @@ class Loaded:
     placement: Placement
     profile: Path | None = None
     scratch: Path | None = None
-    """A folder that goes with the session."""
+    """A folder that is deleted with the session."""
 
 
 class _Session:
-    """What both kinds of session have in common."""
+    """Base of both kinds of session."""
 
     run: Callable[[Tensors], Tensors]
     """See :meth:`mlperf_mobile.contracts.Session.run`; a closure, because that costs less than a method."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: LoadedModel) -> None:
         self.inputs, self.outputs = loaded.inputs, loaded.outputs
-        self._loaded: Loaded | None = loaded
+        self._loaded: LoadedModel | None = loaded
         self._name, self._placement = loaded.name, loaded.placement
 
     def placement(self) -> Placement:
-        """Read from the loaded model; the operations inside a context binary as the compiler told them."""
+        """Read from the loaded model; those in a context binary are the ones that the compiler reported."""
         return self._placement
 
     def report(self) -> Mapping[str, Any]:
-        """QNN's profile, where ``profiling_level`` asks for one."""
+        """QNN's profile, if ``profiling_level`` is set."""
         if self._loaded is None or self._loaded.profile is None:
             return {}
         return {"profile": profile.read(self._loaded.profile)}
@@ -74,17 +74,17 @@ class _Session:
     def _fail(self, inputs: Tensors, error: Exception) -> NoReturn:
         if wrong := misfit(inputs, self.inputs, self._name):
             raise wrong from error
-        raise BackendError("invoke-failed", f"{self._name} failed to run: {told(error)}", "see the log") from error
+        raise BackendError("invoke-failed", f"{self._name} failed to run: {message(error)}", "see the log") from error
 
 
 class QnnSession(_Session):
-    """A model loaded for one sample a call."""
+    """A model loaded for one sample per call."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: LoadedModel) -> None:
         super().__init__(loaded)
         self.run = self._runner(loaded)
 
-    def _runner(self, loaded: Loaded) -> Callable[[Tensors], Tensors]:
+    def _runner(self, loaded: LoadedModel) -> Callable[[Tensors], Tensors]:
         infer, fetches, feeds, fail = loaded.session.run, list(loaded.fetches), loaded.feeds, self._fail
         failures: tuple[type[Exception], ...] = (*errors(loaded.ort), AttributeError)
         expected = [(spec.shape, spec.dtype) for spec in loaded.inputs]
@@ -101,19 +101,19 @@ class QnnSession(_Session):
 
 
 class QnnBatchSession(_Session):
-    """A model loaded for up to ``batch`` samples a call; its tensors have ``batch`` slots, one for each sample."""
+    """A model loaded for up to ``batch`` samples per call; its tensors have one slot for each sample."""
 
     run_batch: Callable[[Sequence[Tensors]], Sequence[Tensors]]
     """See :meth:`mlperf_mobile.contracts.BatchSession.run_batch`."""
 
-    def __init__(self, loaded: Loaded, batch: int) -> None:
+    def __init__(self, loaded: LoadedModel, batch: int) -> None:
         super().__init__(loaded)
         self.inputs, self.outputs = of_one_sample(self.inputs), of_one_sample(self.outputs)
         self.run_batch = run_batch = self._batch_runner(loaded, batch)
         self.run = lambda inputs: run_batch((inputs,))[0]
 
-    def _batch_runner(self, loaded: Loaded, batch: int) -> Callable[[Sequence[Tensors]], Sequence[Tensors]]:
-        """Every sample is copied once, into its slot; slots left over repeat the last sample."""
+    def _batch_runner(self, loaded: LoadedModel, batch: int) -> Callable[[Sequence[Tensors]], Sequence[Tensors]]:
+        """Copy every sample into its slot; the remaining slots repeat the last sample."""
         infer, fetches, fail, name = loaded.session.run, list(loaded.fetches), self._fail, self._name
         failures: tuple[type[Exception], ...] = (*errors(loaded.ort), AttributeError)
         slots = [np.zeros(spec.shape, spec.dtype) for spec in loaded.inputs]

@@ -1,4 +1,4 @@
-"""What a session of ONNX Runtime says of its inputs and outputs, as the contract tells tensors."""
+"""The inputs and outputs of an ONNX Runtime session, as the contract describes tensors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TYPES = {
 
 
 def specs_of(ends: Any, path: Path, quantized: dict[str, tuple[float, int]]) -> tuple[TensorSpec, ...]:
-    """The inputs or outputs that a session tells.
+    """The specs of a session's inputs or outputs.
 
     Raises:
         ModelError: ``model-tensor`` or ``model-shape``.
@@ -38,7 +38,7 @@ def specs_of(ends: Any, path: Path, quantized: dict[str, tuple[float, int]]) -> 
 
 
 def check_batch(path: Path, batch: int, specs: tuple[TensorSpec, ...]) -> None:
-    """Every tensor has one slot a sample.
+    """Require that every tensor has one slot per sample.
 
     Raises:
         ModelError: ``model-batch``.

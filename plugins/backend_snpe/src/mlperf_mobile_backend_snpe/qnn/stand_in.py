@@ -1,8 +1,8 @@
-"""The stand-in for ``libQnnLpai.so``: an empty shared library, made where LiteRT's compiler asks for the real one.
+"""The stand-in for ``libQnnLpai.so``: an empty shared library, written if LiteRT's compiler needs the real one.
 
 LiteRT's Qualcomm plugin is linked against QNN's library for the low-power AI engine, which onnxruntime-qnn does not
-bring. The dynamic loader only looks whether the file is there; compiling for the HTP calls nothing in it. It exists in
-a private folder while a model is compiled, and every result says so. Layout: System V ABI, ELF-64, and its AMD64
+include. The dynamic loader only requires that the file exists; compiling for the HTP calls nothing in it. It exists in
+a private folder while a model is compiled, and every result records it. Layout: System V ABI, ELF-64, and its AMD64
 supplement.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from struct import pack
 
 NAME = "libQnnLpai.so"
-TOLD = f"{NAME}: an empty stand-in for the loader; nothing in it is called"
+REMARK = f"{NAME}: an empty stand-in for the loader; nothing in it is called"
 
 _HEADER, _PROGRAM = 64, 56
 _LOAD, _DYNAMIC = 1, 2
@@ -20,10 +20,10 @@ _HASH, _STRTAB, _SYMTAB, _STRSZ, _SYMENT, _SONAME = 4, 5, 6, 10, 11, 14
 
 
 def write(folder: Path) -> Path:
-    """Write the stand-in into ``folder``, which must be ours alone.
+    """Write the stand-in into ``folder``, which must be private.
 
     Raises:
-        FileExistsError: A library of that name is there: it is never written over.
+        FileExistsError: A library of that name exists; it is never overwritten.
     """
     path = folder / NAME
     with path.open("xb") as file:
@@ -36,7 +36,7 @@ def _library() -> bytes:
     strings = b"\0" + NAME.encode("ascii") + b"\0"
     strings += bytes(-len(strings) % 8)
     symbols = bytes(24)  # the undefined symbol, which every table begins with
-    table = pack("<4I", 1, 1, 0, 0)  # one bucket, one chain, and nothing in them
+    table = pack("<4I", 1, 1, 0, 0)  # one bucket and one chain, both empty
     at_dynamic = _HEADER + 2 * _PROGRAM
     at_strings = at_dynamic + 7 * 16
     at_symbols = at_strings + len(strings)

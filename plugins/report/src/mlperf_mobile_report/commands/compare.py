@@ -59,9 +59,9 @@ def handle(args: argparse.Namespace) -> int:
 
     limit = _limit(args.limit)
     if args.strict and limit is None:
-        raise UsageError("bad-flag", "--strict goes with --fail-if-slower", "see --help")
+        raise UsageError("bad-flag", "--strict needs --fail-if-slower", "see --help")
     if args.table and limit is not None:
-        raise UsageError("bad-flag", "--fail-if-slower does not go with --table", "compare without --table")
+        raise UsageError("bad-flag", "--fail-if-slower cannot be combined with --table", "compare without --table")
     entries, warnings = read_all(args.results)
     if args.table:
         return _backends(args, compare(entries, warnings=warnings, alone=True))

@@ -20,8 +20,13 @@ _EXAMPLES = """examples:
   mlperf-mobile leaderboard --task image_classification
   mlperf-mobile leaderboard --benchmark image_classification_v2 --round v4.0 --round v5.0
   mlperf-mobile leaderboard --with mlperf-mobile-results/RUN
-Your own results are ranked only among published ones of the same model, and are not verified by MLCommons.
+Your own results are ranked only among published ones of the same model, and are not verified by MLCommons. For language
+models, nothing is published yet: your own are ranked among themselves, by the score that they report.
 """
+_TOKEN_HEAD = (
+    "", "VALUE", "TTFT P50 MS", "TTFT P90 MS", "TPOT P50 MS", "TPOT P90 MS", "ANSWER", "RUN", "MODEL", "ON",
+    "ACCURACY", "RESULT",
+)  # fmt: skip
 _SOURCE = "published results: github.com/mlcommons, repositories mobile_submission_1.1 and mobile_results_v2.0 to v5.0"
 
 
@@ -44,12 +49,12 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command."""
-    from mlperf_mobile_report.compare.board import boards
+    from mlperf_mobile_report.compare.board import boards, own_boards
     from mlperf_mobile_rounds.benchmarks import say_problems
 
-    chosen = _chosen(args)
     own, warnings = _own(args.own)
-    found = boards(args.round, chosen, own)
+    chosen = _chosen(args, own)
+    found = boards(args.round, chosen, own) + own_boards(entry for entry in own if _asked_for(args, entry))
     say_problems()
     shown = {id(each) for board in found for each in (*(place.own for place in board.places), *board.apart)}
     warnings += [_unplaced(entry, chosen) for entry in own if id(entry) not in shown]
@@ -67,18 +72,28 @@ def handle(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _chosen(args: argparse.Namespace) -> list[PublishedBenchmark]:
-    """The selected benchmarks; an unknown name is an error with a hint."""
+def _asked_for(args: argparse.Namespace, entry: ComparedResult) -> bool:
+    """Whether an own result is of the task, benchmark and rounds that were named."""
+    return (
+        args.task in (None, entry.task)
+        and args.benchmark in (None, entry.benchmark)
+        and (not args.round or entry.suite in args.round)
+    )
+
+
+def _chosen(args: argparse.Namespace, own: list[ComparedResult]) -> list[PublishedBenchmark]:
+    """The selected benchmarks; a name that neither they nor own language models have is an error with a hint."""
     from mlperf_mobile_rounds.reference.table import benchmarks, published_results
 
     def check(what: str, name: str | None, known: set[str]) -> None:
         if name is not None and name not in known:
             raise UsageError(f"unknown-{what}", f"no official results for {what} {name!r}", did_you_mean(name, known))
 
-    check("task", args.task, {b.task for b in benchmarks()})
-    check("benchmark", args.benchmark, {b.name for b in benchmarks()})
+    ours = [entry for entry in own if entry.tokens is not None]
+    check("task", args.task, {b.task for b in benchmarks()} | {entry.task for entry in ours})
+    check("benchmark", args.benchmark, {b.name for b in benchmarks()} | {entry.benchmark for entry in ours})
     for name in args.round:
-        check("round", name, {row.round for row in published_results()})
+        check("round", name, {row.round for row in published_results()} | {entry.suite for entry in ours})
     return [b for b in benchmarks() if args.task in (None, b.task) and args.benchmark in (None, b.name)]
 
 
@@ -100,14 +115,18 @@ def _unplaced(entry: ComparedResult, chosen: list[PublishedBenchmark]) -> str:
     if entry.published_as:
         names = ", ".join(benchmark.name for benchmark in chosen)
         return f"{entry.label} is {entry.published_as}, {entry.scenario}: not among {names}"
+    if entry.tokens is not None and entry.refused:
+        return f"{entry.label} ran {entry.model}, {entry.scenario}: not ranked, {entry.refused}"
     return f"{entry.label} ran {entry.model}, {entry.scenario}: there are no official results of that model"
 
 
 def _text(board: Board) -> str:
     known = board.benchmark
-    rows = [_row(place) for place in board.places]
-    lines = [f"{known.name}, {known.scenario}: {known.model}, {known.score.name}"]
-    if rows:
+    lines = [clean(f"{known.name}, {known.scenario}: {known.model}, {known.score.name}")]
+    if any(place.own and place.own.tokens for place in board.places):
+        lines.append(table(_TOKEN_HEAD, [_token_row(place) for place in board.places]))
+    elif board.places:
+        rows = [_row(place) for place in board.places]
         lines.append(table(("", "VALUE", "PROCESSOR", "DEVICE", "ON", "ACCURACY", "RESULT"), rows))
     if any(place.place is None for place in board.places):
         lines.append("Without a place: the open division, where models may differ.")
@@ -127,13 +146,31 @@ def _row(place: BoardRow) -> list[str]:
     return [number, row.text, row.soc, row.device, row.runs_on, row.accuracy, row.name]
 
 
+def _token_row(place: BoardRow) -> list[str]:
+    """A row of a board with language models: both times of tokens in milliseconds, and the mean length of an answer."""
+    from mlperf_mobile_report.tables.comparisons import token_time
+
+    number, value, who, _, on, accuracy, source = _row(place)
+    tokens = place.own.tokens if place.own else None
+    times = [""] * 5
+    if tokens is not None:
+        times = [
+            *(token_time(tokens, tokens.ttft_ns.get(name)) for name in ("p50", "p90")),
+            *(token_time(tokens, tokens.tpot_ns.get(name)) for name in ("p50", "p90")),
+            f"{tokens.generated.get('mean', 0):.4g}",
+        ]
+    model = clean(place.own.model) if place.own else ""
+    return [number, value, *times, who, model, on, accuracy, source]
+
+
 def _print_csv(found: list[Board]) -> None:
     from mlperf_mobile_report.tables.grid import as_csv
 
     head = (
         "benchmark", "scenario", "place", "own", "name", "round", "division", "category", "organisation", "device",
         "soc", "framework", "accelerator", "runs_on", "options", "published", "value", "accuracy", "state", "refused",
-        "source", "path",
+        "source", "path", "model", "ttft_p50_ns", "ttft_p90_ns", "ttft_p99_ns", "tpot_p50_ns", "tpot_p90_ns",
+        "tpot_p99_ns", "tpot_mean_ns", "new_tokens",
     )  # fmt: skip
     records = [
         board | each

@@ -14,7 +14,7 @@ _EXAMPLES = """examples:
   mlperf-mobile report old=results/before new=results/after --output page.html
   mlperf-mobile report mlperf-mobile-results official:v4.0/SD8G3
   mlperf-mobile report mlperf-mobile-results --csv > results.csv
-The page needs no network and no other file. Names of results are those of 'mlperf-mobile compare'.
+The page needs no network and no other file. Results are named as for 'mlperf-mobile compare'.
 """
 _PAGE = "mlperf-mobile-report.html"
 
@@ -38,6 +38,7 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command."""
+    from mlperf_mobile.user_paths import expand
     from mlperf_mobile_report.compare.sources import read_all
     from mlperf_mobile_report.measures import shown
     from mlperf_mobile_report.tables import results as tables
@@ -46,7 +47,7 @@ def handle(args: argparse.Namespace) -> int:
     results, warnings = shown(entries, warnings)
     if args.csv or args.markdown:
         text = f"{tables.csv(results) if args.csv else tables.markdown(results)}\n"
-        for warning in warnings:
+        for warning in (*warnings, *(text for each in results for text in each.failures)):
             print(f"mlperf-mobile: warning: {clean(warning)}", file=sys.stderr)
     else:
         from mlperf_mobile_report.html.page import page
@@ -56,7 +57,7 @@ def handle(args: argparse.Namespace) -> int:
     if place == "-":
         sys.stdout.write(text)
         return ExitCode.OK
-    written = _write(Path(place).expanduser(), text)
+    written = _write(expand(Path(place), "--output"), text)
     print(f"{place}: {counted(len(results), 'result')}, {written / 1000:,.0f} kB", file=sys.stderr)
     return ExitCode.OK
 

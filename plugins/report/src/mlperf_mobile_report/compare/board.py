@@ -1,4 +1,7 @@
-"""The published results of a benchmark in order, with own results ranked among them or listed apart."""
+"""The published results of a benchmark in order, with own results ranked among them or listed apart.
+
+Language models have boards of own results alone, because nothing is published of them yet.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlperf_mobile_rounds.reference.table import PublishedBenchmark, PublishedResult, benchmarks, published_results
 
 if TYPE_CHECKING:
+    from mlperf_mobile.performance_score import PerformanceScore
     from mlperf_mobile_report.compare.entry import ComparedResult
 
 
@@ -30,10 +34,24 @@ class BoardRow:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnBenchmark:
+    """What the own results on one board have in common, where there are no published ones."""
+
+    name: str
+    scenario: str
+    task: str
+    metric: str
+    model: str
+    """Its name; several in a suite, where each result's own model is shown."""
+    score: PerformanceScore
+    """A score of the board, for the name, unit and direction of all of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """One benchmark, from the fastest."""
 
-    benchmark: PublishedBenchmark
+    benchmark: PublishedBenchmark | OwnBenchmark
     places: tuple[BoardRow, ...]
     apart: tuple[ComparedResult, ...] = field(default=())
     """Own results that make no claim about speed, were edited, or report another kind of score."""
@@ -54,7 +72,8 @@ class Board:
             return entry.refused
         if entry.doubt:
             return entry.doubt
-        return f"its score is the {entry.score.name}, but published results report the {self.benchmark.score.name}"
+        others = "other results" if isinstance(self.benchmark, OwnBenchmark) else "published results"
+        return f"its score is the {entry.score.name}, but {others} report the {self.benchmark.score.name}"
 
 
 def boards(
@@ -81,7 +100,32 @@ def boards(
     return found
 
 
-def _board(benchmark: PublishedBenchmark, rows: Iterable[PublishedResult], mine: Sequence[ComparedResult]) -> Board:
+def own_boards(own: Iterable[ComparedResult]) -> list[Board]:
+    """Boards of language models that have no published results: one for each benchmark and scenario of a suite.
+
+    Outside of suites, each model has a board of its own. The score's direction and unit are those that the results
+    report. Results without a score have no board, unless others of the benchmark have one.
+    """
+    groups: dict[tuple[str, ...], list[ComparedResult]] = {}
+    for entry in own:
+        if entry.tokens is not None and not entry.published_as:
+            groups.setdefault((entry.benchmark, entry.scenario, entry.suite, entry.suite or entry.model), []).append(
+                entry
+            )
+    found = []
+    for (name, scenario, _, _), entries in groups.items():
+        scores = [entry.score for entry in entries if entry.score and not entry.refused and not entry.doubt]
+        if scores:
+            models = ", ".join(dict.fromkeys(entry.model for entry in entries))
+            metric = next((entry.metric for entry in entries if entry.metric), "")
+            benchmark = OwnBenchmark(name, scenario, entries[0].task, metric, models, scores[0])
+            found.append(_board(benchmark, (), entries))
+    return found
+
+
+def _board(
+    benchmark: PublishedBenchmark | OwnBenchmark, rows: Iterable[PublishedResult], mine: Sequence[ComparedResult]
+) -> Board:
     placed: list[ComparedResult] = []
     apart: list[ComparedResult] = []
     for entry in mine:
@@ -122,4 +166,17 @@ def _own_json(entry: ComparedResult) -> dict[str, Any]:
         "name": entry.label, "runs_on": entry.runs_on, "options": entry.options_text or None,
         "value": entry.value, "state": entry.state,
         "accuracy": accuracy, "source": entry.source,
+    } | _token_json(entry)  # fmt: skip
+
+
+def _token_json(entry: ComparedResult) -> dict[str, Any]:
+    """Of a language model: its name, and percentiles of both times in nanoseconds, None where they are not defined."""
+    tokens = entry.tokens
+    if tokens is None:
+        return {}
+    times = {
+        f"{name}_{key}_ns": getattr(tokens, f"{name}_ns").get(key)
+        for name in ("ttft", "tpot") for key in ("p50", "p90", "p99", "mean")
     }  # fmt: skip
+    undefined = {"times_undefined": tokens.times_undefined} if tokens.times_undefined else {}
+    return {"model": entry.model, **times, "new_tokens": tokens.generated.get("mean"), **undefined}

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlperf_mobile.errors import UsageError, did_you_mean
-from mlperf_mobile.statistics import Interval, ratio_of
+from mlperf_mobile.statistics import Interval
 from mlperf_mobile_report.compare.differences import SettingDifference, differences
 from mlperf_mobile_report.compare.entry import ComparedResult
+from mlperf_mobile_report.compare.ratio import ratio_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,14 @@ class Row:
         entry = self.entry
         return {
             "label": entry.label, "source": entry.source, "model": entry.model, "runs_on": entry.runs_on,
-            "options": entry.options,
+            "options": entry.options, "swept": entry.swept,
             "value": entry.value, "unit": entry.unit, "score": entry.score.name if entry.score else None,
             "state": entry.state, "refused": entry.refused or None, "ratio": self.ratio,
             "ratio_interval": self.interval.to_json() if self.interval else None,
             "value_interval": self.own_interval.to_json() if self.own_interval else None,
             "accuracy": {"metric": entry.metric, "value": entry.accuracy} if entry.accuracy is not None else None,
             "accuracy_difference": self.accuracy_difference,
-        }  # fmt: skip
+        } | ({"tokens": entry.tokens.model_dump(mode="json")} if entry.tokens else {})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,9 @@ def _remarks(groups: Sequence[Group]) -> list[str]:
             if mine and theirs and mine.kind != theirs.kind:
                 remarks.append(f"{row.entry.label} reports the {mine.name}, {group.baseline.label} the {theirs.name}: "
                             f"not compared on {group.benchmark}")  # fmt: skip
+        regions = {row.entry.facts.get("timed_region") for row in group.rows} - {None}
+        if len(regions) > 1:
+            remarks.append(f"{group.benchmark}: the timed regions differ, so the speeds do: see timed_region")
         metrics = {row.entry.metric for row in group.rows if row.entry.metric}
         if len(metrics) > 1:
             remarks.append(f"{group.benchmark}: accuracies are {', '.join(sorted(metrics))}, and not compared")
@@ -211,4 +215,4 @@ def _alone(entry: ComparedResult, entries: Sequence[ComparedResult]) -> str:
 
 
 def _kinds(entries: Sequence[ComparedResult]) -> list[str]:
-    return [f"{e.label} is {e.benchmark}, {e.scenario}, {e.model}" for e in entries[:12]] or ["no results"]
+    return [f"{e.label} has {e.benchmark}, {e.scenario}, {e.model}" for e in entries[:12]] or ["no results"]

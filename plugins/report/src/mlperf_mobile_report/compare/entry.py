@@ -7,18 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlperf_mobile.contracts import COUNTED
+from mlperf_mobile.contracts import COUNTED, INFERENCE_AND_DECODING
 from mlperf_mobile.performance_score import NANOSECONDS, PerformanceScore, ordinal
 from mlperf_mobile.results import latencies
 from mlperf_mobile.results.model import Result
-from mlperf_mobile.statistics import RATIO_CONFIDENCE, Interval, Sample
+from mlperf_mobile.results.tokens import TokenFacts
+from mlperf_mobile.statistics import Interval, Sample
+from mlperf_mobile_report.compare.ratio import RATIO_CONFIDENCE
 from mlperf_mobile_rounds.reference.table import PublishedResult, benchmark_of, benchmarks
 
 _MOST_LATENCIES = 20_000_000
 OPTION = "option."
 """Facts whose absence means the default."""
 _NEAR_SHARE, _NEAR_NS = 0.01, 10_000
-_SYSTEM = ("batch", "sessions", "inputs", "outputs", "samples_in_data_set", "performance_sample_count")
+_SYSTEM = ("batch", "sessions", "inputs", "outputs", "samples_in_data_set", "performance_sample_count", "context",
+           "generation")  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -47,6 +50,14 @@ class ComparedResult:
     """Options and settings of the run that are not their defaults."""
     options_text: str = ""
     """The options except those of task and data set."""
+    swept: str = ""
+    """Its values in a sweep: ``threads=2, model=a``."""
+    tokens: TokenFacts | None = None
+    """Of a run of a language model."""
+    task: str = ""
+    """The task of an own result."""
+    suite: str = ""
+    """The suite of an own result; empty outside of suites."""
     result: Result | None = None
     """The whole result, for reports."""
     latencies: Path | None = None
@@ -144,6 +155,8 @@ def of_result(
         accuracy=accuracy.value if accuracy and math.isfinite(accuracy.value) else None,
         facts=_facts(result), options=result.options, options_text=result.options_text("task.", "dataset."),
         warnings=list(result.warnings), result=result if whole else None,
+        swept=result.swept_text, tokens=result.performance.tokens if result.performance else None,
+        task=result.task, suite=result.suite or "",
     )  # fmt: skip
     if intervals and entry.percentile is not None and result.performance:
         performance = result.performance
@@ -212,6 +225,7 @@ def _facts(result: Result) -> dict[str, Any]:
         "backend": result.backend, "runtime": result.runtime, "accelerator": result.accelerator,
         "rules": result.rule_set,
         **{f"{OPTION}{key}": value for key, value in result.options.items()},
+        "timed_region": (result.performance.timed_region or INFERENCE_AND_DECODING) if result.performance else None,
         "quality.target": result.accuracy.target if result.accuracy else None,
         "session.mode": result.session.mode if result.session else None,
         "session.cooldown_s": result.session.cooldown_s if result.session else None,

@@ -14,7 +14,7 @@ from mlperf_mobile.errors import MobileError, OutputError, UsageError
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import Result
 from mlperf_mobile_report.compare.entry import ComparedResult, of_official, of_result
-from mlperf_mobile_rounds.follows import alone, doubts
+from mlperf_mobile_rounds.follows import alone, mismatch
 from mlperf_mobile_rounds.reference.table import PREFIX, find
 
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,31}")
@@ -116,9 +116,8 @@ def _entry(place: Path, made: Callable[[Result, Path], ComparedResult]) -> Compa
     entry = made(result, folder)
     if alone(folder, result):
         entry.warnings.append("its folder has no plan and no journal to check it against")
-    elif found := doubts(folder, raw, result):
-        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-        entry.doubt = f"it does not match its folder: {found[0]}{more}"
+    elif found := mismatch(folder, raw, result):
+        entry.doubt = found
         entry.warnings.append(f"{entry.doubt}; see mlperf-mobile check")
     return entry
 

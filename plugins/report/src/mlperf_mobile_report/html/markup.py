@@ -12,7 +12,7 @@ LONGEST = 600
 """The longest text of a result; a hostile one may be megabytes long."""
 MOST_ROWS = 250
 """Of one table."""
-_VOID = frozenset({"meta", "br", "hr"})
+_VOID = frozenset({"meta", "br", "hr", "img"})
 
 
 class Markup(str):
@@ -74,6 +74,11 @@ class Number:
     """A formatted number, aligned with others."""
 
     text: str
+
+
+def finite(value: object) -> float | None:
+    """A value of a foreign result as a number; None if it is not one, or too large to compute with."""
+    return float(value) if isinstance(value, int | float) and abs(value) < 1e300 else None
 
 
 def number(value: float | None, digits: int = 6) -> Number:
@@ -140,3 +145,16 @@ def _cell(place: int, cell: object) -> Markup:
 def details(summary: str, *children: Markup, class_: str | None = None) -> Markup:
     """A part that the reader can open."""
     return element("details", element("summary", summary), *children, class_=class_)
+
+
+def facts(rows: Iterable[tuple[str, object]]) -> Markup:
+    """Names and values."""
+    return element(
+        "dl",
+        join(join((element("dt", name), element("dd", value)), "") for name, value in rows if value not in ("", None)),
+    )
+
+
+def section(title: str, parts: Sequence[Markup]) -> Markup:
+    """A part of a result, under its heading."""
+    return element("section", element("h3", title), join(parts))

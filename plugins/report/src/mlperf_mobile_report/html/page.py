@@ -9,8 +9,10 @@ from importlib.metadata import version
 from importlib.resources import files
 
 from mlperf_mobile_report.compare.entry import ComparedResult
-from mlperf_mobile_report.html import parts, standing, together
+from mlperf_mobile_report.html import parts, pictures, profile, standing, together
 from mlperf_mobile_report.html.markup import Markup, cut, element, join
+from mlperf_mobile_report.html.observations import observations, scenario_section
+from mlperf_mobile_report.html.tokens import token_section
 from mlperf_mobile_report.measures import ReportedResult
 
 
@@ -51,7 +53,7 @@ _UNOFFICIAL = "A result is official only when MLCommons has published it."
 def _policy(style: str) -> str:
     """Allows no loading, sending or scripts, and only this page's style."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def _title(results: Sequence[ReportedResult]) -> str:
@@ -78,8 +80,10 @@ def _result(one: ReportedResult, *, alone: bool) -> Markup:
     beside = element("div", join(part for part in (parts.accuracy(one), parts.placement(one)) if part), class_="beside")
     found = [
         element("p", parts.verdict(one.result)), parts.warnings(one), parts.key_numbers(one),
-        element("div", parts.facts_of(one), parts.rules(one), class_="beside"), parts.speed(one),
-        beside, standing.against_official(one), *parts.observations(one), parts.everything(one),
+        element("div", parts.facts_of(one), parts.rules(one), class_="beside"), parts.speed(one), token_section(one),
+        scenario_section(one),
+        beside, profile.section_of(one.result.report), pictures.section_of(one),
+        standing.against_official(one), *observations(one), parts.everything(one),
     ]  # fmt: skip
     return element(
         "section",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from mlperf_mobile.contracts import Listing
+from mlperf_mobile.contracts import INFERENCE_AND_DECODING
 from mlperf_mobile.performance_score import SAMPLES_PER_SECOND, displayed
-from mlperf_mobile.results import latencies, observed
+from mlperf_mobile.printing import counted
+from mlperf_mobile.results import latencies
+from mlperf_mobile.results.columns import accuracy_margin
+from mlperf_mobile.results.measured import Performance
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.parts import LoadGenFacts
 from mlperf_mobile.statistics import Sample, advice
-from mlperf_mobile_report.html import graph, latency
+from mlperf_mobile_report.html import latency
 from mlperf_mobile_report.html.markup import (
     LONGEST,
     Markup,
@@ -21,12 +24,16 @@ from mlperf_mobile_report.html.markup import (
     details,
     element,
     escape,
+    facts,
+    finite,
     join,
+    milliseconds,
     number,
+    section,
     shown,
     table,
 )
-from mlperf_mobile_report.measures import MOST_LATENCIES, ReportedResult, margin
+from mlperf_mobile_report.measures import MOST_LATENCIES, ReportedResult
 
 _PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 _MET = {
@@ -41,14 +48,6 @@ def verdict(result: Result) -> Markup:
     kind = "bad" if not result.valid else "care" if result.submittable is False or result.functional_only else "good"
     sign = {"bad": "✗", "care": "!", "good": "✓"}[kind]
     return element("span", f"{sign} {cut(result.verdict)}", class_=f"verdict {kind}")
-
-
-def facts(rows: Iterable[tuple[str, object]]) -> Markup:
-    """Names and values."""
-    return element(
-        "dl",
-        join(join((element("dt", name), element("dd", value)), "") for name, value in rows if value not in ("", None)),
-    )
 
 
 def warnings(one: ReportedResult) -> Markup:
@@ -81,9 +80,10 @@ def key_numbers(one: ReportedResult) -> Markup:
     if performance and not (score and score.unit == SAMPLES_PER_SECOND):
         rows.append(("throughput", f"{number(performance.throughput, 4).text} samples/s"))
     if accuracy:
-        above = margin(one)
+        above = accuracy_margin(one.result)
         beside = f" ({above:+.4g} to the target)" if above is not None else ""
-        rows.append((f"accuracy, {cut(accuracy.metric, 40)}", f"{shown(accuracy.value)}{beside}"))
+        names = dict.fromkeys(("accuracy", cut(accuracy.metric, 40)))
+        rows.append((", ".join(names), f"{shown(accuracy.value)}{beside}"))
     if one.standing:
         rows.append(("among official results", f"place {one.standing.place} of {one.standing.of + 1}"))
     return element(
@@ -96,6 +96,7 @@ def facts_of(one: ReportedResult) -> Markup:
     result = one.result
     model = result.model
     size = f", {model.bytes:,} bytes" if model.bytes is not None else ""
+    size += f" in {len(model.files)} files" if model.files else ""
     timed = f", timed on {result.performance_dataset}" if result.performance_dataset else ""
     loadgen = result.performance.loadgen if result.performance else LoadGenFacts()
     rows = facts([
@@ -103,6 +104,7 @@ def facts_of(one: ReportedResult) -> Markup:
         ("suite", result.suite),
         ("model", f"{model.name} ({model.format}{size})"),
         ("SHA-256", element("code", model.sha256 or "unknown")),
+        ("files of the model", cut(", ".join(f"{name} {part.sha256[:12]}" for name, part in model.files.items()))),
         ("data set", f"{result.dataset}{timed}"),
         ("backend", f"{result.backend}, {result.runtime or 'runtime unknown'}"),
         ("accelerator", result.accelerator),
@@ -161,22 +163,39 @@ def speed(one: ReportedResult) -> Markup:
     }
     parts = [
         facts([
-            ("timed", f"{timed.samples:,} samples, {timed.queries:,} queries in {number(timed.duration_s, 4).text} s"),
+            ("timed", f"{_counts(timed)} in {number(timed.duration_s, 4).text} s"),
+            ("timed region", timed.timed_region or INFERENCE_AND_DECODING),
+            ("rate", timed.rate.line(timed.queries) if timed.rate else None),
         ]),
         element("div", *_latency_charts(one), latency.percentile_table(timed.latency_ns, intervals), class_="charts"),
     ]  # fmt: skip
     if sample and (found := advice(sample)):
         parts.append(element("p", "Reliability of the latencies; this does not affect the verdict:"))
         parts.append(element("ul", *(element("li", cut(each.text)) for each in found)))
+    if timed.search:
+        steps = [
+            (number(step.target), _MET[step.valid], cut(step.why), "by the rules" if step.full else "trial",
+             number(step.completed), *(milliseconds(step.latency_ns.get(name)) for name in ("p50", "p90", "p99")),
+             number(step.over_bound), number(step.queries))
+            for step in timed.search
+        ]  # fmt: skip
+        columns = ("target, queries/s", "valid", "why not", "run", "completed/s", "p50, ms", "p90, ms", "p99, ms",
+                "over the bound", "queries")  # fmt: skip
+        parts.append(table("Search for the highest valid rate", columns, steps))
     if timed.accelerators:
-        rows = [
+        shares = [
             (cut(name, 80), *(number(did.get(key)) for key in ("sessions", "samples", "throughput")),
-             _percent(did.get("samples"), _float(timed.samples)), _percent(did.get("busy"), 1))
+             _percent(did.get("samples"), finite(timed.samples)), _percent(did.get("busy"), 1))
             for name, did in timed.accelerators.items()
         ]  # fmt: skip
         head = ("accelerator", "sessions", "samples", "samples/s", "share of the samples", "busy")
-        parts.append(table("Accelerators", head, rows))
+        parts.append(table("Accelerators", head, shares))
     return section("Speed", parts)
+
+
+def _counts(timed: Performance) -> str:
+    queries = "1 query" if timed.queries == 1 else f"{timed.queries:,} queries"
+    return f"{counted(timed.samples, 'sample')}, {queries}"
 
 
 def _percent(part: float | None, whole: float | None) -> Number:
@@ -212,7 +231,7 @@ def accuracy(one: ReportedResult) -> Markup:
     words = {True: ("✓ reached", "good"), False: ("✗ MISSED", "bad")}
     word, kind = words.get(bool(measured.passed), ("", "")) if measured.passed is not None else ("! not judged", "care")
     rows: list[tuple[str, object]] = [
-        (cut(measured.metric, 80), f"{shown(measured.value)} of {measured.samples:,} samples")
+        (cut(measured.metric, 80), f"{shown(measured.value)} of {counted(measured.samples, 'sample')}")
     ]
     if measured.target is not None:
         above = measured.value - measured.target
@@ -227,28 +246,6 @@ def accuracy(one: ReportedResult) -> Markup:
     rows.append(("source", cut(measured.source)))
     rows += [(cut(name, 80), shown(value)) for name, value in [*measured.details.items()][:50]]
     return section("Accuracy", [facts(rows)])
-
-
-def observations(one: ReportedResult) -> Iterable[Markup]:
-    """The part of each observer: alarms, facts, graphs and tables."""
-    for place, each in enumerate(one.observed):
-        remarks = each.view(lambda part: observed.remarks(part.facts()))
-        graphs = each.view(lambda part, key=f"{one.key}-observed{place}": graph.figures(key, part.graphs(one.folder)))  # type: ignore[misc]
-        listings = each.view(lambda part: [_listing(listing) for listing in part.listings()])
-        alarms = [remark for remark in remarks if remark.alarm]
-        parts = [
-            element("p", element("strong", f"{cut(a.label, 80)}. "), cut(a.text), class_="banner bad") for a in alarms
-        ]
-        parts.append(facts((cut(r.label, 80), cut(r.text)) for r in remarks if not r.alarm))
-        parts.append(element("div", *graphs, class_="charts"))
-        if any((remarks, graphs, listings)):
-            yield section(cut(each.part.title or each.name, 80), parts + listings)
-
-
-def _listing(listing: Listing) -> Markup:
-    rows = [[cut(cell, 80) if isinstance(cell, str) else number(cell) for cell in row] for row in listing.rows]
-    title = cut(listing.title, 80)
-    return details(title, table(title, [cut(name, 80) for name in listing.head], rows))
 
 
 def placement(one: ReportedResult) -> Markup | None:
@@ -266,10 +263,6 @@ def placement(one: ReportedResult) -> Markup | None:
     return section(
         "Placement", [table("Operations by accelerator", ("ran on", "operations", "kernels", "which"), rows)]
     )
-
-
-def _float(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and abs(value) < 1e300 else None
 
 
 def everything(one: ReportedResult) -> Markup:
@@ -300,8 +293,3 @@ def flat(data: dict[str, Any], prefix: str = "", depth: int = 0) -> dict[str, ob
 
 def _rows(data: dict[str, Any]) -> list[tuple[str, str]]:
     return [(cut(str(name), 120), cut(shown(value), LONGEST)) for name, value in data.items()]
-
-
-def section(title: str, parts: Sequence[Markup]) -> Markup:
-    """A part of a result, under its heading."""
-    return element("section", element("h3", title), join(parts))

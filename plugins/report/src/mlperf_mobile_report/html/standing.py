@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mlperf_mobile_report.html.markup import Markup, element, table
-from mlperf_mobile_report.html.parts import section
+from mlperf_mobile_report.html.markup import Markup, element, section, table
 from mlperf_mobile_report.measures import ReportedResult
 from mlperf_mobile_rounds.reference.table import published_results
 

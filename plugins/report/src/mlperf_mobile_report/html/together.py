@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from mlperf_mobile.errors import UsageError
 from mlperf_mobile.performance_score import displayed
+from mlperf_mobile.results.columns import accuracy_margin
 from mlperf_mobile_report.compare.comparison import Comparison, compare
 from mlperf_mobile_report.compare.differences import differences
 from mlperf_mobile_report.compare.entry import ComparedResult
@@ -14,7 +15,8 @@ from mlperf_mobile_report.html.axis import Axis, drawable, linear, spread
 from mlperf_mobile_report.html.chart import Chart, figure
 from mlperf_mobile_report.html.markup import Markup, cut, details, element, join, milliseconds, number, shown, table
 from mlperf_mobile_report.html.parts import verdict
-from mlperf_mobile_report.measures import ReportedResult, margin
+from mlperf_mobile_report.html.sweep import sweeps
+from mlperf_mobile_report.measures import ReportedResult
 from mlperf_mobile_report.tables.comparisons import comparison_grids
 
 _ON_CHART = ("min", "p50", "p90", "p99")
@@ -25,8 +27,8 @@ _NAME = 16
 def overview(results: Sequence[ReportedResult]) -> Markup:
     """One row a result."""
     head = (
-        "result", "verdict", "benchmark", "scenario", "on", "score", "p50, ms", "p90, ms", "p99, ms", "samples/s",
-        "accuracy", "margin to target", "throttled", "among official results",
+        "result", "verdict", "benchmark", "scenario", "swept", "on", "score", "p50, ms", "p90, ms", "p99, ms",
+        "samples/s", "accuracy", "margin to target", "throttled", "among official results",
     )  # fmt: skip
     rows = [_row(one) for one in results]
     used = [n for n in range(len(head)) if n < 2 or any(row[n] not in ("", number(None)) for row in rows)]
@@ -36,13 +38,13 @@ def overview(results: Sequence[ReportedResult]) -> Markup:
 def _row(one: ReportedResult) -> list[object]:
     result, timed = one.result, one.result.performance
     latency = timed.latency_ns if timed else {}
-    above = margin(one)
+    above = accuracy_margin(one.result)
     functional = element("strong", " · FUNCTIONAL ONLY", class_="care") if result.functional_only else ""
     accuracy, throttled = result.accuracy, str((result.telemetry or {}).get("throttled"))
     reached = {True: " ✓", False: " ✗"}.get(accuracy.passed, "") if accuracy and accuracy.passed is not None else ""
     return [
         element("a", one.name, href=f"#{one.key}"), element("span", verdict(result), functional),
-        cut(result.benchmark, 60), cut(result.scenario, 40), cut(one.entry.runs_on, 80),
+        cut(result.benchmark, 60), cut(result.scenario, 40), cut(result.swept_text, 80), cut(one.entry.runs_on, 80),
         cut(f"{one.entry.text}, {one.entry.score.name}", 120) if one.entry.score else "",
         *(milliseconds(latency.get(name)) for name in ("p50", "p90", "p99")),
         number(timed.throughput if timed else None),
@@ -153,6 +155,8 @@ def section(results: Sequence[ReportedResult], entries: Sequence[ComparedResult]
     if len(entries) < 2:
         return element("ul", *(element("li", cut(text)) for text in warnings[:50])) if warnings else Markup()
     parts: list[Markup | None] = [element("h2", "Overview", id="overview"), overview(results)]
+    if swept := sweeps(results):
+        parts += [element("h3", "Sweep"), swept]
     parts += [charts(results), element("h3", "Compared"), *compared(entries, warnings)]
     if len(results) > 1:
         parts += [element("h3", "Model, settings, versions, environment"), *facts(results)]

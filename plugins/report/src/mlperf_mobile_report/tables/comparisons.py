@@ -5,17 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from mlperf_mobile.results.tokens import TokenFacts
 from mlperf_mobile.statistics import Interval
 from mlperf_mobile_report.compare.backends import BackendTable, Cell
 from mlperf_mobile_report.compare.comparison import Comparison, Group, Row
 from mlperf_mobile_report.tables.grid import Grid, grid
 
-_HEAD = ("RESULT", "ON", "VALUE", "VALUE 95 %", "TIME RATIO", "RATIO 95 %", "ACCURACY", "DIFFERENCE", "STATE")
+_HEAD = ("RESULT", "SWEPT", "ON", "VALUE", "VALUE 95 %", "TIME RATIO", "RATIO 95 %", "ACCURACY", "DIFFERENCE", "STATE")
+
+_TOKENS = (
+    "RESULT", "TTFT P50", "TTFT P90", "RATIO", "TPOT MEAN", "TPOT P90", "RATIO", "DECODE/S", "PREFILL/S", "GENERATED/S",
+    "ANSWER",
+)  # fmt: skip
 
 
 def comparison_grids(comparison: Comparison) -> list[Grid]:
     """One table per benchmark and scenario."""
-    return [_group(group) for group in comparison.groups]
+    grids = []
+    for group in comparison.groups:
+        grids.append(_group(group))
+        if any(row.entry.tokens for row in group.rows):
+            grids.append(_token_grid(group))
+    return grids
 
 
 def backend_grid(table: BackendTable) -> Grid:
@@ -30,16 +41,16 @@ def backend_grid(table: BackendTable) -> Grid:
 def csv_rows(comparison: Comparison) -> Iterable[tuple[object, ...]]:
     """Header and rows with full digits, for CSV."""
     yield (
-        "benchmark", "scenario", "label", "source", "model", "runs_on", "options", "value", "unit", "value_low",
-        "value_high", "ratio", "ratio_low", "ratio_high", "metric", "accuracy", "accuracy_difference", "state",
-        "refused", "score",
+        "benchmark", "scenario", "label", "source", "model", "runs_on", "options", "swept", "value", "unit",
+        "value_low", "value_high", "ratio", "ratio_low", "ratio_high", "metric", "accuracy", "accuracy_difference",
+        "state", "refused", "score",
     )  # fmt: skip
     for group in comparison.groups:
         for row in group.rows:
             entry, values = row.entry, row.to_json()
             yield (
                 group.benchmark, group.scenario, entry.label, entry.source, entry.model, entry.runs_on,
-                entry.options_text, entry.value,
+                entry.options_text, entry.swept, entry.value,
                 values["unit"], *_bounds(row.own_interval), row.ratio, *_bounds(row.interval), entry.metric,
                 entry.accuracy, row.accuracy_difference, entry.state, entry.refused, values["score"],
             )  # fmt: skip
@@ -64,12 +75,44 @@ def _group(group: Group) -> Grid:
     return grid(title, _HEAD, [_row(row, group) for row in group.rows])
 
 
+def _token_grid(group: Group) -> Grid:
+    """Times and rates of tokens; the ratios are of the time to the first token at p90, and of the mean per token."""
+    base, rows = group.baseline.tokens, []
+    for row in group.rows:
+        found = row.entry.tokens
+        if found is None:
+            continue
+        claims = row.ratio is not None and base is not None and row.entry is not group.baseline
+        rows.append((
+            row.entry.label, *(token_time(found, found.ttft_ns.get(name)) for name in ("p50", "p90")),
+            _quotient(found.ttft_ns.get("p90"), base.ttft_ns.get("p90")) if claims and base else "",
+            *(token_time(found, found.tpot_ns.get(name)) for name in ("mean", "p90")),
+            _quotient(found.tpot_ns.get("mean"), base.tpot_ns.get("mean")) if claims and base else "",
+            *(f"{rate:.5g}" if rate is not None else "-" for rate in (found.decode_per_s, found.prefill_per_s)),
+            f"{found.generated_per_s:.5g}" if found.generated_per_s is not None else "",
+            f"{found.generated.get('mean', 0):.4g}",
+        ))  # fmt: skip
+    return grid(f"{group.benchmark}, {group.scenario}: tokens (times in ms)", _TOKENS, rows)
+
+
+def token_time(found: TokenFacts, value_ns: float | None) -> str:
+    """Milliseconds; where a scenario such as offline has no such time, that is said."""
+    if value_ns is None:
+        return "not defined" if found.times_undefined else "-"
+    return f"{value_ns / 1e6:.5g}"
+
+
+def _quotient(value: float | None, base: float | None) -> str:
+    return f"{value / base:.4f}" if value is not None and base else ""
+
+
 def _row(row: Row, group: Group) -> tuple[str, ...]:
     entry = row.entry
     base = entry is group.baseline
     own = row.own_interval
     return (
         entry.label,
+        entry.swept,
         entry.configuration,
         entry.text,
         interval_text(Interval(own.low / 1e6, own.high / 1e6), 5) + " ms" if own else "",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlperf_mobile.plan import Plan
 
 _EPILOG = """The rules of MLPerf Mobile: at most 5 tries, 5 minutes between them; the audit passes as soon as one try
-reaches 95 % of the claim. Every try writes a result of its own.
+reaches 95 % of the claim. Each try writes a separate result.
 """
 
 
@@ -32,7 +32,7 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--output", metavar="DIR", type=Path, help="folder for results; that of the result by default")
     command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--quiet", action="store_true", help="no progress")
+    command.add_argument("--quiet", action="store_true", help="do not show progress")
     command.set_defaults(handler=handle)
 
 
@@ -44,10 +44,11 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.terminal.progress import listener
     from mlperf_mobile.terms import Cooldown, Mode
     from mlperf_mobile_rounds.audit import TRIES, Audit
+    from mlperf_mobile_rounds.follows import read_with_warning
 
     if not 1 <= args.tries <= TRIES or not 0 <= args.cooldown_s <= 86400:
         raise UsageError("bad-value", f"--tries is 1 to {TRIES}, --cooldown-s no less than 0", "see --help")
-    audit = Audit.of(store.read(args.result))
+    audit = Audit.of(read_with_warning(args.result))
     plan = store.read_plan(args.result).model_copy(update={"mode": Mode.PERFORMANCE, "session": None})
     output = args.output or args.result.resolve().parent
     campaign = Campaign.of([again(plan) for _ in range(args.tries)], output, "audit", Cooldown.FIXED, args.cooldown_s)

@@ -30,7 +30,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.description = "Check logs, result files and descriptions. Everything that can be recomputed is recomputed."
     command.epilog = _EXAMPLES
     command.add_argument("directory", metavar="PATH", type=Path, help="a submission, a part of one, or results")
-    command.add_argument("--round", metavar="NAME", help="the round, such as v3.1; by default from the seeds")
+    command.add_argument("--round", metavar="NAME", help="the round, such as v3.1; by default inferred from the seeds")
     command.add_argument(
         "--signers",
         metavar="FILE",

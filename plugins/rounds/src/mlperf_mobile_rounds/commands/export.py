@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,14 @@ def handle(args: argparse.Namespace) -> int:
         edited[folder] = [f"it does not match its folder: {text}" for text in texts]
     if args.format == "app":
         if args.submitter or args.device:
-            raise UsageError("bad-flag", "--submitter and --device belong to --format submission", "see --help")
+            raise UsageError("bad-flag", "--submitter and --device are only for --format submission", "see --help")
         written = _app([result for _, result in found], args.output)
     else:
         from mlperf_mobile_rounds.official.submission_export import Header, write_submission
 
         if not args.submitter or not args.device:
             raise UsageError("missing-flag", "a submission needs --submitter and --device", "see --help")
+        _refuse_speed_alone(found)
         written = write_submission(found, args.output, Header(args.submitter, args.device, args.division))
     notes = [f"{result.run_id}: {text}" for folder, result in found for text in (*edited[folder], *_doubts(result))]
     if args.json:
@@ -62,6 +64,21 @@ def handle(args: argparse.Namespace) -> int:
     if args.format == "submission":
         print("fill in what is marked TO FILL IN, add code/ and calibration.md, then run 'mlperf-mobile check'")
     return ExitCode.OK
+
+
+def _refuse_speed_alone(results: Sequence[tuple[Path, Any]]) -> None:
+    """Refuse results of tasks without a metric, which no round has.
+
+    Raises:
+        OutputError: ``no-round``.
+    """
+    from mlperf_mobile.registry import installed_plugins
+
+    tasks = installed_plugins().tasks
+    for folder, result in results:
+        if result.task in tasks and not tasks[result.task].info.has_metric:
+            summary = f"{folder}: task {result.task} has no metric, so it cannot be part of a round"
+            raise OutputError("no-round", summary, "leave it out; it can be compared and reported")
 
 
 def _doubts(result: Any) -> list[str]:
@@ -78,10 +95,11 @@ def _app(results: list[Any], output: Path) -> Path:
     import os
 
     from mlperf_mobile.results.store import output_errors, write_json
+    from mlperf_mobile.user_paths import expand
     from mlperf_mobile_rounds.official.app_export import app_file
 
     content = app_file(results)
-    path: Path = output.expanduser().absolute()
+    path = expand(output, "--output").absolute()
     if os.path.lexists(path):
         raise OutputError("output-exists", f"{path} is already there", "choose another --output")
     with output_errors(path):

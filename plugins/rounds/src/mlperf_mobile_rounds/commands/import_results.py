@@ -7,14 +7,19 @@ import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlperf_mobile.errors import ExitCode
 from mlperf_mobile.printing import counted
 
+if TYPE_CHECKING:
+    from mlperf_mobile.results.measured import Performance
+
 _EXAMPLES = """examples:
   mlperf-mobile import result.json                     a result file of the reference app, of any version
   mlperf-mobile import mobile_results_v3.1 --output v3.1
-Each benchmark becomes a result folder. The score is the published one: 1 / p90 in single-stream.
+Each benchmark becomes a result folder. The score is the published one: 1 / p90 in single-stream, tokens per second of a
+language model.
 """
 
 
@@ -23,7 +28,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.description = "Import result files and logs of the reference app. Nothing is overwritten."
     command.epilog = _EXAMPLES
     command.add_argument("source", metavar="PATH", type=Path, help="a result file, a submission, or a part of one")
-    command.add_argument("--round", metavar="NAME", help="the round, such as v3.1; by default from the seeds")
+    command.add_argument("--round", metavar="NAME", help="the round, such as v3.1; by default inferred from the seeds")
     command.add_argument(
         "--output", metavar="DIR", type=Path, default=Path("mlperf-mobile-results"), help="folder for results"
     )
@@ -57,7 +62,7 @@ def handle(args: argparse.Namespace) -> int:
         p90 = performance.latency_ns.get("p90") if performance and score and score.percentile else None
         rows.append(
             [
-                result.run_id, f"{performance.throughput:.2f}" if performance else "",
+                result.run_id, f"{_score(performance):.2f}" if performance else "",
                 f"{p90 / 1e6:.3f}" if p90 else "",
                 f"{accuracy.metric} {accuracy.value:.4f}" if accuracy else "", result.verdict,
             ]
@@ -67,3 +72,8 @@ def handle(args: argparse.Namespace) -> int:
     for finding in wrong:
         print(f"error: {finding.place.text(report.root)}: {finding.text}", file=sys.stderr)
     return ExitCode.OK
+
+
+def _score(performance: Performance) -> float:
+    """The app's number: tokens per second of a language model, samples per second of all others."""
+    return performance.score.value if performance.tokens and performance.score else performance.throughput

@@ -1,21 +1,24 @@
 """The tests: how each measures a result again, and what passes.
 
 Source: mlcommons/inference, compliance/: TEST01 (accuracy in performance mode: the same responses, within 10 %), TEST04
-(the same sample in every query: no more than 10 % faster), TEST05 (other seeds: within 5 %). Latencies of 0.2 ms and
-less vary more from run to run, so their limit is 20 %.
+(the same sample in every query: no more than 10 % faster), TEST05 (other seeds: within 5 %), TEST06 (tokens; see
+:mod:`.tokens`). Latencies of 0.2 ms and less vary more from run to run, so their limit is 20 %. How long a language
+model takes depends on the sample, so TEST04 is not for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlperf_mobile.campaigns.repeat import score
+from mlperf_mobile.errors import UsageError
 from mlperf_mobile.performance_score import NANOSECONDS
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.rule import RuleResult
 from mlperf_mobile.terms import Mode, Seeds
+from mlperf_mobile_rounds.compliance.tokens import QUERIES
 
 SHORT_NS = 200_000
 SHORT_TOLERANCE = 0.20
@@ -41,17 +44,38 @@ class ComplianceTest:
     rules: Callable[[Result, Result], list[RuleResult]]
     """The rules that its result must meet, given the tested result."""
     compares_responses: bool = False
+    compares_tokens: bool = False
+    of_tokens: bool | None = None
+    """Whether it is for language models only, or not for them; None: for all models."""
+
+    def suits(self, result: Result) -> bool:
+        """Whether it is a test for the model of a result; those of tokens need a scenario that reports first tokens."""
+        found = result.performance.tokens if result.performance else None
+        tokens = found is not None and not found.times_undefined
+        return self.of_tokens is None or self.of_tokens == tokens
 
 
-def same_responses(expected: Responses, logged: list[tuple[int, bytes]]) -> list[RuleResult]:
-    """TEST01: the responses of the timed run equal those of the accuracy run."""
-    equal = sum(expected.get(index) == response for index, response in logged)
+def same_responses(
+    expected: Responses, logged: list[tuple[int, bytes]], longest: int | None = None
+) -> list[RuleResult]:
+    """TEST01: the responses of the timed run equal those of the accuracy run.
+
+    Args:
+        expected: Of the accuracy run.
+        logged: Of the timed run.
+        longest: How many bytes of both are compared: the answers of a language model may be longer in one of the runs.
+    """
+    equal = sum(_beginning(expected.get(index), longest) == response[:longest] for index, response in logged)
     share = equal / len(logged) if logged else 0.0
     note = f"{equal} of {len(logged)} logged responses are those of the accuracy run"
     return [
         RuleResult(name="responses-logged", ok=bool(logged), observed=len(logged), required=1),
         RuleResult(name="same-responses", ok=share == 1.0, observed=share, required=1.0, note=note),
     ]
+
+
+def _beginning(response: bytes | None, longest: int | None) -> bytes | None:
+    return None if response is None else response[:longest]
 
 
 def _again(plan: Plan, loadgen: Mapping[str, int | float | bool], seeds: Seeds | None = None) -> Plan:
@@ -87,6 +111,13 @@ def _tolerance(result: Result, usual: float) -> float:
     return SHORT_TOLERANCE if claimed and claimed.unit == NANOSECONDS and claimed.value <= SHORT_NS else usual
 
 
+def _test06(plan: Plan, result: Result) -> Plan:
+    """As many answers as upstream, all of them logged."""
+    changed = _again(plan, {"accuracy_log_rng_seed": LOG_SEED, "accuracy_log_probability": 1.0})
+    load = changed.load.model_copy(update={"min_query_count": QUERIES, "min_duration_s": 0.0})
+    return changed.model_copy(update={"performance_dataset": None, "load": load})
+
+
 def _within(usual: float, *, faster_only: bool = False) -> Callable[[Result, Result], list[RuleResult]]:
     """The score of the test is within a tolerance of the result's; or only not above it."""
 
@@ -108,7 +139,31 @@ def _within(usual: float, *, faster_only: bool = False) -> Callable[[Result, Res
 TESTS = (
     ComplianceTest("TEST01", "accuracy in performance mode: the timed answers are real", _test01, _within(0.10), True),
     ComplianceTest(
-        "TEST04", "the same sample in every query: nothing is cached", _test04, _within(0.10, faster_only=True)
+        "TEST04",
+        "the same sample in every query: nothing is cached",
+        _test04,
+        _within(0.10, faster_only=True),
+        of_tokens=False,
     ),
     ComplianceTest("TEST05", "other seeds: none are favoured", _test05, _within(0.05)),
+    ComplianceTest(
+        "TEST06",
+        "tokens: first ones, ends and counts are those of the answers",
+        _test06,
+        lambda tested, test: [],
+        compares_tokens=True,
+        of_tokens=True,
+    ),
 )
+
+
+def suiting(result: Result, named: Sequence[ComplianceTest] = ()) -> list[ComplianceTest]:
+    """The tests that are for the model of a result; only the named ones, if there are any.
+
+    Raises:
+        UsageError: A named test is not for it.
+    """
+    if wrong := next((test for test in named if not test.suits(result)), None):
+        summary = f"--test {wrong.name} is {'only' if wrong.of_tokens else 'not'} for language models"
+        raise UsageError("unknown-test", summary, "leave it out")
+    return [*named] or [test for test in TESTS if test.suits(result)]

@@ -17,8 +17,8 @@ _VIEWABLE = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """The facts; lines are counted from 1."""
+class LogContents:
+    """Facts about the responses; lines are counted from 1."""
 
     count: int
     distinct: int
@@ -28,6 +28,8 @@ class Answers:
     highest: int
     misnumbered: int | None
     """The line of the first item whose ``seq_id`` is not its place."""
+    numbered: bool
+    """Whether every ``seq_id`` below the number of items occurs once, in any order."""
     sizes: tuple[int, ...]
     """All response sizes, in bytes; at most the first 1000."""
     odd_line: int | None
@@ -35,22 +37,26 @@ class Answers:
     constant: bool
     """Whether all responses are the same bytes."""
     order: str
-    """A digest of the indices in their order, as :class:`mlperf_mobile_rounds.official.log_frame.Loaded` has one."""
+    """A digest of the indices in their order, as in :class:`mlperf_mobile_rounds.official.log_frame.LoadedSamples`."""
     digest: str
     """Of indices and answers."""
+    counts: tuple[int, int] | None
+    """The lowest and the highest number of tokens that LoadGen was told of; None without any."""
     damage: str
     """Why the log could not be read to its end; empty for a whole one."""
     truncated: bool
     """Truncated as by MLCommons' tool for logs that are too large to be published."""
 
 
-def read(paths: Sequence[Path]) -> Answers:
+def read(paths: Sequence[Path]) -> LogContents:
     """Read a log to its end, or as far as it is intact."""
-    seen, order, content = _Bits(), hashlib.sha256(), hashlib.sha256()
+    seen, numbers, order, content = _Bits(), _Bits(), hashlib.sha256(), hashlib.sha256()
+    highest_number = -1
     sizes: dict[int, int] = {}
     repeated = misnumbered = odd = None
     first: bytes | None = None
     constant, highest, count, damage = True, -1, 0, ""
+    counts: tuple[int, int] | None = None
     try:
         for item in accuracy_log.read(paths):
             if count == 0:
@@ -58,6 +64,8 @@ def read(paths: Sequence[Path]) -> Answers:
             constant = constant and item.data == first
             if item.seq_id != count and misnumbered is None:
                 misnumbered = item.line
+            numbers.add(item.seq_id)
+            highest_number = max(highest_number, item.seq_id)
             if not seen.add(item.index) and repeated is None:
                 repeated = item.line
             if len(item.data) not in sizes and len(sizes) < 1000:
@@ -65,23 +73,28 @@ def read(paths: Sequence[Path]) -> Answers:
                     odd = item.line
                 sizes[len(item.data)] = item.line
             highest = max(highest, item.index)
+            if item.token_count is not None:
+                low, high = counts or (item.token_count, item.token_count)
+                counts = min(low, item.token_count), max(high, item.token_count)
             key = (item.index & (1 << 40) - 1).to_bytes(5, "little")
             order.update((item.index & (1 << 64) - 1).to_bytes(8, sys.byteorder))
             content.update(key + len(item.data).to_bytes(5, "little") + item.data)
             count += 1
     except MobileError as error:
         damage = error.summary
-    return Answers(
+    return LogContents(
         count,
         seen.count,
         repeated,
         highest,
         misnumbered,
+        numbers.count == count == highest_number + 1,
         tuple(sizes),
         odd,
         constant,
         order.hexdigest(),
         content.hexdigest(),
+        counts,
         damage,
         bool(damage) and _truncated(paths),
     )

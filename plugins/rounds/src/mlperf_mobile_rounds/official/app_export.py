@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import uuid
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from mlperf_mobile.errors import OutputError
 from mlperf_mobile.results.accuracy import Accuracy
 from mlperf_mobile.results.measured import Performance
 from mlperf_mobile.results.model import Result
+from mlperf_mobile.results.tokens import TokenFacts
 from mlperf_mobile_rounds import benchmarks
 from mlperf_mobile_rounds.official.app_results import OFFLINE, SINGLE_STREAM
+from mlperf_mobile_rounds.official.json_files import clean
 
 _NAMESPACE = uuid.UUID("6f0d1a7e-3c0a-5f0e-9d55-6d6c70657266")
 _SCENARIOS = {"single-stream": SINGLE_STREAM, "offline": OFFLINE}
@@ -27,15 +30,15 @@ def app_file(results: Sequence[Result]) -> dict[str, Any]:
     Offline the app's 90th percentile is the time of the whole query, so that samples / latency90 is the throughput.
 
     Raises:
-        OutputError: The list is empty, a result is unfinished, two are of the same benchmark, or the app lacks a
+        OutputError: The list is empty, a result is unfinished, two belong to the same benchmark, or the app lacks a
             scenario.
     """
     _checked(results)
-    names = ",".join(sorted(result.run_id for result in results))
+    names = clean(",".join(sorted(result.run_id for result in results)))
     return {
         "meta": {
             "uuid": str(uuid.uuid5(_NAMESPACE, names)),
-            "creation_date": _date(max(result.created for result in results)),
+            "creation_date": max(map(_end, results)),
             "upload_date": None,
         },
         "results": [_result(result) for result in results],
@@ -66,10 +69,10 @@ def _checked(results: Sequence[Result]) -> None:
             raise OutputError("unknown-scenario", f"{result.run_id}: the app has no scenario {result.scenario}", hint)
         key = (result.benchmark, result.scenario)
         if key in seen:
-            raise OutputError("same-benchmark", f"{seen[key]} and {result.run_id} are of the same benchmark", hint)
+            raise OutputError("same-benchmark", f"{seen[key]} and {result.run_id} belong to the same benchmark", hint)
         seen[key] = result.run_id
     if len({_identity(result) for result in results}) > 1:
-        raise OutputError("several-devices", "the results are of several devices", "export each device separately")
+        raise OutputError("several-devices", "the results come from several devices", "export each device separately")
 
 
 def _identity(result: Result) -> tuple[object, ...]:
@@ -124,21 +127,51 @@ def _extra(result: Result) -> list[dict[str, str]]:
 
 def _performance_run(result: Result, performance: Performance) -> dict[str, Any]:
     offline = result.scenario == "offline"
+    if performance.tokens is not None and not offline:
+        return _run_of_tokens(result, performance, performance.tokens)
     what, number = (
         ("throughput", performance.throughput) if offline else ("p90", performance.latency_ns.get("p90", 0.0))
     )
-    if not number > 0 or not performance.samples > 0:
+    latency90 = number / 1e9
+    if offline and number > 0:
+        latency90 = performance.samples / number
+    # A damaged result may hold numbers so small or large that their inverse is none.
+    throughput = (performance.samples if offline else 1) / latency90 if latency90 > 0 else 0.0
+    if not (0 < latency90 < math.inf and 0 < throughput < math.inf and performance.samples > 0):
         summary = f"{result.run_id}: its {what} ({number:g}, {performance.samples} samples) is not a result"
         raise OutputError("nothing-to-export", summary, "leave it out")
-    if offline:
-        latency90 = performance.samples / performance.throughput
-        throughput = performance.samples / latency90
-    else:
-        latency90 = performance.latency_ns["p90"] / 1e9
-        throughput = 1 / latency90
-    met = {rule.name: rule.ok for rule in result.rules}
+    times = {"latency_mean": performance.latency_ns.get("mean", 0.0) / 1e9, "latency90": latency90}
+    return _timed_run(result, performance, throughput, times)
+
+
+def _run_of_tokens(result: Result, performance: Performance, tokens: TokenFacts) -> dict[str, Any]:
+    """Of a language model: the score is 1 / mean TPOT, and the latencies are 0 (loadgen_info.dart).
+
+    The means are whole nanoseconds, rounded down, as the app reads them in LoadGen's log.
+    """
+    per_token, first = math.floor(tokens.tpot_ns.get("mean", 0.0)), tokens.ttft_ns
+    if per_token <= 0 or performance.samples <= 0:
+        summary = f"{result.run_id}: no answer has two tokens, so it has no decode rate"
+        raise OutputError("nothing-to-export", summary, "leave it out")
+    rate = 1.0 / (per_token / 1e9)  # the app's arithmetic, to the last bit
+    times = {
+        "latency_mean": 0.0,
+        "latency90": 0.0,
+        "latency_first_token_mean": math.floor(first.get("mean", 0.0)) / 1e9,
+        "latency_first_token90": first.get("p90", 0.0) / 1e9,
+        "token_throughput": rate,
+        "is_token_based": True,
+    }
+    return _timed_run(result, performance, rate, times)
+
+
+def _timed_run(result: Result, performance: Performance, score: float, times: Mapping[str, float]) -> dict[str, Any]:
+    """The flags are LoadGen's, which waives nothing."""
+    offline = result.scenario == "offline"
+    met = {rule.name: rule.ok and not rule.note.startswith("waived") for rule in result.rules}
+    valid = all(rule.ok for rule in result.rules if rule.name != "quality-target")
     return {
-        "throughput": {"value": throughput},
+        "throughput": {"value": score},
         "accuracy": None,
         "accuracy2": None,
         "dataset": _dataset(result, result.performance_dataset or result.dataset),
@@ -147,12 +180,11 @@ def _performance_run(result: Result, performance: Performance) -> dict[str, Any]
         "start_datetime": _date(result.created),
         "loadgen": {
             "query_count": performance.queries,
-            "latency_mean": performance.latency_ns.get("mean", 0.0) / 1e9,
-            "latency90": latency90,
+            **times,
             "is_min_duration_met": met.get("min-duration", False),
             "is_min_query_met": met.get("min-query-count", False),
             "is_early_stopping_met": met.get("early-stopping", offline),
-            "is_result_valid": all(rule.ok for rule in result.rules if rule.name != "quality-target"),
+            "is_result_valid": valid and performance.loadgen.valid is not False,
         },
     }
 
@@ -174,10 +206,14 @@ def _accuracy_run(result: Result, accuracy: Accuracy) -> dict[str, Any]:
 
 
 def formatted(accuracy: Accuracy) -> str:
-    """An accuracy as the app writes it: ``75.32%``, ``0.2745 mAP``, ``94.4667``, ``33.39 dB``."""
+    """An accuracy as the app writes it: ``75.32%``, ``43.0000%``, ``0.2745 mAP``, ``94.4667``, ``33.39 dB``."""
     match accuracy.metric:
         case "top-1":
             return f"{accuracy.value * 100:.2f}%"
+        case "accuracy" | "IFEval accuracy":
+            return f"{accuracy.value * 100:.4f}%"
+        case "CLIP":
+            return f"{accuracy.value:.4f}"
         case "F1":
             return f"{accuracy.value * 100:.4f}"
         case "PSNR":
@@ -214,6 +250,16 @@ def _environment(result: Result) -> dict[str, Any]:
     elif system == "windows":
         value["windows"] = {"os_version": os_version, "cpu_full_name": facts.get("cpu.model") or _UNKNOWN}
     return {"platform": system, "value": value}
+
+
+def _end(result: Result) -> str:
+    """When the longer of the two parts would have ended, both of which the file says began with the run."""
+    began, parts = datetime.fromisoformat(_date(result.created)), (result.performance, result.accuracy)
+    try:
+        return _date((began + timedelta(seconds=max(part.duration_s for part in parts if part))).isoformat())
+    except (OverflowError, ValueError) as error:
+        summary = f"{result.run_id} took longer than there are dates"
+        raise OutputError("bad-time", summary, "it is damaged") from error
 
 
 def _date(text: str) -> str:

@@ -168,6 +168,8 @@ def _run(node: Node, benchmark: str) -> Run | None:
         more.get("is_early_stopping_met").flag(),
         bool(more.get("is_token_based").flag()),
         more.get("token_throughput").number(),
+        more.get("latency_first_token_mean").number(),
+        more.get("latency_first_token90").number(),
         busy_s=more.get("duration").number(),
     )
 

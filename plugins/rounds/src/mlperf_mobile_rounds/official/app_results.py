@@ -8,10 +8,14 @@ from pathlib import Path
 
 from mlperf_mobile.errors import DataError
 from mlperf_mobile_rounds import benchmarks
+from mlperf_mobile_rounds.benchmarks import OfficialBenchmark
 
 OFFLINE = "Offline"
 SINGLE_STREAM = "SingleStream"
 _METRICS = {"%": "top-1", "map": "mAP", "miou": "mIoU", "db": "PSNR", "f1": "F1"}
+_SHARES = ("top-1", "accuracy", "IFEval accuracy")
+"""Metrics that the app writes in per cent."""
+_WITHOUT_UNIT = ("F1", "CLIP")
 _FORMATTED = re.compile(r"\s*(-?[0-9]+(?:\.[0-9]+)?) ?(%|[A-Za-z]{2,20}|)\s*")
 
 
@@ -64,8 +68,20 @@ class Run:
     token_based: bool = False
     """A language model: the score is tokens per second, and the latencies are 0."""
     tokens_per_s: float | None = None
+    first_token_mean_s: float | None = None
+    first_token_p90_s: float | None = None
     busy_s: float | None = None
     """All latencies together, as v3.0 and v3.1 give them."""
+
+    def valid_by(self, benchmark: OfficialBenchmark) -> bool:
+        """Whether all that the benchmark does not waive is met, of a run that LoadGen calls invalid.
+
+        The app always stops at the maximum duration, so that a run with too few queries has reached it.
+        """
+        waived = benchmark.of.early_stopping_ignored and self.early_stopping_met is False
+        stopped = benchmark.of.generative and self.min_queries_met is False
+        met = self.min_duration_met and (self.early_stopping_met or waived) and (self.min_queries_met or stopped)
+        return bool(met and (waived or stopped))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +134,13 @@ class AppFile:
 
 
 def metric_of(formatted: str, benchmark: str) -> str | None:
-    """The metric that an accuracy's text names; question answering's has no unit."""
+    """The metric that an accuracy's text names, with what the benchmark says of texts that fit several."""
     found = _FORMATTED.fullmatch(formatted)
     unit = found[2].lower() if found else ""
-    if unit == "%" and not (benchmark.startswith("IC_") or benchmarks.metric_of(benchmark) == "top-1"):
-        return None
-    without_unit = "F1" if benchmark.startswith("LU_") or benchmarks.metric_of(benchmark) == "F1" else None
-    return _METRICS.get(unit) or without_unit
+    own = {"IC": "top-1", "LU": "F1"}.get(benchmark.partition("_")[0]) or benchmarks.metric_of(benchmark)
+    if unit == "%":
+        return own if own in _SHARES else None
+    return _METRICS.get(unit) or (own if own in _WITHOUT_UNIT else None)
 
 
 def accuracy_of_text(text: str, benchmark: str) -> Accuracy | None:

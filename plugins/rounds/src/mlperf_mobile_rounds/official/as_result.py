@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.config.suites import SEEDS
-from mlperf_mobile.results.accuracy import Accuracy
+from mlperf_mobile.results.accuracy import Accuracy, quality_rule
 from mlperf_mobile.results.measured import Performance
 from mlperf_mobile.results.model import SCHEMA, ModelFacts, Result, Status
 from mlperf_mobile.results.parts import LARGEST
 from mlperf_mobile.results.rule import RuleResult
-from mlperf_mobile_rounds.official import imported_rules, text_accuracy, verdict
+from mlperf_mobile_rounds.official import imported_rules, imported_tokens, text_accuracy, verdict
 from mlperf_mobile_rounds.official.app_results import OFFLINE, AppResult, Run
 from mlperf_mobile_rounds.official.checks.context import Context, FileOf, LoggedRun
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
@@ -36,7 +36,7 @@ _LATENCIES = {
 }
 
 
-class Maker:
+class ResultBuilder:
     """Builds one result from the app's record, the logs, or both."""
 
     def __init__(
@@ -66,10 +66,8 @@ class Maker:
         app, required = self.app, self.required
         performance, rules = self._performance()
         accuracy = self._accuracy()
-        if accuracy and accuracy.passed is not None:
-            rules.append(
-                RuleResult(name="quality-target", ok=accuracy.passed, observed=accuracy.value, required=accuracy.target)
-            )
+        if accuracy and (rule := quality_rule(accuracy, None)):
+            rules.append(rule)
         if performance is None and accuracy is None:
             rules.append(RuleResult(name="completed", ok=False, observed="nothing measured", required="completed"))
         runs = [run for run in (app.performance, app.accuracy) if run] if app else []
@@ -159,25 +157,20 @@ class Maker:
         }
         if "p90" not in latency and run and run.p90_s:
             latency["p90"] = run.p90_s * 1e9
-        if "p90" not in latency and self.scenario == verdict.SINGLE_STREAM:
+        tokens = imported_tokens.facts(self.log, found.queries if found else None, run)
+        if "p90" not in latency and self.scenario == verdict.SINGLE_STREAM and tokens is None:
             latency["p90"] = 1e9 / throughput
         if "mean" not in latency and run and run.mean_s:
             latency["mean"] = run.mean_s * 1e9
         samples = (found.samples if found else None) or (run.samples if run else None) or 0
-        queries = (
-            (found.queries if found else None)
-            or (run.queries if run else None)
-            or (1 if self.scenario == OFFLINE else samples)
-        )
+        queries = (found.queries if found else None) or (run.queries if run else None)
+        queries = queries or (1 if self.scenario == OFFLINE else samples)
         duration = (found.duration_s if found else None) or (run.duration_s if run else None) or 0.0
         loadgen = imported_rules.loadgen(self.log, found, run)
-        rules = (
-            imported_rules.of_log(self.log, found)
-            if found
-            else imported_rules.of_app(run, self.benchmark)
-            if run
-            else []
-        )
+        rules = imported_rules.of_app(run, self.benchmark) if run else []
+        rules = imported_rules.of_log(self.log, found) if found else rules
+        if tokens is not None:  # the app's score is tokens per second
+            throughput = (found.throughput if found else None) or (samples / duration if duration > 0 else 0.0)
         performance = Performance(
             latency_ns=latency,
             throughput=throughput,
@@ -185,7 +178,8 @@ class Maker:
             samples=samples,
             duration_s=duration,
             loadgen=loadgen,
-            score=verdict.score_of(self.scenario, throughput, latency),
+            score=imported_tokens.score_of(self.scenario, throughput, latency, tokens),
+            tokens=tokens,
         )
         return performance, rules
 
@@ -277,7 +271,9 @@ class Maker:
             "benchmark_id": self.app.benchmark_id if self.app else None,
             "uuid": (self.file.content.uuid or None) if self.file else None,
             "published_score": score,
-            "throughput": "1 / p90"
+            "throughput": "1 / mean time per output token, in tokens per second"
+            if self.app and self.app.performance and self.app.performance.token_based
+            else "1 / p90"
             if self.scenario == verdict.SINGLE_STREAM
             else "of the requested samples; published_score also counts the padding of the last batch"
             if self.padded

@@ -1,4 +1,4 @@
-"""Checks a submission, a part of one, or results of this program: reads everything, and asks every rule."""
+"""Checks a submission, a part of one, or results of this program: reads everything, and applies every rule."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from mlperf_mobile_rounds.official.checks import (
     result_schema,
     results,
     samples,
+    tokens,
     trace,
 )
 from mlperf_mobile_rounds.official.checks.context import Context
@@ -33,7 +34,7 @@ def check(root: Path, registry: Registry, round_name: str | None = None, signers
 
     Args:
         root: A tree of a round, a part of it, a result file, or result folders of this program.
-        registry: The installed plugins, whose suites say what each round asks for.
+        registry: The installed plugins, whose suites say what each round requires.
         round_name: Which round it is of; found by its seeds otherwise.
         signers: Who may have signed results of this program; a file of ``ssh-keygen``'s allowed signers.
 
@@ -78,6 +79,7 @@ def read_trees(root: Path, registry: Registry, report: Report, round_name: str |
 def _ask(context: Context, registry: Registry) -> None:
     logs.check(context)
     samples.check(context)
+    tokens.check(context)
     loadgen_build.check(context)
     clock.check(context)
     pairing.check(context)

@@ -13,7 +13,8 @@ from mlperf_mobile.errors import DataError, OutputError
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.store import RESULT, output_errors, write_json
-from mlperf_mobile_rounds.official.as_result import Maker
+from mlperf_mobile.user_paths import expand
+from mlperf_mobile_rounds.official.as_result import ResultBuilder
 from mlperf_mobile_rounds.official.checker import read_trees
 from mlperf_mobile_rounds.official.checks.context import Context
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
@@ -50,7 +51,7 @@ def write(results: Iterable[Result], output: Path) -> list[Path]:
     Raises:
         OutputError: A folder exists, or cannot be written.
     """
-    output = output.expanduser().resolve()
+    output = expand(output, "--output").resolve()
     targets = [(result, output / result.run_id) for result in results]
     for _, folder in targets:
         if os.path.lexists(folder):
@@ -82,16 +83,16 @@ def _results(context: Context) -> list[Result]:
     found, done = [], set()
     for file, claimed, key, place in context.results():
         done.add(key)
-        maker = Maker(context, *key, file, claimed, performance.get(key), accuracy.get(key))
+        maker = ResultBuilder(context, *key, file, claimed, performance.get(key), accuracy.get(key))
         found.append(_made(maker, place, context.report))
     for key in (performance | accuracy).keys() - done:
         runs = performance.get(key), accuracy.get(key)
         folder = next(run.folder.path for run in runs if run)
-        found.append(_made(Maker(context, *key, None, None, *runs), Place(folder), context.report))
+        found.append(_made(ResultBuilder(context, *key, None, None, *runs), Place(folder), context.report))
     return sorted((result for result in found if result), key=lambda result: result.run_id)
 
 
-def _made(maker: Maker, place: Place, report: Report) -> Result | None:
+def _made(maker: ResultBuilder, place: Place, report: Report) -> Result | None:
     """The result; None, and an error in the report, if a log or file has a number that no result can have."""
     try:
         return maker.make()

@@ -41,7 +41,7 @@ def of_log(log: DetailLog | None, found: LoadGenVerdict) -> list[RuleResult]:
             RuleResult(name=rule.name, ok=rule.ok is True, observed=rule.observed, required=rule.required, note=note)
         )
     own = verdict.own_valid(log) if log else None
-    if own is False and all(rule.ok for rule in rules):
+    if own is False and found.loadgen_valid is not False and all(rule.ok for rule in rules):
         rules.append(RuleResult(name="loadgen", ok=False, observed="INVALID", required="VALID"))
     return rules
 
@@ -54,18 +54,20 @@ def of_app(run: Run, benchmark: str) -> list[RuleResult]:
         "min-query-count": run.min_queries_met,
         "early-stopping": run.early_stopping_met,
     }
-    known = benchmarks.of(benchmark)
-    if known is not None and known.of.generative:
+    known, valid = benchmarks.of(benchmark), run.valid
+    if known is not None and valid is False:
+        valid = run.valid_by(known)
+    if known is not None and known.of.early_stopping_ignored:
         flags["early-stopping"] = None
-        if run.valid:
-            flags["min-query-count"] = None  # stopped at its maximum duration
+    if known is not None and known.of.generative and valid:
+        flags["min-query-count"] = None  # stopped at its maximum duration
     rules = [
         RuleResult(name=name, ok=flag, observed=flag, required=True, note=note)
         for name, flag in flags.items()
         if flag is not None
     ]
-    if run.valid is not None:
-        rules.append(RuleResult(name="loadgen", ok=run.valid, observed=run.valid, required=True, note=note))
+    if valid is not None:
+        rules.append(RuleResult(name="loadgen", ok=valid, observed=run.valid, required=True, note=note))
     if not rules:
         text = "this form of the file does not say whether the run was valid"
         rules.append(RuleResult(name="loadgen", ok=False, observed=None, required=True, note=text))

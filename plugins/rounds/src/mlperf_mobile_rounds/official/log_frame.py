@@ -16,11 +16,20 @@ MAX_TEXTS = 100
 MAX_SAMPLES = 1 << 18
 _RECORD = {"key", "value", "time_ms", "namespace", "event_type", "metadata"}
 _ABOUT = {"is_error", "is_warning", "file", "line_no", "pid", "tid"}
-_FLAG = re.compile(r".*(_met|_unique|_same|print_timestamps|enforce_max_duration|use_token_latencies|_permutation)")
+_FLAG = re.compile(
+    r".*(_met|_unique|_same|print_timestamps|enforce_max_duration|use_token_latencies|_permutation"
+    r"|_coalesce_queries)"
+)
 _NUMBER = re.compile(
     r".*(_ns|_ms|_count|_seed|_qps|_percentile|_duration|_index|_per_query|_per_second|_override|_async_queries"
-    r"|_log_probability|_sampling_target|_overhead|early_stopping_latency_ss|num_errors)"
+    r"|_log_probability|_sampling_target|_overhead|early_stopping_latency_[sm]s|_per_sec|num_errors"
+    r"|_throughput|_output_token_(min|max|mean)|_(ttft|tpot)_latency)"
 )
+_MAY_BE_NEGATIVE = {f"result_time_to_output_token_{name}" for name in ("min", "max", "mean")} | {
+    f"result_time_per_output_token_{percent}_percentile_ns"
+    for percent in ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90")
+}
+"""LoadGen divides by -1 for answers of fewer than two tokens."""
 _WRAPPED_MS = 1e9
 """The first record of some published logs has a time below zero, written as an unsigned number."""
 
@@ -150,7 +159,7 @@ class Frame:
             if value is None or not _FLAG.fullmatch(key):
                 self._now.append(f"{key} is {value}, which LoadGen does not write there")
         elif isinstance(value, int | float):
-            if not -1 < value < 1 << 64:
+            if not (value > -1 or key in _MAY_BE_NEGATIVE) or not abs(value) < 1 << 64:
                 self._now.append(f"{key} is {str(value)[:30]}: negative, infinite or larger than 64 bits")
             elif _FLAG.fullmatch(key):
                 self._now.append(f"{key} is {value}, but LoadGen writes true or false there")

@@ -10,7 +10,7 @@ from typing import Any
 from mlperf_mobile.config.document import Layer, read_resource
 from mlperf_mobile.config.suites import SEEDS, Benchmark, suites
 from mlperf_mobile.errors import UsageError, did_you_mean
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import Offer, Registry
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
 
 _SCENARIOS = {"single-stream": "SingleStream", "offline": "Offline"}
@@ -43,6 +43,8 @@ class RoundBenchmark:
     min_duration_s: float | None
     max_duration_s: float | None
     percentile: float
+    max_new_tokens: int | None
+    """Tokens of an answer in the timed run, at most; None without tokens, or without a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,12 @@ class Round:
 def all_rounds(registry: Registry) -> dict[str, Round]:
     """Every suite with common settings of its benchmarks, by name."""
     known: dict[str, Round] = {}
-    scenarios = _Scenarios(registry)
+    defaults = _Defaults(registry)
     for suite in suites(registry).values():
         if suite.common is None:
             continue
         seeds = [_value(suite.common, f"seeds.{name}") for name in SEEDS]
-        found = {name: _round_benchmark(scenarios, each) for name, each in suite.benchmarks.items()}
+        found = {name: _round_benchmark(defaults, each) for name, each in suite.benchmarks.items()}
         whole = [seed for seed in seeds if isinstance(seed, int)]
         triple = (whole[0], whole[1], whole[2]) if len(whole) == 3 else None
         known[suite.name] = Round(suite.name, triple, str(_value(suite.common, "unverified.seeds") or ""), found)
@@ -116,27 +118,31 @@ def _value(layer: Layer, key: str) -> Any:
     return layer[key].value if key in layer else None
 
 
-class _Scenarios:
-    """The counts and durations of scenarios, each file read once."""
+class _Defaults:
+    """The settings of scenarios and tasks, each file read once."""
 
     def __init__(self, registry: Registry) -> None:
-        self._offers = registry.scenarios
+        self._offers: dict[str, Mapping[str, Offer[Any]]] = {"scenario": registry.scenarios, "task": registry.tasks}
         self._read: dict[str, Layer] = {}
 
-    def settings(self, name: str) -> Layer:
-        """The settings of a scenario; empty if it is not installed."""
-        if name not in self._read:
-            offer = self._offers.get(name)
-            self._read[name] = read_resource(offer.info.settings, f"scenario {name}") if offer else {}
-        return self._read[name]
+    def of(self, kind: str, name: str) -> Layer:
+        """The settings of a scenario or task; empty if it is not installed, or its file is wrong."""
+        label = f"{kind} {name}"
+        if label not in self._read:
+            offer = self._offers[kind].get(name)
+            try:
+                self._read[label] = read_resource(offer.info.settings, label) if offer else {}
+            except UsageError:  # a run of it says what is wrong; the other benchmarks can be checked
+                self._read[label] = {}
+        return self._read[label]
 
 
-def _round_benchmark(scenarios: _Scenarios, benchmark: Benchmark) -> RoundBenchmark:
+def _round_benchmark(defaults: _Defaults, benchmark: Benchmark) -> RoundBenchmark:
     layer: Layer = {}
     for each in benchmark.settings:
         layer |= each
     scenario = str(_value(layer, "scenario") or "single-stream")
-    layer = scenarios.settings(scenario) | layer
+    layer = defaults.of("scenario", scenario) | defaults.of("task", benchmark.task) | layer
     counts = f"runs.{scenario}.normal"
     reference, least = _value(layer, "quality.reference"), _value(layer, "quality.at_least")
     target = None
@@ -155,4 +161,5 @@ def _round_benchmark(scenarios: _Scenarios, benchmark: Benchmark) -> RoundBenchm
         _value(layer, f"{counts}.min_duration_s"),
         _value(layer, f"{counts}.max_duration_s"),
         float(_value(layer, "percentile") or 0.9),
+        _value(layer, "token_rules.max_new_tokens"),
     )

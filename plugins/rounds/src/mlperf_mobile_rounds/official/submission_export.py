@@ -13,13 +13,15 @@ from mlperf_mobile.errors import OutputError, UsageError
 from mlperf_mobile.names import RULE, is_file_name
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.store import output_errors, write_json
+from mlperf_mobile.user_paths import expand
 from mlperf_mobile_rounds import benchmarks
 from mlperf_mobile_rounds.official import app_export
 from mlperf_mobile_rounds.official.checks.descriptions import TO_FILL_IN
+from mlperf_mobile_rounds.official.trace_log import TRACE_LOG
 
 _SCENARIOS = {"single-stream": "SingleStream", "offline": "Offline"}
 _RUNS = {"performance": "log_performance", "accuracy": "log_accuracy"}
-_LOGS = (loadgen.DETAIL_LOG, loadgen.SUMMARY_LOG, loadgen.ACCURACY_LOG, "mlperf_log_trace.json")
+_LOGS = (loadgen.DETAIL_LOG, loadgen.SUMMARY_LOG, loadgen.ACCURACY_LOG, TRACE_LOG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,12 @@ def write_submission(results: Sequence[tuple[Path, Result]], output: Path, heade
             if not is_file_name(name):
                 summary = f"{folder}: its {what} {name!r} cannot be the name of a folder"
                 raise OutputError("bad-name", summary, "leave it out; names are never paths")
+        if result.accuracy and result.accuracy.logged == "digests":
+            summary = f"{folder}: LoadGen's accuracy log holds digests of outputs, and a submission needs the responses"
+            raise OutputError("accuracy-log-digests", summary, "run it with --runner python")
         if result.performance and not (folder / "performance" / loadgen.DETAIL_LOG).is_file():
             raise OutputError("log-missing", f"{folder} has no logs of LoadGen", "only runs of this program have them")
-    final = output.expanduser().resolve() / header.division / header.submitter
+    final = expand(output, "--output").resolve() / header.division / header.submitter
     if os.path.lexists(final):
         raise OutputError("output-exists", f"{final} is already there", "choose another --output")
     staging = final.with_name(f".{header.submitter}-{os.getpid()}.partial")
@@ -84,7 +89,8 @@ def _place(result: Result) -> Path:
 
 def _copy_logs(folder: Path, result: Result, device: Path) -> None:
     for run, name in _RUNS.items():
-        found = [folder / run / log for log in _LOGS if (folder / run / log).is_file()]
+        found = [path for path in (folder / run / log for log in _LOGS) if path.is_file()]
+        found = [path for path in found if path.name != TRACE_LOG or path.stat().st_size]  # empty: nothing was traced
         if found:
             target = device / _place(result) / name
             target.mkdir(parents=True)

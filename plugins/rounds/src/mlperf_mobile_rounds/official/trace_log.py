@@ -13,7 +13,7 @@ TRACE_LOG = "mlperf_log_trace.json"
 MAX_LINE = 1 << 16
 MAX_SAMPLES = 1 << 24
 _BEGIN = re.compile(
-    r'\{"name":\s*"Sample".{0,80}?"ph":\s*"b".{0,200}?"ts":\s*(-?[\d.]{1,30}).{0,80}?"sample_seq":\s*(\d{1,18}),'
+    r'\{"name":\s*"(Sample|Token)".{0,80}?"ph":\s*"b".{0,200}?"ts":\s*(-?[\d.]{1,30}).{0,80}?"sample_seq":\s*(\d{1,18}),'
     r'\s*"query_seq":\s*(\d{1,18}),\s*"sample_idx":\s*(\d{1,18}),.{0,60}?"complete_ns":\s*(\d{1,18})'
 )
 _END = re.compile(r'\{"name":\s*"Sample".{0,80}?"ph":\s*"e".{0,200}?"ts":\s*(-?[\d.]{1,30})')
@@ -25,6 +25,8 @@ class Trace:
 
     latencies_ns: array[int]
     """In the order of issue."""
+    first_tokens_ns: array[int]
+    """The times to the first token, in the same order; empty for other models than language models."""
     issued_s: float
     """From the first sample's issue to the last one's."""
     highest: int
@@ -44,30 +46,34 @@ def read(paths: Sequence[Path]) -> Trace:
     Raises:
         OSError: A file cannot be read.
     """
-    latencies = array("q")
+    latencies, first_tokens = array("q"), array("q")
     first = last = begin_us = 0.0
     highest, expected, misnumbered, uneven = -1, 0, None, None
     begun = ended = False
     for number, line in enumerate(_lines(paths), 1):
         begun = begun or (number == 1 and "traceEvents" in line)
-        if '"Sample"' not in line:
+        if '"Sample"' not in line and '"Token"' not in line:
             ended = ended or "LastTrace" in line
             continue
         if found := _BEGIN.search(line):
-            begin_us, sequence, latency = _number(found[1]), int(found[2]), int(found[5])
+            begin_us, sequence, latency = _number(found[2]), int(found[3]), int(found[6])
+            if found[1] == "Token":
+                if len(first_tokens) < MAX_SAMPLES:
+                    first_tokens.append(latency)
+                continue
             if sequence != expected and misnumbered is None:
                 misnumbered = number
             expected = sequence + 1
             first = first if latencies else begin_us
             last = begin_us
-            highest = max(highest, int(found[4]))
+            highest = max(highest, int(found[5]))
             if len(latencies) < MAX_SAMPLES:
                 latencies.append(latency)
         elif (found := _END.search(line)) and latencies and uneven is None:
             apart = (_number(found[1]) - begin_us) * 1000
             if abs(apart - latencies[-1]) > 2.5 + 1e-9 * abs(begin_us) * 1000:
                 uneven = number
-    return Trace(latencies, (last - first) / 1e6, highest, misnumbered, uneven, begun, ended)
+    return Trace(latencies, first_tokens, (last - first) / 1e6, highest, misnumbered, uneven, begun, ended)
 
 
 def percentile(ordered: Sequence[int], share: float) -> int:

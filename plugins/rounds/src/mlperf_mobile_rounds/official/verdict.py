@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
-from mlperf_mobile import early_stopping, performance_score
-from mlperf_mobile.performance_score import PerformanceScore
+from mlperf_mobile import early_stopping
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
 
 PERFORMANCE = "PerformanceOnly"
 ACCURACY = "AccuracyOnly"
 OFFLINE = "Offline"
 SINGLE_STREAM = "SingleStream"
+SERVER = "Server"
+MULTI_STREAM = "MultiStream"
 _PERCENTILES = ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90")
 _DIGITS = 6
+_MOST_OVER = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class LoadGenRule:
     observed: float | int | None
     required: float | int | None
     note: str = ""
+    logged: bool | None = None
+    """What LoadGen says of it, where the benchmark waives what LoadGen asks for; else None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class LoadGenVerdict:
     contradictions: tuple[str, ...] = field(default=())
     """Numbers of the log that cannot be true together."""
     token_ns: float | None = None
-    """Mean time of an output token, where LoadGen measured tokens."""
+    """Mean time per output token, where LoadGen measured tokens."""
 
     @property
     def valid(self) -> bool | None:
@@ -62,10 +66,15 @@ class LoadGenVerdict:
         return False if False in oks else None if None in oks or not oks else True
 
     @property
+    def loadgen_valid(self) -> bool | None:
+        """What LoadGen itself must say: it does not know what the benchmark waives."""
+        return False if any(rule.logged is False for rule in self.rules) else self.valid
+
+    @property
     def score(self) -> float | None:
         """The number that the app shows: 1 / p90 in single-stream, samples per second offline, tokens per second."""
-        if self.token_ns:
-            return 1e9 / self.token_ns
+        if self.token_ns is not None:
+            return 1e9 / self.token_ns if self.token_ns > 0 else None
         if self.scenario == OFFLINE:
             return self.throughput
         return 1e9 / self.p90_ns if self.p90_ns else None
@@ -81,45 +90,87 @@ def mode_of(log: DetailLog) -> str | None:
     return log.text("effective_test_mode") or log.text("requested_test_mode")
 
 
-def recompute(log: DetailLog) -> LoadGenVerdict:
-    """The verdict on a performance run."""
+def recompute(log: DetailLog, *, early_stopping_ignored: bool = False, stops_at_max: bool = False) -> LoadGenVerdict:
+    """The verdict on a performance run.
+
+    Args:
+        log: The detail log.
+        early_stopping_ignored: Whether the benchmark ignores early stopping in single-stream.
+        stops_at_max: Whether it waives the minimum count at the maximum duration, as only the app's LoadGen does.
+    """
     scenario = scenario_of(log)
     wrong = tuple(_contradictions(log, scenario))
     p90 = log.number("result_90.00_percentile_latency_ns")
     if scenario == OFFLINE:
         return _offline(log, p90, wrong)
+    if scenario in (SERVER, MULTI_STREAM):
+        return _several(log, scenario, p90, wrong)
     if scenario != SINGLE_STREAM:
         return LoadGenVerdict(scenario, (), None, None, False, None, p90, None, wrong)
     rate = log.number("result_qps_with_loadgen_overhead")
-    queries, estimated = log.integer("result_query_count"), False
-    if queries is None and rate is not None and (window := window_s(log)):
+    queries, estimated = _count(log, "result_query_count"), False
+    if queries is None and rate is not None and (window := window_s(log)) and math.isfinite(window * rate):
         queries, estimated = round(window * rate) + 1, True
     duration = (queries - 1) / rate if rate and queries else None
     throughput = (queries - 1) / duration if queries and duration else None
-    rules = [
-        _min_duration(log, duration),
-        _min_queries(log, queries, duration, estimated),
-    ]
+    least = _min_queries(log, queries, duration, estimated, stops_at_max=stops_at_max)
+    rules = [_min_duration(log, duration), least]
     if "early_stopping_met" in log.entries:  # since LoadGen 2.0
         percentile = log.number("requested_single_stream_target_latency_percentile")
         percentile = percentile or log.number("effective_target_latency_percentile") or 0.9
         required = early_stopping.min_queries(percentile) if 0.5 <= percentile < 1 else None
         enough = None if queries is None or required is None else queries >= required
-        rules.append(LoadGenRule("early-stopping", enough, queries, required))
+        if enough is False and early_stopping_ignored:
+            note = "waived: the benchmark ignores early stopping"
+            rules.append(LoadGenRule("early-stopping", True, queries, required, note, logged=False))
+        else:
+            rules.append(LoadGenRule("early-stopping", enough, queries, required))
     token = log.number("result_time_to_output_token_mean") if log.flag("requested_use_token_latencies") else None
     return LoadGenVerdict(scenario, tuple(rules), queries, queries, estimated, duration, p90, throughput, wrong, token)
 
 
 def _offline(log: DetailLog, p90: float | None, wrong: tuple[str, ...]) -> LoadGenVerdict:
-    per_query, queries = log.integer("effective_samples_per_query"), log.integer("result_query_count") or 1
+    per_query, queries = _count(log, "effective_samples_per_query"), _count(log, "result_query_count") or 1
     samples = per_query * queries if per_query else None
     longest = log.number("result_max_latency_ns")
     duration = longest / 1e9 if longest else None
-    required = log.integer("requested_min_query_count")
+    required = _count(log, "requested_min_query_count")
     enough = None if samples is None or required is None else samples >= required
     rules = (_min_duration(log, duration), LoadGenRule("min-query-count", enough, samples, required))
     throughput = samples / duration if samples and duration else None
     return LoadGenVerdict(OFFLINE, rules, queries, samples, False, duration, p90, throughput, wrong)
+
+
+def _several(log: DetailLog, scenario: str, p90: float | None, wrong: tuple[str, ...]) -> LoadGenVerdict:
+    """The verdict in server and multi-stream; the log has no duration of multi-stream."""
+    queries = _count(log, "result_query_count")
+    per_query = _count(log, "effective_samples_per_query") if scenario == MULTI_STREAM else 1
+    samples = queries * per_query if queries is not None and per_query is not None else None
+    rate = log.number("result_scheduled_samples_per_sec")
+    lasted = (queries - 1) / rate if queries and rate else None
+    percentile = log.number("effective_target_latency_percentile") or 0.99
+    over = _count(log, "result_overlatency_query_count") if scenario == SERVER else None
+    required = None
+    if 0.5 <= percentile < 1:
+        required = (
+            early_stopping.min_queries(percentile)
+            if scenario == MULTI_STREAM
+            else early_stopping.required_queries(min(max(0, over), _MOST_OVER), percentile)
+            if over is not None
+            else None
+        )
+    enough = None if queries is None or required is None else queries >= required
+    rules = [
+        _min_duration(log, lasted), _min_queries(log, queries, lasted, estimated=False),
+        LoadGenRule("early-stopping", enough, queries, required),
+    ]  # fmt: skip
+    completed = log.number("result_completed_samples_per_sec")
+    if scenario == SERVER:
+        late = log.number(f"result_{percentile * 100:.2f}_percentile_latency_ns")  # if it is one that LoadGen logs
+        bound = log.number("effective_target_latency_ns")
+        met = None if late is None or bound is None else late <= bound
+        rules.append(LoadGenRule("latency-bound", met, late, bound, "nanoseconds"))
+    return LoadGenVerdict(scenario, tuple(rules), queries, samples, False, None, p90, completed, wrong)
 
 
 def _min_duration(log: DetailLog, duration_s: float | None) -> LoadGenRule:
@@ -136,19 +187,28 @@ def _min_duration(log: DetailLog, duration_s: float | None) -> LoadGenRule:
     return LoadGenRule("min-duration", ok, duration_s, None if required is None else required / 1000)
 
 
-def _min_queries(log: DetailLog, queries: int | None, duration_s: float | None, estimated: bool) -> LoadGenRule:
+def _min_queries(
+    log: DetailLog, queries: int | None, duration_s: float | None, estimated: bool, *, stops_at_max: bool = False
+) -> LoadGenRule:
     """Waived at the maximum duration, as the app's LoadGen does since v4.1."""
-    required, longest = log.integer("effective_min_query_count"), log.number("effective_max_duration_ms")
+    required, longest = _count(log, "effective_min_query_count"), log.number("effective_max_duration_ms")
     if queries is None or required is None:
         return LoadGenRule("min-query-count", None, queries, required)
     if estimated and abs(queries - required) <= 0.05 * required:
         logged = log.flag("result_min_queries_met")  # too close to decide from an estimate
-        return LoadGenRule(
-            "min-query-count", logged, queries, required, "the count is an estimate, so this is LoadGen's own verdict"
-        )
+        note = "the count is an estimate, so this is LoadGen's own verdict"
+        return LoadGenRule("min-query-count", logged, queries, required, note)
     if queries < required and longest and duration_s is not None and duration_s >= longest / 1000:
-        return LoadGenRule("min-query-count", True, queries, required, "waived: stopped at the maximum duration")
+        logged = False if stops_at_max and not log.flag("effective_enforce_max_duration") else None
+        note = "waived: stopped at the maximum duration"
+        return LoadGenRule("min-query-count", True, queries, required, note, logged)
     return LoadGenRule("min-query-count", queries >= required, queries, required)
+
+
+def _count(log: DetailLog, key: str) -> int | None:
+    """A whole number of LoadGen's, which has 64 bits; None if it is missing or larger."""
+    value = log.integer(key)
+    return value if value is not None and abs(value) < 2**64 else None
 
 
 def window_s(log: DetailLog) -> float | None:
@@ -191,7 +251,7 @@ def _contradictions(log: DetailLog, scenario: str | None) -> Iterator[str]:
     if mean is not None and known and not known[0][1] - 1 <= mean <= known[-1][1] + 1:
         yield f"the mean latency {mean:.0f} ns is outside of minimum and maximum"
     if scenario == OFFLINE:
-        per_query, longest = log.integer("effective_samples_per_query"), log.number("result_max_latency_ns")
+        per_query, longest = _count(log, "effective_samples_per_query"), log.number("result_max_latency_ns")
         rate = log.number("result_samples_per_second")
         if per_query and longest and rate is not None and not same(per_query / longest * 1e9, rate):
             yield f"{per_query} samples in {longest:.0f} ns are not {rate:g} samples per second"
@@ -199,14 +259,20 @@ def _contradictions(log: DetailLog, scenario: str | None) -> Iterator[str]:
             yield from _clock(log, longest / 1e9, 0.0)
     if scenario == SINGLE_STREAM:
         rate, busy = log.number("result_qps_without_loadgen_overhead"), log.number("result_qps_with_loadgen_overhead")
-        if rate and mean and not math.isclose(rate * mean, 1e9, rel_tol=1e-5, abs_tol=rate + 1):
+        if rate and mean and not math.isclose(rate * mean, 1e9, rel_tol=1e-5, abs_tol=abs(rate) + 1):
             yield f"a mean latency of {mean:.0f} ns is not {rate:g} queries per second"
-        if rate and busy and busy > rate * 1.001:
+        queries, longest = _count(log, "result_query_count"), log.number("result_max_latency_ns") or 0.0
+        if rate and busy and busy > _most_with_overhead(rate, queries, longest) * 1.001:
             yield f"{busy:g} queries per second with overhead are more than {rate:g} without"
-        queries = log.integer("result_query_count")
         if queries and busy:
             yield from _clock(log, (queries - 1) / busy, (log.number("result_max_latency_ns") or 0) / 1e9)
         yield from _early_stopping(log, dict(known).get("90.00"))
+
+
+def _most_with_overhead(rate: float, queries: int | None, longest_ns: float) -> float:
+    """The largest rate with overhead: LoadGen leaves out the last query, which may be the longest (results.cc)."""
+    others_s = (queries / rate - longest_ns / 1e9) if queries else 0.0
+    return max(rate, (queries - 1) / others_s) if queries and others_s > 0 else rate
 
 
 def _clock(log: DetailLog, lasted_s: float, last_s: float) -> Iterator[str]:
@@ -224,24 +290,11 @@ def _clock(log: DetailLog, lasted_s: float, last_s: float) -> Iterator[str]:
 
 def _early_stopping(log: DetailLog, p90: float | None) -> Iterator[str]:
     estimate = log.number("early_stopping_latency_ss")
-    queries, text = log.integer("result_query_count"), log.text("early_stopping_result") or ""
-    if estimate and p90 and log.number("requested_single_stream_target_latency_percentile") == 0.9 and estimate < p90:
+    queries, text = _count(log, "result_query_count"), log.text("early_stopping_result") or ""
+    of_latency = not log.flag("requested_use_token_latencies")  # with tokens, it is of the time to the first one
+    of_p90 = of_latency and log.number("requested_single_stream_target_latency_percentile") == 0.9
+    if of_p90 and estimate and p90 and estimate < p90:
         yield f"the early stopping estimate {estimate:.0f} ns is below p90 {p90:.0f} ns"
     found = re.search(r"Processed at least \d+ queries \((\d+)\)", text)
     if found and queries is not None and int(found[1][:18]) != queries:
         yield f"early stopping saw {found[1]} queries, the log says {queries}"
-
-
-def score_of(scenario: str, samples_per_s: float, latency_ns: Mapping[str, float]) -> PerformanceScore | None:
-    """LoadGen's score of a scenario (mlcommons/inference, loadgen/results.cc); None if its number is missing.
-
-    Args:
-        scenario: By LoadGen's name.
-        samples_per_s: The throughput.
-        latency_ns: Percentiles by name: ``p90``.
-    """
-    if scenario == OFFLINE:
-        return performance_score.throughput(samples_per_s)
-    percentile = {SINGLE_STREAM: 0.9, "MultiStream": 0.99}.get(scenario)
-    value = latency_ns.get(f"p{percentile * 100:g}") if percentile else None
-    return performance_score.latency(percentile, value) if percentile and value else None

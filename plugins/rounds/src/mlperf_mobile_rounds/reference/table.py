@@ -18,14 +18,14 @@ from mlperf_mobile import performance_score
 from mlperf_mobile.config.document import resource
 from mlperf_mobile.errors import UsageError, did_you_mean
 from mlperf_mobile.performance_score import PerformanceScore
-from mlperf_mobile.registry import Problem
+from mlperf_mobile.problems import Problem
 from mlperf_mobile_rounds import benchmarks as described
 
 PREFIX = "official:"
 _OFFLINE = "_offline"
 """The suffix of a task's throughput benchmark in the rounds: ``image_classification_offline``."""
 _QUALIFIER = re.compile(
-    r"[uq]?int(8|16)|float(16|32)?|fp(16|32)|quant(ized)?|qat|ptq|full|conv|large|l|x2|argmax|ade20k|batch|offline"
+    r"[uq]?int(8|16)|dynamic|float(16|32)?|fp(16|32)|quant(ized)?|qat|ptq|full|conv|large|l|x2|argmax|ade20k|batch|offline"
     r"|224|320|384|512|0|1|4|20200602|htp|dsp|npu|gpu|cpu|tpu|tflite|dlc|nnc|onnx"
 )
 """Words in a file name that do not make it another model."""

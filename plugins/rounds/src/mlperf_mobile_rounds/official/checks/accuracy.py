@@ -11,6 +11,7 @@ from pathlib import Path
 from mlperf_mobile import loadgen
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.registry import Registry
+from mlperf_mobile_rounds import benchmarks
 from mlperf_mobile_rounds.official import loadgen_logs
 from mlperf_mobile_rounds.official.checks.context import Context, LoggedRun
 from mlperf_mobile_rounds.official.findings import Place, Report
@@ -35,7 +36,7 @@ def check(context: Context, registry: Registry) -> None:
         required = context.required(run.benchmark)
         paths = _parts(run, context.report)
         place = Place(paths[0] if paths else run.folder.path)
-        if reason := _not_possible(paths, required):
+        if reason := _not_possible(run, paths, required):
             context.report.skip(RULE, place, reason)
             continue
         assert required is not None
@@ -67,10 +68,13 @@ def _parts(run: LoggedRun, report: Report) -> list[Path]:
         return []
 
 
-def _not_possible(paths: list[Path], required: RoundBenchmark | None) -> str:
+def _not_possible(run: LoggedRun, paths: list[Path], required: RoundBenchmark | None) -> str:
     """Why the accuracy cannot be computed; empty if it may be possible."""
     if not paths:
         return "there is no accuracy log"
+    task = benchmarks.task(benchmarks.task_of(run.benchmark))
+    if task and task.placeholder_responses and run.detail and run.detail.text("qsl_name") == task.library:
+        return "the app logs no responses of this benchmark"
     if required is None:
         return "the data set of this benchmark is not known"
     try:

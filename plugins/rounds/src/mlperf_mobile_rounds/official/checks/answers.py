@@ -7,7 +7,7 @@ from pathlib import Path
 from mlperf_mobile import loadgen
 from mlperf_mobile_rounds import benchmarks
 from mlperf_mobile_rounds.official import answers, loadgen_logs, verdict
-from mlperf_mobile_rounds.official.answers import Answers
+from mlperf_mobile_rounds.official.answers import LogContents
 from mlperf_mobile_rounds.official.checks.context import Context, LoggedRun
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
@@ -36,6 +36,10 @@ def check(context: Context) -> None:
         if _whole(found, paths[0], context.report):
             _samples(run, found, paths[0], context.report)
             _sizes(run, found, paths[0], context.report)
+            _tokens(run, found, paths[0], context)
+        task = benchmarks.task(benchmarks.task_of(run.benchmark))
+        if _of_app(run) and task and task.placeholder_responses:
+            continue
         _copied(run, found, paths[0], seen, context.report)
 
 
@@ -57,7 +61,7 @@ def _none(paths: list[Path], report: Report) -> None:
     report.require(RULE, not found.count, Place(paths[0]), wrong)
 
 
-def _whole(found: Answers, path: Path, report: Report) -> bool:
+def _whole(found: LogContents, path: Path, report: Report) -> bool:
     place = Place(path)
     if found.truncated:
         report.warning(
@@ -73,13 +77,17 @@ def _whole(found: Answers, path: Path, report: Report) -> bool:
     return found.count > 0
 
 
-def _samples(run: LoggedRun, found: Answers, path: Path, report: Report) -> None:
+def _samples(run: LoggedRun, found: LogContents, path: Path, report: Report) -> None:
     log = run.detail
     total = log.integer("qsl_reported_total_count") if log else None
     wrong = "a sample has two responses, or an index beyond any data set"
     report.require(RULE, found.repeated is None, Place(path, found.repeated), wrong)
-    wrong = "seq_id is not the number of the item"
-    report.require(RULE, found.misnumbered is None, Place(path, found.misnumbered), wrong)
+    if log and verdict.scenario_of(log) == verdict.OFFLINE:  # logged as they are completed, by several threads
+        wrong = "seq_id does not number the responses: one is missing, or occurs twice"
+        report.require(RULE, found.numbered, Place(path, None if found.numbered else found.misnumbered), wrong)
+    else:
+        wrong = "seq_id is not the number of the item"
+        report.require(RULE, found.misnumbered is None, Place(path, found.misnumbered), wrong)
     if total is None or log is None:
         report.skip(RULE, Place(path), "the detail log does not say how many samples there are")
         return
@@ -91,7 +99,7 @@ def _samples(run: LoggedRun, found: Answers, path: Path, report: Report) -> None
     _order(log, found, path, report)
 
 
-def _order(log: DetailLog, found: Answers, path: Path, report: Report) -> None:
+def _order(log: DetailLog, found: LogContents, path: Path, report: Report) -> None:
     """Offline, the samples are issued and logged in the order in which they were loaded."""
     if verdict.scenario_of(log) != verdict.OFFLINE or log.loaded is None or not log.loaded.whole:
         return
@@ -100,10 +108,9 @@ def _order(log: DetailLog, found: Answers, path: Path, report: Report) -> None:
         report.require(RULE, found.order == log.loaded.order, Place(path), wrong)
 
 
-def _sizes(run: LoggedRun, found: Answers, path: Path, report: Report) -> None:
+def _sizes(run: LoggedRun, found: LogContents, path: Path, report: Report) -> None:
     """The app's responses have a fixed size, or consist of whole detections."""
-    task, place = benchmarks.task(benchmarks.task_of(run.benchmark)), Place(path, found.odd_line)
-    app = run.detail is not None and run.detail.text("qsl_name") in benchmarks.known().libraries
+    task, place, app = benchmarks.task(benchmarks.task_of(run.benchmark)), Place(path, found.odd_line), _of_app(run)
     if task and task.record_bytes and app:
         ok = all(size % task.record_bytes == 0 for size in found.sizes)
         wrong = f"a response is not a list of detections of {task.record_bytes} bytes each"
@@ -115,11 +122,29 @@ def _sizes(run: LoggedRun, found: Answers, path: Path, report: Report) -> None:
             f"responses of {', '.join(str(s) for s in found.sizes[:5])} bytes; the app logs {expected} for each sample"
         )
         report.require(RULE, found.sizes == (expected,), place, wrong)
+    if app and task and task.placeholder_responses:
+        return
     if max(found.sizes) and found.count >= FEWEST:
         report.require(RULE, not found.constant, Place(path), "all responses are the same")
 
 
-def _copied(run: LoggedRun, found: Answers, path: Path, seen: dict[str, LoggedRun], report: Report) -> None:
+def _tokens(run: LoggedRun, found: LogContents, path: Path, context: Context) -> None:
+    """Where LoadGen was told of tokens, no answer is longer than the round allows in any mode."""
+    required = context.required(run.benchmark)
+    limit = required.max_new_tokens if required else None
+    if found.counts is None or limit is None:
+        return
+    low, high = found.counts
+    wrong = f"answers of {low} to {high} tokens, but the limit of {run.benchmark} is {limit}"
+    context.report.require("tokens", low >= 0 and high <= limit, Place(path), wrong)
+
+
+def _of_app(run: LoggedRun) -> bool:
+    """Whether the samples are from one of the app's libraries."""
+    return run.detail is not None and run.detail.text("qsl_name") in benchmarks.known().libraries
+
+
+def _copied(run: LoggedRun, found: LogContents, path: Path, seen: dict[str, LoggedRun], report: Report) -> None:
     """The same responses twice; possible for one model on similar accelerators, not for another model or vendor."""
     if not found.count or not found.sizes or not max(found.sizes):
         return

@@ -13,6 +13,7 @@ from mlperf_mobile_rounds.official import verdict
 from mlperf_mobile_rounds.official.checks.context import LoggedRun
 from mlperf_mobile_rounds.official.findings import Place, Report
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
+from mlperf_mobile_rounds.official.token_latencies import TPOT_TEXT, TTFT_TEXT
 from mlperf_mobile_rounds.official.verdict import OFFLINE, SINGLE_STREAM
 
 FIXED = {
@@ -60,7 +61,16 @@ _TIMED_OF = {
     OFFLINE: ("result_samples_per_second",),
 }
 _SINCE_2 = ("get_sut_name_duration_ns",)
-_TIMED_SINCE_2 = ("early_stopping_met", "early_stopping_result", "result_query_count")
+_TIMED_SINCE_2 = ("early_stopping_met", "result_query_count")
+_OF_TOKENS = (
+    TTFT_TEXT, TPOT_TEXT, "result_token_throughput_with_loadgen_overhead", "result_token_throughput",
+    "result_completed_tokens_per_second",
+    *(f"result_first_token_{name}_latency_ns" for name in ("min", "max", "mean")),
+    *(f"result_time_to_output_token_{name}" for name in ("min", "max", "mean")),
+)  # fmt: skip
+"""With ``use_token_latencies``; percentiles are checked with the other token latencies."""
+_PRINTED_WHOLE = 10**6
+"""LoadGen prints six digits of a fraction such as the expected latency: larger ones are rounded."""
 _ENDS = "Ending naturally: Minimum query count and test duration met."
 _STARTS = {verdict.PERFORMANCE: "Starting performance mode", verdict.ACCURACY: "Starting accuracy mode"}
 
@@ -80,7 +90,10 @@ def check(run: LoggedRun, log: DetailLog, report: Report) -> None:
     for key, expected, why in _follows(log):
         found = log.entries[key].value if key in log.entries else None
         wrong = f"{key} is {found}; {why} {expected if isinstance(expected, str) else f'{expected:.10g}'}"
-        report.require("settings-agree", None if found is None else _equal(found, expected), run.place(key), wrong)
+        if found is None:
+            report.skip("settings-agree", run.place(key), f"{key} is not in the log")
+        else:
+            report.require("settings-agree", _equal(found, expected), run.place(key), wrong)
     started = _STARTS.get(verdict.mode_of(log) or "")
     if log.messages and started:
         wrong = f"a message says {log.messages[0]!r}, but the mode is {verdict.mode_of(log)}"
@@ -106,6 +119,8 @@ def _expected(log: DetailLog) -> Iterator[str]:
         yield from _TIMED
         yield from _TIMED_OF.get(scenario, ())
         yield from _TIMED_SINCE_2 if new else ()
+        of_tokens = log.flag("requested_use_token_latencies") and scenario == SINGLE_STREAM
+        yield from _OF_TOKENS if of_tokens else ("early_stopping_result",) if new else ()
         yield from ("early_stopping_latency_ss", "early_stopping_latency_ms") if new and scenario != OFFLINE else ()
     if version.startswith("4.0"):  # the app's own patch of LoadGen
         yield "effective_enforce_max_duration"
@@ -139,7 +154,7 @@ def _follows(log: DetailLog) -> Iterator[tuple[str, float | int | str, str]]:
     if least is not None and per_query is not None:
         yield "effective_min_sample_count", least * per_query, "queries times samples per query are"
     if per_query is not None:
-        yield "generated_samples_per_query", per_query, "effective_samples_per_query is"
+        yield from _samples_of_a_query(log, scenario, per_query)
     yield "effective_max_async_queries", 1, "in this scenario it is"
     yield "effective_target_latency_ns", 0, "in this scenario it is"
     duration, rate = log.number("effective_min_duration_ms"), log.number("effective_target_qps")
@@ -161,12 +176,26 @@ def _follows(log: DetailLog) -> Iterator[tuple[str, float | int | str, str]]:
             yield "effective_samples_per_query", needed, "requested counts and rate give"
         yield "effective_target_latency_percentile", 0.99, "offline it is"
         yield "effective_min_query_count", 1, "offline it is"
-        yield "result_query_count", 1, "offline it is"
-        yield "early_stopping_result", "", "offline it is empty:"
+        if verdict.mode_of(log) == verdict.PERFORMANCE:
+            yield "result_query_count", 1, "offline it is"
+            yield "early_stopping_result", "", "offline it is empty:"
         yield "effective_target_duration_ms", 0, "offline it is"
     yield from _generated(log, scenario, duration, rate)
     if "effective_enforce_max_duration" in log.entries and log.flag("effective_enforce_max_duration") is not True:
         yield "effective_enforce_max_duration", "true", "the app sets"
+
+
+def _samples_of_a_query(log: DetailLog, scenario: str | None, per_query: int) -> Iterator[tuple[str, int, str]]:
+    """The samples of a generated query: as many as requested, or those of a loadable set in an accuracy run offline.
+
+    There, LoadGen 6.0 logs what it issues in one query, earlier versions what a performance run would have.
+    """
+    total, found = log.integer("qsl_reported_total_count"), log.integer("generated_samples_per_query")
+    if scenario == OFFLINE and verdict.mode_of(log) == verdict.ACCURACY and total:
+        loaded = min(log.integer("qsl_reported_performance_count") or total, total) or total
+        if found in (loaded, total % loaded) and found != 0:
+            return
+    yield "generated_samples_per_query", per_query, "effective_samples_per_query is"
 
 
 def _generated(
@@ -176,14 +205,16 @@ def _generated(
     count = log.integer("generated_query_count")
     if count is None or not rate:
         return
-    latency = log.integer("requested_single_stream_expected_latency_ns")
-    exact = latency if scenario == SINGLE_STREAM else 10**9 if rate == 1 else None
+    latency = log.integer("requested_single_stream_expected_latency_ns") if scenario == SINGLE_STREAM else None
+    exact = 10**9 if scenario == OFFLINE and rate == 1 else None
+    if latency:
+        exact = _interval_ns(latency, log.integer("generated_query_duration"), count)
     yield "generated_query_duration", count * exact if exact else count / rate * 1e9, "count and rate of queries give"
     if scenario == OFFLINE:
         yield "generated_query_count", 1, "offline it is"
     elif scenario == SINGLE_STREAM and verdict.mode_of(log) == verdict.PERFORMANCE and duration_ms is not None:
         least = log.integer("effective_min_query_count") or 0
-        needed = 2 * rate * duration_ms / 1000 + 1
+        needed = 2 * duration_ms * (1e6 / exact if exact else rate / 1000) + 1
         if not math.isclose(count, max(needed, least), rel_tol=1e-5, abs_tol=1.01):
             yield "generated_query_count", round(max(needed, least)), "duration and rate give"
     elif scenario == SINGLE_STREAM and verdict.mode_of(log) == verdict.ACCURACY:
@@ -193,12 +224,25 @@ def _generated(
             yield "generated_query_count", last, f"each of the {total} samples is issued once, which gives"
 
 
+def _interval_ns(latency: int, duration: int | None, count: int) -> int:
+    """The whole nanoseconds between two generated queries of single-stream, for an expected latency of six digits.
+
+    LoadGen cuts them off, and so has one less than the latency for every seventh one (loadgen.cc,
+    ``ScheduleDistribution``).
+    """
+    unknown = 0.0 if latency < _PRINTED_WHOLE else 0.5 * 10.0 ** (math.floor(math.log10(latency)) - 5)
+    least, most = (int(1.0 / (1e9 / each) * 1e9) for each in (latency - unknown, latency + unknown))
+    return min(max(least, round((duration or 0) / max(count, 1))), most)
+
+
 def _flags(run: LoggedRun, log: DetailLog, report: Report) -> None:
     """LoadGen's verdicts on its individual rules."""
     assert run.verdict
     words = {"min-duration": "result_min_duration_met", "early-stopping": "early_stopping_met"}
     for rule in run.verdict.rules:
         key, ok = words.get(rule.name), rule.ok
+        if rule.name == "early-stopping" and rule.logged is not None:
+            ok = rule.logged
         if rule.name == "min-query-count" and rule.observed is not None and rule.required is not None:
             key, ok = "result_min_queries_met", rule.observed >= rule.required
             if run.verdict.estimated and abs(rule.observed - rule.required) <= 0.05 * rule.required:
@@ -210,7 +254,7 @@ def _flags(run: LoggedRun, log: DetailLog, report: Report) -> None:
 
 def _early_stopping(run: LoggedRun, log: DetailLog, report: Report) -> None:
     """The estimates are in a text and in keys of their own."""
-    text = log.text("early_stopping_result")
+    text = log.text(TTFT_TEXT if log.flag("requested_use_token_latencies") else "early_stopping_result")
     if text is None or verdict.scenario_of(log) != SINGLE_STREAM or "early_stopping_latency_ss" not in log.entries:
         return
     for key, percent in (("early_stopping_latency_ss", "90"), ("early_stopping_latency_ms", "99")):

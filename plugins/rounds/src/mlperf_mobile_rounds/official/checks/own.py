@@ -8,7 +8,9 @@ from mlperf_mobile import loadgen
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.results import observed, store
+from mlperf_mobile.results.digests import file_digest, folder_digests
 from mlperf_mobile.results.model import Result, Status
+from mlperf_mobile.results.parts import LoadGenFacts
 from mlperf_mobile.results.recompose import program
 from mlperf_mobile_rounds import signature
 from mlperf_mobile_rounds.follows import DerivedResult, FieldDifference, follow, imported
@@ -18,6 +20,8 @@ from mlperf_mobile_rounds.official.checks.own_accuracy import Scorer
 from mlperf_mobile_rounds.official.checks.own_plan import Planner
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity, printable
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
+
+_OF_MOBILE = ("single-stream", "offline")
 
 
 class Checker:
@@ -46,10 +50,17 @@ class Checker:
         if not result.valid:
             report.error("valid", Place(path), f"the result is {result.verdict}")
         _verdict(result, Place(path), report)
+        task = self._registry.tasks.get(result.task)
+        if task and not task.info.has_metric:
+            text = f"task {result.task} has no metric: the result belongs to no round, and cannot be submitted"
+            report.add("own-no-round", Severity.ERROR if result.submittable else Severity.WARNING, Place(path), text)
+        if result.scenario not in _OF_MOBILE:
+            text = f"scenario {result.scenario} is not one of MLPerf Mobile's, which are single-stream and offline: "
+            report.warning("not-of-mobile", Place(path), text + "the result cannot be part of a submission")
         if imported(result) and not (folder / store.PLAN).exists():
             _origin(folder, result, report)
             return
-        digests, logs = store.digests(folder), _logs(folder, result, report)
+        digests, logs = folder_digests(folder), _logs(folder, result, report)
         try:
             derived = follow(folder, raw, result, digests)
         except MobileError as error:
@@ -61,7 +72,8 @@ class Checker:
         own_sources.check(folder, result, logs.get("performance"), report)
         _observers(self._registry, folder, result, report)
         self._planner.check(folder, report)
-        answers = digests.get(f"accuracy/{loadgen.ACCURACY_LOG}")
+        own = result.accuracy and result.accuracy.logged == "digests"
+        answers = digests.get(f"accuracy/{loadgen.RESPONSE_LOG if own else loadgen.ACCURACY_LOG}")
         self._scorer.check(folder, result, logs.get("accuracy"), answers, report)
 
     def _signature(self, folder: Path, report: Report) -> None:
@@ -91,6 +103,10 @@ def _logs(folder: Path, result: Result, report: Report) -> dict[str, DetailLog]:
     """LoadGen's detail logs of the phases that have numbers."""
     performance = result.performance if result.status is Status.COMPLETED else None
     found = {}
+    if performance and performance.loadgen == LoadGenFacts() and result.scenario not in own_sources.LOADGEN_SCENARIOS:
+        wrong = f"scenario {result.scenario} is timed by the clock of its process, and has no log of LoadGen"
+        report.skip("own-logs", Place(folder / "performance"), wrong)
+        performance = None
     for name, numbers in (("performance", performance), ("accuracy", result.accuracy)):
         if numbers is not None and (log := _log(folder / name, report)) is not None:
             found[name] = log
@@ -158,7 +174,7 @@ def _origin(folder: Path, result: Result, report: Report) -> None:
     """An imported result names its source files; those that still exist must be unchanged."""
     place = Place(folder / store.RESULT, key="origin.files")
     for name, expected in result.origin.files.items() if result.origin else ():
-        found = store.digest(Path(name))
+        found = file_digest(Path(name))
         if found is None:
             report.skip("own-origin", place, "it was imported, and one of its source files is missing")
         else:

@@ -10,15 +10,14 @@ from pathlib import Path
 
 from mlperf_mobile import loadgen
 from mlperf_mobile.contracts import Dataset, Score, Task
-from mlperf_mobile.errors import MobileError
-from mlperf_mobile.options import validated
-from mlperf_mobile.picking import pick
+from mlperf_mobile.errors import MobileError, described
+from mlperf_mobile.loadgen import response_log
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.results import store
 from mlperf_mobile.results.accuracy import Accuracy
 from mlperf_mobile.results.model import Result
-from mlperf_mobile.scoring import open_dataset, score_log
+from mlperf_mobile.scoring import open_dataset, open_task, score_log
 from mlperf_mobile_rounds.official.findings import Place, Report
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
 
@@ -61,6 +60,17 @@ class Scorer:
         if not path.is_file():
             report.error("log-missing", Place(path), "there is no accuracy log")
             return
+        if stored.logged == "digests":
+            path = folder / "accuracy" / loadgen.RESPONSE_LOG
+            if not path.is_file():
+                report.error("log-missing", Place(path), "there is no log of responses beside LoadGen's digests")
+                return
+            try:
+                response_log.check(folder / "accuracy", _total(stored, log))
+            except MobileError as error:
+                report.error("own-answers", Place(path), error.summary)
+                return
+            report.passed["own-answers"] += 1
         try:
             opened = self._open(store.read_plan(folder))
         except MobileError as error:
@@ -75,7 +85,7 @@ class Scorer:
             report.error("accuracy-recomputed", Place(path), error.summary)
             return
         except Exception as error:  # noqa: BLE001  a plugin's metric may do anything
-            text = f"the accuracy log cannot be scored here: {type(error).__name__}: {error}"[:300]
+            text = f"the accuracy log cannot be scored here: {described(error)}"[:300]
             report.skip("accuracy-recomputed", place, text)
             return
         wrong = f"the accuracy is {stored.value} {stored.metric}, but {found.value} {found.metric} by the accuracy log"
@@ -112,22 +122,27 @@ class Scorer:
     def _load(self, plan: Plan, key: str) -> _OpenDataset | str:
         try:
             dataset = open_dataset(self._registry, plan.dataset)
-            offer = pick("task", plan.task, self._registry.tasks, self._registry)
-            return _OpenDataset(key, dataset, offer.info.task.load()(validated("task", offer, plan.task_options)))
+            return _OpenDataset(key, dataset, open_task(self._registry, plan.task, plan.task_options))
         except MobileError as error:
             return error.summary
         except Exception as error:  # noqa: BLE001  a plugin's task may do anything
-            return f"{type(error).__name__}: {error}"[:300]
+            return described(error)[:300]
 
 
 def _close(stored: float, found: float) -> bool:
     return math.isclose(stored, found, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(stored) and math.isnan(found))
 
 
+def _total(stored: Accuracy, log: DetailLog | None) -> int:
+    """The number of samples that LoadGen knew, within what is possible."""
+    total = (log.integer("qsl_reported_total_count") if log else None) or stored.samples
+    return max(0, min(total, _MOST_SAMPLES))
+
+
 def _coverage(folder: Path, path: Path, stored: Accuracy, log: DetailLog | None, report: Report) -> None:
     """Without the data set: every sample that LoadGen knew is answered once."""
     place = Place(path)
-    total = (log.integer("qsl_reported_total_count") if log else None) or stored.samples
+    total = _total(stored, log)
     wrong = f"{stored.samples} samples were scored, but LoadGen had {total}"
     report.require("own-answers", stored.samples == total, Place(folder / store.RESULT, key="accuracy.samples"), wrong)
     if not 0 < total <= _MOST_SAMPLES:

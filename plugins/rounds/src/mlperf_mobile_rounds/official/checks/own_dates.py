@@ -13,6 +13,8 @@ from mlperf_mobile_rounds.official import verdict
 from mlperf_mobile_rounds.official.findings import Place, Report
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
 
+CLOCK = "clock.ahead_s"
+"""The fact of a device by how much its clock was ahead of the host's, which the journal's times are of."""
 SLACK_S = 60.0
 """Clocks are set while runs are under way."""
 
@@ -36,15 +38,22 @@ def check(folder: Path, result: Result, journal: Journal, logs: Mapping[str, Det
     if journal.first < created.timestamp() - SLACK_S:
         text = f"it was planned at {result.created}, but had begun before, at {_text(journal.first)}"
         report.error("own-dates", Place(path, key="created"), text)
+    ahead = _ahead_s(result)
     for detail in logs.values():
         when = verdict.wall_clock(detail.text("test_datetime"))
         if when is None:
             continue
-        claimed = when.replace(tzinfo=UTC).timestamp()
+        claimed = when.replace(tzinfo=UTC).timestamp() - ahead
         ok = journal.first - SLACK_S <= claimed <= journal.last + SLACK_S
         lasted = f"the run lasted from {_text(journal.first)} to {_text(journal.last)}"
         text = f"the test began at {_text(claimed)}, but {lasted}"
         report.require("own-dates", ok, Place(detail.path, detail.line("test_datetime")), text)
+
+
+def _ahead_s(result: Result) -> float:
+    """By how much the clock of LoadGen's logs was ahead of the journal's."""
+    known = result.device.more.get(CLOCK) if result.device else None
+    return float(known) if isinstance(known, int | float) and abs(known) < 1e12 else 0.0
 
 
 def _text(seconds: float) -> str:

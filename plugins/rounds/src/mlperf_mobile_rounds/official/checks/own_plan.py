@@ -9,16 +9,18 @@ from typing import Any
 from mlperf_mobile.config.document import Layer, Setting
 from mlperf_mobile.config.resolve import resolve
 from mlperf_mobile.config.selection import Request
-from mlperf_mobile.errors import MobileError
+from mlperf_mobile.errors import MobileError, described
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.results import store
 from mlperf_mobile_rounds.official.findings import Place, Report
 
+_OF_THE_DEVICE = ("transport", "runner")
+"""Kinds of offers that say how a device was reached; the plan does not depend on them."""
 _KEPT = 32
 _ABSENT = object()
 _CHOICES = ("model", "dataset", "scenario", "mode", "rules")
-_INSTALLED = ("defaults", "task ", "suite ", "scenario ", "model ", "data ")
+_INSTALLED = ("defaults", "task ", "suite ", "tuning ", "scenario ", "model ", "data ")
 """Prefixes of sources that are not the user's choice."""
 
 
@@ -40,14 +42,15 @@ class Planner:
         if isinstance(here, str):
             report.skip("own-plan", place, f"the plan cannot be derived here: {here}")
             return
-        if here.offered_by != plan.offered_by:
+        mine = {kind: offer for kind, offer in plan.offered_by.items() if kind not in _OF_THE_DEVICE}
+        if here.offered_by != mine:
             report.skip("own-plan", place, "it was made with other plugin versions")
             return
         stored, found = plan.to_json(), here.to_json()
         wrong = [
             (key, _at(stored, key), _at(found, key))
             for key, source in here.sources.items()
-            if plan.sources.get(key) == source and _at(stored, key) != _at(found, key)
+            if plan.sources.get(key) == source and not key.endswith(".path") and _at(stored, key) != _at(found, key)
         ]
         wrong += [("official", stored["official"], found["official"])] * (stored["official"] != found["official"])
         for key, mine, theirs in wrong:
@@ -61,7 +64,8 @@ class Planner:
         data = plan.dataset.path if "data_path" in plan.sources else None
         key = (
             plan.benchmark, plan.suite, plan.backend, plan.accelerator, plan.scenario, plan.mode, plan.rules,
-            plan.model.name, plan.model.path, plan.dataset.name, data, *map(plan.sources.get, _CHOICES),
+            plan.model.name, plan.model.path, plan.dataset.name, data, plan.tuning, plan.soc,
+            *map(plan.sources.get, _CHOICES),
         )  # fmt: skip
         if key not in self._planned:
             self._planned[key] = self._resolved(plan, data)
@@ -77,6 +81,8 @@ class Planner:
         }  # fmt: skip
         named: dict[str, Any] = {"tasks": plan.benchmark, "suite": plan.suite, "backend": plan.backend}
         named |= {key: value for key, value in given.items() if _chosen(plan, key)}
+        named |= {"tuned": plan.tuning is not None} if plan.suite else {}
+        named |= {"soc": plan.soc} if plan.soc else {}
         models = (plan.model.name, str(plan.model.path)) if _chosen(plan, "model") else (None,)
         why = ""
         for model in models:
@@ -86,7 +92,7 @@ class Planner:
             except MobileError as error:
                 why = why or error.summary
             except Exception as error:  # noqa: BLE001  settings of plugins may be anything
-                why = why or f"{type(error).__name__}: {error}"[:200]
+                why = why or described(error)[:200]
         return why
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from mlperf_mobile_rounds import benchmarks
 from mlperf_mobile_rounds.official import verdict
 from mlperf_mobile_rounds.official.checks.context import Context, LoggedRun
 from mlperf_mobile_rounds.official.findings import Place, Severity
@@ -49,7 +50,8 @@ def _complete(context: Context, system: System, runs: list[LoggedRun]) -> None:
     if context.round is None:
         return
     there = {run.benchmark for run in runs}
-    missing = sorted(set(context.round.benchmarks) - there)
+    required = {name for name in context.round.benchmarks if not benchmarks.is_optional(name)}
+    missing = sorted(required - there)
     if missing and system.division != "open":
         place = Place(context.submission.root)
         wrong = f"{system} lacks {', '.join(missing)}, which {context.round.name} requires"

@@ -34,6 +34,8 @@ _LOADGEN = (
     "query_count", "latency_mean", "latency90", "is_min_duration_met", "is_min_query_met", "is_early_stopping_met",
     "is_result_valid",
 )  # fmt: skip
+_TOKENS = ("latency_first_token_mean", "latency_first_token90", "token_throughput", "is_token_based")
+"""Of language models; the app has them for all benchmarks since v6.0."""
 _ANDROID = (
     "os_version", "manufacturer", "model_code", "model_name", "board_code", "proc_cpuinfo_soc_name",
 )  # fmt: skip
@@ -78,7 +80,8 @@ def _keys(file: FileOf, report: Report) -> None:
         if result.performance:
             start = f"{result.key}.performance_run.{_loadgen(there, result.key, 'performance_run')}"
             names = ("validity", "duration") if start.endswith("_info") else _LOADGEN
-            required += [f"{start}.{name}" for name in names]
+            of_tokens = _TOKENS if result.performance.token_based else ()
+            required += [f"{start}.{name}" for name in (*names, *of_tokens)]
     missing = [key for key in required if key not in there]
     if not missing:
         report.passed[RULE] += 1

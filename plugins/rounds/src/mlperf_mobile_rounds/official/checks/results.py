@@ -7,6 +7,7 @@ from mlperf_mobile_rounds.official import app_forms, app_results, json_files, js
 from mlperf_mobile_rounds.official.app_results import OFFLINE, AppResult, Run
 from mlperf_mobile_rounds.official.checks.context import Context, FileOf, LoggedRun
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
+from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
 from mlperf_mobile_rounds.official.rounds import Target
 from mlperf_mobile_rounds.official.submission import ACCURACY, PERFORMANCE, DescriptionFile, part_of
 
@@ -89,7 +90,8 @@ def _files_there(context: Context) -> None:
 
 def _relation(result: AppResult, run: Run, place: Place, report: Report, *, flat: bool) -> None:
     """The app's own arithmetic: 1 / p90, and samples / p90 offline."""
-    if run.valid is False:
+    known = benchmarks.of(benchmarks.canonical(result.benchmark_id) or "")
+    if run.valid is False and not (known and run.valid_by(known)):
         report.error("valid", place, "the result file says that the run is invalid")
     if run.throughput is None or run.throughput <= 0:
         report.error("score-relation", place, f"the score is {run.throughput}")
@@ -100,6 +102,8 @@ def _relation(result: AppResult, run: Run, place: Place, report: Report, *, flat
         equal = verdict.same(run.throughput, run.tokens_per_s, 12)
         wrong = f"throughput is {run.throughput}, token_throughput {run.tokens_per_s}"
         report.require("score-relation", equal, place, wrong)
+        wrong = f"latency_mean is {run.mean_s}, latency90 {run.p90_s}; the app writes 0 for a language model"
+        report.require("score-relation", not run.mean_s and not run.p90_s, place, wrong)
         return
     if run.p90_s is None:
         if not flat:
@@ -150,6 +154,7 @@ def _performance(
     if run.mean_s is not None and mean is not None and not run.token_based:
         ok = abs(run.mean_s * 1e9 - mean) <= 1.0
         report.require("latency-agrees", ok, place, f"latency_mean is {run.mean_s} s, the log says {mean:.0f} ns")
+    _token_times_agree(run, log, place, report)
     for name, claimed, key in (
         ("the run is valid", run.valid, None),
         ("the minimum duration is met", run.min_duration_met, "result_min_duration_met"),
@@ -160,6 +165,21 @@ def _performance(
         if claimed is not None and own is not None:
             wrong = f"the result file says that {name}: {claimed}; the log says {own}"
             report.require("validity-agrees", claimed == own, place, wrong)
+
+
+def _token_times_agree(run: Run, log: DetailLog, place: Place, report: Report) -> None:
+    """The app's times to the first token are LoadGen's."""
+    measured = bool(log.flag("requested_use_token_latencies"))
+    wrong = f"is_token_based is {run.token_based}, but use_token_latencies {measured} in the log"
+    report.require("latency-agrees", run.token_based == measured, place, wrong)
+    for name, claimed, key in (
+        ("latency_first_token_mean", run.first_token_mean_s, "result_first_token_mean_latency_ns"),
+        ("latency_first_token90", run.first_token_p90_s, "result_first_token_90.00_percentile_latency_ns"),
+    ):
+        logged = log.number(key)
+        if run.token_based and logged is not None:
+            ok = claimed is not None and abs(claimed * 1e9 - logged) <= 1.0
+            report.require("latency-agrees", ok, place, f"{name} is {claimed} s, the log says {logged:.0f} ns")
 
 
 def _offline_agrees(run: Run, logged: LoggedRun, place: Place, report: Report) -> None:
@@ -192,8 +212,8 @@ def _target(context: Context, benchmark: str, run: Run, place: Place) -> None:
     required = context.required(benchmark)
     target = required.target if required else None
     if target is None:
-        round_ = context.round.name if context.round else "the round, which is not known,"
-        report.skip("accuracy-target", place, f"the installed suite {round_} has no target for {benchmark}")
+        where = f"the installed suite {context.round.name} has" if context.round else "the installed suites have"
+        report.skip("accuracy-target", place, f"{where} no target for {benchmark}")
         return
     _judge(accuracy, target, place, report)
 

@@ -9,7 +9,8 @@ from mlperf_mobile_rounds.official import verdict
 from mlperf_mobile_rounds.official.checks.context import LoggedRun
 from mlperf_mobile_rounds.official.findings import Place, Report
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog, SummaryLog
-from mlperf_mobile_rounds.official.verdict import OFFLINE
+from mlperf_mobile_rounds.official.token_latencies import TPOT_TEXT, TTFT_TEXT
+from mlperf_mobile_rounds.official.verdict import OFFLINE, SINGLE_STREAM
 
 _PARAMETERS = {
     "target_latency (ns)": "target_latency_ns",
@@ -34,6 +35,25 @@ _LATENCIES = {
         for each in ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90")
     },
 }
+_OF_TOKENS = {
+    **{
+        line.format(name.capitalize()): key.format(name)
+        for name in ("min", "max", "mean")
+        for line, key in (
+            ("{} First Token latency (ns)", "result_first_token_{}_latency_ns"),
+            ("{} Time per Output Token (ns)", "result_time_to_output_token_{}"),
+        )
+    },
+    **{
+        line.format(each): key.format(each)
+        for each in ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90")
+        for line, key in (
+            ("{} percentile first token latency (ns)", "result_first_token_{}_percentile_latency_ns"),
+            ("{} percentile time to output token (ns)", "result_time_per_output_token_{}_percentile_ns"),
+        )
+    },
+}
+"""Lines with ``use_token_latencies``."""
 _WORDS = {
     "Min duration satisfied": "result_min_duration_met",
     "Min queries satisfied": "result_min_queries_met",
@@ -62,8 +82,8 @@ def check(run: LoggedRun, log: DetailLog, summary: SummaryLog, report: Report) -
             equal = number == expected or bool(digits and verdict.same(number, expected, digits))
             if isinstance(expected, int) and text.isascii() and text.isdigit():
                 equal = int(text[:30]) == expected
-            elif name.startswith("QPS"):
-                equal = number in _two_digits(expected)
+            elif name.startswith(("QPS", "TPS")):
+                equal = _in_hundredths(number, expected)
             wrong = f"{name}: {text} in the summary, {expected:.20g} in the detail log"
             report.require("summary-agrees", equal, place, wrong)
     if missing:
@@ -79,11 +99,14 @@ def check(run: LoggedRun, log: DetailLog, summary: SummaryLog, report: Report) -
         _early_stopping(log, summary, report)
 
 
-def _two_digits(rate: float) -> set[float]:
-    """What a rate, of which six digits are known, may be in hundredths: cut off by old versions, and rounded by new."""
+def _in_hundredths(number: float | None, rate: float) -> bool:
+    """Whether a number is a rate, of which six digits are known, in hundredths: cut off by old versions, then rounded.
+
+    The six digits of 83751.2 stand for everything from 83751.15 to 83751.25.
+    """
     half = 0.499 * 10.0 ** (math.floor(math.log10(rate)) - 5) if rate > 0 else 0.0
-    both = [(rate - half) * 100, (rate + half) * 100]
-    return {made(each) / 100 for each in both for made in (math.floor, round)}
+    least, most = math.floor((rate - half) * 100), max(math.floor((rate + half) * 100), round((rate + half) * 100))
+    return number is not None and least <= round(number * 100, 3) <= most
 
 
 def _expected(log: DetailLog) -> Iterator[tuple[str, str | float, int]]:
@@ -101,11 +124,14 @@ def _expected(log: DetailLog) -> Iterator[tuple[str, str | float, int]]:
     for name, key in _WORDS.items():
         if (flag := log.flag(key)) is not None:
             yield name, "Yes" if flag else "NO", 0
-    for name, key in _LATENCIES.items():
+    tokens = log.flag("requested_use_token_latencies") and verdict.scenario_of(log) == SINGLE_STREAM
+    for name, key in (_LATENCIES | (_OF_TOKENS if tokens else {})).items():
         if (value := log.number(key)) is not None:
             yield name, value, 15
     for name, key in _PARAMETERS.items():
         entry = log.entries.get(f"effective_{key}")
+        if tokens and key == "target_latency_ns":  # there are targets of both token latencies instead
+            continue
         if entry and isinstance(entry.value, int | float):
             yield name, float(entry.value) if isinstance(entry.value, float) else int(entry.value), 0
     if verdict.scenario_of(log) == OFFLINE:
@@ -115,11 +141,25 @@ def _expected(log: DetailLog) -> Iterator[tuple[str, str | float, int]]:
     percentile = log.number("effective_target_latency_percentile")
     p90 = log.number("result_90.00_percentile_latency_ns")
     if percentile == 0.9 and p90 is not None:
-        newer = (log.text("early_stopping_result") or "").find("90.0th") >= 0
+        newer = tokens or (log.text("early_stopping_result") or "").find("90.0th") >= 0
         yield f"{'90.0' if newer else '90'}th percentile latency (ns)", p90, 15
+    first = log.number("result_first_token_90.00_percentile_latency_ns")
+    if tokens and percentile == 0.9 and first is not None:
+        yield "90.0th first token percentile latency (ns)", first, 15
+    if tokens:
+        yield from _token_rates(log)
     for name, key in (("w/", "with"), ("w/o", "without")):
         if (rate := log.number(f"result_qps_{key}_loadgen_overhead")) is not None:
             yield f"QPS {name} loadgen overhead", rate, 0
+
+
+def _token_rates(log: DetailLog) -> Iterator[tuple[str, float, int]]:
+    """Tokens per second, which LoadGen multiplies by 10^9 in the summary alone."""
+    busy, plain = log.number("result_token_throughput_with_loadgen_overhead"), log.number("result_token_throughput")
+    if busy is not None:
+        yield "TPS w/ loadgen overhead", busy, 0
+    if busy is not None and plain is not None:
+        yield "TPS w/o loadgen overhead", plain * 1e9 if plain < busy / 1e6 else plain, 0
 
 
 def _counts(log: DetailLog, summary: SummaryLog, report: Report) -> None:
@@ -140,8 +180,10 @@ def _counts(log: DetailLog, summary: SummaryLog, report: Report) -> None:
 
 def _early_stopping(log: DetailLog, summary: SummaryLog, report: Report) -> None:
     """The text about early stopping stands in both logs."""
-    logged = log.text("early_stopping_result")
-    if logged and len(logged) < 500:
-        ok = "".join(f"EarlyStoppingResult:{logged}".split()) in "".join(summary.body.split())
-        ok = ok and "Early Stopping Result:" in summary.body.splitlines()
+    for key, kind in (("early_stopping_result", ""), (TTFT_TEXT, "TTFT "), (TPOT_TEXT, "TPOT ")):
+        logged = log.text(key)
+        if not logged or len(logged) >= 500:
+            continue
+        ok = "".join(f"{kind}EarlyStoppingResult:{logged}".split()) in "".join(summary.body.split())
+        ok = ok and f"{kind}Early Stopping Result:" in summary.body.splitlines()
         report.require("summary-agrees", ok, Place(summary.path), "early stopping differs from the detail log")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from mlperf_mobile_rounds.official import loadgen_logs, trace_log, verdict
 from mlperf_mobile_rounds.official.checks.context import Context, LoggedRun
@@ -13,10 +14,7 @@ from mlperf_mobile_rounds.official.trace_log import TRACE_LOG, Trace
 from mlperf_mobile_rounds.official.verdict import OFFLINE
 
 RULE = "trace"
-_PERCENTILES = {
-    f"result_{name}_percentile_latency_ns": float(name) / 100
-    for name in ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90")
-}
+_PERCENTILES = ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90")
 
 
 def check(context: Context) -> None:
@@ -26,10 +24,9 @@ def check(context: Context) -> None:
             continue
         try:
             paths = loadgen_logs.parts(run.folder.path, TRACE_LOG)
-            if not paths:
-                text = (
-                    "there is no trace log, so percentiles that were changed in all other files would not be detected"
-                )
+            if not any(path.stat().st_size for path in paths):  # without a trace, LoadGen leaves an empty file
+                what = "the trace log is empty" if paths else "there is no trace log"
+                text = f"{what}, so percentiles that were changed in all other files would not be detected"
                 context.report.warning(RULE, Place(run.folder.path), text)
                 continue
             trace = trace_log.read(paths)
@@ -58,10 +55,7 @@ def _compare(run: LoggedRun, log: DetailLog, trace: Trace, place: Place, report:
     exact = samples is not None and run.verdict is not None and not run.verdict.estimated
     wrong = f"{len(latencies)} samples in the trace, but {samples} in the detail log"
     report.require(RULE, len(latencies) == samples if exact else None, place, wrong)
-    ordered = sorted(latencies)
-    found = {key: trace_log.percentile(ordered, share) for key, share in _PERCENTILES.items()}
-    found |= {"result_min_latency_ns": ordered[0], "result_max_latency_ns": ordered[-1]}
-    found["result_mean_latency_ns"] = sum(ordered) // len(ordered)
+    found = _numbers(latencies, "result_{}_latency_ns") | _first_tokens(run, log, trace, place, report)
     for key, value in found.items():
         logged = log.number(key)
         wrong = f"{key} is {logged or 0:.0f}, but {value} by the latencies in {place.path.name}"
@@ -73,3 +67,25 @@ def _compare(run: LoggedRun, log: DetailLog, trace: Trace, place: Place, report:
         )
         ok = math.isclose(trace.issued_s, (len(latencies) - 1) / rate, rel_tol=1e-4, abs_tol=1e-4)
         report.require(RULE, ok, run.place("result_qps_with_loadgen_overhead"), wrong)
+
+
+def _numbers(times_ns: Sequence[int], key: str) -> dict[str, int]:
+    """What LoadGen logs of such times, under keys of this form."""
+    ordered = sorted(times_ns)
+    found = {
+        key.format(f"{each}_percentile"): trace_log.percentile(ordered, float(each) / 100) for each in _PERCENTILES
+    }
+    found |= {key.format("min"): ordered[0], key.format("max"): ordered[-1]}
+    return found | {key.format("mean"): sum(ordered) // len(ordered)}
+
+
+def _first_tokens(run: LoggedRun, log: DetailLog, trace: Trace, place: Place, report: Report) -> dict[str, int]:
+    """The numbers of the times to the first token; empty where LoadGen measured none."""
+    if not log.flag("requested_use_token_latencies") or verdict.scenario_of(log) == OFFLINE:
+        return {}
+    first, latencies = trace.first_tokens_ns, trace.latencies_ns
+    wrong = f"{len(first)} first tokens in the trace, but {len(latencies)} samples of {run.benchmark}"
+    report.require(RULE, len(first) == len(latencies), place, wrong)
+    late = sum(one > other for one, other in zip(first, latencies, strict=False))
+    report.require(RULE, not late, place, f"{late} first tokens are later than the ends of their answers")
+    return _numbers(first, "result_first_token_{}_latency_ns") if first else {}

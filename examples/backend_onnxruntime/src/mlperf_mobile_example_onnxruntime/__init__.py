@@ -1,0 +1,1 @@
+"""A backend of mlperf-mobile on ONNX Runtime's CPU kernels."""

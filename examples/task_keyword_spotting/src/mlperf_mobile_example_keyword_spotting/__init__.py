@@ -1,0 +1,1 @@
+"""A task of mlperf-mobile: which keyword a short recording has."""

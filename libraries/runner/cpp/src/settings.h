@@ -1,0 +1,13 @@
+// LoadGen's TestSettings from a plan, by LoadGen's own names.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "test_settings.h"
+
+namespace runner {
+
+// Throws Failure: runner-setting: an unknown name, a value of another type, or one that this runner cannot honour.
+mlperf::TestSettings test_settings(const nlohmann::json& given, mlperf::TestMode mode);
+
+}  // namespace runner

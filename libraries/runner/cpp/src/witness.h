@@ -1,0 +1,39 @@
+// Interruptions of the timed run: gaps, suspends, clock jumps, waiting for a processor. As mlperf_mobile.worker.witness.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace runner {
+
+class Witness {
+ public:
+  // Now begins the part to watch; `count` is the number of answered samples.
+  void begin(std::size_t count);
+  // Samples the clocks; call a few times a second from a thread that is not timed.
+  void look(std::size_t count);
+  nlohmann::json observations(std::size_t count);
+
+ private:
+  struct Clocks {
+    double monotonic, wall, boot, processor, reading;
+  };
+  using Waiting = std::map<std::string, std::pair<double, double>>;  // by thread: ns that it ran, and waited
+  static Clocks clocks();
+  static Waiting waiting();
+  void compare(const Clocks& now);
+  static void note(nlohmann::json& found, const Clocks& before, const Clocks& now, double what);
+
+  std::size_t count_ = 0;
+  double from_ = 0.0, until_ = 0.0;
+  Clocks last_{}, compared_{};
+  Waiting waiting_;
+  nlohmann::json gaps_, suspends_, jumps_;
+};
+
+}  // namespace runner

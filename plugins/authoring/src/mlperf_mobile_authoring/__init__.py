@@ -1,0 +1,1 @@
+"""Tools for authors of plugins: new projects that work at once."""

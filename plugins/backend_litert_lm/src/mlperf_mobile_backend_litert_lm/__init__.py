@@ -1,0 +1,1 @@
+"""Language models as .litertlm files on LiteRT-LM, an engine that takes text."""

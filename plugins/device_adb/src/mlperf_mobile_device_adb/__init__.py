@@ -1,0 +1,1 @@
+"""Android phones as devices of mlperf-mobile, over the ``adb`` binary."""

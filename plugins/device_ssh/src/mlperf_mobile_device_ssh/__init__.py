@@ -1,0 +1,1 @@
+"""Boards and other Linux machines as devices, over the OpenSSH client."""

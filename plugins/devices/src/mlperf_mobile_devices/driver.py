@@ -1,0 +1,119 @@
+"""The process of a driver: reads the plan as the worker does, has it carried out, and ends as the worker did."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import resource
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from mlperf_mobile.contracts.transport import DeviceLost
+from mlperf_mobile.errors import ExitCode
+from mlperf_mobile.plan import CompilePlan, read
+from mlperf_mobile.worker.__main__ import MAX_PLAN, OUT_OF_THE_WAY
+from mlperf_mobile.worker.channel import Channel
+from mlperf_mobile.worker.surroundings import die_with
+from mlperf_mobile_devices.detached import Detached, DetachedT, Prepare
+from mlperf_mobile_devices.link import Cancelled, Control
+
+
+def drive(prepare: Prepare[DetachedT], kind: type[DetachedT]) -> int:
+    """Carry out the plan on standard input; returns the exit code of the run.
+
+    Args:
+        prepare: Pushes what the run needs, and starts it; not called for a run that an earlier driver started.
+        kind: What follows the run.
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--events-fd", type=int, required=True, help="file descriptor for events, JSON lines")
+    parser.add_argument("--directory", type=Path, required=True, help="existing folder for logs")
+    parser.add_argument("--parent", type=int, help="end when this parent process ends")
+    parser.add_argument("--attach", action="store_true", help="follow a run that an earlier process started")
+    args = parser.parse_args()
+    if args.parent:
+        die_with(args.parent)
+    channel = Channel(fcntl.fcntl(args.events_fd, fcntl.F_DUPFD_CLOEXEC, OUT_OF_THE_WAY))
+    os.close(args.events_fd)
+    try:
+        plan: CompilePlan = read(_line(0))
+        run = kind(plan, args.directory, channel, Control(0), kind.reach(plan, args.directory), attach=args.attach)
+    except Exception as error:  # noqa: BLE001  every error is reported to the launcher
+        return channel.failed(error)
+    return _ended_as(_carried_out(run, channel, prepare))
+
+
+def _carried_out(run: DetachedT, channel: Channel, prepare: Prepare[DetachedT]) -> int:
+    """The exit code of the run, which is cleaned away unless the device is lost."""
+    try:
+        try:
+            return _followed(run, prepare)
+        except Cancelled:
+            if run.was_started and not run.cancel():
+                print(f"{run.link.address} cannot be reached: the run goes on there", file=sys.stderr)
+                run.leave()
+                return ExitCode.INTERRUPTED
+            _save(run)
+            return ExitCode.INTERRUPTED
+        except DeviceLost as error:
+            run.leave()
+            return channel.failed(error)
+        except Exception as error:  # noqa: BLE001  every error is reported to the launcher
+            _save(run)
+            return channel.failed(error)
+    finally:
+        run.release()
+        run.close()
+
+
+def _followed(run: DetachedT, prepare: Prepare[DetachedT]) -> int:
+    run.connect()
+    if run.was_started:
+        run.take_up()
+        if run.is_alive():
+            run.hold()
+    else:
+        run.check_allowed()
+        run.hold()
+        prepare(run)
+    code = run.follow()
+    run.fetch(code)
+    run.clean()
+    return code
+
+
+def _save(run: Detached) -> None:
+    """Copy what a run that failed left, stop what still runs, and remove it."""
+    with suppress(Exception):
+        if run.was_started:
+            run.cancel()
+            run.fetch(ExitCode.INTERNAL)
+    with suppress(Exception):
+        run.clean()
+
+
+def _line(fd: int) -> bytes:
+    """The first line, unbuffered, because ``cancel`` may follow it."""
+    data = bytearray()
+    while not data.endswith(b"\n") and len(data) <= MAX_PLAN:
+        byte = os.read(fd, 1)
+        if not byte:
+            break
+        data += byte
+    return bytes(data)
+
+
+def _ended_as(code: int) -> int:
+    """End this process by the signal that ended the worker, so that the launcher sees what happened there."""
+    number = code - 128
+    if number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE):
+        sys.stderr.flush()
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if number != signal.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    return code

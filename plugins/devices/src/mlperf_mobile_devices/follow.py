@@ -1,0 +1,175 @@
+"""Follows a detached run: reads its events from an offset until its process has ended."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+from mlperf_mobile import events
+from mlperf_mobile.contracts import Transport
+from mlperf_mobile.contracts.transport import DeviceError
+from mlperf_mobile.errors import ExitCode, MobileError
+from mlperf_mobile_devices.link import Control, Link
+
+EVENTS, WORKER_LOG, CODE, BOOT_ID = "events.jsonl", "worker.log", "rc", "boot_id"
+CHUNK = 1 << 20
+PAUSE_S = 0.5
+"""Between two looks at a run that reports something."""
+LOOK_S = 5.0
+"""A run without events for this long is checked for being alive."""
+TIDY_S = 10.0
+"""At least so long apart, the run's log is trimmed."""
+TIMED, BEFORE = "performance", ("warm-up", "encode")
+"""The timed run, and the phases that may come right before it or begin it."""
+_SHARE = 0.05
+"""Looks during the timed run are this share of its duration apart, at least a second."""
+_CODE = re.compile(rb"\s*(\d{1,3})\s*")
+
+
+class Lines:
+    """Whole lines out of pieces; one that is longer than an event can be is skipped, in bounded memory."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._skipping = False
+
+    def add(self, data: bytes) -> list[bytes]:
+        """The lines that a piece completes, without their ends."""
+        *lines, rest = (bytes(self._held) + data).split(b"\n")
+        if self._skipping and lines:
+            self._skipping = False
+            lines = lines[1:]
+        self._held = bytearray() if self._skipping else bytearray(rest)
+        if len(self._held) > events.MAX_LINE:
+            self._held, self._skipping = bytearray(), True
+        return [line for line in lines if len(line) <= events.MAX_LINE]
+
+
+class Follower:
+    """Follows one run.
+
+    Args:
+        link: The connection.
+        folder: The run's folder on the device, below the root: ``runs/<run>``.
+        take: Called with every event.
+        quiet_s: How long the timed run takes at least; the device is left alone during that time, and from the
+            beginning of the warm-up on, because a look that finds the timed run would disturb it.
+        other: Called with every line that is not an event of a worker.
+        work: Does something between two looks, and returns whether there may be more to do at once.
+        tidy: Called now and then while the run goes on.
+        warm_up_s: How long the warm-up takes at least.
+    """
+
+    def __init__(
+        self,
+        link: Link[Transport],
+        folder: str,
+        take: Callable[[events.Event], None],
+        control: Control,
+        quiet_s: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+        other: Callable[[bytes], None] = lambda line: None,
+        work: Callable[[], bool] = lambda: False,
+        tidy: Callable[[], None] = lambda: None,
+        warm_up_s: float = 0.0,
+    ) -> None:
+        self._link, self._folder, self._take, self._control = link, folder, take, control
+        self._clock, self._other, self._work, self._tidy = clock, other, work, tidy
+        self._least_s = {BEFORE[0]: quiet_s + warm_up_s, TIMED: quiet_s}
+        self._quiet_until = 0.0
+        self._lines, self._offset = Lines(), 0
+        self._timed_since: float | None = None
+        self.phase: events.Phase | None = None
+        """The phase that began last."""
+
+    def until_ended(self) -> int:
+        """Follow the run until its process has ended and all events are read; returns its exit code.
+
+        Raises:
+            DeviceLost: The device was out of reach for too long.
+            DeviceError: ``device-rebooted``, or the run's folder is gone.
+            MobileError: ``worker-died``: its processes are gone without an exit code.
+            Cancelled: The launcher cancelled it.
+        """
+        heard = tidied = self._clock()
+        while True:
+            if self._read():
+                heard = self._clock()
+            if (code := self.code()) is not None:
+                self._read()
+                return code
+            self._control.check()
+            if self._clock() - heard >= LOOK_S:
+                heard = self._clock()
+                if not self.is_alive():
+                    self._read()
+                    return self._why_gone()
+            if self._clock() - tidied >= TIDY_S:
+                tidied = self._clock()
+                self._tidy()
+            self._control.wait(0.0 if self._work() else self._pause())
+
+    def code(self) -> int | None:
+        """The exit code of the process; None if it has none yet."""
+        found = _CODE.fullmatch(self._text(CODE))
+        return min(int(found[1]), 255) if found else None
+
+    def _read(self) -> bool:
+        """Take the events that are there; whether there was any."""
+        before = self._offset
+        while data := self._piece(EVENTS, self._offset):
+            self._offset += len(data)
+            for line in self._lines.add(data):
+                try:
+                    event = events.decode(line)
+                except ValueError:
+                    self._other(line)
+                    continue
+                self._note(event)
+                self._take(event)
+            if len(data) < CHUNK:
+                break
+            self._control.check()
+        return self._offset > before
+
+    def _note(self, event: events.Event) -> None:
+        if isinstance(event, events.Phase):
+            self.phase = event
+            if event.name in self._least_s:
+                self._timed_since = self._clock()
+                self._quiet_until = self._timed_since + self._least_s[event.name]
+            elif event.name not in BEFORE:
+                self._timed_since = None
+
+    def _pause(self) -> float:
+        if self._timed_since is None:
+            return PAUSE_S
+        now = self._clock()
+        return max(2 * PAUSE_S, self._quiet_until - now, _SHARE * (now - self._timed_since))
+
+    def is_alive(self) -> bool:
+        """Whether its processes are running."""
+        return self._link.do(lambda transport: transport.signal(f"{transport.root}/{self._folder}", "0"))
+
+    def _why_gone(self) -> int:
+        """The exit code if it was written meanwhile; raises what happened otherwise."""
+        if (code := self.code()) is not None:
+            return code
+        address = self._link.address
+        began, now = self._text(BOOT_ID).strip(), self._link.do(lambda transport: transport.facts()).boot_id
+        if not began:
+            summary = f"the folder of the run on {address} is gone"
+            raise DeviceError("device-run-gone", summary, "it was removed, or its storage is not persistent: run again")
+        if now and began.decode(errors="replace") != now:
+            raise DeviceError("device-rebooted", f"{address} was rebooted during the run", "run it again")
+        raise MobileError(
+            "worker-died", f"all processes of the run on {address} were killed", "see worker.log; it may lack memory",
+            ExitCode.WORKER_DIED,
+        )  # fmt: skip
+
+    def _piece(self, name: str, offset: int) -> bytes:
+        return self._link.do(lambda t: t.read(f"{t.root}/{self._folder}/{name}", offset, CHUNK))
+
+    def _text(self, name: str) -> bytes:
+        return self._link.do(lambda t: t.read(f"{t.root}/{self._folder}/{name}", 0, 200))

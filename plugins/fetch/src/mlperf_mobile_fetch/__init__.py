@@ -1,0 +1,1 @@
+"""Downloads models and data into the cache: resumed, checked, unpacked safely."""

@@ -1,0 +1,86 @@
+"""Composes the parts of a result from what the runner reports and from LoadGen's logs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mlperf_mobile import loadgen
+from mlperf_mobile.contracts import COUNTED, INFERENCE, LIVE, LoggedRun, Score, Share
+from mlperf_mobile.errors import OutputError
+from mlperf_mobile.loadgen import response_log, trace
+from mlperf_mobile.loadgen.logs import LATENCY_SOURCE
+from mlperf_mobile.results import latencies
+from mlperf_mobile.scoring import score_log
+from mlperf_mobile.worker.blame import blame
+from mlperf_mobile.worker.session_pool import summed
+from mlperf_mobile.worker.steps import as_json
+from mlperf_mobile_native_runner.chunks import Chunk, Responses
+from mlperf_mobile_native_runner.prepared import PreparedRun
+
+LOGS = ("performance", "accuracy")
+
+
+def system(run: PreparedRun, load_s: float) -> dict[str, Any]:
+    """The part ``system``."""
+    (accelerator,) = run.plan.accelerators
+    sessions = run.sessions if run.scenario.parallel or not run.plan.has_performance else 1
+    return {
+        "inputs": [*map(str, run.engine.inputs)], "outputs": [*map(str, run.engine.outputs)],
+        "sessions": sessions, "accelerators": {accelerator: sessions}, "batch": run.batch,
+        "samples_in_data_set": len(run.timed), "performance_sample_count": run.in_memory,
+        "load_s": {"compile": 0.0, "load": load_s},
+    }  # fmt: skip
+
+
+def performance(run: PreparedRun, folder: Path, reported: Mapping[str, Any]) -> dict[str, Any]:
+    """The part ``performance`` of a finished timed run.
+
+    Args:
+        run: The run.
+        folder: The run's folder, with LoadGen's logs and the latencies.
+        reported: The runner's part ``runner_performance``.
+
+    Raises:
+        OutputError: ``log-incomplete``: LoadGen did not write its logs.
+    """
+    logs = folder / "performance"
+    details = loadgen.read_details(logs / loadgen.DETAIL_LOG)
+    values = latencies.read(folder / latencies.FILE)
+    if "result_validity" not in details or not values:
+        summary = f"LoadGen could not write {logs / loadgen.DETAIL_LOG}, or there are no latencies"
+        raise OutputError("log-incomplete", summary, "check whether the storage of the device is full")
+    details[LATENCY_SOURCE] = COUNTED if trace.agree(values, loadgen.latencies(details)) else LIVE
+    expected = int(reported["expected_latency_ns"])
+    load = run.load.model_copy(update={"expected_latency_ns": expected})
+    shares = tuple(Share(int(one["samples"]), float(one["busy_s"])) for one in reported.get("shares", ()))
+    with blame("scenario", run.plan.scenario):
+        measured = run.scenario.measurement(LoggedRun(load, values, details, logs, shares))
+    data = as_json(run.plan.scenario, measured) | {"timed_region": INFERENCE, "expected_latency_ns": expected}
+    (accelerator,) = run.plan.accelerators
+    on = [accelerator] * len(shares) if run.scenario.parallel else []
+    data["accelerators"] = summed(on, data.pop("shares") if on else [], measured.duration_s)
+    data.pop("shares", None)
+    return data
+
+
+def accuracy(
+    run: PreparedRun, folder: Path, responses: Responses, chunks: Sequence[Chunk], reported: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The part ``accuracy``: the log of responses is written, compared with LoadGen's digests, and scored.
+
+    Raises:
+        DataError: The logs do not agree, or a response does not fit.
+        OSError: The log cannot be written.
+    """
+    assert run.metric is not None
+    logs = folder / "accuracy"
+    with loadgen.ResponseLog(logs) as log:
+        responses.write(log, chunks)
+    response_log.check(logs, len(run.dataset))
+    with blame("task", run.plan.task):
+        score: Score = score_log(logs / loadgen.RESPONSE_LOG, run.metric, len(run.dataset))
+    more = {"duration_s": float(reported["duration_s"]), "sessions": int(reported["sessions"])}
+    return asdict(score) | more | {"logged": "digests"}

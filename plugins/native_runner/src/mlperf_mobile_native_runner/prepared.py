@@ -1,0 +1,175 @@
+"""A run, prepared on the host: its plugins, its data, the engine for its model, and the samples that are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlperf_mobile.backend_checks import Shapes
+from mlperf_mobile.contracts import (
+    Codec,
+    Dataset,
+    GeneratingTask,
+    Load,
+    LoadGenValue,
+    LoggedScenario,
+    Metric,
+    NativeBackend,
+    NativeEngine,
+    NativePlace,
+    NativeRequest,
+    Purpose,
+    Task,
+)
+from mlperf_mobile.errors import BackendError, UsageError
+from mlperf_mobile.options import validated
+from mlperf_mobile.picking import pick
+from mlperf_mobile.plan import CompilePlan, Plan
+from mlperf_mobile.registry import Registry
+from mlperf_mobile.scoring import open_dataset, open_task, warnings_of
+from mlperf_mobile.worker import returned, shapes
+from mlperf_mobile.worker.blame import blame
+from mlperf_mobile.worker.channel import Channel
+from mlperf_mobile.worker.encoded import EncodedStore
+from mlperf_mobile.worker.memory import fit_in_memory
+from mlperf_mobile.worker.model_files import check_model, paths_of
+from mlperf_mobile.worker.samples import EncodedSamples
+from mlperf_mobile.worker.used_files import UsedFiles
+from mlperf_mobile_native_runner.chunks import Chunk, chunks
+from mlperf_mobile_native_runner.loaded_set import loaded
+
+WARM_UP_SAMPLES = 8
+PYTHON_HINT = "use --runner python"
+CHOSEN_THERE = ("mode", "single_stream_expected_latency_ns", "offline_expected_qps")
+"""LoadGen's settings that the runner sets: by its task, and by the latency that it measures in the warm-up."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRun:
+    """What the host knows of a run before it starts."""
+
+    plan: Plan
+    scenario: LoggedScenario
+    engine: NativeEngine
+    sessions: int
+    batch: int
+    codec: Codec
+    metric: Metric | None
+    """None if no accuracy is measured."""
+    dataset: Dataset
+    timed: Dataset
+    """The data set of the timed run."""
+    in_memory: int
+    """Samples held in memory during the timed run."""
+    files: UsedFiles
+    store: EncodedStore
+
+    @property
+    def load(self) -> Load:
+        """The load, but for the expected latency."""
+        return self.plan.load.model_copy(update={"performance_sample_count": self.in_memory})
+
+    def settings(self, expected_ns: int) -> Mapping[str, LoadGenValue]:
+        """LoadGen's settings of the timed run."""
+        load = self.load.model_copy(update={"expected_latency_ns": expected_ns})
+        return self.scenario.settings(load, self.sessions if self.scenario.parallel else 1, self.batch)
+
+    def samples(self, dataset: Dataset) -> EncodedSamples:
+        """The encoded samples of a data set."""
+        reference = self.plan.dataset if dataset is self.dataset else self.plan.timed_dataset
+        return EncodedSamples(dataset, self.codec, self.store, data=reference.name, task=self.plan.task)
+
+    def timed_indices(self) -> tuple[list[int], list[int]]:
+        """The samples of the timed run, and those of the warm-up."""
+        warm = list(range(min(max(WARM_UP_SAMPLES, self.batch), len(self.timed))))
+        found = loaded(self.settings(1), len(self.timed), self.in_memory)
+        return list(dict.fromkeys([*found, *warm])), warm
+
+    def chunks(self) -> list[Chunk]:
+        """The data set of the accuracy run in chunks."""
+        return chunks(len(self.dataset), self.engine.inputs, self.engine.outputs, self.sessions * self.batch)
+
+
+def prepare(plan: CompilePlan, place: NativePlace, channel: Channel, directory: Path) -> PreparedRun:
+    """Open the plugins and the data, and ask the backend for its engine; nothing is encoded or sent yet.
+
+    Raises:
+        BackendError: ``no-native-engine``: the backend has none; or it refuses an option.
+        UsageError: The scenario cannot be issued by LoadGen alone; the task is for language models; there are several
+            accelerators.
+        MobileError: Model, data or task are wrong.
+    """
+    if not isinstance(plan, Plan):
+        hint = "leave --runner out"
+        raise UsageError("runner-compile", "the native runner compiles at load time, and caches nothing", hint)
+    registry = Registry()
+    scenario = _scenario(plan, registry)
+    task, backend = _task(plan, registry), _backend(plan, registry)
+    if len(plan.accelerators) > 1:
+        raise UsageError(
+            "several-accelerators", f"the native runner uses one accelerator, not {plan.accelerator}", PYTHON_HINT
+        )
+    ((accelerator, sessions),) = plan.accelerators.items()
+    files = UsedFiles(plan, directory.parent)
+    channel.measured("files", files.facts)
+    channel.measured("model", check_model(plan, files))
+    dataset = open_dataset(registry, plan.dataset)
+    timed = open_dataset(registry, plan.performance_dataset) if plan.performance_dataset else dataset
+    batch = plan.batch if scenario.parallel else 1
+    purpose = Purpose(plan.scenario, scenario.parallel, (sessions or 0) if scenario.parallel else 1, place.cores)
+    request = NativeRequest(
+        model=plan.model.path, accelerator=accelerator, place=place, format=plan.model.format, batch=batch,
+        files=paths_of(plan),
+        purpose=purpose,
+    )  # fmt: skip
+
+    def attempt(requested: Shapes) -> NativeEngine:
+        with blame("backend", plan.backend):
+            found = backend.native(replace(request, input_shapes=requested))
+        return returned.returned("backend", plan.backend, "native", found, NativeEngine)
+
+    engine = shapes.settled(plan, shapes.asking(task, plan.task, timed), attempt)
+    files.check_model()
+    with blame("task", plan.task):
+        codec = returned.codec(plan.task, task.bind(engine.inputs, engine.outputs))
+        metric = returned.metric(plan.task, task.metric(dataset)) if plan.has_accuracy else None
+    if metric:
+        with blame("dataset", plan.dataset.name):
+            channel.measured("warnings", list(warnings_of(dataset)))
+    in_memory = min(plan.load.performance_sample_count or fit_in_memory(engine.inputs), len(timed))
+    share = (sessions or engine.sessions) if scenario.parallel or not plan.has_performance else 1
+    store = EncodedStore(plan.cache / "encoded", plan.encoded_cache_mb * 10**6)
+    return PreparedRun(
+        plan, scenario, engine, share, batch, codec, metric, dataset, timed, in_memory, files, store
+    )  # fmt: skip
+
+
+def _scenario(plan: Plan, registry: Registry) -> LoggedScenario:
+    offer = pick("scenario", plan.scenario, registry.scenarios, registry)
+    with blame("scenario", plan.scenario):
+        scenario = offer.info.scenario.load()(validated("scenario", offer, plan.scenario_options))
+    if not isinstance(scenario, LoggedScenario):
+        summary = f"scenario {plan.scenario} issues queries itself, which the native runner does not support"
+        raise UsageError("scenario-not-native", summary, f"{PYTHON_HINT}, or another --scenario")
+    return scenario
+
+
+def _task(plan: Plan, registry: Registry) -> Task:
+    with blame("task", plan.task):
+        task = open_task(registry, plan.task, plan.task_options)
+        generates = isinstance(task, GeneratingTask)
+    if generates:
+        summary = f"task {plan.task} is for language models, which the native runner does not run"
+        raise UsageError("task-not-native", summary, PYTHON_HINT)
+    return task
+
+
+def _backend(plan: Plan, registry: Registry) -> NativeBackend:
+    offer = pick("backend", plan.backend, registry.backends, registry)
+    with blame("backend", plan.backend):
+        backend = offer.info.backend.load()(validated("backend", offer, plan.backend_options))
+    if not isinstance(backend, NativeBackend):
+        summary = f"backend {plan.backend} has no engine for the native runner"
+        raise BackendError("no-native-engine", summary, f"{PYTHON_HINT}, or another --backend")
+    return backend

@@ -1,0 +1,1 @@
+"""Scenarios for engineers, which MLPerf Mobile does not have: multi-stream, server and token-sweep."""

@@ -1,0 +1,1 @@
+"""Language models: TinyMMLU's questions and IFEval's instructions, scored as the reference app does."""

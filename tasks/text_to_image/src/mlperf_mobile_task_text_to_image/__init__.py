@@ -1,0 +1,1 @@
+"""Text to image: captions in, pictures out; CLIP score."""
