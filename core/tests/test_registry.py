@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from textwrap import dedent
 
@@ -442,6 +443,23 @@ def test_a_plugin_that_hangs_is_left_out(site, monkeypatch, capsys, code, proble
     lines = capsys.readouterr().err.splitlines()
     (line,) = [line for line in lines if "MLPERF_MOBILE_BLOCK=hangs leaves it out" in line]
     assert line.startswith("mlperf-mobile: waiting for ")
+
+
+def test_the_alarm_of_a_program_that_uses_this_as_a_library_is_kept(site):
+    rang = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: rang.append(number))
+    signal.setitimer(signal.ITIMER_REAL, 3600, 60)
+    try:
+        site.install("good", GOOD)
+        assert list(site.registry().backends) == ["good"]
+        signal.raise_signal(signal.SIGALRM)
+        left, interval = signal.getitimer(signal.ITIMER_REAL)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert rang == [signal.SIGALRM]
+    assert 0 < left <= 3600
+    assert interval == 60
 
 
 @pytest.mark.parametrize(

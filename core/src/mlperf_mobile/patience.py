@@ -40,9 +40,11 @@ def limited(what: str, remedy: str) -> Iterator[None]:
     except (AttributeError, ValueError):  # not on this system, or not in the main thread
         yield
         return
-    signal.setitimer(signal.ITIMER_REAL, NOTICE_S, NOTICE_S)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, NOTICE_S, NOTICE_S)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before if before is not None else signal.SIG_DFL)
+        if left:  # the alarm of a program that uses this as a library
+            signal.setitimer(signal.ITIMER_REAL, max(left - (monotonic() - started), 1e-3), interval)

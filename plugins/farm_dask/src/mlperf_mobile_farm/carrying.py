@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile_farm import labels
-from mlperf_mobile_farm.connection import LOST, Farm, FarmError
+from mlperf_mobile_farm.connection import LOST, Farm, FarmError, HostUnreachable
 from mlperf_mobile_farm.following import Following
 from mlperf_mobile_farm.job_file import JobFile, Session, State
 from mlperf_mobile_farm.submitting import Group, Submitted, Submitting
@@ -108,7 +108,7 @@ class Carrying:
         self._found = time.monotonic()
         for host in self._farm.hosts.keys() - self._following.keys():
             following = Following(
-                self._farm, host, self._file.job.id, self._take, lambda: None,
+                self._farm, host, self._file.job.id, self._take,
                 fetch_all=self._is_resumed or self._started + HOSTS_S < self._found,
             )  # fmt: skip
             self._following[host] = following
@@ -163,7 +163,12 @@ class Carrying:
             self.first_event_s = time.monotonic() - self._started
 
     async def _take(self, host: str, ends: list[SessionEnd], packed: set[int], data: bytes) -> None:
-        """Keep what attempts on a host left."""
+        """Keep what attempts on a host left.
+
+        Raises:
+            HostUnreachable: Not all of it came; the same ends may be given again.
+        """
+        failure: HostUnreachable | None = None
         new = [(index, end) for index, end in enumerate(ends) if self._is_new(end)]
         if data and any(index in packed for index, _ in new):
             self._heard()
@@ -175,9 +180,12 @@ class Carrying:
                     await self._transfer.send(host, end.needs)
                 elif index not in packed:
                     await self._transfer.fetch(end)
-            except OSError:
-                continue  # Dask carries it out again, or the host returns and reports it again
+            except HostUnreachable as error:
+                failure = error
+                continue
             self._ended(self._sessions[end.session], end)
+        if failure:
+            raise failure
 
     def _is_new(self, end: SessionEnd) -> bool:
         session = self._sessions.get(end.session)
@@ -257,7 +265,7 @@ class Carrying:
             real = any(each.get("kind") != "simulated" for each in mine)
             digests = [self._transfer.spec, *(self._file.job.files.values() if real else ())]
             if mine:
-                with suppress(OSError):
+                with suppress(HostUnreachable):
                     await self._transfer.send(host, dict.fromkeys(digests))
 
     def _is_useful(self, of_device: dict[str, str]) -> bool:
@@ -278,17 +286,20 @@ class Carrying:
         """Interrupt what is in progress; nothing if all is done."""
         for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks.values())
         mine = [each.id for each in self._file.open() if each.state is State.SUBMITTED]
         self._submitting.release_all()
         if mine:
             asking = (self._farm.ask(host, "cancel", sessions=mine) for host in self._farm.hosts)
             with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.gather(*asking, return_exceptions=True), 10)
+                async with asyncio.timeout(10):
+                    await asyncio.gather(*asking, return_exceptions=True)
         for session in self._file.open():
             session.state = State.WAITING
         with suppress(MobileError, *LOST):
-            await asyncio.wait_for(self._farm.publish(self._file.job.id, None), 5)
+            async with asyncio.timeout(5):
+                await self._farm.publish(self._file.job.id, None)
 
 
 def _lost(end: SessionEnd) -> MobileError:

@@ -39,6 +39,10 @@ class FarmError(MobileError):
         super().__init__(code, summary, hint, ExitCode.DEVICE)
 
 
+class HostUnreachable(ConnectionError):
+    """A host of the farm cannot be reached now."""
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name is this machine and nothing else."""
     try:
@@ -163,7 +167,8 @@ class Farm:
 
     async def __aexit__(self, *raised: object) -> None:
         try:
-            await asyncio.wait_for(self.client.close(), 5)
+            async with asyncio.timeout(5):
+                await self.client.close()
         except LOST:
             return
 
@@ -174,7 +179,8 @@ class Farm:
             FarmError: ``farm-gone``.
         """
         try:
-            self.hosts = await asyncio.wait_for(self.client.scheduler.mlperf_mobile_farm_hosts(), _SILENT_S)
+            async with asyncio.timeout(_SILENT_S):
+                self.hosts = await self.client.scheduler.mlperf_mobile_farm_hosts()
         except (*LOST, AttributeError) as error:
             raise gone(self.address) from error
 
@@ -182,12 +188,12 @@ class Farm:
         """The answer of a host.
 
         Raises:
-            OSError: The host cannot be reached.
+            HostUnreachable: It is not there, or does not answer.
             MobileError: The host answered with an error.
         """
         address = self.hosts.get(host)
         if address is None:
-            raise OSError(f"host {host} is not there")
+            raise HostUnreachable(f"host {host} is not there")
         message = {"op": OPERATION, "what": what, "given": json.dumps(given), "data": data}
         try:
             answers: Mapping[str, Any] = await self.client.scheduler.broadcast(
@@ -195,9 +201,9 @@ class Farm:
             )
             answer = answers.get(address)
         except LOST as error:
-            raise OSError(f"host {host} does not answer") from error
+            raise HostUnreachable(f"host {host} does not answer") from error
         if not isinstance(answer, dict):
-            raise OSError(f"host {host} does not answer: {answer!r:.100}")
+            raise HostUnreachable(f"host {host} does not answer: {answer!r:.100}")
         if "error" in answer:
             failed = answer["error"]
             raise MobileError(failed["code"], failed["summary"], failed["hint"], failed["exit_code"])

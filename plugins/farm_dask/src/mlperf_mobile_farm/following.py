@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlperf_mobile_farm.connection import Farm
+from mlperf_mobile_farm.connection import Farm, HostUnreachable
 from mlperf_mobile_farm.work import SessionEnd
 
 WAIT_S = 1.0
@@ -18,7 +18,10 @@ APART_S = 0.25
 _ANSWER_S = 60.0
 
 Take = Callable[[str, list[SessionEnd], set[int], bytes], Awaitable[None]]
-"""Takes the ends of sessions on a host, the indices of those whose runs came along, and these as a tar file."""
+"""Takes the ends of sessions on a host, the indices of those whose runs came along, and these as a tar file.
+
+If it raises :class:`HostUnreachable`, the host is asked for them again.
+"""
 
 
 @dataclass
@@ -30,7 +33,6 @@ class Following:
         host: The name of the host.
         job: The job.
         take: Takes the ends of sessions.
-        changed: Called when something else changed.
         fetch_all: Whether the ends of earlier commands come first; their runs may be here, and are not sent along.
     """
 
@@ -38,7 +40,6 @@ class Following:
     host: str
     job: str
     take: Take
-    changed: Callable[[], None]
     fetch_all: bool = False
     devices: list[dict[str, Any]] = field(default_factory=list)
     running: list[dict[str, Any]] = field(default_factory=list)
@@ -57,27 +58,26 @@ class Following:
         epoch, cursor, version = "", 0, -1
         while True:
             try:
-                answer = await asyncio.wait_for(
-                    self.farm.ask(
+                async with asyncio.timeout(_ANSWER_S):  # wait_for() of Python 3.11 may lose a cancellation
+                    answer = await self.farm.ask(
                         self.host, "news", job=self.job, epoch=epoch, cursor=cursor, version=version, wait_s=WAIT_S,
                         runs=self.is_current or not self.fetch_all,
-                    ),
-                    _ANSWER_S,
-                )  # fmt: skip
-            except (OSError, TimeoutError):
+                    )  # fmt: skip
+                self.answers = True
+                self._look(answer)
+                if ends := [SessionEnd.model_validate_json(text) for text in answer["ends"]]:
+                    await self.take(self.host, ends, set(answer["packed"]), bytes(answer["data"]))
+            except (HostUnreachable, TimeoutError):
                 self.answers, self.running = False, []
                 await asyncio.sleep(APART_S)
                 continue
-            self.answers = True
-            self.running = json.loads(answer["running"])
-            if "devices" in answer:
-                self.devices = [device | {"host": self.host} for device in json.loads(answer["devices"])]
-            self.changed()
-            ends = [SessionEnd.model_validate_json(text) for text in answer["ends"]]
-            if ends:
-                await self.take(self.host, ends, set(answer["packed"]), bytes(answer["data"]))
             epoch, cursor, version = answer["epoch"], answer["cursor"], answer["version"]
             self.is_current = not answer["more"]
-            self.changed()
             if self.is_current:
                 await asyncio.sleep(APART_S)
+
+    def _look(self, answer: dict[str, Any]) -> None:
+        """What the host does now."""
+        self.running = json.loads(answer["running"])
+        if "devices" in answer:
+            self.devices = [device | {"host": self.host} for device in json.loads(answer["devices"])]

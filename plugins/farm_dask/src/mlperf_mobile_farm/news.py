@@ -76,7 +76,8 @@ class News:
             return
         self._changed.clear()  # shared: what wakes one client wakes all
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
     def after(self, job: str, cursor: int, *, with_runs: bool) -> Part:
         """The ends after a position; reads files."""

@@ -83,7 +83,8 @@ async def _serve_host(
     joined = False
     while not stop.is_set():
         try:
-            await asyncio.wait_for(host.start(), 20)
+            async with asyncio.timeout(20):
+                await host.start()
         except (OSError, TimeoutError, RuntimeError) as error:
             if not joined:
                 raise unreachable(address, error) from error
@@ -106,6 +107,7 @@ async def _serve_host(
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:
     try:
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()
     except TimeoutError:
         return

@@ -43,7 +43,7 @@ class Transfer:
         """Send what a host lacks of these; several calls for the same host wait for each other.
 
         Raises:
-            OSError: The host cannot be reached.
+            HostUnreachable: The host cannot be reached.
             MobileError: It cannot keep them.
         """
         for sha256 in digests:
@@ -58,8 +58,13 @@ class Transfer:
             return
         path = Path(self._files[sha256])
         with tempfile.TemporaryFile() as file:
-            names = [path.name] if path.is_file() else sorted(each.name for each in path.iterdir())
-            await asyncio.to_thread(pack, path.parent if path.is_file() else path, names, file)
+            try:
+                names = [path.name] if path.is_file() else sorted(each.name for each in path.iterdir())
+                await asyncio.to_thread(pack, path.parent if path.is_file() else path, names, file)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                hint = f"check that it can be read, and the space in {tempfile.gettempdir()}"
+                raise OutputError("farm-transfer", f"cannot pack {path}: {reason}", hint) from error
             size, offset = file.tell(), 0
             file.seek(0)
             while offset < size:
@@ -72,7 +77,7 @@ class Transfer:
         """Bring the runs of an attempt into the user's folder; those that are there are left alone.
 
         Raises:
-            OSError: The host cannot be reached.
+            HostUnreachable: The host cannot be reached.
             MobileError: It has no such runs, or they are damaged, or cannot be written here.
         """
         runs = [run for run in end.runs if not (self._output / run).exists()]
@@ -89,7 +94,8 @@ class Transfer:
                     raise OutputError(
                         "farm-transfer", f"host {end.host} sent nothing at {offset} of {size}", "try again"
                     )
-                file.write(data)
+                with store.output_errors(Path(tempfile.gettempdir())):
+                    file.write(data)
                 offset += len(data)
             file.seek(0)
             await asyncio.to_thread(self._keep, file, runs, end.host)
