@@ -9,7 +9,7 @@ import pytest
 
 from mlperf_mobile.contracts import AnsweredCall, Measurement
 from mlperf_mobile.errors import BackendError
-from mlperf_mobile.worker.steps import as_json
+from mlperf_mobile.worker.measurements import as_json
 
 GOOD = Measurement(
     latency_ns={"mean": 5.0}, throughput=2.0, queries=4, samples=4, duration_s=2.0, rules=(),

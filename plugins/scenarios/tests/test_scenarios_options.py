@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from mlperf_mobile.errors import UsageError
 from mlperf_mobile.scenarios.offline import Offline
 from mlperf_mobile.terms import Load
-from mlperf_mobile.worker.steps import samples_per_query
+from mlperf_mobile.worker.measurements import samples_per_query
 from mlperf_mobile_scenarios.multi_stream import MultiStream
 from mlperf_mobile_scenarios.options import MultiStreamOptions, ServerOptions
 from mlperf_mobile_scenarios.server import Server

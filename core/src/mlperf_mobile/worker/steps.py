@@ -7,11 +7,10 @@ import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mlperf_mobile import events
 from mlperf_mobile.contracts import (
     COUNTED,
     INFERENCE_AND_DECODING,
@@ -19,14 +18,11 @@ from mlperf_mobile.contracts import (
     AnsweredCall,
     CheckingScenario,
     GeneratingTask,
-    GroupingScenario,
     Measurement,
     MeteredSession,
     Metric,
-    PlannedScenario,
     Purpose,
     Scenario,
-    SearchingScenario,
     SteppingSession,
     Task,
 )
@@ -45,6 +41,7 @@ from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.encoded import EncodedStore
 from mlperf_mobile.worker.generating import generations
 from mlperf_mobile.worker.loaded_run import LoadedRun
+from mlperf_mobile.worker.measurements import answered, as_json, planned, samples_per_query
 from mlperf_mobile.worker.memory import fit_in_memory, peak_bytes
 from mlperf_mobile.worker.observing import Observers
 from mlperf_mobile.worker.outputs import Checks, checking
@@ -143,8 +140,8 @@ def _performance(loaded: LoadedRun, latencies: array[int]) -> None:
     filled = {"performance_sample_count": loaded.in_memory, "expected_latency_ns": expected}
     load = plan.load.model_copy(update=filled)
     watch.save(latencies)
-    done = _answered(loaded.scenario, latencies)
-    phase = watch.phase("performance", _planned(loaded.scenario, load.min_query_count), done, load.min_duration_s)
+    done = answered(loaded.scenario, latencies)
+    phase = watch.phase("performance", planned(loaded.scenario, load.min_query_count), done, load.min_duration_s)
     channel.measured("samples_per_query", samples_per_query(loaded.scenario))
     seen: dict[str, Any] = {}
     logs = loaded.directory / "performance"
@@ -203,25 +200,6 @@ def _watch_steps(loaded: LoadedRun) -> None:
         loaded.watch.alive(lambda: sum(session.steps for session in stepping))
 
 
-def _answered(scenario: Scenario, latencies: array[int]) -> Callable[[], int]:
-    """The number of samples answered so far."""
-    if isinstance(scenario, SearchingScenario):
-        return lambda: scenario.answered
-    return lambda: len(latencies)
-
-
-def _planned(scenario: Scenario, least: int) -> int | Callable[[], int]:
-    """The samples of the whole run: the load's minimum, or what the scenario plans."""
-    if isinstance(scenario, PlannedScenario):
-        return lambda: scenario.planned or least
-    return least
-
-
-def samples_per_query(scenario: Scenario) -> int:
-    """The samples of each query; 0 if one query has all of them."""
-    return scenario.samples_per_query if isinstance(scenario, GroupingScenario) else 1
-
-
 def _save_arrivals(loaded: LoadedRun, measured: Measurement) -> None:
     """Save when the samples arrived, in the order of the latencies; a failure is a warning in the result."""
     if measured.arrivals_ns is None:
@@ -256,25 +234,6 @@ def _accuracy(loaded: LoadedRun, metric: Metric) -> None:
     loaded.files.check()
     if not plan.has_performance:
         pool.report(loaded.channel)
-
-
-def as_json(scenario: str, measured: Measurement) -> dict[str, Any]:
-    """A scenario's measurement as JSON data.
-
-    Raises:
-        BackendError: ``scenario-failed``: it is not a valid measurement.
-    """
-    with blame("scenario", scenario):
-        if not isinstance(measured, Measurement):
-            raise TypeError(f"run returned {type(measured).__name__}, not a Measurement")
-        data = asdict(replace(measured, answered=(), arrivals_ns=None, part=None))
-        del data["answered"], data["arrivals_ns"]
-        data["part"] = measured.part.model_dump(mode="json", warnings="error") if measured.part else {}
-        for name in ("queries", "samples", "duration_s"):
-            if data[name] <= 0:
-                raise ValueError(f"Measurement.{name} is {data[name]}, not a positive number")
-        events.encode(events.Measured(part="performance", value=data))
-    return data
 
 
 def _place(plan: Plan, pool: SessionPool, channel: Channel, offered: Sequence[str]) -> None:

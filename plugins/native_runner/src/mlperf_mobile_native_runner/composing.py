@@ -15,8 +15,8 @@ from mlperf_mobile.loadgen.logs import LATENCY_SOURCE
 from mlperf_mobile.results import latencies
 from mlperf_mobile.scoring import score_log
 from mlperf_mobile.worker.blame import blame
+from mlperf_mobile.worker.measurements import as_json
 from mlperf_mobile.worker.session_pool import summed
-from mlperf_mobile.worker.steps import as_json
 from mlperf_mobile_native_runner.chunks import Chunk, Responses
 from mlperf_mobile_native_runner.prepared import PreparedRun
 

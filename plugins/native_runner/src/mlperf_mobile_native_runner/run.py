@@ -15,8 +15,8 @@ from mlperf_mobile.plan import CompilePlan
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.results import latencies
 from mlperf_mobile.worker import environment
+from mlperf_mobile.worker.measurements import samples_per_query
 from mlperf_mobile.worker.outputs import checking
-from mlperf_mobile.worker.steps import samples_per_query
 from mlperf_mobile.worker.system import cores
 from mlperf_mobile_devices.detached import Detached
 from mlperf_mobile_devices.libraries import MOST_LIBRARIES, MOST_PATH
