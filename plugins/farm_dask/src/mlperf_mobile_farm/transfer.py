@@ -7,6 +7,7 @@ import hashlib
 import io
 import shutil
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -38,6 +39,7 @@ class Transfer:
         self.spec = hashlib.sha256(self._text).hexdigest()
         self._files: Mapping[str, str] = {sha256: path for path, sha256 in job.files.items()}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._keeping = threading.Lock()
 
     async def send(self, host: str, digests: Iterable[str]) -> None:
         """Send what a host lacks of these; several calls for the same host wait for each other.
@@ -114,10 +116,11 @@ class Transfer:
             hidden.mkdir(parents=True)
             try:
                 unpack(file, hidden)
-                for run in runs:
-                    if not (hidden / run / store.RESULT).is_file():
-                        raise OutputError("farm-transfer", f"host {host} sent no result of {run}", "try again")
-                    if not (self._output / run).exists():
-                        (hidden / run).rename(self._output / run)
+                with self._keeping:  # a host that is found again may report a run while an earlier report is kept
+                    for run in runs:
+                        if not (hidden / run / store.RESULT).is_file():
+                            raise OutputError("farm-transfer", f"host {host} sent no result of {run}", "try again")
+                        if not (self._output / run).exists():
+                            (hidden / run).rename(self._output / run)
             finally:
                 shutil.rmtree(hidden, ignore_errors=True)
