@@ -46,6 +46,8 @@ seeds: {qsl: 1, sample_index: 2, schedule: 3}
 quality: {metric: top-1, reference: 0.9, ratio: 0.98}
 task_options: {label_offset: 0}
 """
+PROGRESS = 1000
+"""Inputs between two lines of progress."""
 WORDS = (
     b"{", b"}", b"[", b"]", b":", b",", b"&a", b"*a", b"!!python/object", b"\x00", b"\xff", b"\n", b"0x1F", b"1e999",
     b"NaN", b"-1", b"null", b"\xed\xa0\x80", b"- - - -", b"<<: ", b"9" * 400, b'"', b"'", b"%", b"\t", b":::MLLOG ",
@@ -210,7 +212,14 @@ def fuzz(source: Path, inputs: int, seed: int, failed: Callable[[str, bytes, str
                 failed(f"{arguments[0]} {target.file.name}", data, traceback.format_exc())
             finally:
                 target.file.write_bytes(whole[target.file])
+            if (number + 1) % PROGRESS == 0:
+                print(f"{number + 1} inputs: {outcomes(counts)}", file=sys.stderr, flush=True)
     return counts
+
+
+def outcomes(counts: Counter[str]) -> str:
+    """The number of each outcome as text."""
+    return ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
 
 
 def _tried(target: Target, data: bytes, arguments: tuple[str, ...]) -> int:
@@ -265,7 +274,7 @@ def main() -> int:
                 (args.keep / f"{len(seen)}-{name.replace(' ', '-')}").write_bytes(data)
 
     counts = fuzz(args.result.resolve(), args.inputs, args.seed, failed)
-    print(f"{args.inputs} inputs: " + ", ".join(f"{count} {what}" for what, count in sorted(counts.items())))
+    print(f"{args.inputs} inputs: {outcomes(counts)}")
     return 1 if counts["foreign exceptions"] else 0
 
 
