@@ -1,4 +1,4 @@
-"""Checks whether this machine has what a plugin needs, without importing or loading anything."""
+"""What plugins need of a machine, and whether it is there, without importing or loading anything."""
 
 from __future__ import annotations
 
@@ -7,12 +7,35 @@ import sys
 from collections.abc import Collection, Iterable
 from importlib.machinery import PathFinder
 
-from mlperf_mobile.plugin import Need
+from mlperf_mobile.records import Record, record
 
 _LIBRARY_FOLDERS = (
     "/lib", "/usr/lib", "/usr/local/lib", "/lib64", "/usr/lib64",
     "/vendor/lib64", "/system/lib64", "/system/vendor/lib64", "/odm/lib64",
 )  # fmt: skip
+
+
+@record
+class Need(Record):
+    """Something a plugin cannot work without; met when any one of the listed things is present or given.
+
+    The check (:func:`missing`) imports nothing.
+    """
+
+    what: str
+    """In the user's words: ``"a TensorFlow Lite runtime"``."""
+    fix: str
+    """What to do when it is missing: a command, or where to get it."""
+    modules: tuple[str, ...] = ()
+    """Top-level Python modules."""
+    libraries: tuple[str, ...] = ()
+    """Shared libraries, by the file name that the dynamic loader would look for."""
+    programs: tuple[str, ...] = ()
+    """Programs on ``PATH``."""
+    platforms: tuple[str, ...] = ()
+    """``sys.platform`` values, optionally with a machine: ``"linux"``, ``"linux-aarch64"``."""
+    options: tuple[str, ...] = ()
+    """Options of a backend that locate it if it is not found automatically: ``"library"``."""
 
 
 def missing(needs: Iterable[Need], given: Collection[str] = ()) -> Need | None:

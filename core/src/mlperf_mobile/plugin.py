@@ -7,13 +7,14 @@ installed never imports numpy, pydantic or a vendor SDK.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import pluggy
 
+from mlperf_mobile.facts import EnvFact, Remark
 from mlperf_mobile.hook_specs import PROJECT, HookSpecs
+from mlperf_mobile.needs import Need
 from mlperf_mobile.records import Record, Ref, record
 
 if TYPE_CHECKING:
@@ -76,29 +77,6 @@ class Capability(StrEnum):
     ``TOKEN_STREAM`` is declared as well."""
     PURPOSE = "purpose"
     """Compiles differently for latency and for throughput: :attr:`mlperf_mobile.contracts.CompileRequest.purpose`."""
-
-
-@record
-class Need(Record):
-    """Something a plugin cannot work without; met when any one of the listed things is present or given.
-
-    The check (:mod:`mlperf_mobile.needs`) imports nothing.
-    """
-
-    what: str
-    """In the user's words: ``"a TensorFlow Lite runtime"``."""
-    fix: str
-    """What to do when it is missing: a command, or where to get it."""
-    modules: tuple[str, ...] = ()
-    """Top-level Python modules."""
-    libraries: tuple[str, ...] = ()
-    """Shared libraries, by the file name that the dynamic loader would look for."""
-    programs: tuple[str, ...] = ()
-    """Programs on ``PATH``."""
-    platforms: tuple[str, ...] = ()
-    """``sys.platform`` values, optionally with a machine: ``"linux"``, ``"linux-aarch64"``."""
-    options: tuple[str, ...] = ()
-    """Options of a backend that locate it if it is not found automatically: ``"library"``."""
 
 
 @record
@@ -312,28 +290,3 @@ class ExecutorInfo(Record):
     """Executes a campaign, or resumes that of ``--resume``; shows the results and returns the exit code."""
     hook_api: tuple[int, int]
     """The hook API that it was written for, as in :data:`HOOK_API`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """One line that a plugin adds to a displayed result: ``Remark("stands", "3rd of 11 published results")``.
-
-    An ``alarm`` is displayed prominently.
-    """
-
-    label: str
-    """At most a few words, at the beginning of the line."""
-    text: str
-    """The rest of the line."""
-    alarm: bool = False
-    """Whether it must not be overlooked."""
-
-
-@dataclass(frozen=True, slots=True)
-class EnvFact:
-    """One fact about the machine, written into every result: ``EnvFact("snpe.version", "2.21")``."""
-
-    key: str
-    """Unique, with the plugin in it: ``"snpe.version"``."""
-    value: str | int | float | bool
-    """A number must be finite."""
