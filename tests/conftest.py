@@ -17,6 +17,7 @@ from unittest.mock import patch as patches
 import pytest
 
 from mlperf_mobile.cli.main import main
+from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.testing.command import Command
 
 STAND_INS = Path(__file__).with_name("stand_ins")
@@ -142,7 +143,8 @@ class Inside(Installation):
 
 
 def _forget_what_is_installed():
-    """A process keeps what its plugins describe of official benchmarks; here each command has other plugins."""
+    """A process keeps what its plugins offer, and describe of official benchmarks; here each command has others."""
+    installed_plugins.cache_clear()
     for name in [name for name in sys.modules if name.startswith("mlperf_mobile_rounds.")]:
         for kept in vars(sys.modules[name]).values():
             if hasattr(kept, "cache_clear"):

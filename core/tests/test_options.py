@@ -222,7 +222,7 @@ def test_a_probe_tells_the_user_what_to_set(monkeypatch):
     """And not to report it to the vendor."""
     sent = []
     registry = SimpleNamespace(backends={"acme": offer(Required)})
-    monkeypatch.setattr(probe, "Registry", lambda: registry)
+    monkeypatch.setattr(probe, "installed_plugins", lambda: registry)
     monkeypatch.setattr(probe, "Channel", lambda fd: SimpleNamespace(send=sent.append))
     monkeypatch.setattr("sys.argv", ["probe", "--events-fd", "3", "acme"])
     probe.main()

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from mlperf_mobile.facts import EnvFact, Remark
 from mlperf_mobile.hook_specs import PROJECT, HookSpecs
 from mlperf_mobile.needs import Need
-from mlperf_mobile.records import Record, Ref, record
+from mlperf_mobile.records import EnvFact, Record, Ref, Remark, record
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

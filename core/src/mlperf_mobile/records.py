@@ -1,4 +1,4 @@
-"""References to objects, and the base of the records that plugins offer; both need only the standard library."""
+"""References to objects, the base of what plugins offer, and what they tell; all need only the standard library."""
 
 from __future__ import annotations
 
@@ -52,3 +52,28 @@ def _values(record: Any) -> dict[str, object]:
 def record(cls: type[T]) -> type[T]:
     """Make a class of fields a frozen record whose fields are given by name."""
     return dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)(cls)
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One line that a plugin adds to a displayed result: ``Remark("stands", "3rd of 11 published results")``.
+
+    An ``alarm`` is displayed prominently.
+    """
+
+    label: str
+    """At most a few words, at the beginning of the line."""
+    text: str
+    """The rest of the line."""
+    alarm: bool = False
+    """Whether it must not be overlooked."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvFact:
+    """One fact about the machine, written into every result: ``EnvFact("snpe.version", "2.21")``."""
+
+    key: str
+    """Unique, with the plugin in it: ``"snpe.version"``."""
+    value: str | int | float | bool
+    """A number must be finite."""

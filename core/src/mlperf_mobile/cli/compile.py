@@ -49,11 +49,11 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.cli.flags import request
     from mlperf_mobile.config.compile import resolve_compilations
     from mlperf_mobile.launch.compile import compile_model
-    from mlperf_mobile.registry import Registry
+    from mlperf_mobile.registry import installed_plugins
     from mlperf_mobile.resources.cache import missing_resources
     from mlperf_mobile.terminal.progress import listener
 
-    found = resolve_compilations(Registry(), request(args))
+    found = resolve_compilations(installed_plugins(), request(args))
     if found.missing:
         raise missing_resources(found.missing, found.cache.folder)
     if args.export and (there := next((plan.device for plan in found.plans if plan.device), None)):

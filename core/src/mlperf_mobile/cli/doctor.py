@@ -11,7 +11,7 @@ from mlperf_mobile.cli.arguments import debugging
 from mlperf_mobile.cli.backend_records import backend_records, device_lines, device_report
 from mlperf_mobile.errors import BackendError, ExitCode
 from mlperf_mobile.installed import distribution
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import installed_plugins
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def handle(args: argparse.Namespace) -> int:
         return _of_device(args)
     from mlperf_mobile.worker import environment
 
-    registry = Registry()
+    registry = installed_plugins()
     backends = backend_records(registry, probe=True)
     for name in registry.backends:
         registry.environment(name)  # plugins that fail are among the problems
@@ -62,7 +62,7 @@ def _code(report: dict[str, Any]) -> int:
 
 def _of_device(args: argparse.Namespace) -> int:
     """The report of the device's own command, with what the device is."""
-    report = device_report(Registry(), args.device, "doctor")
+    report = device_report(installed_plugins(), args.device, "doctor")
     if args.json:
         print(json.dumps(report, indent=2))
         return _code(report)

@@ -14,12 +14,12 @@ from mlperf_mobile.command_loading import check
 from mlperf_mobile.errors import ExitCode, UsageError, described
 from mlperf_mobile.plugin import CommandInfo
 from mlperf_mobile.problems import Source
-from mlperf_mobile.registry import Offer, Registry
+from mlperf_mobile.registry import Offer, Registry, installed_plugins
 from mlperf_mobile.terminal.columns import table
 
 
 def _backends(args: argparse.Namespace) -> int:
-    registry = Registry()
+    registry = installed_plugins()
     if args.device:
         words = ("list", "backends", *(["--probe"] if args.probe else []))
         records = device_report(registry, args.device, *words)["backends"]
@@ -61,12 +61,12 @@ def _details(record: Record) -> Iterable[str]:
 
 
 def _tasks(args: argparse.Namespace) -> int:
-    registry = Registry()
+    registry = installed_plugins()
     return _simple(args, registry, "tasks", registry.tasks)
 
 
 def _datasets(args: argparse.Namespace) -> int:
-    registry = Registry()
+    registry = installed_plugins()
     records = [
         offer_record(offer) | {"tasks": list(offer.info.tasks), "needs_path": offer.info.needs_path}
         for offer in registry.datasets.values()
@@ -79,7 +79,7 @@ def _datasets(args: argparse.Namespace) -> int:
 
 
 def _scenarios(args: argparse.Namespace) -> int:
-    registry = Registry()
+    registry = installed_plugins()
     return _simple(args, registry, "scenarios", registry.scenarios)
 
 
@@ -88,7 +88,7 @@ def _suites(args: argparse.Namespace) -> int:
     from mlperf_mobile.config.suites import tunings
     from mlperf_mobile.config.tunings import listed
 
-    registry = Registry()
+    registry = installed_plugins()
     known = tunings(registry)
     records = [
         Record(
@@ -111,7 +111,7 @@ def _suites(args: argparse.Namespace) -> int:
 
 
 def _plugins(args: argparse.Namespace) -> int:
-    registry = Registry()
+    registry = installed_plugins()
     records = [
         Record(
             name=source.plugin, distribution=source.distribution, version=source.version, hooks=hooks,

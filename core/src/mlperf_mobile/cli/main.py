@@ -122,7 +122,6 @@ def command() -> NoReturn:
 
 
 def _main(argv: list[str] | None) -> int:
-    installed_plugins.cache_clear()  # tests call this more than once
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")  # otherwise it reads all distributions in each process
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup

@@ -56,7 +56,7 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.cli.flags import flags, request
     from mlperf_mobile.config.scoring import rescoring, resolve_scoring, scoring_of
     from mlperf_mobile.printing import clean
-    from mlperf_mobile.registry import Registry
+    from mlperf_mobile.registry import installed_plugins
     from mlperf_mobile.resources.cache import missing_resources
     from mlperf_mobile.results.accuracy import judged
     from mlperf_mobile.results.measured import MetricScore
@@ -64,7 +64,7 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile.scoring import score
     from mlperf_mobile.terminal.card import accuracy_text
 
-    registry = Registry()
+    registry = installed_plugins()
     with redirect_stdout(sys.stderr):  # plugins are imported; standard output is for the score
         if (args.logs / PLAN).is_file():
             plan, given, log = read_plan(args.logs), flags(args), loadgen.responses_of(args.logs / "accuracy")

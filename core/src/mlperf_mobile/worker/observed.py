@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.results import observed, store
 from mlperf_mobile.results.recompose import read_journal
 from mlperf_mobile.worker.channel import Channel
@@ -22,7 +22,7 @@ def main() -> None:
     args = parser.parse_args()
     channel = Channel(args.events_fd)
     found = observed.Observed()
-    if offer := Registry().observers.get(args.name):
+    if offer := installed_plugins().observers.get(args.name):
         journal = read_journal(args.directory / store.EVENTS)
         earlier = journal.parts.get(observed.TELEMETRY) if args.name == observed.TELEMETRY else None
         found = observed.read_one(offer, store.read_plan(args.directory), args.directory, earlier)

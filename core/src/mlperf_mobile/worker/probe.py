@@ -12,7 +12,7 @@ from mlperf_mobile import events
 from mlperf_mobile.errors import MobileError, described
 from mlperf_mobile.options import constructed
 from mlperf_mobile.picking import pick
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.worker import returned
 from mlperf_mobile.worker.channel import Channel
 
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("name")
     args = parser.parse_args()
     channel = Channel(args.events_fd)
-    registry = Registry()
+    registry = installed_plugins()
     try:
         offer = pick("backend", args.name, registry.backends, registry)
         found = returned.probe(args.name, constructed("backend", offer, {}).probe())

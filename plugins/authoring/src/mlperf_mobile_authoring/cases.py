@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from mlperf_mobile.installed import entry_points
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.testing.backend import BackendConformance
 from mlperf_mobile.testing.command_kit import CommandConformance
 from mlperf_mobile.testing.dataset import DatasetConformance
@@ -122,7 +122,7 @@ def classes(plugin: str, distribution: str, folder: Path, backend: str = "") -> 
         folder: A folder for compiled models.
         backend: The backend that runs the models of tasks; if empty, the one that a run would use.
     """
-    registry, found = Registry(), dict[str, type]()
+    registry, found = installed_plugins(), dict[str, type]()
     module = next(registry.module(source) for source, _ in registry.plugins if source[:2] == (plugin, distribution))
     own = _authors(plugin, distribution)
     for kind, offer in offers(registry, plugin, distribution):

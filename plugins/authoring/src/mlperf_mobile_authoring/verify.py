@@ -43,13 +43,13 @@ def handle(args: argparse.Namespace) -> int:
     """Run the command; the exit code is 1 if the plugin is not conformant."""
     _check_names(args.require)  # first, because what follows imports pytest
     from mlperf_mobile.picking import pick
-    from mlperf_mobile.registry import Registry
+    from mlperf_mobile.registry import installed_plugins
     from mlperf_mobile.resources.folder import conformance_record
     from mlperf_mobile_authoring.verification import find, verify
 
     if not args.timeout > 0:
         raise UsageError("bad-value", f"--timeout {args.timeout:g} is not above 0", "give seconds")
-    registry = Registry()
+    registry = installed_plugins()
     source = find(registry, args.name)
     if args.backend:
         pick("backend", args.backend, registry.backends, registry, "--backend")

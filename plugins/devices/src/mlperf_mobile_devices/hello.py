@@ -11,7 +11,7 @@ from mlperf_mobile.contracts import Transport
 from mlperf_mobile.contracts.transport import ENVIRONMENT, DeviceError
 from mlperf_mobile.installed import distributions, normalised
 from mlperf_mobile.plan import CompilePlan, Plan
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile_devices.inventory import PREFIX, inventory
 from mlperf_mobile_devices.link import Link
 
@@ -99,7 +99,7 @@ def needed(plan: CompilePlan) -> set[str]:
     own = {kind: offer for kind, offer in plan.offered_by.items() if kind not in ("transport", "runner")}
     names = {PREFIX, LOADGEN, *(offer.rpartition(" ")[0] for offer in own.values())}
     if isinstance(plan, Plan):
-        observers = Registry().observers
+        observers = installed_plugins().observers
         names |= {observers[name].source.distribution for name in plan.observers if name in observers}
     return closure(names)
 

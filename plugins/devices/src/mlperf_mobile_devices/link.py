@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from mlperf_mobile.contracts import Transport
 from mlperf_mobile.contracts.transport import DeviceError, DeviceLost
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import installed_plugins
 
 T = TypeVar("T")
 TransportT = TypeVar("TransportT", bound=Transport)
@@ -66,7 +66,7 @@ def open_transport(address: str) -> Transport:
         UsageError: The target is not one.
     """
     kind, _, target = address.partition(":")
-    offer = Registry().transports.get(kind)
+    offer = installed_plugins().transports.get(kind)
     if offer is None:
         raise DeviceError("device-unusable", f"{address}: no {kind} transport is installed", "reinstall its plugin")
     return offer.info.transport.load()(target)

@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 from mlperf_mobile.contracts.transport import DeviceError
 from mlperf_mobile.installed import normalised
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile_devices.hello import LOADGEN
 from mlperf_mobile_devices.inventory import PREFIX, inventory
 
@@ -40,7 +40,7 @@ def for_runs() -> list[str]:
 
     What the extras of plugins require is included as far as it is installed, because runtimes are installed so.
     """
-    registry = Registry()
+    registry = installed_plugins()
     offers = (
         registry.backends, registry.tasks, registry.datasets, registry.scenarios, registry.suites, registry.observers,
     )  # fmt: skip

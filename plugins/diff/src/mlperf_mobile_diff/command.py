@@ -104,7 +104,7 @@ def _tolerance(text: str) -> float:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command; 1 if a sample differs."""
-    from mlperf_mobile.registry import Registry
+    from mlperf_mobile.registry import installed_plugins
     from mlperf_mobile.scoring import open_dataset, open_task
     from mlperf_mobile.terminal.progress import listener
     from mlperf_mobile_diff import sides
@@ -112,7 +112,7 @@ def handle(args: argparse.Namespace) -> int:
     from mlperf_mobile_diff.stages import compare
     from mlperf_mobile_diff.tables import show
 
-    registry = Registry()
+    registry = installed_plugins()
     plans = [sides.plan(registry, args, side) for side in (0, 1)]
     _check(plans)
     wanted = RecordRequest(indices=tuple(dict.fromkeys(args.index)), count=args.samples, trace=args.trace)

@@ -13,7 +13,7 @@ from mlperf_mobile.backend_checks import wrong_outputs
 from mlperf_mobile.contracts import Codec, Dataset, Purpose, ReportingSession, Session, Tensors, TracingBackend
 from mlperf_mobile.errors import BackendError, DataError
 from mlperf_mobile.plan import CompilePlan, Plan
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.scoring import open_dataset, open_task
 from mlperf_mobile.worker import shapes
 from mlperf_mobile.worker.__main__ import main
@@ -34,7 +34,7 @@ def record(plan: CompilePlan, channel: Channel, watch: Watch, directory: Path, a
     """Record the samples that ``request.json`` in ``directory`` asks for."""
     assert isinstance(plan, Plan)
     request = RecordRequest.model_validate_json((directory / REQUEST).read_bytes())
-    registry = Registry()
+    registry = installed_plugins()
     with ExitStack() as stack, watch.phase("load"):
         with blame("task", plan.task):
             task = open_task(registry, plan.task, plan.task_options)

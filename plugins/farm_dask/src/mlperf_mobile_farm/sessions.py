@@ -21,7 +21,7 @@ from mlperf_mobile.contracts import DeviceError
 from mlperf_mobile.errors import MobileError, OutputError, described
 from mlperf_mobile.launch.recover import recover_all
 from mlperf_mobile.plan import CHOSEN_LATER
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.resources.folder import default_folder
 from mlperf_mobile.results import store as results
 from mlperf_mobile.results.model import Result, Status
@@ -71,7 +71,7 @@ class Sessions:
         self.store = Store(folder / "store")
         self.running: dict[str, Running] = {}
         self._lock = threading.Lock()
-        self._registry = Registry()
+        self._registry = installed_plugins()
         program()  # found once, not by a hundred threads at the same time
         self._stopped = False
 

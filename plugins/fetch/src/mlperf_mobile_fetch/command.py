@@ -50,12 +50,12 @@ def add(command: argparse.ArgumentParser) -> None:
 def handle(args: argparse.Namespace) -> int:
     """Run the command."""
     from mlperf_mobile.cli.flags import request
-    from mlperf_mobile.registry import Registry
+    from mlperf_mobile.registry import installed_plugins
 
     if not args.tasks and not args.suite:
         raise UsageError("no-task", "nothing to fetch", "name a task or a --suite; see --help")
     everything = not (args.suite or args.model or args.dataset)
-    cache, resources = _selected(Registry(), request(args), everything=everything)
+    cache, resources = _selected(installed_plugins(), request(args), everything=everything)
     if args.dry_run:
         return _show(args, cache, resources)
     return _verify(args, cache, resources) if args.verify else _fetch(args, cache, resources)

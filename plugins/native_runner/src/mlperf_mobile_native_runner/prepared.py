@@ -26,7 +26,7 @@ from mlperf_mobile.errors import BackendError, UsageError
 from mlperf_mobile.options import validated
 from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import CompilePlan, Plan
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import Registry, installed_plugins
 from mlperf_mobile.scoring import open_dataset, open_task, warnings_of
 from mlperf_mobile.worker import returned, shapes
 from mlperf_mobile.worker.blame import blame
@@ -103,7 +103,7 @@ def prepare(plan: CompilePlan, place: NativePlace, channel: Channel, directory: 
     if not isinstance(plan, Plan):
         hint = "leave --runner out"
         raise UsageError("runner-compile", "the native runner compiles at load time, and caches nothing", hint)
-    registry = Registry()
+    registry = installed_plugins()
     scenario = _scenario(plan, registry)
     task, backend = _task(plan, registry), _backend(plan, registry)
     if len(plan.accelerators) > 1:

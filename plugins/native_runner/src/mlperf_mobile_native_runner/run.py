@@ -12,7 +12,7 @@ from mlperf_mobile import events
 from mlperf_mobile.contracts import NativePlace, Transport
 from mlperf_mobile.contracts.transport import DeviceError
 from mlperf_mobile.plan import CompilePlan
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.results import latencies
 from mlperf_mobile.worker import environment
 from mlperf_mobile.worker.measurements import samples_per_query
@@ -148,7 +148,7 @@ class NativeRun(Detached):
         plan, engine = self.prepared.plan, self.prepared.engine
         found: dict[str, Any] = {"cpu.machine": self.place.machine, "os.name": self.facts.os}
         if plan.device is None:
-            found = {**environment.facts(), **Registry().environment(plan.backend)}
+            found = {**environment.facts(), **installed_plugins().environment(plan.backend)}
         self.channel.measured("environment", found)
         self.channel.measured("versions", environment.versions())
         facts = {"runtime": engine.runtime or None, "versions": dict(engine.versions)}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlperf_mobile import events
 from mlperf_mobile.plan import Plan
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.observing import Observers
 
@@ -27,7 +27,9 @@ class Watching:
 
     def __init__(self, plan: Plan, channel: Channel, directory: Path, *, is_here: bool) -> None:
         self._answered = _Answered()
-        self._observers = Observers(Registry(), plan, channel, directory, self._answered, {}) if is_here else None
+        self._observers = (
+            Observers(installed_plugins(), plan, channel, directory, self._answered, {}) if is_here else None
+        )
         self._phase = ""
         self._after = ExitStack()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlperf_mobile.contracts import ObservedPart
 from mlperf_mobile.errors import OutputError, UsageError
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import Registry, installed_plugins
 from mlperf_mobile.results import observed, scenario_part
 from mlperf_mobile.results.columns import COLUMNS, SWEPT, ResultColumn, swept_keys
 from mlperf_mobile.results.model import Result
@@ -76,7 +76,7 @@ def shown(entries: Sequence[ComparedResult], warnings: Iterable[str]) -> tuple[l
     for place, (entry, base) in enumerate(zip(ours, bases, strict=True)):
         if bases.count(base) > 1:
             entry.label = f"{base}{bases[: place + 1].count(base)}"
-    found, registry = [], Registry()
+    found, registry = [], installed_plugins()
     for number, entry in enumerate(ours, 1):
         assert entry.result is not None
         parts = tuple(observed.load_parts(registry, entry.result.observed))

@@ -66,11 +66,11 @@ def handle(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from mlperf_mobile.registry import Registry
+    from mlperf_mobile.registry import installed_plugins
     from mlperf_mobile.terminal.columns import table
     from mlperf_mobile_devices import listing
 
-    devices, troubles = listing.look(Registry(), args.address)
+    devices, troubles = listing.look(installed_plugins(), args.address)
     if args.json:
         problems = [{"transport": each.transport, "reason": each.reason, "fix": each.fix} for each in troubles]
         print(json.dumps({"schema": 1, "devices": [each.record() for each in devices], "problems": problems}, indent=2))
@@ -92,11 +92,11 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _linked(address: str) -> Any:
-    from mlperf_mobile.registry import Registry
+    from mlperf_mobile.registry import installed_plugins
     from mlperf_mobile_devices import listing
     from mlperf_mobile_devices.link import Control, Link
 
-    transport = listing.transport_of(Registry(), address)
+    transport = listing.transport_of(installed_plugins(), address)
     return Link(transport, address, 30.0, Control(None))
 
 

@@ -13,7 +13,7 @@ from mlperf_mobile.config.document import Setting
 from mlperf_mobile.config.placing import place
 from mlperf_mobile.errors import ExitCode, UsageError
 from mlperf_mobile.names import as_file_name
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile_farm import labels, token
 from mlperf_mobile_farm.connection import is_loopback, parse, security_for
 from mlperf_mobile_farm.dask_settings import configure
@@ -31,7 +31,7 @@ def handle(args: argparse.Namespace) -> int:
         raise UsageError("bad-value", f"--every {args.every:g} is not more than 0 and at most 3600", "--every 10")
     name = as_file_name(args.name or platform.node() or "host")
     own = labels.parse(args.label, "--label")
-    registry = Registry()
+    registry = installed_plugins()
     addresses = [*args.device, *_simulated(args.simulate, name)]
     for address in addresses:
         place(registry, {"device": Setting(address, "--device")})

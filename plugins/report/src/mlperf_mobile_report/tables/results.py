@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlperf_mobile.registry import Registry
+from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.results.columns import SWEPT, accuracy_margin
 from mlperf_mobile_report.measures import Column, ReportedResult, columns, values
 from mlperf_mobile_report.tables.grid import as_csv, grid
@@ -19,13 +19,13 @@ _HEAD = (
 
 def csv(results: Sequence[ReportedResult]) -> str:
     """Head and rows with full digits; every one of :func:`~mlperf_mobile_report.measures.columns`."""
-    every = columns(Registry(), results)
+    every = columns(installed_plugins(), results)
     return as_csv([[column.name for column in every], *(values(one, every) for one in results)])
 
 
 def markdown(results: Sequence[ReportedResult]) -> str:
     """The most important numbers; empty columns are left out."""
-    every = columns(Registry(), results)
+    every = columns(installed_plugins(), results)
     swept = [column for column in every if column.name.startswith(SWEPT)]
     head = (*_HEAD, *(column.name.removeprefix(SWEPT).upper() for column in swept))
     rows = [(*_row(one, every), *(str(cell) for cell in values(one, swept))) for one in results]

@@ -44,12 +44,12 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command."""
-    from mlperf_mobile.registry import Registry
+    from mlperf_mobile.registry import installed_plugins
     from mlperf_mobile_rounds.benchmarks import say_problems
     from mlperf_mobile_rounds.official.checker import check
 
     with redirect_stdout(sys.stderr):  # plugins' code is imported, and standard output is for the report
-        report = check(args.directory, Registry(), args.round, args.signers)
+        report = check(args.directory, installed_plugins(), args.round, args.signers)
     say_problems()
     if args.json:
         print(json.dumps(report.to_json(), indent=2))

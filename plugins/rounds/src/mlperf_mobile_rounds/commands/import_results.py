@@ -38,12 +38,12 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command."""
-    from mlperf_mobile.registry import Registry
+    from mlperf_mobile.registry import installed_plugins
     from mlperf_mobile_rounds.official.findings import Severity
     from mlperf_mobile_rounds.official.imported import read, write
 
     with redirect_stdout(sys.stderr):  # plugins' code is imported, and standard output is for the results
-        results, report = read(args.source, Registry(), args.round)
+        results, report = read(args.source, installed_plugins(), args.round)
         folders = write(results, args.output)
     wrong = [finding for finding in report.findings if finding.severity is Severity.ERROR]
     written = [result.model_copy(update={"directory": str(to)}) for result, to in zip(results, folders, strict=True)]

@@ -37,7 +37,7 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command: all results are checked before the first is signed."""
-    from mlperf_mobile.registry import Registry
+    from mlperf_mobile.registry import installed_plugins
     from mlperf_mobile.user_paths import expand
     from mlperf_mobile_rounds import signature
     from mlperf_mobile_rounds.official.checks.own import Checker
@@ -45,7 +45,7 @@ def handle(args: argparse.Namespace) -> int:
     key = expand(args.key, "--key")
     folders = [path if path.is_dir() else path.parent for path in args.results]
     with redirect_stdout(sys.stderr):  # plugin code may print, and standard output is for the signatures
-        checker = Checker(Registry())
+        checker = Checker(installed_plugins())
         for folder in folders:
             _refuse(folder, checker)
     signed = [str(signature.sign(folder, key)) for folder in folders]
