@@ -441,8 +441,10 @@ def test_a_plugin_that_hangs_is_left_out(site, monkeypatch, capsys, code, proble
     assert "takes more than 1 s" in problem.reason
     assert list(registry.backends) == ["good"]
     lines = capsys.readouterr().err.splitlines()
-    (line,) = [line for line in lines if "MLPERF_MOBILE_BLOCK=hangs leaves it out" in line]
-    assert line.startswith("mlperf-mobile: waiting for ")
+    lines = [line for line in lines if "MLPERF_MOBILE_BLOCK=hangs leaves it out" in line]
+    assert lines  # on a busy machine, one for the import, too, before that of the hook
+    assert all(line.startswith("mlperf-mobile: waiting for ") for line in lines)
+    assert len(lines) == len(set(lines))
 
 
 def test_the_alarm_of_a_program_that_uses_this_as_a_library_is_kept(site):

@@ -44,13 +44,19 @@ class ModelTests(BackendKit):
         with pytest.raises(BackendError):
             backend.load(Artifact(artifact.path, "no-such-accelerator", artifact.batch, artifact.facts))
 
-    def test_compiles_into_its_folder_only(self, backend: Backend, model: Path, tmp_path: Path) -> None:
+    def test_compiles_into_its_folder_only(
+        self, backend: Backend, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The artifact is the model itself, or in the requested folder; nothing is written elsewhere."""
-        here = {path: path.stat().st_mtime_ns for path in (*Path.cwd().iterdir(), model)}
+        model, here = model.absolute(), tmp_path / "here"
+        here.mkdir()
+        monkeypatch.chdir(here)
+        before = model.stat().st_mtime_ns
         artifact = self.compile(backend, model, tmp_path / "compiled")
         assert artifact.path == model or artifact.path.is_relative_to(tmp_path / "compiled" / "0")
         assert artifact.path.exists()
-        assert {path: path.stat().st_mtime_ns for path in (*Path.cwd().iterdir(), model)} == here
+        assert model.stat().st_mtime_ns == before
+        assert not list(here.iterdir())
         assert (artifact.accelerator, artifact.batch) == (backend.probe().accelerators[0], 1)
         json.dumps(dict(artifact.facts))
 

@@ -44,7 +44,9 @@ class ScenarioConformance(Conformance):
         request = {"scenario": info.scenario.path, "logs": str(logs), **settings}
         if info.options:
             request |= {"options": info.options.path, "given": {**self.scenario_options, **settings.get("given", {})}}
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(str(Path(each).absolute()) for each in sys.path if each)
+        }
         done = subprocess.run(
             [sys.executable, "-m", "mlperf_mobile.testing.stand_in"],
             input=json.dumps(request), capture_output=True, text=True, check=False, timeout=240, env=environment,
@@ -166,8 +168,12 @@ class ScenarioConformance(Conformance):
             assert report["raised"] == "BackendError"
             assert report["answered"] < 5000
 
-    def test_writes_into_its_folder_only(self, info: ScenarioInfo, logs: Path) -> None:
+    def test_writes_into_its_folder_only(
+        self, info: ScenarioInfo, logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Logs are written to the requested folder only."""
-        before = set(Path.cwd().iterdir())
+        here = tmp_path / "here"
+        here.mkdir()
+        monkeypatch.chdir(here)
         self.drive(info, logs, min_query_count=64)
-        assert set(Path.cwd().iterdir()) == before
+        assert not list(here.iterdir())
