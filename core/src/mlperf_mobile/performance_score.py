@@ -111,8 +111,8 @@ def decoding(tokens: Mapping[str, Any] | None) -> PerformanceScore | None:
     Returns:
         None without an answer of at least two tokens.
     """
-    rate = tokens.get("decode_per_s") if tokens else None
-    return PerformanceScore(DECODE_RATE, rate, TOKENS_PER_SECOND, higher_is_better=True) if rate else None
+    rate = (tokens.get("decode_per_s") if tokens else None) or 0.0
+    return PerformanceScore(DECODE_RATE, rate, TOKENS_PER_SECOND, higher_is_better=True) if rate > 0 else None
 
 
 def earlier(p90_ns: float | None, samples_per_s: float) -> PerformanceScore | None:

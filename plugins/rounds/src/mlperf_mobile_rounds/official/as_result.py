@@ -153,7 +153,7 @@ class ResultBuilder:
         latency = {
             name: value
             for name, key in _LATENCIES.items()
-            if log and (value := log.number(f"result_{key}_latency_ns")) is not None
+            if log and (value := log.number(f"result_{key}_latency_ns")) is not None and value >= 0
         }
         if "p90" not in latency and run and run.p90_s:
             latency["p90"] = run.p90_s * 1e9

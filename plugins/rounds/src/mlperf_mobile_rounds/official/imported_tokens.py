@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from mlperf_mobile import performance_score
@@ -43,12 +44,12 @@ def score_of(
         tokens: Of a language model.
 
     Returns:
-        None if its number is missing.
+        None if its number is missing, or no possible one.
     """
     if tokens is not None:
         return performance_score.decoding(tokens.model_dump())
     if scenario == verdict.OFFLINE:
-        return performance_score.throughput(samples_per_s)
+        return performance_score.throughput(samples_per_s) if 0 < samples_per_s < math.inf else None
     percentile = {verdict.SINGLE_STREAM: 0.9, "MultiStream": 0.99}.get(scenario)
-    value = latency_ns.get(f"p{percentile * 100:g}") if percentile else None
-    return performance_score.latency(percentile, value) if percentile and value else None
+    value = latency_ns.get(f"p{percentile * 100:g}", 0.0) if percentile else 0.0
+    return performance_score.latency(percentile, value) if percentile and 0 < value < math.inf else None

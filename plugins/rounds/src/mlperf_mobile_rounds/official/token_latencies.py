@@ -45,7 +45,8 @@ class TokenLatencies:
     def decode_per_s(self) -> float | None:
         """Tokens per second after the first one, as the app shows it: 1 / mean TPOT."""
         mean = self.tpot_ns.get("mean", 0.0)
-        return _NS / mean if 0 < mean < math.inf else None
+        rate = _NS / mean if mean > 0 else 0.0
+        return rate if 0 < rate < math.inf else None
 
     @property
     def decode_total_per_s(self) -> float | None:

@@ -1,0 +1,52 @@
+"""Whatever number of a log or of the app's result file is replaced, the import reads the submission or refuses it."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from mlperf_mobile.errors import MobileError
+from mlperf_mobile_rounds.official.imported import read
+
+NUMBERS = (-1, 5e-324, 1e308)
+
+
+def imported(tree, registry):
+    """The results, each with a possible score or none; nothing if the submission is refused."""
+    try:
+        results, _ = read(tree.root, registry)
+    except MobileError:
+        return []
+    for result in results:
+        if result.performance and (score := result.performance.score):
+            assert 0 < score.value < math.inf
+    return results
+
+
+@pytest.mark.parametrize("value", NUMBERS)
+@pytest.mark.parametrize("benchmark", ["single", "offline"])
+@pytest.mark.parametrize("with_app_file", [True, False])
+def test_each_result_of_a_log(tree, registry, benchmark, value, with_app_file):
+    if not with_app_file:
+        tree.result.unlink()
+    path = getattr(tree, benchmark) / "mlperf_log_detail.txt"
+    lines = path.read_text().splitlines(keepends=True)
+    entries = [json.loads(line.removeprefix(":::MLLOG ")) for line in lines]
+    for number, entry in enumerate(entries):
+        if not isinstance(entry["value"], int | float) or not entry["key"].startswith(("result_", "early_stopping")):
+            continue
+        changed = f":::MLLOG {json.dumps(entry | {'value': value})}\n"
+        path.write_text("".join([*lines[:number], changed, *lines[number + 1 :]]))
+        imported(tree, registry)
+
+
+def test_a_negative_percentile_is_no_latency(tree, registry):
+    path = tree.single / "mlperf_log_detail.txt"
+    lines = path.read_text().splitlines(keepends=True)
+    (line,) = [line for line in lines if '"result_90.00_percentile_latency_ns"' in line]
+    entry = json.loads(line.removeprefix(":::MLLOG ")) | {"value": -1}
+    path.write_text("".join(lines).replace(line, f":::MLLOG {json.dumps(entry)}\n"))
+    (result,) = [each for each in imported(tree, registry) if each.scenario == "single-stream"]
+    assert all(value >= 0 for value in result.performance.latency_ns.values())
