@@ -107,3 +107,29 @@ def test_a_file_that_is_gone_ends_the_command(tmp_path):
     transfer = Transfer(Lacking(), job_of(tmp_path, **{str(gone): "f" * 64}), tmp_path)
     with pytest.raises(OutputError, match=r"cannot pack \S+model.tflite: No such file or directory"):
         asyncio.run(transfer.send("lab1", ["f" * 64]))
+
+
+def test_a_command_ends_although_a_cancellation_was_lost(tmp_path):
+    """A follower goes on after its first cancellation, as after a wait that swallowed it."""
+    lost = []
+
+    async def deaf():
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                lost.append(True)
+                if len(lost) > 1:
+                    raise
+
+    async def stop():
+        farm = Answering()
+        farm.hosts, farm.publish = {}, lambda job, facts: asyncio.sleep(0)
+        file = JobFile(schema=1, address="tcp://lab:8786", job=job_of(tmp_path), sessions=[])
+        carrying = Carrying(farm, file, 10, None)
+        carrying._tasks = {"lab1": asyncio.create_task(deaf())}
+        await asyncio.sleep(0)
+        await carrying._stop()
+
+    asyncio.run(asyncio.wait_for(stop(), 60))
+    assert len(lost) == 2

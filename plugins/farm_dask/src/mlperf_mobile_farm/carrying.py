@@ -284,10 +284,11 @@ class Carrying:
 
     async def _stop(self) -> None:
         """Interrupt what is in progress; nothing if all is done."""
-        for task in self._tasks.values():
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks.values())
+        following = set(self._tasks.values())
+        while following:  # again, because a library under it may lose a cancellation
+            for task in following:
+                task.cancel()
+            _, following = await asyncio.wait(following, timeout=1)
         mine = [each.id for each in self._file.open() if each.state is State.SUBMITTED]
         self._submitting.release_all()
         if mine:
