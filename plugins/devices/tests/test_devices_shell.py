@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,14 @@ def contents(path):
     return path.read_text() if path.exists() else ""
 
 
+def child_called(name, parent):
+    for child in contents(Path(f"/proc/{parent}/task/{parent}/children")).split():
+        with suppress(OSError):  # it ended
+            if Path(f"/proc/{child}/comm").read_text() == f"{name}\n":
+                return child
+    return None
+
+
 def test_a_process_outlives_the_command_that_started_it(device):
     folder = folder_of(device)
     (folder / "stdin").write_text("line\n")
@@ -107,7 +116,7 @@ def test_a_killed_wrapper_leaves_a_session_that_can_be_ended(device):
     folder = folder_of(device)
     device.start(str(folder), ["sleep", "1000"], {})
     leader = int((folder / "pid").read_text())
-    child = int(until(lambda: contents(Path(f"/proc/{leader}/task/{leader}/children"))).split()[0])
+    child = int(until(lambda: child_called("sleep", leader)))  # not one that the wrapper runs before
     os.kill(leader, signal.SIGKILL)
     until(lambda: not alive(leader))
     assert device.signal(str(folder), "KILL") is True
