@@ -57,3 +57,9 @@ def test_like_numpy(values):
 def test_of_nothing_there_is_no_summary():
     with pytest.raises(ValueError, match="no latencies"):
         latencies.summary([])
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\0b"])
+def test_a_folder_that_no_file_system_can_have_has_no_latencies(tmp_path, name):
+    """A result that was read from elsewhere may name any text as its folder."""
+    assert list(latencies.read(tmp_path / name / "latencies.bin")) == []
