@@ -8,6 +8,7 @@ import math
 import pytest
 
 from mlperf_mobile.errors import MobileError
+from mlperf_mobile_rounds.official.checker import check
 from mlperf_mobile_rounds.official.imported import read
 
 NUMBERS = (-1, 5e-324, 1e308)
@@ -50,3 +51,15 @@ def test_a_negative_percentile_is_no_latency(tree, registry):
     path.write_text("".join(lines).replace(line, f":::MLLOG {json.dumps(entry)}\n"))
     (result,) = [each for each in imported(tree, registry) if each.scenario == "single-stream"]
     assert all(value >= 0 for value in result.performance.latency_ns.values())
+
+
+def test_a_count_of_hundreds_of_digits_is_a_finding(tree, registry):
+    path = tree.single / "mlperf_log_detail.txt"
+    lines = []
+    for line in path.read_text().splitlines(keepends=True):
+        entry = json.loads(line.removeprefix(":::MLLOG "))
+        if entry["key"].endswith(("_min_query_count", "_samples_per_query")):
+            entry["value"] = 10**400
+        lines.append(f":::MLLOG {json.dumps(entry)}\n")
+    path.write_text("".join(lines))
+    assert any("larger than 64 bits" in str(finding) for finding in check(tree.root, registry).findings)

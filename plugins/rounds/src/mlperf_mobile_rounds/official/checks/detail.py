@@ -89,7 +89,7 @@ def check(run: LoggedRun, log: DetailLog, report: Report) -> None:
                 report.require("setting", _equal(log.entries[key].value, value), run.place(key), wrong)
     for key, expected, why in _follows(log):
         found = log.entries[key].value if key in log.entries else None
-        wrong = f"{key} is {found}; {why} {expected if isinstance(expected, str) else f'{expected:.10g}'}"
+        wrong = f"{key} is {found}; {why} {_text(expected)}"
         if found is None:
             report.skip("settings-agree", run.place(key), f"{key} is not in the log")
         else:
@@ -126,13 +126,22 @@ def _expected(log: DetailLog) -> Iterator[str]:
         yield "effective_enforce_max_duration"
 
 
+def _text(expected: str | float) -> str:
+    if isinstance(expected, str):
+        return expected
+    try:
+        return f"{expected:.10g}"
+    except OverflowError:  # an integer of more than 308 digits
+        return f"{str(expected)[:10]}…"
+
+
 def _equal(found: object, expected: object) -> bool:
     """Equal, numbers within the six digits that LoadGen prints of fractions."""
     if isinstance(found, bool) or isinstance(expected, bool | str):
         return found is expected or (isinstance(found, str) and found == expected)
     if isinstance(found, int) and isinstance(expected, int):
         return found == expected
-    if isinstance(found, int | float) and isinstance(expected, int | float) and abs(found) < 1e300:
+    if isinstance(found, int | float) and isinstance(expected, int | float) and max(abs(found), abs(expected)) < 1e300:
         return math.isclose(found, expected, rel_tol=1e-5, abs_tol=1e-9)
     return False
 

@@ -84,7 +84,8 @@ def check(run: LoggedRun, log: DetailLog, summary: SummaryLog, report: Report) -
                 equal = int(text[:30]) == expected
             elif name.startswith(("QPS", "TPS")):
                 equal = _in_hundredths(number, expected)
-            wrong = f"{name}: {text} in the summary, {expected:.20g} in the detail log"
+            logged = str(expected)[:40] if isinstance(expected, int) else f"{expected:.20g}"  # no int is too large
+            wrong = f"{name}: {text} in the summary, {logged} in the detail log"
             report.require("summary-agrees", equal, place, wrong)
     if missing:
         wrong = f"it lacks {', '.join(missing[:8])}"
