@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from mlperf_mobile.contracts.transport import DeviceError, DeviceLost, Output
 from mlperf_mobile.errors import UsageError, did_you_mean
 from mlperf_mobile_device_adb import client, listing
+from mlperf_mobile_devices.clients import Finished
 
 TMP = "/data/local/tmp"
 """The only folder that adb's user may write and execute files in."""
@@ -102,12 +103,12 @@ class Connection:
             raise client.refusal(self.target, ended)
         return ended.stdout
 
-    def call(self, arguments: Sequence[str], *, timeout_s: float) -> client.Ended:
+    def call(self, arguments: Sequence[str], *, timeout_s: float) -> Finished:
         """Run a command of adb for this device, such as ``push``. Its exit code 0 proves nothing."""
         self.open()
         return client.call(["-s", self.target, *arguments], timeout_s=timeout_s)
 
-    def lost(self, ended: client.Ended) -> DeviceError:
+    def lost(self, ended: Finished) -> DeviceError:
         """The error for a command of adb that ended because the device is not reached."""
         self._is_found = False
         if ended.timed_out:
@@ -129,7 +130,7 @@ class Connection:
             if listing.is_network(self.target) and (not state or (state == "offline" and waited > RECONNECT_S)):
                 if state:  # the server tries again by itself only after ten seconds
                     client.call(["disconnect", self.target])
-                said = client.call(["connect", self.target], timeout_s=CONNECT_S).message
+                said = client.message(client.call(["connect", self.target], timeout_s=CONNECT_S))
                 found = found or listing.matching(client.devices(), self.target)
             may_return = bool(found) or (listing.is_network(self.target) and self._was_found)
             limit = SETTLE_S / 2 if state.startswith("un") else SETTLE_S

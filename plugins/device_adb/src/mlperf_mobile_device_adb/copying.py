@@ -18,9 +18,9 @@ from pathlib import Path
 
 from mlperf_mobile.contracts.transport import DeviceError, DeviceLost, Progress
 from mlperf_mobile.printing import clean
-from mlperf_mobile_device_adb import client
 from mlperf_mobile_device_adb.connection import Connection
 from mlperf_mobile_device_adb.readings import free_bytes
+from mlperf_mobile_devices.clients import Finished
 
 SEGMENT = 32 << 20
 """Bytes of a segment: what is sent again at most after an interruption."""
@@ -159,7 +159,7 @@ def _full(connection: Connection, why: str) -> DeviceError:
     return DeviceError("device-storage", f"{connection.target} has too little storage: {why}", hint)
 
 
-def _failure(connection: Connection, path: str, ended: client.Ended) -> DeviceError:
+def _failure(connection: Connection, path: str, ended: Finished) -> DeviceError:
     """The error for a copy that adb did not complete: what the device replied, or that it is lost."""
     text = (ended.stderr + b"\n" + ended.stdout)[-4000:].decode(errors="replace")
     match = None if ended.timed_out else _REMOTE.search(text)
