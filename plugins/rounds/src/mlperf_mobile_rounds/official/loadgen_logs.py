@@ -86,13 +86,18 @@ class DetailLog:
             return None
 
     def integer(self, key: str) -> int | None:
-        """A whole number, also one that is written as ``1e+06``; None if it is too large for any float."""
+        """A whole number, also one that is written as ``1e+06``."""
         value = self.entries[key].value if key in self.entries else None
         if isinstance(value, bool):
             return None
         if isinstance(value, float) and value.is_integer():
             return int(value)
-        return value if isinstance(value, int) and abs(value) < 10**300 else None
+        return value if isinstance(value, int) else None
+
+    def count(self, key: str) -> int | None:
+        """A whole number of LoadGen's, which has 64 bits; None if it is missing or larger."""
+        value = self.integer(key)
+        return value if value is not None and abs(value) < 2**64 else None
 
     def flag(self, key: str) -> bool | None:
         """A boolean."""

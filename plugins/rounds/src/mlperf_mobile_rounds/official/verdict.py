@@ -108,7 +108,7 @@ def recompute(log: DetailLog, *, early_stopping_ignored: bool = False, stops_at_
     if scenario != SINGLE_STREAM:
         return LoadGenVerdict(scenario, (), None, None, False, None, p90, None, wrong)
     rate = log.number("result_qps_with_loadgen_overhead")
-    queries, estimated = _count(log, "result_query_count"), False
+    queries, estimated = log.count("result_query_count"), False
     if queries is None and rate is not None and (window := window_s(log)) and math.isfinite(window * rate):
         queries, estimated = round(window * rate) + 1, True
     duration = (queries - 1) / rate if rate and queries else None
@@ -130,11 +130,11 @@ def recompute(log: DetailLog, *, early_stopping_ignored: bool = False, stops_at_
 
 
 def _offline(log: DetailLog, p90: float | None, wrong: tuple[str, ...]) -> LoadGenVerdict:
-    per_query, queries = _count(log, "effective_samples_per_query"), _count(log, "result_query_count") or 1
+    per_query, queries = log.count("effective_samples_per_query"), log.count("result_query_count") or 1
     samples = per_query * queries if per_query else None
     longest = log.number("result_max_latency_ns")
     duration = longest / 1e9 if longest else None
-    required = _count(log, "requested_min_query_count")
+    required = log.count("requested_min_query_count")
     enough = None if samples is None or required is None else samples >= required
     rules = (_min_duration(log, duration), LoadGenRule("min-query-count", enough, samples, required))
     throughput = samples / duration if samples and duration else None
@@ -143,13 +143,13 @@ def _offline(log: DetailLog, p90: float | None, wrong: tuple[str, ...]) -> LoadG
 
 def _several(log: DetailLog, scenario: str, p90: float | None, wrong: tuple[str, ...]) -> LoadGenVerdict:
     """The verdict in server and multi-stream; the log has no duration of multi-stream."""
-    queries = _count(log, "result_query_count")
-    per_query = _count(log, "effective_samples_per_query") if scenario == MULTI_STREAM else 1
+    queries = log.count("result_query_count")
+    per_query = log.count("effective_samples_per_query") if scenario == MULTI_STREAM else 1
     samples = queries * per_query if queries is not None and per_query is not None else None
     rate = log.number("result_scheduled_samples_per_sec")
     lasted = (queries - 1) / rate if queries and rate else None
     percentile = log.number("effective_target_latency_percentile") or 0.99
-    over = _count(log, "result_overlatency_query_count") if scenario == SERVER else None
+    over = log.count("result_overlatency_query_count") if scenario == SERVER else None
     required = None
     if 0.5 <= percentile < 1:
         required = (
@@ -191,7 +191,7 @@ def _min_queries(
     log: DetailLog, queries: int | None, duration_s: float | None, estimated: bool, *, stops_at_max: bool = False
 ) -> LoadGenRule:
     """Waived at the maximum duration, as the app's LoadGen does since v4.1."""
-    required, longest = _count(log, "effective_min_query_count"), log.number("effective_max_duration_ms")
+    required, longest = log.count("effective_min_query_count"), log.number("effective_max_duration_ms")
     if queries is None or required is None:
         return LoadGenRule("min-query-count", None, queries, required)
     if estimated and abs(queries - required) <= 0.05 * required:
@@ -203,12 +203,6 @@ def _min_queries(
         note = "waived: stopped at the maximum duration"
         return LoadGenRule("min-query-count", True, queries, required, note, logged)
     return LoadGenRule("min-query-count", queries >= required, queries, required)
-
-
-def _count(log: DetailLog, key: str) -> int | None:
-    """A whole number of LoadGen's, which has 64 bits; None if it is missing or larger."""
-    value = log.integer(key)
-    return value if value is not None and abs(value) < 2**64 else None
 
 
 def window_s(log: DetailLog) -> float | None:
@@ -251,7 +245,7 @@ def _contradictions(log: DetailLog, scenario: str | None) -> Iterator[str]:
     if mean is not None and known and not known[0][1] - 1 <= mean <= known[-1][1] + 1:
         yield f"the mean latency {mean:.0f} ns is outside of minimum and maximum"
     if scenario == OFFLINE:
-        per_query, longest = _count(log, "effective_samples_per_query"), log.number("result_max_latency_ns")
+        per_query, longest = log.count("effective_samples_per_query"), log.number("result_max_latency_ns")
         rate = log.number("result_samples_per_second")
         if per_query and longest and rate is not None and not same(per_query / longest * 1e9, rate):
             yield f"{per_query} samples in {longest:.0f} ns are not {rate:g} samples per second"
@@ -261,7 +255,7 @@ def _contradictions(log: DetailLog, scenario: str | None) -> Iterator[str]:
         rate, busy = log.number("result_qps_without_loadgen_overhead"), log.number("result_qps_with_loadgen_overhead")
         if rate and mean and not math.isclose(rate * mean, 1e9, rel_tol=1e-5, abs_tol=abs(rate) + 1):
             yield f"a mean latency of {mean:.0f} ns is not {rate:g} queries per second"
-        queries, longest = _count(log, "result_query_count"), log.number("result_max_latency_ns") or 0.0
+        queries, longest = log.count("result_query_count"), log.number("result_max_latency_ns") or 0.0
         if rate and busy and busy > _most_with_overhead(rate, queries, longest) * 1.001:
             yield f"{busy:g} queries per second with overhead are more than {rate:g} without"
         if queries and busy:
@@ -290,7 +284,7 @@ def _clock(log: DetailLog, lasted_s: float, last_s: float) -> Iterator[str]:
 
 def _early_stopping(log: DetailLog, p90: float | None) -> Iterator[str]:
     estimate = log.number("early_stopping_latency_ss")
-    queries, text = _count(log, "result_query_count"), log.text("early_stopping_result") or ""
+    queries, text = log.count("result_query_count"), log.text("early_stopping_result") or ""
     of_latency = not log.flag("requested_use_token_latencies")  # with tokens, it is of the time to the first one
     of_p90 = of_latency and log.number("requested_single_stream_target_latency_percentile") == 0.9
     if of_p90 and estimate and p90 and estimate < p90:
