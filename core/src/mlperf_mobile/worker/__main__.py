@@ -53,7 +53,7 @@ def main(carry_out: CarryOut | None = None) -> int:
     control = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, OUT_OF_THE_WAY)
     with ExitStack() as after:
         try:
-            plan = read(_read_line(control))
+            plan = read(read_line(control))
             os.close(0)
             streams.guard()  # a library that reads standard input must not consume the control channel
             watch = Watch(channel, control, args.directory)
@@ -89,7 +89,7 @@ def _run_or_compile(plan: CompilePlan, channel: Channel, watch: Watch, directory
         compile_only(opened, channel, watch, directory)
 
 
-def _read_line(fd: int) -> bytes:
+def read_line(fd: int) -> bytes:
     """The first line, unbuffered, so that what follows stays readable for the control channel."""
     data = bytearray()
     while not data.endswith(b"\n") and len(data) <= MAX_PLAN:

@@ -14,7 +14,7 @@ from pathlib import Path
 from mlperf_mobile.contracts.transport import DeviceLost
 from mlperf_mobile.errors import ExitCode
 from mlperf_mobile.plan import CompilePlan, read
-from mlperf_mobile.worker.__main__ import MAX_PLAN, OUT_OF_THE_WAY
+from mlperf_mobile.worker.__main__ import OUT_OF_THE_WAY, read_line
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.surroundings import die_with
 from mlperf_mobile_devices.detached import Detached, DetachedT, Prepare
@@ -39,7 +39,7 @@ def drive(prepare: Prepare[DetachedT], kind: type[DetachedT]) -> int:
     channel = Channel(fcntl.fcntl(args.events_fd, fcntl.F_DUPFD_CLOEXEC, OUT_OF_THE_WAY))
     os.close(args.events_fd)
     try:
-        plan: CompilePlan = read(_line(0))
+        plan: CompilePlan = read(read_line(0))
         run = kind(plan, args.directory, channel, Control(0), kind.reach(plan, args.directory), attach=args.attach)
     except Exception as error:  # noqa: BLE001  every error is reported to the launcher
         return channel.failed(error)
@@ -93,17 +93,6 @@ def _save(run: Detached) -> None:
             run.fetch(ExitCode.INTERNAL)
     with suppress(Exception):
         run.clean()
-
-
-def _line(fd: int) -> bytes:
-    """The first line, unbuffered, because ``cancel`` may follow it."""
-    data = bytearray()
-    while not data.endswith(b"\n") and len(data) <= MAX_PLAN:
-        byte = os.read(fd, 1)
-        if not byte:
-            break
-        data += byte
-    return bytes(data)
 
 
 def _ended_as(code: int) -> int:
