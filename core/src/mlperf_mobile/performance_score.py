@@ -90,6 +90,11 @@ def displayed(unit: str) -> tuple[float, str]:
     return (1e-6, "ms") if unit == NANOSECONDS else (1.0, unit)
 
 
+def is_possible(value: float) -> bool:
+    """Whether a number from elsewhere can be a run's score: finite and above zero."""
+    return math.isfinite(value) and value > 0
+
+
 def latency(percentile: float, value_ns: float) -> PerformanceScore:
     """A percentile of the latencies, as LoadGen's single-stream and multi-stream report it."""
     return PerformanceScore(
@@ -122,7 +127,7 @@ def earlier(p90_ns: float | None, samples_per_s: float) -> PerformanceScore | No
         None if that is not a finite number above zero.
     """
     value = samples_per_s if p90_ns is None else p90_ns
-    if not (math.isfinite(value) and value > 0):
+    if not is_possible(value):
         return None
     return throughput(value) if p90_ns is None else latency(0.9, value)
 

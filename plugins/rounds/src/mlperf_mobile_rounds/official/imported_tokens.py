@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from mlperf_mobile import performance_score
-from mlperf_mobile.performance_score import PerformanceScore
+from mlperf_mobile.performance_score import PerformanceScore, is_possible
 from mlperf_mobile.results.tokens import TokenFacts
 from mlperf_mobile_rounds.official import token_latencies, verdict
 from mlperf_mobile_rounds.official.app_results import Run
@@ -49,7 +48,7 @@ def score_of(
     if tokens is not None:
         return performance_score.decoding(tokens.model_dump())
     if scenario == verdict.OFFLINE:
-        return performance_score.throughput(samples_per_s) if 0 < samples_per_s < math.inf else None
+        return performance_score.throughput(samples_per_s) if is_possible(samples_per_s) else None
     percentile = {verdict.SINGLE_STREAM: 0.9, "MultiStream": 0.99}.get(scenario)
     value = latency_ns.get(f"p{percentile * 100:g}", 0.0) if percentile else 0.0
-    return performance_score.latency(percentile, value) if percentile and 0 < value < math.inf else None
+    return performance_score.latency(percentile, value) if percentile and is_possible(value) else None
