@@ -44,7 +44,7 @@ class _Names(dict[str, object]):
 @cache
 def _type(annotation: object) -> Any:
     """The type that an annotation stands for; the object that a :class:`Ref` names is not checked."""
-    return eval(annotation, {}, _Names()) if isinstance(annotation, str) else annotation  # noqa: S307
+    return eval(annotation, {}, _Names()) if isinstance(annotation, str) else annotation  # noqa: S307  our own source
 
 
 def _fits(value: object, kind: Any) -> bool:

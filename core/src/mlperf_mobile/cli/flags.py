@@ -24,10 +24,10 @@ def flags(args: argparse.Namespace) -> Layer:
         if isinstance(value, list) and name != "device":
             if len(value) > 1 and f"{sweep.SWEEP}.{name}" in swept:
                 raise UsageError("duplicate-key", f"{flag}: {name} is swept twice", "give all values in one --sweep")
-            key, value = (name, value[0]) if len(value) == 1 else (f"{sweep.SWEEP}.{name}", value)  # noqa: PLW2901
+            key, given = (name, value[0]) if len(value) == 1 else (f"{sweep.SWEEP}.{name}", value)
         else:
-            key = name
-        layer[key] = Setting(value, flag)
+            key, given = name, value
+        layer[key] = Setting(given, flag)
     layer |= swept
     if args.tasks:
         layer["tasks"] = Setting(args.tasks, "command line")

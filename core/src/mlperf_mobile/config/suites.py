@@ -110,10 +110,11 @@ def suites(registry: Registry) -> Mapping[str, Suite]:
             fix = "install the distribution that has the task"
             registry.leave_out("unknown-task", source, reason, fix, ("benchmark", benchmark.name))
         elif suite not in ambiguous:
+            whole = benchmark
             if shared := common.get(suite):
                 settings, packages = (shared.settings, *benchmark.settings), (shared.package, *benchmark.packages)
-                benchmark = replace(benchmark, settings=settings, packages=packages)  # noqa: PLW2901
-            found.setdefault(suite, {})[benchmark.name] = benchmark
+                whole = replace(benchmark, settings=settings, packages=packages)
+            found.setdefault(suite, {})[whole.name] = whole
     return {
         name: Suite(name, common[name].summary, common[name].settings, benchmarks)
         if name in common
