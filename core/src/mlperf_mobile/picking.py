@@ -48,7 +48,7 @@ def near(name: str, known: Collection[str], registry: Registry) -> str:
 
 
 def _home(kind: str, name: str) -> str:
-    """The distribution of this project that has the offer and is not installed; empty if there is none.
+    """The distribution of this project that has the offer, if it is not installed; empty if it is, or is unknown.
 
     Distributions are named after the backend or task that they offer.
     """

@@ -24,7 +24,7 @@ WORDS = ("<start>", "<end>", "a", "on", *COLOURS, *SHAPES)
 LENGTH = 8
 """Tokens of a caption: start, five words, end, and one more end as padding."""
 HELD_OUT = 5
-"""One caption in so many is kept from the pipeline in training, and tested."""
+"""One caption in this many is held out of the training, for the test set."""
 
 
 PART = 500

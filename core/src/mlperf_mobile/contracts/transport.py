@@ -156,8 +156,8 @@ class Transport(Protocol):
     def start(self, folder: str, argv: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start a process in a session of its own that outlives the connection.
 
-        It runs in ``folder``, an existing folder on the device, with standard input from its file ``stdin`` (empty if
-        there is none) and output to ``worker.log``. The folder gets ``pid``, ``boot_id``, and, when the process has
+        It runs in ``folder``, an existing folder on the device, with standard input from its file ``stdin`` (empty
+        without that file) and output to ``worker.log``. The folder gets ``pid``, ``boot_id``, and, when the process has
         ended, ``rc`` with its exit code, each written as a whole.
         """
         ...

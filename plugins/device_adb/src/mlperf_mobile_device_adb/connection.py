@@ -39,7 +39,7 @@ class Connection:
     """
 
     def __init__(self, target: str) -> None:
-        """Raises: UsageError: It is none of these."""
+        """Raises: UsageError: The target has another form."""
         if not _TARGET.fullmatch(target) or target.startswith("-"):
             hint = "write adb:SERIAL, adb:HOST:PORT or adb:usb:PORT, as adb devices -l lists them"
             raise UsageError("bad-device", f"{target!r} is not an adb serial", hint)

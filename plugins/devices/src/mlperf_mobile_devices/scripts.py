@@ -118,7 +118,7 @@ if [ -f "$1" ]; then size=$(wc -c <"$1"); else size=0; fi
 [ "$size" -eq "$2" ] || { echo "the copy has $size bytes, not $2" >&2; exit 91; }
 cat >>"$1"
 """
-"""``APPEND path size``: add the input to a file that has so many bytes, or none."""
+"""``APPEND path size``: append the input to a file of ``size`` bytes; a missing file counts as empty."""
 
 REMOVE = r"""
 rm -rf -- "$1" 2>/dev/null || { chmod -R u+rwX -- "$1" && rm -rf -- "$1"; }

@@ -172,7 +172,7 @@ def downloaded(names: Sequence[str], machine: str, python: str, libc: str, cache
         cache: A folder that keeps the wheels.
 
     Raises:
-        DeviceError: ``device-setup``: there is none for one of them.
+        DeviceError: ``device-setup``: one of them has no such wheel.
     """
     minor = "".join(python.split(".")[:2])
     folder = cache / f"cp{minor}-{machine}"
@@ -219,7 +219,7 @@ def pip_wheel(cache: Path) -> Path:
     """A wheel of pip: the one that comes with Python, or that of this environment.
 
     Raises:
-        DeviceError: ``device-setup``: there is none.
+        DeviceError: ``device-setup``: neither Python nor this environment has pip.
     """
     spec = importlib.util.find_spec("ensurepip")
     for place in (spec.submodule_search_locations or []) if spec else []:

@@ -27,7 +27,7 @@ def path(place: NativePlace) -> Path:
     """The program for a machine.
 
     Raises:
-        BackendError: ``runner-missing``: there is none.
+        BackendError: ``runner-missing``: no program for that machine is installed.
     """
     own = own_folder() / f"{place.system}-{place.machine}" / NAME
     if own.is_file():
@@ -40,7 +40,7 @@ def path(place: NativePlace) -> Path:
 
 
 def _installed(place: NativePlace) -> tuple[Path | None, str]:
-    """The program of the installed distribution, or why there is none."""
+    """The program of the installed distribution, or None and the reason."""
     if place.system != "linux":
         return None, f"build it for {place.system}, as the README of {NAME} says"
     try:

@@ -29,7 +29,7 @@ from mlperf_mobile_native_runner.sending import Sending
 from mlperf_mobile_native_runner.watching import Watching
 
 KEPT_BYTES = 512 << 20
-"""A data set of at most so many encoded bytes is kept on the device; a larger one is sent in chunks that go."""
+"""Maximum encoded bytes of a data set that stays on the device; a larger one is sent in chunks, removed after use."""
 _REPORTED = "runner"
 """Parts with this prefix are the runner's, for the driver."""
 
