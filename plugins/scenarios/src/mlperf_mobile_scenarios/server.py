@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from array import array
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,15 @@ from mlperf_mobile.contracts import (
     SearchStep,
     SystemUnderTest,
 )
-from mlperf_mobile.errors import OutputError, UsageError
+from mlperf_mobile.errors import UsageError
 from mlperf_mobile.loadgen import limits
 from mlperf_mobile_scenarios import search
 from mlperf_mobile_scenarios.dispatcher import Dispatcher
 from mlperf_mobile_scenarios.options import HIGHEST_QPS, ServerOptions
 from mlperf_mobile_scenarios.timing import lasted_s
+from mlperf_mobile_scenarios.trials import KeptSamples, Steps
 
 QUERIES_PER_SECOND = "queries/s"
-SEARCH_LOG = "search.jsonl"
-"""The steps of a search, one line each, as they end; those of an interrupted run are only here."""
-TRIALS = "trials"
-"""The folder of the logs of a search's steps, but for the last one."""
 FIRST_SHARE = 0.25
 """Of the rate that the sessions could reach at most: where a search without a range begins."""
 SPARE_QUERIES = 64
@@ -105,14 +101,14 @@ class Server:
         if self._options.target_qps is not None:
             one = self._timed(system, library, load, self._options.target_qps, logs, latencies_ns)
             return self._measurement(system, load, one, ())
-        kept = _KeptSamples(library)
-        steps = _Steps(logs)
+        kept = KeptSamples(library)
+        steps = Steps(logs)
         one = self._search(system, kept.library, load, steps)
         kept.release()
         latencies_ns[:] = one.latencies_ns
         return self._measurement(system, load, replace(one, latencies_ns=latencies_ns), tuple(steps.done))
 
-    def _search(self, system: SystemUnderTest, library: loadgen.SampleLibrary, load: Load, steps: _Steps) -> _Run:
+    def _search(self, system: SystemUnderTest, library: loadgen.SampleLibrary, load: Load, steps: Steps) -> _Run:
         """The last run; its logs are where those of a single rate would be."""
         options = self._options
         most = limits.MAX_GENERATED_QUERIES / load.min_duration_s if load.min_duration_s else HIGHEST_QPS
@@ -262,62 +258,3 @@ def _most_outstanding(system: SystemUnderTest, load: Load, rate: float, bound_ns
     queries = max(load.min_query_count, rate * load.min_duration_s)
     in_time = 2 * max(rate, _fastest(system, load)) * bound_ns / 1e9
     return math.ceil((1 - load.percentile) * queries + min(in_time, 1e15)) + SPARE_QUERIES
-
-
-class _KeptSamples:
-    """Loads the samples of the first run of a search, and keeps them for the others, which use the same ones."""
-
-    def __init__(self, library: loadgen.SampleLibrary) -> None:
-        self._load, self._unload = library.load, library.unload
-        self._held: list[int] = []
-        self.library = replace(library, load=self._hold, unload=lambda indices: None)
-
-    def _hold(self, indices: Sequence[int]) -> None:
-        if self._held != list(indices):
-            self.release()
-            self._load(indices)
-            self._held = list(indices)
-
-    def release(self) -> None:
-        """Unload them."""
-        self._unload(self._held)
-        self._held = []
-
-
-class _Steps:
-    """The steps of a search, in memory and in a file of the log folder."""
-
-    def __init__(self, logs: Path) -> None:
-        self._logs = logs
-        self.done: list[SearchStep] = []
-
-    def folder(self) -> Path:
-        """The folder for the logs of the next step."""
-        return self._logs / TRIALS / f"{len(self.done) + 1:03d}"
-
-    def add(self, step: SearchStep) -> None:
-        """Keep a step.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
-        self.done.append(step)
-        path = self._logs / SEARCH_LOG
-        try:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(step)) + "\n")
-        except OSError as error:
-            raise OutputError(
-                "output-unwritable", f"cannot write {path}: {error.strerror}", "free some space"
-            ) from error
-
-    def finish(self, last: Path) -> None:
-        """Move the logs of the last step to where those of a run are."""
-        try:
-            for path in sorted(last.iterdir()):
-                path.replace(self._logs / path.name)
-            last.rmdir()
-        except OSError as error:
-            raise OutputError(
-                "output-unwritable", f"cannot move {last}: {error.strerror}", "free some space"
-            ) from error
