@@ -156,6 +156,7 @@ class Chunks : public Sut {
 void measure_accuracy(const Plan& plan, Sessions& sessions, Channel& channel, Watch& watch) {
   const Accuracy& what = plan.accuracy;
   const mlperf::TestSettings settings = test_settings(what.settings, mlperf::TestMode::AccuracyOnly);
+  if (plan.generations) sessions.use(plan.generations->accuracy);
   make_folder(what.outputs);
   Chunks chunks(channel, plan, sessions, watch);
   Qsl samples(channel, what.total, what.total, [](const std::vector<mlperf::QuerySampleIndex>&) {});

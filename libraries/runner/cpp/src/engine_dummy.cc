@@ -7,6 +7,7 @@
 #include "engine.h"
 #include "failure.h"
 #include "fields.h"
+#include "generator.h"
 
 namespace runner {
 namespace {
@@ -39,7 +40,11 @@ struct Settings {
   std::int64_t fail_at = -1;
   bool drift = false;
   bool checksum = true;
+  std::uint64_t tokens = ~0ull, reports = 1;
+  bool late = false;
 };
+
+constexpr std::uint64_t kVocabulary = 1000;
 
 class Dummy : public Engine {
  public:
@@ -77,6 +82,32 @@ class Dummy : public Engine {
   std::int64_t runs_ = 0, drifted_ = 0;
 };
 
+// A stand-in for a language model, for tests: each token is a hash of those before it, and takes as long as a query.
+class DummyGenerator : public Generator {
+ public:
+  DummyGenerator(const Plan& plan, const Settings& settings)
+      : Generator(plan, plan.generations->context), settings_(settings) {}
+
+ private:
+  std::size_t generate(const std::int32_t* prompt, std::size_t size, std::int32_t* answer, std::size_t limit) override {
+    std::uint64_t value = hash(reinterpret_cast<const std::uint8_t*>(prompt), size * sizeof *prompt, 0xcbf29ce484222325ull);
+    if (settings_.drift) value += ++drifted_;
+    const std::size_t most = std::min<std::size_t>(limit, settings_.tokens);
+    const std::size_t reported = settings_.late ? most : settings_.reports;
+    for (std::size_t count = 0; count < most;) {
+      spin(settings_.spins);
+      answer[count] = static_cast<std::int32_t>(value % kVocabulary);
+      if (count + 1 == reported) first_token();
+      if (stops(answer[count++])) return count;
+      value = hash(reinterpret_cast<const std::uint8_t*>(&value), sizeof value, value);
+    }
+    return most;
+  }
+
+  const Settings settings_;
+  std::uint64_t drifted_ = 0;
+};
+
 class DummyRuntime : public Runtime {
  public:
   explicit DummyRuntime(const Plan& plan) : plan_(plan) {
@@ -87,6 +118,9 @@ class DummyRuntime : public Runtime {
     settings_.fail_at = static_cast<std::int64_t>(options.count("fail_at", 0, 1u << 31, ~0ull));
     settings_.drift = options.flag("drift", false);
     settings_.checksum = options.flag("checksum", true);
+    settings_.tokens = options.count("tokens", 0, 1u << 20, ~0ull);
+    settings_.reports = options.count("reports", 0, 1u << 20, 1);
+    settings_.late = options.flag("late", false);
     options.no_more();
   }
   nlohmann::json facts() const override {
@@ -96,6 +130,7 @@ class DummyRuntime : public Runtime {
   std::unique_ptr<Engine> load() override {
     if (plan_.inputs.empty() || plan_.outputs.empty())
       throw Failure("runner-plan", kUsage, "the dummy engine has no model: the runner-plan lacks inputs or outputs");
+    if (plan_.generations) return std::make_unique<DummyGenerator>(plan_, settings_);
     return std::make_unique<Dummy>(plan_, settings_);
   }
 

@@ -1,20 +1,14 @@
-// The engine `litert`: LiteRT's compiled model, from libLiteRt.so.
-#include <unistd.h>
-
+// An engine of LiteRT: a compiled model with one signature.
 #include <cstring>
 #include <vector>
 
-#include "engine.h"
 #include "failure.h"
-#include "fields.h"
-#include "litert_api.h"
+#include "litert_runtime.h"
 
 namespace runner {
 namespace {
 
 constexpr std::size_t kSignature = 0;
-
-class LiteRtRuntime;
 
 // A compiled model with its tensor buffers.
 class LiteRtEngine : public Engine {
@@ -31,126 +25,21 @@ class LiteRtEngine : public Engine {
  private:
   void resize(const Plan& plan, const std::vector<LiteRt::Type>& types);
   void describe(LiteRt::TensorRef ref, const LiteRt::Dimensions& layout, Tensors& into) const;
-  LiteRt::Buffer buffer(LiteRt::Type type, const LiteRt::Dimensions& layout, LiteRt::Requirements requirements) const;
-  void check(LiteRt::Status status, const char* what) const {
-    if (status) failed(status, what);
-  }
-  [[noreturn]] void failed(LiteRt::Status status, const char* what) const {
-    throw Failure("backend-failed", kBackend,
-                  std::string("LiteRT failed to ") + what + ": status " + std::to_string(status) + ", " +
-                      litert_status(status),
-                  "see worker.log");
-  }
+  void check(LiteRt::Status status, const char* what) const { litert_check(status, what); }
 
-  const LiteRtRuntime& runtime_;
   const LiteRt& api_;
   const std::size_t batch_;
-  LiteRt::Compiled compiled_ = nullptr;
+  const LiteRt::Compiled compiled_;
   Tensors inputs_, outputs_;
   std::vector<std::size_t> offsets_;
   std::vector<LiteRt::Buffer> in_, out_;
   std::vector<const std::uint8_t*> results_;
 };
 
-class LiteRtRuntime : public Runtime {
- public:
-  explicit LiteRtRuntime(const Plan& plan) : plan_(plan), library_(plan.library), api(library_) {
-    Fields options(plan.options, "options", "runner-option");
-    accelerator_ = options.text("accelerator", "cpu");
-    const std::string dispatch = options.text("dispatch_library_dir", "");
-    const auto threads = options.count("threads", 0, 1024, 0);
-    options.no_more();
-    int set = accelerator_ == "cpu" ? LiteRt::kCpu : accelerator_ == "gpu" ? LiteRt::kGpu : 0;
-    if (accelerator_ == "npu") set = LiteRt::kNpu;
-    if (!set) options.fail("accelerator", "is not one of cpu, gpu and npu");
-    LiteRt::EnvironmentOption option{};
-    option.tag = LiteRt::kDispatchLibraryDirectory;
-    option.value.type = LiteRt::kTextType;
-    option.value.text = dispatch.c_str();
-    check(api.create_environment(dispatch.empty() ? 0 : 1, &option, &environment), "make an environment");
-    check(api.create_options(&compilation), "make options");
-    // What the accelerator does not take runs on the CPU; the placement says whether that happened.
-    check(api.set_accelerators(compilation, set | LiteRt::kCpu), "choose the accelerator");
-    if (threads) {
-      // The CPU's options are a text in TOML, with this name (litert/c/options/litert_cpu_options.cc).
-      char* toml = strdup(("num_threads = " + std::to_string(threads) + "\n").c_str());
-      LiteRt::OpaqueOptions opaque = nullptr;
-      check(api.create_opaque("xnnpack", toml, std::free, &opaque), "set the number of threads");
-      check(api.add_opaque(compilation, opaque), "set the number of threads");
-    }
-  }
-  ~LiteRtRuntime() override {
-    if (model_) api.destroy_model(model_);
-    if (compilation) api.destroy_options(compilation);
-    if (environment) api.destroy_environment(environment);
-  }
-
-  nlohmann::json facts() const override {
-    return {{"runtime", "litert"}, {"versions", nlohmann::json::object()}};
-  }
-  nlohmann::json placement() const override {
-    nlohmann::json found = {{"accelerator", accelerator_}, {"claim", ""}, {"fully_accelerated", nullptr}};
-    if (known_) found["fully_accelerated"] = accelerated_;
-    return found;
-  }
-
-  std::unique_ptr<Engine> load() override {
-    model();
-    return std::make_unique<LiteRtEngine>(*this, plan_);
-  }
-
-  LiteRt::Model model() {
-    if (model_) return model_;
-    if (access(plan_.model.c_str(), R_OK) != 0)
-      throw Failure("model-missing", kModel, "cannot read " + plan_.model + ": " + std::strerror(errno),
-                    "push the model again");
-    refuse(api.create_model(environment, plan_.model.c_str(), &model_), "load");
-    return model_;
-  }
-
-  LiteRt::Model loaded() const { return model_; }
-
-  void refuse(LiteRt::Status status, const char* what) const {
-    if (status)
-      throw Failure("model-refused", kModel,
-                    std::string("LiteRT cannot ") + what + " " + plan_.model + ": status " + std::to_string(status) +
-                        ", " + litert_status(status),
-                    "use operations that this runtime supports, or a newer runtime; its log is in worker.log");
-  }
-
-  void saw(bool accelerated) const {
-    known_ = true;
-    accelerated_ = accelerated;
-  }
-
- private:
-  void check(LiteRt::Status status, const char* what) const {
-    if (status)
-      throw Failure("runner-library", kBackend,
-                    "LiteRT failed to " + std::string(what) + ": status " + std::to_string(status) + ", " +
-                        litert_status(status),
-                    "check the library, and the options of the engine");
-  }
-
-  const Plan plan_;
-  const Library library_;
-  std::string accelerator_;
-  LiteRt::Model model_ = nullptr;
-  mutable bool known_ = false, accelerated_ = false;
-
- public:
-  const LiteRt api;
-  LiteRt::Environment environment = nullptr;
-  LiteRt::Options compilation = nullptr;
-};
-
 LiteRtEngine::LiteRtEngine(const LiteRtRuntime& runtime, const Plan& plan)
-    : runtime_(runtime), api_(runtime.api), batch_(static_cast<std::size_t>(plan.batch)) {
-  runtime.refuse(api_.create_compiled(runtime.environment, runtime.loaded(), runtime.compilation, &compiled_), "compile");
-  bool accelerated = false;
-  if (!api_.fully_accelerated(compiled_, &accelerated)) runtime.saw(accelerated);
+    : api_(runtime.api), batch_(static_cast<std::size_t>(plan.batch)), compiled_(runtime.compiled()) {
   LiteRt::Subgraph graph = nullptr;
-  check(api_.subgraph(runtime.loaded(), 0, &graph), "find the model's graph");
+  check(api_.subgraph(runtime.model(), 0, &graph), "find the model's graph");
   std::size_t inputs = 0, outputs = 0;
   check(api_.input_count(graph, &inputs), "count the inputs");
   check(api_.output_count(graph, &outputs), "count the outputs");
@@ -180,14 +69,16 @@ LiteRtEngine::LiteRtEngine(const LiteRtRuntime& runtime, const Plan& plan)
     check(i < inputs ? api_.input_requirements(compiled_, kSignature, i, &requirements)
                      : api_.output_requirements(compiled_, kSignature, i - inputs, &requirements),
           "size a tensor's memory");
-    (i < inputs ? in_ : out_).push_back(buffer(types[i], layouts[i], requirements));
+    const Tensor& tensor = i < inputs ? inputs_[i] : outputs_[i - inputs];
+    (i < inputs ? in_ : out_)
+        .push_back(runtime.buffer(types[i], layouts[i], requirements, batch_ * tensor.bytes, tensor.name));
   }
 }
 
 LiteRtEngine::~LiteRtEngine() {
   for (LiteRt::Buffer each : in_) api_.destroy_buffer(each);
   for (LiteRt::Buffer each : out_) api_.destroy_buffer(each);
-  if (compiled_) api_.destroy_compiled(compiled_);
+  api_.destroy_compiled(compiled_);
 }
 
 // Gives every input the plan's shape, with one slot for each sample of a batch.
@@ -246,22 +137,6 @@ void LiteRtEngine::describe(LiteRt::TensorRef ref, const LiteRt::Dimensions& lay
   into.push_back(std::move(tensor));
 }
 
-LiteRt::Buffer LiteRtEngine::buffer(LiteRt::Type type, const LiteRt::Dimensions& layout,
-                                    LiteRt::Requirements requirements) const {
-  type.layout = layout;
-  type.layout.has_strides = 0;
-  LiteRt::Buffer made = nullptr;
-  check(api_.create_buffer(runtime_.environment, &type, requirements, &made), "allocate a tensor");
-  std::size_t bytes = 0, wanted = batch_;
-  check(api_.buffer_size(made, &bytes), "size a tensor");
-  const auto& known = inputs_.size() > in_.size() ? inputs_[in_.size()] : outputs_[out_.size()];
-  wanted *= known.bytes;
-  if (bytes < wanted)
-    throw Failure("backend-failed", kBackend, "LiteRT gives " + std::to_string(bytes) + " bytes to tensor " +
-                                                  known.name + ", not " + std::to_string(wanted));
-  return made;
-}
-
 void LiteRtEngine::run(const std::uint8_t* const* samples, std::size_t count) {
   for (std::size_t i = 0; i < in_.size(); ++i) {
     void* memory = nullptr;
@@ -284,6 +159,8 @@ void LiteRtEngine::run(const std::uint8_t* const* samples, std::size_t count) {
 
 }  // namespace
 
-std::unique_ptr<Runtime> open_litert(const Plan& plan) { return std::make_unique<LiteRtRuntime>(plan); }
+std::unique_ptr<Engine> make_litert_engine(const LiteRtRuntime& runtime, const Plan& plan) {
+  return std::make_unique<LiteRtEngine>(runtime, plan);
+}
 
 }  // namespace runner

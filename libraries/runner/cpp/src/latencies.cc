@@ -41,13 +41,19 @@ void Latencies::save(const std::string& path) {
     from = saved_;
     fresh.assign(values_.begin() + static_cast<std::ptrdiff_t>(saved_), values_.end());
   }
+  append(path, fresh, from);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  saved_ = from + fresh.size();
+}
+
+void append(const std::string& path, std::vector<std::int64_t>& values, std::size_t from) {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  for (auto& value : fresh) value = static_cast<std::int64_t>(__builtin_bswap64(static_cast<std::uint64_t>(value)));
+  for (auto& value : values) value = static_cast<std::int64_t>(__builtin_bswap64(static_cast<std::uint64_t>(value)));
 #endif
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) throw cannot_write(path, errno);
-  const auto* data = reinterpret_cast<const char*>(fresh.data());
-  std::size_t left = fresh.size() * sizeof(std::int64_t);
+  const auto* data = reinterpret_cast<const char*>(values.data());
+  std::size_t left = values.size() * sizeof(std::int64_t);
   auto place = static_cast<off_t>(from * sizeof(std::int64_t));
   int error = ftruncate(fd, place) ? errno : 0;
   while (left && !error) {
@@ -63,8 +69,6 @@ void Latencies::save(const std::string& path) {
   }
   close(fd);
   if (error) throw cannot_write(path, error);
-  const std::lock_guard<std::mutex> lock(mutex_);
-  saved_ = from + fresh.size();
 }
 
 Failure cannot_write(const std::string& path, int error) {

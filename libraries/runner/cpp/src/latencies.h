@@ -31,6 +31,10 @@ class Latencies {
   std::size_t saved_ = 0;
 };
 
+// Writes values behind the first `from` values of a file, as little-endian 64-bit integers, in place of what may be there;
+// `values` is left undefined. Throws Failure: output-unwritable, disk-full.
+void append(const std::string& path, std::vector<std::int64_t>& values, std::size_t from);
+
 // The failure of writing under `path`, by errno.
 class Failure;
 Failure cannot_write(const std::string& path, int error);

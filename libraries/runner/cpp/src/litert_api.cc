@@ -18,6 +18,15 @@ LiteRt::LiteRt(const Library& library) {
   library.find(resize_input, "LiteRtCompiledModelResizeInputTensorNonStrict");
   library.find(input_layout, "LiteRtGetCompiledModelInputTensorLayout");
   library.find(output_layouts, "LiteRtGetCompiledModelOutputTensorLayouts");
+  library.find(signature_count, "LiteRtGetNumModelSignatures");
+  library.find(signature, "LiteRtGetModelSignature");
+  library.find(signature_key, "LiteRtGetSignatureKey");
+  library.find(signature_input_count, "LiteRtGetNumSignatureInputs");
+  library.find(signature_output_count, "LiteRtGetNumSignatureOutputs");
+  library.find(signature_input_name, "LiteRtGetSignatureInputName");
+  library.find(signature_output_name, "LiteRtGetSignatureOutputName");
+  library.find(signature_input, "LiteRtGetSignatureInputTensorByIndex");
+  library.find(signature_output, "LiteRtGetSignatureOutputTensorByIndex");
   library.find(subgraph, "LiteRtGetModelSubgraph");
   library.find(input_count, "LiteRtGetNumSubgraphInputs");
   library.find(output_count, "LiteRtGetNumSubgraphOutputs");

@@ -17,6 +17,7 @@ struct LiteRt {
   using Options = struct OptionsT*;
   using OpaqueOptions = struct OpaqueOptionsT*;
   using Compiled = struct CompiledT*;
+  using Signature = struct SignatureT*;
   using Subgraph = struct SubgraphT*;
   using TensorRef = struct TensorT*;
   using Requirements = struct RequirementsT*;
@@ -52,6 +53,7 @@ struct LiteRt {
 
   enum : int { kCpu = 1, kGpu = 2, kNpu = 4 };
   enum : int { kRead = 0, kWrite = 1 };
+  enum : int { kFloat32 = 1, kInt32 = 2 };
   enum : int { kRanked = 0, kQuantisedPerTensor = 1, kTextType = 8, kDispatchLibraryDirectory = 1, kMinSeverity = 25 };
 
   explicit LiteRt(const Library& library);
@@ -71,6 +73,15 @@ struct LiteRt {
   Status (*resize_input)(Compiled, std::size_t, std::size_t, const int*, std::size_t);
   Status (*input_layout)(Compiled, std::size_t, std::size_t, Dimensions*);
   Status (*output_layouts)(Compiled, std::size_t, std::size_t, Dimensions*, bool);
+  Status (*signature_count)(Model, std::size_t*);
+  Status (*signature)(Model, std::size_t, Signature*);
+  Status (*signature_key)(Signature, const char**);
+  Status (*signature_input_count)(Signature, std::size_t*);
+  Status (*signature_output_count)(Signature, std::size_t*);
+  Status (*signature_input_name)(Signature, std::size_t, const char**);
+  Status (*signature_output_name)(Signature, std::size_t, const char**);
+  Status (*signature_input)(Signature, std::size_t, TensorRef*);
+  Status (*signature_output)(Signature, std::size_t, TensorRef*);
   Status (*subgraph)(Model, std::size_t, Subgraph*);
   Status (*input_count)(Subgraph, std::size_t*);
   Status (*output_count)(Subgraph, std::size_t*);

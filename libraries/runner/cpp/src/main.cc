@@ -17,6 +17,7 @@
 #include "channel.h"
 #include "engine.h"
 #include "latencies.h"
+#include "memory.h"
 #include "performance.h"
 #include "plan.h"
 #include "sessions.h"
@@ -136,6 +137,7 @@ void run(const Plan& plan, Channel& channel, Watch& watch) {
   facts["outputs"] = as_json(sessions.first().outputs());
   facts["options"] = plan.options;
   facts["load_s"] = load_s;
+  facts["peak_bytes"] = peak_bytes();
   facts["timed_region"] = "inference";
   facts.erase("mma_settings");
   channel.measured("runner", facts);
@@ -179,7 +181,7 @@ int main_of(int count, char** values) {
   close(events);
   Channel channel(fd);
   try {
-    Watch watch(channel, "latencies.bin");
+    Watch watch(channel, "latencies.bin", "tokens.bin");
     try {
       run(read_plan(arguments.plan, false), channel, watch);
     } catch (const std::exception& error) {

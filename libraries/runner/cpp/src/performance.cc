@@ -5,8 +5,10 @@
 #include <cmath>
 #include <set>
 
+#include "answers.h"
 #include "latencies.h"
 #include "loadgen_run.h"
+#include "memory.h"
 #include "settings.h"
 
 namespace runner {
@@ -46,6 +48,40 @@ class SingleStream : public Sut {
   Answered first_;
 };
 
+// The same for a language model, whose first tokens and numbers of tokens LoadGen gets.
+class TokenStream : public Sut {
+ public:
+  TokenStream(Channel& channel, Sessions& sessions, const SampleStore& store)
+      : Sut(channel), sessions_(sessions), generator_(*sessions.generator(0)), store_(store) {
+    generator_.on_first_token([this] { mlperf::FirstTokenComplete(&response_, 1); });
+  }
+  ~TokenStream() override { generator_.on_first_token({}); }
+
+  std::vector<Answered> answered() const { return {first_, {{last_}, sessions_.outputs_of(0, 1)}}; }
+
+ private:
+  void answer(const std::vector<mlperf::QuerySample>& samples) override {
+    last_ = samples[0].index;
+    const std::uint8_t* sample = store_.at(last_);
+    response_ = {samples[0].id, 0, 0};
+    generator_.run(&sample, 1);
+    const Counts& counts = generator_.counts();
+    if (!counts.tokens) mlperf::FirstTokenComplete(&response_, 1);  // LoadGen completes no query without it
+    // LoadGen divides by this number minus 1 (logging.cc, RecordSampleCompletion).
+    response_.n_tokens = std::max<std::int64_t>(2, static_cast<std::int64_t>(counts.tokens));
+    Answers::of_process().add(counts);
+    mlperf::QuerySamplesComplete(&response_, 1);
+    if (first_.indices.empty()) first_ = {{last_}, sessions_.outputs_of(0, 1)};
+  }
+
+  const Sessions& sessions_;
+  Generator& generator_;
+  const SampleStore& store_;
+  mlperf::QuerySampleResponse response_;
+  std::size_t last_ = 0;
+  Answered first_;
+};
+
 // One query with all samples; each session takes the next batch when it is free.
 class Offline : public Sut {
  public:
@@ -77,6 +113,7 @@ class Offline : public Sut {
         responses[i].id = samples[begin + i].id;
       }
       engine.run(memory.data(), count);
+      if (const Generator* generator = sessions_.generator(session)) Answers::of_process().add(generator->counts());
       mlperf::QuerySamplesComplete(responses.data(), count);
       if (!done) first_[session] = call(session, samples, begin, count);
       last = begin;
@@ -123,6 +160,8 @@ void measure_performance(const Plan& plan, Sessions& sessions, Channel& channel,
   const Performance& what = plan.performance;
   mlperf::TestSettings settings = test_settings(what.settings, mlperf::TestMode::PerformanceOnly);
   const bool single = settings.scenario == mlperf::TestScenario::SingleStream;
+  if (plan.generations) sessions.use(plan.generations->performance);
+  settings.use_token_latencies = plan.generations && single;  // without tokens, LoadGen crashes with it
   if (single && (plan.sessions != 1 || plan.batch != 1))
     throw Failure("runner-plan", kUsage, "single-stream runs one sample at a time on one session");
   SampleStore store(what.samples, what.total, sessions.first().inputs());
@@ -139,6 +178,7 @@ void measure_performance(const Plan& plan, Sessions& sessions, Channel& channel,
   channel.measured("runner_warmup", {{"best_ns", best}, {"calls", calls}, {"expected_latency_ns", expected}});
 
   Latencies& latencies = Latencies::of_process();
+  if (plan.generations) Answers::of_process().begin(settings.min_query_count, single);
   latencies.begin(single ? static_cast<std::size_t>(2.2e6 * static_cast<double>(settings.min_duration_ms) /
                                                     settings.single_stream_expected_latency_ns) + settings.min_query_count
                          : settings.min_query_count);
@@ -152,17 +192,21 @@ void measure_performance(const Plan& plan, Sessions& sessions, Channel& channel,
                 static_cast<double>(settings.min_duration_ms) / 1000.0);
     watch.begin_timed();
   });
-  SingleStream stream(channel, sessions, store);
-  Offline offline(channel, sessions, store, static_cast<std::size_t>(plan.batch));
-  if (single) run_loadgen(stream, samples, settings, what.logs);
-  else run_loadgen(offline, samples, settings, what.logs);
-
-  const nlohmann::json seen = watch.end_timed();
   std::vector<std::pair<std::size_t, Answered>> answered;
-  nlohmann::json shares = nlohmann::json::array();
-  if (single) {
-    for (const Answered& each : stream.answered()) answered.emplace_back(0, each);
+  nlohmann::json shares = nlohmann::json::array(), seen;
+  const auto one_by_one = [&](auto sut) {
+    run_loadgen(*sut, samples, settings, what.logs);
+    seen = watch.end_timed();
+    for (const Answered& each : sut->answered()) answered.emplace_back(0, each);
+  };
+  if (single && plan.generations) {
+    one_by_one(std::make_unique<TokenStream>(channel, sessions, store));
+  } else if (single) {
+    one_by_one(std::make_unique<SingleStream>(channel, sessions, store));
   } else {
+    Offline offline(channel, sessions, store, static_cast<std::size_t>(plan.batch));
+    run_loadgen(offline, samples, settings, what.logs);
+    seen = watch.end_timed();
     for (std::size_t session = 0; session < sessions.count(); ++session) {
       const Share& share = offline.shares()[session];
       shares.push_back({{"samples", share.samples}, {"busy_s", share.busy_s}});
@@ -176,9 +220,11 @@ void measure_performance(const Plan& plan, Sessions& sessions, Channel& channel,
                                           {"expected_latency_ns", expected},
                                           {"shares", shares},
                                           {"latency_source", "load generator"},
-                                          {"load_samples_s", load_s}});
+                                          {"load_samples_s", load_s},
+                                          {"peak_bytes", peak_bytes()}});
   channel.measured("interruptions", seen);
   answer_again(plan, sessions, store, answered, channel);
+  if (plan.generations && single) check_first_token(*sessions.generator(0), store.at(answered[0].second.indices[0]));
 }
 
 }  // namespace runner

@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #include <fstream>
+#include <limits>
 #include <unordered_set>
 
 #include "failure.h"
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMostBytes = 64u << 20;
 constexpr std::uint64_t kMostSamples = 1u << 30;
+constexpr std::uint64_t kMostTokens = 1u << 24;
 
 nlohmann::json parsed(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -109,6 +111,29 @@ Accuracy accuracy(const nlohmann::json& value) {
   return found;
 }
 
+Generation generation(Fields& fields, const std::string& name) {
+  Fields one(fields.any(name), "generation." + name);
+  Generation found;
+  found.most = one.count("max_new_tokens", 1, kMostTokens);
+  for (const auto& id : one.list("stop_ids")) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() > std::numeric_limits<std::int32_t>::max())
+      one.fail("stop_ids", "has an item that is not a token id");
+    found.stops.push_back(id.get<std::int32_t>());
+  }
+  one.no_more();
+  return found;
+}
+
+Generations generations(const nlohmann::json& value) {
+  Fields fields(value, "generation");
+  Generations found;
+  found.context = fields.count("context", 2, kMostTokens);
+  found.performance = generation(fields, "performance");
+  found.accuracy = generation(fields, "accuracy");
+  fields.no_more();
+  return found;
+}
+
 }  // namespace
 
 Plan read_plan(const std::string& path, bool describe) {
@@ -132,6 +157,7 @@ Plan read_plan(const std::string& path, bool describe) {
   const auto given = [&](const std::string& name) { return fields.has(name) && !fields.any(name).is_null(); };
   if (!describe || fields.has("inputs")) found.inputs = tensors(fields, "inputs");
   if (!describe || fields.has("outputs")) found.outputs = tensors(fields, "outputs");
+  if (given("generation")) found.generations = generations(fields.any("generation"));
   if ((found.has_performance = given("performance"))) found.performance = performance(fields.any("performance"));
   if ((found.has_accuracy = given("accuracy"))) found.accuracy = accuracy(fields.any("accuracy"));
   fields.no_more();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,17 @@ struct Accuracy {
   std::string logs;
 };
 
+// How a language model generates in one mode.
+struct Generation {
+  std::size_t most = 0;  // tokens of an answer
+  std::vector<std::int32_t> stops;
+};
+
+struct Generations {
+  std::size_t context = 0;  // tokens of a prompt and its answer
+  Generation performance, accuracy;
+};
+
 struct Plan {
   std::string engine;
   std::string library;
@@ -55,6 +67,7 @@ struct Plan {
   int batch = 1;
   Tensors inputs;
   Tensors outputs;
+  std::optional<Generations> generations;  // of a language model: see generator.h
   double warm_up_s = 0.0;
   bool exact = true;
   bool has_performance = false;

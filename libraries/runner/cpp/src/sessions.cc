@@ -13,6 +13,7 @@
 namespace runner {
 
 constexpr std::size_t kFewestCalls = 3;
+constexpr std::size_t kWarmUpTokens = 8;  // whole answers may take minutes
 
 namespace {
 
@@ -99,7 +100,17 @@ Sessions::Sessions(Runtime& runtime, const Plan& plan)
     engines_.push_back(runtime.load());
     compare(engines_.back()->inputs(), plan.inputs, "input");
     compare(engines_.back()->outputs(), plan.outputs, "output");
+    if (plan.generations) {
+      auto* generator = dynamic_cast<Generator*>(engines_.back().get());
+      if (!generator)
+        throw Failure("runner-engine", kBackend, "the engine " + plan.engine + " does not run language models");
+      generators_.push_back(generator);
+    }
   }
+}
+
+void Sessions::use(const Generation& how) {
+  for (Generator* each : generators_) each->use(how);
 }
 
 std::vector<std::uint8_t> Sessions::outputs_of(std::size_t session, std::size_t count) const {
@@ -136,9 +147,15 @@ double Sessions::warm_up(const SampleStore& store, const Indices& samples, doubl
       one.push_back(samples[slot % samples.size()]);
       other.push_back(samples[samples.size() - 1 - slot % samples.size()]);
     }
+    Generator* generator = this->generator(session);
+    const auto limit = [&](std::size_t tokens) {
+      if (generator) generator->limit(tokens);
+    };
+    limit(kWarmUpTokens);
     const std::vector<std::uint8_t> before = answer(session, store, one);
     std::vector<const std::uint8_t*> memory;
     for (const std::size_t index : one) memory.push_back(store.at(index));
+    limit(1);  // no query takes less
     const auto end = Clock::now() + std::chrono::duration<double>(seconds);
     do {
       const auto start = Clock::now();
@@ -146,12 +163,14 @@ double Sessions::warm_up(const SampleStore& store, const Indices& samples, doubl
       best[session] =
           std::min(best[session], std::chrono::duration<double, std::nano>(Clock::now() - start).count());
     } while (++made[session] < kFewestCalls || Clock::now() < end);
+    limit(kWarmUpTokens);
     answer(session, store, other);
     if (exact_ && answer(session, store, one) != before)
       throw Failure("outputs-changed", kBackend,
                     "the outputs for sample " + std::to_string(one[0]) + " differ between calls (session " +
                         std::to_string(session + 1) + ", at the end of the warm-up)",
                     "this is a defect of the runtime; report it to its vendor");
+    limit(0);
   });
   calls = 0;
   for (const std::size_t each : made) calls += each;

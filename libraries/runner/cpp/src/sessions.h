@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine.h"
+#include "generator.h"
 #include "plan.h"
 #include "samples.h"
 
@@ -31,6 +32,11 @@ class Sessions {
   std::size_t count() const { return engines_.size(); }
   Engine& at(std::size_t session) const { return *engines_[session]; }
   const Engine& first() const { return *engines_[0]; }
+  // Null if it is no language model.
+  Generator* generator(std::size_t session) const { return generators_.empty() ? nullptr : generators_[session]; }
+
+  // How the sessions of a language model generate from now on; nothing for others.
+  void use(const Generation& how);
 
   // Runs every session for a while; returns the nanoseconds of the best call. Outputs must not depend on earlier calls.
   double warm_up(const SampleStore& store, const Indices& samples, double seconds, std::size_t& calls);
@@ -45,6 +51,7 @@ class Sessions {
   const std::size_t batch_;
   const bool exact_;
   std::vector<std::unique_ptr<Engine>> engines_;
+  std::vector<Generator*> generators_;  // the same, of a language model
 };
 
 // Throws Failure: model-tensors: the model's tensors are not what the host's task was bound to.

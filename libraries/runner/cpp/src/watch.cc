@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "answers.h"
 #include "latencies.h"
 
 namespace runner {
@@ -24,8 +25,8 @@ sigset_t endings() {
 
 }  // namespace
 
-Watch::Watch(Channel& channel, std::string latencies)
-    : channel_(channel), latencies_(std::move(latencies)), beat_(std::chrono::steady_clock::now()) {
+Watch::Watch(Channel& channel, std::string latencies, std::string tokens)
+    : channel_(channel), latencies_(std::move(latencies)), tokens_(std::move(tokens)), beat_(std::chrono::steady_clock::now()) {
   const sigset_t set = endings();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGHUP, SIG_IGN);  // the connection to the host may go
@@ -52,7 +53,7 @@ void Watch::phase(const std::string& name, std::size_t total, Count done, double
 
 void Watch::begin_timed() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  Latencies::of_process().save(latencies_);
+  save();
   witness_.begin(Latencies::of_process().count());
   timed_ = true;
 }
@@ -60,7 +61,7 @@ void Watch::begin_timed() {
 nlohmann::json Watch::end_timed() {
   const std::lock_guard<std::mutex> lock(mutex_);
   timed_ = false;
-  Latencies::of_process().save(latencies_);
+  save();
   progress();
   return witness_.observations(Latencies::of_process().count());
 }
@@ -68,6 +69,11 @@ nlohmann::json Watch::end_timed() {
 void Watch::waiting(const std::string& what) {
   const std::lock_guard<std::mutex> lock(mutex_);
   waiting_ = what;
+}
+
+void Watch::save() {
+  Latencies::of_process().save(latencies_);
+  Answers::of_process().save(tokens_);
 }
 
 void Watch::work() {
@@ -88,7 +94,7 @@ void Watch::work() {
 void Watch::tick() {
   if (timed_) {
     witness_.look(Latencies::of_process().count());
-    Latencies::of_process().save(latencies_);
+    save();
   }
   progress();
   if (seconds_since(beat_) >= kBeatS) {
@@ -129,7 +135,7 @@ void Watch::look_at_input() {
 
 void Watch::cancel() {
   try {
-    if (timed_) Latencies::of_process().save(latencies_);
+    if (timed_) save();
   } catch (const std::exception&) {  // what was saved before is kept
   }
   _exit(kInterrupted);

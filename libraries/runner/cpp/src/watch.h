@@ -1,4 +1,4 @@
-// A thread that reports progress, saves latencies as they grow, and ends the run when the host or a signal says so.
+// A thread that reports progress, saves latencies and tokens as they grow, and ends the run when the host or a signal says so.
 #pragma once
 
 #include <atomic>
@@ -22,13 +22,13 @@ class Watch {
   using Count = std::function<std::size_t()>;
 
   // Blocks the signals that end a run, in this thread and those it starts; call before any other thread exists.
-  Watch(Channel& channel, std::string latencies);
+  Watch(Channel& channel, std::string latencies, std::string tokens);
   ~Watch();
 
   // Announces a phase. Its progress is `done` out of `total`, and at least `min_s` seconds from now.
   void phase(const std::string& name, std::size_t total = 0, Count done = {}, double min_s = 0.0);
 
-  // From now on latencies are saved, and interruptions are looked for.
+  // From now on latencies and the tokens of answers are saved, and interruptions are looked for.
   void begin_timed();
   // Saves the rest of the latencies, and returns what interrupted the run.
   nlohmann::json end_timed();
@@ -37,6 +37,7 @@ class Watch {
   void waiting(const std::string& what);
 
  private:
+  void save();
   void work();
   void tick();
   void progress();
@@ -44,7 +45,7 @@ class Watch {
   [[noreturn]] void cancel();
 
   Channel& channel_;
-  const std::string latencies_;
+  const std::string latencies_, tokens_;
   std::mutex mutex_;  // guards all below
   std::string phase_, waiting_;
   std::size_t total_ = 0, reported_ = 0;

@@ -1,0 +1,46 @@
+// Receives a library's reports of first tokens, and issues queries so that they are passed on in the caller's thread:
+// LoadGen loses what other threads report about a query.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace runner {
+
+class FirstTokens {
+ public:
+  // The only one: a library may call after its model is gone.
+  static FirstTokens& of_process();
+
+  // Runs `issue` in this thread, with what a library calls for the first token; false if it called in another thread,
+  // so that `tell` was not called.
+  bool here(const std::function<void(void (*)(void*), void*)>& issue, const std::function<void()>& tell);
+  // Runs `issue` in a thread of its own, and calls `tell` in this one, when the library has called in any.
+  void elsewhere(const std::function<void(void (*)(void*), void*)>& issue, const std::function<void()>& tell);
+  // The query is over: calls are late from now on. Returns the calls for it.
+  std::size_t over();
+  // Calls for queries that were over, since this was asked last.
+  std::size_t late();
+
+ private:
+  using Issue = std::function<void(void (*)(void*), void*)>;
+  void* begin(std::thread::id thread, const std::function<void()>& tell);
+  static void called(void* context);
+  void work();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::array<char, 4096> marks_{};  // each query has a context of its own, which tells late calls apart
+  std::size_t query_ = 0, calls_ = 0, late_ = 0;
+  void* context_ = nullptr;
+  std::thread::id thread_;  // where `tell` may be called; none if another thread waits for the call
+  const std::function<void()>* tell_ = nullptr;
+  bool foreign_ = false, working_ = false;
+  const Issue* job_ = nullptr;
+};
+
+}  // namespace runner
