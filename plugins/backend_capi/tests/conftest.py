@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,3 +61,15 @@ def load(library: Path, model: Callable[..., Path]) -> Callable[..., CSession | 
         return CBackend(COptions.model_validate(told | options)).load(Artifact(path or model(), accelerator, batch))
 
     return load
+
+
+@pytest.fixture
+def native() -> tuple[str, ...]:
+    """The flags of a run with the native runner, where it is built."""
+    runner = pytest.importorskip("mlperf_mobile_runner")
+    pytest.importorskip("mlperf_mobile_native_runner")
+    try:
+        runner.binary(os.uname().machine)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    return ("--runner", "native")

@@ -211,14 +211,15 @@ def run(generator: Path, language_model: Path, tmp_path: Path, processes: None) 
 
     tokenizer = files("mlperf_mobile_task_language_model") / "quickstart" / "tokenizer.model"
 
-    def run(**own: str) -> tuple[Any, Done]:
+    def run(*arguments: str, **own: str) -> tuple[Any, Done]:
         options = {
             "library": generator, "context": 256, "rules": "quick", "min_duration_s": 0.1, "min_query_count": 70,
             "performance_tokens": 8, "tokenizer": tokenizer, **{f"custom_settings.{key}": own[key] for key in own},
         }  # fmt: skip
         settings = [part for key, value in options.items() for part in ("--set", f"{key}={value}")]
-        which = ("--backend", "capi", "--accelerator", "cpu", "--model", language_model, "--mode", "performance")
-        return Command(tmp_path).run("multiple_choice", *which, *settings)
+        which = ("--backend", "capi", "--accelerator", "cpu", "--model", language_model)
+        mode = () if "--mode" in arguments else ("--mode", "performance")
+        return Command(tmp_path).run("multiple_choice", *which, *mode, *arguments, *settings)
 
     return run
 
@@ -228,6 +229,17 @@ def test_a_run(run: Callable[..., tuple[Any, Done]]) -> None:
     assert (result["error"], result["valid"]) == (None, True), done.stderr
     assert result["performance"]["tokens"]["generated"]["max"] == 8
     assert result["report"]["cpu"]["name"] == "test_language"
+
+
+@pytest.mark.parametrize("thread", ["false", "true"])
+def test_a_run_without_python(run: Callable[..., tuple[Any, Done]], native: tuple[str, ...], thread: str) -> None:
+    """The library gives the same answers to the native runner; what it reports in its own thread counts, too."""
+    result, done = run("--mode", "both", *native, thread=thread)
+    assert (result["error"], result["runner"]) == (None, "native"), done.stderr
+    assert result["performance"]["tokens"]["generated"]["max"] == 8
+    assert result["performance"]["tokens"]["ttft_ns"]["min"] > 0
+    python, _ = run("--mode", "accuracy", thread=thread)
+    assert result["accuracy"]["value"] == python["accuracy"]["value"]
 
 
 def test_a_run_that_generates_nothing_is_not_valid(run: Callable[..., tuple[Any, Done]]) -> None:

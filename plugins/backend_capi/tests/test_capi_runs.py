@@ -6,7 +6,6 @@ output counts in it, and numpy can say what the accuracy has to be.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -53,18 +52,6 @@ def accuracy() -> float:
     pictures = [np.asarray(data.sample(i).pixels).reshape(-1) for i in range(len(data))]
     guesses = [np.bincount(bands, picture).argmax() for picture in pictures]
     return float(np.mean([guess == data.truth(i) for i, guess in enumerate(guesses)]))
-
-
-@pytest.fixture
-def native() -> tuple[str, ...]:
-    """The flags of a run with the native runner, where it is built."""
-    runner = pytest.importorskip("mlperf_mobile_runner")
-    pytest.importorskip("mlperf_mobile_native_runner")
-    try:
-        runner.binary(os.uname().machine)
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
-    return ("--runner", "native")
 
 
 @pytest.mark.slow

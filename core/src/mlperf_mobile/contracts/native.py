@@ -53,6 +53,8 @@ class NativeRequest:
     """As :attr:`mlperf_mobile.contracts.CompileRequest.input_shapes`."""
     files: Mapping[str, Path] = field(default_factory=dict)
     """As :attr:`mlperf_mobile.contracts.CompileRequest.files`; those that the engine needs go into its ``files``."""
+    tokens: bool = False
+    """Whether the engine must generate, as with :attr:`mlperf_mobile.contracts.CompileRequest.tokens`."""
     purpose: Purpose = field(default_factory=Purpose)
     """What it is loaded for; sessions are as many as the user sets, or 0 if :attr:`NativeEngine.sessions` decides."""
 
@@ -76,6 +78,9 @@ class NativeEngine:
     """Of one sample; sizes are not open."""
     outputs: tuple[TensorSpec, ...]
     """Of one sample, in the order in which the engine returns them."""
+    context: int = 0
+    """Of a language model: the most tokens that prompt and answer may have together; its ``inputs`` and ``outputs`` are
+    then those of a :class:`mlperf_mobile.contracts.TokenSession`."""
     runtime: str = ""
     """The runtime's name and version, as shown in results: ``"litert 2.3.0"``."""
     versions: Mapping[str, str] = field(default_factory=dict)

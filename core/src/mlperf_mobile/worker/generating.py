@@ -63,17 +63,32 @@ def generations(task: Task, name: str, sessions: Sequence[Session], backend: str
     """
     if not isinstance(task, GeneratingTask):
         return None
-    with blame("task", name):
-        performance, accuracy = (
-            returned("task", name, "generation", task.generation(mode), Generation)
-            for mode in (Mode.PERFORMANCE, Mode.ACCURACY)
-        )
     generating = generating_sessions(sessions, backend)
     counted_by = ""
     if is_text(generating):
         text_task(task, name)
         counted_by = "engine" if cast("TextSession", generating[0]).counts_tokens else "tokenizer"
-    return Generations(performance, accuracy, generating[0].context, counted_by)
+    return planned(task, name, generating[0].context, counted_by)
+
+
+def planned(task: GeneratingTask, name: str, context: int, counted_by: str = "") -> Generations:
+    """How a task generates in a context.
+
+    Args:
+        task: The task, after it was bound to the model.
+        name: The task's name.
+        context: The most tokens that prompt and answer may have together.
+        counted_by: For sessions that take text: ``engine`` or ``tokenizer``.
+
+    Raises:
+        BackendError: ``plugin-broken``: the task does not say how.
+    """
+    with blame("task", name):
+        performance, accuracy = (
+            returned("task", name, "generation", task.generation(mode), Generation)
+            for mode in (Mode.PERFORMANCE, Mode.ACCURACY)
+        )
+    return Generations(performance, accuracy, context, counted_by)
 
 
 def generating_sessions(sessions: Sequence[Session], backend: str) -> GeneratingSessions:

@@ -1,4 +1,4 @@
-"""What one answer of a token session must obey: when it calls back, how long it is, and which ids it has."""
+"""What a prompt and one answer of a token session must obey: lengths, ids, and when the session calls back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mlperf_mobile.contracts import CountingSession, Generation
+from mlperf_mobile.backend_checks import prompt_misfit
+from mlperf_mobile.contracts import CountingSession, Generation, TokenIds
+from mlperf_mobile.errors import ModelError
 
 
 class FirstToken:
@@ -81,6 +83,29 @@ def named(name: int | str) -> str:
 
 def nobody() -> None:
     """Whom an answer's first token does not interest."""
+
+
+def prompt_of(encoded: object, index: int, context: int, model: str) -> TokenIds:
+    """The prompt in an encoded sample: int32[n].
+
+    Args:
+        encoded: What the task's codec returned.
+        index: The sample.
+        context: The most tokens that prompt and answer may have together.
+        model: The model's name.
+
+    Raises:
+        ModelError: ``prompt-too-long``, or ``task-failed``: it is not one array of token ids.
+    """
+    if not isinstance(encoded, tuple) or len(encoded) != 1:
+        size = f" of {len(encoded)}" if isinstance(encoded, tuple) else ""
+        summary = f"sample {index} is encoded to {type(encoded).__name__}{size}, not to one array"
+        raise ModelError("task-failed", summary, "a token task's codec returns a tuple of one array")
+    prompt: TokenIds = encoded[0]
+    if wrong := prompt_misfit(prompt, context, model):
+        code = wrong.code if isinstance(wrong, ModelError) else "task-failed"
+        raise ModelError(code, f"sample {index}: {wrong.summary}", wrong.hint)
+    return prompt
 
 
 def wrong_answer(ids: Any, how: Generation, room: int) -> str:

@@ -9,7 +9,6 @@ from functools import partial
 from time import perf_counter_ns
 from typing import Any, TypeAlias
 
-from mlperf_mobile.backend_checks import prompt_misfit
 from mlperf_mobile.contracts import (
     Codec,
     CountingSession,
@@ -27,7 +26,16 @@ from mlperf_mobile.worker.blame import labelled
 from mlperf_mobile.worker.encoded import EncodedStore
 from mlperf_mobile.worker.first_token_times import JUDGED_TOKENS, Answered, misfit
 from mlperf_mobile.worker.system import System
-from mlperf_mobile.worker.token_answers import Early, FirstToken, Ready, named, nobody, wrong_answer, wrong_ids
+from mlperf_mobile.worker.token_answers import (
+    Early,
+    FirstToken,
+    Ready,
+    named,
+    nobody,
+    prompt_of,
+    wrong_answer,
+    wrong_ids,
+)
 from mlperf_mobile.worker.watch import Watch
 
 _DEFECT = "this is a defect of the backend; report it to its vendor. The conformance kit reproduces it"
@@ -100,13 +108,7 @@ class TokenSystem(System):
         Raises:
             ModelError: See :meth:`hold`.
         """
-        encoded = self._samples[index]
-        if not isinstance(encoded, tuple) or len(encoded) != 1:
-            summary = f"sample {index} is encoded to {type(encoded).__name__} of {len(encoded)}, not to one array"
-            raise ModelError("task-failed", summary, "a token task's codec returns a tuple of one array")
-        if wrong := prompt_misfit(encoded[0], self.context, self._model):
-            code = wrong.code if isinstance(wrong, ModelError) else "task-failed"
-            raise ModelError(code, f"sample {index}: {wrong.summary}", wrong.hint)
+        prompt_of(self._samples[index], index, self.context, self._model)
 
     def prompt_tokens(self, index: int) -> int:
         """The length of a loaded prompt, in tokens."""

@@ -34,7 +34,8 @@ Generator::Generator(const Plan& plan, std::size_t context)
                                                " tokens on this device, not " + std::to_string(planned),
                   "plan again with this model and this device's runtime");
   if (plan.batch != 1) throw Failure("batch-size", kBackend, "a language model answers one prompt at a time", "use batch 1");
-  if (record_of(inputs_, "inputs") != planned || record_of(outputs_, "outputs") < std::max(performance.most, accuracy.most))
+  const std::size_t longest = std::min(std::max(performance.most, accuracy.most), planned - 1);
+  if (record_of(inputs_, "inputs") != planned || record_of(outputs_, "outputs") < longest)
     throw Failure("runner-plan", kUsage, "the runner-plan is wrong: inputs or outputs have no room for the tokens");
   answer_.resize(static_cast<std::size_t>(outputs_[0].shape[0]));
   how_ = performance;

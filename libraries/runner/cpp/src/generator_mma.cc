@@ -1,7 +1,9 @@
 #include "generator_mma.h"
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <cstdlib>
+#include <cerrno>
 
 #include "failure.h"
 #include "first_token.h"
@@ -18,6 +20,39 @@ constexpr std::int32_t kMostId = 1 << 20;
 // A std::vector<int> of libstdc++ (bits/stl_vector.h) and libc++ (__vector/vector.h), whose memory is somebody else's.
 struct Vector {
   const std::int32_t *begin, *end, *storage_end;
+};
+
+// Copies memory that may not be readable: through a pipe, so that the kernel checks the addresses, and no signal comes.
+class Copier {
+ public:
+  Copier() {
+    if (pipe(ends_)) throw Failure("internal", kInternal, "cannot make a pipe");
+  }
+  ~Copier() {
+    close(ends_[0]);
+    close(ends_[1]);
+  }
+  Copier(const Copier&) = delete;
+  Copier& operator=(const Copier&) = delete;
+
+  // False if some of it cannot be read.
+  bool copy(void* into, const void* from, std::size_t size) const {
+    constexpr std::size_t kAtOnce = 4096;  // what an empty pipe always takes (PIPE_BUF)
+    auto* to = static_cast<char*>(into);
+    const auto* data = static_cast<const char*>(from);
+    while (size) {
+      const ssize_t written = ::write(ends_[1], data, std::min(size, kAtOnce));
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0 || ::read(ends_[0], to, static_cast<std::size_t>(written)) != written) return false;
+      data += written;
+      to += written;
+      size -= static_cast<std::size_t>(written);
+    }
+    return true;
+  }
+
+ private:
+  int ends_[2];
 };
 
 // The context that the library reports, which is the plan's if it reports none or a larger one.
@@ -110,7 +145,10 @@ void MmaGenerator::take(std::int32_t asked) {
   void* found = nullptr;
   instance_->check(instance_->functions().get_output(instance_->get(), 0, 0, &found), "get_output");
   if (!found) wrong("returned NULL as the answer in mlperf_backend_get_output", "backend-failed");
-  const Vector ids = *static_cast<const Vector*>(found);
+  static const Copier copier;
+  Vector ids{};
+  const auto unreadable = [this] { wrong("returned an answer whose memory cannot be read", "wrong-outputs"); };
+  if (!copier.copy(&ids, found, sizeof ids)) unreadable();
   const auto address = [](const std::int32_t* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); };
   const bool sound = address(ids.begin) <= address(ids.end) && address(ids.end) <= address(ids.storage_end) &&
                      address(ids.begin) % sizeof(std::int32_t) == 0 &&
@@ -120,7 +158,8 @@ void MmaGenerator::take(std::int32_t asked) {
   if (count > static_cast<std::size_t>(asked))
     wrong("returned " + std::to_string(count) + " tokens, but " + std::to_string(asked) + " were requested",
           "wrong-outputs");
-  ids_.assign(ids.begin, ids.begin + count);
+  ids_.resize(count);
+  if (!copier.copy(ids_.data(), ids.begin, count * sizeof(std::int32_t))) unreadable();
   for (const std::int32_t id : ids_)
     if (id < 0 || id >= kMostId) wrong("returned the id " + std::to_string(id) + ", which no vocabulary has", "wrong-outputs");
 }

@@ -125,15 +125,21 @@ class CBackend:
         path = native.check(self._options, request)
         settings = self._options.settings
         there = self._settings_file(settings) if settings is not None and not request.place.same else None
-        choice = self._choice(request.accelerator, request.batch, there)
+        choice, context = self._choice(request.accelerator, request.batch, there), 0
         if request.place.same:
             with self.load(
-                Artifact(request.model, request.accelerator, request.batch, {}, request.input_shapes)
-            ) as one:
+                Artifact(
+                    request.model, request.accelerator, request.batch, {}, request.input_shapes, request.tokens,
+                    request.files,
+                )
+            ) as one:  # fmt: skip
                 tensors = one.inputs, one.outputs
+                context = one.context if isinstance(one, CTokenSession) else 0
+        elif request.tokens:
+            context, tensors = native.described_tokens(self._options)
         else:
             tensors = native.described(self._options, request)
-        return native.engine(self._options, request, choice, tensors, _fingerprint(path))
+        return native.engine(self._options, request, choice, tensors, _fingerprint(path), context)
 
     @cached_property
     def _library(self) -> Library:

@@ -45,6 +45,7 @@ def engine(
     choice: Choice,
     tensors: tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]],
     version: str,
+    context: int = 0,
 ) -> NativeEngine:
     """The engine for a model.
 
@@ -54,6 +55,7 @@ def engine(
         choice: The configuration of the library.
         tensors: Inputs and outputs of one sample.
         version: What identifies the build of the library.
+        context: The context of a language model.
     """
     library = check(options, request)
     beside = options.native_lib_path
@@ -78,6 +80,7 @@ def engine(
         },
         inputs=inputs,
         outputs=outputs,
+        context=context,
         runtime=library.name,
         versions={library.name: version},
     )
@@ -96,6 +99,19 @@ def described(options: COptions, request: NativeRequest) -> tuple[tuple[TensorSp
         raise BackendError("native-option", summary, "use a .tflite model without the options inputs and outputs")
     inputs, outputs = found
     return _specs("input", inputs, request.model.name), _specs("output", outputs, request.model.name)
+
+
+def described_tokens(options: COptions) -> tuple[int, tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]]:
+    """Context and tensors of a language model, for a library that does not run on this machine.
+
+    Raises:
+        BackendError: ``native-option``: the option ``context`` is not set.
+    """
+    if options.context is None:
+        summary = "the context of a language model is known only to the library, on the device"
+        raise BackendError("native-option", summary, "set it: --set context=3072")
+    spec = (TensorSpec("tokens", (1, options.context), np.dtype(np.int32)),)
+    return options.context, (spec, spec)
 
 
 def _specs(kind: str, found: Sequence[shapes.TensorDescription], model: str) -> tuple[TensorSpec, ...]:

@@ -11,6 +11,8 @@ from mlperf_mobile_backend_tflite import runtime
 from mlperf_mobile_backend_tflite.loading import Loader
 from mlperf_mobile_backend_tflite.options import TFLiteOptions
 from mlperf_mobile_backend_tflite.runtime import LIBRARY, PACKAGE
+from mlperf_mobile_backend_tflite.signatures import CACHE
+from mlperf_mobile_tflite_model.in_place import updates_slices
 
 ENGINE = "litert"
 
@@ -25,11 +27,13 @@ def engine(options: TFLiteOptions, request: NativeRequest) -> NativeEngine:
     _check(options, request)
     library = _library(options.library, request.place)
     here = runtime.load("litert")
-    inputs, outputs = _tensors(options, request, here)
+    inputs, outputs, context = _tensors(options, request, here)
+    in_place = {"in_place": updates_slices(request.model, CACHE)} if request.tokens else {}
     return NativeEngine(
         engine=ENGINE,
         library=library,
-        options={"accelerator": "cpu", "threads": options.threads},
+        options={"accelerator": "cpu", "threads": options.threads, **in_place},
+        context=context,
         sessions=options.shards or max(1, request.place.cores // options.threads),
         inputs=inputs,
         outputs=outputs,
@@ -77,7 +81,8 @@ def _library(named: str | None, place: NativePlace) -> Path | str:
 
 def _tensors(
     options: TFLiteOptions, request: NativeRequest, here: runtime.Runtime
-) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], int]:
+    """Inputs, outputs, and the context of a language model."""
     loader = Loader(
         runtime=here,
         options=options,
@@ -86,5 +91,8 @@ def _tensors(
         batch=request.batch,
         input_shapes=request.input_shapes,
     )
+    if request.tokens:
+        with loader.token_session() as language_model:
+            return language_model.inputs, language_model.outputs, language_model.context
     with loader.session() as session:
-        return session.inputs, session.outputs
+        return session.inputs, session.outputs, 0

@@ -11,8 +11,9 @@ from mlperf_mobile import loadgen
 from mlperf_mobile.contracts import COUNTED, INFERENCE, LIVE, LoggedRun, Score, Share
 from mlperf_mobile.errors import OutputError
 from mlperf_mobile.loadgen import response_log, trace
-from mlperf_mobile.loadgen.logs import LATENCY_SOURCE
+from mlperf_mobile.loadgen.logs import LATENCY_SOURCE, first_token_latencies
 from mlperf_mobile.results import latencies
+from mlperf_mobile.results.tokens import FIELDS, TOKENS
 from mlperf_mobile.scoring import score_log
 from mlperf_mobile.worker.blame import blame
 from mlperf_mobile.worker.measurements import as_json
@@ -32,7 +33,7 @@ def system(run: PreparedRun, load_s: float) -> dict[str, Any]:
         "sessions": sessions, "accelerators": {accelerator: sessions}, "batch": run.batch,
         "samples_in_data_set": len(run.timed), "performance_sample_count": run.in_memory,
         "load_s": {"compile": 0.0, "load": load_s},
-    }  # fmt: skip
+    } | (run.generations.facts() if run.generations else {})  # fmt: skip
 
 
 def performance(run: PreparedRun, folder: Path, reported: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def performance(run: PreparedRun, folder: Path, reported: Mapping[str, Any]) -> 
     Args:
         run: The run.
         folder: The run's folder, with LoadGen's logs and the latencies.
-        reported: The runner's part ``runner_performance``.
+        reported: The runner's parts.
 
     Raises:
         OutputError: ``log-incomplete``: LoadGen did not write its logs.
@@ -52,18 +53,33 @@ def performance(run: PreparedRun, folder: Path, reported: Mapping[str, Any]) -> 
     if "result_validity" not in details or not values:
         summary = f"LoadGen could not write {logs / loadgen.DETAIL_LOG}, or there are no latencies"
         raise OutputError("log-incomplete", summary, "check whether the storage of the device is full")
-    details[LATENCY_SOURCE] = COUNTED if trace.agree(values, loadgen.latencies(details)) else LIVE
-    expected = int(reported["expected_latency_ns"])
+    tokens = latencies.read(folder / TOKENS) if run.generations else None
+    agree = trace.agree(values, loadgen.latencies(details)) and _first_agree(tokens, details)
+    details[LATENCY_SOURCE] = COUNTED if agree else LIVE
+    timed = reported["runner_performance"]
+    expected = int(timed["expected_latency_ns"])
     load = run.load.model_copy(update={"expected_latency_ns": expected})
-    shares = tuple(Share(int(one["samples"]), float(one["busy_s"])) for one in reported.get("shares", ()))
+    shares = tuple(Share(int(one["samples"]), float(one["busy_s"])) for one in timed.get("shares", ()))
     with blame("scenario", run.plan.scenario):
-        measured = run.scenario.measurement(LoggedRun(load, values, details, logs, shares))
+        measured = run.scenario.measurement(LoggedRun(load, values, details, logs, shares, tokens=tokens))
     data = as_json(run.plan.scenario, measured) | {"timed_region": INFERENCE, "expected_latency_ns": expected}
+    if data["tokens"]:
+        memory = {"loaded": reported["runner"].get("peak_bytes"), "end": timed.get("peak_bytes")}
+        data["tokens"]["memory_bytes"] = {name: each for name, each in memory.items() if each is not None}
     (accelerator,) = run.plan.accelerators
     on = [accelerator] * len(shares) if run.scenario.parallel else []
     data["accelerators"] = summed(on, data.pop("shares") if on else [], measured.duration_s)
     data.pop("shares", None)
     return data
+
+
+def _first_agree(tokens: Sequence[int] | None, details: Mapping[str, Any]) -> bool:
+    """Whether the times to first tokens are those of LoadGen's log, if there are any."""
+    logged = first_token_latencies(details)
+    if not tokens or not logged:
+        return True
+    empty = any(count == 0 for count in tokens[1::FIELDS])  # LoadGen gets a first token for them, and we none
+    return empty or trace.agree(tokens[2::FIELDS], logged)
 
 
 def accuracy(

@@ -20,11 +20,11 @@ from mlperf_mobile.contracts import (
     NativePlace,
     NativeRequest,
     Purpose,
-    Task,
+    TensorSpec,
 )
 from mlperf_mobile.errors import BackendError, UsageError
-from mlperf_mobile.options import validated
-from mlperf_mobile.picking import pick
+from mlperf_mobile.options import broken, validated
+from mlperf_mobile.picking import pick, require_language_model, require_tokens
 from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.registry import Registry, installed_plugins
 from mlperf_mobile.scoring import open_dataset, open_task, warnings_of
@@ -32,12 +32,14 @@ from mlperf_mobile.worker import returned, shapes
 from mlperf_mobile.worker.blame import blame
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.encoded import EncodedStore
+from mlperf_mobile.worker.generating import Generations, planned
 from mlperf_mobile.worker.memory import fit_in_memory
 from mlperf_mobile.worker.model_files import check_model, paths_of
 from mlperf_mobile.worker.samples import EncodedSamples
 from mlperf_mobile.worker.used_files import UsedFiles
 from mlperf_mobile_native_runner.chunks import Chunk, chunks
 from mlperf_mobile_native_runner.loaded_set import loaded
+from mlperf_mobile_native_runner.prompts import Prompts, Samples, records
 
 WARM_UP_SAMPLES = 8
 PYTHON_HINT = "use --runner python"
@@ -64,6 +66,18 @@ class PreparedRun:
     """Samples held in memory during the timed run."""
     files: UsedFiles
     store: EncodedStore
+    generations: Generations | None = None
+    """None unless the task is one for language models."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The tensors of an encoded sample."""
+        return records(self.generations)[0] if self.generations else self.engine.inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The tensors that the runner returns for a sample."""
+        return records(self.generations)[1] if self.generations else self.engine.outputs
 
     @property
     def load(self) -> Load:
@@ -75,20 +89,28 @@ class PreparedRun:
         load = self.load.model_copy(update={"expected_latency_ns": expected_ns})
         return self.scenario.settings(load, self.sessions if self.scenario.parallel else 1, self.batch)
 
-    def samples(self, dataset: Dataset) -> EncodedSamples:
+    def samples(self, dataset: Dataset) -> Samples:
         """The encoded samples of a data set."""
         reference = self.plan.dataset if dataset is self.dataset else self.plan.timed_dataset
-        return EncodedSamples(dataset, self.codec, self.store, data=reference.name, task=self.plan.task)
+        found = EncodedSamples(dataset, self.codec, self.store, data=reference.name, task=self.plan.task)
+        return self._prompts(found) if self.generations else found
+
+    def _prompts(self, samples: Samples) -> Prompts:
+        assert self.generations is not None
+        return Prompts(samples, self.generations.context, self.plan.model.name)
 
     def timed_indices(self) -> tuple[list[int], list[int]]:
         """The samples of the timed run, and those of the warm-up."""
+        samples = self.samples(self.timed)
         warm = list(range(min(max(WARM_UP_SAMPLES, self.batch), len(self.timed))))
+        if isinstance(samples, Prompts):
+            warm = samples.warm_up(len(self.timed))
         found = loaded(self.settings(1), len(self.timed), self.in_memory)
         return list(dict.fromkeys([*found, *warm])), warm
 
     def chunks(self) -> list[Chunk]:
         """The data set of the accuracy run in chunks."""
-        return chunks(len(self.dataset), self.engine.inputs, self.engine.outputs, self.sessions * self.batch)
+        return chunks(len(self.dataset), self.inputs, self.outputs, self.sessions * self.batch)
 
 
 def prepare(plan: CompilePlan, place: NativePlace, channel: Channel, directory: Path) -> PreparedRun:
@@ -96,8 +118,7 @@ def prepare(plan: CompilePlan, place: NativePlace, channel: Channel, directory: 
 
     Raises:
         BackendError: ``no-native-engine``: the backend has none; or it refuses an option.
-        UsageError: The scenario cannot be issued by LoadGen alone; the task is for language models; there are several
-            accelerators.
+        UsageError: The scenario cannot be issued by LoadGen alone, or is for other tasks; several accelerators.
         MobileError: Model, data or task are wrong.
     """
     if not isinstance(plan, Plan):
@@ -105,7 +126,10 @@ def prepare(plan: CompilePlan, place: NativePlace, channel: Channel, directory: 
         raise UsageError("runner-compile", "the native runner compiles at load time, and caches nothing", hint)
     registry = installed_plugins()
     scenario = _scenario(plan, registry)
-    task, backend = _task(plan, registry), _backend(plan, registry)
+    with blame("task", plan.task):
+        task = open_task(registry, plan.task, plan.task_options)
+    generates = isinstance(task, GeneratingTask)
+    backend = _backend(plan, registry, generates=generates)
     if len(plan.accelerators) > 1:
         raise UsageError(
             "several-accelerators", f"the native runner uses one accelerator, not {plan.accelerator}", PYTHON_HINT
@@ -120,7 +144,7 @@ def prepare(plan: CompilePlan, place: NativePlace, channel: Channel, directory: 
     purpose = Purpose(plan.scenario, scenario.parallel, (sessions or 0) if scenario.parallel else 1, place.cores)
     request = NativeRequest(
         model=plan.model.path, accelerator=accelerator, place=place, format=plan.model.format, batch=batch,
-        files=paths_of(plan),
+        files=paths_of(plan), tokens=generates,
         purpose=purpose,
     )  # fmt: skip
 
@@ -131,9 +155,12 @@ def prepare(plan: CompilePlan, place: NativePlace, channel: Channel, directory: 
 
     engine = shapes.settled(plan, shapes.asking(task, plan.task, timed), attempt)
     files.check_model()
+    if generates and engine.context < 2:
+        raise broken("backend", plan.backend, f"NativeEngine.context is {engine.context}, not a number of 2 or more")
     with blame("task", plan.task):
         codec = returned.codec(plan.task, task.bind(engine.inputs, engine.outputs))
         metric = returned.metric(plan.task, task.metric(dataset)) if plan.has_accuracy else None
+    generations = planned(task, plan.task, engine.context) if isinstance(task, GeneratingTask) else None
     if metric:
         with blame("dataset", plan.dataset.name):
             channel.measured("warnings", list(warnings_of(dataset)))
@@ -141,7 +168,8 @@ def prepare(plan: CompilePlan, place: NativePlace, channel: Channel, directory: 
     share = (sessions or engine.sessions) if scenario.parallel or not plan.has_performance else 1
     store = EncodedStore(plan.cache / "encoded", plan.encoded_cache_mb * 10**6)
     return PreparedRun(
-        plan, scenario, engine, share, batch, codec, metric, dataset, timed, in_memory, files, store
+        plan, scenario, engine, share, batch, codec, metric, dataset, timed, in_memory, files, store,
+        generations,
     )  # fmt: skip
 
 
@@ -155,18 +183,13 @@ def _scenario(plan: Plan, registry: Registry) -> LoggedScenario:
     return scenario
 
 
-def _task(plan: Plan, registry: Registry) -> Task:
-    with blame("task", plan.task):
-        task = open_task(registry, plan.task, plan.task_options)
-        generates = isinstance(task, GeneratingTask)
-    if generates:
-        summary = f"task {plan.task} is for language models, which the native runner does not run"
-        raise UsageError("task-not-native", summary, PYTHON_HINT)
-    return task
-
-
-def _backend(plan: Plan, registry: Registry) -> NativeBackend:
+def _backend(plan: Plan, registry: Registry, *, generates: bool) -> NativeBackend:
     offer = pick("backend", plan.backend, registry.backends, registry)
+    if plan.has_performance:
+        scenario = pick("scenario", plan.scenario, registry.scenarios, registry)
+        require_language_model(scenario, plan.task, offer, registry, generates=generates)
+    if generates:
+        require_tokens(offer, registry)
     with blame("backend", plan.backend):
         backend = offer.info.backend.load()(validated("backend", offer, plan.backend_options))
     if not isinstance(backend, NativeBackend):

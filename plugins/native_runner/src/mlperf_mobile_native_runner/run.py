@@ -14,6 +14,7 @@ from mlperf_mobile.contracts.transport import DeviceError
 from mlperf_mobile.plan import CompilePlan
 from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.results import latencies
+from mlperf_mobile.results.tokens import TOKENS
 from mlperf_mobile.worker import environment
 from mlperf_mobile.worker.measurements import samples_per_query
 from mlperf_mobile.worker.outputs import checking
@@ -25,6 +26,7 @@ from mlperf_mobile_native_runner.chunks import Chunk, Responses
 from mlperf_mobile_native_runner.feed import Feed
 from mlperf_mobile_native_runner.local import LocalTransport
 from mlperf_mobile_native_runner.prepared import PreparedRun, prepare
+from mlperf_mobile_native_runner.prompts import answers
 from mlperf_mobile_native_runner.sending import Sending
 from mlperf_mobile_native_runner.watching import Watching
 
@@ -166,13 +168,17 @@ class NativeRun(Detached):
     def _prepare_accuracy(self) -> None:
         run = self.prepared
         self.chunks = run.chunks()
-        checked = checking(run.codec, run.engine.outputs, run.plan.backend)
-        self._responses = Responses(self.directory / ".responses", run.engine.outputs, checked)
-        is_large = sample_files.stride(run.engine.inputs) * len(run.dataset) > KEPT_BYTES
+        checked = (
+            answers(run.codec, run.generations, run.plan.backend)
+            if run.generations
+            else checking(run.codec, run.outputs, run.plan.backend)
+        )
+        self._responses = Responses(self.directory / ".responses", run.outputs, checked)
+        is_large = sample_files.stride(run.inputs) * len(run.dataset) > KEPT_BYTES
         samples = run.samples(run.dataset)
 
         def encode(chunk: Chunk, path: Path) -> None:
-            sample_files.write(path, samples, chunk.indices, run.engine.inputs, run.plan.model.name)
+            sample_files.write(path, samples, chunk.indices, run.inputs, run.plan.model.name)
 
         place = self.directory / "work" / "chunks"
         self.feed = Feed(self, self.chunks, self._responses, encode if is_large else None, place)
@@ -185,12 +191,12 @@ class NativeRun(Detached):
         self.watching.timed_run_is_over()
         self.timed_run_is_over(self._reported["runner_performance"])
         names = [f"performance/{name}" for name in ("mlperf_log_detail.txt", "mlperf_log_summary.txt")]
-        for name in (*names, latencies.FILE):
+        for name in (*names, latencies.FILE, *([TOKENS] if self.prepared.generations else [])):
             target = self.directory / name
             target.parent.mkdir(exist_ok=True)
             source = f"{self.folder_there}/{name}"
             self.link.do(lambda transport, source=source, target=target: transport.pull(source, target))  # type: ignore[misc]
-        part = composing.performance(self.prepared, self.directory, self._reported["runner_performance"])
+        part = composing.performance(self.prepared, self.directory, self._reported)
         self.channel.measured("performance", part)
         report = {name: value for name, value in self._reported.items() if name != "runner_performance"}
         self.channel.measured("report", {"native runner": report})

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlperf_mobile import loadgen
 from mlperf_mobile.contracts import TensorSpec
+from mlperf_mobile.worker.generating import Generations
 from mlperf_mobile_native_runner.binary import PLAN
 from mlperf_mobile_native_runner.chunks import Chunk
 from mlperf_mobile_native_runner.prepared import CHOSEN_THERE, PreparedRun
@@ -51,11 +52,12 @@ def encoded(run: PreparedRun, places: Places) -> bytes:
         "options": dict(places.options),
         "sessions": run.sessions,
         "batch": run.batch,
-        "inputs": [_tensor(spec) for spec in run.engine.inputs],
-        "outputs": [_tensor(spec) for spec in run.engine.outputs],
+        "inputs": [_tensor(spec) for spec in run.inputs],
+        "outputs": [_tensor(spec) for spec in run.outputs],
         "warmup_s": plan.warm_up_s,
         "performance": _performance(run, places) if plan.has_performance else None,
         "accuracy": _accuracy(run, places) if plan.has_accuracy else None,
+        **({"generation": _generation(run.generations)} if run.generations else {}),
         **places.more,
     }
     return json.dumps(found).encode() + b"\n"
@@ -87,6 +89,12 @@ def _accuracy(run: PreparedRun, places: Places) -> dict[str, Any]:
         "most_waiting": WAITING,
         "logs": "accuracy",
     }
+
+
+def _generation(how: Generations) -> dict[str, Any]:
+    modes = {"performance": how.performance, "accuracy": how.accuracy}
+    each = {mode: {"max_new_tokens": one.max_new_tokens, "stop_ids": list(one.stop_ids)} for mode, one in modes.items()}
+    return {"context": how.context, **each}
 
 
 def _tensor(spec: TensorSpec) -> dict[str, Any]:

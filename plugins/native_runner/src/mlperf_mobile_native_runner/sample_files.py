@@ -16,8 +16,8 @@ import numpy.typing as npt
 from mlperf_mobile.backend_checks import misfit
 from mlperf_mobile.contracts import Tensors, TensorSpec
 from mlperf_mobile.threads import in_threads
-from mlperf_mobile.worker.samples import EncodedSamples
 from mlperf_mobile.worker.system import cores
+from mlperf_mobile_native_runner.prompts import Samples
 
 _TELL_S = 0.5
 Record = npt.NDArray[np.uint8]
@@ -36,7 +36,7 @@ def stride(specs: Sequence[TensorSpec]) -> int:
 
 def write(
     path: Path,
-    samples: EncodedSamples,
+    samples: Samples,
     indices: Sequence[int],
     specs: Sequence[TensorSpec],
     model: str,

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from mlperf_mobile import events
 from mlperf_mobile.contracts.transport import DeviceError
 from mlperf_mobile.errors import BackendError
-from mlperf_mobile.worker.samples import EncodedSamples
 from mlperf_mobile_devices import libraries
 from mlperf_mobile_devices.host_files import Digests, Item
 from mlperf_mobile_devices.store import RESERVE
 from mlperf_mobile_native_runner import binary, sample_files
 from mlperf_mobile_native_runner.chunks import Chunk
+from mlperf_mobile_native_runner.prompts import Samples
 from mlperf_mobile_native_runner.runner_plan import SAMPLES, WAITING, Places, encoded
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Sending:
         self._check_storage()
         return timed, warm_up, chunks
 
-    def _encode(self, path: Path, samples: EncodedSamples, indices: list[int]) -> None:
+    def _encode(self, path: Path, samples: Samples, indices: list[int]) -> None:
         began = time.monotonic()
         self._run.channel.phase("encode")
 
@@ -103,16 +103,16 @@ class Sending:
                 )
             )
 
-        sample_files.write(path, samples, indices, self._prepared.engine.inputs, self._run.plan.model.name, tell)
+        sample_files.write(path, samples, indices, self._prepared.inputs, self._run.plan.model.name, tell)
 
     def _check_storage(self) -> None:
         """Refuse a device without space for the chunks that wait there."""
-        run, engine, feed = self._run, self._prepared.engine, self._run.feed
+        run, prepared, feed = self._run, self._prepared, self._run.feed
         if feed is None:
             return
         most = max(chunk.count for chunk in run.chunks)
-        inputs = sample_files.stride(engine.inputs) if feed.is_streaming else 0
-        needed = (WAITING + 1) * most * (inputs + sample_files.stride(engine.outputs)) + RESERVE
+        inputs = sample_files.stride(prepared.inputs) if feed.is_streaming else 0
+        needed = (WAITING + 1) * most * (inputs + sample_files.stride(prepared.outputs)) + RESERVE
         free = run.store.free_bytes()
         if needed > free:
             summary = f"{run.link.address} has {free / 1e6:,.0f} MB free; samples and outputs need {needed / 1e6:,.0f}"
