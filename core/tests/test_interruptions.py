@@ -221,6 +221,27 @@ class TestStops:
         assert stops.intervals()["stopped"] == []
 
 
+class TestOnADevice:
+    """No launcher watches there."""
+
+    def test_a_suspend(self):
+        told = found(Machine().timed({"suspended": 60.0}), None)
+        assert (told.suspended_s, rule(told).ok) == (60.0, False)
+
+    @pytest.mark.parametrize(("busy", "frozen_s"), [(0.0, 20.0), (0.9, 0.0)])
+    def test_an_idle_gap_is_a_pause_where_nothing_else_causes_one(self, busy, frozen_s):
+        machine = Machine().timed({"seconds": 20.0, "busy": busy})
+        assert found(machine | {"gaps_prove": True}, None).frozen_s == frozen_s
+        assert found(machine | {"gaps_prove": False}, None).frozen_s == 0
+
+    def test_there_is_no_rule_without_evidence(self):
+        """A system that counts no waiting; a journal of an earlier version."""
+        machine = Machine().timed()
+        assert found(machine | {"waiting": None}, None) is None
+        del machine["gaps_prove"]
+        assert found(machine, None) is None
+
+
 class TestStrange:
     @pytest.mark.parametrize("worker", [
         None, {}, [], 3, {"from": 0.0},
@@ -232,8 +253,8 @@ class TestStrange:
     def test_of_what_cannot_be_read_there_is_no_rule(self, worker):
         assert found(worker, launcher()) is None
 
-    @pytest.mark.parametrize("told", [None, {}, {"stopped": [[1]], "gaps": []}, {"stopped": 1, "gaps": []}])
-    def test_nor_without_the_launchers_word(self, told):
+    @pytest.mark.parametrize("told", [{}, {"stopped": [[1]], "gaps": []}, {"stopped": 1, "gaps": []}])
+    def test_nor_if_the_launchers_word_cannot_be_read(self, told):
         assert found(Machine().timed(), told) is None
 
 

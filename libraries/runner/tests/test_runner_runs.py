@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from mlperf_mobile.results import interruptions
 
 
 def digest(record):
@@ -51,6 +55,23 @@ def test_the_time_of_progress_has_the_first_query(case):
     spent = np.cumsum(outcome.latencies()) / 1e9
     assert spent[0] > 0.3  # more than a tick of the watch
     assert all(each["elapsed_s"] >= least for each, least in zip(told, spent, strict=True))
+
+
+def test_a_stop_is_a_gap_in_which_nothing_ran(case):
+    made = case(options={"latency_ns": 1_000_000})
+    made.plan["performance"]["settings"]["min_duration_ms"] = 1500
+    del made.plan["accuracy"]
+    process = made.start()
+    made.until(lambda event: event["event"] == "progress" and event["phase"] == "performance")
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(4)
+    process.send_signal(signal.SIGCONT)
+
+    outcome = made.outcome(process)
+    assert outcome.ended
+    seen = outcome.part("interruptions")
+    assert [idle for start, end, idle in seen["gaps"] if end - start > 3] == [1.0]
+    assert interruptions.rule(interruptions.found(seen, None)).ok is False
 
 
 def test_events_are_those_of_the_worker(case):

@@ -1,8 +1,8 @@
 """Whether a timed run was paused: the observations of worker and launcher combined, and the rule about it.
 
-A gap alone proves nothing, because a busy machine causes gaps, too. A stop is reported to the launcher by the kernel. A
-suspend is a difference between the clock that counts suspended time and the one that does not. A frozen container is a
-gap of launcher and worker at the same time, in which neither used a CPU.
+A gap alone proves nothing, because a busy machine or a backend that holds the interpreter causes gaps, too. A stop is
+reported to the launcher by the kernel. A suspend is a difference between the clock that counts suspended time and the
+one that does not. A frozen container is a gap of launcher and worker at the same time, in which neither used a CPU.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ class _Worker(BaseModel):
     suspends: _Spans = Field(max_length=_MOST)
     jumps: _Spans = Field(max_length=_MOST)
     waiting: FiniteFloat | None = Field(ge=0, le=1)
+    gaps_prove: bool | None = None
+    """Whether an idle gap can only be a pause, as in the native runner; None in journals of earlier versions."""
 
 
 class _Launcher(BaseModel):
@@ -73,15 +75,22 @@ class _Launcher(BaseModel):
 
 
 def found(worker: object, launcher: object) -> Interruptions | None:
-    """The interruptions of the timed region by both observers; None if one of them has no usable observations.
+    """The interruptions of the timed region by both observers; None if there are no usable observations.
+
+    No launcher watches a run on a device. Suspends are known there without one, and pauses if gaps prove them.
 
     Args:
         worker: ``from`` and ``until`` of the timed region, and ``[from, until, what]`` of gaps, suspends and jumps.
         launcher: ``[from, until]`` of stops of the worker, and of the launcher's own gaps. All are seconds of the
-            monotonic clock.
+            monotonic clock. None if no launcher on the same machine watched the run.
     """
     try:
-        inside, outside = _Worker.model_validate(worker), _Launcher.model_validate(launcher)
+        inside = _Worker.model_validate(worker)
+        if launcher is None:
+            if inside.gaps_prove is None or inside.waiting is None:
+                return None
+            launcher = {"stopped": [], "gaps": [[inside.start, inside.until]] if inside.gaps_prove else []}
+        outside = _Launcher.model_validate(launcher)
         stops = [each for each in outside.stopped if _overlap(each, inside) > 0]
         idle = [gap for gap in inside.gaps if gap[2] and _overlap(gap, inside) > 0]
         stopped = sum(max([_common(stop, gap) for gap in idle], default=0.0) or _estimate(stop) for stop in stops)

@@ -127,12 +127,15 @@ class Witness:
         self._compared = now
 
     def observations(self) -> dict[str, Any]:
-        """The observations, in seconds of the monotonic clock: ``[from, until, what]`` each."""
+        """The observations, in seconds of the monotonic clock: ``[from, until, what]`` each.
+
+        A gap proves nothing here: a backend may hold the interpreter for as long.
+        """
         self.look()
         share = waiting_share(self._waiting, self.waiting())
         return {
             "from": self._from, "until": self._until, "gaps": self.gaps, "suspends": self.suspends,
-            "jumps": self.jumps, "waiting": share,
+            "jumps": self.jumps, "waiting": share, "gaps_prove": False,
         }  # fmt: skip
 
 

@@ -101,6 +101,7 @@ void Watch::tick() {
     beat_ = std::chrono::steady_clock::now();
     channel_.send({{"event", "heartbeat"}, {"phase", phase_}, {"waiting", waiting_}});
   }
+  if (timed_) witness_.rest();
 }
 
 void Watch::progress() {

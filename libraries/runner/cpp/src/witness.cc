@@ -1,7 +1,9 @@
 #include "witness.h"
 
 #include <dirent.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -56,13 +58,30 @@ void Witness::begin(std::size_t count) {
 void Witness::look(std::size_t count) {
   const Clocks now = clocks();
   const double passed = now.monotonic - last_.monotonic;
-  if (passed > kGap) note(gaps_, last_, now, now.processor - last_.processor < kBusy * passed ? 1.0 : 0.0);
+  const bool hungry = starved(passed);
+  if (passed > kGap)
+    note(gaps_, last_, now, !hungry && now.processor - last_.processor < kBusy * passed ? 1.0 : 0.0);
   if (now.reading < kReading) compare(now);
   if (count != count_) {
     count_ = count;
     until_ = now.monotonic;
   }
   last_ = now;
+}
+
+void Witness::rest() { last_ = clocks(); }
+
+// Whether this thread may have come late because it waited for a processor (/proc/[pid]/task/[tid]/schedstat).
+bool Witness::starved(double passed) {
+  const int thread = static_cast<int>(syscall(SYS_gettid));
+  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/schedstat");
+  double ran = 0.0, waited = -1.0;
+  if (file >> ran >> waited) waited *= 1e-9;
+  const bool known = thread == thread_ && waited_ >= 0.0 && waited >= 0.0;
+  const double more = waited - waited_;
+  thread_ = thread;
+  waited_ = waited;
+  return !known || more > kBusy * passed;
 }
 
 void Witness::compare(const Clocks& now) {
@@ -84,7 +103,8 @@ nlohmann::json Witness::observations(std::size_t count) {
     waited += std::max(0.0, now.second - (before == waiting_.end() ? 0.0 : before->second.second));
   }
   nlohmann::json found = {{"from", from_},         {"until", until_}, {"gaps", gaps_},
-                          {"suspends", suspends_}, {"jumps", jumps_}, {"waiting", nullptr}};
+                          {"suspends", suspends_}, {"jumps", jumps_}, {"waiting", nullptr},
+                          {"gaps_prove", true}};
   if (!waiting_.empty() && !after.empty()) found["waiting"] = ran + waited > 0.0 ? waited / (ran + waited) : 0.0;
   return found;
 }

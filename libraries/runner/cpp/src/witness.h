@@ -17,6 +17,8 @@ class Witness {
   void begin(std::size_t count);
   // Samples the clocks; call a few times a second from a thread that is not timed.
   void look(std::size_t count);
+  // The thread that looks sleeps from now on: what it did since it looked, such as writing a file, is no gap.
+  void rest();
   nlohmann::json observations(std::size_t count);
 
  private:
@@ -27,11 +29,14 @@ class Witness {
   static Clocks clocks();
   static Waiting waiting();
   void compare(const Clocks& now);
+  bool starved(double passed);
   static void note(nlohmann::json& found, const Clocks& before, const Clocks& now, double what);
 
   std::size_t count_ = 0;
   double from_ = 0.0, until_ = 0.0;
   Clocks last_{}, compared_{};
+  int thread_ = 0;        // that looked last
+  double waited_ = -1.0;  // seconds that it had waited for a processor then; negative if unknown
   Waiting waiting_;
   nlohmann::json gaps_, suspends_, jumps_;
 };
