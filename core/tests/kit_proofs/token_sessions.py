@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 
@@ -114,6 +115,35 @@ class AtTheEnd(TokenSession):
         return ids
 
 
+class Late(AtTheEnd):
+    """Does not count its tokens, so that only the time shows it."""
+
+    generated = None
+
+    def next(self, known):
+        time.sleep(0.0005)
+        return super().next(known)
+
+    def generate(self, prompt, how, first_token):
+        self.generated = 0
+        try:
+            return super().generate(prompt, how, first_token)
+        finally:
+            self.generated = None
+
+
+class Early(TokenSession):
+    """Reports a token that it has not computed yet."""
+
+    def next(self, known):
+        time.sleep(0.002)
+        return super().next(known)
+
+    def generate(self, prompt, how, first_token):
+        first_token()
+        return super().generate(prompt, how, lambda: None)
+
+
 class FromAThread(TokenSession):
     def generate(self, prompt, how, first_token):
         def elsewhere():
@@ -185,6 +215,7 @@ BROKEN = {
     "test_repeated_prompts_have_equal_answers": Remembers,
     "test_prompts_of_any_length": PadsPrompts,
     "test_the_first_token_is_reported_once": Twice,
+    "test_the_first_token_is_reported_in_time": Late,
     "test_a_prompt_goes_on_after_a_context": ForgetsTheContext,
     "test_limits_are_kept": Endless,
     "test_stop_ids_end_answers": DropsTheStopId,
@@ -197,6 +228,7 @@ MORE = [
     ("test_the_first_token_is_reported_once", Never),
     ("test_the_first_token_is_reported_once", AtTheEnd),
     ("test_the_first_token_is_reported_once", FromAThread),
+    ("test_the_first_token_is_reported_in_time", Early),
     ("test_stop_ids_end_answers", NeverStops),
     ("test_a_prompt_goes_on_after_a_context", ReadyTooLate),
 ]

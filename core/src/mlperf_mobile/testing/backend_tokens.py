@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from threading import get_ident
+from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from mlperf_mobile.errors import BackendError, ModelError
 from mlperf_mobile.plugin import BackendInfo, Capability
 from mlperf_mobile.testing.backend_kit import BackendKit, without_variation
 from mlperf_mobile.testing.kit import lacks
+from mlperf_mobile.worker.first_token_times import JUDGED_TOKENS, Answered, misfit
 
 TOKENS = 6
 """The length of answers in these tests, where the context has room."""
@@ -98,6 +100,20 @@ class TokenTests(BackendKit):
             assert len(ids) == TOKENS
             assert len(calls) == 1
             assert calls[0] <= 1
+
+    def test_the_first_token_is_reported_in_time(self, tokens: TokenSession) -> None:
+        """About when an answer of one token is complete, as in a run; answers of less than 1 ms are not judged."""
+        prompt = self.prompt(3)
+
+        def answered(limit: int) -> Answered:
+            times: list[int] = []
+            began = perf_counter_ns()
+            ids = tokens.generate(prompt, Generation(limit), lambda: times.append(perf_counter_ns()))
+            whole_ns = perf_counter_ns() - began
+            return Answered(len(ids), times[0] - began if times else 0, whole_ns)
+
+        most = min(JUDGED_TOKENS, tokens.context - 3)
+        assert misfit(lambda: answered(most), lambda: answered(1)) == ""
 
     def test_a_prompt_goes_on_after_a_context(self, tokens: TokenSession) -> None:
         """``generate_after`` has the answer of both together, and is ready before the first token."""
