@@ -193,7 +193,9 @@ def fuzz(source: Path, inputs: int, seed: int, failed: Callable[[str, bytes, str
     chance, counts = random.Random(seed), Counter[str]()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        out = place / "out"
+        out, own = place / "out", place / "own"
+        own.mkdir()
+        os.chdir(own)  # a damaged session may name any folder for its results
         every = _prepared(source, place, out)
         whole = {target.file: target.file.read_bytes() for target in every}
         before = {path.name for path in place.iterdir()} | {"out"}
