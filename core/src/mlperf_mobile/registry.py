@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, cast
 
 import pluggy
 
@@ -17,9 +17,9 @@ from mlperf_mobile.hook_manager import HookManager
 from mlperf_mobile.hook_specs import PROJECT
 from mlperf_mobile.installed import EntryPoint, entry_points
 from mlperf_mobile.offer_fields import check_fields
+from mlperf_mobile.offer_use import Info, misnamed, wrong_api
 from mlperf_mobile.patience import limited
 from mlperf_mobile.plugin import (
-    HOOK_API,
     BackendInfo,
     CommandInfo,
     DatasetInfo,
@@ -41,20 +41,7 @@ if TYPE_CHECKING:
     from mlperf_mobile.results.model import Result
 
 Plain = str | int | float | bool
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-"""A dot would separate the parts of a setting: ``observer_options.NAME.interval_s``."""
 _ENTRY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
-"""The name of a file with suites: ``package/suites.yaml``."""
-
-
-class Info(Protocol):
-    """The fields that every offered record has."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def hook_api(self) -> tuple[int, int]: ...
 
 
 InfoT = TypeVar("InfoT", bound=Info)
@@ -250,25 +237,10 @@ class Registry:
 
     def _is_compatible(self, kind: str, info: Info, source: Source) -> bool:
         """Whether the offer's name and hook API can be used."""
-        match info.hook_api:
-            case (int(major), int(minor)) if major == HOOK_API[0] and minor <= HOOK_API[1]:
-                pass
-            case other:
-                theirs = ".".join(map(str, other)) if isinstance(other, tuple) else repr(other)
-                ours = ".".join(map(str, HOOK_API))
-                numbers = isinstance(other, tuple) and all(isinstance(part, int) for part in other)
-                newer = numbers and other > HOOK_API
-                fix = "pip install -U mlperf-mobile" if newer else f"pip install -U {source.distribution}"
-                reason = f"{kind} {info.name!r} uses hook API {theirs}, the core uses {ours}"
-                self.leave_out("hook-api", source, reason, fix, (kind, info.name))
-                return False
-        form, marks = (_FILE, "'.', '/', '_'") if kind == "suites file" else (_NAME, "'_'")
-        if not isinstance(info.name, str) or not form.fullmatch(info.name):
-            reason = f"{kind} name {info.name!r:.60} is not letters, digits, {marks} and '-'"
-            fix = f"report it to its author, or set MLPERF_MOBILE_BLOCK={source.plugin}"
-            self.leave_out("bad-name", source, reason, fix, (kind, info.name))
-            return False
-        return True
+        wrong = wrong_api(kind, info, source) or misnamed(kind, info.name, source)
+        if wrong:
+            self.leave_out(wrong.code, source, wrong.reason, wrong.fix, (kind, info.name))
+        return wrong is None
 
     def leave_out(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from threading import get_ident
 from time import perf_counter_ns
 from typing import Any
@@ -74,6 +75,11 @@ class Early:
     def __call__(self) -> None:
         self.tokens = self._session.generated - self._before
         self._tell()
+
+
+def few(how: Generation, tokens: int) -> Generation:
+    """The same generation with at most ``tokens`` new tokens."""
+    return replace(how, max_new_tokens=min(tokens, how.max_new_tokens))
 
 
 def named(name: int | str) -> str:

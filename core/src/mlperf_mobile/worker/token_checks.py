@@ -14,7 +14,8 @@ from mlperf_mobile.errors import BackendError
 from mlperf_mobile.results.tokens import FIELDS, not_reported, whole_answers
 from mlperf_mobile.threads import in_threads
 from mlperf_mobile.worker.outputs import declared_variation
-from mlperf_mobile.worker.token_system import TokenSystem, few
+from mlperf_mobile.worker.token_answers import few
+from mlperf_mobile.worker.token_system import TokenSystem
 
 WARM_UP_TOKENS = 8
 """The most tokens of an answer in the warm-up; whole answers may take minutes."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from time import perf_counter_ns
 from typing import Any, TypeAlias
@@ -30,6 +29,7 @@ from mlperf_mobile.worker.token_answers import (
     Early,
     FirstToken,
     Ready,
+    few,
     named,
     nobody,
     prompt_of,
@@ -297,8 +297,3 @@ Answering: TypeAlias = "Callable[[int | str, TokenIds, Callable[[], None]], tupl
 def _after(session: DeepSession, context: TokenIds, ready: Ready) -> _Generate:
     """``generate`` of a session that has ``context`` before the prompt."""
     return lambda prompt, how, first_token: session.generate_after(context, prompt, how, ready, first_token)
-
-
-def few(how: Generation, tokens: int) -> Generation:
-    """The same generation with at most ``tokens`` new tokens."""
-    return replace(how, max_new_tokens=min(tokens, how.max_new_tokens))
