@@ -57,5 +57,6 @@ nlohmann::json engine_names();
 std::unique_ptr<Runtime> open_dummy(const Plan& plan);
 std::unique_ptr<Runtime> open_litert(const Plan& plan);
 std::unique_ptr<Runtime> open_mma(const Plan& plan);
+std::unique_ptr<Runtime> open_nnapi(const Plan& plan);
 
 }  // namespace runner
