@@ -30,6 +30,9 @@ class Engine {
 
   // An output of the last run, until the next one.
   virtual const std::uint8_t* output(std::size_t slot, std::size_t index) const = 0;
+
+  // What it has to say about its runs; null if nothing.
+  virtual nlohmann::json report() const { return nullptr; }
 };
 
 // A runtime with a model, from which sessions are made.

@@ -7,6 +7,7 @@
 #include "failure.h"
 #include "nnapi_api.h"
 #include "nnapi_compiled.h"
+#include "nnapi_durations.h"
 #include "nnapi_memory.h"
 #include "nnapi_options.h"
 
@@ -34,14 +35,18 @@ NnapiDeviceFacts chosen_device(const Nnapi& api, const NnapiOptions& options) {
   return found.front();
 }
 
+constexpr std::int32_t kOnHardware = 0, kInDriver = 1;  // codes of durations
+
 class NnapiEngine : public Engine {
  public:
   NnapiEngine(const Nnapi& api, const NnapiCompiled& compiled, const NnapiOptions& options)
       : api_(api), network_(compiled.network), compilation_(compiled.compilation), timeout_ns_(options.timeout_ns),
+        timing_(options.timing),
         in_(api, network_.input_tensors, NnapiTensors::kInputs),
         out_(api, network_.output_tensors, NnapiTensors::kOutputs),
         offsets_(Layout(network_.input_tensors, kAlignment).offsets) {
     if (timeout_ns_) api_.need(api_.set_timeout, "Execution_setTimeout", "run_timeout_s");
+    if (timing_) on_hardware_.keep(), in_driver_.keep();
     try {
       if (options.burst) api_.check(api_.create_burst(compilation_, &burst_), "Burst_create");
       if (reused()) prepare();
@@ -62,18 +67,31 @@ class NnapiEngine : public Engine {
     if (!reused()) prepare();
     if (burst_) api_.check(api_.burst_compute(execution_, burst_), "Execution_burstCompute");
     else api_.check(api_.compute(execution_), "Execution_compute");
+    if (timing_) measure(kOnHardware, on_hardware_), measure(kInDriver, in_driver_);
   }
 
-  // Whether one execution serves all runs; libraries below feature level 5 want a new one for each.
-  bool reused() const { return api_.set_reusable; }
-  bool burst() const { return burst_; }
-  bool shared_memory() const { return in_.shared() && out_.shared(); }
+  // How the network was driven, and how long the driver says that the runs took.
+  nlohmann::json report() const override {
+    nlohmann::json found = {
+        {"burst", burst_ != nullptr}, {"shared_memory", in_.shared() && out_.shared()}, {"reused", reused()}};
+    if (const auto times = on_hardware_.summary(); !times.is_null()) found["on_hardware"] = times;
+    if (const auto times = in_driver_.summary(); !times.is_null()) found["in_driver"] = times;
+    return found;
+  }
 
  private:
+  // Whether one execution serves all runs; libraries below feature level 5 want a new one for each.
+  bool reused() const { return api_.set_reusable; }
+
+  void measure(std::int32_t code, NnapiDurations& durations) const {
+    std::uint64_t nanoseconds = 0;
+    if (!api_.duration(execution_, code, &nanoseconds)) durations.add(nanoseconds);
+  }
   void prepare() {
     drop();
     api_.check(api_.create_execution(compilation_, &execution_), "Execution_create");
     if (reused()) api_.check(api_.set_reusable(execution_, true), "Execution_setReusable");
+    if (timing_) api_.check(api_.set_measure_timing(execution_, true), "Execution_setMeasureTiming");
     if (timeout_ns_) api_.check(api_.set_timeout(execution_, timeout_ns_), "Execution_setTimeout");
     in_.give(execution_);
     out_.give(execution_);
@@ -91,10 +109,12 @@ class NnapiEngine : public Engine {
   const Network& network_;
   const Nnapi::Compilation compilation_;
   const std::uint64_t timeout_ns_;
+  const bool timing_;
   NnapiTensors in_, out_;
   const std::vector<std::size_t> offsets_;
   Nnapi::Burst burst_ = nullptr;
   Nnapi::Execution execution_ = nullptr;
+  NnapiDurations on_hardware_, in_driver_;
 };
 
 class NnapiRuntime : public Runtime {
@@ -117,7 +137,6 @@ class NnapiRuntime : public Runtime {
         {"versions", versions},
         {"device", {{"name", device_.name}, {"version", device_.version}, {"feature_level", device_.feature_level}}}};
     if (api_.stand_in) found["stand_in"] = nnapi_text(api_.stand_in());
-    if (!driven_.is_null()) found["driven"] = driven_;
     return found;
   }
 
@@ -135,9 +154,7 @@ class NnapiRuntime : public Runtime {
   // Sessions share the compiled network; each has memory, a burst and executions of its own.
   std::unique_ptr<Engine> load() override {
     if (!compiled_) compiled_ = std::make_unique<NnapiCompiled>(api_, device_, options_, plan_.model);
-    auto engine = std::make_unique<NnapiEngine>(api_, *compiled_, options_);
-    driven_ = {{"burst", engine->burst()}, {"shared_memory", engine->shared_memory()}, {"reused", engine->reused()}};
-    return engine;
+    return std::make_unique<NnapiEngine>(api_, *compiled_, options_);
   }
 
  private:
@@ -147,7 +164,6 @@ class NnapiRuntime : public Runtime {
   const Nnapi api_;
   const NnapiDeviceFacts device_;
   std::unique_ptr<NnapiCompiled> compiled_;
-  nlohmann::json driven_;
 };
 
 }  // namespace

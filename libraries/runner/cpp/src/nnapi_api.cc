@@ -69,6 +69,8 @@ Nnapi::Nnapi(const Library& library) {
   library.find(free_burst, "ANeuralNetworksBurst_free");
   library.find(create_execution, "ANeuralNetworksExecution_create");
   library.find(free_execution, "ANeuralNetworksExecution_free");
+  library.find(set_measure_timing, "ANeuralNetworksExecution_setMeasureTiming");
+  library.find(duration, "ANeuralNetworksExecution_getDuration");
   library.find(set_input, "ANeuralNetworksExecution_setInput");
   library.find(set_output, "ANeuralNetworksExecution_setOutput");
   library.find(set_input_memory, "ANeuralNetworksExecution_setInputFromMemory");

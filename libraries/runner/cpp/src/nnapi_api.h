@@ -71,6 +71,8 @@ struct Nnapi {
   void (*free_burst)(Burst);
   Result (*create_execution)(Compilation, Execution*);
   void (*free_execution)(Execution);
+  Result (*set_measure_timing)(Execution, bool);
+  Result (*duration)(const Execution, std::int32_t, std::uint64_t*);
   Result (*set_input)(Execution, std::int32_t, const OperandType*, const void*, std::size_t);
   Result (*set_output)(Execution, std::int32_t, const OperandType*, void*, std::size_t);
   Result (*set_input_memory)(Execution, std::int32_t, const OperandType*, Memory, std::size_t, std::size_t);

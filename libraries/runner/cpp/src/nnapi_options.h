@@ -13,7 +13,7 @@ namespace runner {
 
 struct NnapiOptions {
   std::string accelerator, device;
-  bool disallow_cpu, allow_fp16, burst;
+  bool disallow_cpu, allow_fp16, burst, timing;
   int preference, priority;  // as the interface numbers them; a priority of 0 is the driver's
   std::uint64_t timeout_ns;  // of one run; 0 is none
 
@@ -25,6 +25,7 @@ struct NnapiOptions {
     disallow_cpu = fields.flag("disallow_cpu", false);
     allow_fp16 = fields.flag("allow_fp16", false);
     burst = fields.flag("burst", true);
+    timing = fields.flag("timing", true);
     preference = chosen(fields, "preference", "fast_single_answer",
                         {{"low_power", 0}, {"fast_single_answer", 1}, {"sustained_speed", 2}});
     priority = chosen(fields, "priority", "", {{"", 0}, {"low", 90}, {"medium", 100}, {"high", 110}});
