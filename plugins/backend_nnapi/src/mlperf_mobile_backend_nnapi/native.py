@@ -65,6 +65,7 @@ def engine(options: NNAPIOptions, request: NativeRequest, level: int | None) -> 
             "preference": options.preference,
             "priority": options.priority or "",
             "burst": options.burst,
+            "timing": options.timing,
             "run_timeout_s": options.run_timeout_s or 0.0,
         },
         sessions=options.shards,
