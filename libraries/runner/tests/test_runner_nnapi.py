@@ -5,6 +5,7 @@ import os
 import subprocess
 from collections import Counter
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,11 @@ from mlperf_mobile.contracts import Artifact
 from mlperf_mobile_backend_nnapi.backend import NNAPIBackend
 from mlperf_mobile_backend_nnapi.options import NNAPIOptions
 from mlperf_mobile_neural_networks_stand_in import build
+
+TASKS = Path(__file__).resolve().parents[3] / "tasks"
+FIXED = ("image_classification", "object_detection", "question_answering", "semantic_segmentation", "super_resolution")
+"""Tasks whose models are no pipelines and have no caches."""
+MODELS = [model for task in FIXED for model in sorted(TASKS.glob(f"{task}/src/*/quickstart/*.tflite"))]
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +49,13 @@ def described(made, **settings):
     return subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ | variables)
 
 
+def _drawn(random, spec):
+    if spec.dtype.kind == "f":
+        return random.random(spec.shape, spec.dtype)
+    low, high = (0, 2) if spec.dtype.itemsize > 1 else (-100, 100)  # indices of words, and masks
+    return random.integers(low, high, spec.shape).astype(spec.dtype)
+
+
 @pytest.fixture
 def made(case, stand_in, double, tensor, tmp_path):
     """``made(model, **fields)``: a case of a model, lowered; by default of ``double``."""
@@ -57,15 +70,7 @@ def made(case, stand_in, double, tensor, tmp_path):
                 for specs in (session.inputs, session.outputs)
             ]
             random = np.random.default_rng(7)
-            samples = [
-                tuple(
-                    random.integers(-100, 100, spec.shape).astype(spec.dtype)
-                    if spec.dtype.kind != "f"
-                    else random.random(spec.shape, spec.dtype)
-                    for spec in session.inputs
-                )
-                for _ in range(12)
-            ]
+            samples = [tuple(_drawn(random, spec) for spec in session.inputs) for _ in range(12)]
             answers = b"".join(output.tobytes() for sample in samples for output in session.run(sample))
         found = case(
             engine="nnapi", library=library, model=str(network), options=options or {},
@@ -78,14 +83,18 @@ def made(case, stand_in, double, tensor, tmp_path):
     return make
 
 
-@pytest.mark.parametrize("name", ["fashion_mobilenet_int8", "fashion_mobilenet_float32"])
-def test_answers_are_the_bits_of_the_python_backend(made, quickstart, name):
-    one = made(quickstart / f"{name}.tflite")
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
+def test_answers_are_the_bits_of_the_python_backend(made, model):
+    one = made(model, level=8)  # the stand-in's
     outcome = one.run()
 
     assert outcome.ended, outcome.events
     assert outcome.outputs() == one.answers
-    placed = outcome.part("runner_placement")
+
+
+def test_operators_are_placed_by_the_drivers_answer(made, quickstart):
+    placed = made(quickstart / "fashion_mobilenet_int8.tflite").run().part("runner_placement")
     assert placed["operations"] == {"npu": 14}
     assert placed["names"]["npu"] == {
         "CONV_2D": 6, "DEPTHWISE_CONV_2D": 5, "MEAN": 1, "FULLY_CONNECTED": 1, "SOFTMAX": 1,
