@@ -60,7 +60,7 @@ def _drawn(random, spec):
 def made(case, stand_in, double, tensor, tmp_path):
     """``made(model, **fields)``: a case of a model, lowered; by default of ``double``."""
 
-    def make(model=double, *, level=4, library=None, options=None, **fields):
+    def make(model=double, *, level=4, library=None, options=None, samples=12, **fields):
         network = lowered(model, tmp_path / f"{model.stem}.nnapi", level)
         library = str(library or stand_in())
         session = NNAPIBackend(NNAPIOptions(library=library)).load(Artifact(model, "cpu"))
@@ -70,13 +70,14 @@ def made(case, stand_in, double, tensor, tmp_path):
                 for specs in (session.inputs, session.outputs)
             ]
             random = np.random.default_rng(7)
-            samples = [tuple(_drawn(random, spec) for spec in session.inputs) for _ in range(12)]
-            answers = b"".join(output.tobytes() for sample in samples for output in session.run(sample))
+            drawn = [tuple(_drawn(random, spec) for spec in session.inputs) for _ in range(samples)]
+            answers = b"".join(output.tobytes() for sample in drawn for output in session.run(sample))
         found = case(
             engine="nnapi", library=library, model=str(network), options=options or {},
-            inputs=ends[0], outputs=ends[1], samples=samples, **fields,
+            inputs=ends[0], outputs=ends[1], samples=drawn, **fields,
         )  # fmt: skip
-        found.plan["performance"]["settings"] |= {"min_query_count": 32, "min_duration_ms": 1}
+        if found.plan["performance"]:
+            found.plan["performance"]["settings"] |= {"min_query_count": 32, "min_duration_ms": 1}
         found.answers = answers
         return found
 
@@ -87,6 +88,26 @@ def made(case, stand_in, double, tensor, tmp_path):
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
 def test_answers_are_the_bits_of_the_python_backend(made, model):
     one = made(model, level=8)  # the stand-in's
+    outcome = one.run()
+
+    assert outcome.ended, outcome.events
+    assert outcome.outputs() == one.answers
+
+
+@pytest.mark.nightly
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "efficientnet_lite0_uint8",
+        "deeplabv3_float",
+        "ssd_mobilenetv2_oidv4_fp16",
+        "esrgan_slim_x2_uint8",
+        "mobilebert_qa_random_dynint8",
+    ],
+)
+def test_answers_of_real_models(made, shared, name):
+    one = made(shared / f"{name}.tflite", level=8, samples=2, performance=None)
     outcome = one.run()
 
     assert outcome.ended, outcome.events

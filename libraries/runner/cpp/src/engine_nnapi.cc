@@ -129,7 +129,8 @@ class NnapiRuntime : public Runtime {
 
   nlohmann::json facts() const override {
     const int level = api_.runtime_level ? nnapi_level(api_.runtime_level()) : 0;
-    nlohmann::json versions = {{device_.name, device_.version}};
+    nlohmann::json versions = nlohmann::json::object();
+    versions[device_.name] = device_.version;
     if (level) versions["nnapi"] = std::to_string(level);
     nlohmann::json found = {
         {"runtime", std::string(api_.stand_in ? "NNAPI stand-in" : "NNAPI") +
