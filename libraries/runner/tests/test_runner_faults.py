@@ -67,7 +67,7 @@ def test_wrong_field_is_named(case, path, value, names):
     [
         ("plan", 2, "runner-version", 2),
         ("plan", "1", "runner-version", 2),
-        ("engine", "nnapi", "runner-engine", 5),
+        ("engine", "neuron", "runner-engine", 5),
         ("options", {"latency": 3}, "runner-option", 2),
         ("options", {"latency_ns": -3}, "runner-option", 2),
         ("performance.settings.min_query_cuont", 3, "runner-setting", 2),

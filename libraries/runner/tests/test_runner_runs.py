@@ -21,7 +21,7 @@ def test_version(program):
     found = json.loads(subprocess.run([program, "--version"], check=True, capture_output=True).stdout)
 
     assert found["plan"] == 1
-    assert found["engines"] == ["dummy", "litert", "mma"]
+    assert found["engines"] == ["dummy", "litert", "mma", "nnapi"]
     assert found["runner"] == "0.1.0"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 SHORT = ("--mode", "performance", "--set", "min_query_count=32")
@@ -20,6 +23,28 @@ def test_a_run_on_the_npu(command, some_clothes):
     reference, _ = command.run("--backend", "tflite", "--mode", "accuracy", *data)
     assert result["accuracy"]["value"] == pytest.approx(reference["accuracy"]["value"], abs=0.01)
     assert result["accuracy"]["value"] > 0.9
+
+
+@pytest.mark.slow
+def test_a_run_without_python(command, some_clothes):
+    """The native runner's result: the accuracy and the placement of the Python worker's, and it counts as little."""
+    runner = pytest.importorskip("mlperf_mobile_runner")
+    try:
+        runner.binary(os.uname().machine)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    data = ("--data-path", some_clothes, "--set", "min_query_count=64")
+    result, done = command.run(*data, "--runner", "native")
+    assert (result["status"], done.returncode) == ("completed", 1), result["error"]
+    assert [rule["name"] for rule in result["rules"] if not rule["ok"]] == ["real-hardware"]
+    assert "never speed" in result["functional_only"]
+    assert result["runtime"] == "NNAPI stand-in feature level 8"
+    assert result["versions"]["stand-in-npu"] == "stand-in 1"
+    assert not list(Path(result["directory"]).rglob("*.nnapi"))
+    python, _ = command.run("--mode", "accuracy", *data)
+    assert result["placement"] == python["placement"]
+    for key in ("metric", "value", "details", "samples"):
+        assert result["accuracy"][key] == python["accuracy"][key]
 
 
 def test_the_probe_lists_devices(command):

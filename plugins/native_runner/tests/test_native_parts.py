@@ -12,7 +12,7 @@ from mlperf_mobile import loadgen
 from mlperf_mobile.contracts import Load, TensorSpec
 from mlperf_mobile.errors import BackendError, DataError
 from mlperf_mobile.loadgen import response_log
-from mlperf_mobile_native_runner import binary, sample_files
+from mlperf_mobile_native_runner import binary, composing, sample_files
 from mlperf_mobile_native_runner.chunks import Responses, chunks
 from mlperf_mobile_native_runner.loaded_set import loaded
 
@@ -140,6 +140,13 @@ def test_a_program_that_does_not_fit(answer, code):
     with pytest.raises(BackendError) as caught:
         binary.check(answer, "ssh:board", "litert")
     assert caught.value.code == code
+
+
+def test_what_a_runtime_says_of_itself():
+    reported = {"accelerator": "npu", "operations": {"npu": 2}, "names": {"npu": {"ADD": 2}}}
+    assert composing.placement(reported) == {"operations": {"npu": 2}, "kernels": {}, "names": {"npu": {"ADD": 2}}}
+    assert composing.versions({"versions": {"nnapi": 8, "acme": "1.2"}}) == {"nnapi": "8", "acme": "1.2"}
+    assert composing.versions({}) == composing.versions({"versions": ["1.2"]}) == {}
 
 
 def test_a_program_that_fits():

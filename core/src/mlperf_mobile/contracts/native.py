@@ -55,6 +55,8 @@ class NativeRequest:
     """As :attr:`mlperf_mobile.contracts.CompileRequest.files`; those that the engine needs go into its ``files``."""
     tokens: bool = False
     """Whether the engine must generate, as with :attr:`mlperf_mobile.contracts.CompileRequest.tokens`."""
+    directory: Path = Path()
+    """A folder for files that the backend makes for the engine; it is removed when the run is over."""
     purpose: Purpose = field(default_factory=Purpose)
     """What it is loaded for; sessions are as many as the user sets, or 0 if :attr:`NativeEngine.sessions` decides."""
 
@@ -68,6 +70,8 @@ class NativeEngine:
     library: Path | str
     """The library with this interface: a file of this machine, which is copied to the device; or a name that the
     device's own loader finds."""
+    model: Path | None = None
+    """What the engine loads, if it is not the request's model: a file of the request's ``directory``, for example."""
     files: tuple[Path, ...] = ()
     """Other libraries and files, which are copied into the folder of ``library``'s copy or named by ``options``."""
     options: Mapping[str, NativeValue] = field(default_factory=dict)

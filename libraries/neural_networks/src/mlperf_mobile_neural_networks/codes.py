@@ -9,6 +9,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from enum import IntEnum
 
+NEWEST_LEVEL = 8
+"""The newest feature level."""
+
 _OPERAND_LEVELS = ((0, 1), (6, 3), (14, 4))
 _OPERATION_LEVELS = ((0, 1), (29, 2), (38, 3), (95, 4), (102, 6), (104, 7))
 

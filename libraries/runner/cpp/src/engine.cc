@@ -10,7 +10,7 @@ namespace {
 
 const std::map<std::string, std::function<std::unique_ptr<Runtime>(const Plan&)>>& engines() {
   static const std::map<std::string, std::function<std::unique_ptr<Runtime>(const Plan&)>> found = {
-      {"dummy", open_dummy}, {"litert", open_litert}, {"mma", open_mma}};
+      {"dummy", open_dummy}, {"litert", open_litert}, {"mma", open_mma}, {"nnapi", open_nnapi}};
   return found;
 }
 

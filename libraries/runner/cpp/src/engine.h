@@ -30,6 +30,9 @@ class Engine {
 
   // An output of the last run, until the next one.
   virtual const std::uint8_t* output(std::size_t slot, std::size_t index) const = 0;
+
+  // What it has to say about its runs; null if nothing.
+  virtual nlohmann::json report() const { return nullptr; }
 };
 
 // A runtime with a model, from which sessions are made.
@@ -57,5 +60,6 @@ nlohmann::json engine_names();
 std::unique_ptr<Runtime> open_dummy(const Plan& plan);
 std::unique_ptr<Runtime> open_litert(const Plan& plan);
 std::unique_ptr<Runtime> open_mma(const Plan& plan);
+std::unique_ptr<Runtime> open_nnapi(const Plan& plan);
 
 }  // namespace runner

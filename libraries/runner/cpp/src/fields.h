@@ -6,6 +6,7 @@
 #include <limits>
 #include <set>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -13,15 +14,24 @@
 
 namespace runner {
 
+// What a JSON object was read from, for messages.
+struct Document {
+  std::string code = "runner-plan";
+  Exit exit = kUsage;
+  std::string wrong = "the runner-plan is wrong";
+};
+
 class Fields {
  public:
   using Json = nlohmann::json;
 
   // `where` is the path of the object, for messages: "performance".
-  Fields(const Json& object, std::string where, std::string code = "runner-plan")
-      : object_(object), where_(std::move(where)), code_(std::move(code)) {
+  Fields(const Json& object, std::string where, Document document)
+      : object_(object), where_(std::move(where)), document_(std::move(document)) {
     if (!object.is_object()) fail("", "is not an object");
   }
+  Fields(const Json& object, std::string where, std::string code = "runner-plan")
+      : Fields(object, std::move(where), Document{std::move(code)}) {}
 
   bool has(const std::string& name) {
     seen_.insert(name);
@@ -61,6 +71,24 @@ class Fields {
     return has(name) ? count(name, least, most) : otherwise;
   }
 
+  std::int32_t integer(const std::string& name) {
+    const Json& value = any(name);
+    if (!value.is_number_integer() || value != static_cast<std::int32_t>(value.get<std::int64_t>()))
+      fail(name, "is not a whole number of 32 bits");
+    return value.get<std::int32_t>();
+  }
+
+  std::vector<std::uint32_t> counts(const std::string& name, std::uint32_t least, std::uint32_t most) {
+    std::vector<std::uint32_t> found;
+    for (const Json& value : list(name)) {
+      if (!value.is_number_unsigned() || value < least || value > most)
+        fail(name, "has an item that is not a whole number from " + std::to_string(least) + " to " +
+                       std::to_string(most));
+      found.push_back(value.get<std::uint32_t>());
+    }
+    return found;
+  }
+
   double number(const std::string& name, double least, double otherwise) {
     if (!has(name)) return otherwise;
     const Json& value = object_.at(name);
@@ -83,14 +111,14 @@ class Fields {
 
   [[noreturn]] void fail(const std::string& name, const std::string& what) const {
     const std::string at = where_.empty() ? name : name.empty() ? where_ : where_ + "." + name;
-    throw Failure(code_, kUsage, "the runner-plan is wrong: " + (at.empty() ? "the whole" : at) + " " + what,
+    throw Failure(document_.code, document_.exit, document_.wrong + ": " + (at.empty() ? "the whole" : at) + " " + what,
                   "write it with the version of mlperf-mobile that this runner belongs to");
   }
 
  private:
   const Json& object_;
   std::string where_;
-  std::string code_;
+  Document document_;
   std::set<std::string> seen_;
 };
 

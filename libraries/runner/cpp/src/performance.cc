@@ -215,6 +215,9 @@ void measure_performance(const Plan& plan, Sessions& sessions, Channel& channel,
       answered.emplace_back(session, offline.first(session));
     }
   }
+  nlohmann::json reports = nlohmann::json::array();
+  for (std::size_t session = 0; session < sessions.count(); ++session) reports.push_back(sessions.at(session).report());
+  if (!reports[0].is_null()) channel.measured("runner_sessions", {{"reports", reports}});
   channel.measured("runner_performance", {{"samples", latencies.count()},
                                           {"latencies", latencies.count()},
                                           {"expected_latency_ns", expected},

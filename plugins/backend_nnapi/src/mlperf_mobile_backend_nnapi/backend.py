@@ -14,10 +14,14 @@ from mlperf_mobile.contracts import (
     Backend,
     CompileRequest,
     Device,
+    NativeBackend,
+    NativeEngine,
+    NativeRequest,
     Probe,
     ReportingSession,
 )
 from mlperf_mobile.errors import BackendError, described, did_you_mean
+from mlperf_mobile_backend_nnapi import native
 from mlperf_mobile_backend_nnapi.interface import NNAPI, accelerator
 from mlperf_mobile_backend_nnapi.network import Network, Target
 from mlperf_mobile_backend_nnapi.options import NNAPIOptions
@@ -45,6 +49,10 @@ class NNAPIBackend:
     def shards(self) -> int:
         """The option ``shards``; 1 by default, because there is one accelerator."""
         return self._options.shards
+
+    @property
+    def _lets_cache(self) -> bool:
+        return self._options.driver_cache is not False
 
     @cached_property
     def _driver(self) -> Driver:
@@ -97,7 +105,7 @@ class NNAPIBackend:
             ModelError: The file is missing or damaged, or has operations that the device does not support.
             BackendError: The library or the driver failed.
         """
-        cache = request.directory / CACHE if self._options.driver_cache else None
+        cache = request.directory / CACHE if self._lets_cache else None
         if cache:
             cache.mkdir(parents=True, exist_ok=True)
         request.report("querying the device")
@@ -122,22 +130,36 @@ class NNAPIBackend:
             ModelError: As :meth:`compile`.
             BackendError: As :meth:`compile`.
         """
-        cache = artifact.path.parent / CACHE if self._options.driver_cache and artifact.facts.get("cached") else None
+        cache = artifact.path.parent / CACHE if self._lets_cache and artifact.facts.get("cached") else None
         with ExitStack() as held:
             network = self._network(artifact.path, artifact.accelerator, artifact.batch, artifact.input_shapes)
             return network.load(held, cache)
         raise AssertionError  # the stack suppresses no exceptions
 
+    def native(self, request: NativeRequest) -> NativeEngine:
+        """The engine ``nnapi``, with the model lowered and written to a file; only this machine's driver is asked.
+
+        Raises:
+            ModelError: As :meth:`compile`.
+            BackendError: ``native-option``, ``native-library``, ``batch-size``; on this machine, as :meth:`compile`.
+        """
+        native.check(self._options)
+        _check_batch(request.batch)
+        level = self._target(request.accelerator).feature_level if request.place.here else self._options.feature_level
+        return native.engine(self._options, request, level)
+
     def _network(self, model: Path, name: str, batch: int, input_shapes: backend_checks.Shapes) -> Network:
-        if batch != 1:
-            summary = f"backend nnapi runs one sample per call, not {batch}"
-            raise BackendError("batch-size", summary, "use batch 1, and shards for throughput")
+        _check_batch(batch)
+        return Network.read(self._target(name), model, input_shapes)
+
+    def _target(self, name: str) -> Target:
+        """The device for an accelerator."""
         found = [device for device in self._devices if accelerator(device) == name]
         if not found:
             known = sorted({f"{accelerator(device)} ({device.name})" for device in self._devices})
             summary = f"NNAPI has no device for accelerator {name}"
             raise BackendError("no-accelerator", summary, f"it has {', '.join(known)}")
-        return Network.read(Target(self._driver, found[0], name, self._options), model, input_shapes)
+        return Target(self._driver, found[0], name, self._options)
 
     def _runtime_level(self) -> int:
         """The feature level of the library itself; 0 if it does not report it, which means below level 5."""
@@ -146,7 +168,14 @@ class NNAPIBackend:
         return feature_level(int(self._driver.function("_getRuntimeFeatureLevel")()))
 
 
+def _check_batch(batch: int) -> None:
+    if batch != 1:
+        summary = f"backend nnapi runs one sample per call, not {batch}"
+        raise BackendError("batch-size", summary, "use batch 1, and shards for throughput")
+
+
 if TYPE_CHECKING:  # lets the type checker compare the classes with the contracts
     _backend: type[Backend] = NNAPIBackend
+    _native: type[NativeBackend] = NNAPIBackend
     _session: type[ReportingSession] = NetworkSession
     _partial_session: type[ReportingSession] = PartialSession

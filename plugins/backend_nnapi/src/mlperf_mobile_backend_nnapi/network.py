@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from mlperf_mobile.backend_checks import Shapes
 from mlperf_mobile.contracts import Placement
+from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_nnapi.options import NNAPIOptions
 from mlperf_mobile_neural_networks.build import Model
 from mlperf_mobile_neural_networks.compilation import PREFERENCES, PRIORITIES, Call, caching, compile_network
@@ -46,7 +47,16 @@ class Target:
 
     @property
     def feature_level(self) -> int:
-        return self.device.feature_level or OLDEST_LEVEL
+        """What the model is lowered for: the option, or else what the device has.
+
+        Raises:
+            BackendError: ``feature-level``: the device is older than the option.
+        """
+        wanted, there = self.options.feature_level, self.device.feature_level or OLDEST_LEVEL
+        if wanted and wanted > there:
+            summary = f"{self.device.name} has feature level {there}, and the option feature_level is {wanted}"
+            raise BackendError("feature-level", summary, "leave out feature_level, or use another device")
+        return wanted or there
 
     def supported(self, graph: Graph) -> tuple[bool, ...]:
         """Which operations the device supports."""
@@ -147,7 +157,7 @@ class Network:
         device, options = self.target.device, self.target.options
         with self.model.path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        settings = options.model_dump(include={"allow_fp16", "preference", "priority"})
+        settings = options.model_dump(include={"allow_fp16", "feature_level", "preference", "priority"})
         operators = self.parts[number].segment.operators
         made_of = {"model": content, "part": operators, "device": device.name, "version": device.version} | settings
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).digest()

@@ -37,8 +37,19 @@ class NNAPIOptions(BaseModel):
     )
     partial: bool = Field(False, description="Run unsupported operations on the CPU, with LiteRT.")
     threads: int = Field(1, ge=1, le=1024, description="Threads of the CPU's part, with partial.")
+    feature_level: int | None = Field(
+        None,
+        ge=3,
+        le=8,
+        description="Feature level that the model is lowered for; by default the device's, or where the host cannot "
+        "ask the device, the lowest that has all operations.",
+    )
     shards: int = Field(1, ge=1, le=1024, description="Parallel sessions for throughput.")
-    driver_cache: bool = Field(True, description="Let the driver cache its compiled networks, if it can.")
+    driver_cache: bool | None = Field(
+        None,
+        description="Let the driver cache its compiled networks, if it can; by default except with the native runner, "
+        "which keeps none.",
+    )
     burst: bool = Field(
         True, description="Use burst executions, which keep the driver ready between runs, if available."
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from mlperf_mobile import loadgen
-from mlperf_mobile.contracts import COUNTED, INFERENCE, LIVE, LoggedRun, Score, Share
+from mlperf_mobile.contracts import COUNTED, INFERENCE, LIVE, LoggedRun, Placement, Score, Share
 from mlperf_mobile.errors import OutputError
 from mlperf_mobile.loadgen import response_log, trace
 from mlperf_mobile.loadgen.logs import LATENCY_SOURCE, first_token_latencies
@@ -34,6 +34,17 @@ def system(run: PreparedRun, load_s: float) -> dict[str, Any]:
         "samples_in_data_set": len(run.timed), "performance_sample_count": run.in_memory,
         "load_s": {"compile": 0.0, "load": load_s},
     } | (run.generations.facts() if run.generations else {})  # fmt: skip
+
+
+def versions(reported: Mapping[str, Any]) -> dict[str, str]:
+    """The versions of runtime and driver in the runner's part ``runner``."""
+    found = reported.get("versions")
+    return {str(name): str(version) for name, version in found.items()} if isinstance(found, dict) else {}
+
+
+def placement(reported: Mapping[str, Any]) -> dict[str, Any]:
+    """The part ``placement``, of an engine whose runtime says where each operation runs."""
+    return {each.name: reported.get(each.name, {}) for each in fields(Placement)}
 
 
 def performance(run: PreparedRun, folder: Path, reported: Mapping[str, Any]) -> dict[str, Any]:

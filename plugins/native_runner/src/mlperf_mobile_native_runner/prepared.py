@@ -42,6 +42,8 @@ from mlperf_mobile_native_runner.loaded_set import loaded
 from mlperf_mobile_native_runner.prompts import Prompts, Samples, records
 
 WARM_UP_SAMPLES = 8
+MADE = "work/engine"
+"""The folder in the run's folder for files that a backend makes for its engine."""
 PYTHON_HINT = "use --runner python"
 CHOSEN_THERE = ("mode", "single_stream_expected_latency_ns", "offline_expected_qps")
 """LoadGen's settings that the runner sets: by its task, and by the latency that it measures in the warm-up."""
@@ -144,9 +146,11 @@ def prepare(plan: CompilePlan, place: NativePlace, channel: Channel, directory: 
     purpose = Purpose(plan.scenario, scenario.parallel, (sessions or 0) if scenario.parallel else 1, place.cores)
     request = NativeRequest(
         model=plan.model.path, accelerator=accelerator, place=place, format=plan.model.format, batch=batch,
-        files=paths_of(plan), tokens=generates,
+        files=paths_of(plan), tokens=generates, directory=directory / MADE,
         purpose=purpose,
     )  # fmt: skip
+
+    request.directory.mkdir(parents=True, exist_ok=True)
 
     def attempt(requested: Shapes) -> NativeEngine:
         with blame("backend", plan.backend):

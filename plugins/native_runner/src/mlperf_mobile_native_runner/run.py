@@ -93,6 +93,8 @@ class NativeRun(Detached):
             self._reported[event.part] = event.value
             if event.part == "runner":
                 self._report_runner()
+            elif event.part == "runner_placement" and "operations" in event.value:
+                self.channel.measured("placement", composing.placement(event.value))
             elif event.part == "runner_performance":
                 self._is_timed = True
             return
@@ -161,9 +163,10 @@ class NativeRun(Detached):
         found, engine = self._reported["runner"], self.prepared.engine
         self.channel.measured("system", composing.system(self.prepared, float(found.get("load_s", 0.0))))
         self.channel.measured("samples_per_query", samples_per_query(self.prepared.scenario))
-        versions = {**engine.versions, "mlperf-mobile-runner": str(found["version"])}
+        versions = {**composing.versions(found), **engine.versions, "mlperf-mobile-runner": str(found["version"])}
         facts = {"runtime": engine.runtime or str(found.get("runtime", "")) or None, "versions": versions}
-        self.channel.measured("backend", facts | {"functional_only": engine.functional_only})
+        stand_in = engine.functional_only or str(found.get("stand_in", ""))
+        self.channel.measured("backend", facts | {"functional_only": stand_in})
 
     def _prepare_accuracy(self) -> None:
         run = self.prepared

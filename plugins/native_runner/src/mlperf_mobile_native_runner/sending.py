@@ -46,14 +46,15 @@ class Sending:
             self._check_program(there)
             timed, warm_up, chunks = self._write_samples()
             paths = [path for path, _ in timed] + [path for path, _ in chunks]
-            paths += [prepared.plan.model.path, *engine.files]
+            model = engine.model or prepared.plan.model.path
+            paths += [model, *engine.files]
             paths += [engine.library] if isinstance(engine.library, Path) else []
             places = self._provided([first, *(digests.item(path) for path in dict.fromkeys(paths))])
         streamed = run.feed is not None and run.feed.is_streaming
         sent = [(places[path], chunk) for path, chunk in chunks]
         plan = encoded(prepared, Places(
             library=places[engine.library] if isinstance(engine.library, Path) else engine.library,
-            model=places[prepared.plan.model.path],
+            model=places[model],
             options=_replaced(engine.options, {str(path): place for path, place in places.items()}),
             timed=[(places[path], indices) for path, indices in timed],
             warm_up=warm_up,
