@@ -157,8 +157,10 @@ class TestThePluginExamples:
 
 
 def test_every_problem_code_is_documented():
-    source = "".join((ROOT / f"core/src/mlperf_mobile/{name}.py").read_text() for name in ("registry", "problems"))
-    codes = set(re.findall(r'\b(?:leave_out|failed|Problem)\(\s*"([a-z-]+)"', source))
+    source = "".join(
+        (ROOT / f"core/src/mlperf_mobile/{name}.py").read_text() for name in ("registry", "offer_use", "problems")
+    )
+    codes = set(re.findall(r'\b(?:leave_out|failed|Problem|Unusable)\(\s*"([a-z-]+)"', source))
     codes |= {"unknown-hook", "hook-signature"}
     text = (ROOT / "docs/errors.md").read_text()
     assert codes >= {"import-failed", "duplicate", "hook-api", "bad-name", "hook-failed"}
