@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 from collections import Counter
 from importlib.resources import files
@@ -19,7 +20,7 @@ from hypothesis import HealthCheck, settings
 
 from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.testing.c_library import compiler
-from mlperf_mobile.testing.command import PROGRAM, Command
+from mlperf_mobile.testing.command import PROGRAM
 
 # A property's examples are the same in every run; `make properties` draws others, and prints how to repeat a failure.
 settings.register_profile("random", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -110,27 +111,22 @@ def processes():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def commands_are_forked(surroundings):
-    """``Command`` forks an interpreter that has imported the command, where that makes no difference but the time."""
-    server = None
-    started = Command.__call__
+def processes_are_forked(surroundings):
+    """What starts the command or its workers forks an interpreter that has imported them; see ``forks.py``."""
+    from forks import ForkServer, forking
 
-    def forked(self, *arguments, env=None, timeout=240):
-        nonlocal server
-        from fork_server import ForkServer
+    servers = []
 
-        if server is None or not server.is_alive:
-            server = ForkServer(PROGRAM)
-        whole = self.environment(env)
-        if not server.suits(whole):
-            return started(self, *arguments, env=env, timeout=timeout)
-        return server([str(each) for each in arguments], self.folder, whole, timeout)
+    def server():
+        if not servers:
+            servers.append(ForkServer.start())
+        return servers[0]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Command, "__call__", forked)
+        patch.setattr(subprocess, "Popen", forking(PROGRAM, server))
         yield
-    if server:
-        server.close()
+    for each in servers:
+        each.close()
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,7 @@ def test_a_missing_program_skips_a_test_or_fails_it_where_it_is_required(require
     root = Path(__file__).parents[1]
     (tmp_path / "conftest.py").write_text((root / "conftest.py").read_text())
     (tmp_path / "test_it.py").write_text("def test_it(needed):\n    needed('no-such-program')\n")
-    env = os.environ | {"MLPERF_MOBILE_REQUIRE_DEVICES": required}
+    env = os.environ | {"MLPERF_MOBILE_REQUIRE_DEVICES": required, "PYTHONPATH": str(root / "tests/shared")}
     words = [
         sys.executable,
         "-m",

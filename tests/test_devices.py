@@ -60,10 +60,12 @@ PARTS = """
 DRIVER = """
     import os, sys
     from mlperf_mobile import events
+    from mlperf_mobile.worker.__main__ import main
+    from mlperf_mobile.worker.surroundings import leave
 
     device = {"address": "drawer:7", "soc": "SM1", "temperature_c": 31.5, "more": {"battery.voltage_mv": 4100}}
     os.write(int(sys.argv[2]), events.encode(events.Measured(part="device", value=device)))
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "mlperf_mobile.worker", *sys.argv[1:]])
+    leave(main())
 """
 QUICK = ("--backend", "toy", "--set", "min_duration_s=0.1", "--set", "warmup_s=0.05")
 FAST = ("--mode", "performance", "--set", "sleep_s=0.001", "--set", "min_duration_s=0.3")

@@ -22,13 +22,16 @@ def state(pid):
     return fields(pid)[0]
 
 
-def children(pid):
+def workers(pid):
+    """Its children that lead a session, as workers do."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
+        child = path.parent.name
         try:
-            found += [int(path.parent.name)] if fields(path.parent.name)[1] == str(pid) else []
+            _, parent, _, session, *_ = fields(child)
         except OSError:
             continue  # it has ended
+        found += [int(child)] if (parent, session) == (str(pid), child) else []
     return found
 
 
@@ -36,7 +39,7 @@ def test_a_worker_that_was_stopped(command):
     """The kernel tells the launcher, however short the stop was."""
     process = command.start("--quiet", "--mode", "performance", "--set", "min_duration_s=1.5")
     command.until(lambda told: any(e["event"] == "progress" and e["phase"] == "performance" for e in told), process)
-    (worker,) = children(process.pid)
+    (worker,) = workers(process.pid)
     os.kill(worker, signal.SIGSTOP)
     deadline = time.monotonic() + 200
     while state(worker) != "T" and time.monotonic() < deadline:

@@ -1,152 +1,168 @@
-"""Runs ``mlperf-mobile`` in forks of one interpreter that has already imported it: the same command, started faster.
-
-``python fork_server.py`` is the server; :class:`ForkServer` starts one and is its client.
-"""
+"""``python fork_server.py DESCRIPTOR``: forks for each request, as the process that is requested; see ``forks.py``."""
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import gc
-import json
 import os
 import pkgutil
 import re
-import signal
+import runpy
+import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
-READ_AT_START = ("LD_PRELOAD", "LC_", "LANG", "PYTHON", "OPENBLAS_", "OMP_")
-"""Prefixes of variables that a process reads when it starts; a worker, which loads vendors' libraries, does start."""
-PACKAGES = re.compile(r"mlperf_mobile(_(rounds|report|telemetry|scenarios|fetch|images|tfrecords|task_.*))?")
-LEFT_OUT = re.compile(r"mlperf_mobile\.(testing|worker)\b.*|.*\.__main__|.*train.*")
-"""What the command's own process does not need."""
+from forks import ForkServer, forking, received, send, started
+from pydantic import BaseModel
 
-
-class ForkServer:
-    """A server in this process's environment; a call runs one command and waits for it."""
-
-    def __init__(self, program: Path) -> None:
-        self._program, self._base = program, dict(os.environ)
-        self._output = tempfile.TemporaryDirectory()
-        own = {name: value for name, value in self._base.items() if not name.startswith(("PYTHON", "MLPERF_MOBILE_"))}
-        self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/",
-            env=own | {"OPENBLAS_NUM_THREADS": "1", "PYDANTIC_DISABLE_PLUGINS": "true"},
-        )  # fmt: skip
-        self._imported = frozenset(self._answer())
-
-    def _answer(self) -> list[str]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "the fork server died"
-        answer: list[str] = json.loads(line)
-        return answer
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it takes another command."""
-        return self._process.poll() is None
-
-    def suits(self, env: Mapping[str, str]) -> bool:
-        """Whether a fork would find in ``env`` what a new process would."""
-        given = {name for name in env if name.startswith(READ_AT_START)} - {"PYTHONPATH"}
-        known = {name for name in self._base if name.startswith(READ_AT_START) and not name.startswith("PYTHON")}
-        if any(env.get(name) != self._base.get(name) for name in given | known):
-            return False
-        folders = [Path(folder) for folder in env.get("PYTHONPATH", "").split(os.pathsep) if folder]
-        offered = {path.name.partition(".")[0] for folder in folders if folder.is_dir() for path in folder.iterdir()}
-        return not offered & self._imported
-
-    def __call__(
-        self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], timeout: float
-    ) -> subprocess.CompletedProcess[str]:
-        """Run the command as :func:`subprocess.run` would.
-
-        Raises:
-            subprocess.TimeoutExpired: It took more than ``timeout`` seconds, and was killed.
-        """
-        out, err = (Path(self._output.name, name) for name in ("out", "err"))
-        words = [str(self._program), *arguments]
-        request = {"argv": words, "cwd": str(folder), "env": dict(env), "out": str(out), "err": str(err),
-                   "timeout": timeout}  # fmt: skip
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            (code,) = self._answer()
-        except BaseException:  # a test that ran into its limit leaves an answer behind, which is not the next one's
-            self._process.kill()
-            self.close()
-            raise
-        if code is None:
-            raise subprocess.TimeoutExpired(words, timeout, out.read_bytes(), err.read_bytes())
-        return subprocess.CompletedProcess(words, int(code), out.read_text(), err.read_text())
-
-    def close(self) -> None:
-        """End the server."""
-        self._process.communicate()
-        self._output.cleanup()
+PACKAGES = re.compile(r"mlperf_(loadgen|mobile(_(rounds|report|telemetry|scenarios|fetch|images|tfrecords|task_.*))?)")
+LEFT_OUT = re.compile(r"mlperf_mobile\.testing\b.*|.*\.__main__|.*train.*")
+"""What neither commands nor workers need."""
+STARTS_NOTHING = re.compile(r"mlperf_mobile\.(testing|worker)\b.*")
 
 
-def serve() -> None:
-    """Fork for each request on standard input; return only in the forks, as the command that is requested."""
+def import_all() -> None:
+    """Import what commands and workers would."""
+    names = [plugin.module for plugin in entry_points(group="mlperf_mobile")]
     for found in pkgutil.iter_modules():
-        if found.ispkg and PACKAGES.fullmatch(found.name):
+        if PACKAGES.fullmatch(found.name):
             package = import_module(found.name)
-            for module in pkgutil.walk_packages(package.__path__, f"{found.name}."):
-                if not LEFT_OUT.fullmatch(module.name):
-                    with suppress(ImportError):
-                        import_module(module.name)
+            names += [each.name for each in pkgutil.walk_packages(getattr(package, "__path__", []), f"{found.name}.")]
+    for name in names:
+        if not LEFT_OUT.fullmatch(name):
+            with suppress(ImportError):
+                import_module(name)
+    build(BaseModel)
     gc.freeze()
     assert len(os.listdir("/proc/self/task")) == 1, "a fork has no other threads"
-    print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), flush=True)
-    while line := sys.stdin.readline():
-        request = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            return become(**request)
-        print(json.dumps([ended(child, request["timeout"])]), flush=True)
-    raise SystemExit
 
 
-def ended(child: int, timeout: float) -> int | None:
-    """The exit code of a fork; None if it was killed after ``timeout`` seconds."""
-    late = False
-
-    def kill(number: int, frame: object) -> None:
-        nonlocal late
-        late = True
-        os.kill(child, signal.SIGKILL)
-
-    signal.signal(signal.SIGALRM, kill)
-    signal.setitimer(signal.ITIMER_REAL, timeout)
-    _, status = os.waitpid(child, 0)
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    return None if late else os.waitstatus_to_exitcode(status)
+def build(model: type[BaseModel]) -> None:
+    """Build the validators of models, which are built when they are first used."""
+    for each in model.__subclasses__():
+        each.model_rebuild(raise_errors=False)
+        build(each)
 
 
-def become(argv: list[str], cwd: str, env: dict[str, str], out: str, err: str, timeout: float) -> None:
-    """Give this process what a new one would have been started with."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    for number, file, flags in ((0, os.devnull, os.O_RDONLY), (1, out, os.O_WRONLY), (2, err, os.O_WRONLY)):
-        opened = os.open(file, flags | (os.O_CREAT | os.O_TRUNC if number else 0), 0o600)
-        os.dup2(opened, number)
-        os.close(opened)
-    os.chdir(cwd)
+def serve(connection: socket.socket) -> Callable[[], object]:
+    """Answer requests until the client ends; return only in forks: what they are to run."""
+    while True:
+        try:
+            request, descriptors = received(connection)
+        except EOFError:
+            os._exit(0)
+        told, tell = os.pipe()
+        between = os.fork()
+        if between == 0:
+            parent = os.getpid()
+            if child := os.fork():
+                os.write(tell, str(child).encode())
+                os._exit(0)
+            while os.getppid() == parent:  # then it is the client's child
+                time.sleep(0.0002)
+            connection.detach()
+            return become(descriptors=descriptors, **request)
+        os.waitpid(between, 0)
+        send(connection, int(os.read(told, 32)))
+        for descriptor in (told, tell, *descriptors):
+            os.close(descriptor)
+
+
+def become(
+    words: list[str], folder: str, env: dict[str, str], session: bool, kept: Sequence[int],
+    descriptors: Sequence[int], program: str, facts: dict[str, Any],
+) -> Callable[[], object]:  # fmt: skip
+    """Give this process what a new one would have been started with.
+
+    Args:
+        words: Its command line.
+        folder: Its working directory, absolute.
+        env: Its variables.
+        session: Whether it leads a session.
+        kept: The numbers of its descriptors.
+        descriptors: What they are.
+        program: The command's.
+        facts: See :class:`forks.ForkServer`.
+
+    Returns:
+        What it runs.
+    """
+    if session:
+        os.setsid()
+    above, own = max(kept) + 1, set(kept)
+    option, what = started(words)
+    if not STARTS_NOTHING.fullmatch(what):
+        ours, theirs = socket.socketpair()
+        if os.fork() == 0:  # a server for the processes that it starts, which is as new as it is now
+            ours.detach()
+            close_all_but({0, 1, 2, theirs.fileno()})
+            return serve(theirs)
+        theirs.detach()
+        ours = socket.socket(fileno=fcntl.fcntl(ours.detach(), fcntl.F_DUPFD_CLOEXEC, above))
+        own.add(ours.fileno())
+        server = ForkServer(ours, facts)
+        subprocess.Popen = forking(Path(program), lambda: server)
+    lifted = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, above) for descriptor in descriptors]
+    for number, descriptor in zip(kept, lifted, strict=True):
+        os.dup2(descriptor, number)
+    close_all_but(own)
+    os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
     time.tzset()
-    sys.argv = argv
-    sys.path[:1] = [str(Path(argv[0]).parent), *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
+    show(words, env)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(write_through=bool(env.get("PYTHONUNBUFFERED")))
+    first = [] if words[1:2] == ["-P"] else [folder if option else str(Path(words[0]).parent)]
+    sys.path[:1] = [*first, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.argv = [option, *words[words.index(what) + 1 :]] if option else words
+    if option == "-c":
+        return lambda: exec(what, vars(sys.modules["__main__"]))
+    if option == "-m":
+        if not hasattr(sys.modules.get(what), "__path__"):
+            sys.modules.pop(what, None)  # it is run, not imported
+        return lambda: runpy.run_module(what, run_name="__main__", alter_sys=True)
+    return run_command
 
 
-if __name__ == "__main__":
-    serve()
+def run_command() -> None:
+    """What the script of the command does."""
     from mlperf_mobile.cli.main import command
 
     command()
+
+
+def close_all_but(kept: Collection[int]) -> None:
+    """Close the descriptors of this process that are not ``kept``."""
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        if descriptor not in kept:
+            with suppress(OSError):
+                os.close(descriptor)
+
+
+def show(words: Sequence[str], env: dict[str, str]) -> None:
+    """Have ``/proc`` show a command line and variables as those of this process (proc(5), ``stat``)."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    arguments, arguments_end, variables, variables_end = map(int, fields[45:49])
+    for texts, start, end in (
+        (words, arguments, arguments_end),
+        ([f"{name}={value}" for name, value in env.items()], variables, variables_end),
+    ):
+        data = b"".join(os.fsencode(text) + b"\0" for text in texts)
+        ctypes.memmove(start, data[: end - start].ljust(end - start, b"\0"), end - start)
+
+
+if __name__ == "__main__":
+    import_all()
+    names = sorted({name.partition(".")[0] for name in sys.modules})
+    client = socket.socket(fileno=int(sys.argv[1]))
+    send(client, {"imported": names, "path": sys.path})
+    serve(client)()
