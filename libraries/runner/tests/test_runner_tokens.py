@@ -1,6 +1,7 @@
 """Language models: what is counted for each answer, and whose answers they are."""
 
 import importlib
+import json
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,23 @@ class TestCounts:
             assert set(found[:, 3]) <= {OTHER_ENDED, CONTEXT_ENDED}
             details = loadgen.read_details(outcome.folder / "performance" / loadgen.DETAIL_LOG)
             assert details["result_time_to_output_token_min"] >= 0  # LoadGen divided by 1, not by -1 or 0
+
+    def test_responses_of_the_timed_run_are_logged_on_request(self, language):
+        made = language(short=LIMIT)
+        made.plan["performance"]["settings"] |= {"accuracy_log_probability": 1.0, "accuracy_log_rng_seed": 7}
+        outcome = made.run()
+
+        log = json.loads((outcome.folder / "performance" / "mlperf_log_accuracy.json").read_text())
+        found, known = tokens(outcome), answers(outcome)
+        assert len(log) == len(found)
+        for item in log:
+            ids = np.frombuffer(bytes.fromhex(item["data"]), "<i4").tolist()
+            assert ids == known[item["qsl_idx"]]
+            assert item["token_count"] == max(2, len(ids))
+        made.plan["performance"]["settings"] |= {"scenario": "Offline"}
+        shutil.rmtree(outcome.folder / "performance")
+        (outcome.folder / "events.jsonl").unlink()
+        assert made.run().failure["code"] == "runner-setting"
 
     def test_offline_reports_no_first_tokens(self, language):
         outcome = language(scenario="Offline", sessions=2).run()

@@ -74,6 +74,17 @@ def test_a_run_here(command):
     assert (done.returncode, scored["accuracy"]["value"]) == (0, result["accuracy"]["value"])
 
 
+def test_its_compliance_is_tested(command):
+    result, done = command.run(TASK, *FAST, "--runner", "native")
+    assert done.returncode == 0, done.stderr
+    told, done = command.json("comply", result["directory"], "--test", "TEST06")
+    assert done.returncode == 0, done.stderr
+    (verdict,) = told["tests"]
+    assert {rule["name"]: rule["ok"] for rule in verdict["rules"]} == {
+        "responses-logged": True, "first-token": True, "answer-ends": True, "token-counts": True,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("scenario", ["offline", "sustained"])
 def test_other_scenarios(command, scenario):
     result, done = command.run(TASK, *FAST, "--runner", "native", "--scenario", scenario, "--mode", "performance")

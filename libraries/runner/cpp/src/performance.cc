@@ -66,6 +66,9 @@ class TokenStream : public Sut {
     response_ = {samples[0].id, 0, 0};
     generator_.run(&sample, 1);
     const Counts& counts = generator_.counts();
+    // The response is the ids, as the task's: LoadGen copies it if it logs it.
+    response_.data = reinterpret_cast<std::uintptr_t>(generator_.output(0, 0) + sizeof(std::int32_t));
+    response_.size = counts.tokens * sizeof(std::int32_t);
     if (!counts.tokens) mlperf::FirstTokenComplete(&response_, 1);  // LoadGen completes no query without it
     // LoadGen divides by this number minus 1 (logging.cc, RecordSampleCompletion).
     response_.n_tokens = std::max<std::int64_t>(2, static_cast<std::int64_t>(counts.tokens));
@@ -158,10 +161,11 @@ void answer_again(const Plan& plan, const Sessions& sessions, const SampleStore&
 
 void measure_performance(const Plan& plan, Sessions& sessions, Channel& channel, Watch& watch) {
   const Performance& what = plan.performance;
-  mlperf::TestSettings settings = test_settings(what.settings, mlperf::TestMode::PerformanceOnly);
+  const bool stream = plan.generations && what.settings.is_object() && what.settings.value("scenario", "") == "SingleStream";
+  mlperf::TestSettings settings = test_settings(what.settings, mlperf::TestMode::PerformanceOnly, stream);
   const bool single = settings.scenario == mlperf::TestScenario::SingleStream;
   if (plan.generations) sessions.use(plan.generations->performance);
-  settings.use_token_latencies = plan.generations && single;  // without tokens, LoadGen crashes with it
+  settings.use_token_latencies = stream;  // without tokens, LoadGen crashes with it
   if (single && (plan.sessions != 1 || plan.batch != 1))
     throw Failure("runner-plan", kUsage, "single-stream runs one sample at a time on one session");
   SampleStore store(what.samples, what.total, sessions.first().inputs());
@@ -199,7 +203,7 @@ void measure_performance(const Plan& plan, Sessions& sessions, Channel& channel,
     seen = watch.end_timed();
     for (const Answered& each : sut->answered()) answered.emplace_back(0, each);
   };
-  if (single && plan.generations) {
+  if (stream) {
     one_by_one(std::make_unique<TokenStream>(channel, sessions, store));
   } else if (single) {
     one_by_one(std::make_unique<SingleStream>(channel, sessions, store));
@@ -227,7 +231,7 @@ void measure_performance(const Plan& plan, Sessions& sessions, Channel& channel,
                                           {"peak_bytes", peak_bytes()}});
   channel.measured("interruptions", seen);
   answer_again(plan, sessions, store, answered, channel);
-  if (plan.generations && single) check_first_token(*sessions.generator(0), store.at(answered[0].second.indices[0]));
+  if (stream) check_first_token(*sessions.generator(0), store.at(answered[0].second.indices[0]));
 }
 
 }  // namespace runner

@@ -41,8 +41,7 @@ const std::map<std::string, bool Settings::*> kFlags = {
     {"test05", &Settings::test05},
 };
 
-// Responses of a performance run are empty, so a log of them would be worthless: only "none" is honoured.
-const char* const kNone[] = {"accuracy_log_probability", "accuracy_log_sampling_target"};
+constexpr const char *kProbability = "accuracy_log_probability", *kTarget = "accuracy_log_sampling_target";
 
 [[noreturn]] void refuse(const std::string& name, const std::string& why) {
   throw Failure("runner-setting", kUsage, "LoadGen's setting " + name + " " + why,
@@ -51,7 +50,7 @@ const char* const kNone[] = {"accuracy_log_probability", "accuracy_log_sampling_
 
 }  // namespace
 
-mlperf::TestSettings test_settings(const nlohmann::json& given, mlperf::TestMode mode) {
+mlperf::TestSettings test_settings(const nlohmann::json& given, mlperf::TestMode mode, bool responses) {
   if (!given.is_object()) refuse("settings", "is not an object");
   mlperf::TestSettings settings;
   settings.token_latency_scaling_factor = 1;
@@ -60,8 +59,6 @@ mlperf::TestSettings test_settings(const nlohmann::json& given, mlperf::TestMode
   for (const auto& item : given.items()) {
     const std::string& name = item.key();
     const nlohmann::json& value = item.value();
-    bool none = false;
-    for (const char* each : kNone) none = none || name == each;
     if (name == "scenario") {
       if (value == "SingleStream") settings.scenario = mlperf::TestScenario::SingleStream;
       else if (value != "Offline") refuse(name, "is neither SingleStream nor Offline");
@@ -75,8 +72,12 @@ mlperf::TestSettings test_settings(const nlohmann::json& given, mlperf::TestMode
     } else if (kFlags.count(name)) {
       if (!value.is_boolean()) refuse(name, "is neither true nor false");
       settings.*kFlags.at(name) = value.get<bool>();
-    } else if (none) {
-      if (!value.is_number() || value.get<double>() != 0.0) refuse(name, "cannot be honoured by the native runner");
+    } else if (name == kProbability || name == kTarget) {
+      const double number = value.is_number() ? value.get<double>() : -1.0;
+      if (!(number >= 0.0 && number <= (name == kProbability ? 1.0 : 1e9))) refuse(name, "is not a number of that kind");
+      if (number > 0.0 && !responses) refuse(name, "cannot be honoured: the responses of this run are empty");
+      if (name == kProbability) settings.accuracy_log_probability = number;
+      else settings.accuracy_log_sampling_target = static_cast<std::uint64_t>(number);
     } else {
       refuse(name, "is not known to this runner");
     }

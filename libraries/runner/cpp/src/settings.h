@@ -8,6 +8,6 @@
 namespace runner {
 
 // Throws Failure: runner-setting: an unknown name, a value of another type, or one that this runner cannot honour.
-mlperf::TestSettings test_settings(const nlohmann::json& given, mlperf::TestMode mode);
+mlperf::TestSettings test_settings(const nlohmann::json& given, mlperf::TestMode mode, bool responses = false);
 
 }  // namespace runner

@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from mlperf_mobile import events
+from mlperf_mobile import events, loadgen
 from mlperf_mobile.contracts import NativePlace, Transport
 from mlperf_mobile.contracts.transport import DeviceError
 from mlperf_mobile.plan import CompilePlan
@@ -193,8 +193,9 @@ class NativeRun(Detached):
         self._is_timed = False
         self.watching.timed_run_is_over()
         self.timed_run_is_over(self._reported["runner_performance"])
-        names = [f"performance/{name}" for name in ("mlperf_log_detail.txt", "mlperf_log_summary.txt")]
-        for name in (*names, latencies.FILE, *([TOKENS] if self.prepared.generations else [])):
+        logs = [loadgen.DETAIL_LOG, loadgen.SUMMARY_LOG, *([loadgen.ACCURACY_LOG] if self.prepared.generations else [])]
+        own = [latencies.FILE, *([TOKENS] if self.prepared.generations else [])]
+        for name in (*(f"performance/{log}" for log in logs), *own):
             target = self.directory / name
             target.parent.mkdir(exist_ok=True)
             source = f"{self.folder_there}/{name}"

@@ -93,7 +93,7 @@ def _rules(test: ComplianceTest, folder: Path, tested: Result, result: Result) -
 
 def _expected(folder: Path, samples: set[int]) -> dict[int, bytes]:
     """The responses of the accuracy run to these samples."""
-    answered = loadgen.read_responses(folder / "accuracy" / loadgen.ACCURACY_LOG)
+    answered = loadgen.read_responses(loadgen.responses_of(folder / "accuracy"))
     return {index: response for index, response in answered if index in samples}
 
 
