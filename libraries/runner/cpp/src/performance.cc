@@ -161,9 +161,9 @@ void answer_again(const Plan& plan, const Sessions& sessions, const SampleStore&
 
 void measure_performance(const Plan& plan, Sessions& sessions, Channel& channel, Watch& watch) {
   const Performance& what = plan.performance;
-  const bool stream = plan.generations && what.settings.is_object() && what.settings.value("scenario", "") == "SingleStream";
-  mlperf::TestSettings settings = test_settings(what.settings, mlperf::TestMode::PerformanceOnly, stream);
-  const bool single = settings.scenario == mlperf::TestScenario::SingleStream;
+  mlperf::TestSettings settings =
+      test_settings(what.settings, mlperf::TestMode::PerformanceOnly, plan.generations.has_value());
+  const bool single = settings.scenario == mlperf::TestScenario::SingleStream, stream = single && plan.generations;
   if (plan.generations) sessions.use(plan.generations->performance);
   settings.use_token_latencies = stream;  // without tokens, LoadGen crashes with it
   if (single && (plan.sessions != 1 || plan.batch != 1))

@@ -75,13 +75,16 @@ mlperf::TestSettings test_settings(const nlohmann::json& given, mlperf::TestMode
     } else if (name == kProbability || name == kTarget) {
       const double number = value.is_number() ? value.get<double>() : -1.0;
       if (!(number >= 0.0 && number <= (name == kProbability ? 1.0 : 1e9))) refuse(name, "is not a number of that kind");
-      if (number > 0.0 && !responses) refuse(name, "cannot be honoured: the responses of this run are empty");
       if (name == kProbability) settings.accuracy_log_probability = number;
       else settings.accuracy_log_sampling_target = static_cast<std::uint64_t>(number);
     } else {
       refuse(name, "is not known to this runner");
     }
   }
+  const bool logs = settings.accuracy_log_probability > 0.0 || settings.accuracy_log_sampling_target > 0;
+  if (logs && !(responses && settings.scenario == mlperf::TestScenario::SingleStream))
+    refuse(settings.accuracy_log_sampling_target ? kTarget : kProbability,
+           "cannot be honoured: the responses of this run are empty");
   if (mode == mlperf::TestMode::AccuracyOnly) settings.scenario = mlperf::TestScenario::Offline;
   return settings;
 }
