@@ -191,11 +191,10 @@ def answers(arguments: tuple[str, ...]) -> int:
 def fuzz(source: Path, inputs: int, seed: int, failed: Callable[[str, bytes, str], None]) -> Counter[str]:
     """Try ``inputs`` mutations, one command each, in turn; returns the number of each outcome."""
     chance, counts = random.Random(seed), Counter[str]()
-    with tempfile.TemporaryDirectory() as name:
+    # A damaged session may name any folder for its results.
+    with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory() as own, contextlib.chdir(own):
         place = Path(name)
-        out, own = place / "out", place / "own"
-        own.mkdir()
-        os.chdir(own)  # a damaged session may name any folder for its results
+        out = place / "out"
         every = _prepared(source, place, out)
         whole = {target.file: target.file.read_bytes() for target in every}
         before = {path.name for path in place.iterdir()} | {"out"}
