@@ -163,7 +163,7 @@ class TestThePluginExamples:
 
 def test_every_problem_code_is_documented():
     source = "".join(
-        (ROOT / f"core/src/mlperf_mobile/{name}.py").read_text() for name in ("registry", "offer_use", "problems")
+        (ROOT / f"core/src/mlperf_mobile/{name}.py").read_text() for name in ("registry", "offer_fields", "problems")
     )
     codes = set(re.findall(r'\b(?:leave_out|failed|Problem|Unusable)\(\s*"([a-z-]+)"', source))
     codes |= {"unknown-hook", "hook-signature"}

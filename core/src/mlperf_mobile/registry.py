@@ -16,8 +16,7 @@ from mlperf_mobile.errors import described
 from mlperf_mobile.hook_manager import HookManager
 from mlperf_mobile.hook_specs import PROJECT
 from mlperf_mobile.installed import EntryPoint, entry_points
-from mlperf_mobile.offer_fields import check_fields
-from mlperf_mobile.offer_use import Info, misnamed, wrong_api
+from mlperf_mobile.offer_fields import Info, check_fields, misnamed, wrong_api
 from mlperf_mobile.patience import limited
 from mlperf_mobile.plugin import (
     BackendInfo,

@@ -21,7 +21,7 @@ from mlperf_mobile.config.settings import Settings
 from mlperf_mobile.config.suites import Benchmark
 from mlperf_mobile.config.tunings import Tuned
 from mlperf_mobile.errors import DataError, ModelError, UsageError, did_you_mean
-from mlperf_mobile.offer_use import Info
+from mlperf_mobile.offer_fields import Info
 from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import DatasetRef
 from mlperf_mobile.plugin import DatasetInfo
