@@ -57,12 +57,14 @@ def test_the_time_of_progress_has_the_first_query(case):
     assert all(each["elapsed_s"] >= least for each, least in zip(told, spent, strict=True))
 
 
-def test_a_stop_is_a_gap_in_which_nothing_ran(case):
+@pytest.mark.parametrize("when", ["phase", "progress"])
+def test_a_stop_is_a_gap_in_which_nothing_ran(case, when):
+    """At the beginning of the timed run, and later."""
     made = case(options={"latency_ns": 1_000_000})
     made.plan["performance"]["settings"]["min_duration_ms"] = 1500
     del made.plan["accuracy"]
     process = made.start()
-    made.until(lambda event: event["event"] == "progress" and event["phase"] == "performance")
+    made.until(lambda event: event["event"] == when and (event.get("phase") or event.get("name")) == "performance")
     process.send_signal(signal.SIGSTOP)
     time.sleep(4)
     process.send_signal(signal.SIGCONT)

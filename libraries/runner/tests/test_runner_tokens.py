@@ -79,7 +79,7 @@ class TestCounts:
         assert (found[:, 2] > 0).all()
         assert (found[:, 2] <= latencies).all()
         assert outcome.part("repeated")["responses"] == 2
-        assert outcome.part("runner")["peak_bytes"] <= outcome.part("runner_performance")["peak_bytes"]
+        assert 0 < outcome.part("runner")["peak_bytes"] <= outcome.part("runner_performance")["peak_bytes"] < 50_000_000
 
     def test_times_are_those_of_loadgen(self, language):
         outcome = language(options={"latency_ns": 20_000}).run()

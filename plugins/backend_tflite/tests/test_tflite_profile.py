@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlperf_mobile.contracts import Artifact, ReportingSession
+from mlperf_mobile.contracts import Artifact, NativePlace, NativeRequest, ReportingSession
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_tflite import profiled, profiler_events, runtime
 from mlperf_mobile_backend_tflite.backend import TFLiteBackend
@@ -165,3 +165,11 @@ class TestSummary:
     def test_what_has_no_summary(self, runs, why: str) -> None:
         with pytest.raises(Unavailable, match=why):
             summarise(runs)
+
+
+def test_the_native_runner_has_no_profiles(models: Path) -> None:
+    place = NativePlace(system="linux", machine="x86_64", same=True)
+    request = NativeRequest(model=models / "add.tflite", accelerator="cpu", place=place)
+    with pytest.raises(BackendError) as caught:
+        TFLiteBackend(TFLiteOptions(profile=True)).native(request)
+    assert (caught.value.code, "profile" in caught.value.summary) == ("native-option", True)

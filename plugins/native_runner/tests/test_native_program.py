@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,7 @@ def test_a_run_by_the_program(command, scenario):
     assert (result["valid"], result["performance"]["latency_source"]) == (True, "load generator")
     assert result["repeated"]["responses"] >= 2
     assert "mlperf-mobile-runner" in result["versions"]
+    assert not [*Path(result["directory"]).rglob(".*")]
     checked, done = command.json("check", result["directory"])
     assert done.returncode == 0, checked
     python, _ = command.run(TASK, "--mode", "accuracy")

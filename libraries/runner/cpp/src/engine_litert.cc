@@ -116,6 +116,9 @@ void LiteRtEngine::describe(LiteRt::TensorRef ref, const LiteRt::Dimensions& lay
   Tensor tensor;
   tensor.name = name ? name : "";
   tensor.dtype = litert_dtype(type.element);
+  if (layout.rank > LiteRt::kMostDimensions)
+    throw Failure("model-tensors", kModel, "tensor " + tensor.name + " has " + std::to_string(layout.rank) +
+                                               " dimensions, which the runner cannot pass");
   tensor.shape.assign(layout.sizes, layout.sizes + layout.rank);
   if (batch_ > 1) {
     if (tensor.shape.empty() || tensor.shape[0] != static_cast<std::int64_t>(batch_))

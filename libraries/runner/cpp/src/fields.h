@@ -73,7 +73,10 @@ class Fields {
 
   std::int32_t integer(const std::string& name) {
     const Json& value = any(name);
-    if (!value.is_number_integer() || value != static_cast<std::int32_t>(value.get<std::int64_t>()))
+    const bool fits = value.is_number_unsigned()
+                          ? value.get<std::uint64_t>() <= std::numeric_limits<std::int32_t>::max()
+                          : value.is_number_integer() && value == static_cast<std::int32_t>(value.get<std::int64_t>());
+    if (!fits)
       fail(name, "is not a whole number of 32 bits");
     return value.get<std::int32_t>();
   }

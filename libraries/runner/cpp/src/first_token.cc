@@ -7,11 +7,10 @@ FirstTokens& FirstTokens::of_process() {
   return one;
 }
 
-bool FirstTokens::here(const Issue& issue, const std::function<void()>& tell) {
+void FirstTokens::here(const Issue& issue, const std::function<void()>& tell) {
   issue(called, begin(std::this_thread::get_id(), tell));
   const std::lock_guard<std::mutex> lock(mutex_);
   tell_ = nullptr;
-  return !foreign_;
 }
 
 void FirstTokens::elsewhere(const Issue& issue, const std::function<void()>& tell) {
@@ -30,10 +29,10 @@ void FirstTokens::elsewhere(const Issue& issue, const std::function<void()>& tel
   changed_.wait(lock, [this] { return !job_; });
 }
 
-std::size_t FirstTokens::over() {
+FirstTokens::Calls FirstTokens::over() {
   const std::lock_guard<std::mutex> lock(mutex_);
   context_ = nullptr;
-  return calls_;
+  return {calls_, foreign_};
 }
 
 std::size_t FirstTokens::late() {

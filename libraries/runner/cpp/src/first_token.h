@@ -13,16 +13,20 @@ namespace runner {
 
 class FirstTokens {
  public:
+  struct Calls {
+    std::size_t count = 0;
+    bool foreign = false;  // the first one came in another thread than that of `here`, so `tell` was not called
+  };
+
   // The only one: a library may call after its model is gone.
   static FirstTokens& of_process();
 
-  // Runs `issue` in this thread, with what a library calls for the first token; false if it called in another thread,
-  // so that `tell` was not called.
-  bool here(const std::function<void(void (*)(void*), void*)>& issue, const std::function<void()>& tell);
+  // Runs `issue` in this thread, with what a library calls for the first token.
+  void here(const std::function<void(void (*)(void*), void*)>& issue, const std::function<void()>& tell);
   // Runs `issue` in a thread of its own, and calls `tell` in this one, when the library has called in any.
   void elsewhere(const std::function<void(void (*)(void*), void*)>& issue, const std::function<void()>& tell);
-  // The query is over: calls are late from now on. Returns the calls for it.
-  std::size_t over();
+  // The query is over: calls are late from now on.
+  Calls over();
   // Calls for queries that were over, since this was asked last.
   std::size_t late();
 

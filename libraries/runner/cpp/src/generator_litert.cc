@@ -30,6 +30,7 @@ struct Port {
 
   std::size_t elements() const {
     std::int64_t count = 1;
+    if (type.layout.rank > LiteRt::kMostDimensions) return 0;
     for (unsigned int i = 0; i < type.layout.rank; ++i)
       if (type.layout.sizes[i] < 1 || __builtin_mul_overflow(count, std::int64_t{type.layout.sizes[i]}, &count)) return 0;
     return count > (std::int64_t{1} << 40) ? 0 : static_cast<std::size_t>(count);
@@ -70,7 +71,7 @@ Signature read(const LiteRt& api, LiteRt::Model model, std::size_t index) {
   const char* text = nullptr;
   litert_check(api.signature(model, index, &signature), "find a signature");
   litert_check(api.signature_key(signature, &text), "read a signature's name");
-  found.key = text;
+  found.key = text ? text : "";
   std::size_t inputs = 0, outputs = 0;
   litert_check(api.signature_input_count(signature, &inputs), "count a signature's inputs");
   litert_check(api.signature_output_count(signature, &outputs), "count a signature's outputs");
@@ -83,7 +84,7 @@ Signature read(const LiteRt& api, LiteRt::Model model, std::size_t index) {
     litert_check((in ? api.signature_input_name : api.signature_output_name)(signature, place, &text),
                  "read a tensor's name");
     litert_check((in ? api.signature_input : api.signature_output)(signature, place, &tensor), "find a tensor");
-    end.name = text;
+    end.name = text ? text : "";
     int kind = 0;
     litert_check(api.tensor_type_id(tensor, &kind), "read a tensor's type");
     if (kind != LiteRt::kRanked) refuse("has a tensor of unknown rank, " + end.name);
@@ -211,10 +212,10 @@ class LiteRtGenerator : public Generator {
 
   std::size_t generate(const std::int32_t* prompt, std::size_t size, std::int32_t* answer, std::size_t limit) override {
     clear();
-    for (std::size_t at = prefill(prompt, size - 1); at < size - 1; ++at) run(decode_, prompt + at, 1, at);
+    for (std::size_t at = prefill(prompt, size - 1); at < size - 1; ++at) invoke(decode_, prompt + at, 1, at);
     std::int32_t token = prompt[size - 1];
     for (std::size_t count = 0;;) {
-      run(decode_, &token, 1, size - 1 + count);
+      invoke(decode_, &token, 1, size - 1 + count);
       token = most_likely(count);
       if (!count) first_token();
       answer[count++] = token;
@@ -237,13 +238,13 @@ class LiteRtGenerator : public Generator {
       }
       if (!chosen) break;
       const std::size_t used = std::min(chosen->size, left);
-      run(*chosen, tokens + at, used, at);
+      invoke(*chosen, tokens + at, used, at);
       at += used;
     }
     return at;
   }
 
-  void run(const Call& call, const std::int32_t* tokens, std::size_t count, std::size_t position) {
+  void invoke(const Call& call, const std::int32_t* tokens, std::size_t count, std::size_t position) {
     auto* memory = static_cast<std::int32_t*>(open(call.tokens, LiteRt::kWrite));
     std::copy(tokens, tokens + count, memory);
     std::fill(memory + count, memory + call.size, tokens[count - 1]);  // every vocabulary has the last one

@@ -80,7 +80,11 @@ MmaGenerator::MmaGenerator(const mma::Functions& functions, const std::string& l
     : MmaGenerator(std::make_unique<mma::Instance>(functions, library, plan, options), plan) {}
 
 MmaGenerator::MmaGenerator(std::unique_ptr<mma::Instance> instance, const Plan& plan)
-    : Generator(plan, context_of(*instance, plan)), instance_(std::move(instance)) {}
+    : Generator(plan, context_of(*instance, plan)), instance_(std::move(instance)) {
+  prompt_.resize(plan.generations->context);
+  const Generations& how = *plan.generations;
+  ids_.reserve(std::max({how.performance.most, how.accuracy.most, static_cast<std::size_t>(kFewest)}));
+}
 
 // The interface takes no stop ids: the library ends an answer at its own. One that goes on after a stop id of the task
 // is cut there, and so is one that had to be requested longer.
@@ -110,19 +114,20 @@ bool MmaGenerator::query(const std::int32_t* prompt, std::size_t size, std::int3
   FirstTokens& first = FirstTokens::of_process();
   void* instance = instance_->get();
   check_late();
-  const Vector given{prompt, prompt + size, prompt + size};
+  std::copy(prompt, prompt + size, prompt_.begin());  // the library may write into what it gets
+  const Vector given{prompt_.data(), prompt_.data() + size, prompt_.data() + size};
   Vector seen = given;
   std::int32_t limit = asked;
   instance_->check(functions.set_input(instance, 0, 0, &seen), "set_input");
   instance_->check(functions.set_input(instance, 0, 1, &limit), "set_input");
   int status = 0;
-  bool told = true;
-  const auto issue = [&](void (*callback)(void*), void* context) {
-    status = functions.issue_query(instance, callback, context);
+  // Two captures: std::function allocates memory for more, and this is timed.
+  const std::function<void(void (*)(void*), void*)> issue = [this, &status](void (*callback)(void*), void* context) {
+    status = instance_->functions().issue_query(instance_->get(), callback, context);
   };
-  const auto tell = [this] { first_token(); };
+  const std::function<void()> tell = [this] { first_token(); };
   if (elsewhere_) first.elsewhere(issue, tell);
-  else told = first.here(issue, tell);
+  else first.here(issue, tell);
   if (status) first.over();
   instance_->check(status, "issue_query");
   try {
@@ -134,10 +139,11 @@ bool MmaGenerator::query(const std::int32_t* prompt, std::size_t size, std::int3
     functions.flush_queries(instance);  // every query is, as in the app
     throw;
   }
-  reported_ = first.over();
+  const FirstTokens::Calls calls = first.over();
+  reported_ = calls.count;
   instance_->check(functions.flush_queries(instance), "flush_queries");
   check_late();
-  return told;
+  return !calls.foreign;
 }
 
 // Copies the library's answer.

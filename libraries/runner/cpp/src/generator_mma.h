@@ -29,6 +29,7 @@ class MmaGenerator : public Generator {
   const std::unique_ptr<mma::Instance> instance_;
   bool elsewhere_ = false;         // the library reports first tokens in a thread of its own
   std::size_t reported_ = 0;       // first tokens, of the last query
+  std::vector<std::int32_t> prompt_;
   std::vector<std::int32_t> ids_;  // the library's answer to the last query
 };
 

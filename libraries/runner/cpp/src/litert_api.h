@@ -53,6 +53,7 @@ struct LiteRt {
 
   enum : int { kCpu = 1, kGpu = 2, kNpu = 4 };
   enum : int { kRead = 0, kWrite = 1 };
+  enum : unsigned int { kMostDimensions = 8 };
   enum : int { kFloat32 = 1, kInt32 = 2 };
   enum : int { kRanked = 0, kQuantisedPerTensor = 1, kTextType = 8, kDispatchLibraryDirectory = 1, kMinSeverity = 25 };
 

@@ -1,6 +1,7 @@
 // The options of the engine `nnapi`, which are those of the Python backend.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -31,7 +32,7 @@ struct NnapiOptions {
     priority = chosen(fields, "priority", "", {{"", 0}, {"low", 90}, {"medium", 100}, {"high", 110}});
     const double timeout = fields.number("run_timeout_s", 0.0, 0.0);
     if (timeout > 1e6) fields.fail("run_timeout_s", "is longer than 1000000 s");
-    timeout_ns = static_cast<std::uint64_t>(timeout * 1e9);
+    timeout_ns = static_cast<std::uint64_t>(std::ceil(timeout * 1e9));
     fields.no_more();
   }
 

@@ -142,6 +142,16 @@ class Offline : public Sut {
   std::vector<Answered> first_, last_;
 };
 
+// For how many answers memory is allocated before the run: as many as LoadGen prepares, up to a bound.
+std::size_t reserved(const mlperf::TestSettings& settings, bool single) {
+  constexpr double kMost = 1u << 26;
+  const double least = static_cast<double>(settings.min_query_count);
+  if (!single) return static_cast<std::size_t>(std::min(kMost, least));
+  const double prepared =
+      2.2e6 * static_cast<double>(settings.min_duration_ms) / settings.single_stream_expected_latency_ns;
+  return static_cast<std::size_t>(std::min(kMost, prepared + least));
+}
+
 // Repeats calls of the timed run. They were given in it, so the outputs must be the same.
 void answer_again(const Plan& plan, const Sessions& sessions, const SampleStore& store,
                   const std::vector<std::pair<std::size_t, Answered>>& calls, Channel& channel) {
@@ -182,10 +192,9 @@ void measure_performance(const Plan& plan, Sessions& sessions, Channel& channel,
   channel.measured("runner_warmup", {{"best_ns", best}, {"calls", calls}, {"expected_latency_ns", expected}});
 
   Latencies& latencies = Latencies::of_process();
-  if (plan.generations) Answers::of_process().begin(settings.min_query_count, single);
-  latencies.begin(single ? static_cast<std::size_t>(2.2e6 * static_cast<double>(settings.min_duration_ms) /
-                                                    settings.single_stream_expected_latency_ns) + settings.min_query_count
-                         : settings.min_query_count);
+  const std::size_t queries = reserved(settings, single);
+  if (plan.generations) Answers::of_process().begin(queries, single);
+  latencies.begin(queries);
   double load_s = 0.0;
   Qsl samples(channel, what.total, what.count, [&](const std::vector<mlperf::QuerySampleIndex>& indices) {
     const auto start = Clock::now();

@@ -1,5 +1,6 @@
 #include "plan.h"
 
+#include <algorithm>
 #include <fstream>
 #include <limits>
 #include <unordered_set>
@@ -15,13 +16,15 @@ constexpr std::uint64_t kMostSamples = 1u << 30;
 constexpr std::uint64_t kMostTokens = 1u << 24;
 
 nlohmann::json parsed(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file) throw Failure("runner-plan", kUsage, "cannot read the runner-plan " + path, "check --plan");
-  std::string text(kMostBytes + 1, '\0');
+  const std::streamoff size = file.tellg();
+  if (size > static_cast<std::streamoff>(kMostBytes))
+    throw Failure("runner-plan", kUsage, "the runner-plan " + path + " is larger than 64 MiB");
+  std::string text(static_cast<std::size_t>(std::max<std::streamoff>(0, size)), '\0');
+  file.seekg(0);
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > kMostBytes)
-    throw Failure("runner-plan", kUsage, "the runner-plan " + path + " is larger than 64 MiB");
   try {
     return nlohmann::json::parse(text);
   } catch (const nlohmann::json::exception& error) {

@@ -79,6 +79,10 @@ void Watch::save() {
 void Watch::work() {
   const sigset_t set = endings();
   const timespec tick{0, kTickNs};
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    witness_.rest();
+  }
   while (!ended_) {
     if (sigtimedwait(&set, nullptr, &tick) > 0) cancel();
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -101,7 +105,7 @@ void Watch::tick() {
     beat_ = std::chrono::steady_clock::now();
     channel_.send({{"event", "heartbeat"}, {"phase", phase_}, {"waiting", waiting_}});
   }
-  if (timed_) witness_.rest();
+  witness_.rest();
 }
 
 void Watch::progress() {

@@ -69,7 +69,10 @@ void Witness::look(std::size_t count) {
   last_ = now;
 }
 
-void Witness::rest() { last_ = clocks(); }
+void Witness::rest() {
+  last_ = clocks();
+  starved(0.0);  // what this thread has waited until now
+}
 
 // Whether this thread may have come late because it waited for a processor (/proc/[pid]/task/[tid]/schedstat).
 bool Witness::starved(double passed) {

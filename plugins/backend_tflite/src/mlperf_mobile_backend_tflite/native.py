@@ -48,6 +48,9 @@ def _check(options: TFLiteOptions, request: NativeRequest) -> None:
         raise _refused("runtime", "tflite-runtime has no C interface", "leave it out, or use --runner python")
     if not options.xnnpack:
         raise _refused("xnnpack", "LiteRT's C interface always applies XNNPACK", "leave it out, or use --runner python")
+    if options.profile:
+        why = "the native runner does not use LiteRT's profiler"
+        raise _refused("profile", why, "leave it out, or use --runner python")
     if request.accelerator != "cpu" or options.delegate:
         summary = "external delegates are loaded by the interpreter, which the native runner does not use"
         raise _refused("delegate", summary, "use --accelerator cpu, or --runner python")

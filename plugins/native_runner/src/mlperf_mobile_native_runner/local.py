@@ -64,3 +64,4 @@ def _second(source: Path, target: Path) -> None:
     except OSError:
         shutil.copyfile(source, part)
     part.replace(target)
+    part.unlink(missing_ok=True)  # which renaming leaves if both are names of one file already (rename(2))

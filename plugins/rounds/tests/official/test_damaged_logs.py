@@ -64,3 +64,17 @@ def test_a_count_of_hundreds_of_digits_is_a_finding(tree, registry, count):
         lines.append(f":::MLLOG {json.dumps(entry)}\n")
     path.write_text("".join(lines))
     assert any("larger than 64 bits" in str(finding) for finding in check(tree.root, registry).findings)
+
+
+@pytest.mark.parametrize("benchmark", ["single", "offline"])
+def test_the_largest_number_in_any_place_is_checked(tree, registry, benchmark):
+    """Hundreds of it, and sums of two, are infinite."""
+    path = getattr(tree, benchmark) / "mlperf_log_detail.txt"
+    lines = path.read_text().splitlines(keepends=True)
+    entries = [json.loads(line.removeprefix(":::MLLOG ")) for line in lines]
+    changed = [entry for entry in entries if type(entry["value"]) in (int, float)]
+    assert len(changed) > 20
+    for entry in changed:
+        text = f":::MLLOG {json.dumps(entry | {'value': 1e308})}\n"
+        path.write_text("".join(text if other is entry else line for line, other in zip(lines, entries, strict=True)))
+        assert check(tree.root, registry).findings

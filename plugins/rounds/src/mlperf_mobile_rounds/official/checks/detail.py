@@ -172,7 +172,8 @@ def _follows(log: DetailLog) -> Iterator[tuple[str, float | int | str, str]]:
         if asked_rate is not None:
             yield "effective_target_qps", asked_rate, "requested was"
         if asked_rate is not None and asked_count is not None and duration is not None:
-            needed = max(asked_count, math.floor(1.1 * asked_rate * duration / 1000 + 1e-9))
+            rated = 1.1 * asked_rate * duration / 1000 + 1e-9
+            needed = max(asked_count, math.floor(rated) if math.isfinite(rated) else rated)
             yield "effective_samples_per_query", needed, "requested counts and rate give"
         yield "effective_target_latency_percentile", 0.99, "offline it is"
         yield "effective_min_query_count", 1, "offline it is"
@@ -216,7 +217,9 @@ def _generated(
         least = log.count("effective_min_query_count") or 0
         needed = 2 * duration_ms * (1e6 / exact if exact else rate / 1000) + 1
         if not math.isclose(count, max(needed, least), rel_tol=1e-5, abs_tol=1.01):
-            yield "generated_query_count", round(max(needed, least)), "duration and rate give"
+            expected = max(needed, least)
+            whole = round(expected) if math.isfinite(expected) else expected
+            yield "generated_query_count", whole, "duration and rate give"
     elif scenario == SINGLE_STREAM and verdict.mode_of(log) == verdict.ACCURACY:
         total = log.count("qsl_reported_total_count")
         if total is not None and log.generated and sum(log.generated) != total:

@@ -68,7 +68,7 @@ def _settings(file: FileOf, result: AppResult, report: Report) -> None:
         wrong = f"the batch is {batch}, but single-stream has one sample per query"
         report.require(RULE, batch == 1 or (batch == 0 and early), place, wrong)
     elif batch and result.min_samples and result.performance and result.performance.samples:
-        expected = math.ceil(result.min_samples / batch) * batch
+        expected = -(-result.min_samples // batch) * batch
         wrong = f"{result.performance.samples} samples, but batches of {batch} for {result.min_samples} make {expected}"
         report.require(RULE, result.performance.samples in (expected, result.min_samples), place, wrong)
 

@@ -104,6 +104,8 @@ def _in_hundredths(number: float | None, rate: float) -> bool:
 
     The six digits of 83751.2 stand for everything from 83751.15 to 83751.25.
     """
+    if not math.isfinite(rate * 101):
+        return number == rate
     half = 0.499 * 10.0 ** (math.floor(math.log10(rate)) - 5) if rate > 0 else 0.0
     least, most = math.floor((rate - half) * 100), max(math.floor((rate + half) * 100), round((rate + half) * 100))
     return number is not None and least <= round(number * 100, 3) <= most
