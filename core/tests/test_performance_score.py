@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mlperf_mobile.performance_score import PerformanceScore, latency, ordinal, throughput
+from mlperf_mobile.performance_score import PerformanceScore, is_possible, latency, ordinal, throughput
 from mlperf_mobile.results.model import Result
 
 RESULT = {
@@ -81,3 +81,17 @@ class TestScores:
     ])  # fmt: skip
     def test_ordinals(self, number, text):
         assert ordinal(number) == text
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 5e-324, 1e-310, 1e308, math.inf, math.nan])
+def test_what_no_run_can_have_as_its_score(value):
+    assert not is_possible(value)
+
+
+def test_every_ratio_of_possible_scores_is_finite():
+    least, most = throughput(1e-99), throughput(1e99)
+    assert is_possible(least.value)
+    assert is_possible(most.value)
+    for one, other in ((least, most), (most, least)):
+        assert 0 < one.speed_against(other) < math.inf
+        assert 0 < one.cost < math.inf

@@ -13,6 +13,7 @@ SAMPLES_PER_SECOND = "samples/s"
 TOKENS_PER_SECOND = "tokens/s"
 DECODE_RATE = "decode rate"
 _LONGEST_NAME, _LONGEST_UNIT = 80, 24
+_LEAST, _MOST = 1e-100, 1e100
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,8 @@ def displayed(unit: str) -> tuple[float, str]:
 
 
 def is_possible(value: float) -> bool:
-    """Whether a number from elsewhere can be a run's score: finite and above zero."""
-    return math.isfinite(value) and value > 0
+    """Whether a number can be a score: finite and above zero, and far enough from both for every ratio to be finite."""
+    return _LEAST <= value <= _MOST
 
 
 def latency(percentile: float, value_ns: float) -> PerformanceScore:

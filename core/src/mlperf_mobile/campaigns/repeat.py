@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mlperf_mobile.performance_score import PerformanceScore
+from mlperf_mobile.performance_score import PerformanceScore, is_possible
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.rule import RuleResult
 
@@ -67,9 +67,9 @@ class Repetitions:
 
 
 def score(result: Result) -> PerformanceScore | None:
-    """The run's score; None if it has none or it is zero."""
+    """The run's score; None if it has none, or one that no run can have, such as zero."""
     found = result.performance.score if result.performance else None
-    return found if found and found.value else None
+    return found if found and is_possible(found.value) else None
 
 
 def repetitions(results: Iterable[Result]) -> list[Repetitions]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.contracts import COUNTED, INFERENCE_AND_DECODING
-from mlperf_mobile.performance_score import NANOSECONDS, PerformanceScore, ordinal
+from mlperf_mobile.performance_score import NANOSECONDS, PerformanceScore, is_possible, ordinal
 from mlperf_mobile.results import latencies
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.tokens import TokenFacts
@@ -175,7 +175,11 @@ def _refusal(result: Result, score: PerformanceScore | None) -> str:
         return "no performance run"
     if score is None:
         return "it has no score"
-    return "" if score.value else f"its {score.name} is zero"
+    if not score.value:
+        return f"its {score.name} is zero"
+    if not is_possible(score.value):
+        return f"its {score.name} is {score.value:g} {score.unit}, which no run can have"
+    return ""
 
 
 def _state(result: Result) -> str:
