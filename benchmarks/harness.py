@@ -28,6 +28,7 @@ from mlperf_mobile_backend_tflite.backend import TFLiteBackend
 from mlperf_mobile_backend_tflite.options import TFLiteOptions
 
 SAMPLES = 16
+COMMAND = str(Path(sys.executable).with_name("mlperf-mobile"))
 
 
 class RandomInputs:

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -30,7 +29,6 @@ from mlperf_mobile.contracts import NativePlace
 from mlperf_mobile_native_runner import binary
 
 TARGET_SPEED, TARGET_HOST, TARGET_DEVICE, TARGET_P50 = 0.7, 1e9, 2e9, 0.01
-COMMAND = str(Path(sys.executable).with_name("mlperf-mobile"))
 DRIVER = "mlperf_mobile_native_runner.driver"
 
 
@@ -129,7 +127,7 @@ def run(arguments: list[str], folder: Path, env: dict[str, str]) -> dict[str, An
     """The result of a run, with its seconds."""
     began = time.monotonic()
     done = subprocess.run(
-        [COMMAND, "run", *arguments, "--json", "--quiet"], cwd=folder, env=os.environ | env,
+        [harness.COMMAND, "run", *arguments, "--json", "--quiet"], cwd=folder, env=os.environ | env,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     document = json.loads(done.stdout)

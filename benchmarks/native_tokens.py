@@ -6,11 +6,10 @@ import argparse
 import json
 import statistics
 import subprocess
-import sys
 import tempfile
-from pathlib import Path
 
-COMMAND = str(Path(sys.executable).with_name("mlperf-mobile"))
+import harness
+
 RUNNERS = ("python", "native")
 SHOWN = {"TTFT p50 ms": ("ttft_ns", "p50", 1e-6), "TTFT p90 ms": ("ttft_ns", "p90", 1e-6),
          "TPOT mean ms": ("tpot_ns", "mean", 1e-6), "TPOT p90 ms": ("tpot_ns", "p90", 1e-6),
@@ -29,9 +28,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(args.rounds):
             for runner in RUNNERS if number % 2 else RUNNERS[::-1]:
-                command = [COMMAND, "run", args.task, "--mode", "performance", "--runner", runner, "--json", "--quiet",
-                           "--set", f"min_duration_s={args.seconds}", "--output", folder, *args.more]  # fmt: skip
-                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                command = [harness.COMMAND, "run", args.task, "--mode", "performance", "--runner", runner]
+                command += ["--json", "--quiet", "--set", f"min_duration_s={args.seconds}", "--output", folder]
+                done = subprocess.run([*command, *args.more], capture_output=True, text=True, check=False)
                 (result,) = json.loads(done.stdout)["results"]
                 tokens = result["performance"]["tokens"]
                 for name, (part, key, scale) in SHOWN.items():

@@ -116,10 +116,7 @@ void LiteRtEngine::describe(LiteRt::TensorRef ref, const LiteRt::Dimensions& lay
   Tensor tensor;
   tensor.name = name ? name : "";
   tensor.dtype = litert_dtype(type.element);
-  if (layout.rank > LiteRt::kMostDimensions)
-    throw Failure("model-tensors", kModel, "tensor " + tensor.name + " has " + std::to_string(layout.rank) +
-                                               " dimensions, which the runner cannot pass");
-  tensor.shape.assign(layout.sizes, layout.sizes + layout.rank);
+  tensor.shape = litert_shape(layout, tensor.name);
   if (batch_ > 1) {
     if (tensor.shape.empty() || tensor.shape[0] != static_cast<std::int64_t>(batch_))
       throw Failure("batch-size", kBackend, "tensor " + tensor.name + " is " + text(tensor) + " in a batch of " +

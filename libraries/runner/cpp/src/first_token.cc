@@ -7,13 +7,13 @@ FirstTokens& FirstTokens::of_process() {
   return one;
 }
 
-void FirstTokens::here(const Issue& issue, const std::function<void()>& tell) {
+void FirstTokens::here(const Issue& issue, const Tell& tell) {
   issue(called, begin(std::this_thread::get_id(), tell));
   const std::lock_guard<std::mutex> lock(mutex_);
   tell_ = nullptr;
 }
 
-void FirstTokens::elsewhere(const Issue& issue, const std::function<void()>& tell) {
+void FirstTokens::elsewhere(const Issue& issue, const Tell& tell) {
   begin({}, tell);
   std::unique_lock<std::mutex> lock(mutex_);
   job_ = &issue;
@@ -42,7 +42,7 @@ std::size_t FirstTokens::late() {
   return found;
 }
 
-void* FirstTokens::begin(std::thread::id thread, const std::function<void()>& tell) {
+void* FirstTokens::begin(std::thread::id thread, const Tell& tell) {
   const std::lock_guard<std::mutex> lock(mutex_);
   calls_ = 0;
   foreign_ = false;

@@ -13,6 +13,10 @@ namespace runner {
 
 class FirstTokens {
  public:
+  // Issues a query, with what the library calls for its first token, and the argument of that call.
+  using Issue = std::function<void(void (*)(void*), void*)>;
+  using Tell = std::function<void()>;
+
   struct Calls {
     std::size_t count = 0;
     bool foreign = false;  // the first one came in another thread than that of `here`, so `tell` was not called
@@ -22,17 +26,16 @@ class FirstTokens {
   static FirstTokens& of_process();
 
   // Runs `issue` in this thread, with what a library calls for the first token.
-  void here(const std::function<void(void (*)(void*), void*)>& issue, const std::function<void()>& tell);
+  void here(const Issue& issue, const Tell& tell);
   // Runs `issue` in a thread of its own, and calls `tell` in this one, when the library has called in any.
-  void elsewhere(const std::function<void(void (*)(void*), void*)>& issue, const std::function<void()>& tell);
+  void elsewhere(const Issue& issue, const Tell& tell);
   // The query is over: calls are late from now on.
   Calls over();
   // Calls for queries that were over, since this was asked last.
   std::size_t late();
 
  private:
-  using Issue = std::function<void(void (*)(void*), void*)>;
-  void* begin(std::thread::id thread, const std::function<void()>& tell);
+  void* begin(std::thread::id thread, const Tell& tell);
   static void called(void* context);
   void work();
 
@@ -42,7 +45,7 @@ class FirstTokens {
   std::size_t query_ = 0, calls_ = 0, late_ = 0;
   void* context_ = nullptr;
   std::thread::id thread_;  // where `tell` may be called; none if another thread waits for the call
-  const std::function<void()>* tell_ = nullptr;
+  const Tell* tell_ = nullptr;
   bool foreign_ = false, working_ = false;
   const Issue* job_ = nullptr;
 };

@@ -28,12 +28,9 @@ struct Port {
   std::string name;
   LiteRt::Type type;
 
+  // 0 if a size is open.
   std::size_t elements() const {
-    std::int64_t count = 1;
-    if (type.layout.rank > LiteRt::kMostDimensions) return 0;
-    for (unsigned int i = 0; i < type.layout.rank; ++i)
-      if (type.layout.sizes[i] < 1 || __builtin_mul_overflow(count, std::int64_t{type.layout.sizes[i]}, &count)) return 0;
-    return count > (std::int64_t{1} << 40) ? 0 : static_cast<std::size_t>(count);
+    return static_cast<std::size_t>(std::max<std::int64_t>(0, runner::elements(litert_shape(type.layout, name))));
   }
 };
 

@@ -122,10 +122,10 @@ bool MmaGenerator::query(const std::int32_t* prompt, std::size_t size, std::int3
   instance_->check(functions.set_input(instance, 0, 1, &limit), "set_input");
   int status = 0;
   // Two captures: std::function allocates memory for more, and this is timed.
-  const std::function<void(void (*)(void*), void*)> issue = [this, &status](void (*callback)(void*), void* context) {
+  const FirstTokens::Issue issue = [this, &status](void (*callback)(void*), void* context) {
     status = instance_->functions().issue_query(instance_->get(), callback, context);
   };
-  const std::function<void()> tell = [this] { first_token(); };
+  const FirstTokens::Tell tell = [this] { first_token(); };
   if (elsewhere_) first.elsewhere(issue, tell);
   else first.here(issue, tell);
   if (status) first.over();

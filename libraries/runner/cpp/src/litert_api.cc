@@ -47,6 +47,13 @@ LiteRt::LiteRt(const Library& library) {
   library.find(run, "LiteRtRunCompiledModel");
 }
 
+std::vector<std::int64_t> litert_shape(const LiteRt::Dimensions& layout, const std::string& name) {
+  if (layout.rank > LiteRt::kMostDimensions)
+    throw Failure("model-tensors", kModel, "tensor " + name + " has " + std::to_string(layout.rank) +
+                                               " dimensions, which the runner cannot pass");
+  return {layout.sizes, layout.sizes + layout.rank};
+}
+
 const char* litert_dtype(int element) {
   switch (element) {
     case 1: return "float32";

@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "library.h"
 
@@ -102,6 +104,9 @@ struct LiteRt {
   Status (*unlock)(Buffer);
   Status (*run)(Compiled, std::size_t, std::size_t, Buffer*, std::size_t, Buffer*);
 };
+
+// The sizes of a tensor; -1 for open ones. Throws Failure, model-tensors, for more than LiteRT's own headers have room for.
+std::vector<std::int64_t> litert_shape(const LiteRt::Dimensions& layout, const std::string& name);
 
 // NumPy's name of an element type; empty for one that NumPy does not have.
 const char* litert_dtype(int element);

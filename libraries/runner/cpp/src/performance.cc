@@ -21,48 +21,59 @@ struct Share {
   double busy_s = 0.0;
 };
 
-// One query after another on the first session. Nothing is allocated, and no clock is read but LoadGen's.
-class SingleStream : public Sut {
+// One query after another on the first session; the first and the last answer are kept.
+class OneByOne : public Sut {
  public:
-  SingleStream(Channel& channel, Sessions& sessions, const SampleStore& store)
-      : Sut(channel), sessions_(sessions), engine_(sessions.at(0)), store_(store) {}
+  OneByOne(Channel& channel, Sessions& sessions, const SampleStore& store)
+      : Sut(channel), sessions_(sessions), store_(store) {}
 
-  std::vector<Answered> answered() const {
-    return {first_, {{last_}, sessions_.outputs_of(0, 1)}};
-  }
+  std::vector<Answered> answered() const { return {first_, {{last_}, sessions_.outputs_of(0, 1)}}; }
 
- private:
-  void answer(const std::vector<mlperf::QuerySample>& samples) override {
-    last_ = samples[0].index;
-    const std::uint8_t* sample = store_.at(last_);
-    engine_.run(&sample, 1);
-    mlperf::QuerySampleResponse response{samples[0].id, 0, 0};
-    mlperf::QuerySamplesComplete(&response, 1);
-    if (first_.indices.empty()) first_ = {{last_}, sessions_.outputs_of(0, 1)};  // after the query, so not in it
+ protected:
+  const std::uint8_t* begin(const mlperf::QuerySample& sample) { return store_.at(last_ = sample.index); }
+  // The query is complete, so that copying its outputs is not timed.
+  void end() {
+    if (first_.indices.empty()) first_ = {{last_}, sessions_.outputs_of(0, 1)};
   }
 
   const Sessions& sessions_;
-  Engine& engine_;
+
+ private:
   const SampleStore& store_;
   std::size_t last_ = 0;
   Answered first_;
 };
 
+// Nothing is allocated, and no clock is read but LoadGen's.
+class SingleStream : public OneByOne {
+ public:
+  SingleStream(Channel& channel, Sessions& sessions, const SampleStore& store)
+      : OneByOne(channel, sessions, store), engine_(sessions.at(0)) {}
+
+ private:
+  void answer(const std::vector<mlperf::QuerySample>& samples) override {
+    const std::uint8_t* sample = begin(samples[0]);
+    engine_.run(&sample, 1);
+    mlperf::QuerySampleResponse response{samples[0].id, 0, 0};
+    mlperf::QuerySamplesComplete(&response, 1);
+    end();
+  }
+
+  Engine& engine_;
+};
+
 // The same for a language model, whose first tokens and numbers of tokens LoadGen gets.
-class TokenStream : public Sut {
+class TokenStream : public OneByOne {
  public:
   TokenStream(Channel& channel, Sessions& sessions, const SampleStore& store)
-      : Sut(channel), sessions_(sessions), generator_(*sessions.generator(0)), store_(store) {
+      : OneByOne(channel, sessions, store), generator_(*sessions.generator(0)) {
     generator_.on_first_token([this] { mlperf::FirstTokenComplete(&response_, 1); });
   }
   ~TokenStream() override { generator_.on_first_token({}); }
 
-  std::vector<Answered> answered() const { return {first_, {{last_}, sessions_.outputs_of(0, 1)}}; }
-
  private:
   void answer(const std::vector<mlperf::QuerySample>& samples) override {
-    last_ = samples[0].index;
-    const std::uint8_t* sample = store_.at(last_);
+    const std::uint8_t* sample = begin(samples[0]);
     response_ = {samples[0].id, 0, 0};
     generator_.run(&sample, 1);
     const Counts& counts = generator_.counts();
@@ -74,15 +85,11 @@ class TokenStream : public Sut {
     response_.n_tokens = std::max<std::int64_t>(2, static_cast<std::int64_t>(counts.tokens));
     Answers::of_process().add(counts);
     mlperf::QuerySamplesComplete(&response_, 1);
-    if (first_.indices.empty()) first_ = {{last_}, sessions_.outputs_of(0, 1)};
+    end();
   }
 
-  const Sessions& sessions_;
   Generator& generator_;
-  const SampleStore& store_;
   mlperf::QuerySampleResponse response_;
-  std::size_t last_ = 0;
-  Answered first_;
 };
 
 // One query with all samples; each session takes the next batch when it is free.
@@ -207,15 +214,12 @@ void measure_performance(const Plan& plan, Sessions& sessions, Channel& channel,
   });
   std::vector<std::pair<std::size_t, Answered>> answered;
   nlohmann::json shares = nlohmann::json::array(), seen;
-  const auto one_by_one = [&](auto sut) {
+  if (single) {
+    const std::unique_ptr<OneByOne> sut = stream ? std::unique_ptr<OneByOne>(new TokenStream(channel, sessions, store))
+                                                 : std::make_unique<SingleStream>(channel, sessions, store);
     run_loadgen(*sut, samples, settings, what.logs);
     seen = watch.end_timed();
     for (const Answered& each : sut->answered()) answered.emplace_back(0, each);
-  };
-  if (stream) {
-    one_by_one(std::make_unique<TokenStream>(channel, sessions, store));
-  } else if (single) {
-    one_by_one(std::make_unique<SingleStream>(channel, sessions, store));
   } else {
     Offline offline(channel, sessions, store, static_cast<std::size_t>(plan.batch));
     run_loadgen(offline, samples, settings, what.logs);

@@ -58,9 +58,12 @@ void Witness::begin(std::size_t count) {
 void Witness::look(std::size_t count) {
   const Clocks now = clocks();
   const double passed = now.monotonic - last_.monotonic;
-  const bool hungry = starved(passed);
-  if (passed > kGap)
-    note(gaps_, last_, now, !hungry && now.processor - last_.processor < kBusy * passed ? 1.0 : 0.0);
+  if (passed > kGap) {
+    const Waited own = waited();  // a thread that came late because it waited for a processor proves nothing
+    const bool known = own.thread == waited_.thread && own.seconds >= 0.0 && waited_.seconds >= 0.0;
+    const bool waited = !known || own.seconds - waited_.seconds > kBusy * passed;
+    note(gaps_, last_, now, !waited && now.processor - last_.processor < kBusy * passed ? 1.0 : 0.0);
+  }
   if (now.reading < kReading) compare(now);
   if (count != count_) {
     count_ = count;
@@ -71,20 +74,17 @@ void Witness::look(std::size_t count) {
 
 void Witness::rest() {
   last_ = clocks();
-  starved(0.0);  // what this thread has waited until now
+  waited_ = waited();
 }
 
-// Whether this thread may have come late because it waited for a processor (/proc/[pid]/task/[tid]/schedstat).
-bool Witness::starved(double passed) {
-  const int thread = static_cast<int>(syscall(SYS_gettid));
-  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/schedstat");
-  double ran = 0.0, waited = -1.0;
-  if (file >> ran >> waited) waited *= 1e-9;
-  const bool known = thread == thread_ && waited_ >= 0.0 && waited >= 0.0;
-  const double more = waited - waited_;
-  thread_ = thread;
-  waited_ = waited;
-  return !known || more > kBusy * passed;
+// Of the calling thread: /proc/[pid]/task/[tid]/schedstat.
+Witness::Waited Witness::waited() {
+  Waited found;
+  found.thread = static_cast<int>(syscall(SYS_gettid));
+  std::ifstream file("/proc/self/task/" + std::to_string(found.thread) + "/schedstat");
+  double ran = 0.0, waited = 0.0;
+  if (file >> ran >> waited) found.seconds = 1e-9 * waited;
+  return found;
 }
 
 void Witness::compare(const Clocks& now) {

@@ -28,15 +28,19 @@ class Witness {
   using Waiting = std::map<std::string, std::pair<double, double>>;  // by thread: ns that it ran, and waited
   static Clocks clocks();
   static Waiting waiting();
+  // What a thread has waited for a processor.
+  struct Waited {
+    int thread = 0;
+    double seconds = -1.0;  // negative if unknown
+  };
+  static Waited waited();
   void compare(const Clocks& now);
-  bool starved(double passed);
   static void note(nlohmann::json& found, const Clocks& before, const Clocks& now, double what);
 
   std::size_t count_ = 0;
   double from_ = 0.0, until_ = 0.0;
   Clocks last_{}, compared_{};
-  int thread_ = 0;        // that looked last
-  double waited_ = -1.0;  // seconds that it had waited for a processor then; negative if unknown
+  Waited waited_;  // when the thread that looks went to sleep
   Waiting waiting_;
   nlohmann::json gaps_, suspends_, jumps_;
 };

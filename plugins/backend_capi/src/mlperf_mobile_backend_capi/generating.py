@@ -51,6 +51,11 @@ def context_of(instance: Instance, option: int | None) -> int:
     return context
 
 
+def token_specs(context: int) -> tuple[TensorSpec]:
+    """What a language model takes and returns: int32[1, context], at most."""
+    return (TensorSpec("tokens", (1, context), np.dtype(np.int32)),)
+
+
 class CTokenSession:
     """A :class:`mlperf_mobile.contracts.TokenSession` over the app's calls for a query of a language model.
 
@@ -64,7 +69,7 @@ class CTokenSession:
 
     def __init__(self, instance: Instance, context: int) -> None:
         self._instance, self._open, self.context = instance, True, context
-        self.inputs = self.outputs = (TensorSpec("tokens", (1, context), np.dtype(np.int32)),)
+        self.inputs = self.outputs = token_specs(context)
         self._prompt, self._memory, self._limit = PromptVector(context), Memory(), c_int32()
         self._bell = Bell()
         self._issuer: Issuer | None = None

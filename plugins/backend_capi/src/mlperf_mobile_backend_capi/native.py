@@ -11,6 +11,7 @@ import numpy as np
 from mlperf_mobile.contracts import NativeEngine, NativeRequest, TensorSpec
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_backend_capi import device, shapes
+from mlperf_mobile_backend_capi.generating import token_specs
 from mlperf_mobile_backend_capi.options import COptions
 from mlperf_mobile_backend_capi.settings import Choice
 
@@ -110,8 +111,8 @@ def described_tokens(options: COptions) -> tuple[int, tuple[tuple[TensorSpec, ..
     if options.context is None:
         summary = "the context of a language model is known only to the library, on the device"
         raise BackendError("native-option", summary, "set it: --set context=3072")
-    spec = (TensorSpec("tokens", (1, options.context), np.dtype(np.int32)),)
-    return options.context, (spec, spec)
+    specs = token_specs(options.context)
+    return options.context, (specs, specs)
 
 
 def _specs(kind: str, found: Sequence[shapes.TensorDescription], model: str) -> tuple[TensorSpec, ...]:

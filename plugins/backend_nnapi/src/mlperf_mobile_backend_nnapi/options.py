@@ -47,7 +47,7 @@ class NNAPIOptions(BaseModel):
     shards: int = Field(1, ge=1, le=1024, description="Parallel sessions for throughput.")
     driver_cache: bool | None = Field(
         None,
-        description="Let the driver cache its compiled networks, if it can; by default except with the native runner, "
+        description="Let the driver cache its compiled networks, if it can: the default, but not of the native runner, "
         "which keeps none.",
     )
     burst: bool = Field(

@@ -23,10 +23,11 @@ from mlperf_mobile.contracts import (
     TensorSpec,
 )
 from mlperf_mobile.errors import BackendError, UsageError
-from mlperf_mobile.options import broken, validated
+from mlperf_mobile.options import broken, constructed
 from mlperf_mobile.picking import pick, require_language_model, require_tokens
 from mlperf_mobile.plan import CompilePlan, Plan
-from mlperf_mobile.registry import Registry, installed_plugins
+from mlperf_mobile.plugin import BackendInfo, ScenarioInfo
+from mlperf_mobile.registry import Offer, installed_plugins
 from mlperf_mobile.scoring import open_dataset, open_task, warnings_of
 from mlperf_mobile.worker import returned, shapes
 from mlperf_mobile.worker.blame import blame
@@ -95,11 +96,7 @@ class PreparedRun:
         """The encoded samples of a data set."""
         reference = self.plan.dataset if dataset is self.dataset else self.plan.timed_dataset
         found = EncodedSamples(dataset, self.codec, self.store, data=reference.name, task=self.plan.task)
-        return self._prompts(found) if self.generations else found
-
-    def _prompts(self, samples: Samples) -> Prompts:
-        assert self.generations is not None
-        return Prompts(samples, self.generations.context, self.plan.model.name)
+        return Prompts(found, self.generations.context, self.plan.model.name) if self.generations else found
 
     def timed_indices(self) -> tuple[list[int], list[int]]:
         """The samples of the timed run, and those of the warm-up."""
@@ -127,11 +124,17 @@ def prepare(plan: CompilePlan, place: NativePlace, channel: Channel, directory: 
         hint = "leave --runner out"
         raise UsageError("runner-compile", "the native runner compiles at load time, and caches nothing", hint)
     registry = installed_plugins()
-    scenario = _scenario(plan, registry)
+    scenario_offer = pick("scenario", plan.scenario, registry.scenarios, registry)
+    scenario = _scenario(plan, scenario_offer)
     with blame("task", plan.task):
         task = open_task(registry, plan.task, plan.task_options)
     generates = isinstance(task, GeneratingTask)
-    backend = _backend(plan, registry, generates=generates)
+    backend_offer = pick("backend", plan.backend, registry.backends, registry)
+    if plan.has_performance:
+        require_language_model(scenario_offer, plan.task, backend_offer, registry, generates=generates)
+    if generates:
+        require_tokens(backend_offer, registry)
+    backend = _backend(plan, backend_offer)
     if len(plan.accelerators) > 1:
         raise UsageError(
             "several-accelerators", f"the native runner uses one accelerator, not {plan.accelerator}", PYTHON_HINT
@@ -177,25 +180,18 @@ def prepare(plan: CompilePlan, place: NativePlace, channel: Channel, directory: 
     )  # fmt: skip
 
 
-def _scenario(plan: Plan, registry: Registry) -> LoggedScenario:
-    offer = pick("scenario", plan.scenario, registry.scenarios, registry)
+def _scenario(plan: Plan, offer: Offer[ScenarioInfo]) -> LoggedScenario:
     with blame("scenario", plan.scenario):
-        scenario = offer.info.scenario.load()(validated("scenario", offer, plan.scenario_options))
+        scenario = constructed("scenario", offer, plan.scenario_options)
     if not isinstance(scenario, LoggedScenario):
         summary = f"scenario {plan.scenario} issues queries itself, which the native runner does not support"
         raise UsageError("scenario-not-native", summary, f"{PYTHON_HINT}, or another --scenario")
     return scenario
 
 
-def _backend(plan: Plan, registry: Registry, *, generates: bool) -> NativeBackend:
-    offer = pick("backend", plan.backend, registry.backends, registry)
-    if plan.has_performance:
-        scenario = pick("scenario", plan.scenario, registry.scenarios, registry)
-        require_language_model(scenario, plan.task, offer, registry, generates=generates)
-    if generates:
-        require_tokens(offer, registry)
+def _backend(plan: Plan, offer: Offer[BackendInfo]) -> NativeBackend:
     with blame("backend", plan.backend):
-        backend = offer.info.backend.load()(validated("backend", offer, plan.backend_options))
+        backend = constructed("backend", offer, plan.backend_options)
     if not isinstance(backend, NativeBackend):
         summary = f"backend {plan.backend} has no engine for the native runner"
         raise BackendError("no-native-engine", summary, f"{PYTHON_HINT}, or another --backend")

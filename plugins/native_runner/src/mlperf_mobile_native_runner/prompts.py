@@ -7,14 +7,12 @@ from typing import Protocol
 
 import numpy as np
 
-from mlperf_mobile.contracts import Codec, Tensors, TensorSpec
+from mlperf_mobile.contracts import Codec, Tensors, TensorSpec, TokenIds
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile.worker.generating import Generations
 from mlperf_mobile.worker.system import response_of
 from mlperf_mobile.worker.token_answers import prompt_of, wrong_ids
-
-SHORTEST_OF = 1000
-"""The most prompts of which the warm-up takes the shortest and the longest, as in the worker."""
+from mlperf_mobile.worker.token_checks import WARM_UP_PROMPTS
 
 
 class Samples(Protocol):
@@ -51,7 +49,7 @@ class Prompts:
             DataError: It cannot be read.
             ModelError: It cannot be encoded; or ``prompt-too-long``.
         """
-        prompt = prompt_of(self._samples[index], index, self._context, self._model)
+        prompt = self._prompt(index)
         record = np.zeros(1 + self._context, np.int32)
         record[0] = prompt.size
         record[1 : 1 + prompt.size] = prompt
@@ -63,8 +61,11 @@ class Prompts:
         Args:
             total: The number of prompts.
         """
-        lengths = [int(self[index][0][0]) for index in range(min(total, SHORTEST_OF))]
+        lengths = [self._prompt(index).size for index in range(min(total, WARM_UP_PROMPTS))]
         return [int(np.argmin(lengths)), int(np.argmax(lengths))]
+
+    def _prompt(self, index: int) -> TokenIds:
+        return prompt_of(self._samples[index], index, self._context, self._model)
 
 
 def answers(codec: Codec, how: Generations, backend: str) -> Callable[[Tensors], bytes]:
