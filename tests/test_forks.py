@@ -17,6 +17,8 @@ LOOKS = """
     import json, os, psutil, signal, sys
     from pathlib import Path
     own = Path("/proc/self")
+    # Not SigQ, which counts queued signals of all the user's processes.
+    KEPT = "Umask", "SigPnd", "SigBlk", "SigIgn", "SigCgt", "Cap", "Groups"
     status = own.joinpath("status").read_text().splitlines()
     print(json.dumps({
         "argv": sys.argv, "path": sys.path, "name": __name__, "cwd": os.getcwd(), "environ": dict(os.environ),
@@ -27,7 +29,7 @@ LOOKS = """
         "signals": [str(signal.getsignal(number)) for number in (2, 1, 15, 13, 14, 17)],
         "descriptors": len(list(own.joinpath("fd").iterdir())), "threads": len(list(own.joinpath("task").iterdir())),
         "children": len(psutil.Process().children()),
-        "status": [line for line in status if line.startswith(("Umask", "Sig", "Cap", "Groups"))],
+        "status": [line for line in status if line.startswith(KEPT)],
     }))
     forked = "fork_server.py" in " ".join(sys.orig_argv)
     print("forked" if forked else "new", file=sys.stderr)
