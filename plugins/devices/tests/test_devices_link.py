@@ -248,7 +248,7 @@ def test_the_timed_run_is_left_alone(device, control, clock):
     control.then = then
     assert found.until_ended() == 0
     pauses = control.pauses
-    assert pauses[0] >= 60
+    assert pauses[0] >= 61  # the last query has to finish
     assert min(pauses[1:]) >= 1
     assert len(pauses) < 40
 

@@ -24,6 +24,9 @@ TIMED, BEFORE = "performance", ("warm-up", "encode")
 """The timed run, and the phases that may come right before it or begin it."""
 _SHARE = 0.05
 """Looks during the timed run are this share of its duration apart, at least a second."""
+_LATE_S = 1.0
+"""Allowance for a timed run that ends later than its minimum: the warm-up also checks outputs, and the last query has
+to finish."""
 _CODE = re.compile(rb"\s*(\d{1,3})\s*")
 
 
@@ -138,7 +141,7 @@ class Follower:
             self.phase = event
             if event.name in self._least_s:
                 self._timed_since = self._clock()
-                self._quiet_until = self._timed_since + self._least_s[event.name]
+                self._quiet_until = self._timed_since + self._least_s[event.name] + _LATE_S
             elif event.name not in BEFORE:
                 self._timed_since = None
 
