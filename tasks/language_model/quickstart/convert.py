@@ -51,13 +51,15 @@ class _Signatures(tf.Module):  # type: ignore[misc]
         )
 
 
-def convert(network: Network, *, quantised: bool, prefill: Sequence[int] = PREFILL) -> bytes:
+def convert(network: Network, *, quantised: bool, per_channel: bool = False, prefill: Sequence[int] = PREFILL) -> bytes:
     """The TFLite file.
 
     Args:
         network: A trained network.
-        quantised: Whether dense layers have int8 weights, one scale each, as older runtimes require, and quantise their
-            inputs while they run; everything else stays float32.
+        quantised: Whether dense layers and embeddings have int8 weights, and dense layers quantise their inputs while
+            they run; norms, attention and caches stay float32.
+        per_channel: Whether dense layers have a scale for each output channel rather than for each layer; older
+            runtimes need one for each layer.
         prefill: Lengths N of the signatures.
     """
     module = _Signatures(network)
@@ -68,7 +70,7 @@ def convert(network: Network, *, quantised: bool, prefill: Sequence[int] = PREFI
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
         if quantised:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+            converter._experimental_disable_per_channel_quantization_for_dense_layers = not per_channel
         return bytes(converter.convert())
 
 

@@ -6,11 +6,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-EPSILON = 1e-6
 HIDDEN = -1e9
 """Added to the attention to positions that must not be seen."""
-BASE = 10_000.0
-"""Of the rotary positions' wavelengths (Su et al., "RoFormer", arXiv:2104.09864)."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +23,10 @@ class Size:
     """Heads of keys and values; each serves ``heads / groups`` heads of queries."""
     head: int = 32
     inner: int = 256
+    base: float = 10_000.0
+    """Base of the rotary positions' wavelengths (Su et al., "RoFormer", arXiv:2104.09864)."""
+    epsilon: float = 1e-6
+    """Added to the mean square in the norms."""
 
 
 class Network(tf.Module):  # type: ignore[misc]
@@ -59,7 +60,7 @@ class Network(tf.Module):  # type: ignore[misc]
             }
             for _ in range(size.layers)
         ]
-        waves = BASE ** (-np.arange(size.head // 2) / (size.head // 2))
+        waves = size.base ** (-np.arange(size.head // 2) / (size.head // 2))
         angles = np.arange(size.context)[:, None] * waves
         self._cosines = np.cos(angles).astype(np.float32)
         self._sines = np.sin(angles).astype(np.float32)
@@ -91,7 +92,7 @@ class Network(tf.Module):  # type: ignore[misc]
                 tf.matmul(tf.reshape(seen, (-1, size.heads * size.head)), layer["mixed"]), (count, length, size.width)
             )
             state += tf.reshape(self._inner(layer, tf.reshape(state, (-1, size.width))), (count, length, size.width))
-        flat = tf.reshape(_normalised(state, self.last_norm), (-1, size.width))
+        flat = tf.reshape(self._normalised(state, self.last_norm), (-1, size.width))
         return tf.reshape(tf.matmul(flat, self.embedding, transpose_b=True), (count, length, size.vocabulary))
 
     def step(self, tokens: Any, places: Any, used: Any, caches: list[tuple[Any, Any]]) -> tuple[Any, list[Any]]:
@@ -138,11 +139,11 @@ class Network(tf.Module):  # type: ignore[misc]
 
     def scores(self, state: Any) -> Any:
         """Scores [l, vocabulary] of the tokens after states [l, width]."""
-        return tf.matmul(_normalised(state, self.last_norm), self.embedding, transpose_b=True)
+        return tf.matmul(self._normalised(state, self.last_norm), self.embedding, transpose_b=True)
 
     def _projected(self, layer: dict[str, Any], state: Any, places: Any) -> tuple[Any, Any, Any]:
         """Queries [l, heads, head], keys and values [l, groups, head], the first two turned by their positions."""
-        inputs = _normalised(state, layer["before_attention"])
+        inputs = self._normalised(state, layer["before_attention"])
         cosines, sines = (tf.gather(table, places)[:, None] for table in (self._cosines, self._sines))
 
         def turned(values: Any, heads: int) -> Any:
@@ -154,11 +155,10 @@ class Network(tf.Module):  # type: ignore[misc]
         return queries, keys, tf.reshape(tf.matmul(inputs, layer["value"]), (-1, self.size.groups, self.size.head))
 
     def _inner(self, layer: dict[str, Any], state: Any) -> Any:
-        inputs = _normalised(state, layer["before_inner"])
+        inputs = self._normalised(state, layer["before_inner"])
         gate = tf.matmul(inputs, layer["gate"])
         return tf.matmul(gate * tf.sigmoid(gate) * tf.matmul(inputs, layer["inner"]), layer["outer"])
 
-
-def _normalised(state: Any, gains: Any) -> Any:
-    """Divided by the root of the mean square (Zhang and Sennrich, arXiv:1910.07467), times learned gains."""
-    return state * tf.math.rsqrt(tf.reduce_mean(state * state, axis=-1, keepdims=True) + EPSILON) * gains
+    def _normalised(self, state: Any, gains: Any) -> Any:
+        """Divided by the root of the mean square (Zhang and Sennrich, arXiv:1910.07467), times learned gains."""
+        return state * tf.math.rsqrt(tf.reduce_mean(state * state, axis=-1, keepdims=True) + self.size.epsilon) * gains
