@@ -51,6 +51,8 @@ class TestSeveral:
     def test_single_stream_has_one(self, command):
         result, done = command.run("--accelerator", "cpu,npu")
         assert (done.returncode, result["error"]["code"]) == (2, "several-accelerators")
+        foreseen, done = command.json("run", "product", "--backend", "toy", "--accelerator", "cpu,npu", "--dry-run")
+        assert (done.returncode, foreseen["problems"][0]["summary"]) == (2, result["error"]["summary"])
 
     def test_dry_run(self, command):
         done = command("run", "product", "--backend", "toy", "--accelerator", "npu:3,cpu", *OFFLINE, "--dry-run")

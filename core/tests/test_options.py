@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from mlperf_mobile.config.document import Setting
 from mlperf_mobile.config.plugin_options import plugin_options
 from mlperf_mobile.errors import BackendError, UsageError
+from mlperf_mobile.opening import open_dataset
 from mlperf_mobile.options import validated
 from mlperf_mobile.plan import DatasetRef
 from mlperf_mobile.plugin import BackendInfo, DatasetInfo, Ref
 from mlperf_mobile.problems import Source
 from mlperf_mobile.registry import Offer
-from mlperf_mobile.scoring import open_dataset
 from mlperf_mobile.worker import probe
 
 SOURCE = Source("acme", "acme-dist", "1.0")

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         TensorSpec,
         Transport,
     )
+    from mlperf_mobile.plan import Plan
+    from mlperf_mobile.registry import Registry
 
 __all__ = [
     "HOOK_API",
@@ -270,6 +272,9 @@ class RunnerInfo(Record):
     """Where it can run: ``"local"``, the names of transports, or ``"*"`` for every transport."""
     hook_api: tuple[int, int]
     """The hook API that it was written for, as in :data:`HOOK_API`."""
+    check: Ref[Callable[[Plan, Registry], object]] | None = None
+    """For ``--dry-run``: raises a :class:`MobileError` if the runner cannot execute a plan. It looks at the plan and at
+    plugins only; model and data need not exist."""
 
 
 @record

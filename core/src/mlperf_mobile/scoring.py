@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mlperf_mobile.contracts import Dataset, DatasetWithWarnings, Metric, Score, Task
-from mlperf_mobile.errors import NOT_FOREIGN, SEE_LOG, DataError, ModelError, described
-from mlperf_mobile.options import constructed, shown
-from mlperf_mobile.picking import pick
-from mlperf_mobile.plan import DatasetRef
+from mlperf_mobile.contracts import Dataset, DatasetWithWarnings, Metric, Score
+from mlperf_mobile.errors import NOT_FOREIGN, DataError, ModelError, described
+from mlperf_mobile.opening import open_dataset, open_task
+from mlperf_mobile.options import shown
 from mlperf_mobile.registry import Registry
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def score_log(path: Path, metric: Metric, sample_count: int) -> Score:
         ModelError: The score is NaN or infinite.
         TypeError, ValueError: The metric returned something else than a score of at most ``sample_count`` samples.
     """
-    from mlperf_mobile import loadgen  # not needed to open tasks and data sets
+    from mlperf_mobile import loadgen
 
     seen = bytearray(sample_count)
     for index, response in loadgen.read_responses(path):
@@ -104,30 +103,3 @@ def warnings_of(dataset: Dataset) -> list[str]:
     """The first warnings of a data set, each shortened."""
     texts = dataset.warnings if isinstance(dataset, DatasetWithWarnings) else ()
     return [str(text)[:MAX_WARNING] for text in islice(texts, MAX_WARNINGS)]
-
-
-def open_task(registry: Registry, name: str, options: Mapping[str, Any]) -> Task:
-    """Construct a task with its options; what its code raises is not caught."""
-    offer = pick("task", name, registry.tasks, registry)
-    task: Task = constructed("task", offer, options)
-    return task
-
-
-def open_dataset(registry: Registry, reference: DatasetRef) -> Dataset:
-    """Open a data set.
-
-    Raises:
-        DataError: It has no samples, or cannot be read.
-    """
-    offer = pick("dataset", reference.offer, registry.datasets, registry)
-    try:
-        dataset: Dataset = constructed("dataset", offer, reference.options, reference.path)
-        total = len(dataset)
-    except NOT_FOREIGN:
-        raise
-    except BaseException as error:
-        summary = f"dataset {reference.name} failed: {described(error)}"
-        raise DataError("dataset-failed", summary, SEE_LOG) from error
-    if not total:
-        raise DataError("data-empty", f"data set {reference.name} has no samples", "check --data-path")
-    return dataset

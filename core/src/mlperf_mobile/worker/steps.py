@@ -16,24 +16,22 @@ from mlperf_mobile.contracts import (
     INFERENCE_AND_DECODING,
     LIVE,
     AnsweredCall,
-    CheckingScenario,
     GeneratingTask,
     Measurement,
     MeteredSession,
     Metric,
     Purpose,
-    Scenario,
     SteppingSession,
     Task,
 )
-from mlperf_mobile.errors import UsageError
+from mlperf_mobile.opening import check_load, open_dataset, open_scenario
 from mlperf_mobile.options import constructed
 from mlperf_mobile.picking import pick, require_language_model
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry, installed_plugins
 from mlperf_mobile.results.latencies import ARRIVALS
 from mlperf_mobile.results.latencies import replace as replace_latencies
-from mlperf_mobile.scoring import open_dataset, warnings_of
+from mlperf_mobile.scoring import warnings_of
 from mlperf_mobile.terms import Mode
 from mlperf_mobile.worker import accuracy, environment, returned, shapes, untimed
 from mlperf_mobile.worker.blame import blame, blame_truth
@@ -83,13 +81,8 @@ def _load(
     warnings = [problem.line() for problem in registry.failed_extras]
     channel.measured("versions", environment.versions())
     with blame("scenario", plan.scenario):
-        scenario: Scenario = constructed("scenario", scenario_offer, plan.scenario_options)
-    if len(plan.accelerators) > 1 and not scenario.parallel:
-        summary = f"scenario {plan.scenario} uses one accelerator, not {plan.accelerator}"
-        raise UsageError("several-accelerators", summary, "choose one, or --scenario offline")
-    if plan.has_performance and isinstance(scenario, CheckingScenario):
-        with blame("scenario", plan.scenario):
-            scenario.check(plan.load, plan.batch)
+        scenario = open_scenario(registry, plan)
+        check_load(plan, scenario)
     files = UsedFiles(plan, directory.parent)
     channel.measured("files", files.facts)
     with blame("task", plan.task):

@@ -106,7 +106,7 @@ class Material:
 
     def _load(self) -> _Loaded | str:
         from mlperf_mobile.contracts import CompileRequest, GeneratingTask
-        from mlperf_mobile.scoring import open_dataset, open_task
+        from mlperf_mobile.opening import open_dataset, open_task
 
         plan = self._plan
         if isinstance(plan, str):

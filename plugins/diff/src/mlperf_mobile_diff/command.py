@@ -104,8 +104,8 @@ def _tolerance(text: str) -> float:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command; 1 if a sample differs."""
+    from mlperf_mobile.opening import open_dataset, open_task
     from mlperf_mobile.registry import installed_plugins
-    from mlperf_mobile.scoring import open_dataset, open_task
     from mlperf_mobile.terminal.progress import listener
     from mlperf_mobile_diff import sides
     from mlperf_mobile_diff.recording import RecordRequest

@@ -12,9 +12,9 @@ import numpy as np
 from mlperf_mobile.backend_checks import wrong_outputs
 from mlperf_mobile.contracts import Codec, Dataset, Purpose, ReportingSession, Session, Tensors, TracingBackend
 from mlperf_mobile.errors import BackendError, DataError
+from mlperf_mobile.opening import open_dataset, open_task
 from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.registry import installed_plugins
-from mlperf_mobile.scoring import open_dataset, open_task
 from mlperf_mobile.worker import shapes
 from mlperf_mobile.worker.__main__ import main
 from mlperf_mobile.worker.blame import blame

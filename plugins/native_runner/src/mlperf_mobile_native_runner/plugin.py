@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlperf_mobile.plugin import RunnerInfo, hookimpl
+from mlperf_mobile.plugin import Ref, RunnerInfo, hookimpl
 
 
 @hookimpl
@@ -15,5 +15,6 @@ def mlperf_mobile_runners() -> Iterable[RunnerInfo]:
         summary="a program without Python: LoadGen and the engine of the backend, on this machine or on a device",
         driver="mlperf_mobile_native_runner.driver",
         places=("local", "*"),
-        hook_api=(2, 1),
+        hook_api=(2, 4),
+        check=Ref("mlperf_mobile_native_runner.chosen:check"),
     )

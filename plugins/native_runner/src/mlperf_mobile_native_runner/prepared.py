@@ -15,20 +15,18 @@ from mlperf_mobile.contracts import (
     LoadGenValue,
     LoggedScenario,
     Metric,
-    NativeBackend,
     NativeEngine,
     NativePlace,
     NativeRequest,
     Purpose,
     TensorSpec,
 )
-from mlperf_mobile.errors import BackendError, UsageError
-from mlperf_mobile.options import broken, constructed
-from mlperf_mobile.picking import pick, require_language_model, require_tokens
+from mlperf_mobile.errors import UsageError
+from mlperf_mobile.opening import open_dataset, open_task
+from mlperf_mobile.options import broken
 from mlperf_mobile.plan import CompilePlan, Plan
-from mlperf_mobile.plugin import BackendInfo, ScenarioInfo
-from mlperf_mobile.registry import Offer, installed_plugins
-from mlperf_mobile.scoring import open_dataset, open_task, warnings_of
+from mlperf_mobile.registry import installed_plugins
+from mlperf_mobile.scoring import warnings_of
 from mlperf_mobile.worker import returned, shapes
 from mlperf_mobile.worker.blame import blame
 from mlperf_mobile.worker.channel import Channel
@@ -38,6 +36,7 @@ from mlperf_mobile.worker.memory import fit_in_memory
 from mlperf_mobile.worker.model_files import check_model, paths_of
 from mlperf_mobile.worker.samples import EncodedSamples
 from mlperf_mobile.worker.used_files import UsedFiles
+from mlperf_mobile_native_runner.chosen import backend_of, scenario_of
 from mlperf_mobile_native_runner.chunks import Chunk, chunks
 from mlperf_mobile_native_runner.loaded_set import loaded
 from mlperf_mobile_native_runner.prompts import Prompts, Samples, records
@@ -45,7 +44,6 @@ from mlperf_mobile_native_runner.prompts import Prompts, Samples, records
 WARM_UP_SAMPLES = 8
 MADE = "work/engine"
 """The folder in the run's folder for files that a backend makes for its engine."""
-PYTHON_HINT = "use --runner python"
 CHOSEN_THERE = ("mode", "single_stream_expected_latency_ns", "offline_expected_qps")
 """LoadGen's settings that the runner sets: by its task, and by the latency that it measures in the warm-up."""
 
@@ -116,29 +114,21 @@ def prepare(plan: CompilePlan, place: NativePlace, channel: Channel, directory: 
     """Open the plugins and the data, and ask the backend for its engine; nothing is encoded or sent yet.
 
     Raises:
-        BackendError: ``no-native-engine``: the backend has none; or it refuses an option.
-        UsageError: The scenario cannot be issued by LoadGen alone, or is for other tasks; several accelerators.
-        MobileError: Model, data or task are wrong.
+        BackendError: The backend refuses an option, or the model.
+        UsageError: ``runner-compile``.
+        MobileError: See :mod:`mlperf_mobile_native_runner.chosen`; or model or data are wrong.
     """
     if not isinstance(plan, Plan):
         hint = "leave --runner out"
         raise UsageError("runner-compile", "the native runner compiles at load time, and caches nothing", hint)
     registry = installed_plugins()
-    scenario_offer = pick("scenario", plan.scenario, registry.scenarios, registry)
-    scenario = _scenario(plan, scenario_offer)
+    with blame("scenario", plan.scenario):
+        scenario = scenario_of(plan, registry)
     with blame("task", plan.task):
         task = open_task(registry, plan.task, plan.task_options)
     generates = isinstance(task, GeneratingTask)
-    backend_offer = pick("backend", plan.backend, registry.backends, registry)
-    if plan.has_performance:
-        require_language_model(scenario_offer, plan.task, backend_offer, registry, generates=generates)
-    if generates:
-        require_tokens(backend_offer, registry)
-    backend = _backend(plan, backend_offer)
-    if len(plan.accelerators) > 1:
-        raise UsageError(
-            "several-accelerators", f"the native runner uses one accelerator, not {plan.accelerator}", PYTHON_HINT
-        )
+    with blame("backend", plan.backend):
+        backend = backend_of(plan, registry, generates=generates)
     ((accelerator, sessions),) = plan.accelerators.items()
     files = UsedFiles(plan, directory.parent)
     channel.measured("files", files.facts)
@@ -178,21 +168,3 @@ def prepare(plan: CompilePlan, place: NativePlace, channel: Channel, directory: 
         plan, scenario, engine, share, batch, codec, metric, dataset, timed, in_memory, files, store,
         generations,
     )  # fmt: skip
-
-
-def _scenario(plan: Plan, offer: Offer[ScenarioInfo]) -> LoggedScenario:
-    with blame("scenario", plan.scenario):
-        scenario = constructed("scenario", offer, plan.scenario_options)
-    if not isinstance(scenario, LoggedScenario):
-        summary = f"scenario {plan.scenario} issues queries itself, which the native runner does not support"
-        raise UsageError("scenario-not-native", summary, f"{PYTHON_HINT}, or another --scenario")
-    return scenario
-
-
-def _backend(plan: Plan, offer: Offer[BackendInfo]) -> NativeBackend:
-    with blame("backend", plan.backend):
-        backend = constructed("backend", offer, plan.backend_options)
-    if not isinstance(backend, NativeBackend):
-        summary = f"backend {plan.backend} has no engine for the native runner"
-        raise BackendError("no-native-engine", summary, f"{PYTHON_HINT}, or another --backend")
-    return backend

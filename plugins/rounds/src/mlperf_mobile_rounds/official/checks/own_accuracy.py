@@ -12,12 +12,13 @@ from mlperf_mobile import loadgen
 from mlperf_mobile.contracts import Dataset, Score, Task
 from mlperf_mobile.errors import MobileError, described
 from mlperf_mobile.loadgen import response_log
+from mlperf_mobile.opening import open_dataset, open_task
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.results import store
 from mlperf_mobile.results.accuracy import Accuracy
 from mlperf_mobile.results.model import Result
-from mlperf_mobile.scoring import open_dataset, open_task, score_log
+from mlperf_mobile.scoring import score_log
 from mlperf_mobile_rounds.official.findings import Place, Report
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
 
