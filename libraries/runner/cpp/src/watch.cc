@@ -84,8 +84,9 @@ void Watch::work() {
     witness_.rest();
   }
   while (!ended_) {
-    if (sigtimedwait(&set, nullptr, &tick) > 0) cancel();
+    const bool asked = sigtimedwait(&set, nullptr, &tick) > 0;
     const std::lock_guard<std::mutex> lock(mutex_);
+    if (asked) cancel();
     try {
       look_at_input();
       this->tick();
