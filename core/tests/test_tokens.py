@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 from array import array
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ from mlperf_mobile.worker.first_token_times import Answered
 from mlperf_mobile.worker.generating import generations
 from mlperf_mobile.worker.system import System
 from mlperf_mobile.worker.token_answers import wrong_ids
-from mlperf_mobile.worker.token_checks import TokenChecks
+from mlperf_mobile.worker.token_checks import TokenChecks, spread
 from mlperf_mobile.worker.token_system import TokenSystem
 from mlperf_mobile.worker.watch import Meter
 
@@ -455,6 +456,64 @@ class TestWarmUp:
         assert TokenChecks(system_of(session), "fake").warm_up(0) > 0
         lengths = [(len(prompt), limit) for prompt, limit in session.prompts]
         assert lengths == [(9, 8), (1, 1), (9, 8)]
+
+    @pytest.mark.parametrize(("token_ms", "answers"), [(1, 8), (1000, 3), (40_000, 1)])
+    def test_a_share_of_the_average_of_whole_answers(self, token_ms, answers, monkeypatch):
+        """Half for eight answers; less for fewer, if they take more than 30 s of a clock that only answers move."""
+        clock = SimpleNamespace(ns=0)
+
+        class Counted(FakeSession):
+            def generate(self, prompt, how, first_token):
+                ids = super().generate(prompt, how, first_token)
+                clock.ns += len(ids) * token_ms * 1_000_000
+                return ids
+
+        frozen = SimpleNamespace(perf_counter=lambda: clock.ns / 1e9, perf_counter_ns=lambda: clock.ns)
+        monkeypatch.setattr("mlperf_mobile.worker.token_checks.time", frozen)
+        session = Counted()
+        expected_ns = TokenChecks(system_of(session), "fake").warm_up(0, whole=True)
+        lengths = [len(session.answer(np.array(prompt), HOW)) for prompt, most in session.prompts if most > 8]
+        assert len(lengths) == answers
+        taken_ns = sum(lengths) * token_ms * 1_000_000
+        assert expected_ns == max(token_ms * 1_000_000, round(taken_ns / 16))  # 8 / 16 of the average, 3 / 16, 1 / 16
+
+    def test_prompts_for_whole_answers_do_not_follow_the_order_of_the_data(self):
+        assert len(set(spread(1000))) == 16
+        assert len(set(np.diff(sorted(spread(1000))))) > 8
+        assert sorted(spread(5)) == [0, 1, 2, 3, 4]
+
+    def test_every_answer_is_a_sign_of_life(self):
+        """Also those of a session that does not count its tokens."""
+        session = FakeSession()
+        del session.generated
+        session.generate = lambda prompt, how, first_token: (first_token(), session.answer(prompt, how))[1]
+        system = system_of(session)
+        TokenChecks(system, "fake").warm_up(0, whole=True)
+        assert system.generated == 3 + 8
+
+    def test_one_that_fails_stops_the_others(self):
+        """In its first whole answer."""
+        slow = threading.Event()
+
+        class Fails(FakeSession):
+            def generate(self, prompt, how, first_token):
+                if how.max_new_tokens > 8:
+                    slow.wait(60)
+                    raise RuntimeError("out of order")
+                return super().generate(prompt, how, first_token)
+
+        class Slow(FakeSession):
+            def generate(self, prompt, how, first_token):
+                if how.max_new_tokens > 8:
+                    slow.set()
+                    time.sleep(0.5)
+                return super().generate(prompt, how, first_token)
+
+        other = Slow()
+        system = TokenSystem([Fails(), other], HOW, Prompts(), Prompts(), Silent())
+        with pytest.raises(BackendError, match="out of order"):
+            TokenChecks(system, "fake").warm_up(0, whole=True)
+        assert sum(most > 8 for _, most in other.prompts) < 8
 
     @pytest.mark.parametrize("variation", [-0.1, 5, float("nan"), "some"])
     def test_a_variation_that_excuses_everything_is_refused(self, variation):

@@ -148,6 +148,15 @@ class TestCounts:
         assert not found[:, 2].any()
         assert sorted(set(found[:, 0])) == list(range(1, CONTEXT))
 
+    def test_offline_prepares_samples_for_whole_answers(self, language):
+        """Half of 24 ms, for answers that are shorter than those of the warm-up."""
+        made = language(scenario="Offline", options={"latency_ns": 1_000_000, "tokens": 24}, limit=24, context=64)
+        made.plan["performance"]["settings"]["min_query_count"] = 3
+        outcome = made.run()
+
+        details = loadgen.read_details(outcome.folder / "performance" / loadgen.DETAIL_LOG)
+        assert 1 < details["requested_offline_expected_qps"] <= 1e9 / 12e6
+
     @pytest.mark.parametrize("reports", [0, 9])
     def test_a_first_token_that_is_not_reported(self, language, reports):
         failure = language(options={"reports": reports, "tokens": 8}).run().failure

@@ -15,6 +15,7 @@ from mlperf_mobile.loadgen import response_log
 from mlperf_mobile_native_runner import binary, composing, sample_files
 from mlperf_mobile_native_runner.chunks import Responses, chunks
 from mlperf_mobile_native_runner.loaded_set import loaded
+from mlperf_mobile_native_runner.prompts import Prompts
 
 SPECS = (
     TensorSpec("pixels", (1, 3), np.dtype(np.uint8)),
@@ -25,6 +26,16 @@ SPECS = (
 class Samples:
     def __getitem__(self, index):
         return np.full((1, 3), index % 256, np.uint8), np.full((1, 2), index / 2, np.float32)
+
+
+def test_prompts_for_the_warm_up():
+    """The shortest, those to answer completely, and the longest."""
+    lengths = np.random.default_rng(3).permutation(np.arange(2, 402))
+    ids = [(np.ones(length, np.int32),) for length in lengths]
+    found = Prompts(ids, 500, "model").warm_up(len(ids))
+    assert (lengths[found[0]], lengths[found[-1]]) == (2, 401)
+    assert len(found) == 18
+    assert len(set(found[1:-1])) == 16
 
 
 def test_samples_are_written_in_order_and_read_back(tmp_path):

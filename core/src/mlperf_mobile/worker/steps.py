@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,8 @@ def _to_time(
     loaded.watch.alive(lambda: streaming.generated)
     loaded.watch.save_tokens(streaming.tokens)
     token_checks = TokenChecks(streaming, backend)
-    return streaming, token_checks, token_checks.warm_up, token_checks.again
+    warm_up = partial(token_checks.warm_up, whole=not samples_per_query(loaded.scenario))
+    return streaming, token_checks, warm_up, token_checks.again
 
 
 def _watch_steps(loaded: LoadedRun) -> None:

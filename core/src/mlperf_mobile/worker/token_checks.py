@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +23,19 @@ WARM_UP_TOKENS = 8
 """The most tokens of an answer in the warm-up; whole answers may take minutes."""
 WARM_UP_PROMPTS = 1000
 """The most prompts of which the warm-up takes the longest."""
+WHOLE_ANSWERS = 8
+"""The number of whole answers to average, unless they take longer than :data:`LONGEST_S`."""
+LONGEST_S = 30.0
+"""How long a session may take for them, apart from the last one."""
+_SHARE = 0.5
+"""LoadGen is told this share of the average of all these answers, and a smaller one of fewer, so that it does not run
+out of samples if the answers of the timed run are shorter."""
+
+
+def spread(count: int) -> list[int]:
+    """The samples, of the first ``count``, whose whole answers are timed: drawn, because data may be in an order."""
+    return random.Random(0).sample(range(count), min(count, 2 * WHOLE_ANSWERS))  # noqa: S311
+
 
 _HINT = "this is a defect of the backend; report it to its vendor. The conformance kit reproduces it"
 
@@ -40,11 +55,17 @@ class TokenChecks:
         """Responses of the timed run that were reproduced."""
         self.warnings: list[str] = []
 
-    def warm_up(self, seconds: float) -> int:
+    def warm_up(self, seconds: float, *, whole: bool = False) -> int:
         """Answer the longest prompt for a while, with few tokens, and the shortest one with a single token.
 
+        Args:
+            seconds: How long.
+            whole: Whether to also answer some prompts completely: for a single query with all samples, whose number
+                LoadGen derives from their rate.
+
         Returns:
-            Nanoseconds of the fastest answer of one token: no query takes less, so LoadGen prepares enough of them.
+            The expected latency for LoadGen, in nanoseconds: that of the fastest answer of one token, so that LoadGen
+            prepares enough queries. With ``whole``, half the average of whole answers if that is more.
         """
         system = self._system
         samples = range(min(WARM_UP_PROMPTS, system.sample_count))
@@ -62,11 +83,23 @@ class TokenChecks:
                 again = system.generate(longest, session, few(system.how, WARM_UP_TOKENS))
                 self._same(session, longest, first, again)
                 once = True
+            if whole and not failures:
+                best[session] = max(best[session], self._expected_ns(session, spread(len(samples)), failures))
 
         in_threads(work, system.sessions)
         system.unload_samples(samples)
         system.check()
         return max(1, min(best))
+
+    def _expected_ns(self, session: int, samples: Sequence[int], failures: Sequence[BaseException]) -> int:
+        """A share of the average time of whole answers to some samples."""
+        began, answers, taken_ns = time.perf_counter_ns(), 0, 0
+        for index in itertools.islice(itertools.cycle(samples), WHOLE_ANSWERS):
+            if failures or taken_ns > LONGEST_S * 1e9:
+                break
+            self._system.generate(index, session, self._system.how)
+            answers, taken_ns = answers + 1, time.perf_counter_ns() - began
+        return round(taken_ns / max(1, answers) * _SHARE * answers / WHOLE_ANSWERS)
 
     def whole_answers(self, scenario: str, duration_s: float, samples: int) -> tuple[dict[str, Any] | None, list[Rule]]:
         """The tokens of a scenario that does not report them itself, and the rule that some were generated.

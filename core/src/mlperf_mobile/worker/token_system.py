@@ -84,7 +84,7 @@ class TokenSystem(System):
         self.token_sessions, self.how = sessions, how
         self.context = sessions[0].context
         self._stops = frozenset(how.stop_ids)
-        self.tokens, self.was_asked = array("q"), False
+        self.tokens, self.was_asked, self._untimed = array("q"), False, 0
         self._label, self._of_task = labelled("backend", backend), labelled("task", task)
         self._model = model
         self._faults: list[str] = []
@@ -116,7 +116,9 @@ class TokenSystem(System):
 
     def generate(self, index: int, number: int, how: Generation) -> TokenIds:
         """The checked answer to one loaded prompt, not timed."""
-        return self._generating(self.token_sessions[number], how, strict=True)(index, self.prompt(index), nobody)[0]
+        ids, _ = self._generating(self.token_sessions[number], how, strict=True)(index, self.prompt(index), nobody)
+        self._untimed += 1
+        return ids
 
     def prompt(self, index: int) -> TokenIds:
         """See :meth:`mlperf_mobile.contracts.PromptedSystem.prompt`."""
@@ -153,7 +155,7 @@ class TokenSystem(System):
     def generated(self) -> int:
         """Tokens generated so far by sessions that count them, and answers of the others: grows unless they hang."""
         counted = sum(each.generated for each in self.token_sessions if isinstance(each, CountingSession))
-        return counted + len(self.tokens)
+        return counted + len(self.tokens) + self._untimed
 
     def check_stream(self, index: int) -> None:
         """Answer a loaded sample again, and raise if its first token is not reported when that of a short answer is.

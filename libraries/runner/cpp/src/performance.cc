@@ -190,7 +190,8 @@ void measure_performance(const Plan& plan, Sessions& sessions, Channel& channel,
   store.load(Indices(what.warm_up.begin(), what.warm_up.end()));
   watch.phase("warm-up");
   std::size_t calls = 0;
-  const double best = sessions.warm_up(store, Indices(what.warm_up.begin(), what.warm_up.end()), plan.warm_up_s, calls);
+  const double best =
+      sessions.warm_up(store, Indices(what.warm_up.begin(), what.warm_up.end()), plan.warm_up_s, !single, calls);
   const double expected = what.expected_latency_ns > 0.0 ? std::min(best, what.expected_latency_ns) : best;
   if (!what.settings.contains("single_stream_expected_latency_ns"))
     settings.single_stream_expected_latency_ns = std::max(1.0, std::round(std::max(expected, what.expected_floor_ns)));

@@ -38,8 +38,11 @@ class Sessions {
   // How the sessions of a language model generate from now on; nothing for others.
   void use(const Generation& how);
 
-  // Runs every session for a while; returns the nanoseconds of the best call. Outputs must not depend on earlier calls.
-  double warm_up(const SampleStore& store, const Indices& samples, double seconds, std::size_t& calls);
+  // Runs every session for a while; returns the nanoseconds of the best call, so that LoadGen prepares enough queries.
+  // With `whole`, for a single query with all samples, whose number LoadGen derives from their rate, language models also
+  // answer some prompts completely; returned is half the average if that is more, as by mlperf_mobile.worker.token_checks.
+  // Outputs must not depend on earlier calls.
+  double warm_up(const SampleStore& store, const Indices& samples, double seconds, bool whole, std::size_t& calls);
 
   // Runs a call again; false if its outputs differ. The outputs of the last run are copied with `outputs_of`.
   bool same(std::size_t session, const SampleStore& store, const Answered& answered) const;

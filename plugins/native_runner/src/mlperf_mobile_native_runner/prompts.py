@@ -12,7 +12,7 @@ from mlperf_mobile.errors import BackendError
 from mlperf_mobile.worker.generating import Generations
 from mlperf_mobile.worker.system import response_of
 from mlperf_mobile.worker.token_answers import prompt_of, wrong_ids
-from mlperf_mobile.worker.token_checks import WARM_UP_PROMPTS
+from mlperf_mobile.worker.token_checks import WARM_UP_PROMPTS, spread
 
 
 class Samples(Protocol):
@@ -56,13 +56,13 @@ class Prompts:
         return (record,)
 
     def warm_up(self, total: int) -> list[int]:
-        """The shortest and the longest of the first prompts.
+        """The shortest of the first prompts, those whose whole answers may be timed, and the longest.
 
         Args:
             total: The number of prompts.
         """
         lengths = [self._prompt(index).size for index in range(min(total, WARM_UP_PROMPTS))]
-        return [int(np.argmin(lengths)), int(np.argmax(lengths))]
+        return [int(np.argmin(lengths)), *spread(len(lengths)), int(np.argmax(lengths))]
 
     def _prompt(self, index: int) -> TokenIds:
         return prompt_of(self._samples[index], index, self._context, self._model)
