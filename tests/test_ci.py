@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="this is no checkout
 def machine(tmp_path, processes):
     """``machine(programs, user, apt)``: what the script prints on a machine with these programs."""
 
-    def machine(programs=(), user=1000, apt=None):
+    def machine(programs=(), user=1000, apt=None, options=()):
         folder = tmp_path / "bin"
         folder.mkdir()
         for name in BASICS:
@@ -31,7 +31,9 @@ def machine(tmp_path, processes):
             (folder / name).chmod(0o755)
         (tmp_path / "usr/sbin").mkdir(parents=True)
         env = {"PATH": str(folder), "DPKG_ROOT": str(tmp_path), "BIN": str(folder), "TMPDIR": str(tmp_path)}
-        done = subprocess.run([shutil.which("bash"), SCRIPT], env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [shutil.which("bash"), SCRIPT, *options], env=env, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         assert list((tmp_path / "usr/sbin").iterdir()) == []
         return set(done.stdout.split()) - {"sshd"}, done.stderr  # which is looked for in /usr/sbin too
@@ -42,8 +44,15 @@ def machine(tmp_path, processes):
 def test_a_user_who_is_not_root_hears_what_is_missing(machine):
     found, said = machine(["adb", "mksh"], apt="echo never >&2")
     assert found == {"adb", "mksh"}
-    assert said.startswith("tests of devices that need these are skipped: busybox ssh")
+    assert said.startswith("tests that need these are skipped: busybox ssh")
     assert said.count("\n") == 1
+
+
+def test_an_emulator_and_its_compiler_on_request(machine):
+    """Only the nightly tests run a program for another machine."""
+    found, said = machine(["adb", "aarch64-linux-gnu-g++"], options=["--arm"])
+    assert found == {"adb", "aarch64-linux-gnu-g++"}
+    assert "busybox mksh qemu-aarch64 ssh" in said
 
 
 def test_without_a_network_one_line_says_so(machine):

@@ -2,7 +2,6 @@
 
 import json
 import platform
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,13 +11,11 @@ SYSROOT = Path("/usr/aarch64-linux-gnu")
 
 
 @pytest.fixture
-def emulated(arm_program):
+def emulated(arm_program, needed):
     """The command that runs the program for aarch64."""
     if platform.machine() == "aarch64":
         return [arm_program]
-    emulator = shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
-    if emulator is None:
-        pytest.skip("there is no qemu-aarch64 (package qemu-user)")
+    emulator = needed("qemu-aarch64")
     if not SYSROOT.is_dir():
         pytest.skip(f"there is no C library in {SYSROOT} (package libc6-arm64-cross)")
     return [emulator, "-L", SYSROOT, arm_program]
