@@ -42,13 +42,13 @@ class TestSettings:
 
     @pytest.mark.parametrize("lost", ["host", "device"])
     def test_a_command_that_was_killed_is_followed_by_one_that_restores(self, phone, device, lost, tmp_path):
-        """Also if only one of the two records is left."""
+        """Also if only one of the two records is left, and if nobody has collected the command's exit code yet."""
         program = (
             "import os, sys, signal\nfrom mlperf_mobile_device_adb.transport import Adb\n"
             f"with Adb({phone.serials[0]!r}) as adb, adb.hold():\n    os.kill(os.getpid(), signal.SIGKILL)\n"
         )
-        done = subprocess.run([sys.executable, "-c", program], env={**os.environ, **phone.env}, check=False)
-        assert done.returncode == -signal.SIGKILL
+        killed = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, **phone.env})
+        os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
         assert the_settings(phone) == ["15", "0", "mWakefulness=Awake"]
         records = list((tmp_path / "state").rglob("adb-*.json"))
         assert len(records) == 1
@@ -58,6 +58,7 @@ class TestSettings:
             device.run(["rm", f"{device.root}/settings.json"])
         with Adb(phone.serials[0]):
             assert the_settings(phone) == ["null", "1", "mWakefulness=Asleep"]
+        assert killed.wait() == -signal.SIGKILL
         assert list((tmp_path / "state").rglob("adb-*.json")) == []
         assert device.run(["ls", f"{device.root}/settings.json"]).returncode != 0
 

@@ -11,9 +11,10 @@ from mlperf_mobile.contracts.transport import DeviceLost
 from mlperf_mobile.errors import MobileError, OutputError
 from mlperf_mobile.launch.interrupts import Interrupts
 from mlperf_mobile.launch.local import Run, close
-from mlperf_mobile.launch.process import end_abandoned, is_alive
+from mlperf_mobile.launch.process import end_abandoned
 from mlperf_mobile.launch.recover import left_over
 from mlperf_mobile.plan import Plan
+from mlperf_mobile.processes import is_alive
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import Result, Status
 from mlperf_mobile.results.recompose import Ending, program, read_journal

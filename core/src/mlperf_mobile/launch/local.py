@@ -15,10 +15,11 @@ from mlperf_mobile.launch import endings
 from mlperf_mobile.launch.drivers import driver_of
 from mlperf_mobile.launch.interrupts import Interrupts
 from mlperf_mobile.launch.observed import read_parts
-from mlperf_mobile.launch.process import GRACE_S, Exit, Worker, created
+from mlperf_mobile.launch.process import GRACE_S, Exit, Worker
 from mlperf_mobile.launch.stops import Stops
 from mlperf_mobile.launch.worker_log import last_words
 from mlperf_mobile.plan import CompilePlan, Plan
+from mlperf_mobile.processes import created
 from mlperf_mobile.results import latencies, store
 from mlperf_mobile.results.digests import folder_digests
 from mlperf_mobile.results.journal import JournalFile

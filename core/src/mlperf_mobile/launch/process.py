@@ -17,6 +17,7 @@ import psutil
 
 from mlperf_mobile.launch.drivers import WORKER
 from mlperf_mobile.launch.worker_log import WorkerLog
+from mlperf_mobile.processes import has_ended, is_alive
 
 GRACE_S = 0.5
 """How long a finished or cancelled worker may take to exit."""
@@ -133,19 +134,6 @@ class Worker:
         return found
 
 
-def created(pid: int) -> float:
-    """When a process was created, in seconds since the epoch; 0 if it does not exist."""
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.Error:
-        return 0.0
-
-
-def is_alive(pid: int, made: float) -> bool:
-    """Whether a process created at that time is still running; its id may have been reused."""
-    return made > 0 and abs(created(pid) - made) <= 1
-
-
 def end_abandoned(pid: int, made: float, mark: str) -> None:
     """End the processes left behind by a run whose launcher is gone: the worker, and all processes that it started.
 
@@ -190,7 +178,7 @@ def _end_all(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
         with suppress(psutil.Error):
             process.kill()
     _, alive = psutil.wait_procs(found, timeout=2 * GRACE_S) if found else ([], [])
-    return [process for process in alive if process.is_running()]
+    return [process for process in alive if not has_ended(process)]
 
 
 def _named(process: psutil.Process) -> str:

@@ -11,9 +11,10 @@ from mlperf_mobile import loadgen
 from mlperf_mobile.errors import ExitCode, OutputError
 from mlperf_mobile.launch import endings
 from mlperf_mobile.launch.local import close
-from mlperf_mobile.launch.process import end_abandoned, is_alive
+from mlperf_mobile.launch.process import end_abandoned
 from mlperf_mobile.launch.worker_log import last_words
 from mlperf_mobile.plan import Plan
+from mlperf_mobile.processes import is_alive
 from mlperf_mobile.results import store
 from mlperf_mobile.results.journal import JournalFile
 from mlperf_mobile.results.model import ErrorFacts, Result, Status

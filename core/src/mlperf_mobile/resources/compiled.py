@@ -22,11 +22,11 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal, NamedTuple
 
-import psutil
 from pydantic import Field
 
 from mlperf_mobile.contracts import Artifact
 from mlperf_mobile.errors import BackendError, DataError
+from mlperf_mobile.processes import exists
 from mlperf_mobile.resources import tree
 from mlperf_mobile.resources.identity import Stamps, stamps
 from mlperf_mobile.resources.lock import held
@@ -237,7 +237,7 @@ class CompiledStore:
         freed = 0
         for place in self.folder.glob(".*.partial"):
             owner = _PARTIAL.fullmatch(place.name)
-            if owner and not psutil.pid_exists(int(owner[1])):
+            if owner and not exists(int(owner[1])):
                 freed += tree.size(place)
                 shutil.rmtree(place, ignore_errors=True)
         return freed

@@ -16,6 +16,7 @@ import psutil
 
 from mlperf_mobile.contracts.transport import DeviceError
 from mlperf_mobile.errors import UsageError, did_you_mean
+from mlperf_mobile.processes import is_alive
 from mlperf_mobile.whole_files import writing
 from mlperf_mobile_device_adb import probes
 from mlperf_mobile_device_adb.connection import RECORD, Connection
@@ -25,7 +26,6 @@ from mlperf_mobile_devices import scripts
 _MOST_RECORD = 1 << 16
 _READ_S = 30.0
 _CHANGE_S = 60.0
-_SAME_START_S = 2.0
 _held_here: set[str] = set()
 """The devices whose settings this process holds now."""
 
@@ -115,10 +115,7 @@ def _is_owned(connection: Connection, changed: Changed) -> bool:
         return True
     if changed.pid == os.getpid():
         return connection.target in _held_here
-    try:
-        return abs(psutil.Process(changed.pid).create_time() - changed.started) < _SAME_START_S
-    except (psutil.Error, ValueError, OverflowError):
-        return False
+    return is_alive(changed.pid, changed.started)
 
 
 def restore(connection: Connection, changed: Changed) -> None:

@@ -12,8 +12,8 @@ from mlperf_mobile.campaigns.run import Launch, Listen
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.launch import endings
 from mlperf_mobile.launch.local import close
-from mlperf_mobile.launch.process import created
 from mlperf_mobile.plan import Plan
+from mlperf_mobile.processes import created
 from mlperf_mobile.results import store
 from mlperf_mobile.results.model import ErrorFacts, Result, Status
 from mlperf_mobile.results.recompose import Ending, Journal, program
