@@ -203,6 +203,14 @@ class TestFaults:
         phone.control("0 empty")
         assert phone.run("-s", phone.serials[0], "push", str(tmp_path / "data"), "/data/local/tmp/data").returncode == 0
 
+    def test_full_storage_does_not_keep_the_system_from_changing_its_state(self, phone):
+        """The screen, settings and doze are not files of the user's storage."""
+        phone.control("0 fill 0")
+        assert shell(phone, "echo 1 > /data/local/tmp/own").returncode != 0
+        shell(phone, "input keyevent KEYCODE_WAKEUP; settings put global own 7; dumpsys deviceidle disable")
+        looks = "dumpsys power | grep mWake; settings get global own; dumpsys deviceidle enabled"
+        assert shell(phone, looks).stdout.split() == ["mWakefulness=Awake", "7", "0"]
+
     def test_a_read_only_folder(self, phone, tmp_path):
         (tmp_path / "data").write_bytes(b"1")
         push = ("-s", phone.serials[0], "push", str(tmp_path / "data"), "/data/local/tmp/data")

@@ -224,7 +224,7 @@ class Device:
             self.system.measure()
         for seconds, happens in self.moments.command(line):
             asyncio.get_running_loop().call_later(seconds, happens)
-        limit = f"trap '' XFSZ; ulimit -f {self.system.room() // 512}; " if self.system.extra_used else ""
+        limit = f"trap '' XFSZ; ulimit -S -f {self.system.room() // 512}; " if self.system.extra_used else ""
         command = [self._sh, "-c", limit + self.system.command(line)] if line else [self._sh]
         await shell.serve(
             stream, command, folder=self.system.folder, env=self.system.env(self._marker),
