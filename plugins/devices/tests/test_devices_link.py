@@ -76,6 +76,30 @@ def lost(argv):
     raise DeviceLost("the cable was pulled")
 
 
+def refuses(argv):
+    raise DeviceError("device-unusable", "phone asks its user whether to allow this computer", "allow it")
+
+
+def test_a_device_that_refuses_later_is_lost(device, control, clock):
+    """The run goes on there, so it is followed again when the user allows it."""
+    link = linked(device, control)
+    link.do(lambda t: t.run(["true"]))
+    device.faults.append(refuses)
+    control.then = lambda: device.faults.clear() if len(control.pauses) == 2 else None
+    assert link.do(lambda t: t.run(["echo", "2"]).stdout) == b"2\n"
+    device.faults.append(refuses)
+    control.then = lambda: None
+    with pytest.raises(DeviceLost, match="phone asks its user whether to allow this computer"):
+        link.do(lambda t: t.run(["true"]))
+
+
+def test_one_that_refuses_from_the_beginning_is_not_waited_for(device, control, clock):
+    device.faults.append(refuses)
+    with pytest.raises(DeviceError) as caught:
+        linked(device, control).do(lambda t: t.run(["true"]))
+    assert (caught.value.code, control.pauses) == ("device-unusable", [])
+
+
 def test_work_is_repeated_until_the_device_is_back(device, control, clock):
     told, entered = [], []
     device.__class__ = type("Counting", (StandInTransport,), {"__enter__": lambda self: entered.append(1) or self})

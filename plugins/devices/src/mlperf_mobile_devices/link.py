@@ -103,8 +103,12 @@ class Link(Generic[TransportT]):
     def do(self, work: Callable[[TransportT], T]) -> T:
         """The result of ``work``, which is repeated as long as it raises :class:`DeviceLost`.
 
+        A device that was reached, and now refuses, is out of reach as well: a phone asks its user again whether to
+        allow this computer, and the run goes on meanwhile.
+
         Raises:
             DeviceLost: The device was out of reach for too long, or from the beginning.
+            DeviceError: ``device-unusable`` from the beginning; or what ``work`` raises.
             Cancelled: The launcher cancelled the run meanwhile.
         """
         since, pause = None, FIRST_PAUSE_S
@@ -114,7 +118,9 @@ class Link(Generic[TransportT]):
                     self._transport.__enter__()
                     self._entered = True
                 result = work(self._transport)
-            except DeviceLost as error:
+            except DeviceError as error:
+                if not isinstance(error, DeviceLost) and not (self._reached and error.code == "device-unusable"):
+                    raise
                 self.close()
                 now = time.monotonic()
                 since = since if since is not None else now
@@ -138,6 +144,6 @@ class Link(Generic[TransportT]):
             with suppress(DeviceError):
                 self._transport.__exit__(None, None, None)
 
-    def _given_up(self, error: DeviceLost) -> DeviceLost:
+    def _given_up(self, error: DeviceError) -> DeviceLost:
         summary = f"{self.address} could not be reached again for {self.limit_s:g} s: {error.summary}"
         return DeviceLost(summary, "its run may still be there: mlperf-mobile attach follows it again")
