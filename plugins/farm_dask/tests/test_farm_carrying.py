@@ -68,3 +68,10 @@ def test_one_whose_end_comes_while_it_waits_again_is_over(job, state):
     assert job.session.state is (State.DONE if state == "done" else State.FAILED)
     assert not job.file.is_open
     assert job.group.reason() == ""
+
+
+def test_hundreds_are_submitted_a_few_at_first(job):
+    """So that hosts report the first ones before they are busy with the others; soon all of them are submitted."""
+    job.group.waiting.extend(Session(id=f"more-{number}", where={}) for number in range(600))
+    job.group.capacity = 500
+    assert [submit(job) for _ in range(6)] == [32, 64, 128, 256, 500, 500]

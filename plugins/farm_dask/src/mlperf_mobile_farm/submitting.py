@@ -16,6 +16,9 @@ from mlperf_mobile_farm.job_file import Session, State
 from mlperf_mobile_farm.task import run_session
 from mlperf_mobile_farm.work import Order, SessionEnd
 
+FIRST = 32
+"""Sessions in the first message; each later one has at most as many as are submitted already. So the first sessions
+begin, and are seen, before hosts are busy with the beginning of hundreds."""
 PREFIX = "session"
 """What the keys of all tasks begin with, so that Dask knows how long such a task takes."""
 
@@ -77,10 +80,12 @@ class Submitting:
         self._submitted: dict[str, Submitted] = {}
 
     def fill(self, groups: Iterable[Group]) -> None:
-        """Submit as many sessions as there are free devices for them."""
+        """Submit sessions for which there are free devices; all of them after a few calls."""
+        most = max(FIRST, len(self._submitted))
         for group in groups:
-            count = min(len(group.waiting), group.capacity - group.submitted)
+            count = min(len(group.waiting), group.capacity - group.submitted, most)
             if count > 0:
+                most -= count
                 self._submit(group, [group.waiting.popleft() for _ in range(count)])
 
     def _submit(self, group: Group, sessions: list[Session]) -> None:
