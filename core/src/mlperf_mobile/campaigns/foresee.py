@@ -28,14 +28,14 @@ def foreseen(plan: Plan, registry: Registry, *, data: bool = True) -> MobileErro
 
 
 def _found(check: Callable[[], None]) -> MobileError | None:
-    """What a check raises; a plugin's defect is found when it runs."""
+    """Why a check refuses; None if it does not."""
     try:
         check()
     except MobileError as error:
         return error
     except NOT_FOREIGN:
         raise
-    except Exception:  # noqa: BLE001  as above
+    except Exception:  # noqa: BLE001  a plugin's defect is found when it runs
         return None
     return None
 

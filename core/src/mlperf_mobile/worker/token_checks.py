@@ -28,13 +28,13 @@ WHOLE_ANSWERS = 8
 LONGEST_S = 30.0
 """How long a session may take for them, apart from the last one."""
 _SHARE = 0.5
-"""LoadGen is told this share of the average of all these answers, and a smaller one of fewer, so that it does not run
-out of samples if the answers of the timed run are shorter."""
+"""The part of their average that LoadGen is told, so that it prepares enough samples for shorter answers, too. With
+fewer whole answers, the part is smaller."""
 
 
 def spread(count: int) -> list[int]:
     """The samples, of the first ``count``, whose whole answers are timed: drawn, because data may be in an order."""
-    return random.Random(0).sample(range(count), min(count, 2 * WHOLE_ANSWERS))  # noqa: S311
+    return random.Random(0).sample(range(count), min(count, 2 * WHOLE_ANSWERS))  # noqa: S311  no secret
 
 
 _HINT = "this is a defect of the backend; report it to its vendor. The conformance kit reproduces it"
@@ -92,14 +92,14 @@ class TokenChecks:
         return max(1, min(best))
 
     def _expected_ns(self, session: int, samples: Sequence[int], failures: Sequence[BaseException]) -> int:
-        """A share of the average time of whole answers to some samples."""
-        began, answers, taken_ns = time.perf_counter_ns(), 0, 0
+        """A share of the average time of whole answers to some samples; the fewer answers, the smaller."""
+        began, taken_ns = time.perf_counter_ns(), 0
         for index in itertools.islice(itertools.cycle(samples), WHOLE_ANSWERS):
             if failures or taken_ns > LONGEST_S * 1e9:
                 break
             self._system.generate(index, session, self._system.how)
-            answers, taken_ns = answers + 1, time.perf_counter_ns() - began
-        return round(taken_ns / max(1, answers) * _SHARE * answers / WHOLE_ANSWERS)
+            taken_ns = time.perf_counter_ns() - began
+        return round(_SHARE * taken_ns / WHOLE_ANSWERS)
 
     def whole_answers(self, scenario: str, duration_s: float, samples: int) -> tuple[dict[str, Any] | None, list[Rule]]:
         """The tokens of a scenario that does not report them itself, and the rule that some were generated.
