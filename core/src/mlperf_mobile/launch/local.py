@@ -114,18 +114,17 @@ class Run:
         interrupted = silent = False
         try:
             with os.fdopen(worker.events_fd, "rb", buffering=0) as pipe:
-                self._file.write(events.encode(_started(worker.process.pid)))
-                worker.tell(json.dumps(self._plan.to_json()).encode() + b"\n")
-                silent = not self._hear(pipe, worker)
-            if not silent:
-                worker.wait(GRACE_S)
-            elif not worker.measures:
-                worker.tell(b"cancel\n")
-                worker.wait(worker.grace_s)
-        except KeyboardInterrupt:
-            interrupted = True
-            worker.tell(b"cancel\n")
-            worker.wait(worker.grace_s)
+                try:
+                    self._file.write(events.encode(_started(worker.process.pid)))
+                    worker.tell(json.dumps(self._plan.to_json()).encode() + b"\n")
+                    silent = not self._hear(pipe, worker)
+                    if not silent:
+                        worker.wait(GRACE_S)
+                    elif not worker.measures:
+                        self._cancel(pipe, worker)
+                except KeyboardInterrupt:
+                    interrupted = True
+                    self._cancel(pipe, worker)
         finally:
             interrupts.hold()
             end = worker.end()
@@ -153,17 +152,33 @@ class Run:
             if self._compiling is not None and self._left_s() <= 0:
                 return False
             self._heard = time.monotonic()
-            try:
-                event = events.decode(line)
-            except ValueError:
-                continue  # not ours: a library wrote to a descriptor it does not own
-            self._file.write(line + b"\n", essential=not isinstance(event, events.Progress))
-            self._take(event)
+            self._receive(line)
         if "performance" in self.journal.parts and stops and stops.possible:
             seen = events.Measured(part="stops", value=stops.intervals())
             self.journal.take(seen)
             self._file.write(events.encode(seen))
         return True
+
+    def _cancel(self, pipe: BinaryIO, worker: Worker) -> None:
+        """Cancel the worker, and receive what it still sends: one that cannot write to its launcher ends at once.
+
+        A driver would leave its run on the device then.
+        """
+        worker.tell(b"cancel\n")
+        end = time.monotonic() + worker.grace_s
+        for line in _lines(pipe, lambda: end - time.monotonic(), lambda: worker.process.poll() is not None):
+            if line:
+                self._receive(line)
+            if end <= time.monotonic():
+                return
+
+    def _receive(self, line: bytes) -> None:
+        try:
+            event = events.decode(line)
+        except ValueError:
+            return  # not ours: a library wrote to a descriptor it does not own
+        self._file.write(line + b"\n", essential=not isinstance(event, events.Progress))
+        self._take(event)
 
     def _left_s(self) -> float:
         """Seconds until the silence timeout, or while compiling, until the compile timeout."""

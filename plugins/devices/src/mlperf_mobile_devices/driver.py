@@ -86,13 +86,14 @@ def _followed(run: DetachedT, prepare: Prepare[DetachedT]) -> int:
 
 
 def _save(run: Detached) -> None:
-    """Copy what a run that failed left, stop what still runs, and remove it."""
-    with suppress(Exception):
+    """Stop what still runs, copy what a run that failed left, and remove it there; what cannot be copied stays."""
+    try:
         if run.was_started:
             run.cancel()
             run.fetch(ExitCode.INTERNAL)
-    with suppress(Exception):
         run.clean()
+    except Exception as error:  # noqa: BLE001  the run's own error is the one to report
+        print(f"{run.link.address}: {run.folder} could not be copied and stays there: {error}", file=sys.stderr)
 
 
 def _ended_as(code: int) -> int:
