@@ -105,7 +105,7 @@ def measured(sessions, logs, scenario=SingleStream, batch=1, data=None):
     """What a worker does between loading and scoring: warm up, measure, answer once more."""
     driven = system(sessions, batch, data)
     checks = Checks(driven, "acme", ["cpu"] * (len(sessions) - 1) + ["npu"])
-    best = untimed.warm_up(driven, 0.0, checks)
+    best = untimed.warm_up(driven, untimed.load(driven), 0.0, checks)
     latencies = array("q")
     told = scenario({}).run(driven, load(best), latencies, logs)
     untimed.answer_again(driven, checks, told.answered)
@@ -405,7 +405,7 @@ class TestTheSameEveryTime:
         session = type("Late", (Session,), {"spoil": previous, "since": WARM_UP})()
         driven = system([session])
         checks = Checks(driven, "acme", ["cpu"])
-        untimed.warm_up(driven, 0.0, checks)
+        untimed.warm_up(driven, untimed.load(driven), 0.0, checks)
         with pytest.raises(BackendError, match=r"outputs for sample .* differ between calls"):
             untimed.answer_again(driven, checks, ())
         assert checks.compared == 0
@@ -417,7 +417,7 @@ class TestTheSameEveryTime:
 
         driven = system([Session()], data=One())
         checks = Checks(driven, "acme", ["cpu"])
-        assert untimed.warm_up(driven, 0.0, checks) > 0
+        assert untimed.warm_up(driven, untimed.load(driven), 0.0, checks) > 0
         untimed.answer_again(driven, checks, [AnsweredCall(0, (0,), ((2 * np.arange(4, dtype=np.float32)).tobytes(),))])
         assert checks.compared == 1
 

@@ -29,16 +29,16 @@ class Phase(_Event):
 
 
 class Progress(_Event):
-    """The progress of a phase; sent only when it has advanced."""
+    """The progress of a phase; sent only when it has advanced, or to say how long a phase to come will take."""
 
     event: Literal["progress"] = "progress"
     phase: str
     done: int
     total: int
-    fraction: float | None
+    fraction: float | None = Field(allow_inf_nan=False)
     """None if only the time is known."""
-    elapsed_s: float
-    left_s: float | None = None
+    elapsed_s: float = Field(allow_inf_nan=False)
+    left_s: float | None = Field(default=None, allow_inf_nan=False)
 
 
 PartName = Literal[

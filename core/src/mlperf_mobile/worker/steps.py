@@ -175,10 +175,12 @@ def _to_time(
         system = loaded.system(loaded.timed)
         _watch_steps(loaded)
         checks = Checks(system, backend, loaded.pool.accelerators)
+        samples = untimed.load(system)
+        system.expect_encoding(loaded.in_memory)
         return (
             system,
             checks,
-            lambda seconds: untimed.warm_up(system, seconds, checks),
+            lambda seconds: untimed.warm_up(system, samples, seconds, checks),
             lambda answered: untimed.answer_again(system, checks, answered),
         )
     streaming = loaded.token_system(Mode.PERFORMANCE, loaded.generations)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from statistics import median
 from types import TracebackType
 
 import numpy as np
@@ -25,6 +27,9 @@ from mlperf_mobile.worker.blame import labelled
 from mlperf_mobile.worker.encoded import EncodedStore
 from mlperf_mobile.worker.samples import EncodedSamples
 from mlperf_mobile.worker.watch import Watch
+
+ENCODE = "encode"
+"""The phase in which samples are encoded; it is part of others."""
 
 
 def cores() -> int:
@@ -74,7 +79,7 @@ class System:
             _blamed, decode=codec.decode, specs=tuple(sessions[0].outputs), labels=labels, samples=self._samples
         )
         self.sessions, self.batch, self.sample_count = len(sessions), batch, len(dataset)
-        self.codec, self._watch = codec, watch
+        self.codec, self._watch, self._encoding_s = codec, watch, 0.0
         self._sessions, self.specs = sessions, tuple(sessions[0].outputs)
         self._encoded = EncodedSamples(dataset, codec, store, data=data, task=task)
         decode = decode or codec.decode
@@ -154,20 +159,33 @@ class System:
         The threads share only an iterator: a future for each sample would cost small images as much as their encoding.
         """
         places, failed = iter(range(len(indices))), dict[int, BaseException]()
+        threads, seconds = max(1, min(cores(), len(indices))), [0.0] * len(indices)
 
         def work(_: int, failures: list[BaseException]) -> None:
             for place in places:
+                began = time.perf_counter()
                 try:
                     self.hold(indices[place])
                 except BaseException as error:  # noqa: BLE001  raised below, in the calling thread
                     failed[place] = error
+                seconds[place] = time.perf_counter() - began
                 if failed or failures:
                     return
 
-        with self._watch.phase("encode", len(indices), lambda: len(self._samples)):
-            in_threads(work, max(1, min(cores(), len(indices))))
+        with self._watch.phase(ENCODE, len(indices), lambda: len(self._samples)):
+            in_threads(work, threads)
         if failed:
             raise failed[min(failed)]
+        self._encoding_s = median(seconds) / threads if seconds else 0.0
+
+    def expect_encoding(self, count: int) -> None:
+        """Report how long it will take to encode so many samples, from those that are loaded.
+
+        Args:
+            count: Samples, as in the timed run. The median of the loaded ones counts: the first may take far longer.
+        """
+        loaded = len(self._samples)
+        self._watch.expect(ENCODE, loaded, count, loaded * self._encoding_s, count * self._encoding_s)
 
     def unload_samples(self, indices: Sequence[int]) -> None:
         for index in indices:

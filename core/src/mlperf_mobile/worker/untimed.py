@@ -16,14 +16,22 @@ WARM_UP_CALLS = 3
 """Minimum: first calls may compile, and LoadGen prepares too few queries if the expected latency is too long."""
 
 
-def warm_up(system: System, seconds: float, checks: Checks) -> int:
-    """Run every session for a while; returns the best latency of one call, in nanoseconds.
-
-    The outputs are checked before and after, outside of the measured calls.
-    """
+def load(system: System) -> list[int]:
+    """Load the samples of the warm-up; returns their indices."""
     samples = list(range(min(max(WARM_UP_SAMPLES, system.batch), system.sample_count)))
     system.load_samples(samples)
-    batch = (samples * math.ceil(system.batch / len(samples)))[: system.batch]
+    return samples
+
+
+def warm_up(system: System, samples: Sequence[int], seconds: float, checks: Checks) -> int:
+    """Run every session for a while on these samples, and unload them.
+
+    The outputs are checked before and after, outside of the measured calls.
+
+    Returns:
+        The best latency of one call, in nanoseconds.
+    """
+    batch = ([*samples] * math.ceil(system.batch / len(samples)))[: system.batch]
     best = [2**62] * system.sessions
 
     def work(session: int, failures: list[BaseException]) -> None:

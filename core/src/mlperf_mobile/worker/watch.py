@@ -122,6 +122,13 @@ class Watch(threading.Thread):
             if self._witness and around and around.phase == self._timed:
                 self._witness.begin()  # the samples are encoded; the timed part follows
 
+    def expect(self, phase: str, done: int, total: int, elapsed_s: float, left_s: float) -> None:
+        """Report how long a phase will take that is still to come, from a part of it that was tried."""
+        fraction = min(1.0, done / total) if total else None
+        self._channel.send(
+            events.Progress(phase=phase, done=done, total=total, fraction=fraction, elapsed_s=elapsed_s, left_s=left_s)
+        )
+
     @contextmanager
     def attesting(self, done: Callable[[], int], report: Callable[[dict[str, Any]], None]) -> Iterator[None]:
         """Look for interruptions of the current phase, and report them at its end.

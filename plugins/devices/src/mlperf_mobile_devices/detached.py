@@ -83,7 +83,7 @@ class Detached:
         self._ahead_s = 0.0
         quiet_s = warm_up_s = 0.0
         if isinstance(plan, Plan) and plan.has_performance and plan.device:
-            quiet_s, warm_up_s = plan.load.min_duration_s, plan.warmup_s
+            quiet_s, warm_up_s = plan.load.min_duration_s, plan.warm_up_s
         self._follower = Follower(
             self.link, self.folder, self.take, control, quiet_s,
             other=self.take_other, work=self.work, tidy=lambda: collect.trim_log(self.link, self.folder),

@@ -20,13 +20,17 @@ LOOK_S = 5.0
 """A run without events for this long is checked for being alive."""
 TIDY_S = 10.0
 """At least so long apart, the run's log is trimmed."""
-TIMED, BEFORE = "performance", ("warm-up", "encode")
-"""The timed run, and the phases that may come right before it or begin it."""
+TIMED, WARM_UP, ENCODE = "performance", "warm-up", "encode"
+"""The phase of the timed run, the one before it, and the one that is part of both: samples are encoded."""
 _SHARE = 0.05
 """Looks during the timed run are this share of its duration apart, at least a second."""
 _LATE_S = 1.0
-"""Allowance for a timed run that ends later than its minimum: the warm-up also checks outputs, and the last query has
-to finish."""
+"""Allowance for a timed run that ends later than expected: the warm-up also checks outputs, and the last query has to
+finish."""
+_LONG_S = 4.0
+"""If the timed run is expected later than this, the expectation is checked in the meantime."""
+_LONGEST_S = 300.0
+"""Between two looks, whatever the device says about its times, except for the minimum of the timed run."""
 _CODE = re.compile(rb"\s*(\d{1,3})\s*")
 
 
@@ -56,8 +60,8 @@ class Follower:
         link: The connection.
         folder: The run's folder on the device, below the root: ``runs/<run>``.
         take: Called with every event.
-        quiet_s: How long the timed run takes at least; the device is left alone during that time, and from the
-            beginning of the warm-up on, because a look that finds the timed run would disturb it.
+        quiet_s: How long the timed run takes at least; the device is left alone during that time. A look that finds
+            the timed run would disturb it, so its beginning is expected from what is known about the phases before.
         other: Called with every line that is not an event of a worker.
         work: Does something between two looks, and returns whether there may be more to do at once.
         tidy: Called now and then while the run goes on.
@@ -79,10 +83,10 @@ class Follower:
     ) -> None:
         self._link, self._folder, self._take, self._control = link, folder, take, control
         self._clock, self._other, self._work, self._tidy = clock, other, work, tidy
-        self._least_s = {BEFORE[0]: quiet_s + warm_up_s, TIMED: quiet_s}
-        self._quiet_until = 0.0
+        self._quiet_s, self._warm_up_s, self._encoding_s = quiet_s, warm_up_s, 0.0
         self._lines, self._offset = Lines(), 0
-        self._timed_since: float | None = None
+        self._timed_from: float | None = None
+        """When the timed run began, or is expected to begin; None before the warm-up, and after the timed run."""
         self.phase: events.Phase | None = None
         """The phase that began last."""
 
@@ -123,33 +127,47 @@ class Follower:
         before = self._offset
         while data := self._piece(EVENTS, self._offset):
             self._offset += len(data)
+            found: list[events.Event] = []
             for line in self._lines.add(data):
                 try:
-                    event = events.decode(line)
+                    found.append(events.decode(line))
                 except ValueError:
                     self._other(line)
-                    continue
-                self._note(event)
+            now = self._clock()
+            for event in found:
+                # The age by the device's own clock; the newest event is about as old as the time between two events.
+                self._note(event, now - max(0.0, found[-1].time - event.time))
                 self._take(event)
             if len(data) < CHUNK:
                 break
             self._control.check()
         return self._offset > before
 
-    def _note(self, event: events.Event) -> None:
+    def _note(self, event: events.Event, at: float) -> None:
+        """Update when the timed run is expected, from an event of that time."""
         if isinstance(event, events.Phase):
             self.phase = event
-            if event.name in self._least_s:
-                self._timed_since = self._clock()
-                self._quiet_until = self._timed_since + self._least_s[event.name] + _LATE_S
-            elif event.name not in BEFORE:
-                self._timed_since = None
+            if event.name == WARM_UP:
+                self._timed_from = at + self._warm_up_s + self._encoding_s
+            elif event.name == TIMED:
+                self._timed_from = at + self._encoding_s
+            elif event.name != ENCODE:
+                self._timed_from = None
+        elif isinstance(event, events.Progress):
+            if event.phase == TIMED:
+                self._timed_from = at - event.elapsed_s
+            elif event.phase == ENCODE and event.left_s is not None:
+                self._encoding_s = event.left_s
+                if self._timed_from is not None:
+                    self._timed_from = at + event.left_s
 
     def _pause(self) -> float:
-        if self._timed_since is None:
+        if self._timed_from is None:
             return PAUSE_S
-        now = self._clock()
-        return max(2 * PAUSE_S, self._quiet_until - now, _SHARE * (now - self._timed_since))
+        lasts = self._clock() - self._timed_from
+        if lasts < -_LONG_S:
+            return min(-lasts / 2, _LONGEST_S)
+        return max(2 * PAUSE_S, self._quiet_s + _LATE_S - lasts, min(_SHARE * lasts, _LONGEST_S))
 
     def is_alive(self) -> bool:
         """Whether its processes are running."""
