@@ -387,6 +387,14 @@ class TestPanel:
             assert part in text
         assert "INVALID" not in text
 
+    @pytest.mark.parametrize(
+        ("seconds", "shown_as"), [(0.0311, "3215.4 samples/s"), (10.0, "10.0 samples/s"), (160.0, "0.625 samples/s")]
+    )
+    def test_rates_of_slow_models_keep_their_digits(self, seconds, shown_as):
+        parts = json.loads(json.dumps(PARTS))
+        parts["accuracy"]["duration_s"] = seconds
+        assert f"; {shown_as}" in shown(a_result(parts))
+
     def test_failures(self):
         error = ErrorFacts(code="worker-died", summary="it died", exit_code=7, stderr_tail="a\nlast words")
         text = shown(a_result({}, Status.FAILED, error))

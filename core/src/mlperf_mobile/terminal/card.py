@@ -201,13 +201,11 @@ def _performance(performance: Performance, system: SystemFacts | None) -> Iterab
             yield "sustained (ms)", ends
     yield (
         "throughput",
-        f"{performance.throughput:.1f} samples/s  ({_samples(performance.samples)} in {performance.duration_s:.2f} s)",
+        f"{_rate(performance.throughput)}  ({_samples(performance.samples)} in {performance.duration_s:.2f} s)",
     )
     if len(performance.accelerators) > 1:
         for name, did in performance.accelerators.items():
-            share = (
-                f"{did['throughput']:.1f} samples/s  ({_samples(int(did['samples']))}, {did['sessions']:.0f} sessions, "
-            )
+            share = f"{_rate(did['throughput'])}  ({_samples(int(did['samples']))}, {did['sessions']:.0f} sessions, "
             yield f"  on {name}", share + f"{did['busy'] * 100:.0f} % busy)"
 
 
@@ -218,7 +216,12 @@ def accuracy_text(accuracy: Accuracy) -> str:
         sign = {True: "reached", False: "MISSED", None: "not judged: unverified"}[accuracy.passed]
         line += f"; target {accuracy.target:.4f} {sign}"
         line += f" (reference {accuracy.reference:.4f})" if accuracy.reference is not None else ""
-    return f"{line}; {accuracy.samples / accuracy.duration_s:.0f} samples/s" if accuracy.duration_s else line
+    return f"{line}; {_rate(accuracy.samples / accuracy.duration_s)}" if accuracy.duration_s else line
+
+
+def _rate(value: float) -> str:
+    """Samples per second, with three digits where there are few."""
+    return f"{value:.1f} samples/s" if value >= 10 else f"{value:.3g} samples/s"
 
 
 def _samples(count: int) -> str:
