@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,24 +11,24 @@ from typing import TypeVar
 
 from mlperf_mobile import events
 from mlperf_mobile.contracts import Transport
-from mlperf_mobile.contracts.transport import DeviceError, DeviceFacts, Output
+from mlperf_mobile.contracts.transport import DeviceError, DeviceFacts
 from mlperf_mobile.plan import CompilePlan, Plan
 from mlperf_mobile.results.observed import OBSERVED, TELEMETRY
 from mlperf_mobile.worker.channel import Channel
 from mlperf_mobile.worker.surroundings import MAP
 from mlperf_mobile_devices import clock, collect, libraries, refusals, telemetry
+from mlperf_mobile_devices.asking import ask
 from mlperf_mobile_devices.follow import Follower
 from mlperf_mobile_devices.held import Held
 from mlperf_mobile_devices.host_files import Item
 from mlperf_mobile_devices.link import Control, Link, open_transport
+from mlperf_mobile_devices.progress import HostProgress
 from mlperf_mobile_devices.reported import Reported
-from mlperf_mobile_devices.shell import failed
+from mlperf_mobile_devices.stopping import stop
 from mlperf_mobile_devices.store import Store
 
 PUSH = "push"
 """The phase in which files are copied to the device."""
-STOP_S = 5.0
-"""How long a cancelled worker may take before it is killed."""
 _TICK_S = 0.5
 
 _MAKE = r"""
@@ -37,9 +36,6 @@ mkdir -p "$1/store" "$1/$2" && chmod 700 "$1" && cat >"$1/$2/.uses" && mv "$1/$2
 """
 _WRITE = r"""
 cat >"$1/$2/.new" && mv "$1/$2/.new" "$1/$2/$3"
-"""
-_CANCEL = r"""
-if [ -p "$1/$2/stdin" ]; then echo cancel 1<>"$1/$2/stdin"; fi
 """
 
 DetachedT = TypeVar("DetachedT", bound="Detached")
@@ -158,22 +154,7 @@ class Detached:
         uses = "".join(f"{item.sha256}\n" for item in items)
         self.ask("make the run's folder", _MAKE, self.folder, stdin=uses.encode())
         total = sum(item.bytes for item in self.store.missing(items))
-        self.channel.phase(PUSH)
-        began = last = time.monotonic()
-
-        def tick(name: str, done: int) -> None:
-            nonlocal last
-            self.control.check()
-            now = time.monotonic()
-            if now - last >= _TICK_S:
-                last = now
-                elapsed, share = now - began, min(1.0, done / max(1, total))
-                left = elapsed * (1 - share) / share if share else None
-                self.channel.send(
-                    events.Progress(phase=PUSH, done=done, total=total, fraction=share, elapsed_s=elapsed, left_s=left)
-                )
-
-        self.store.provide(items, tick)
+        self.store.provide(items, HostProgress(self.channel, self.control, PUSH, total, _TICK_S))
         self._device.add(more={"pushed_bytes": self.store.pushed})
 
     def write(self, name: str, content: bytes) -> None:
@@ -219,24 +200,7 @@ class Detached:
 
     def cancel(self) -> bool:
         """Stop the run; False if the device cannot be reached now."""
-        self.link.limit_s = min(self.link.limit_s, STOP_S)
-        try:
-            self.ask("cancel the run", _CANCEL, self.folder)
-            if not self._has_ended():
-                self.link.do(lambda transport: transport.signal(f"{transport.root}/{self.folder}", "KILL"))
-                self._has_ended()
-        except DeviceError:
-            return False
-        return True
-
-    def _has_ended(self) -> bool:
-        """Whether its processes end within a while."""
-        end = time.monotonic() + STOP_S
-        while self._follower.is_alive():
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.1)
-        return True
+        return stop(self.link, self.folder, self.is_alive)
 
     def fetch(self, code: int) -> None:
         """Copy its files and its log to this machine; then report its end, if its exit code agrees.
@@ -320,14 +284,7 @@ class Detached:
         Raises:
             DeviceError: It failed.
         """
-
-        def work(transport: Transport) -> Output:
-            return transport.run(["sh", "-c", script, "sh", transport.root, *arguments], stdin=stdin)
-
-        output = self.link.do(work)
-        if output.returncode:
-            raise failed(self.link.address, what, output)
-        return output.stdout
+        return ask(self.link, what, script, *arguments, stdin=stdin)
 
 
 Prepare = Callable[[DetachedT], None]

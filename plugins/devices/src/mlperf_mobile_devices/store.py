@@ -22,18 +22,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_mobile.contracts import Transport
-from mlperf_mobile.contracts.transport import DeviceError, Output
+from mlperf_mobile.contracts.transport import DeviceError
+from mlperf_mobile_devices.asking import ask
 from mlperf_mobile_devices.host_files import HostFile, Item
 from mlperf_mobile_devices.link import Link
-from mlperf_mobile_devices.shell import failed
 
 RESERVE = 64 << 20
 """Bytes of free storage that a run needs besides its files."""
 BATCH = 4 << 20
 """Small files are copied together, up to this many bytes at a time."""
 
-Tick = Callable[[str, int], None]
-"""Called with the name of what is copied, and the bytes of everything copied so far."""
+Tick = Callable[[int], None]
+"""Called with the bytes of everything copied so far."""
 
 _FREE = r"""
 mkdir -p "$1/store" "$1/runs" && chmod 700 "$1" && df -Pk "$1"
@@ -133,7 +133,7 @@ class Store:
         lines = self._ask("make its folder", _FREE).decode(errors="replace").splitlines()
         return free_of(lines, self._nonsense("its free storage"))
 
-    def provide(self, items: Iterable[Item], tick: Tick = lambda name, done: None) -> None:
+    def provide(self, items: Iterable[Item], tick: Tick = lambda done: None) -> None:
         """Copy what is missing.
 
         Raises:
@@ -189,28 +189,28 @@ class Store:
         batch: dict[str, HostFile] = {}
         for name, file in files.items():
             if file.bytes >= BATCH or not item.is_folder:
-                self._push_large(item, file, f"{folder}/{name}", tick)
+                self._push_large(file, f"{folder}/{name}", tick)
                 continue
             if batch and sum(each.bytes + 1024 for each in batch.values()) + file.bytes > BATCH:
-                self._push_batch(item, folder, batch, tick)
+                self._push_batch(folder, batch, tick)
                 batch = {}
             batch[name] = file
         if batch:
-            self._push_batch(item, folder, batch, tick)
+            self._push_batch(folder, batch, tick)
 
-    def _push_large(self, item: Item, file: HostFile, target: str, tick: Tick) -> None:
+    def _push_large(self, file: HostFile, target: str, tick: Tick) -> None:
         before = self.pushed
 
         def progress(done: int) -> None:
-            tick(item.name, before + done)
+            tick(before + done)
 
         self._link.do(lambda transport: transport.push(file.path, f"{transport.root}/{target}", progress))
         self.pushed = before + file.bytes
 
-    def _push_batch(self, item: Item, folder: str, files: Mapping[str, HostFile], tick: Tick) -> None:
+    def _push_batch(self, folder: str, files: Mapping[str, HostFile], tick: Tick) -> None:
         self._unpack(folder, files, ())
         self.pushed += sum(file.bytes for file in files.values())
-        tick(item.name, self.pushed)
+        tick(self.pushed)
 
     def _unpack(self, folder: str, files: Mapping[str, HostFile], folders: Iterable[str]) -> None:
         """Make folders and small files on the device, as one tar archive."""
@@ -264,16 +264,7 @@ class Store:
         self._remove(f"store/{item.name}")
 
     def _ask(self, what: str, script: str, *arguments: str, stdin: bytes = b"", timeout_s: float = 120.0) -> bytes:
-        """The output of a script whose first parameter is the root."""
-
-        def work(transport: Transport) -> Output:
-            argv = ["sh", "-c", script, "sh", transport.root, *arguments]
-            return transport.run(argv, stdin=stdin, timeout_s=timeout_s)
-
-        output = self._link.do(work)
-        if output.returncode:
-            raise failed(self._link.address, what, output)
-        return output.stdout
+        return ask(self._link, what, script, *arguments, stdin=stdin, timeout_s=timeout_s)
 
     def _nonsense(self, what: str) -> DeviceError:
         return DeviceError("device-command", f"{self._link.address} does not say what is in {what}", "try again")

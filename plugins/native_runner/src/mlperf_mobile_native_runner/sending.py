@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlperf_mobile import events
 from mlperf_mobile.contracts.transport import DeviceError
 from mlperf_mobile.errors import BackendError
 from mlperf_mobile_devices import libraries
 from mlperf_mobile_devices.host_files import Digests, Item
+from mlperf_mobile_devices.progress import HostProgress
 from mlperf_mobile_devices.store import RESERVE
 from mlperf_mobile_native_runner import binary, sample_files
 from mlperf_mobile_native_runner.chunks import Chunk
@@ -91,20 +90,8 @@ class Sending:
         return timed, warm_up, chunks
 
     def _encode(self, path: Path, samples: Samples, indices: list[int]) -> None:
-        began = time.monotonic()
-        self._run.channel.phase("encode")
-
-        def tell(done: int) -> None:
-            self._run.control.check()
-            elapsed, share = time.monotonic() - began, done / len(indices)
-            left = elapsed * (1 - share) / share if share else None
-            self._run.channel.send(
-                events.Progress(
-                    phase="encode", done=done, total=len(indices), fraction=share, elapsed_s=elapsed, left_s=left
-                )
-            )
-
-        sample_files.write(path, samples, indices, self._prepared.inputs, self._run.plan.model.name, tell)
+        progress = HostProgress(self._run.channel, self._run.control, "encode", len(indices))
+        sample_files.write(path, samples, indices, self._prepared.inputs, self._run.plan.model.name, progress)
 
     def _check_storage(self) -> None:
         """Refuse a device without space for the chunks that wait there."""
