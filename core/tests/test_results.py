@@ -140,6 +140,19 @@ class TestCompose:
         result = a_result(without(lost))
         assert not result.valid
         assert [rule.ok for rule in result.rules if rule.name == "completed"] == [False]
+
+    @pytest.mark.parametrize(
+        ("lacks", "status", "observed"),
+        [
+            (["accuracy"], Status.COMPLETED, "no accuracy"),
+            (["performance"], Status.COMPLETED, "no performance"),
+            (["performance", "accuracy"], Status.COMPLETED, "no performance and no accuracy"),
+            (["accuracy"], Status.INTERRUPTED, "interrupted"),
+        ],
+    )
+    def test_what_is_missing_is_named(self, lacks, status, observed):
+        (rule,) = (rule for rule in a_result(without(*lacks), status).rules if rule.name == "completed")
+        assert (rule.ok, rule.observed, rule.required) == (False, observed, "completed")
         mode = Mode.ACCURACY if lost == "performance" else Mode.PERFORMANCE
         assert a_result(without(lost), mode=mode).valid
 

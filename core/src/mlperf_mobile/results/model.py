@@ -242,9 +242,11 @@ def compose(
     rules += [rule for rule in observed.rules if rule.scope == "result"]
     submission = [rule for rule in observed.rules if rule.scope == "submission"]
     rules += submission_rules(plan, functional_only, submission, parts.system)
-    complete = (performance or not plan.has_performance) and (accuracy or not plan.has_accuracy)
-    if status is not Status.COMPLETED or not complete:
-        rules.append(RuleResult(name="completed", ok=False, observed=status.value, required="completed"))
+    due = {"performance": plan.has_performance and not performance, "accuracy": plan.has_accuracy and not accuracy}
+    missing = " and ".join(f"no {part}" for part, is_missing in due.items() if is_missing)
+    if status is not Status.COMPLETED or missing:
+        ended = status.value if status is not Status.COMPLETED else missing
+        rules.append(RuleResult(name="completed", ok=False, observed=ended, required="completed"))
     valid = all(rule.ok for rule in rules if rule.scope == "result")
     left_behind = {"processes.left_behind": ", ".join(parts.left_behind)} if parts.left_behind else {}
     return Result(
