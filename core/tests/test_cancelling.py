@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -37,12 +40,12 @@ def runs(monkeypatch, tmp_path, processes):
     """``runs(first, idle, after, listen)``: how a driver with this code ends, and what was heard from it."""
     heard = []
 
-    def run(first, idle, after, listen=lambda event: None, silence_s=60.0):
+    def run(first, idle, after, listen=lambda event: None, silence_s=60.0, device="adb:one"):
         code = DRIVER.replace("FIRST", first).replace("IDLE", idle).replace("AFTER", after)
         (tmp_path / "stand_in_driver.py").write_text(code)
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
         monkeypatch.setattr(local, "driver_of", lambda plan: "stand_in_driver")
-        plan = SimpleNamespace(run_id="one", to_json=dict, silence_timeout_s=silence_s, backend="acme")
+        plan = SimpleNamespace(run_id="one", to_json=dict, silence_timeout_s=silence_s, backend="acme", device=device)
         journal = SimpleNamespace(write=lambda line, essential=True: heard.append(line))
         with Interrupts() as interrupts:
             return local.Run(plan, tmp_path, listen, journal).until_ended(interrupts)
@@ -89,9 +92,74 @@ def test_a_driver_comes_to_its_end_if_it_is_interrupted_when_it_is_cancelled(run
     assert listen.events > 1000
 
 
+@pytest.mark.parametrize(("device", "code"), [("adb:one", "device-lost"), (None, "interrupted")])
 @pytest.mark.parametrize("after", ["while True: os.write(pipe, line)", "while True: time.sleep(1)"])
-def test_a_driver_that_does_not_obey_is_ended(runs, monkeypatch, after):
+def test_a_driver_that_does_not_obey_is_ended(runs, monkeypatch, after, device, code):
+    """Its run may go on on the device, so that it can be taken up."""
     monkeypatch.setattr("mlperf_mobile.launch.process.DRIVER_GRACE_S", 0.3)
     run, _ = runs
-    status, _ = run(SENDS, WAITS, after, Interrupting())
-    assert status is Status.INTERRUPTED
+    status, error = run(SENDS, WAITS, after, Interrupting(), device=device)
+    assert (status, error.code, error.exit_code) == (Status.INTERRUPTED, code, 130)
+    assert ("mlperf-mobile attach" in error.hint) is (device is not None)
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_a_device_that_is_lost_while_its_run_is_cancelled(runs, interrupted):
+    run, _ = runs
+    lost = events.Failed(code="device-lost", summary="out of reach", hint="attach", exit_code=9).model_dump_json()
+    listen = Interrupting() if interrupted else lambda event: None
+    after = f"os.write(pipe, {lost.encode()!r} + b'\\n'); sys.exit(9)"
+    status, error = run(SENDS, WAITS, after, listen, silence_s=60 if interrupted else 0.5)
+    assert (status, error.code) == (Status.INTERRUPTED if interrupted else Status.FAILED, "device-lost")
+    assert error.summary == ("stopped by the user; out of reach" if interrupted else "out of reach")
+    assert error.exit_code == (130 if interrupted else 9)
+
+
+class TestIncoming:
+    @pytest.fixture
+    def pipe(self):
+        read, write = os.pipe()
+        with local.Incoming(read) as incoming:
+            yield incoming, write
+        os.close(write)
+
+    def test_a_signal_waits_until_a_line_is_handled_and_loses_no_other(self, pipe):
+        incoming, write = pipe
+        os.write(write, b"one\ntwo\nthr")
+        handled = []
+        with Interrupts() as interrupts:
+            with pytest.raises(KeyboardInterrupt):
+                for line in incoming.lines(lambda: 60.0, lambda: False, interrupts):
+                    if not handled:
+                        signal.raise_signal(signal.SIGINT)
+                    handled.append(line)
+            assert handled == [b"one", b"two"]
+            os.write(write, b"ee\nfour\n")
+            assert list(incoming.lines(lambda: 0.0, lambda: True, interrupts)) == [b"three", b"four"]
+
+    def test_a_signal_while_waiting_is_raised_at_once(self, pipe):
+        incoming, write = pipe
+        with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+            threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+            for _ in incoming.lines(lambda: 60.0, lambda: False, interrupts):
+                os.write(write, b"")
+
+    def test_a_signal_is_not_forgotten_if_nobody_waits_any_more(self, pipe):
+        incoming, write = pipe
+        os.write(write, b"one\n")
+        with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
+            for _ in incoming.lines(lambda: 60.0, lambda: False, interrupts):
+                signal.raise_signal(signal.SIGINT)
+                break
+            interrupts.hold()
+            held = True
+        assert held
+
+    def test_an_endless_line_takes_bounded_memory(self, pipe, monkeypatch):
+        monkeypatch.setattr(events, "MAX_LINE", 100)
+        incoming, write = pipe
+        for _ in range(100):
+            os.write(write, b"x" * 50)
+            for line in incoming.lines(lambda: 0.0, lambda: True, Interrupts()):
+                assert line is None
+            assert len(incoming._held) <= 150

@@ -23,18 +23,17 @@ def hears_out(monkeypatch, tmp_path):
     monkeypatch.setattr(local, "time", SimpleNamespace(monotonic=lambda: clock.now))
 
     def hears_out(*script):
-        def lines(pipe, left_s, is_over):
+        def lines(left_s, is_over, interrupts):
             for seconds, line in script:
                 clock.now += seconds
                 yield line
 
-        monkeypatch.setattr(local, "_lines", lines)
         plan = SimpleNamespace(silence_timeout_s=SILENCE_S, compile_timeout_s=COMPILE_S)
         journal = SimpleNamespace(write=lambda line, essential=True: None)
         run = local.Run(plan, tmp_path, lambda event: None, journal)
         process = SimpleNamespace(pid=os.getpid(), poll=lambda: None)
         worker = SimpleNamespace(process=process, log=SimpleNamespace(trim=lambda: None), measures=True)
-        return run._hear(None, worker)
+        return run._hear(SimpleNamespace(lines=lines), worker, None)
 
     return hears_out
 
@@ -46,6 +45,7 @@ def test_a_silent_worker_is_stopped(hears_out):
 
 def test_every_line_starts_the_limit_anew(hears_out):
     assert hears_out((0, LOAD), (9, b"no event"), (9, None), (0.5, LOAD), (9.5, None))
+    assert hears_out((0, LOAD), *[(9, b"")] * 100, (9.5, None))  # a driver that waits on purpose
 
 
 def test_the_limit_does_not_apply_while_compiling(hears_out):

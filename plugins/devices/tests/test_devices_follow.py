@@ -18,7 +18,7 @@ class Device:
     root = "/root"
 
     def __init__(self, events, code_at):
-        self.now, self.events, self.code_at, self.asked = 0.0, events, code_at, []
+        self.now, self.events, self.code_at, self.asked, self.waits = 0.0, events, code_at, [], []
 
     def __enter__(self):
         return self
@@ -45,7 +45,9 @@ class Waiting:
     def __init__(self, device):
         self.device = device
 
-    def wait(self, seconds):
+    def wait(self, seconds, beat=None):
+        """A long wait with a beat is one in which the launcher is told that the run is well."""
+        self.device.waits.append((seconds, beat is not None))
         self.device.now += seconds
 
     def check(self):
@@ -113,6 +115,7 @@ def test_a_device_is_left_alone_while_it_measures(begins, expected_s, takes_s):
     assert [at for at in device.asked if at < 5 + begins]  # it was looked at before
     assert min(at for at in device.asked if at >= ends) - ends < 5  # and soon after
     assert taken[-1].name == "accuracy"
+    assert all(beats for seconds, beats in device.waits if seconds > 10)
 
 
 def test_a_timed_run_that_begins_earlier_than_expected_is_found_soon_after_its_end():
@@ -143,3 +146,25 @@ def test_a_clock_that_jumps_during_the_run_does_not_stop_the_follower():
     device = Device(jumped, ends + 5)
     followed(device)
     assert device.now < ends + 300 + 60
+
+
+def test_a_run_that_reports_nothing_more_is_not_vouched_for():
+    """The launcher's limit on silence has to end it."""
+    events, began, _ = run_of(0.0, 0.0, 0.0)
+    device = Device([event for event in events if event[0] < began + 10], began + 1000)
+    followed(device)
+    after = [beats for seconds, beats in device.waits if device.now > began + TIMED_S + 10]
+    assert sum(beats for _, beats in device.waits) < 15
+    assert after[-5:] == [False] * 5
+
+
+def test_a_clock_that_is_set_between_two_events_of_one_look():
+    """An event is not older than the look before."""
+    events, began, ends = run_of(0.0, 0.0, 0.0)
+    index = next(number for number, (_, event) in enumerate(events) if event.get("name") == "performance")
+    jumped = [(at, {**event, "time": 1e9 + at + (86400 if number >= index - 1 else 0)})
+              for number, (at, event) in enumerate(events)]  # fmt: skip
+    device = Device(jumped, ends + 5)
+    followed(device)
+    assert min(at for at in device.asked if at >= ends) - ends < 5
+    assert [at for at in device.asked if began <= at < ends] == []

@@ -32,7 +32,7 @@ class Waiting(Control):
         self.pauses = []
         self.then = lambda: None
 
-    def wait(self, seconds):
+    def wait(self, seconds, beat=None):
         self.pauses.append(seconds)
         self.then()
 
@@ -56,7 +56,7 @@ def clock(monkeypatch, control):
     monkeypatch.setattr("mlperf_mobile_devices.link.time", SimpleNamespace(monotonic=lambda: now.s))
     own = control.wait
 
-    def wait(seconds):
+    def wait(seconds, beat=None):
         now.s += seconds
         own(seconds)
 

@@ -141,6 +141,57 @@ def test_an_interrupted_run_ends_on_the_device(board):
     assert ended(folder) and not leader.exists()
 
 
+def test_a_timed_run_may_be_longer_than_the_limit_on_silence(board):
+    """The device is left alone meanwhile, so nothing is heard from its worker."""
+    result, done = board.run(
+        "question_answering",
+        "--mode",
+        "performance",
+        *FAST,
+        "--set",
+        "min_duration_s=5",
+        "--set",
+        "silence_timeout_s=2",
+    )
+    assert done.returncode == 0, done.stderr
+    assert result["valid"] is True
+
+
+@pytest.mark.nightly
+def test_an_interrupted_run_whose_device_is_out_of_reach_is_taken_up(board):
+    process, folder = started(board, *ROOM)
+    board.unplugged.touch()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=240)
+    (result,) = json.loads(out)["results"]
+    assert (process.returncode, result["status"], result["error"]["code"]) == (130, "interrupted", "device-lost")
+    assert "mlperf-mobile attach" in result["error"]["hint"]
+    board.unplugged.unlink()
+    assert board.runs == [folder]
+    done, attached = board.command.json("attach")
+    assert attached.returncode == 0, attached.stderr
+    (again,) = done["results"]
+    assert (again["valid"], again["directory"]) == (True, result["directory"])
+    assert board.runs == []
+
+
+@pytest.mark.nightly
+def test_an_interrupted_attach_keeps_what_was_measured(board):
+    process, folder = started(board, *ENDLESS)
+    process.kill()
+    process.communicate()
+    until(lambda: contents(folder / "latencies.bin"))
+    attached = board.command.start("attach", "--json")
+    (hidden,) = board.command.results.glob(".*.partial")
+    until(lambda: b'"part":"device"' in (contents(hidden / "events.jsonl").split(b'"event":"started"')[2:] or [b""])[0])
+    attached.send_signal(signal.SIGINT)
+    out, _ = attached.communicate(timeout=240)
+    (result,) = json.loads(out)["results"]
+    assert (attached.returncode, result["status"]) == (130, "interrupted")
+    assert result["performance"]["queries"] > 0
+    assert board.runs == []
+
+
 def test_a_worker_that_is_killed(board):
     process, folder = started(board, *ROOM)
     until(lambda: contents(folder / "latencies.bin"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from mlperf_mobile import events
 from mlperf_mobile.contracts.transport import DeviceLost
 from mlperf_mobile.errors import MobileError, OutputError
+from mlperf_mobile.launch.endings import LOST
 from mlperf_mobile.launch.interrupts import Interrupts
 from mlperf_mobile.launch.local import Run, close
 from mlperf_mobile.launch.process import end_abandoned
@@ -16,10 +17,8 @@ from mlperf_mobile.launch.recover import left_over
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.processes import is_alive
 from mlperf_mobile.results import store
-from mlperf_mobile.results.model import Result, Status
+from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.recompose import Ending, program, read_journal
-
-LOST = "device-lost"
 
 
 def attachable(output: Path) -> list[Path]:
@@ -61,8 +60,6 @@ def attach(place: Path, listen: Callable[[events.Event], None]) -> Result:
             status, error = run.until_ended(interrupts)
             if error and error.code == LOST:
                 raise DeviceLost(error.summary, error.hint)
-            if status is Status.INTERRUPTED and not run.journal.has_numbers:
-                raise KeyboardInterrupt
             return close(folder, plan, run.journal, Ending(status, error, str(folder.final), program()))
     finally:
         folder.close()

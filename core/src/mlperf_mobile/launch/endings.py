@@ -14,10 +14,31 @@ from mlperf_mobile.results.model import ErrorFacts
 from mlperf_mobile.results.observed import TELEMETRY
 from mlperf_mobile.results.recompose import Journal
 
+LOST = "device-lost"
+"""The code of an error after which a run may still go on on its device."""
 
-def interrupted() -> ErrorFacts:
-    """The user stopped the run, or the system is stopping its services."""
-    return ErrorFacts(code="interrupted", summary="stopped by the user", exit_code=ExitCode.INTERRUPTED)
+
+def interrupted(lost: ErrorFacts | None = None) -> ErrorFacts:
+    """The user stopped the run, or the system is stopping its services.
+
+    Args:
+        lost: The error if the run may still go on on its device.
+    """
+    if lost is None:
+        return ErrorFacts(code="interrupted", summary="stopped by the user", exit_code=ExitCode.INTERRUPTED)
+    summary = f"stopped by the user; {lost.summary}"
+    return lost.model_copy(update={"summary": summary, "exit_code": ExitCode.INTERRUPTED})
+
+
+def left_on_device(plan: CompilePlan, last_words: str) -> ErrorFacts:
+    """The driver did not end in time after it was cancelled, and was killed."""
+    return ErrorFacts(
+        code=LOST,
+        summary=f"{plan.device} did not answer in time, so the run may go on there",
+        hint="follow it again: mlperf-mobile attach",
+        exit_code=ExitCode.DEVICE,
+        stderr_tail=last_words,
+    )
 
 
 def failure(failed: events.Failed, last_words: str) -> ErrorFacts:

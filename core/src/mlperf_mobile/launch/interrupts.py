@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -21,6 +23,8 @@ class Interrupts:
         self._before: dict[int, Any] = {}
         self._held = self._raised = False
         self._late: int | None = None
+        self._deferring = False
+        self._pending: int | None = None
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -41,12 +45,41 @@ class Interrupts:
     def hold(self) -> None:
         """Raise no further ``KeyboardInterrupt``."""
         self._held = True
+        self._late, self._pending = self._pending, None
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """A context at whose end, or within :meth:`raised`, an interrupt is raised that arrives meanwhile."""
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+        self._raise_pending()
+
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """A context within :meth:`deferred` in which an interrupt is raised at once."""
+        self._deferring = False
+        try:
+            self._raise_pending()
+            yield
+        finally:
+            self._deferring = True
+
+    def _raise_pending(self) -> None:
+        if self._pending is not None:
+            self._pending, self._raised = None, True
+            raise KeyboardInterrupt
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         if self._raised:
             return
         if self._held:
             self._late = number
+            return
+        if self._deferring:
+            self._pending = number
             return
         self._raised = True
         raise KeyboardInterrupt

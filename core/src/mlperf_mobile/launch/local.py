@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import selectors
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 from mlperf_mobile import events
 from mlperf_mobile.launch import endings
 from mlperf_mobile.launch.drivers import driver_of
+from mlperf_mobile.launch.incoming import Incoming
 from mlperf_mobile.launch.interrupts import Interrupts
 from mlperf_mobile.launch.observed import read_parts
 from mlperf_mobile.launch.process import GRACE_S, Exit, Worker
@@ -111,20 +110,20 @@ class Run:
         driver = driver_of(self._plan)
         with store.output_errors(self._folder):
             worker = Worker(self._folder, self._plan.run_id, driver, attach=self._attach)
-        interrupted = silent = False
+        interrupted = silent = overdue = False
         try:
-            with os.fdopen(worker.events_fd, "rb", buffering=0) as pipe:
+            with Incoming(worker.events_fd) as incoming:
                 try:
                     self._file.write(events.encode(_started(worker.process.pid)))
                     worker.tell(json.dumps(self._plan.to_json()).encode() + b"\n")
-                    silent = not self._hear(pipe, worker)
+                    silent = not self._hear(incoming, worker, interrupts)
                     if not silent:
                         worker.wait(GRACE_S)
                     elif not worker.measures:
-                        self._cancel(pipe, worker)
+                        overdue = not self._cancel(incoming, worker, interrupts)
                 except KeyboardInterrupt:
                     interrupted = True
-                    self._cancel(pipe, worker)
+                    overdue = not self._cancel(incoming, worker, interrupts)
         finally:
             interrupts.hold()
             end = worker.end()
@@ -132,9 +131,9 @@ class Run:
             left = events.Measured(part="left_behind", value=list(end.left_behind))
             self.journal.take(left)
             self._file.write(events.encode(left))
-        return self._verdict(end, interrupted, silent)
+        return self._verdict(end, interrupted, silent, overdue)
 
-    def _hear(self, pipe: BinaryIO, worker: Worker) -> bool:
+    def _hear(self, incoming: Incoming, worker: Worker, interrupts: Interrupts) -> bool:
         """Receive events until the worker closes its end or exits; False if it was silent for too long."""
         stops = Stops(worker.process.pid) if worker.measures else None
 
@@ -143,7 +142,7 @@ class Run:
                 stops.look()
             return worker.process.poll() is not None
 
-        for line in _lines(pipe, self._left_s, is_over):
+        for line in incoming.lines(self._left_s, is_over, interrupts):
             worker.log.trim()
             if line is None:
                 if self._left_s() <= 0:
@@ -159,18 +158,25 @@ class Run:
             self._file.write(events.encode(seen))
         return True
 
-    def _cancel(self, pipe: BinaryIO, worker: Worker) -> None:
+    def _cancel(self, incoming: Incoming, worker: Worker, interrupts: Interrupts) -> bool:
         """Cancel the worker, and receive what it still sends: one that cannot write to its launcher ends at once.
 
         A driver would leave its run on the device then.
+
+        Returns:
+            Whether it has ended in time.
         """
         worker.tell(b"cancel\n")
         end = time.monotonic() + worker.grace_s
-        for line in _lines(pipe, lambda: end - time.monotonic(), lambda: worker.process.poll() is not None):
+        for line in incoming.lines(
+            lambda: end - time.monotonic(), lambda: worker.process.poll() is not None, interrupts
+        ):
             if line:
                 self._receive(line)
             if end <= time.monotonic():
-                return
+                break
+        worker.wait(max(0.0, end - time.monotonic()))  # it has closed its end, and is about to exit
+        return worker.process.poll() is not None
 
     def _receive(self, line: bytes) -> None:
         try:
@@ -192,9 +198,12 @@ class Run:
             self._compiling = (self._compiling or time.monotonic()) if event.name == "compile" else None
         self._listen(event)
 
-    def _verdict(self, end: Exit, interrupted: bool, silent: bool) -> tuple[Status, ErrorFacts | None]:
+    def _verdict(self, end: Exit, interrupted: bool, silent: bool, overdue: bool) -> tuple[Status, ErrorFacts | None]:
+        lost = self._lost(overdue)
         if interrupted:
-            return Status.INTERRUPTED, endings.interrupted()
+            return Status.INTERRUPTED, endings.interrupted(lost)
+        if lost:
+            return Status.FAILED, lost
         if self.journal.failure:
             return Status.FAILED, endings.failure(self.journal.failure, last_words(self._folder))
         if self.journal.ended:
@@ -206,32 +215,15 @@ class Run:
             return Status.FAILED, endings.silent(self._plan, words)
         return Status.FAILED, endings.died(self._plan, end, words)
 
+    def _lost(self, overdue: bool) -> ErrorFacts | None:
+        """The error if the run may still go on on its device: its driver says so, or did not end in time."""
+        if failed := self.journal.failure:
+            return endings.failure(failed, last_words(self._folder)) if failed.code == endings.LOST else None
+        if overdue and self._plan.device is not None and not self.journal.ended:
+            return endings.left_on_device(self._plan, last_words(self._folder))
+        return None
+
 
 def _started(pid: int) -> events.Started:
     mine = os.getpid()
     return events.Started(pid=pid, created=created(pid), launcher=mine, launcher_created=created(mine))
-
-
-def _lines(pipe: BinaryIO, left_s: Callable[[], float], is_over: Callable[[], bool]) -> Iterator[bytes | None]:
-    """Whole lines as they arrive, and None about twice a second if there are none. Memory is bounded.
-
-    Ends with the pipe, or when it is empty and ``is_over()``, because a child of the worker may hold it open.
-    """
-    held = bytearray()
-    with selectors.DefaultSelector() as selector:
-        selector.register(pipe, selectors.EVENT_READ)
-        while True:
-            over, left = is_over(), left_s()
-            if not selector.select(0 if over else min(max(0.0, left), GRACE_S)):
-                if over:
-                    return
-                yield None
-                continue
-            data = pipe.read(65536)
-            if not data:
-                return
-            held += data
-            *lines, rest = held.split(b"\n")
-            held = bytearray(rest) if len(rest) <= events.MAX_LINE else bytearray()
-            for line in lines:
-                yield bytes(line)

@@ -184,7 +184,7 @@ class System:
         Args:
             count: Samples, as in the timed run. The median of the loaded ones counts: the first may take far longer.
         """
-        loaded = len(self._samples)
+        loaded = min(len(self._samples), count)
         self._watch.expect(ENCODE, loaded, count, loaded * self._encoding_s, count * self._encoding_s)
 
     def unload_samples(self, indices: Sequence[int]) -> None:

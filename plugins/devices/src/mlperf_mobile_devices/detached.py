@@ -66,7 +66,9 @@ class Detached:
         self.plan, self.directory, self.channel, self.control = plan, directory, channel, control
         self.root, self.was_started = transport.root, attach
         address = plan.device or "this machine"
-        self.link: Link[Transport] = Link(transport, address, plan.device_timeout_s, control, self._lost, self._found)
+        self.link: Link[Transport] = Link(
+            transport, address, plan.device_timeout_s, control, self._lost, self._found, channel.beat
+        )
         self.store = Store(self.link)
         self.folder = f"runs/{plan.run_id}"
         self._held: list[events.Event] = []
@@ -83,7 +85,7 @@ class Detached:
         self._follower = Follower(
             self.link, self.folder, self.take, control, quiet_s,
             other=self.take_other, work=self.work, tidy=lambda: collect.trim_log(self.link, self.folder),
-            warm_up_s=warm_up_s,
+            warm_up_s=warm_up_s, beat=channel.beat,
         )  # fmt: skip
 
     @classmethod

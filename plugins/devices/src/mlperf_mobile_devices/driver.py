@@ -53,9 +53,9 @@ def _carried_out(run: DetachedT, channel: Channel, prepare: Prepare[DetachedT]) 
             return _followed(run, prepare)
         except Cancelled:
             if run.was_started and not run.cancel():
-                print(f"{run.link.address} cannot be reached: the run goes on there", file=sys.stderr)
                 run.leave()
-                return ExitCode.INTERRUPTED
+                summary = f"{run.link.address} cannot be reached, so the run goes on there"
+                return channel.failed(DeviceLost(summary, "follow it again: mlperf-mobile attach"))
             _save(run)
             return ExitCode.INTERRUPTED
         except DeviceLost as error:

@@ -10,7 +10,7 @@ from mlperf_mobile import events
 from mlperf_mobile.contracts import Transport
 from mlperf_mobile.contracts.transport import DeviceError
 from mlperf_mobile.errors import ExitCode, MobileError
-from mlperf_mobile_devices.link import Control, Link
+from mlperf_mobile_devices.link import Beat, Control, Link
 
 EVENTS, WORKER_LOG, CODE, BOOT_ID = "events.jsonl", "worker.log", "rc", "boot_id"
 CHUNK = 1 << 20
@@ -66,6 +66,7 @@ class Follower:
         work: Does something between two looks, and returns whether there may be more to do at once.
         tidy: Called now and then while the run goes on.
         warm_up_s: How long the warm-up takes at least.
+        beat: Called now and then during a wait for which the last look gave a reason.
     """
 
     def __init__(
@@ -80,11 +81,13 @@ class Follower:
         work: Callable[[], bool] = lambda: False,
         tidy: Callable[[], None] = lambda: None,
         warm_up_s: float = 0.0,
+        beat: Beat = lambda: None,
     ) -> None:
         self._link, self._folder, self._take, self._control = link, folder, take, control
-        self._clock, self._other, self._work, self._tidy = clock, other, work, tidy
+        self._clock, self._other, self._work, self._tidy, self._beat = clock, other, work, tidy, beat
         self._quiet_s, self._warm_up_s, self._encoding_s = quiet_s, warm_up_s, 0.0
         self._lines, self._offset = Lines(), 0
+        self._looked: float | None = None
         self._timed_from: float | None = None
         """When the timed run began, or is expected to begin; None before the warm-up, and after the timed run."""
         self.phase: events.Phase | None = None
@@ -101,7 +104,7 @@ class Follower:
         """
         heard = tidied = self._clock()
         while True:
-            if self._read():
+            if has_news := self._read():
                 heard = self._clock()
             if (code := self.code()) is not None:
                 self._read()
@@ -115,7 +118,7 @@ class Follower:
             if self._clock() - tidied >= TIDY_S:
                 tidied = self._clock()
                 self._tidy()
-            self._control.wait(0.0 if self._work() else self._pause())
+            self._control.wait(0.0 if self._work() else self._pause(), self._beat if has_news else None)
 
     def code(self) -> int | None:
         """The exit code of the process; None if it has none yet."""
@@ -124,7 +127,7 @@ class Follower:
 
     def _read(self) -> bool:
         """Take the events that are there; whether there was any."""
-        before = self._offset
+        before, looked, self._looked = self._offset, self._looked, self._clock()
         while data := self._piece(EVENTS, self._offset):
             self._offset += len(data)
             found: list[events.Event] = []
@@ -134,9 +137,10 @@ class Follower:
                 except ValueError:
                     self._other(line)
             now = self._clock()
+            oldest = now - looked if looked is not None else now
             for event in found:
-                # The age by the device's own clock; the newest event is about as old as the time between two events.
-                self._note(event, now - max(0.0, found[-1].time - event.time))
+                # The age by the device's own clock, which may be set meanwhile; the newest event has just been written.
+                self._note(event, now - min(max(0.0, found[-1].time - event.time), oldest))
                 self._take(event)
             if len(data) < CHUNK:
                 break

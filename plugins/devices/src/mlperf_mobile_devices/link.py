@@ -18,6 +18,9 @@ TransportT = TypeVar("TransportT", bound=Transport)
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
+BEAT_S = 1.0
+"""Between two signs of life, while the host waits on purpose."""
+Beat = Callable[[], None]
 
 
 class Cancelled(Exception):
@@ -30,14 +33,21 @@ class Control:
     def __init__(self, fd: int | None) -> None:
         self._fd = fd
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float, beat: Beat | None = None) -> None:
         """Sleep.
+
+        Args:
+            seconds: How long.
+            beat: Called now and then, to say that this is no hang.
 
         Raises:
             Cancelled: ``cancel`` arrived.
         """
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
+            if beat and left > BEAT_S:
+                left = BEAT_S
+                beat()
             if self._fd is None:
                 time.sleep(left)
             elif select.select([self._fd], [], [], left)[0]:
@@ -82,6 +92,7 @@ class Link(Generic[TransportT]):
         control: Waits, and is cancelled.
         lost: Called before each new attempt with the seconds since the device was lost.
         found: Called when it is reached again.
+        beat: Called now and then while it is out of reach.
     """
 
     def __init__(
@@ -92,10 +103,11 @@ class Link(Generic[TransportT]):
         control: Control,
         lost: Callable[[float], None] = lambda seconds: None,
         found: Callable[[], None] = lambda: None,
+        beat: Beat = lambda: None,
     ) -> None:
         self.address, self.control = address, control
         self._transport, self.limit_s = transport, limit_s
-        self._lost, self._found = lost, found
+        self._lost, self._found, self._beat = lost, found, beat
         self._entered = False
         self._reached = False
         """Whether the device was reached at all; one that never was is not waited for."""
@@ -129,7 +141,7 @@ class Link(Generic[TransportT]):
                 if now - since + pause > self.limit_s:
                     raise self._given_up(error) from error
                 self._lost(now - since)
-                self.control.wait(pause)
+                self.control.wait(pause, self._beat)
                 pause = min(2 * pause, LONGEST_PAUSE_S)
                 continue
             self._reached = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from mlperf_mobile.errors import ExitCode, MobileError, OutputError
@@ -32,25 +33,21 @@ def add(command: argparse.ArgumentParser) -> None:
 def handle(args: argparse.Namespace) -> int:
     """Run the command; the exit code reports whether everything was taken up, not whether the results are valid."""
     from mlperf_mobile.launch.attach import attach
-    from mlperf_mobile.results.model import Result
+    from mlperf_mobile.results.model import Result, Status
     from mlperf_mobile.terminal.card import print_result
     from mlperf_mobile.terminal.progress import listener
 
     results: list[Result] = []
     errors: list[MobileError] = []
-    for place in args.run:
+    for place, folder in _places(args.run, errors):
         try:
-            folders = _folders(place)
+            with listener(_title(folder), quiet=args.quiet or args.json) as listen:
+                results.append(attach(folder, listen))
         except MobileError as error:
-            errors.append(error)
-            continue
-        for folder in folders:
-            try:
-                with listener(_title(folder), quiet=args.quiet or args.json) as listen:
-                    results.append(attach(folder, listen))
-            except MobileError as error:
-                if error.code != "run-alive" or folder == place:
-                    errors.append(error)
+            if error.code != "run-alive" or folder == place:
+                errors.append(error)
+        if results and results[-1].status is Status.INTERRUPTED:
+            break
     for each in errors:
         print(f"mlperf-mobile: {each.line()}", file=sys.stderr)
     if args.json:
@@ -61,7 +58,20 @@ def handle(args: argparse.Namespace) -> int:
             print_result(result)
         if not results and not errors:
             print("no runs to pick up")
+    if results and results[-1].status is Status.INTERRUPTED:
+        return ExitCode.INTERRUPTED
     return errors[0].exit_code if errors else ExitCode.OK
+
+
+def _places(arguments: list[Path], errors: list[MobileError]) -> Iterator[tuple[Path, Path]]:
+    """Each argument with the folders of runs that it names; where there is none, the error is added to the others."""
+    for place in arguments:
+        try:
+            folders = _folders(place)
+        except MobileError as error:
+            errors.append(error)
+        else:
+            yield from ((place, folder) for folder in folders)
 
 
 def _folders(place: Path) -> list[Path]:
