@@ -95,6 +95,49 @@ def test_all_exit_codes_are_documented():
     assert told == set(map(int, ExitCode))
 
 
+def _error_kinds(trees):
+    """The names of `MobileError` and of all classes that derive from it."""
+    kinds = {"MobileError"}
+    classes = [node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    while more := {each.name for each in classes if kinds & {_last_name(base) for base in each.bases}} - kinds:
+        kinds |= more
+    return kinds
+
+
+def _last_name(node):
+    return getattr(node, "id", getattr(node, "attr", None))
+
+
+def test_all_error_codes_are_documented():
+    """Each is in docs/errors.md, or in the README of the distribution that raises it."""
+    trees = {path: ast.parse(path.read_text()) for member in MEMBERS for path in member.glob("src/**/*.py")}
+    kinds = _error_kinds(trees)
+    common = set(re.findall(r"`([a-z0-9-]+)`", (ROOT / "docs/errors.md").read_text()))
+    missing = set()
+    for member in MEMBERS:
+        told = common | set(re.findall(r"`([a-z0-9-]+)`", (member / "README.md").read_text()))
+        for path, tree in trees.items():
+            if path.is_relative_to(member):
+                for node in ast.walk(tree):
+                    match node:
+                        case ast.Call(func=func, args=[ast.Constant(value=str(code)), *_]) if _last_name(func) in kinds:
+                            missing |= {(member.name, code)} if code not in told else set()
+    assert len(kinds) > 10
+    assert not missing
+
+
+def test_the_architecture_names_every_distribution_and_module():
+    text = (ROOT / "docs/architecture.md").read_text()
+    for member in MEMBERS:
+        name = tomllib.loads((member / "pyproject.toml").read_text())["project"]["name"]
+        assert f"| `{member.relative_to(ROOT)}/` | `{name}` |" in text
+    tree = text.partition("core/src/mlperf_mobile/\n")[2].partition("```")[0]
+    for path in (ROOT / "core/src/mlperf_mobile").iterdir():
+        if not path.name.startswith("__") and (path.suffix == ".py" or path.is_dir()):
+            name = f"{path.name}/" if path.is_dir() else path.name
+            assert re.search(rf"^  (\w+\.py, )*{re.escape(name)}", tree, re.MULTILINE), name
+
+
 def test_the_rules_in_the_documents_are_the_scenarios():
     text = (ROOT / "docs/running.md").read_text()
     for name, offer in Registry().scenarios.items():

@@ -85,10 +85,18 @@ def test_what_exists_is_kept(there, tmp_path, capsys):
     assert listing(tmp_path) == ["acme-x"]
 
 
-def test_a_folder_for_it_must_exist(tmp_path, capsys):
+def test_folders_for_it_are_made(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "command", "acme-x", "--output", "my/plugins"]) == 0
+    assert (tmp_path / "my/plugins/acme-x/pyproject.toml").is_file()
+    assert "cd my/plugins/acme-x" in capsys.readouterr().out
+
+
+def test_a_file_in_the_place_of_its_folder_is_refused(tmp_path, capsys):
+    (tmp_path / "no").write_text("mine")
     assert main(["new", "command", "acme-x", "--output", str(tmp_path / "no")]) == 6
-    assert "error[output-unwritable]: there is no folder" in capsys.readouterr().err
-    assert listing(tmp_path) == []
+    assert "error[output-unwritable]" in capsys.readouterr().err
+    assert listing(tmp_path) == ["no"]
 
 
 @pytest.mark.usefixtures("permissions_bind")

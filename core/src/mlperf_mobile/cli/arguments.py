@@ -25,6 +25,11 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
             width = 0
         super().__init__(prog, width=(width or 80) - 2)
 
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Wrap a text of one line; a text of several lines has its own layout."""
+        wrapped = argparse.HelpFormatter if "\n" not in text else argparse.RawDescriptionHelpFormatter
+        return wrapped._fill_text(self, text, width, indent)
+
 
 class _Once(argparse.Action):
     """Stores a value; a flag that is given again is an error, because the first value would be lost."""

@@ -15,7 +15,7 @@ _COMMANDS = (
     ("run", "run", "measure performance and accuracy", MEASURE),
     ("score", "score", "recompute the accuracy from a LoadGen accuracy log", RESULTS),
     ("show", "show", "show a stored result", RESULTS),
-    ("recover", "recover", "create the results of interrupted runs", RESULTS),
+    ("recover", "recover", "recover the results of interrupted runs", RESULTS),
     ("compile", "compile", "compile models ahead of time", FILES),
     ("cache", "cache", "list, verify or prune cached compiled models", FILES),
     ("list", "lists", "list backends, tasks, datasets, scenarios, suites or plugins", INSTALLED),

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mlperf_mobile.results.model import Result
 
 _EXAMPLES = """examples:
-  mlperf-mobile run                                     the suite 'quickstart': every task, about two minutes
-  mlperf-mobile run image_classification --rules normal   with the counts and durations of MLPerf Mobile
+  mlperf-mobile run                                      the suite 'quickstart': every task, about two minutes
+  mlperf-mobile run image_classification --rules normal  with the counts and durations of MLPerf Mobile
   mlperf-mobile run image_classification --model my.tflite --dataset imagenet --data-path DIR
   mlperf-mobile run --model my.tflite                    the speed of any model, on generated inputs
   mlperf-mobile run --scenario offline --set threads=1 --set shards=4

@@ -16,6 +16,11 @@ _OTHERS = (
     "device_timeout_s", "keep_on_device", "recompile", "airplane_mode",
 )  # fmt: skip
 """Values of a plan that have the names of their settings."""
+_COUNTED = {
+    "single-stream": "queries", "sustained": "queries", "multi-stream": "queries", "server": "queries",
+    "offline": "samples",
+}  # fmt: skip
+"""What the minimum count of a scenario is about; a plugin's scenario may count either."""
 
 
 def duration_range(plan: Plan) -> dict[str, float | None]:
@@ -65,14 +70,13 @@ def accelerators_text(plan: CompilePlan) -> str:
 
 def plan_text(plan: Plan) -> str:
     """The plan with one line per setting, and its source."""
-    span = duration_range(plan)
-    most = f", at most {span['at_most']:g} s" if span["at_most"] else ""
     where = f"{plan.backend}/{plan.accelerator}" + (f" on {plan.device}" if plan.device else "")
     timed = f", timed on {plan.performance_dataset.name}" if plan.performance_dataset else ""
     lines = [
         f"{plan.benchmark}: {plan.model.name} on {plan.dataset.name}{timed}, {where}, {plan.scenario}, {plan.mode}",
-        f"  timed run: at least {span['at_least']:g} s{most}, {plan.load.min_query_count} queries or samples at least",
     ]
+    if plan.has_performance:
+        lines.append(f"  timed run: {_extent(plan)}")
     if plan.has_accuracy:
         target = f", target {plan.quality.metric} {plan.quality.target:.4f}" if plan.quality else ", no quality target"
         lines.append(f"  accuracy run: every sample of {plan.dataset.name}{target}")
@@ -82,6 +86,19 @@ def plan_text(plan: Plan) -> str:
     widths = [max(len(row[0]) for row in rows), max(len(row[1]) for row in rows if len(row[1]) <= _WIDEST)]
     lines += [f"  {key.ljust(widths[0])}  {value.ljust(widths[1])}  {source}" for key, value, source in rows]
     return "\n".join(lines)
+
+
+def _extent(plan: Plan) -> str:
+    """What the timed run must reach by the run rules, and where it is stopped: ``at least 60 s and 1024 queries``."""
+    span = duration_range(plan)
+    least = [f"{span['at_least']:g} s"] if span["at_least"] else []
+    count = plan.load.min_query_count
+    if plan.scenario == "token-sweep":
+        least.append(f"{count} answers for each combination of lengths")
+    elif count:
+        least.append(f"{count} {_COUNTED.get(plan.scenario, 'queries or samples')}")
+    most = [f"at most {span['at_most']:g} s"] if span["at_most"] else []
+    return ", ".join([f"at least {' and '.join(least)}"] * bool(least) + most) or "no minimum"
 
 
 def _input_shapes(plan: CompilePlan) -> list[tuple[str, object]]:

@@ -56,18 +56,15 @@ def _below(folder: Traversable, path: str = "") -> Iterator[tuple[str, Traversab
 
 
 def put(project: Mapping[str, bytes], folder: Path) -> None:
-    """Write a project into a new folder, which appears complete or not at all.
+    """Write a project into a new folder, which appears complete or not at all; folders above it are made if needed.
 
     Raises:
         OutputError: ``output-exists``: there is something at ``folder``; ``output-unwritable``: it cannot be written.
     """
     if os.path.lexists(folder):
         raise OutputError("output-exists", f"{folder} exists", "choose another name, or another --output")
-    if not folder.parent.is_dir():
-        raise OutputError(
-            "output-unwritable", f"there is no folder {folder.parent}", "create it, or choose another --output"
-        )
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
             whole = Path(temporary, folder.name)
             for path, data in project.items():

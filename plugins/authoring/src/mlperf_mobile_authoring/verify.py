@@ -33,7 +33,7 @@ def add(command: argparse.ArgumentParser) -> None:
         help="capabilities that it must have, such as usable,batch (default: MLPERF_MOBILE_REQUIRE)",
     )  # fmt: skip
     command.add_argument("--backend", metavar="NAME", default="", help="backend that runs the models of tasks")
-    command.add_argument("--timeout", metavar="SECONDS", type=float, default=TIMEOUT_S, help="limit of each test")
+    command.add_argument("--timeout", metavar="SECONDS", type=float, default=TIMEOUT_S, help="time limit for each test")
     command.add_argument("--output", metavar="FILE", type=Path, help="also write the record to this file")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)

@@ -43,7 +43,6 @@ def add(command: argparse.ArgumentParser) -> None:
         "the score. Nothing is timed."
     )
     command.epilog = _EXAMPLES
-    command.formatter_class = argparse.RawDescriptionHelpFormatter
     command.add_argument("tasks", nargs="*", metavar="TASK", help="the task or benchmark")
     command.add_argument("--suite", metavar="NAME", help="the suite of the benchmark")
     twice = "; twice to compare two"

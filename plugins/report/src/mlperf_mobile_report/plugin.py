@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from mlperf_mobile.plugin import CommandInfo, Ref, hookimpl
 
 _COMMANDS = (
-    ("report", "results as an HTML page or a table"),
-    ("compare", "results side by side, with ratios and confidence intervals"),
-    ("leaderboard", "published results, ranked, with your own among them"),
+    ("report", "write results as an HTML page or a table"),
+    ("compare", "show results side by side, with ratios and confidence intervals"),
+    ("leaderboard", "rank published results, with your own among them"),
 )
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = (
     ("audit", "audit", "measure a result again, and compare it with its claim"),
-    ("comply", "comply", "compliance tests on a result"),
+    ("comply", "comply", "run MLPerf's compliance tests on a result"),
     ("check", "check", "check a submission or results against the rules"),
     ("sign", "sign", "sign results with an SSH key"),
     ("import", "import_results", "import results of the reference app"),

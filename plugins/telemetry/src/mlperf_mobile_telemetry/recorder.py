@@ -20,7 +20,7 @@ from mlperf_mobile_telemetry.sources import ROOT, Source, open_all
 SHARE = 0.001
 """Maximum share of one CPU's time for a source; a slow one is read less often."""
 ROWS_BEFORE_SLOWER = 1000
-"""The interval is doubled each time after this many rows: a day has about 7000 rows."""
+"""The interval is doubled each time after this many rows: a day has about 6400 rows."""
 TIMED = "performance"
 """The phase that is recorded."""
 

@@ -26,7 +26,7 @@ def mlperf_mobile_datasets() -> Iterable[DatasetInfo]:
     """Offer captions in JSON lines, and the reference app's."""
     yield DatasetInfo(
         name="captions",
-        summary="captions with their token ids, one JSON object a line",
+        summary="captions with their token ids, one JSON object per line",
         dataset=Ref(f"{_PACKAGE}.captions:Captions"),
         tasks=("text_to_image",),
         options=Ref(f"{_PACKAGE}.options:CaptionOptions"),

@@ -47,7 +47,7 @@ def add(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument("--strict", action="store_true", help="with --fail-if-slower: ignore the confidence interval")
     form = command.add_mutually_exclusive_group()
-    for name, text in (("json", "JSON"), ("markdown", "Markdown"), ("csv", "CSV, with full digits")):
+    for name, text in (("json", "JSON"), ("markdown", "Markdown"), ("csv", "CSV, with full precision")):
         form.add_argument(f"--{name}", action="store_true", help=f"print {text}")
     command.set_defaults(handler=handle)
 

@@ -43,7 +43,7 @@ def add(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
-    form.add_argument("--csv", action="store_true", help="print CSV, with the published digits")
+    form.add_argument("--csv", action="store_true", help="print CSV, with precision as published")
     command.set_defaults(handler=handle)
 
 

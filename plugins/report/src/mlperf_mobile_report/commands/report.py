@@ -31,7 +31,7 @@ def add(command: argparse.ArgumentParser) -> None:
         "--output", metavar="FILE", help=f"where to write, '-' for standard output (default: {_PAGE}; tables: '-')"
     )
     form = command.add_mutually_exclusive_group()
-    form.add_argument("--csv", action="store_true", help="CSV with full digits, one row per result")
+    form.add_argument("--csv", action="store_true", help="CSV with full precision, one row per result")
     form.add_argument("--markdown", action="store_true", help="a Markdown table, one row per result")
     command.set_defaults(handler=handle)
 
