@@ -57,9 +57,11 @@ def registry():
 def make(registry, output):
     """A run of each kind: its folder."""
 
+    signals = [KeyboardInterrupt]
+
     def stop(event):
-        if event.event == "progress" and event.phase == "performance":
-            raise KeyboardInterrupt
+        if signals and event.event == "progress" and event.phase == "performance":
+            raise signals.pop()
 
     folders = {}
     for kind, settings in KINDS.items():

@@ -221,8 +221,19 @@ def test_a_folder_that_is_kept(board):
     assert [folder.name for folder in board.runs] == [result["run_id"]]
     pruned, _ = board.command.json("devices", "prune", board.address)
     (record,) = pruned["devices"]
-    assert record["removed"] == []
+    assert (record["removed"], record["removed_runs"]) == ([], [])
     assert record["kept_bytes"] > 0
+    seen, _ = board.command.json("devices", "prune", board.address, "--runs", "--dry-run")
+    assert seen["devices"][0]["removed_runs"] == [result["run_id"]]
+    assert board.runs
+    process, _ = started(board, *ENDLESS)
+    until(lambda: len(board.runs) == 2 and (board.runs[1] / "pid").exists())
+    _, folder = board.runs
+    pruned, _ = board.command.json("devices", "prune", board.address, "--runs")
+    assert pruned["devices"][0]["removed_runs"] == [result["run_id"]]
+    assert board.runs == [folder]  # which goes on
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=240)
 
 
 def test_one_run_at_a_time(board):

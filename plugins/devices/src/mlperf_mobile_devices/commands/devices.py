@@ -31,6 +31,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--keep-mb", type=float, default=0.0, metavar="N", help="prune: keep the N MB used most recently"
     )
+    command.add_argument("--runs", action="store_true", help="prune: also the folders of runs that have ended")
     command.add_argument("--dry-run", action="store_true", help="prune: remove nothing")
     command.set_defaults(handler=handle)
 
@@ -115,10 +116,16 @@ def _setup(args: argparse.Namespace, address: str) -> dict[str, Any]:
 
 
 def _prune(args: argparse.Namespace, address: str) -> dict[str, Any]:
+    from mlperf_mobile.printing import counted
+    from mlperf_mobile_devices.kept_runs import ended_runs, remove_run
     from mlperf_mobile_devices.store import Store, to_prune
 
     link = _linked(address)
     try:
+        runs = ended_runs(link) if args.runs else []
+        if not args.dry_run:
+            for run in runs:
+                remove_run(link, run)
         store = Store(link)
         found = store.all()
         chosen = to_prune(found, args.days * _DAY_S, int(args.keep_mb * 1e6))
@@ -130,8 +137,12 @@ def _prune(args: argparse.Namespace, address: str) -> dict[str, Any]:
     freed, left = sum(item.bytes for item in chosen), sum(item.bytes for item in found)
     if not args.json:
         verb = "would be removed" if args.dry_run else "removed"
-        print(f"{address}: {len(chosen)} of {len(found)} files, {freed / 1e6:,.1f} of {left / 1e6:,.1f} MB {verb}")
-    return {"removed": [item.sha256 for item in chosen], "freed_bytes": freed, "kept_bytes": left - freed}
+        also = f"{counted(len(runs), 'run')} and " if args.runs else ""
+        print(
+            f"{address}: {also}{len(chosen)} of {len(found)} files, {freed / 1e6:,.1f} of {left / 1e6:,.1f} MB {verb}"
+        )
+    sizes = {"freed_bytes": freed, "kept_bytes": left - freed}
+    return {"removed": [item.sha256 for item in chosen], "removed_runs": runs} | sizes
 
 
 def _restore(args: argparse.Namespace, address: str) -> dict[str, Any]:
