@@ -432,7 +432,7 @@ def test_dry_run_as_text(command):
     assert rows["backend_options.shards"] == "3 --set shards=3"
     assert rows["backend"] == "toy --backend"
     assert rows["seeds.qsl"] == "2465351861681999779 defaults"
-    assert "timed run: at least 0.3 s and 100 queries, at most 60 s" in done.stdout
+    assert "timed run: at least 0.3 s and 100 queries or samples, at most 60 s" in done.stdout
     assert not command.results.exists()
 
 

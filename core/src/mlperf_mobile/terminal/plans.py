@@ -16,11 +16,6 @@ _OTHERS = (
     "device_timeout_s", "keep_on_device", "recompile", "airplane_mode",
 )  # fmt: skip
 """Values of a plan that have the names of their settings."""
-_COUNTED = {
-    "single-stream": "queries", "sustained": "queries", "multi-stream": "queries", "server": "queries",
-    "offline": "samples",
-}  # fmt: skip
-"""What the minimum count of a scenario is about; a plugin's scenario may count either."""
 
 
 def duration_range(plan: Plan) -> dict[str, float | None]:
@@ -93,10 +88,8 @@ def _extent(plan: Plan) -> str:
     span = duration_range(plan)
     least = [f"{span['at_least']:g} s"] if span["at_least"] else []
     count = plan.load.min_query_count
-    if plan.scenario == "token-sweep":
-        least.append(f"{count} answers for each combination of lengths")
-    elif count:
-        least.append(f"{count} {_COUNTED.get(plan.scenario, 'queries or samples')}")
+    if count:
+        least.append(f"{count} queries or samples")
     most = [f"at most {span['at_most']:g} s"] if span["at_most"] else []
     return ", ".join([f"at least {' and '.join(least)}"] * bool(least) + most) or "no minimum"
 

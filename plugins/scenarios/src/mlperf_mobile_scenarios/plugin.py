@@ -12,7 +12,7 @@ def mlperf_mobile_scenarios() -> Iterable[ScenarioInfo]:
     """Offer two scenarios of MLPerf Inference that MLPerf Mobile does not have, and one for language models."""
     yield ScenarioInfo(
         name="multi-stream",
-        summary="one query of several samples (8) after another; the score is the 99th percentile of the query latency",
+        summary="queries of several samples (8), one after another; the score is the 99th percentile of their latency",
         scenario=Ref("mlperf_mobile_scenarios.multi_stream:MultiStream"),
         settings="mlperf_mobile_scenarios:multi_stream.yaml",
         options=Ref("mlperf_mobile_scenarios.options:MultiStreamOptions"),
@@ -20,7 +20,7 @@ def mlperf_mobile_scenarios() -> Iterable[ScenarioInfo]:
     )
     yield ScenarioInfo(
         name="server",
-        summary="queries arrive at random; the score is the given or highest rate whose latency stays within a bound",
+        summary="queries arrive at random, at a given rate or at the highest one whose latency stays within a bound",
         scenario=Ref("mlperf_mobile_scenarios.server:Server"),
         settings="mlperf_mobile_scenarios:server.yaml",
         options=Ref("mlperf_mobile_scenarios.options:ServerOptions"),
