@@ -133,6 +133,8 @@ class TestErrors:
         [
             (["run", "--mdoe", "both"], "unrecognized arguments: --mdoe", "did you mean --mode or --model or --token?"),
             (["cache", "prune", "--dayss=3"], "unrecognized arguments: --dayss=3", "did you mean --days?"),
+            (["compare"], "the following arguments are required: [LABEL=]RESULT", "see mlperf-mobile compare --help"),
+            (["compare", "a", "--strct", "b"], "unrecognized arguments: --strct", "did you mean --strict?"),
             (["list-tasks", "--zzz"], "unrecognized arguments: --zzz", "see mlperf-mobile list-tasks --help"),
             (["--verion"], "unrecognized arguments: --verion", "did you mean --version?"),
             (["run", "--repeat", "x"], "argument --repeat: invalid int value: 'x'", "see mlperf-mobile run --help"),
@@ -146,6 +148,23 @@ class TestErrors:
             error["summary"] += " --json"
         assert (done.returncode, json.loads(done.stdout)["error"]) == (2, error)
         assert done.stderr.endswith(f"mlperf-mobile: error[bad-arguments]: {error['summary']}; {hint}\n")
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [["compare", "x", "--json", "y"], ["compare", "--json", "x", "y"], ["compare", "--json", "--", "x", "y"],
+         ["attach", "x", "--json", "y"]],
+    )  # fmt: skip
+    def test_flags_may_stand_anywhere(self, command, arguments):
+        done = command(*arguments)
+        found = json.loads(done.stdout)
+        errors = found.get("errors") or [found["error"]]
+        assert {error["code"] for error in errors} == {"no-result"}
+        assert len(errors) == (2 if arguments[0] == "attach" else 1)
+
+    def test_an_action_may_have_flags_before_its_arguments(self, command):
+        done = command("devices", "prune", "--dry-run", "--json", "nothing:here")
+        (record,) = json.loads(done.stdout)["devices"]
+        assert record["address"] == "nothing:here"
 
     def test_an_unknown_command(self, command):
         done = command("chekc")

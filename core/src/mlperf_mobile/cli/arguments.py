@@ -55,6 +55,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=_Formatter, allow_abbrev=False, **settings)
         for action in (None, "store"):
             self.register("action", action, _Once)
+        self._is_mixing = False
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse the arguments.
@@ -67,6 +68,26 @@ class Parser(argparse.ArgumentParser):
             command = self._command(parsed)
             command.refuse(f"unrecognized arguments: {' '.join(unknown)}", command.similar(unknown))
         return parsed
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the known arguments; flags may stand between positional arguments, as in ``compare A --json B``."""
+        if self._is_mixing or "--" in (args or ()) or not self._is_mixable():
+            return super().parse_known_args(args, namespace)
+        before = self.usage
+        self.usage = before or self.format_usage().removeprefix("usage: ").replace("%", "%%")  # argparse formats it
+        self._is_mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_mixing, self.usage = False, before
+
+    def _is_mixable(self) -> bool:
+        """Whether argparse can do that: there is an argument list, and no further command or remainder."""
+        positional = {action.nargs for action in self._get_positional_actions()}
+        exclusive = [action for group in self._mutually_exclusive_groups for action in group._group_actions]
+        if {argparse.PARSER, argparse.REMAINDER} & positional or not all(each.option_strings for each in exclusive):
+            return False
+        return bool({"*", "+", "?"} & positional)
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line; called by argparse.
