@@ -68,6 +68,11 @@ def text(name, old, new):
     return spoil
 
 
+def without(name):
+    """Rules without one of them."""
+    return lambda rules: [rule for rule in rules if rule["name"] != name]
+
+
 def faster(path):
     """Each latency a little shorter."""
     values = array("q", path.read_bytes())
@@ -89,6 +94,11 @@ FORGED = {
     "LoadGen's verdict": ("own-logs", part("performance", "loadgen", "valid", value=lambda valid: not valid)),
     "LoadGen's version": ("own-logs", part("performance", "loadgen", "version", value="9.9")),
     "a rule": ("own-verdict", part("performance", "rules", 0, "ok", value=lambda ok: not ok)),
+    "no rules": ("own-verdict", part("performance", "rules", value=[])),
+    "a missing rule": ("own-verdict", part("performance", "rules", value=without("early-stopping"))),
+    "another missing rule": ("own-verdict", part("performance", "rules", value=without("min-query-count"))),
+    "another rule's name": ("own-verdict", part("performance", "rules", 3, "name", value="more")),
+    "a rule's observation": ("own-verdict", part("performance", "rules", 1, "observed", value=lambda n: n + 1)),
     "a rule's requirement": ("own-verdict", part("performance", "rules", 0, "required", value=0.001)),
     "telemetry": ("own-telemetry", part("observed", "parts", "telemetry", "rows", value=lambda rows: rows + 1)),
     "accuracy": ("accuracy-recomputed", part("accuracy", "value", value=0.5)),

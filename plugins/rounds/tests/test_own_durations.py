@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlperf_mobile.results.measured import Performance
-from mlperf_mobile_rounds.official.checks.own_sources import _lasted
+from mlperf_mobile_rounds.official.checks.own_rules import _lasted
 
 
 @pytest.mark.parametrize(

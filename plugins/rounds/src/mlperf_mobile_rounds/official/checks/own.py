@@ -18,6 +18,7 @@ from mlperf_mobile_rounds.official import loadgen_logs
 from mlperf_mobile_rounds.official.checks import own_dates, own_sources
 from mlperf_mobile_rounds.official.checks.own_accuracy import Scorer
 from mlperf_mobile_rounds.official.checks.own_plan import Planner
+from mlperf_mobile_rounds.official.checks.own_scenarios import LOADGEN_SCENARIOS
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity, printable
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
 
@@ -103,7 +104,7 @@ def _logs(folder: Path, result: Result, report: Report) -> dict[str, DetailLog]:
     """LoadGen's detail logs of the phases that have numbers."""
     performance = result.performance if result.status is Status.COMPLETED else None
     found = {}
-    if performance and performance.loadgen == LoadGenFacts() and result.scenario not in own_sources.LOADGEN_SCENARIOS:
+    if performance and performance.loadgen == LoadGenFacts() and result.scenario not in LOADGEN_SCENARIOS:
         wrong = f"scenario {result.scenario} is timed by the clock of its process, and has no log of LoadGen"
         report.skip("own-logs", Place(folder / "performance"), wrong)
         performance = None

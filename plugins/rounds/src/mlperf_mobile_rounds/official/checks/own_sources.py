@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlperf_mobile import early_stopping, loadgen
+from mlperf_mobile import loadgen
 from mlperf_mobile.contracts import COUNTED
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.regular_files import open_regular
@@ -17,27 +17,18 @@ from mlperf_mobile.results import latencies, store
 from mlperf_mobile.results.measured import Performance
 from mlperf_mobile.results.model import Result, Status
 from mlperf_mobile.results.parts import SystemFacts
-from mlperf_mobile.terms import EarlyStopping
 from mlperf_mobile_rounds.official import verdict
-from mlperf_mobile_rounds.official.checks import own_arrivals, own_tokens
+from mlperf_mobile_rounds.official.checks import own_arrivals, own_rules, own_tokens
+from mlperf_mobile_rounds.official.checks.own_scenarios import LOADGEN_SCENARIOS, MAX_LATENCIES
 from mlperf_mobile_rounds.official.findings import Place, Report
 from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
 
-MAX_LATENCIES = 32 << 20
-"""More saved latencies, which are 256 MB, are counted and not sorted."""
 _SPREAD_NS = {"SingleStream": 50_000, "MultiStream": 1_000_000, "Server": 10_000_000, "Offline": 100_000_000}
 """By scenario: ours starts when a query has reached us; offline, its only query may have millions of samples, and in
 server, LoadGen's starts when the query is due, while Python may be busy."""
 _COMPARED = ("p50", "p90", "p95", "p97")
 """Latencies that are not LoadGen's own may be a little longer than these, and the rare highest ones much longer."""
-_PRINTED = 1e-5
-"""The rounding of the six digits that LoadGen prints."""
 _SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p97": 0.97, "p99": 0.99, "p99_9": 0.999}
-LOADGEN_SCENARIOS = {
-    "single-stream": "SingleStream", "sustained": "SingleStream", "offline": "Offline",
-    "multi-stream": "MultiStream", "server": "Server",
-}  # fmt: skip
-"""LoadGen's names of the scenarios of this project."""
 _PERCENTILE_OF = {"SingleStream": "single_stream", "MultiStream": "multi_stream", "Server": "server"}
 
 
@@ -49,7 +40,7 @@ def check(folder: Path, result: Result, log: DetailLog | None, report: Report) -
     saved = _latencies(folder, result, stored, report)
     if result.status is not Status.COMPLETED:
         return  # LoadGen wrote no numbers
-    _rules(folder, result, stored, report)
+    own_rules.check(folder, result, stored, report)
     own_arrivals.check(folder, result, log, report)
     own_tokens.check(folder, result, log, report)
     if log is None:
@@ -185,54 +176,3 @@ def _counts(log: DetailLog, saved: int, place: Place, report: Report) -> None:
     if found.samples is not None and not found.estimated:
         wrong = f"{saved} latencies were saved, but LoadGen's log has {found.samples} samples"
         report.require("own-logs", saved == found.samples, place, wrong)
-
-
-def _rules(folder: Path, result: Result, stored: Performance, report: Report) -> None:
-    """The core's rules against the result itself: observed, required, and whether the rule is met."""
-    load = result.load
-    for rule in result.rules:
-        place = Place(folder / store.RESULT, key=f"rules[{rule.name}]")
-        observed, required = _number(rule.observed), _number(rule.required)
-        expected: Any = None
-        if rule.name == "min-duration":
-            expected = load.min_duration_s
-        elif rule.name == "min-query-count":
-            expected = load.min_query_count
-        elif rule.name == "early-stopping" and load.percentile >= 0.5:
-            over = stored.rate.over_bound if stored.rate else None
-            expected = (
-                early_stopping.min_queries(load.percentile)
-                if over is None
-                else early_stopping.required_queries(min(max(0, over), MAX_LATENCIES), load.percentile)
-            )
-        elif rule.name == "quality-target" and result.accuracy is not None:
-            expected = result.accuracy.target
-        else:
-            continue
-        wrong = f"{rule.required} is required, but {expected} was planned"
-        report.require("own-verdict", expected is None or required == expected, place, wrong)
-        if rule.name == "early-stopping" and rule.note.startswith("waived"):
-            text = f"it is waived, but early_stopping is {load.early_stopping}"
-            report.require("own-verdict", load.early_stopping == EarlyStopping.IGNORED, place, text)
-        if observed is not None and required is not None and not rule.note.startswith("waived"):
-            met = observed >= required * (1 - _PRINTED)
-            text = f"{rule.observed} of {rule.required} is called {'met' if rule.ok else 'not met'}"
-            report.require("own-verdict", met == rule.ok, place, text)
-        if rule.name == "min-duration" and observed is not None:
-            ok = _lasted(observed, result.scenario, stored)
-            text = f"{observed} s were observed, the run lasted {stored.duration_s} s"
-            report.require("own-verdict", ok, place, text)
-
-
-def _lasted(observed_s: float, scenario: str, stored: Performance) -> bool:
-    """Whether a run's duration fits the one that ``min-duration`` observed.
-
-    LoadGen counts until the issue of the last query, which then takes a latency of its own; offline until the last
-    completion.
-    """
-    last_s = stored.latency_ns.get("max", 0.0) / 1e9 if LOADGEN_SCENARIOS.get(scenario) != verdict.OFFLINE else 0.0
-    return observed_s - 0.001 <= stored.duration_s <= observed_s + last_s + 0.001
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
