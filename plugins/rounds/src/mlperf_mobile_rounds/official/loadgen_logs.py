@@ -105,6 +105,11 @@ class DetailLog:
         return value if isinstance(value, bool) else None
 
 
+def readable(value: object) -> str:
+    """The text of an error record as :class:`DetailLog` keeps it."""
+    return clean(str(value)[:500])
+
+
 def parts(folder: Path, name: str) -> list[Path]:
     """The file ``name`` in a folder, or its parts in order, as ``split`` names them: ``…txt_aa``, ``…txtab``, ``…00``.
 
@@ -152,7 +157,7 @@ def read_detail(paths: list[Path]) -> DetailLog:
                 frame.end(number)
                 warnings += is_warning
                 if is_error and len(errors) < MAX_TEXTS:
-                    errors.append(LogEntry(clean(str(value)[:500]), number))
+                    errors.append(LogEntry(readable(value), number))
                 if not isinstance(value, list) and (key in entries or len(entries) < MAX_KEYS):
                     kept = LogEntry(_kept(value), number)
                     if key.startswith(_ONCE) and repr(entries.get(key, kept).value) != repr(kept.value):

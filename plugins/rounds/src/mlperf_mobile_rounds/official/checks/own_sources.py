@@ -21,7 +21,7 @@ from mlperf_mobile_rounds.official import verdict
 from mlperf_mobile_rounds.official.checks import own_arrivals, own_rules, own_tokens
 from mlperf_mobile_rounds.official.checks.own_scenarios import LOADGEN_SCENARIOS, MAX_LATENCIES
 from mlperf_mobile_rounds.official.findings import Place, Report
-from mlperf_mobile_rounds.official.loadgen_logs import DetailLog
+from mlperf_mobile_rounds.official.loadgen_logs import MAX_TEXTS, DetailLog, readable
 
 _SPREAD_NS = {"SingleStream": 50_000, "MultiStream": 1_000_000, "Server": 10_000_000, "Offline": 100_000_000}
 """By scenario: ours starts when a query has reached us; offline, its only query may have millions of samples, and in
@@ -125,6 +125,7 @@ def _logged(folder: Path, log: DetailLog, result: Result, stored: Performance, r
         if name in claimed and name != "errors" and claimed[name] != logged:
             place = Place(folder / store.RESULT, key=f"performance.loadgen.{name}")
             report.error("own-logs", place, f"{name} is {claimed[name]!r}, LoadGen's log says {logged!r}")
+    _errors(folder, log, stored, report)
     if (target := stored.latency_ns.get("target_percentile")) is not None:
         try:
             logged = loadgen.target_latency(folder / "performance")
@@ -138,6 +139,16 @@ def _logged(folder: Path, log: DetailLog, result: Result, stored: Performance, r
         wrong = f"seed {name} is {seed}, LoadGen's log says {logged_seed}"
         ok = None if logged_seed is None else logged_seed == seed
         report.require("own-logs", ok, Place(folder / store.RESULT, key=f"load.seeds.{name}"), wrong)
+
+
+def _errors(folder: Path, log: DetailLog, stored: Performance, report: Report) -> None:
+    """The texts of LoadGen's errors; results of early versions do not have them."""
+    if "errors" not in stored.loadgen.model_fields_set:
+        return
+    claimed, logged = [readable(text) for text in stored.loadgen.errors], [str(entry.value) for entry in log.errors]
+    wrong = f"LoadGen's errors are {claimed[:3]}, its log has {logged[:3]}"
+    place = Place(folder / store.RESULT, key="performance.loadgen.errors")
+    report.require("own-logs", claimed[:MAX_TEXTS] == logged, place, wrong)
 
 
 def _settings(log: DetailLog, result: Result, report: Report) -> None:
