@@ -37,6 +37,34 @@ def part(name, *place, value):
     return spoil
 
 
+def unreported(*names):
+    """Remove events: parts, phases or kinds."""
+
+    def spoil(folder):
+        path = folder / "events.jsonl"
+        kept = [
+            line
+            for line in path.read_text().splitlines(keepends=True)
+            if not {(event := json.loads(line))["event"], event.get("part"), event.get("name")}.intersection(names)
+        ]
+        assert len(kept) < len(path.read_text().splitlines())
+        path.write_text("".join(kept))
+
+    return spoil
+
+
+def blind(folder):
+    """Nobody saw whether the run was paused."""
+    unreported("stops")(folder)
+    part("interruptions", "waiting", value=None)(folder)
+
+
+def no_telemetry(folder):
+    """Remove the readings and the part that was made of them."""
+    part("observed", "parts", value={})(folder)
+    (folder / "telemetry.jsonl").unlink()
+
+
 def plan(*place, value):
     """Change a value of the plan."""
 
@@ -100,6 +128,22 @@ FORGED = {
     "another rule's name": ("own-verdict", part("performance", "rules", 3, "name", value="more")),
     "a rule's observation": ("own-verdict", part("performance", "rules", 1, "observed", value=lambda n: n + 1)),
     "a rule's requirement": ("own-verdict", part("performance", "rules", 0, "required", value=0.001)),
+    "no pauses": ("own-journal", unreported("interruptions", "stops")),
+    "no pauses of the worker": ("own-journal", unreported("interruptions")),
+    "no pauses, and nobody to see them": ("own-journal", blind),
+    "no repeated responses": ("own-journal", unreported("repeated")),
+    "no beginning": ("own-journal", unreported("started")),
+    "no end": ("own-journal", unreported("ended")),
+    "no phases": ("own-journal", unreported("phase")),
+    "no observers": ("own-journal", unreported("observed")),
+    "no telemetry": ("own-journal", no_telemetry),
+    "another model": ("own-plan", part("model", "sha256", value="0" * 64)),
+    "no digest of the model": ("own-journal", part("model", "sha256", value=None)),
+    "another accelerator": ("own-journal", part("system", "accelerators", value={"npu": 1})),
+    "more sessions": ("own-journal", part("system", "accelerators", value={"cpu": 2})),
+    "a larger batch": ("own-journal", part("system", "batch", value=8)),
+    "another name of the run": ("own-dates", plan("run_id", value=lambda name: name[:-1] + "z")),
+    "an error of LoadGen": ("own-logs", part("performance", "loadgen", "errors", value=["more"])),
     "telemetry": ("own-telemetry", part("observed", "parts", "telemetry", "rows", value=lambda rows: rows + 1)),
     "accuracy": ("accuracy-recomputed", part("accuracy", "value", value=0.5)),
     "scored samples": ("accuracy-recomputed", part("accuracy", "samples", value=99)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -31,6 +32,8 @@ _PARTS_OF = {
 }
 """The parts of a run by the kind of plugin that they come from."""
 _MOST_UNKNOWN = 100
+_PHASE = re.compile(rb'"event":"phase","name":"([\w-]{1,40})"', re.ASCII)
+_MOST_PHASES = 64
 _HEAD = 96
 """An event has its kind within the first bytes of its line."""
 
@@ -57,6 +60,8 @@ class Journal:
     """The last progress of the timed run."""
     phase: str = ""
     """The last phase that began."""
+    phases: set[str] = field(default_factory=set)
+    """The first phases that began, at most :data:`_MOST_PHASES`."""
     started: events.Started | None = None
     """The processes of the run; None in earlier versions."""
     ended: bool = False
@@ -87,6 +92,7 @@ class Journal:
     def begin_again(self) -> None:
         """Forget the events: the run was taken up on its device, and reports them again."""
         self.parts, self.failure, self.timed, self.phase, self.ended = {}, None, None, "", False
+        self.phases = set()
         self.last = None
 
     @property
@@ -127,6 +133,8 @@ def read_journal(path: Path) -> Journal:
                         timed = line
                     elif b'"event":"phase"' in head:
                         phase = line
+                        if (named := _PHASE.search(head)) and len(journal.phases) < _MOST_PHASES:
+                            journal.phases.add(named[1].decode())
                     continue
                 size += len(line)
                 if size > MOST_PARTS:

@@ -15,7 +15,7 @@ from mlperf_mobile.results.recompose import program
 from mlperf_mobile_rounds import signature
 from mlperf_mobile_rounds.follows import DerivedResult, FieldDifference, follow, imported
 from mlperf_mobile_rounds.official import loadgen_logs
-from mlperf_mobile_rounds.official.checks import own_dates, own_sources
+from mlperf_mobile_rounds.official.checks import own_dates, own_journal, own_sources
 from mlperf_mobile_rounds.official.checks.own_accuracy import Scorer
 from mlperf_mobile_rounds.official.checks.own_plan import Planner
 from mlperf_mobile_rounds.official.checks.own_scenarios import LOADGEN_SCENARIOS
@@ -70,6 +70,7 @@ class Checker:
         else:
             _fields(folder, derived, report)
             own_dates.check(folder, result, derived.journal, logs, report)
+            own_journal.check(folder, store.read_plan(folder), result, derived.journal, report)
         own_sources.check(folder, result, logs.get("performance"), report)
         _observers(self._registry, folder, result, report)
         self._planner.check(folder, report)
