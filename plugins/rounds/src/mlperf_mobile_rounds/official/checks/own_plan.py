@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from mlperf_mobile.errors import MobileError, described
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.results import store
+from mlperf_mobile.terms import Counts
 from mlperf_mobile_rounds.official.findings import Place, Report
 
 _OF_THE_DEVICE = ("transport", "runner")
@@ -22,6 +25,12 @@ _ABSENT = object()
 _CHOICES = ("model", "dataset", "scenario", "mode", "rules")
 _INSTALLED = ("defaults", "task ", "suite ", "tuning ", "scenario ", "model ", "data ")
 """Prefixes of sources that are not the user's choice."""
+_OF_THE_PLAN = "the plan"
+"""The source of what was chosen in the plan, and is chosen again."""
+_DEFAULTS = ("rules", "percentile", "early_stopping", "warmup_s", "telemetry_interval_s")
+"""Settings that have their defaults unless a source is named."""
+_OF_RULES = re.compile(r" \(rules ([^()]+)\)$")
+_LINE = re.compile(r":\d+:\d+(?= \(rules |$)")
 
 
 class Planner:
@@ -38,6 +47,14 @@ class Planner:
             plan = store.read_plan(folder)
         except MobileError:
             return  # said already
+        self._compare(plan, place, report)
+
+    def _compare(self, plan: Plan, place: Place, report: Report) -> None:
+        for key, source in plan.sources.items():
+            named = _OF_RULES.search(source) if key in Counts.model_fields else None
+            if named and named[1] != plan.rules:
+                text = f"the rules are {plan.rules}, but {key} is that of {named[1]}: {source}"
+                report.error("own-plan", Place(place.path, key="rules"), text)
         here = self._plan(plan)
         if isinstance(here, str):
             report.skip("own-plan", place, f"the plan cannot be derived here: {here}")
@@ -47,16 +64,20 @@ class Planner:
             report.skip("own-plan", place, "it was made with other plugin versions")
             return
         stored, found = plan.to_json(), here.to_json()
+        unset = [key for key in _DEFAULTS if key not in plan.sources and key not in here.sources]
         wrong = [
             (key, _at(stored, key), _at(found, key))
-            for key, source in here.sources.items()
-            if plan.sources.get(key) == source and not key.endswith(".path") and _at(stored, key) != _at(found, key)
+            for key in (*here.sources, *unset)
+            if _same_place(plan, here, key) and not key.endswith(".path") and _at(stored, key) != _at(found, key)
         ]
         wrong += [("official", stored["official"], found["official"])] * (stored["official"] != found["official"])
         for key, mine, theirs in wrong:
-            text = f"{key} is {mine}, but {plan.sources.get(key, 'the suite')} sets {theirs}"
-            report.error("own-plan", Place(place.path, key=key), text)
-        if not wrong:
+            text = f"{key} is {mine}, but {plan.sources.get(key, 'the suite' if key == 'official' else 'the default')}"
+            report.error("own-plan", Place(place.path, key=key), f"{text} sets {theirs}")
+        strange = [*_strange(plan, here)]
+        for key, text in strange:
+            report.error("own-plan", Place(place.path, key=f"sources.{key}"), text)
+        if not wrong and not strange:
             report.passed["own-plan"] += 1
 
     def _plan(self, plan: Plan) -> Plan | str:
@@ -86,7 +107,7 @@ class Planner:
         models = (plan.model.name, str(plan.model.path)) if _chosen(plan, "model") else (None,)
         why = ""
         for model in models:
-            layer: Layer = {k: Setting(v, "the plan") for k, v in (named | {"model": model}).items() if v is not None}
+            layer: Layer = {k: Setting(v, _OF_THE_PLAN) for k, v in (named | {"model": model}).items() if v is not None}
             try:
                 return resolve(self._registry, Request(flags=layer)).plans[0]
             except MobileError as error:
@@ -94,6 +115,27 @@ class Planner:
             except Exception as error:  # noqa: BLE001  settings of plugins may be anything
                 why = why or described(error)[:200]
         return why
+
+
+def _place(source: str | None) -> str:
+    """A source without line and column, which change with every edit of a file."""
+    return _LINE.sub("", source or "")
+
+
+def _same_place(plan: Plan, here: Plan, key: str) -> bool:
+    return _place(plan.sources.get(key)) == _place(here.sources.get(key))
+
+
+def _strange(plan: Plan, here: Plan) -> Iterator[tuple[str, str]]:
+    """Settings whose installed source is another one, or is not named."""
+    for key in {**plan.sources, **here.sources}:
+        mine, theirs = plan.sources.get(key), here.sources.get(key)
+        if key.endswith(".path") or theirs == _OF_THE_PLAN or _same_place(plan, here, key):
+            continue
+        if mine is None and theirs is not None and theirs.startswith(_INSTALLED):
+            yield key, f"{theirs} sets {key}, and the plan does not say what set it"
+        elif mine is not None and mine.startswith(_INSTALLED):
+            yield key, f"{mine} does not set {key}; it is set by {theirs or 'nothing'}"
 
 
 def _chosen(plan: Plan, key: str) -> bool:
