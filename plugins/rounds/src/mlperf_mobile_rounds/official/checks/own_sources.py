@@ -90,7 +90,7 @@ def _latencies(folder: Path, result: Result, stored: Performance, report: Report
 
 
 def _percentiles(result: Result, stored: Performance, values: Any, place: Place, report: Report) -> None:
-    total = int(values.sum(dtype=np.float64))
+    total = float(values.sum(dtype=np.float64))
     values.sort()
     count = len(values)
     counted = stored.latency_source == COUNTED
@@ -103,11 +103,30 @@ def _percentiles(result: Result, stored: Performance, values: Any, place: Place,
             ok = stored.latency_ns[name] == value if counted else ok
             wrong = f"{name} is {stored.latency_ns[name]:.0f} ns, the saved latencies give {value:.0f} ns"
             report.require("own-latencies", ok, Place(place.path, key=f"performance.latency_ns.{name}"), wrong)
+    if counted and result.status is Status.COMPLETED:
+        _whole(result, stored, values, total, place, report)
     if result.status is Status.COMPLETED:  # one after the other, or side by side
         least = (total if LOADGEN_SCENARIOS.get(result.scenario) == verdict.SINGLE_STREAM else int(values[-1])) / 1e9
         wrong = f"the run lasted {stored.duration_s} s, but its latencies take {least:.3f} s"
         ok = stored.duration_s >= least * 0.99 - (0 if counted else spread / 1e9)
         report.require("own-latencies", ok, Place(place.path, key="performance.duration_s"), wrong)
+
+
+def _whole(result: Result, stored: Performance, values: Any, total: float, place: Place, report: Report) -> None:
+    """The mean, which depends on every latency, and the percentile that the run is about.
+
+    LoadGen rounds the mean down, and the percentile of a query of several samples is that of its last sample.
+    """
+    mean, claimed = total / len(values), stored.latency_ns.get("mean")
+    ok = None if claimed is None else math.isclose(claimed, mean, rel_tol=1e-12, abs_tol=1.0)
+    wrong = f"the mean is {claimed} ns, the saved latencies give {mean:.1f} ns"
+    report.require("own-latencies", ok, Place(place.path, key="performance.latency_ns.mean"), wrong)
+    target = stored.latency_ns.get("target_percentile")
+    if target is not None and LOADGEN_SCENARIOS.get(result.scenario) == verdict.SINGLE_STREAM:
+        value = float(values[int(len(values) * result.load.percentile)])
+        wrong = f"the target percentile is {target} ns, the saved latencies give {value:.0f} ns"
+        key = "performance.latency_ns.target_percentile"
+        report.require("own-latencies", target == value, Place(place.path, key=key), wrong)
 
 
 def _logged(folder: Path, log: DetailLog, result: Result, stored: Performance, report: Report) -> None:
