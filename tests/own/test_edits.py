@@ -131,6 +131,12 @@ def test_every_file(made, copied):
             path.symlink_to("/dev/zero")  # never ends
             assert path.name in noticed(folder), path
             path.unlink()
+            outside = folder.parent / path.name
+            outside.write_bytes(data)
+            path.symlink_to(outside)  # the same content, but not in the folder
+            assert path.name in noticed(folder), path
+            path.unlink()
+            outside.unlink()
             path.write_bytes(data)
         (folder / "performance" / "more").write_text("")
         assert "performance/more" in noticed(folder)
@@ -148,6 +154,19 @@ def errors(checker, folder):
     report = Report(folder)
     checker.check(folder, report)
     return [(f.rule, f.place.text(folder), f.text) for f in report.findings if f.severity is Severity.ERROR]
+
+
+def test_check_names_a_link_to_a_file_outside(made, copied, checker, tmp_path):
+    folder = copied(made["both"])
+    for name in ("performance/mlperf_log_detail.txt", "accuracy/mlperf_log_accuracy.json", "latencies.bin"):
+        outside = tmp_path / "outside"
+        (folder / name).rename(outside)
+        (folder / name).symlink_to(outside)
+        told = errors(checker, folder)
+        assert any(rule == "own-digests" and where == name for rule, where, _ in told), told
+        (folder / name).unlink()
+        outside.rename(folder / name)
+    assert not errors(checker, folder)
 
 
 @pytest.mark.parametrize("kind", ["both", "performance", "accuracy", "offline"])

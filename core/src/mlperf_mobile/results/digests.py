@@ -15,10 +15,10 @@ _NOT_DIGESTED = (RESULT, SIGNATURE, WORKER_LOG)
 def folder_digests(folder: Path) -> dict[str, str]:
     """SHA-256 of the files that a result is composed from, by their paths in the run's folder.
 
-    These are all regular files except the result, its signature and the worker's log; links to folders are
-    not followed.
+    These are all regular files except the result, its signature and the worker's log; links are not followed, because
+    what they point to is not part of the folder.
     """
-    all_files = {name: file_digest(folder / name) for name in members(folder)}
+    all_files = {name: file_digest(folder / name) for name in members(folder) if not (folder / name).is_symlink()}
     return {name: sha256 for name, sha256 in all_files.items() if sha256}
 
 

@@ -165,6 +165,8 @@ def imported(result: Result) -> bool:
 
 
 def _quick(path: Path, expected: str | None) -> str | None:
+    if path.is_symlink():
+        return None  # as folder_digests
     try:
         with open_regular(path) as file:
             if expected is not None and os.fstat(file.fileno()).st_size > QUICK_BYTES:
