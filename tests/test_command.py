@@ -134,7 +134,7 @@ class TestErrors:
             (["run", "--mdoe", "both"], "unrecognized arguments: --mdoe", "did you mean --mode or --model or --token?"),
             (["cache", "prune", "--dayss=3"], "unrecognized arguments: --dayss=3", "did you mean --days?"),
             (["compare"], "the following arguments are required: [LABEL=]RESULT", "see mlperf-mobile compare --help"),
-            (["compare", "a", "--strct", "b"], "unrecognized arguments: --strct", "did you mean --strict?"),
+            (["compare", "a", "--strct", "b"], "unrecognized arguments: --strct b", "did you mean --strict?"),
             (["list-tasks", "--zzz"], "unrecognized arguments: --zzz", "see mlperf-mobile list-tasks --help"),
             (["--verion"], "unrecognized arguments: --verion", "did you mean --version?"),
             (["run", "--repeat", "x"], "argument --repeat: invalid int value: 'x'", "see mlperf-mobile run --help"),
