@@ -101,6 +101,11 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__
 
 
+def interrupted() -> MobileError:
+    """The error of a command that the user, or the system, stopped."""
+    return MobileError("interrupted", "stopped by the user", "", ExitCode.INTERRUPTED)
+
+
 class UsageError(MobileError):
     """The command line, a run file or an environment variable requests something impossible."""
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 from mlperf_mobile.cli.arguments import Parser, debugging
 from mlperf_mobile.cli.plugin import mlperf_mobile_commands
 from mlperf_mobile.command_loading import complete
-from mlperf_mobile.errors import ExitCode, MobileError, UsageError, described
+from mlperf_mobile.errors import ExitCode, MobileError, UsageError, described, interrupted
 from mlperf_mobile.installed import distribution, version
 from mlperf_mobile.picking import pick
 from mlperf_mobile.plugin import CommandInfo
@@ -135,8 +135,9 @@ def _main(argv: list[str] | None) -> int:
         sys.stdout.flush()  # here, where a closed pipe is not an error
         return code
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return ExitCode.INTERRUPTED
+        stopped = interrupted()
+        _report(stopped, args)
+        return stopped.exit_code
     except ReaderGone:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlperf_mobile.cli import executors
 from mlperf_mobile.cli.arguments import debugging
-from mlperf_mobile.errors import ExitCode, MobileError, OutputError, UsageError
+from mlperf_mobile.errors import ExitCode, MobileError, OutputError, UsageError, interrupted
 
 if TYPE_CHECKING:
     from mlperf_mobile.campaigns.campaign import Campaign
@@ -136,10 +136,11 @@ def _carry_out(args: argparse.Namespace, campaign: Campaign, adopted: Sequence[R
     try:
         for result in _run(args, campaign):
             results.append(result)  # noqa: PERF402  results before an error are shown
-    except OutputError as error:
-        results += [error.result] if isinstance(error, Unstored) else []
+    except (OutputError, KeyboardInterrupt) as raised:
+        results += [raised.result] if isinstance(raised, Unstored) else []
         if not results:
             raise
+        error = raised if isinstance(raised, OutputError) else interrupted()
         _show(args, results, campaign, error)
         print(f"mlperf-mobile: {error.line()}", file=sys.stderr)
         return error.exit_code
