@@ -138,6 +138,8 @@ def performance(lg, engine, plan):
         "runner_performance", samples=len(latencies), latencies=len(latencies), expected_latency_ns=expected,
         shares=[{"samples": len(latencies), "busy_s": busy}], latency_source="load generator", load_samples_s=0.0,
     )  # fmt: skip
+    seen = {"from": 0.0, "until": 1.0, "gaps": [], "suspends": [], "jumps": [], "waiting": 0.0, "gaps_prove": True}
+    measured("interruptions", **seen)
     measured("repeated", responses=2, variation=0)
 
 
