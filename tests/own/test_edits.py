@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+import time
 
 import pytest
 
@@ -167,6 +168,19 @@ def test_check_names_a_link_to_a_file_outside(made, copied, checker, tmp_path):
         (folder / name).unlink()
         outside.rename(folder / name)
     assert not errors(checker, folder)
+
+
+@pytest.mark.parametrize("name", ["latencies.bin", "telemetry.jsonl", "performance/mlperf_log_detail.txt", "more"])
+@pytest.mark.parametrize("kind", ["both", "interrupted"])
+def test_a_file_that_no_run_can_write_is_not_read(kind, name, made, copied, checker):
+    """A sparse file of 200 GB takes no space, and minutes to hash."""
+    folder = copied(made[kind])
+    with (folder / name).open("ab") as file:
+        file.truncate(200 << 30)
+    began = time.monotonic()
+    assert ("own-digests", name) in {(rule, where) for rule, where, _ in errors(checker, folder)}
+    assert name in noticed(folder)
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("kind", ["both", "performance", "accuracy", "offline"])

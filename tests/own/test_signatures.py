@@ -170,6 +170,15 @@ def test_several_names_and_wildcards(signed, signers):
     assert signature.signer(signed, signers(name="*@example.com,boss@example.com"))[0] == "*@example.com"
 
 
+def test_a_result_with_a_file_that_no_run_can_write_is_not_signed(made, copied, keys, told):
+    folder = copied(made["both"])
+    with (folder / "telemetry.jsonl").open("ab") as file:
+        file.truncate(50 << 30)
+    with pytest.raises(MobileError, match=r"telemetry\.jsonl") as caught:
+        told(sign, folder, "--key", keys / "lab")
+    assert caught.value.code == "result-edited"
+
+
 def test_an_edited_result_is_not_signed(made, copied, keys, told):
     folder = copied(made["both"])
     data = json.loads((folder / "result.json").read_text())

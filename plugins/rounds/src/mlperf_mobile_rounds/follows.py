@@ -16,7 +16,7 @@ from typing import Any
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.printing import clean
 from mlperf_mobile.regular_files import open_regular
-from mlperf_mobile.results import store
+from mlperf_mobile.results import sizes, store
 from mlperf_mobile.results.digests import members
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.recompose import Ending, Journal, of_journal, program, read_journal
@@ -130,6 +130,8 @@ def doubts(folder: Path, raw: Any, result: Result) -> list[str]:
     """
     if imported(result) and not (folder / store.PLAN).exists():
         return []
+    if large := sizes.too_large(folder):
+        return [*large.values()]
     digests = {name: digest for name in members(folder) if (digest := _quick(folder / name, result.logs.get(name)))}
     try:
         derived_result = follow(folder, raw, result, digests)

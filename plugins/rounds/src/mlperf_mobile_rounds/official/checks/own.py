@@ -7,7 +7,7 @@ from pathlib import Path
 from mlperf_mobile import loadgen
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.registry import Registry
-from mlperf_mobile.results import observed, store
+from mlperf_mobile.results import observed, sizes, store
 from mlperf_mobile.results.digests import file_digest, folder_digests
 from mlperf_mobile.results.model import Result, Status
 from mlperf_mobile.results.parts import LoadGenFacts
@@ -60,6 +60,10 @@ class Checker:
             report.warning("not-of-mobile", Place(path), text + "the result cannot be part of a submission")
         if imported(result) and not (folder / store.PLAN).exists():
             _origin(folder, result, report)
+            return
+        if large := sizes.too_large(folder):
+            for name, wrong in large.items():
+                report.error("own-digests", Place(folder / name), wrong)
             return
         digests, logs = folder_digests(folder), _logs(folder, result, report)
         try:
