@@ -179,6 +179,51 @@ def test_each_error_is_found(rule, tree, registry, make_detail, single_stream, o
     assert not report.clean
 
 
+FORM = {"division": "closed", "submitter": "ACME", "status": "available", "system_name": "P", "number_of_nodes": 1}
+"""The form of MLPerf's inference benchmarks."""
+
+
+@pytest.mark.parametrize("key", [None, *FORM])
+def test_a_description_lacks_no_required_key(key, tree, registry):
+    told = json.loads(tree.system.read_text()) | FORM
+    told.pop(key, None)
+    tree.system.write_text(json.dumps(told))
+    found = [f.place.key for f in check(tree.root, registry).findings if f.rule == "system-keys"]
+    assert found == ([key] if key else [])
+
+
+def test_systems_and_measurements_of_other_devices_without_results_by_device(tree, registry):
+    for path in list(tree.device.iterdir()):
+        path.rename(tree.device.parent / path.name)
+    tree.device.rmdir()
+    before = rules(check(tree.root, registry))
+    tree.system.rename(tree.system.with_name("tablet.json"))
+    assert rules(check(tree.root, registry)) - before >= {"system-file", "measurement-file"}
+
+
+OTHER_DEVICE = {
+    "operating system": {"OS Version": "iOS 17"},
+    "processor": {"Processor Name": "Exynos 2200", "System": "ACME Phone, Snapdragon 8 Gen 3"},
+    "maker": {"System": "Samsung Phone"},
+}
+
+
+@pytest.mark.parametrize("what", OTHER_DEVICE)
+def test_a_description_of_another_device(what, tree, registry):
+    props = ("environment_info", "value", "android", "props", 0, "value")
+    tree.edit(tree.result, *props, value="SM8650")
+    tree.system.write_text(json.dumps(json.loads(tree.system.read_text()) | {"Processor Name": "Snapdragon 8 Gen 3"}))
+    assert not [f for f in check(tree.root, registry).findings if f.rule == "result-fields"]
+    tree.system.write_text(json.dumps(json.loads(tree.system.read_text()) | OTHER_DEVICE[what]))
+    assert "result-fields" in rules(check(tree.root, registry))
+
+
+def test_a_summary_that_is_there_twice(tree, registry):
+    path = tree.single / "mlperf_log_summary.txt"
+    path.write_text(path.read_text() * 2)
+    assert "summary-agrees" in rules(check(tree.root, registry))
+
+
 WARNED = {
     "expected-latency": lambda t: t.log(t.single, requested_single_stream_expected_latency_ns=2e6),
     "queries-left": lambda t: t.log(t.single, generated_query_count=60001),

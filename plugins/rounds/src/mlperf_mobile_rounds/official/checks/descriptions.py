@@ -26,6 +26,10 @@ SYSTEM: Mapping[str, tuple[str, ...]] = {
 }
 """The required facts of a system's description, and the keys that hold them, in lower case without punctuation."""
 
+REQUIRED = ("division", "submitter", "status", "system_name", "number_of_nodes")
+"""Keys that a description of a system in the form of MLPerf's inference benchmarks has, besides these facts; the other
+published form, whose first key is ``System``, has none of them."""
+
 MEASUREMENT = (
     "input_data_types",
     "retraining",
@@ -89,6 +93,10 @@ def _system(described: DescriptionFile, data: dict[str, Any], report: Report) ->
     for what, names in SYSTEM.items():
         ok = bool(keys.intersection(names)) or any(name in everything for name in names if len(name) > 4)
         report.require("system-keys", ok, place, f"it does not name the {what}", Severity.WARNING)
+    if keys.intersection(map(benchmarks.squeezed, REQUIRED)):
+        for name in REQUIRED:
+            wrong = f"{name} is missing or empty"
+            report.require("system-keys", benchmarks.squeezed(name) in keys, Place(place.path, key=name), wrong)
     by_name = {benchmarks.squeezed(key.rpartition(".")[2]): (key, str(value)) for key, value in values.items()}
     for name, expected in (
         ("division", described.system.division), ("submitter", benchmarks.squeezed(described.system.submitter)),

@@ -37,6 +37,8 @@ def check(context: Context) -> None:
         _named(report, devices, {d.system.device for d in measured}, "measurement-file", "measurements/{}/", place)
         _strangers(report, devices, systems, "system-file")
         _strangers(report, devices, measured, "measurement-file")
+        if "" in devices:
+            _paired(report, systems, measured)
         _twins(report, systems)
         _file_names(report, measured)
         _weights(report, measured)
@@ -75,6 +77,18 @@ def _strangers(report: Report, devices: set[str], described: list[DescriptionFil
         ok = any(like(device, each.system.device) for device in devices)
         wrong = f"there are no results of a device {each.system.device!r}"
         report.require(rule, ok, Place(each.path), wrong)
+
+
+def _paired(report: Report, systems: list[DescriptionFile], measured: list[DescriptionFile]) -> None:
+    """Without folders of devices among the results, systems and measurements must be of the same devices."""
+    for ours, others, rule, what in (
+        (systems, measured, "measurement-file", "measurements/{}/"),
+        (measured, systems, "system-file", "systems/{}.json"),
+    ):
+        names = {each.system.device for each in others}
+        for device, path in {each.system.device: each.path for each in ours}.items():
+            ok = not names or any(like(device, name) for name in names)
+            report.require(rule, ok, Place(path), f"there is no {what.format(device)}")
 
 
 def _twins(report: Report, systems: list[DescriptionFile]) -> None:

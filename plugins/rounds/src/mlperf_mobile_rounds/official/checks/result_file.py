@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from mlperf_mobile_rounds import benchmarks
 from mlperf_mobile_rounds.official import json_files
+from mlperf_mobile_rounds.official.checks import described_device
 from mlperf_mobile_rounds.official.checks.context import Context, FileOf
 from mlperf_mobile_rounds.official.checks.result_fields import RULE, moment
 from mlperf_mobile_rounds.official.findings import Place, Report, Severity
@@ -23,15 +24,6 @@ _SHARED = (
 """Fields that all benchmarks of one run of the app share: it has one backend for a device."""
 _EARLIER = {"v2.1": "v2.0", "v5.0": "v4.1"}
 """Rounds that were run with the app of the round before."""
-_ANDROID = {"R": 11, "S": 12, "T": 13, "U": 14, "V": 15, "A": 15, "B": 16}
-"""Android's version by the first letter of a build's name (source.android.com, build numbers)."""
-_BUILD_NAME = re.compile(r"\b([A-Z])(?:[A-Z]\d[A-Z]|KQ1|P1A|Q\dA)\.\d{6}\.")
-SOCS = {
-    "sm7325": "778g", "sm8350": "888", "sm8450": "8gen1", "sm8475": "8gen1", "sm7450": "7gen1", "sm8550": "8gen2",
-    "sm7475": "7gen2", "sm4450": "4gen2", "sm7550": "7gen3", "sm8635": "8sgen3", "sm8650": "8gen3",
-    "sm7635": "7sgen3", "sm8750": "8elite", "s5e9925": "2200", "s5e9935": "2300", "s5e9945": "2400",
-}  # fmt: skip
-"""Names of chips in system descriptions, by the number that the app finds, as in the published results."""
 
 
 def check(context: Context) -> None:
@@ -229,7 +221,7 @@ def _device(file: FileOf, context: Context) -> None:
         text = json_files.text(described.path)
     except json_files.JsonError:
         return
-    _described(file, described, text, report)
+    described_device.check(file, described, text, report)
 
 
 def _description(file: FileOf, context: Context) -> DescriptionFile | None:
@@ -240,27 +232,6 @@ def _description(file: FileOf, context: Context) -> DescriptionFile | None:
     if not file.system.device:
         return found[0] if len(found) == 1 else None
     return next((d for d in found if like(file.system.device, d.system.device)), None)
-
-
-def _described(file: FileOf, described: DescriptionFile, text: str, report: Report) -> None:
-    in_file, words = dict(file.content.device), benchmarks.squeezed(text)
-    key = f"environment_info.value.{file.content.platform}"
-    place = Place(described.path)
-    if "TO FILL IN" in text:
-        return
-    maker = benchmarks.squeezed((in_file.get("manufacturer") or "").split(" ")[0].split(",")[0])
-    if maker and maker != "unknown":
-        wrong = f"the app ran on a device of {in_file['manufacturer']!r}, which {described.path.name} does not mention"
-        report.require(RULE, maker in words, file.place(f"{key}.manufacturer"), wrong, Severity.WARNING)
-    chip = (in_file.get("ro.soc.model") or "").lower()
-    if chip in SOCS:
-        plain = words.replace("plus", "").replace("+", "")
-        wrong = f"the app found the chip {chip}, which {described.path.name} does not mention"
-        report.require(RULE, SOCS[chip] in plain, place, wrong)
-    build, android = _BUILD_NAME.search(in_file.get("os_version") or ""), re.search(r"[Aa]ndroid (\d{1,2})", text)
-    if build and android and build[1] in _ANDROID:
-        wrong = f"the app found Android {_ANDROID[build[1]]} ({build[0]}…), but {described.path.name} says {android[0]}"
-        report.require(RULE, int(android[1]) == _ANDROID[build[1]], file.place(f"{key}.os_version"), wrong)
 
 
 def _fact(file: FileOf, key: str) -> str:

@@ -92,8 +92,9 @@ def check(run: LoggedRun, log: DetailLog, summary: SummaryLog, report: Report) -
             "summary-agrees", Place(summary.path), f"{wrong}; LoadGen writes everything that is in the detail log"
         )
     for heading in _HEADINGS if verdict.mode_of(log) == verdict.PERFORMANCE else ():
-        ok = heading in summary.body.splitlines()
-        report.require("summary-agrees", ok, Place(summary.path), f"the heading {heading!r} is missing")
+        count = summary.body.splitlines().count(heading)
+        wrong = f"the heading {heading!r} is {f'there {count} times' if count else 'missing'}"
+        report.require("summary-agrees", count == 1, Place(summary.path), wrong)
     _counts(log, summary, report)
     if run.verdict:
         _early_stopping(log, summary, report)
