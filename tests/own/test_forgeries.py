@@ -59,6 +59,12 @@ def blind(folder):
     part("interruptions", "waiting", value=None)(folder)
 
 
+def twice(folder):
+    """Two sessions in place of one."""
+    part("system", "accelerators", value=lambda counts: dict.fromkeys(counts, 2))(folder)
+    part("system", "sessions", value=2)(folder)
+
+
 def no_telemetry(folder):
     """Remove the readings and the part that was made of them."""
     part("observed", "parts", value={})(folder)
@@ -149,6 +155,7 @@ FORGED = {
     "no digest of the model": ("own-journal", part("model", "sha256", value=None)),
     "another accelerator": ("own-journal", part("system", "accelerators", value={"npu": 1})),
     "more sessions": ("own-journal", part("system", "accelerators", value={"cpu": 2})),
+    "twice the sessions": ("own-journal", twice),
     "a larger batch": ("own-journal", part("system", "batch", value=8)),
     "another name of the run": ("own-dates", plan("run_id", value=lambda name: name[:-1] + "z")),
     "an error of LoadGen": ("own-logs", part("performance", "loadgen", "errors", value=["more"])),

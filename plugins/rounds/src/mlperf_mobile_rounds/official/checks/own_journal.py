@@ -119,8 +119,13 @@ def _system(plan: Plan, result: Result) -> Iterator[str]:
         yield f"the batch was {system.batch}, by the plan it is {expected}"
     if not system.accelerators:
         return
-    planned = dict([*plan.accelerators.items()][:1]) if alone and plan.has_performance else plan.accelerators
+    planned = plan.accelerators
+    if alone and plan.has_performance:
+        planned = dict.fromkeys([*planned][:1], 1)
     if system.accelerators.keys() != planned.keys():
         yield f"it ran on {', '.join(system.accelerators)}, the plan asks for {', '.join(planned)}"
+    for name, count in planned.items():
+        if count is not None and system.accelerators.get(name, count) != count:
+            yield f"{system.accelerators[name]} sessions ran on {name}, by the plan {count}"
     if system.sessions is not None and sum(system.accelerators.values()) != system.sessions:
         yield f"there were {system.sessions} sessions, but the accelerators had {sum(system.accelerators.values())}"
