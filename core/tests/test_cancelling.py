@@ -154,12 +154,3 @@ class TestIncoming:
             interrupts.hold()
             held = True
         assert held
-
-    def test_an_endless_line_takes_bounded_memory(self, pipe, monkeypatch):
-        monkeypatch.setattr(events, "MAX_LINE", 100)
-        incoming, write = pipe
-        for _ in range(100):
-            os.write(write, b"x" * 50)
-            for line in incoming.lines(lambda: 0.0, lambda: True, Interrupts()):
-                assert line is None
-            assert len(incoming._held) <= 150

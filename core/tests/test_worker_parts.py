@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from mlperf_mobile import events
 from mlperf_mobile.contracts import TensorSpec
 from mlperf_mobile.errors import BackendError, DataError, ModelError
-from mlperf_mobile.launch import local
+from mlperf_mobile.launch.incoming import Incoming
+from mlperf_mobile.launch.interrupts import Interrupts
 from mlperf_mobile.plan import DatasetRef, Plan
 from mlperf_mobile.results.latencies import FILE as LATENCIES
 from mlperf_mobile.results.latencies import read as latencies_of
@@ -449,11 +450,11 @@ class TestHearing:
         writer = threading.Thread(target=write)
         writer.start()
         try:
-            with os.fdopen(read_fd, "rb", buffering=0) as pipe:
+            with Incoming(read_fd) as incoming:
                 if not close:
                     writer.join()  # what is written is in the pipe before the clock runs
                 deadline, heard = time.monotonic() + silence_s, []
-                for line in local._lines(pipe, lambda: deadline - time.monotonic(), lambda: False):
+                for line in incoming.lines(lambda: deadline - time.monotonic(), lambda: False, Interrupts()):
                     heard.append(line)
                     if line is None and time.monotonic() >= deadline:  # the reader ends it, as the launcher does
                         break
@@ -473,8 +474,8 @@ class TestHearing:
         """What it had said is heard, and then nothing is waited for, whoever else has the pipe open."""
         read_fd, write_fd = os.pipe()
         os.write(write_fd, b"one\ntwo\n")
-        with os.fdopen(read_fd, "rb", buffering=0) as pipe:
-            assert list(local._lines(pipe, lambda: 3600, lambda: True)) == [b"one", b"two"]
+        with Incoming(read_fd) as incoming:
+            assert list(incoming.lines(lambda: 3600, lambda: True, Interrupts())) == [b"one", b"two"]
         os.close(write_fd)
 
     def test_an_endless_line_is_forgotten(self, monkeypatch):
