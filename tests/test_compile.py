@@ -79,6 +79,22 @@ class TestCompile:
         assert not model["compiled"][0]["cached"]
         assert len(entries(own_cache)) == 2
 
+    def test_an_edited_file_of_an_option_is_another_entry(self, command):
+        """The same content in another place is not."""
+        notes = command.folder / "notes.txt"
+        notes.write_text("one")
+        asked = ("--set", "disturbs_when=run", "--set", f"disturbs={notes}")
+        first, _ = compiled(command, *TOY, *asked)
+        notes.write_text("two")
+        edited, done = compiled(command, *TOY, *asked)
+        assert done.returncode == 0
+        assert not edited["compiled"][0]["cached"]
+        elsewhere = command.folder / "elsewhere.txt"
+        elsewhere.write_text("one")
+        moved, _ = compiled(command, *TOY, *asked[:2], "--set", f"disturbs={elsewhere}")
+        assert moved["compiled"][0]["cached"]
+        assert moved["compiled"][0]["key"] == first["compiled"][0]["key"]
+
     def test_several_accelerators(self, command):
         model, _ = compiled(command, "--model", MODEL, "--accelerator", "cpu,npu", *COMPILES)
         assert [each["accelerator"] for each in model["compiled"]] == ["cpu", "npu"]

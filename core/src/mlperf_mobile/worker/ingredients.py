@@ -10,6 +10,7 @@ from mlperf_mobile.contracts import CompileRequest, Probe, Purpose
 from mlperf_mobile.editable import code_digest, project_folder
 from mlperf_mobile.installed import distributions, normalised
 from mlperf_mobile.plan import CompilePlan
+from mlperf_mobile.worker.option_content import content_options
 
 
 def ingredients(
@@ -32,7 +33,7 @@ def ingredients(
         "plugin": versions,
         "sdk": {str(name): str(value) for name, value in probe.versions.items()},
         "devices": [[d.name, d.version, dict(d.facts)] for d in probe.devices if d.accelerator == request.accelerator],
-        "options": plan.backend_options,
+        "options": content_options(plan.backend_options),
         "accelerator": request.accelerator,
         "batch": request.batch,
     }
