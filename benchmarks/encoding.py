@@ -131,7 +131,10 @@ def generate(folder: Path, count: int) -> None:
 class NoSession:
     """A stand-in for a model: only encoding is measured."""
 
-    inputs = outputs = ()
+    outputs = ()
+
+    def __init__(self, *inputs: TensorSpec) -> None:
+        self.inputs = inputs
 
     def run(self, inputs: object) -> object:
         raise NotImplementedError
@@ -143,7 +146,7 @@ def encode(folder: Path, held: int, side: int) -> dict[str, float]:
     codec = ImageClassification(TaskOptions()).bind([spec], [TensorSpec("logits", (1, 1000), np.dtype(np.float32))])
     dataset = ImageNet(folder, ImageNetOptions())
     with harness.quiet_watch() as watch:
-        system = System([NoSession()], 1, codec, dataset, watch)  # type: ignore[list-item]
+        system = System([NoSession(spec)], 1, codec, dataset, watch)  # type: ignore[list-item]
         started, used = time.perf_counter(), os.times()
         done = 0
         for start in range(0, len(dataset) if held else 0, held or 1):

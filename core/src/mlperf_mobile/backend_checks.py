@@ -65,7 +65,7 @@ def prompt_misfit(prompt: object, context: int, model: str) -> ModelError | Back
     """
     if not isinstance(prompt, np.ndarray) or prompt.dtype != np.int32 or prompt.ndim != 1 or not prompt.size:
         hint = "encode samples to a tuple of one array of token ids"
-        return BackendError("input-mismatch", f"{model}: a prompt must be int32[n], not {_kind(prompt)}", hint)
+        return BackendError("input-mismatch", f"{model}: a prompt must be int32[n], not {kind_of(prompt)}", hint)
     return _too_long(prompt.size, context, model)
 
 
@@ -83,7 +83,7 @@ def text_misfit(prompt: object, tokens: int, context: int, model: str) -> ModelE
         room for a new token.
     """
     if not isinstance(prompt, str) or not prompt:
-        found = "an empty text" if isinstance(prompt, str) else _kind(prompt)
+        found = "an empty text" if isinstance(prompt, str) else kind_of(prompt)
         return BackendError("input-mismatch", f"{model}: a prompt must be a text, not {found}", "give it a text")
     return _too_long(tokens, context, model)
 
@@ -179,9 +179,9 @@ def _difference(inputs: object, specs: Sequence[TensorSpec]) -> str:
         return f"it accepts {len(specs)} input tensors, not {count}"
     for spec, tensor in zip(specs, inputs, strict=True):
         if not isinstance(tensor, np.ndarray):
-            return f"input {spec.name} must be an array of {spec}, not {_kind(tensor)}"
+            return f"input {spec.name} must be an array of {spec}, not {kind_of(tensor)}"
         if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
-            return f"input {spec.name} must be {spec}, not {_kind(tensor)}"
+            return f"input {spec.name} must be {spec}, not {kind_of(tensor)}"
     return ""
 
 
@@ -194,12 +194,12 @@ def wrong_outputs(outputs: object, specs: Sequence[TensorSpec], *, infinite: boo
         infinite: Whether the task accepts infinite numbers.
     """
     if not isinstance(outputs, (tuple, list)):
-        return f"run() returned {_kind(outputs)}, a tuple of {len(specs)} arrays was expected"
+        return f"run() returned {kind_of(outputs)}, a tuple of {len(specs)} arrays was expected"
     if len(outputs) != len(specs):
         return f"it returns {len(outputs)} output tensors, not {len(specs)}"
     for spec, tensor in zip(specs, outputs, strict=True):
         if not isinstance(tensor, np.ndarray) or tensor.shape != spec.shape or tensor.dtype != spec.dtype:
-            return f"output {spec.name} is {_kind(tensor)}, not an array of {spec}"
+            return f"output {spec.name} is {kind_of(tensor)}, not an array of {spec}"
         if found := _not_finite(tensor, infinite=infinite):
             return f"output {spec.name} has {found}"
     return ""
@@ -241,7 +241,8 @@ def _not_finite(tensor: np.ndarray[Any, Any], *, infinite: bool) -> str:
     return "" if infinite else f"an infinite number in {np.count_nonzero(np.isinf(tensor))} of {tensor.size} places"
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """What a value is, for errors: ``float32[1,4]``, ``None``, or its type."""
     return (
         f"{value.dtype}[{','.join(map(str, value.shape))}]"
         if isinstance(value, np.ndarray)

@@ -20,6 +20,7 @@ from mlperf_mobile.testing.checked import checked
 from mlperf_mobile.testing.kit import lacks
 from mlperf_mobile.testing.task_settings import SettingsTests
 from mlperf_mobile.worker import returned
+from mlperf_mobile.worker.encoding_check import EncodingCheck
 
 __all__ = ["TaskConformance"]
 
@@ -74,13 +75,18 @@ class TaskConformance(SettingsTests):
         """
         for index in range(len(dataset)):
             encoded = codec.encode(dataset.sample(index))
-            if isinstance(task, GeneratingTask):
+            generates = isinstance(task, GeneratingTask)
+            if wrong := EncodingCheck(None if generates else inputs).wrong(encoded):
+                pytest.fail(f"sample {index}: {wrong}", pytrace=False)
+            if generates:
                 assert [(t.ndim, t.dtype) for t in encoded] == [(1, np.dtype(np.int32))]
                 assert 1 <= len(encoded[0]) < inputs[0].shape[-1]
                 assert encoded[0].min() >= 0
-            else:
-                assert [(t.shape, t.dtype) for t in encoded] == [(spec.shape, spec.dtype) for spec in inputs]
-            assert all(t.flags.c_contiguous for t in encoded)
+            for place, tensor in enumerate(encoded):
+                assert tensor.flags.c_contiguous, (
+                    f"tensor {place} of sample {index} has the strides {tensor.strides}, and must be C-contiguous: "
+                    "use np.ascontiguousarray"
+                )
 
     def test_answers_end(self, task: Task, codec: Codec) -> None:
         """A task for language models limits answers in both modes, and its responses are the answers' token ids."""

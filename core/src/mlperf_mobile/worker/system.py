@@ -81,7 +81,7 @@ class System:
         self.sessions, self.batch, self.sample_count = len(sessions), batch, len(dataset)
         self.codec, self._watch, self._encoding_s = codec, watch, 0.0
         self._sessions, self.specs = sessions, tuple(sessions[0].outputs)
-        self._encoded = EncodedSamples(dataset, codec, store, data=data, task=task)
+        self._encoded = EncodedSamples(dataset, codec, store, inputs=self.takes(sessions[0]), data=data, task=task)
         decode = decode or codec.decode
         blamed = partial(self._blamed, decode=decode)
         self.answer = _single(sessions[0], decode, self._samples, blamed)
@@ -90,6 +90,11 @@ class System:
             if batch > 1
             else _one_by_one(sessions, decode, self._samples, blamed)
         )
+
+    @staticmethod
+    def takes(session: Session) -> Sequence[TensorSpec] | None:
+        """The tensors of an encoded sample; None if they are prompts, which are checked by themselves."""
+        return session.inputs
 
     def abandon(self, error: BaseException) -> None:
         """End the process, if a function for that was given."""

@@ -14,6 +14,7 @@ from mlperf_mobile.contracts import (
     Dataset,
     DeepSession,
     Generation,
+    Session,
     TextSession,
     TimedAnswer,
     TokenIds,
@@ -92,6 +93,10 @@ class TokenSystem(System):
         generating = [self._generating(session, how, strict=strict) for session in sessions]
         self.answer = partial(self._answer, generating[0])
         self.answer_batch = lambda indices, session: [self._answer(generating[session], index) for index in indices]
+
+    @staticmethod
+    def takes(session: Session) -> None:
+        """Prompts are checked with the context, see :meth:`check_prompt`."""
 
     def hold(self, index: int) -> None:
         """Encode one prompt into memory, and check that the model can take it.

@@ -93,7 +93,14 @@ class PreparedRun:
     def samples(self, dataset: Dataset) -> Samples:
         """The encoded samples of a data set."""
         reference = self.plan.dataset if dataset is self.dataset else self.plan.timed_dataset
-        found = EncodedSamples(dataset, self.codec, self.store, data=reference.name, task=self.plan.task)
+        found = EncodedSamples(
+            dataset,
+            self.codec,
+            self.store,
+            inputs=None if self.generations else self.inputs,
+            data=reference.name,
+            task=self.plan.task,
+        )
         return Prompts(found, self.generations.context, self.plan.model.name) if self.generations else found
 
     def timed_indices(self) -> tuple[list[int], list[int]]:
