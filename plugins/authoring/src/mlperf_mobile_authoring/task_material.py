@@ -8,14 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pytest
+
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.options import constructed, validated
 from mlperf_mobile.registry import Registry
 from mlperf_mobile.testing.kit import lacks
 
 if TYPE_CHECKING:
-    from mlperf_mobile.contracts import Codec, Dataset, Task, Tensors, TensorSpec
+    from mlperf_mobile.contracts import Dataset, Task, Tensors, TensorSpec
     from mlperf_mobile.plan import Plan
+    from mlperf_mobile.worker.samples import EncodedSamples
 
 MOST_SAMPLES = 2000
 """With more samples, the outputs of all of them take too long."""
@@ -26,6 +29,12 @@ class _Loaded(NamedTuple):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     answers: list[Tensors]
+
+
+class _Fault(NamedTuple):
+    """What is wrong with the task or its data, which no other machine would mend."""
+
+    text: str
 
 
 class Material:
@@ -54,34 +63,45 @@ class Material:
             return validated("task", offer, {})
 
     def dataset(self) -> Dataset:
-        """The data set; without one, the test is skipped."""
+        """The data set; skips the test if the model cannot be loaded here, and fails it if the task is broken."""
         return self._parts().dataset
 
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """The model's inputs; skips the test if it cannot be loaded."""
+        """The model's inputs; skips or fails the test as :meth:`dataset`."""
         return self._parts().inputs
 
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """The model's outputs; skips the test if it cannot be loaded."""
+        """The model's outputs; skips or fails the test as :meth:`dataset`."""
         return self._parts().outputs
 
     def answers(self) -> list[Tensors]:
-        """The model's outputs for each sample; skips the test if it cannot be loaded."""
+        """The model's outputs for each sample; skips or fails the test as :meth:`dataset`."""
         return self._parts().answers
 
     def _parts(self) -> _Loaded:
         found = self._loaded
         if isinstance(found, str):
             lacks("model", found)
+        if isinstance(found, _Fault):
+            pytest.fail(found.text, pytrace=False)
         return found
 
     @cached_property
-    def _loaded(self) -> _Loaded | str:
-        """The parts, or why they are not here."""
+    def _loaded(self) -> _Loaded | _Fault | str:
+        """The parts, or why they are not here, or what is wrong with them."""
         try:
-            return self._load()
+            plan = self._plan
         except MobileError as error:
-            return f"{error.summary}; {error.hint}" if error.hint else error.summary
+            return _text(error)
+        if isinstance(plan, str):
+            return plan
+        with ExitStack() as stack:
+            try:
+                return self._load(plan, stack)
+            except _NotHere as error:
+                return _text(error.reason)
+            except MobileError as error:
+                return _Fault(_text(error))
 
     @cached_property
     def _plan(self) -> Plan | str:
@@ -104,22 +124,45 @@ class Material:
         (plan,) = resolved.plans
         return plan
 
-    def _load(self) -> _Loaded | str:
-        from mlperf_mobile.contracts import CompileRequest, GeneratingTask
-        from mlperf_mobile.opening import open_dataset, open_task
+    def _load(self, plan: Plan, stack: ExitStack) -> _Loaded | str:
+        """The parts; a session that is opened closes with the stack.
 
-        plan = self._plan
-        if isinstance(plan, str):
-            return plan
+        Raises:
+            _NotHere: The model cannot be loaded.
+            MobileError: The task or its data are broken.
+        """
+        from mlperf_mobile.contracts import GeneratingTask
+        from mlperf_mobile.opening import open_dataset, open_task
+        from mlperf_mobile.worker import returned
+        from mlperf_mobile.worker.blame import blame
+        from mlperf_mobile.worker.samples import EncodedSamples
+
         dataset = open_dataset(self._registry, plan.dataset)
         if len(dataset) > MOST_SAMPLES:
             return f"the data set {plan.dataset.name} has {len(dataset)} samples, more than {MOST_SAMPLES}"
+        with blame("task", self._task):
+            task = open_task(self._registry, self._task, plan.task_options)
+        generates = isinstance(task, GeneratingTask)
+        session = self._session(plan, stack, tokens=generates)
+        with blame("task", self._task):
+            codec = returned.codec(self._task, task.bind(session.inputs, session.outputs))
+        inputs = None if generates else session.inputs
+        encoded = EncodedSamples(dataset, codec, inputs=inputs, data=plan.dataset.name, task=self._task)
+        answers = [_answer(session, task, encoded, dataset, index) for index in range(len(dataset))]
+        return _Loaded(dataset, session.inputs, session.outputs, answers)
+
+    def _session(self, plan: Plan, stack: ExitStack, *, tokens: bool) -> Any:
+        """The loaded model.
+
+        Raises:
+            _NotHere: The backend cannot load it on this machine.
+        """
+        from mlperf_mobile.contracts import CompileRequest
+
         offer = self._registry.backends[plan.backend]
-        backend: Any = constructed("backend", offer, plan.backend_options)
         place = self._folder / self._task
         place.mkdir(parents=True)
         files = {name: file.path for name, file in plan.model.files.items()}
-        task = open_task(self._registry, self._task, plan.task_options)
         request = CompileRequest(
             plan.model.path,
             plan.accelerator,
@@ -127,24 +170,37 @@ class Material:
             place,
             plan.model.format,
             files=files,
-            tokens=isinstance(task, GeneratingTask),
+            tokens=tokens,
         )
-        with ExitStack() as stack:
-            session = stack.enter_context(backend.load(replace(backend.compile(request), files=files)))
-            codec = task.bind(session.inputs, session.outputs)
-            answers = [_answer(session, task, codec, dataset.sample(index)) for index in range(len(dataset))]
-            return _Loaded(dataset, session.inputs, session.outputs, answers)
+        try:
+            backend: Any = constructed("backend", offer, plan.backend_options)
+            return stack.enter_context(backend.load(replace(backend.compile(request), files=files)))
+        except MobileError as error:
+            raise _NotHere(error) from error
 
 
-def _answer(session: Any, task: Task, codec: Codec, sample: Any) -> Tensors:
+class _NotHere(Exception):
+    """A model cannot be loaded on this machine."""
+
+    def __init__(self, reason: MobileError) -> None:
+        super().__init__(reason.summary)
+        self.reason = reason
+
+
+def _text(error: MobileError) -> str:
+    return f"{error.summary}; {error.hint}" if error.hint else error.summary
+
+
+def _answer(session: Any, task: Task, encoded: EncodedSamples, dataset: Dataset, index: int) -> Tensors:
     """The model's outputs for a sample, or the ids of its answer."""
     from mlperf_mobile.contracts import GeneratingTask, TextSession, TextTask
     from mlperf_mobile.terms import Mode
 
     if not isinstance(task, GeneratingTask):
-        return tuple(tensor.copy() for tensor in session.run(codec.encode(sample)))
+        return tuple(tensor.copy() for tensor in session.run(encoded[index]))
     how = task.generation(Mode.ACCURACY)
     if isinstance(session, TextSession) and isinstance(task, TextTask):
-        return (task.answer_ids(session.generate_text(task.prompt_text(sample), how, lambda piece: None).text),)
-    (prompt,) = codec.encode(sample)
+        text = task.prompt_text(dataset.sample(index))
+        return (task.answer_ids(session.generate_text(text, how, lambda piece: None).text),)
+    (prompt,) = encoded[index]
     return (session.generate(prompt, how, lambda: None),)
