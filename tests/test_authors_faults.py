@@ -70,6 +70,16 @@ def test_debug_shows_the_plugins_own_line_of_a_failed_run(command):
     assert "backend faulty" in plain.stderr
 
 
+@pytest.mark.parametrize("shards", ["0", "'2'"])
+def test_shards_are_a_number_of_sessions(command, shards):
+    made = f"def __init__(self, options): self.shards, self._options = {shards}, BackendOptions()"
+    code = PARTS.replace("def load(", f"{made}\n\n        def load(")
+    command.write_plugin("faulty", BACKEND, files={"faulty_parts/__init__.py": code})
+    done = command("run", "product", "--backend", "faulty", "--scenario", "offline", "--quiet")
+    assert done.returncode == 5
+    assert f"error[plugin-broken]: backend faulty: shards is {shards}, a whole number of at least 1" in done.stderr
+
+
 NO_PYTEST = """
 import sys
 

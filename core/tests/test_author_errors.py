@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from mlperf_mobile.config.document import read_resource
-from mlperf_mobile.contracts import Artifact, Placement, Probe, TensorSpec
+from mlperf_mobile.contracts import Artifact, Device, Placement, Probe, TensorSpec
 from mlperf_mobile.errors import BackendError, UsageError
 from mlperf_mobile.options import constructed
 from mlperf_mobile.plugin import Ref
@@ -41,6 +41,26 @@ WRONG = {
     "versions as a text": (
         lambda: returned.probe("acme", Probe(True, ("cpu",), "2.3")), "Probe.versions is '2.3', not a mapping",
     ),
+    "usable as a text": (
+        lambda: returned.probe("acme", Probe("no", ("cpu",))), "Probe.usable is 'no', not True or False",
+    ),
+    "a version as a number": (
+        lambda: returned.probe("acme", Probe(True, ("cpu",), {"numpy": 2})), "Probe.versions is {'numpy': 2}, not a",
+    ),
+    "a runtime as a number": (lambda: returned.probe("acme", Probe(True, ("cpu",), {}, 2)), "Probe.runtime is 2, not"),
+    "a reason as a list": (
+        lambda: returned.probe("acme", Probe(False, reason=["no"])), "Probe.reason is ['no'], not a text",
+    ),
+    "a device without a name": (
+        lambda: returned.probe("acme", Probe(True, ("cpu",), devices=(Device("cpu", None),))), "Device.name is None",
+    ),
+    "facts of a device as a list": (
+        lambda: returned.probe("acme", Probe(True, ("cpu",), devices=(Device("cpu", "x", "1", ["a"]),))),
+        "Device.facts is ['a'], not a mapping",
+    ),
+    "no shards": (lambda: returned.shards("acme", 0), "backend acme: shards is 0, a whole number of at least 1 was"),
+    "shards as a text": (lambda: returned.shards("acme", "2"), "backend acme: shards is '2', a whole number of"),
+    "shards as a method": (lambda: returned.shards("acme", len), "a whole number of at least 1 was expected"),
     "devices as texts": (
         lambda: returned.probe("acme", Probe(True, ("cpu",), devices=("npu0",))), "not a tuple of Device records",
     ),
@@ -102,6 +122,9 @@ def test_right_return_values_pass(tmp_path):
     unusable = Probe(usable=False, reason="no driver", fix="install it")
     assert returned.probe("acme", unusable) is unusable
     assert returned.artifact("acme", Artifact(tmp_path, "cpu")).path == tmp_path
+    described = Probe(True, ["cpu"], {"sdk": "1"}, devices=(Device("cpu", "x", "1", {"cores": 4, "fast": True}),))
+    assert returned.probe("acme", described) is described
+    assert returned.shards("acme", np.int64(2)) == 2
     session = Session()
     assert returned.session("acme", session) is session
     returned.specs("acme", SimpleNamespace(inputs=(SPEC,), outputs=[SPEC]))

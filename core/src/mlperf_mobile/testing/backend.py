@@ -10,7 +10,8 @@ from mlperf_mobile.testing.backend_models import ModelTests
 from mlperf_mobile.testing.backend_sessions import SessionTests
 from mlperf_mobile.testing.backend_text import TextTests
 from mlperf_mobile.testing.backend_tokens import TokenTests
-from mlperf_mobile.testing.checked import CheckedBackend
+from mlperf_mobile.testing.checked import CheckedBackend, checked
+from mlperf_mobile.worker import returned
 
 __all__ = ["BackendConformance"]
 
@@ -38,9 +39,9 @@ class BackendConformance(ModelTests, SessionTests, TokenTests, TextTests):
         assert set(probe.functional_only) <= set(info.accelerators)
         assert all(probe.functional_only.values())
 
-    def test_shards_are_counted(self, backend: Backend) -> None:
+    def test_shards_are_counted(self, backend: Backend, info: BackendInfo) -> None:
         """A backend has at least one shard."""
-        assert backend.shards >= 1
+        checked(returned.shards, info.name, backend.shards)
 
     def test_model_formats_are_suffixes(self, info: BackendInfo) -> None:
         """The core matches models with backends by their formats."""

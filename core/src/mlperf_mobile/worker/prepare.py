@@ -77,7 +77,7 @@ class PreparedModel:
 
     def share(self, accelerator: str) -> int:
         """How many sessions to run on an accelerator for throughput."""
-        return self.plan.accelerators[accelerator] or self.backend.shards
+        return _shards(self.plan, self.backend, accelerator)
 
 
 def _closing(session: Session, backend: str) -> Callable[[object, BaseException | None, object], None]:
@@ -193,8 +193,13 @@ def _sessions(opened: OpenedBackend, accelerator: str, purpose: Purpose) -> int:
     """How many sessions of an accelerator work at the same time in the timed run."""
     if not purpose.parallel:
         return 1
-    with blame("backend", opened.plan.backend):
-        return max(1, int(opened.plan.accelerators[accelerator] or opened.backend.shards))
+    return _shards(opened.plan, opened.backend, accelerator)
+
+
+def _shards(plan: CompilePlan, backend: Backend, accelerator: str) -> int:
+    """The sessions of an accelerator: as the plan says, or as many as the backend has shards."""
+    with blame("backend", plan.backend):
+        return plan.accelerators[accelerator] or returned.shards(plan.backend, backend.shards)
 
 
 def _compile(

@@ -35,17 +35,45 @@ def probe(backend: str, value: object) -> Probe:
         BackendError: ``plugin-broken``.
     """
     found = returned("backend", backend, "probe", value, Probe)
+    texts = tuple((field, isinstance(getattr(found, field), str), "a text") for field in ("runtime", "reason", "fix"))
     for field, fits, what in (
-        ("accelerators", _names(found.accelerators), "a tuple of names, such as ('cpu',)"),
-        ("versions", isinstance(found.versions, Mapping), "a mapping, such as {'litert': '2.3.0'}"),
-        ("functional_only", isinstance(found.functional_only, Mapping), "a mapping of accelerators to reasons"),
+        ("usable", isinstance(found.usable, bool), "True or False"),
+        ("accelerators", _all_of(found.accelerators, str), "a tuple of names, such as ('cpu',)"),
+        ("versions", _texts(found.versions), "a mapping of texts, such as {'litert': '2.3.0'}"),
+        ("functional_only", _texts(found.functional_only), "a mapping of accelerators to reasons"),
         ("devices", _all_of(found.devices, Device), "a tuple of Device records"),
+        *texts,
     ):
         if not fits:
             raise broken("backend", backend, f"Probe.{field} is {getattr(found, field)!r:.100}, not {what}")
+    for device in found.devices:
+        _check_device(backend, device)
     if not found.usable and not found.reason:
         raise broken("backend", backend, "probe() returned usable=False without a reason, Probe(reason=..., fix=...)")
     return found
+
+
+def _check_device(backend: str, device: Device) -> None:
+    for field in ("accelerator", "name", "version"):
+        if not isinstance(value := getattr(device, field), str):
+            raise broken("backend", backend, f"Device.{field} is {value!r:.100}, not a text")
+    facts = device.facts
+    if not isinstance(facts, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, (str, int, float)) for key, value in facts.items()
+    ):
+        reason = f"Device.facts is {facts!r:.100}, not a mapping of names to texts, numbers or True and False"
+        raise broken("backend", backend, reason)
+
+
+def shards(backend: str, value: object) -> int:
+    """A backend's ``shards``.
+
+    Raises:
+        BackendError: ``plugin-broken``: it is not a number of at least 1.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < 1:
+        raise broken("backend", backend, f"shards is {value!r:.60}, a whole number of at least 1 was expected")
+    return int(value)
 
 
 def artifact(backend: str, value: object) -> Artifact:
@@ -140,8 +168,9 @@ def _with_article(noun: str) -> str:
     return f"{'an' if noun[0] in 'AEIOUaeiou' else 'a'} {noun}"
 
 
-def _names(value: object) -> bool:
-    return _all_of(value, str)
+def _texts(value: object) -> bool:
+    """Whether it is a mapping of texts to texts."""
+    return isinstance(value, Mapping) and all(isinstance(each, str) for pair in value.items() for each in pair)
 
 
 def _all_of(value: object, kind: type) -> bool:
