@@ -51,6 +51,8 @@ PARTS = """
         def __exit__(self, *raised):
             pass
 
+        run = push = pull = start = read = signal = remove = __exit__  # its runner needs none of them
+
         def facts(self):
             if self.target == "13":
                 raise DeviceLost("no cable")

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from mlperf_mobile.config.document import read_resource
 from mlperf_mobile.contracts import Artifact, Device, Placement, Probe, TensorSpec
 from mlperf_mobile.errors import BackendError, UsageError
-from mlperf_mobile.options import constructed
+from mlperf_mobile.options import complete, constructed
 from mlperf_mobile.plugin import Ref
 from mlperf_mobile.worker import returned
 
@@ -137,12 +137,25 @@ class Options(BaseModel):
 
 
 class Plugin:
+    shards = 1
+
     def __init__(self, options):
         self.options = options
+
+    def probe(self): ...
+    def compile(self, request): ...
+    def load(self, artifact): ...
 
 
 class NoOptions:
     def __init__(self): ...
+
+
+class NotWhole:
+    shards = 1
+
+    def __init__(self, options): ...
+    def probe(self): ...
 
 
 class Raising:
@@ -185,6 +198,52 @@ def test_references_that_lead_nowhere(path, told):
 
 def test_a_plugin_is_constructed_with_its_options():
     assert constructed("backend", offer(f"{__name__}:Plugin"), {"threads": 3}).options == Options(threads=3)
+
+
+class Whole:
+    """Has everything, but for what a test takes away."""
+
+    shards = interval_s = 1
+    parallel, root = False, "/data"
+
+    def anything(self): ...
+
+    probe = compile = load = bind = metric = __len__ = sample = truth = run = start = begin = end = stop = anything
+    __enter__ = __exit__ = facts = push = pull = read = signal = remove = anything
+
+
+LACKING = {
+    "backend": ("compile", "compile()"), "task": ("metric", "metric()"), "dataset": ("truth", "truth()"),
+    "scenario": ("parallel", "parallel"), "observer": ("end", "end()"), "transport": ("facts", "facts()"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "lacking"), LACKING.items(), ids=LACKING)
+def test_what_is_missing_is_named_at_once(kind, lacking):
+    name, told = lacking
+    whole = Whole()
+    assert complete(kind, "acme", whole) is whole
+    part = type("Part", (), {key: value for key, value in vars(Whole).items() if key not in (name, "__dict__")})
+    with pytest.raises(BackendError) as caught:
+        complete(kind, "acme", part())
+    assert caught.value.code == "plugin-broken"
+    assert caught.value.summary == f"{kind} acme: Part lacks {told}, which every {kind} must have"
+
+
+def test_a_property_that_raises_is_not_read():
+    """Whoever needs it reports what it raises."""
+
+    class Raising(Whole):
+        @property
+        def shards(self):
+            raise OSError("no driver")
+
+    complete("backend", "acme", Raising())
+
+
+def test_an_object_without_a_method_is_refused_when_it_is_constructed():
+    with pytest.raises(BackendError, match=r"NotWhole lacks compile\(\) and load\(\)"):
+        constructed("backend", offer(f"{__name__}:NotWhole"), {})
 
 
 def test_what_a_constructor_raises_is_its_own():

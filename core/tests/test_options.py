@@ -47,6 +47,9 @@ class Numbers:
     def __init__(self, path, options):
         Numbers.given = options
 
+    def sample(self, index): ...
+    def truth(self, index): ...
+
     def __len__(self):
         return 1
 

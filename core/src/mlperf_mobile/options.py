@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from mlperf_mobile.errors import NOT_FOREIGN, BackendError, UsageError, described
 from mlperf_mobile.registry import Offer
 from mlperf_mobile.terms import misfit
+
+T = TypeVar("T")
 
 
 def options_model(kind: str, offer: Offer[Any]) -> type[BaseModel] | None:
@@ -143,13 +145,45 @@ def constructed(kind: str, offer: Offer[Any], given: Mapping[str, Any], *before:
     if not callable(make):
         raise broken(kind, offer.info.name, f"{refers.path} is {shown(make)}, a class was expected")
     try:
-        return make(*before, options)
+        made = make(*before, options)
     except TypeError as error:
         if error.__traceback__ and error.__traceback__.tb_next is None:  # raised by the call, not within it
             arguments = ", ".join(["self", *(["path"] if before else []), "options"])
             reason = f"{described(error)}; its constructor should be __init__({arguments})"
             raise broken(kind, offer.info.name, reason) from error
         raise
+    return complete(kind, offer.info.name, made)
+
+
+_METHODS: Mapping[str, tuple[str, ...]] = {
+    "backend": ("probe", "compile", "load"),
+    "task": ("bind", "metric"),
+    "dataset": ("__len__", "sample", "truth"),
+    "scenario": ("run",),
+    "observer": ("start", "begin", "sample", "end", "stop"),
+    "transport": ("__enter__", "__exit__", "facts", "run", "push", "pull", "start", "read", "signal", "remove"),
+}
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "backend": ("shards",), "scenario": ("parallel",), "observer": ("interval_s",), "transport": ("root",),
+}  # fmt: skip
+
+
+def complete(kind: str, name: str, made: T) -> T:
+    """The object of a plugin, if it has everything that its contract requires.
+
+    Args:
+        kind: A kind of offer, as of :func:`constructed`, or ``"transport"``.
+        name: The offer's name.
+        made: What its constructor returned.
+
+    Raises:
+        BackendError: ``plugin-broken``; names what is missing.
+    """
+    missing = [f"{each}()" for each in _METHODS[kind] if not callable(getattr(made, each, None))]
+    missing += [each for each in _FIELDS.get(kind, ()) if not (hasattr(type(made), each) or hasattr(made, each))]
+    if missing:
+        raise broken(kind, name, f"{type(made).__name__} lacks {' and '.join(missing)}, which every {kind} must have")
+    return made
 
 
 def broken(kind: str, name: str, reason: str) -> BackendError:

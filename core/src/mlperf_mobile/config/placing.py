@@ -8,6 +8,7 @@ from mlperf_mobile import needs
 from mlperf_mobile.config.document import Layer
 from mlperf_mobile.contracts.transport import DeviceError
 from mlperf_mobile.errors import UsageError, described
+from mlperf_mobile.options import complete
 from mlperf_mobile.picking import pick
 from mlperf_mobile.plan import CHOSEN_LATER, PYTHON
 from mlperf_mobile.plugin import TransportInfo
@@ -44,6 +45,7 @@ def place(registry: Registry, layer: Layer, *, chosen_later: bool = False) -> Pl
     Raises:
         UsageError: The address cannot be read, a name is unknown, or the runner does not run there.
         DeviceError: Something that the transport needs is not installed.
+        BackendError: ``plugin-broken``: the transport lacks a method.
     """
     address, runner = (str(layer[key].value or "") if key in layer else "" for key in ("device", "runner"))
     if chosen_later:
@@ -69,6 +71,7 @@ def transport_of(registry: Registry, address: str, source: str) -> Offer[Transpo
     Raises:
         UsageError: The address cannot be read, or its kind is not installed.
         DeviceError: Something that the transport needs is not installed.
+        BackendError: ``plugin-broken``: the transport lacks a method.
     """
     kind, colon, target = address.partition(":")
     if not (kind and colon and target and target.isprintable() and len(target) <= _LONGEST):
@@ -81,12 +84,13 @@ def transport_of(registry: Registry, address: str, source: str) -> Offer[Transpo
     if lacking := needs.missing(offer.info.needs):
         raise DeviceError("device-unusable", f"{source}: {kind} devices need {lacking.what}", lacking.fix)
     try:
-        offer.info.transport.load()(target)
+        made = offer.info.transport.load()(target)
     except (UsageError, KeyboardInterrupt):
         raise
     except BaseException as error:
         summary = f"transport {kind} cannot be loaded: {described(error)}"
         raise DeviceError("plugin-broken", summary, f"update or reinstall {offer.source.distribution}") from error
+    complete("transport", kind, made)
     return offer
 
 

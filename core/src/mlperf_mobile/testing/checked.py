@@ -13,7 +13,7 @@ import pytest
 from mlperf_mobile.backend_checks import wrong_outputs
 from mlperf_mobile.contracts import Artifact, Backend, BatchSession, CompileRequest, Probe, Session, Tensors
 from mlperf_mobile.errors import BackendError
-from mlperf_mobile.options import shown
+from mlperf_mobile.options import complete, shown
 from mlperf_mobile.worker import returned
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class CheckedBackend:
     """
 
     def __init__(self, name: str, backend: Backend) -> None:
-        self._name, self._backend = name, backend
+        self._name, self._backend = name, checked(complete, "backend", name, backend)
 
     def __getattr__(self, attribute: str) -> Any:
         return getattr(self._backend, attribute)

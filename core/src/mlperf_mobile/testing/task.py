@@ -14,6 +14,7 @@ import pytest
 from mlperf_mobile.config.catalogue import Catalogue
 from mlperf_mobile.contracts import Codec, Dataset, GeneratingTask, Metric, Recipe, Task, Tensors, TensorSpec
 from mlperf_mobile.errors import DataError, ModelError
+from mlperf_mobile.options import complete
 from mlperf_mobile.plugin import TaskInfo
 from mlperf_mobile.terms import Mode
 from mlperf_mobile.testing.checked import checked
@@ -54,7 +55,8 @@ class TaskConformance(SettingsTests):
     @pytest.fixture
     def task(self, info: TaskInfo, options: Any) -> Task:
         """The task with its default options."""
-        return info.task.load()(options)
+        task: Task = checked(complete, "task", info.name, info.task.load()(options))
+        return task
 
     @pytest.fixture
     def codec(self, info: TaskInfo, task: Task, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Codec:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from mlperf_mobile.installed import entry_points
+from mlperf_mobile.options import complete
 from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.testing.backend import BackendConformance
+from mlperf_mobile.testing.checked import checked
 from mlperf_mobile.testing.command_kit import CommandConformance
 from mlperf_mobile.testing.dataset import DatasetConformance
 from mlperf_mobile.testing.kit import Conformance, lacks
@@ -64,7 +66,7 @@ class _DatasetCase(_Offered, DatasetConformance):
         """The packaged data."""
         if info.needs_path:
             lacks("dataset", f"the data of {info.name} do not come with it; its author defines the fixture 'dataset'")
-        found: Dataset = info.dataset.load()(None, options)
+        found: Dataset = checked(complete, "dataset", info.name, info.dataset.load()(None, options))
         return found
 
 
