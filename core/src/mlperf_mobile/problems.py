@@ -42,6 +42,12 @@ class Problem(NamedTuple):
     """Kind and name of the offer that is left out; None if the plugin failed, and its offers are unknown."""
     error: BaseException | None = None
     """What the plugin raised."""
+    rivals: tuple[Source, ...] = ()
+    """All plugins whose offers are left out, if they are several."""
+
+    def concerns(self, source: Source) -> bool:
+        """Whether something of this plugin is left out, whichever plugin is told to change."""
+        return source == self.source or source in self.rivals
 
     def record(self) -> dict[str, str]:
         """The problem as an item of ``--json`` output."""
@@ -96,7 +102,7 @@ def duplicate(kind: str, name: str, sources: Sequence[Source]) -> Problem:
     if len(rivals) == 1:
         reason = f"{kind} {name!r} is offered twice by {rivals[0]}, so none is used"
         fix = f"report it to its author, or set MLPERF_MOBILE_BLOCK={rivals[0].plugin}"
-        return Problem("duplicate", rivals[0], reason, fix, (kind, name))
+        return Problem("duplicate", rivals[0], reason, fix, (kind, name), rivals=tuple(rivals))
     reason = f"{kind} {name!r} is offered by {' and '.join(map(str, rivals))}, so none is used"
     choices = []
     for kept in rivals:
@@ -106,7 +112,7 @@ def duplicate(kind: str, name: str, sources: Sequence[Source]) -> Problem:
             choices.append(f"to use that of {kept}, pip uninstall {' '.join(each.distribution for each in others)}")
         else:
             choices.append(f"to use that of {kept}, set MLPERF_MOBILE_BLOCK={','.join(blocked)}")
-    return Problem("duplicate", rivals[-1], reason, "; ".join(choices), (kind, name))
+    return Problem("duplicate", rivals[-1], reason, "; ".join(choices), (kind, name), rivals=tuple(rivals))
 
 
 def _original_first(name: str, sources: Sequence[Source]) -> list[Source]:

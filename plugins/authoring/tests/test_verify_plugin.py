@@ -160,6 +160,36 @@ def test_a_plugin_that_cannot_be_imported_is_not_conformant(site):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["acme", "acme-twin"])
+def test_a_duplicate_is_why_no_test_ran(site, name):
+    """Whichever of the two is told to change; what was not tested leaves no record."""
+    fakes.installed(site.site, "acme_twin", "acme-twin")
+    (site.site / "acme_twin.py").write_text(OFFER)
+    told, done = site.verify(name=name)
+    assert (done.returncode, told["tests"], told["conformant"]) == (1, [], False)
+    (problem,) = told["problems"]
+    assert "backend 'acme' is offered by acme 1.0 and acme-twin 1.0, so none is used" in problem
+    done = site.command("verify-plugin", name)
+    assert "so none is used" in done.stdout
+    assert done.stdout.endswith("no test ran, so no record is kept\n")
+    assert site.listed() is None
+
+
+@pytest.mark.slow
+def test_what_is_left_out_is_found_by_its_name(site):
+    command = (
+        "from mlperf_mobile.plugin import CommandInfo, Ref, hookimpl\n@hookimpl\ndef mlperf_mobile_commands():\n"
+        "    yield CommandInfo(name='hello', summary='a test', command=Ref('x:y'), group='results', hook_api=(2, 0))\n"
+    )
+    for name in ("hi-one", "hi-two"):
+        fakes.installed(site.site, name.replace("-", "_"), name)
+        (site.site / f"{name.replace('-', '_')}.py").write_text(command)
+    done = site.command("verify-plugin", "hello")
+    assert done.returncode == 2
+    assert "'hello' may be hi-one (hi-one 1.0), hi-two (hi-two 1.0)" in done.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [

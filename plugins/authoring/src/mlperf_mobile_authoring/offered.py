@@ -26,12 +26,15 @@ def offers(registry: Registry, plugin: str, distribution: str) -> Iterator[tuple
 
 
 def sources(registry: Registry, name: str) -> Iterator[Source]:
-    """The plugins that offer something of this name, or benchmarks of a suite of this name."""
+    """The plugins that offer something of this name, also if it is left out, or benchmarks of a suite of this name."""
     from mlperf_mobile.config.suites import suites
 
     for _, offer in _all(registry):
         if offer.info.name == name:
             yield offer.source
+    for problem in registry.problems:
+        if problem.offer and problem.offer[1] == name:
+            yield from problem.rivals or (problem.source,)
     with suppress(MobileError):  # somebody's file of suites cannot be read
         if suite := suites(registry).get(name):
             yield from filter(None, (benchmark.source for benchmark in suite.benchmarks.values()))

@@ -72,7 +72,7 @@ def verify(registry: Registry, source: Source, required: str, timeout_s: float, 
     """
     if distribution("pytest") is None:
         raise UsageError("no-pytest", "the conformance kit needs pytest", "pip install 'mlperf-mobile[testing]'")
-    problems = [problem.line() for problem in registry.problems if problem.source == source]
+    problems = [problem.line() for problem in registry.problems if problem.concerns(source)]
     admitted = any(each == source for each, _ in registry.plugins)
     digest = files_digest(registry.module(source)) if admitted else ""
     with tempfile.TemporaryDirectory(prefix="mlperf-mobile-") as name:

@@ -54,13 +54,13 @@ def handle(args: argparse.Namespace) -> int:
     if args.backend:
         pick("backend", args.backend, registry.backends, registry, "--backend")
     record = verify(registry, source, args.require, args.timeout, args.backend)
-    kept = conformance_record(source.distribution, source.plugin)
+    kept = conformance_record(source.distribution, source.plugin) if record.tests else None
     for path in filter(None, (kept, args.output)):
         _write(record, path)
     if args.json:
         print(json.dumps(_json(record), indent=2))
     else:
-        print("\n".join([*lines(record), f"kept in {kept}"]))
+        print("\n".join([*lines(record), f"kept in {kept}" if kept else "no test ran, so no record is kept"]))
     return ExitCode.OK if record.conformant else ExitCode.NOT_VALID
 
 
