@@ -171,7 +171,7 @@ def test_its_rule_decides(meter):
 @pytest.mark.parametrize(
     ("key", "told"),
     [("observer_options.meter.volts=1", "volts"), ("observer_options.metre.watts=1", "did you mean meter?"),
-     ("observer_options.meter.watts=high", "watts")],
+     ("observer_options.meter.watts=high", "observer_options.meter.watts: ")],
 )  # fmt: skip
 def test_options_that_are_wrong(meter, key, told):
     done = meter()("run", "product", "--backend", "toy", "--set", key, "--dry-run")

@@ -221,6 +221,13 @@ def test_an_option_that_must_be_set_is_the_users():
     assert caught.value.hint == "--set backend_options.need=VALUE"
 
 
+def test_the_hint_for_an_observer_names_the_observer():
+    """Each has options of its own."""
+    with pytest.raises(UsageError) as caught:
+        validated("observer", offer(Required), {})
+    assert caught.value.hint == "--set observer_options.acme.need=VALUE"
+
+
 def test_a_probe_tells_the_user_what_to_set(monkeypatch):
     """And not to report it to the vendor."""
     sent = []

@@ -113,13 +113,19 @@ def validated(kind: str, offer: Offer[Any], given: Mapping[str, Any]) -> BaseMod
         with validating(kind, offer, model, given):
             return model.model_validate(dict(given))
     except ValidationError as error:
+        settings = key_of(kind, offer.info.name)
         first = error.errors(include_url=False)[0]
         if first["type"] == "missing":
             option = ".".join(map(str, first["loc"]))
             summary = f"{kind} {offer.info.name}: option {option} must be set"
-            raise UsageError("bad-options", summary, f"--set {kind}_options.{option}=VALUE") from error
+            raise UsageError("bad-options", summary, f"--set {settings}.{option}=VALUE") from error
         summary = f"{kind} {offer.info.name}: {misfit(error)}"
-        raise UsageError("bad-options", summary, f"check {kind}_options") from error
+        raise UsageError("bad-options", summary, f"check {settings}") from error
+
+
+def key_of(kind: str, name: str) -> str:
+    """The setting that holds a plugin's options; of several observers, each has its own."""
+    return f"observer_options.{name}" if kind == "observer" else f"{kind}_options"
 
 
 def constructed(kind: str, offer: Offer[Any], given: Mapping[str, Any], *before: object) -> Any:

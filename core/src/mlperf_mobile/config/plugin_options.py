@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from mlperf_mobile.config import layers
 from mlperf_mobile.config.document import Layer
 from mlperf_mobile.errors import BackendError, UsageError, described
-from mlperf_mobile.options import check_data, options_model, validating
+from mlperf_mobile.options import check_data, key_of, options_model, validating
 from mlperf_mobile.picking import pick
 from mlperf_mobile.plugin import ScenarioInfo
 from mlperf_mobile.registry import Offer, Registry
@@ -23,7 +23,7 @@ def plugin_options(kind: str, offer: Offer[Any], layer: Layer) -> BaseModel | No
         UsageError: One is unknown or wrong.
         BackendError: ``plugin-broken``: the plugin's model fails.
     """
-    prefix, model = f"{kind}_options.", options_model(kind, offer)
+    prefix, model = f"{key_of(kind, offer.info.name)}.", options_model(kind, offer)
     if model is None:
         if stray := next((s for k, s in layer.items() if k.startswith(prefix)), None):
             raise UsageError("unknown-key", f"{stray.source}: {kind} {offer.info.name} has no options", "remove it")
@@ -45,7 +45,7 @@ def observer_options(registry: Registry, layer: Layer) -> dict[str, BaseModel | 
         pick("observer", key.partition(".")[0], registry.observers, registry, setting.source)
     found: dict[str, BaseModel | None] = {}
     for name, offer in registry.observers.items():
-        own = {f"observer_options.{key}": setting for key, setting in layers.under(given, f"{name}.").items()}
+        own = {key: setting for key, setting in layer.items() if key.startswith(f"{key_of('observer', name)}.")}
         found[name] = plugin_options("observer", offer, own) if own else None
     return found
 
