@@ -37,7 +37,8 @@ class BackendConformance(ModelTests, SessionTests, TokenTests, TextTests):
         probe = backend.probe()
         assert {device.accelerator for device in probe.devices} <= set(info.accelerators)
         assert set(probe.functional_only) <= set(info.accelerators)
-        assert all(probe.functional_only.values())
+        for accelerator, reason in probe.functional_only.items():
+            assert reason, f"functional_only gives no reason for {accelerator}"
 
     def test_shards_are_counted(self, backend: Backend, info: BackendInfo) -> None:
         """A backend has at least one shard."""
@@ -46,4 +47,8 @@ class BackendConformance(ModelTests, SessionTests, TokenTests, TextTests):
     def test_model_formats_are_suffixes(self, info: BackendInfo) -> None:
         """The core matches models with backends by their formats."""
         assert info.model_formats
-        assert all(form == form.lower() and not form.startswith(".") for form in info.model_formats)
+        for form in info.model_formats:
+            fits = form == form.lower() and not form.startswith(".")
+            assert fits, (
+                f"model_formats has {form!r}, and must have lower-case suffixes without a dot, such as 'tflite'"
+            )

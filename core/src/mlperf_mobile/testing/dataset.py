@@ -40,7 +40,8 @@ class DatasetConformance(Conformance):
     def test_names_its_tasks(self, info: DatasetInfo) -> None:
         """A data set is for at least one task."""
         assert info.tasks
-        assert all(isinstance(task, str) for task in info.tasks)
+        for task in info.tasks:
+            assert isinstance(task, str), f"tasks has {task!r:.100}, and must have names"
 
     def test_has_samples_with_truths(self, dataset: Dataset) -> None:
         """Every sample can be read and has a truth; data for performance runs raise ``no-labels`` for each instead."""
@@ -81,7 +82,9 @@ class DatasetConformance(Conformance):
             lacks("fingerprints", "the data set has no fingerprints")
         indices = range(min(len(dataset), 8))
         prints = [dataset.fingerprint(index) for index in indices]
-        assert all(isinstance(each, bytes) and 16 <= len(each) <= 64 for each in prints)
+        for index, each in zip(indices, prints, strict=True):
+            fits = isinstance(each, bytes) and 16 <= len(each) <= 64
+            assert fits, f"the fingerprint of sample {index} is {each!r:.200}, and must be 16 to 64 bytes"
         assert prints == [dataset.fingerprint(index) for index in indices]
         assert len(set(prints)) > 1
 

@@ -70,10 +70,13 @@ class ObserverConformance(Conformance):
     def test_cells_are_those_of_its_columns(self, part: ObservedPart) -> None:
         """Each cell has a column, whose name is not one of the core's, with a description."""
         columns, cells = part.columns, part.values()
-        assert all(isinstance(about, str) and about for about in columns.values())
+        for name, about in columns.items():
+            assert isinstance(about, str), f"the description of column {name} is {about!r:.100}, and must be a text"
+            assert about, f"column {name} has no description"
         assert set(columns).isdisjoint(column.name for column in COLUMNS)
         assert set(cells) <= set(columns)
-        assert all(isinstance(cell, _CELLS) for cell in cells.values())
+        for name, cell in cells.items():
+            assert isinstance(cell, _CELLS), f"the cell of {name} is {cell!r:.100}, not a number, a text or None"
 
     def test_lines_are_remarks(self, part: ObservedPart) -> None:
         """What the card and the report show is made of the part alone."""
@@ -83,12 +86,15 @@ class ObserverConformance(Conformance):
     def test_listings_and_graphs_are_drawn(self, part: ObservedPart, recorded: Path, tmp_path: Path) -> None:
         """Rows have a cell for each heading, lines a value for each time; the file may be gone."""
         for listing in _each(part.listings(), Listing):
-            assert all(len(row) == len(listing.head) for row in listing.rows)
+            for row in listing.rows:
+                assert len(row) == len(listing.head), f"{row!r:.200} has no cell for each of {listing.head}"
         empty = tmp_path / "empty"
         empty.mkdir()
         for folder in (recorded, empty):
             for graph in _each(part.graphs(folder), Graph):
-                assert all(len(seconds) == len(values) for seconds, values in graph.lines.values())
+                for name, (seconds, values) in graph.lines.items():
+                    found = f"{len(seconds)} times and {len(values)} values"
+                    assert len(seconds) == len(values), f"line {name} of {graph.title} has {found}"
 
     @staticmethod
     def _watch(info: ObserverInfo, options: Any, folder: Path) -> str:

@@ -115,7 +115,8 @@ class TaskConformance(SettingsTests):
         if not isinstance(codec, Recipe) or not isinstance(again, Recipe):
             lacks("recipe", "the task's encoded samples are not cached")
         assert codec.recipe == again.recipe
-        assert all(spec.dtype.name in codec.recipe for spec in inputs)
+        for spec in inputs:
+            assert spec.dtype.name in codec.recipe, f"the recipe {codec.recipe!r} does not name {spec.dtype.name}"
 
     def test_decoding_gives_bytes(self, codec: Codec, perfect: list[Tensors]) -> None:
         """A response is bytes, and the same for the same outputs."""

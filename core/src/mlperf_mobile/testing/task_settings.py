@@ -133,11 +133,16 @@ class SettingsTests(Conformance):
             lacks("quickstart", "the plugin has no benchmark in the quickstart")
         for benchmark in quickstart:
             layer = merge([catalogue.defaults, *benchmark.settings])
-            model, dataset = catalogue.models[layer["model"].value], layer["dataset"].value
-            assert any(form.file for form in model.forms)
-            assert dataset in model.datasets
-            assert self._is_packaged(info, catalogue, dataset)
-            assert layer["rules"].value in ("quick", "rapid")
+            place = f"{benchmark.suite}/{benchmark.name}"
+            for key in ("model", "dataset", "rules"):
+                assert key in layer, f"{place}: set {key}, in the suite or as a default of the task"
+            name, dataset, rules = (layer[key].value for key in ("model", "dataset", "rules"))
+            assert name in catalogue.models, f"{place}: model {name!r} is not in the settings"
+            model = catalogue.models[name]
+            assert any(form.file for form in model.forms), f"{place}: no file of model {name} is in the package"
+            assert dataset in model.datasets, f"{place}: data set {dataset!r} is none of model {name}: {model.datasets}"
+            assert self._is_packaged(info, catalogue, dataset), f"{place}: data set {dataset!r} is not in the package"
+            assert rules in ("quick", "rapid"), f"{place}: rules is {rules!r}, and must be quick or rapid"
 
     def benchmarks(self, info: TaskInfo) -> list[Benchmark]:
         """The task's benchmarks in the suites that the plugin lists."""
