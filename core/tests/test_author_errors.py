@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
+from mlperf_mobile.backend_checks import wrong_outputs
 from mlperf_mobile.config.document import read_resource
 from mlperf_mobile.contracts import Artifact, Device, Placement, Probe, TensorSpec
 from mlperf_mobile.errors import BackendError, UsageError
@@ -130,6 +131,13 @@ def test_right_return_values_pass(tmp_path):
     returned.specs("acme", SimpleNamespace(inputs=(SPEC,), outputs=[SPEC]))
     placed = Placement({"npu": np.int64(3), "cpu": 1})
     assert returned.placement("acme", placed, ("npu",)) is placed
+
+
+def test_a_shape_as_a_list_is_as_good_as_a_tuple():
+    """Runtimes report shapes as lists, and arrays have tuples."""
+    spec = TensorSpec("y", [1, 4], np.dtype(np.float32), scales=[0.5, 0.25], zero_points=[0, 1], axis=1)
+    assert spec == TensorSpec("y", (1, 4), np.dtype(np.float32), scales=(0.5, 0.25), zero_points=(0, 1), axis=1)
+    assert wrong_outputs((np.zeros((1, 4), np.float32),), (spec,)) == ""
 
 
 class Options(BaseModel):

@@ -18,7 +18,7 @@ from mlperf_mobile.registry import Registry
 
 HEAD = """
 from mlperf_mobile.plugin import (
-    BackendInfo, DatasetInfo, EnvFact, Ref, ScenarioInfo, SuitesInfo, TaskInfo, hookimpl,
+    BackendInfo, DatasetInfo, EnvFact, ObserverInfo, Ref, ScenarioInfo, SuitesInfo, TaskInfo, hookimpl,
 )
 
 def backend(name, **more):
@@ -232,14 +232,14 @@ def test_optional_hooks_are_no_problem(site):
         ("(3, 0)", "hook API 3.0, the core uses 2.4", "pip install -U mlperf-mobile"),
         ("(2, 5)", "hook API 2.5, the core uses 2.4", "pip install -U mlperf-mobile"),
         ("(1, 1)", "hook API 1.1, the core uses 2.4", "pip install -U bad"),
-        ("(2,)", "hook API 2,", "pip install"),
-        ("(2, 0, 0)", "hook API 2.0.0", "pip install"),
-        ("None", "hook API None", "pip install -U bad"),
-        ("'2.0'", "hook API '2.0'", "pip install -U bad"),
-        ("('2', '0')", "hook API 2.0, the core uses 2.4", "pip install -U bad"),
-        ("(None, None)", "hook API None.None", "pip install -U bad"),
-        ("(2, '0')", "hook API 2.0", "pip install -U bad"),
-        ("2.0", "hook API 2.0", "pip install -U bad"),
+        ("(2,)", "the hook_api (2,), a tuple such as (2, 4) was expected", "pip install -U bad"),
+        ("(2, 0, 0)", "the hook_api (2, 0, 0), a tuple such as (2, 4) was expected", "pip install -U bad"),
+        ("None", "the hook_api None, a tuple such as (2, 4) was expected", "pip install -U bad"),
+        ("'2.0'", "the hook_api '2.0', a tuple such as (2, 4) was expected", "pip install -U bad"),
+        ("('2', '0')", "the hook_api ('2', '0'), a tuple such as (2, 4) was expected", "pip install -U bad"),
+        ("(None, None)", "the hook_api (None, None), a tuple such as (2, 4) was expected", "pip install -U bad"),
+        ("(2, '0')", "the hook_api (2, '0'), a tuple such as (2, 4) was expected", "pip install -U bad"),
+        ("2.0", "the hook_api 2.0, a tuple such as (2, 4) was expected", "pip install -U bad"),
     ],
 )
 def test_hook_api(site, value, told, fix):
@@ -529,6 +529,20 @@ def test_suites_files_with_wrong_fields_are_told_without_a_name(site):
     site.install("bad", "@hookimpl\ndef mlperf_mobile_suites():\n    yield SuitesInfo(settings=5, hook_api=(2, 0))\n")
     told = "mlperf_mobile_suites: TypeError: SuitesInfo: settings should be str, and is 5"
     assert only_problem(site.registry()).reason == told
+
+
+@pytest.mark.parametrize("file", ["../../x.txt", "/etc/x", "a/b.txt", ".hidden", "", ".."])
+def test_the_file_of_an_observer_stays_in_the_folder_of_the_run(site, file):
+    code = f"""
+    @hookimpl
+    def mlperf_mobile_observers():
+        yield ObserverInfo(name="m", summary="s", observer=Ref("x:O"), part=Ref("x:P"), file={file!r}, hook_api=(2, 0))
+    """
+    site.install("bad", code)
+    registry = site.registry()
+    assert not registry.observers
+    told = "ObserverInfo 'm': file should be the name of a file in the run's folder, such as 'readings.jsonl', and is"
+    assert f"{told} {file!r}" in only_problem(registry).reason
 
 
 def test_every_kind_is_gathered(site):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from pathlib import PurePosixPath
 
 __all__ = ["as_file_name"]
 
@@ -29,6 +27,8 @@ def as_file_name(name: str) -> str:
     """
     if is_file_name(name):
         return name
+    import hashlib  # listings of plugins do without
+
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{_OTHER.sub('_', name).strip('.-')[: MOST - 9] or '_'}-{digest}"
 
@@ -50,6 +50,8 @@ def checked_below(path: str) -> str:
     Raises:
         ValueError: It is absolute, or leads outside.
     """
+    from pathlib import PurePosixPath
+
     if path.startswith("/") or "\0" in path or "\\" in path or ".." in PurePosixPath(path).parts:
         raise ValueError(f"{path[:80]!r} is not a path below a folder")
     return path

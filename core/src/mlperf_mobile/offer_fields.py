@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Any, NamedTuple, Protocol, Union, cast, get_args, get_origin
 
 from mlperf_mobile import plugin
+from mlperf_mobile.names import is_file_name
 from mlperf_mobile.plugin import HOOK_API
 from mlperf_mobile.problems import Source
 
@@ -46,6 +47,9 @@ def wrong_api(kind: str, info: Info, source: Source) -> Unusable | None:
             theirs = ".".join(map(str, other)) if isinstance(other, tuple) else repr(other)
             ours = ".".join(map(str, HOOK_API))
             numbers = isinstance(other, tuple) and all(isinstance(part, int) for part in other)
+            if not numbers or len(other) != 2:
+                reason = f"{kind} {info.name!r} has the hook_api {other!r:.60}, a tuple such as {HOOK_API} was expected"
+                return Unusable("hook-api", reason, f"pip install -U {source.distribution}")
             newer = numbers and other > HOOK_API
             fix = "pip install -U mlperf-mobile" if newer else f"pip install -U {source.distribution}"
             return Unusable("hook-api", f"{kind} {info.name!r} uses hook API {theirs}, the core uses {ours}", fix)
@@ -72,6 +76,9 @@ def check_fields(item: Any) -> None:
         later = field.name in ("name", "hook_api", "value")
         if not (later or _fits(value, _type(kind))):
             raise TypeError(f"{_label(item)}: {field.name} should be {field.type}, and is {value!r:.100}")
+        if field.name == "file" and not is_file_name(value):
+            wanted = "the name of a file in the run's folder, such as 'readings.jsonl'"
+            raise TypeError(f"{_label(item)}: {field.name} should be {wanted}, and is {value!r:.100}")
         if field.name == "accelerators" and not value:
             raise TypeError(f"{_label(item)}: {field.name} must not be empty")
 

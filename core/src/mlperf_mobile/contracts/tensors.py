@@ -42,6 +42,12 @@ class TensorSpec:
     open_axes: tuple[int, ...] = ()
     """For an input: axes whose size neither the model nor the request fixes; ``shape`` has any number there."""
 
+    def __post_init__(self) -> None:
+        """Make tuples of other sequences, such as the shape that a runtime reports as a list: arrays have tuples."""
+        for name in ("shape", "scales", "zero_points", "open_axes"):
+            if type(value := getattr(self, name)) is not tuple:
+                object.__setattr__(self, name, tuple(value))
+
     @property
     def quantised(self) -> bool:
         """Whether stored values differ from real values."""
