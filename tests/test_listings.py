@@ -42,6 +42,7 @@ def a_backend(write_plugin, name, body="", more="", files=None):
     """Install a backend whose ``probe`` has this body."""
     code = (
         f"class B:\n    def __init__(self, options):\n        pass\n    def probe(self):\n        {body or 'raise'}\n"
+        "    shards, compile, load = 1, probe, probe\n"
     )
     module = f"{name}_parts"
     plugin = BACKEND.format(name=name, ref=f"{module}:B", more=more)
@@ -206,12 +207,14 @@ class TestProbe:
             write_plugin, "noisy", "import os; os.write(1, b'noise'); import sys; print('{', flush=True); raise OSError"
         )
         write_plugin("nowhere", BACKEND.format(name="nowhere", ref="no_such_module:B", more=""))
+        a_backend(write_plugin, "early", files={"early_parts.py": "class B:\n    def __init__(self, options): 1 / 0\n"})
         told, done = command.json("list-backends", "--probe")
         assert done.returncode == 0
         records = {r["name"]: r for r in told["backends"]}
         assert records["toy"]["usable"]
         for name, why in {
             "raising": "its probe raised OSError: [bold]no driver[/]",
+            "early": "its constructor raised ZeroDivisionError",
             "crashing": "loading it crashed the process",
             "exiting": "loading it crashed the process",
             "leaving": "its probe raised SystemExit: 1",

@@ -12,7 +12,7 @@ from mlperf_mobile.config.document import Setting
 from mlperf_mobile.config.plugin_options import plugin_options
 from mlperf_mobile.errors import BackendError, UsageError
 from mlperf_mobile.opening import open_dataset
-from mlperf_mobile.options import validated
+from mlperf_mobile.options import check_defaults, validated
 from mlperf_mobile.plan import DatasetRef
 from mlperf_mobile.plugin import BackendInfo, DatasetInfo, Ref
 from mlperf_mobile.problems import Source
@@ -219,6 +219,27 @@ def test_an_option_that_must_be_set_is_the_users():
         validated("backend", offer(Required), {})
     assert (caught.value.code, caught.value.summary) == ("bad-options", "backend acme: option need must be set")
     assert caught.value.hint == "--set backend_options.need=VALUE"
+
+
+class NeedsAndMisfits(BaseModel):
+    need: str
+    threads: int = Field("one")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [(Misfit, "level"), (NeedsAndMisfits, "threads"), (NotComparable, "option table cannot be written as JSON")],
+)
+def test_a_default_that_does_not_fit_is_found_without_a_run(options, told):
+    with pytest.raises(BackendError) as caught:
+        check_defaults("observer", offer(options))
+    assert (caught.value.code, caught.value.summary.partition(": ")[0]) == ("plugin-broken", "observer acme")
+    assert told in caught.value.summary
+
+
+@pytest.mark.parametrize("options", [None, Required, Options])
+def test_defaults_that_fit(options):
+    check_defaults("backend", offer(options))
 
 
 def test_the_hint_for_an_observer_names_the_observer():

@@ -65,8 +65,27 @@ def _raises(model: type[BaseModel], given: Mapping[str, Any]) -> bool:
     return False
 
 
-def check_data(kind: str, offer: Offer[Any], options: BaseModel) -> None:
+def check_defaults(kind: str, offer: Offer[Any]) -> None:
+    """Refuse a model whose defaults do not fit its own fields, or are not JSON, before anyone sets an option.
+
+    Raises:
+        BackendError: ``plugin-broken``; names the option.
+    """
+    if (model := options_model(kind, offer)) is None:
+        return
+    with validating(kind, offer, model, {}):
+        made = model.model_construct()
+    check_data(kind, offer, made, whole=False)
+
+
+def check_data(kind: str, offer: Offer[Any], options: BaseModel, *, whole: bool = True) -> None:
     """Refuse options that cannot be written to a plan and read from it, because of wrong defaults or serializers.
+
+    Args:
+        kind: The kind of plugin.
+        offer: Its offer.
+        options: Its options.
+        whole: Whether those that must be set are among them.
 
     Raises:
         BackendError: ``plugin-broken``; names the option.
@@ -77,7 +96,10 @@ def check_data(kind: str, offer: Offer[Any], options: BaseModel) -> None:
     except NOT_FOREIGN:
         raise
     except ValidationError as error:
-        raise broken(kind, offer.info.name, f"a default of its options does not fit them: {misfit(error)}") from error
+        if whole or (wrong := [each for each in error.errors(include_url=False) if each["type"] != "missing"]):
+            told = misfit(error) if whole else f"{'.'.join(map(str, wrong[0]['loc']))}: {wrong[0]['msg']}"
+            reason = f"a default of its options does not fit them: {told}"
+            raise broken(kind, offer.info.name, reason) from error
     except BaseException as error:
         place = next((f"option {key}" for key in type(options).model_fields if _fails(options, key)), "options")
         raise broken(kind, offer.info.name, f"{place} cannot be written as JSON: {described(error)}") from error

@@ -13,8 +13,12 @@ from typing import Any, ClassVar, NoReturn
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from mlperf_mobile.errors import BackendError
 from mlperf_mobile.hook_specs import PROJECT
+from mlperf_mobile.options import check_defaults
 from mlperf_mobile.plugin import HOOK_API, HookSpecs, Ref
+from mlperf_mobile.problems import Source
+from mlperf_mobile.registry import Offer
 from mlperf_mobile.testing.capabilities import CAPABILITIES, required
 
 HEAVY = (
@@ -59,7 +63,14 @@ class Conformance:
     def options(self, info: Any) -> Any:
         """The plugin's options with their defaults, for its constructor."""
         offered = getattr(info, "options", None)
-        return offered.load()() if offered else None
+        if not offered:
+            return None
+        kind = type(info).__name__.removesuffix("Info").lower()
+        try:
+            check_defaults(kind, Offer(info, Source("under test", "under test", "")))
+        except BackendError as error:
+            pytest.fail(error.summary, pytrace=False)
+        return offered.load()()
 
     def test_plugin_module_is_light(self) -> None:
         """Importing the plugin module, and listing what it offers, imports none of ``HEAVY``."""

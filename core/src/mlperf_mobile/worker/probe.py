@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from mlperf_mobile import events
 from mlperf_mobile.errors import MobileError, described
-from mlperf_mobile.options import constructed
+from mlperf_mobile.options import check_defaults, constructed
 from mlperf_mobile.picking import pick
 from mlperf_mobile.registry import installed_plugins
 from mlperf_mobile.worker import returned
@@ -24,10 +24,14 @@ def main() -> None:
     parser.add_argument("name")
     args = parser.parse_args()
     channel = Channel(args.events_fd)
-    registry = installed_plugins()
+    registry, where = installed_plugins(), "loading it"
     try:
         offer = pick("backend", args.name, registry.backends, registry)
-        found = returned.probe(args.name, constructed("backend", offer, {}).probe())
+        check_defaults("backend", offer)
+        where = "its constructor"
+        backend = constructed("backend", offer, {})
+        where = "its probe"
+        found = returned.probe(args.name, backend.probe())
         answer = {
             "usable": found.usable,
             "reason": found.reason,
@@ -42,7 +46,7 @@ def main() -> None:
         traceback.print_exc()
         answer = {
             "usable": False,
-            "reason": error.summary if isinstance(error, MobileError) else f"its probe raised {described(error)}",
+            "reason": error.summary if isinstance(error, MobileError) else f"{where} raised {described(error)}",
             "fix": (isinstance(error, MobileError) and error.hint) or "report it to the backend's vendor",
         }
     channel.send(events.Measured(part="probe", value=answer))
