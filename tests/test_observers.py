@@ -214,6 +214,10 @@ def test_a_run_that_is_killed_has_its_part(meter):
 
 CHILD = "[sys.executable, '-c', 'import os; os.kill(os.getpid(), 9)']"
 FAILURES = {
+    "lacks a method": (
+        "def stop(self)", "stop = None\n\n        def stopped(self)",
+        "start failed: observer meter: Meter lacks stop()",
+    ),
     "is not there": ("class Meter(", "class Other(", "meter_parts has no 'Meter'; did you mean Other?"),
     "raises at start": ("self.run = run", "raise OSError('no meter')", "start failed: OSError: no meter"),
     "raises at a phase": ("self.write(begin=", "1 / 0; self.write(begin=", "begin failed: ZeroDivisionError"),
@@ -230,7 +234,7 @@ FAILURES = {
     "writes nonsense": ("print(json.dumps(row), ", "print('nonsense', ", "its part cannot be made: JSONDecodeError"),
     "writes another type": ("watts=self.options.watts)", "watts='many')", "its part cannot be made: TypeError"),
     "makes another thing": ("return cls(watts=mean", "return dict(watts=mean", "expected an ObservedPart"),
-    "makes no number": ("return cls(watts=mean", "return cls(watts=float('nan')", "not finite"),
+    "makes no number": ("return cls(watts=mean", "return cls(watts=float('nan')", "ValueError: watts: "),
     "makes no text": ("title = ", "unit: str = '\\udcff'\n        title = ", "surrogates not allowed"),
     "makes too much": ("title = ", "page: str = 'x' * 2_000_000\n        title = ", "characters as JSON"),
     "ends the process while its part is read": (
@@ -256,6 +260,8 @@ def test_one_that_fails_harms_nothing(meter, broken):
     assert result["telemetry"]["rows"] > 3
     (warning,) = result["warnings"]
     assert warning.startswith("observer meter (meter 1.0): ")
+    if "JSONDecodeError" in told:
+        assert "meter_parts" in (Path(result["directory"]) / "worker.log").read_text()  # the traceback says where
     assert told in warning
 
 

@@ -10,11 +10,13 @@ import pytest
 from pydantic import BaseModel
 
 from mlperf_mobile.backend_checks import wrong_outputs
+from mlperf_mobile.config.choice import _left_out
 from mlperf_mobile.config.document import read_resource
 from mlperf_mobile.contracts import Artifact, Device, Placement, Probe, TensorSpec
 from mlperf_mobile.errors import BackendError, UsageError
 from mlperf_mobile.options import complete, constructed
 from mlperf_mobile.plugin import Ref
+from mlperf_mobile.problems import Problem, Source, duplicate
 from mlperf_mobile.worker import returned
 
 
@@ -265,3 +267,12 @@ def test_settings_in_another_form(settings):
         read_resource(settings, "scenario acme")
     assert caught.value.code == "settings"
     assert f"scenario acme: its settings are {settings!r}, not of the form 'package:file.yaml'" in caught.value.summary
+
+
+def test_a_backend_that_is_left_out_is_named_for_a_format_that_none_runs():
+    sources = [Source(name, name, "1.0") for name in ("acme", "twin")]
+    problems = [duplicate("backend", "acme-npu", sources), Problem("import-failed", sources[0], "no driver", "fix")]
+    told = _left_out(SimpleNamespace(registry=SimpleNamespace(problems=problems)))
+    assert told.startswith("backend acme-npu is left out: backend 'acme-npu' is offered by acme 1.0 and twin 1.0")
+    assert "no driver" not in told
+    assert _left_out(SimpleNamespace(registry=SimpleNamespace(problems=problems[1:]))) == ""

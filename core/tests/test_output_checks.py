@@ -560,6 +560,8 @@ class TestAccuracy:
         with pytest.raises(MobileError) as caught:
             self.scored(tmp_path, Score("exact", value, 1))
         assert caught.value.code == "score-not-finite"
+        assert str(tmp_path) not in caught.value.summary  # the folder is renamed at the end of the run
+        assert "metric of the task first" in caught.value.hint
         with pytest.raises(MobileError, match=f"the metric part is {value}, not a finite number"):
             self.scored(tmp_path, Score("exact", 1.0, 1, {"part": value}))
 

@@ -61,8 +61,9 @@ def _checked(found: object, path: Path, sample_count: int) -> Score:
     score = Score(found.metric, float(found.value), operator.index(found.samples), details)
     for name, value in {score.metric: score.value, **details}.items():
         if not math.isfinite(value):
-            summary = f"{path}: the metric {name} is {value}, not a finite number"
-            raise ModelError("score-not-finite", summary, "look for NaN in the outputs of the model or the backend")
+            summary = f"{path.name}: the metric {name} is {value}, not a finite number"
+            hint = "look at the metric of the task first, then for NaN in the outputs of the model or the backend"
+            raise ModelError("score-not-finite", summary, hint)
     if not 0 < score.samples <= sample_count:
         raise ValueError(f"Score.samples is {score.samples}, but {sample_count} responses were scored")
     return score

@@ -220,6 +220,15 @@ def test_a_run_without_processes_and_exit_code(device, control, clock):
     assert (error.code, error.exit_code) == ("worker-died", 7)
 
 
+def test_a_transport_that_writes_no_boot_id(device, control, clock):
+    """The folder is there, so nobody is told to look for it."""
+    (run_folder(device) / "worker.log").write_text("started\n")
+    error = gone(device, control, clock, boot_id="first")
+    assert error.code == "device-run-gone"
+    assert error.summary.endswith("ended without an exit code, and its folder lacks boot_id")
+    assert "start() must write pid and boot_id" in error.hint
+
+
 def test_a_run_whose_folder_is_gone(device, control, clock):
     assert gone(device, control, clock, boot_id="first").code == "device-run-gone"
 

@@ -157,8 +157,16 @@ def backend_of(request: ModelRequest, formats: Iterable[str], model: str) -> Off
     if takers:
         return _usable(min(takers, key=_distance))
     known = {f for offer in backends.values() for f in offer.info.model_formats}
-    hint = near(formats[0], known, request.registry)
+    hint = _left_out(request) or near(formats[0], known, request.registry)
     raise ModelError("model-format", f"no backend runs {_formats(formats)} models ({model})", hint)
+
+
+def _left_out(request: ModelRequest) -> str:
+    """The backends that are left out, any of which might run the format; empty if none is."""
+    problems = [each for each in request.registry.problems if each.offer and each.offer[0] == "backend"]
+    return "; ".join(
+        f"backend {each.offer[1]} is left out: {each.reason}; {each.fix}" for each in problems if each.offer
+    )
 
 
 def _distance(offer: Offer[BackendInfo]) -> tuple[bool, bool]:

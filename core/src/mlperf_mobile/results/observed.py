@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from mlperf_mobile.contracts.observer import ObservedPart
 from mlperf_mobile.errors import described
@@ -54,7 +55,9 @@ class Observed(Part):
             self.warnings.append(f"observer {name}: another observer adds a rule {repeated}; only the first one counts")
 
 
-def read(registry: Registry, plan: Plan, folder: Path, earlier: Mapping[str, Any] | None = None) -> Observed:
+def read(
+    registry: Registry, plan: Plan, folder: Path, earlier: Mapping[str, Any] | None = None, *, trace: bool = False
+) -> Observed:
     """Read the parts of a plan's observers from the run's folder.
 
     Args:
@@ -62,19 +65,24 @@ def read(registry: Registry, plan: Plan, folder: Path, earlier: Mapping[str, Any
         plan: The plan of the run.
         folder: The folder of the run.
         earlier: Parts by name from a journal of an earlier version, which are not read from files.
+        trace: Whether the traceback of an observer that fails is printed, into the worker's log.
     """
     found = Observed()
     for name in plan.observers:
         if offer := registry.observers.get(name):
-            found.add(name, read_one(offer, plan, folder, (earlier or {}).get(name)))
+            found.add(name, read_one(offer, plan, folder, (earlier or {}).get(name), trace=trace))
     return found
 
 
-def read_one(offer: Offer[ObserverInfo], plan: Plan, folder: Path, earlier: Any = None) -> Observed:
-    """Read the part of one observer; a warning says why it cannot be read."""
+def read_one(
+    offer: Offer[ObserverInfo], plan: Plan, folder: Path, earlier: Any = None, *, trace: bool = False
+) -> Observed:
+    """Read the part of one observer; a warning says why it cannot be read, with ``trace`` a traceback where."""
     try:
         made = make(offer, plan, folder, earlier)
     except Exception as error:  # noqa: BLE001  an observer may do anything
+        if trace:
+            traceback.print_exception(error)
         return Observed(warnings=[warning(offer, str(error))])
     return Observed(parts={offer.info.name: made.data}, rules=made.rules) if made else Observed()
 
@@ -105,7 +113,13 @@ def make(offer: Offer[ObserverInfo], plan: Plan, folder: Path, earlier: Any = No
             return None
         if not isinstance(part, ObservedPart):
             raise TypeError(f"expected an ObservedPart, got {part!r:.100}")
-        data = _DATA.validate_python(part.model_dump(mode="json", warnings="error"))
+        data = part.model_dump(mode="json", warnings="error")
+        try:
+            data = _DATA.validate_python(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(each) for each in first["loc"] if "[" not in str(each))
+            raise ValueError(f"{place or 'it'}: {first['msg'].removeprefix('Value error, ')}") from error
         rules = [_rule(rule) for rule in islice(part.rules(plan), _MOST_RULES)]
         _check_names([rule.name for rule in rules])
         length = len(Observed(parts={offer.info.name: data}, rules=rules).model_dump_json())
@@ -113,7 +127,7 @@ def make(offer: Offer[ObserverInfo], plan: Plan, folder: Path, earlier: Any = No
             raise ValueError(f"it has {length} characters as JSON, and may have {_LONGEST}")
         return NewPart(data, frozenset(part.model_fields_set), rules)
 
-    return within(READ_S, work)
+    return within(READ_S, work, "of() of its part")
 
 
 def _rule(rule: Any) -> RuleResult:
@@ -185,8 +199,8 @@ def attempted(work: Callable[[], T], otherwise: T) -> T:
         return otherwise
 
 
-def within(seconds: float, work: Callable[[], T]) -> T:
-    """The value of ``work``, which is abandoned if it takes too long.
+def within(seconds: float, work: Callable[[], T], what: str = "it") -> T:
+    """The value of ``work``, which is abandoned if it takes too long; ``what`` is called so in the error.
 
     Raises:
         TimeoutError: It took longer than ``seconds``.
@@ -208,5 +222,5 @@ def within(seconds: float, work: Callable[[], T]) -> T:
     if failed:
         raise RuntimeError(f"its part cannot be made: {described(failed[0])}") from failed[0]
     if not held:
-        raise TimeoutError(f"it did not answer within {seconds:g} s")
+        raise TimeoutError(f"{what} did not answer within {seconds:g} s")
     return held[0]

@@ -25,7 +25,7 @@ def main() -> None:
     if offer := installed_plugins().observers.get(args.name):
         journal = read_journal(args.directory / store.EVENTS)
         earlier = journal.parts.get(observed.TELEMETRY) if args.name == observed.TELEMETRY else None
-        found = observed.read_one(offer, store.read_plan(args.directory), args.directory, earlier)
+        found = observed.read_one(offer, store.read_plan(args.directory), args.directory, earlier, trace=True)
     channel.measured(observed.OBSERVED, found.model_dump(mode="json"))
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from mlperf_mobile.contracts import MeteredSession, ObservedRun, Observer
-from mlperf_mobile.errors import described
-from mlperf_mobile.options import constructed
+from mlperf_mobile.errors import MobileError, described
+from mlperf_mobile.options import check_defaults, constructed
 from mlperf_mobile.plan import Plan
 from mlperf_mobile.plugin import ObserverInfo
 from mlperf_mobile.registry import Offer, Registry
@@ -84,7 +84,7 @@ class Observers:
 
     def _parts(self) -> dict[str, Any]:
         """The observers' parts of the result and warnings about failed ones, as JSON data."""
-        found = observed.read(self._registry, self._plan, self._directory)
+        found = observed.read(self._registry, self._plan, self._directory, trace=True)
         missing = sorted(self._plan.observers.keys() - self._registry.observers.keys())
         found.warnings += [f"observer {name} is not installed" for name in missing]
         offers = self._registry.observers
@@ -168,7 +168,8 @@ class Keeper(threading.Thread):
             interval = float(self._observer.interval_s)
             self._interval_s = min(max(interval, LEAST_INTERVAL_S), LONGEST_INTERVAL_S) if interval > 0 else 0.0
         except BaseException as error:  # noqa: BLE001  an observer may do anything
-            self.trouble, self._interval_s = f"{step} failed: {described(error)}", 0.0
+            why = error.summary if isinstance(error, MobileError) else described(error)
+            self.trouble, self._interval_s = f"{step} failed: {why}", 0.0
             if step != "stop":
                 self._calls.put(("stop", (), threading.Event()))
         self.step = ""
@@ -178,6 +179,7 @@ _now = time.monotonic
 
 
 def _made(offer: Offer[ObserverInfo], options: Mapping[str, Any]) -> Observer:
+    check_defaults("observer", offer)
     made: Observer = constructed("observer", offer, options)
     return made
 

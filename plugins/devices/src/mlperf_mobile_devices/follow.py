@@ -184,6 +184,9 @@ class Follower:
         address = self._link.address
         began, now = self._text(BOOT_ID).strip(), self._link.do(lambda transport: transport.facts()).boot_id
         if not began:
+            if self._text(EVENTS) or self._text(WORKER_LOG):
+                summary = f"the run on {address} ended without an exit code, and its folder lacks {BOOT_ID}"
+                raise DeviceError("device-run-gone", summary, "the transport's start() must write pid and boot_id")
             summary = f"the folder of the run on {address} is gone"
             raise DeviceError("device-run-gone", summary, "it was removed, or its storage is not persistent: run again")
         if now and began.decode(errors="replace") != now:
