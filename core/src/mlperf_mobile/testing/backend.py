@@ -49,6 +49,4 @@ class BackendConformance(ModelTests, SessionTests, TokenTests, TextTests):
         assert info.model_formats
         for form in info.model_formats:
             fits = form == form.lower() and not form.startswith(".")
-            assert fits, (
-                f"model_formats has {form!r}, and must have lower-case suffixes without a dot, such as 'tflite'"
-            )
+            assert fits, f"model_formats has {form!r}, and must have lower-case suffixes without a dot, such as 'bin'"
