@@ -12,6 +12,16 @@ from mlperf_mobile import early_stopping
 from mlperf_mobile.contracts import Load, Rule
 from mlperf_mobile.terms import EarlyStopping
 
+__all__ = [
+    "enough_for_bound",
+    "enough_for_percentile",
+    "latency_bound",
+    "max_duration",
+    "min_duration",
+    "min_query_count",
+    "token_count",
+]
+
 
 def min_duration(observed_s: float, load: Load, logged: bool | None = None, ran_out: bool = False) -> Rule:
     """The minimum duration, compared in milliseconds, which is LoadGen's resolution; LoadGen's log takes precedence.

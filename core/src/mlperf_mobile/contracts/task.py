@@ -71,7 +71,10 @@ class Recipe(Protocol):
 
     @property
     def recipe(self) -> str:
-        """What determines ``encode``'s result besides the sample: the method, its version, the model's tensors."""
+        """What determines ``encode``'s result besides the sample: the method, its version, the model's tensors.
+
+        It must change when ``encode`` does: samples that were kept are used as long as it is the same.
+        """
         ...
 
 

@@ -157,8 +157,9 @@ class Transport(Protocol):
         """Start a process in a session of its own that outlives the connection.
 
         It runs in ``folder``, an existing folder on the device, with standard input from its file ``stdin`` (empty
-        without that file) and output to ``worker.log``. The folder gets ``pid``, ``boot_id``, and, when the process has
-        ended, ``rc`` with its exit code, each written as a whole.
+        without that file) and output to ``worker.log``. The folder gets ``pid`` and ``boot_id`` before this returns,
+        and, when the process has ended, ``rc`` with its exit code, each written as a whole. ``stdin`` may be a named
+        pipe, which is then opened for reading and writing, so that it waits for a writer and never ends.
         """
         ...
 
@@ -170,6 +171,8 @@ class Transport(Protocol):
     @abstractmethod
     def signal(self, folder: str, name: str) -> bool:
         """Send a signal (``"INT"``, ``"KILL"``) to the session that :meth:`start` began in a folder.
+
+        The signal ``"0"`` is none: it asks whether the session is running.
 
         Returns:
             False if it is not running, also if the device was rebooted in the meantime.
