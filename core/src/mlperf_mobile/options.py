@@ -192,8 +192,10 @@ _METHODS: Mapping[str, tuple[str, ...]] = {
     "transport": ("__enter__", "__exit__", "facts", "run", "push", "pull", "start", "read", "signal", "remove"),
 }
 _FIELDS: Mapping[str, tuple[str, ...]] = {
-    "backend": ("shards",), "scenario": ("parallel",), "observer": ("interval_s",), "transport": ("root",),
-}  # fmt: skip
+    "backend": ("shards",),
+    "scenario": ("parallel",),
+    "observer": ("interval_s",),
+}
 
 
 def complete(kind: str, name: str, made: T) -> T:
