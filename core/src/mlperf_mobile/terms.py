@@ -23,8 +23,11 @@ class Mode(StrEnum):
     """What a run measures."""
 
     PERFORMANCE = "performance"
+    """The timed run."""
     ACCURACY = "accuracy"
+    """The accuracy run, over the whole data set."""
     BOTH = "both"
+    """The timed run, then the accuracy run."""
     SUBMISSION = "submission"
     """One campaign of all performance runs, then all accuracy runs."""
 

@@ -40,12 +40,17 @@ class StandInTextSession:
         counts_tokens: Whether it reports numbers of tokens.
     """
 
-    inputs = outputs = (TensorSpec("tokens", (1, CONTEXT), np.dtype(np.int32)),)
+    inputs = (TensorSpec("tokens", (1, CONTEXT), np.dtype(np.int32)),)
+    """The tokens of a prompt."""
+    outputs = inputs
+    """The tokens of an answer."""
     context = CONTEXT
+    """The most tokens of a prompt and its answer together."""
 
     def __init__(self, *, counts_tokens: bool = True) -> None:
         self.counts_tokens = counts_tokens
         self.is_closed = False
+        """Whether it was left; it answers no more then."""
 
     def tokens(self, prompt: str, how: Generation) -> Iterator[int]:
         """The tokens that follow a prompt, up to the limit, the context or the stop token."""
