@@ -23,7 +23,7 @@ QUICKSTART = {"model": "double", "dataset": "numbers", "rules": "quick"}
         ({"model": None}, "quickstart/mine: set model"),
         ({"dataset": None}, "quickstart/mine: set dataset"),
         ({"model": "triple"}, "model 'triple' is not in the settings"),
-        ({"dataset": "letters"}, "data set 'letters' is none of model double: ['numbers']"),
+        ({"dataset": "letters"}, "model double has no data set 'letters': ['numbers']"),
         ({"rules": "normal"}, "rules is 'normal', and must be quick or rapid"),
     ],
 )

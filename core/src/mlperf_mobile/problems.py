@@ -46,7 +46,7 @@ class Problem(NamedTuple):
     """All plugins whose offers are left out, if they are several."""
 
     def concerns(self, source: Source) -> bool:
-        """Whether something of this plugin is left out, whichever plugin is told to change."""
+        """Whether something of this plugin is left out, whichever plugin has to change."""
         return source == self.source or source in self.rivals
 
     def record(self) -> dict[str, str]:

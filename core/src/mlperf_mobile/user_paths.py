@@ -36,6 +36,13 @@ def expanded(path: Path) -> Path:
     return found
 
 
+def absolute_path(value: object) -> Path | None:
+    """The path that an option's value is; None for other values, also for a relative path, which may be a name."""
+    if isinstance(value, (str, Path)) and str(value).startswith("/") and "\0" not in str(value):
+        return Path(value)
+    return None
+
+
 def kind_of(path: Path) -> str:
     """``"file"`` or ``"folder"``; empty if neither is there, or the path cannot be read."""
     try:

@@ -172,7 +172,7 @@ class Transport(Protocol):
     def signal(self, folder: str, name: str) -> bool:
         """Send a signal (``"INT"``, ``"KILL"``) to the session that :meth:`start` began in a folder.
 
-        The signal ``"0"`` is none: it asks whether the session is running.
+        The signal ``"0"`` sends nothing and only asks whether the session is running.
 
         Returns:
             False if it is not running, also if the device was rebooted in the meantime.

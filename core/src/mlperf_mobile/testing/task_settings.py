@@ -140,7 +140,7 @@ class SettingsTests(Conformance):
             assert name in catalogue.models, f"{place}: model {name!r} is not in the settings"
             model = catalogue.models[name]
             assert any(form.file for form in model.forms), f"{place}: no file of model {name} is in the package"
-            assert dataset in model.datasets, f"{place}: data set {dataset!r} is none of model {name}: {model.datasets}"
+            assert dataset in model.datasets, f"{place}: model {name} has no data set {dataset!r}: {model.datasets}"
             assert self._is_packaged(info, catalogue, dataset), f"{place}: data set {dataset!r} is not in the package"
             assert rules in ("quick", "rapid"), f"{place}: rules is {rules!r}, and must be quick or rapid"
 

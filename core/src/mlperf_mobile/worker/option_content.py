@@ -1,4 +1,4 @@
-"""A backend's options as a compiled model depends on them: of files and folders their content, not their place."""
+"""A backend's options as a compiled model depends on them: of a file or folder, what is in it counts, not its path."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile.resources.identity import stamps
+from mlperf_mobile.user_paths import absolute_path
 
 LARGEST = 4 << 30
 """Of a file with more bytes, the size and the time of the last change count instead of the content.
@@ -27,8 +28,8 @@ def _of(value: object) -> object:
         return {name: _of(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_of(inner) for inner in value]
-    if isinstance(value, (str, Path)) and str(value).startswith("/") and "\0" not in str(value):
-        return _digest(Path(value)) or value
+    if path := absolute_path(value):
+        return _digest(path) or value
     return value
 
 

@@ -184,7 +184,7 @@ class System:
         self._encoding_s = median(seconds) / threads if seconds else 0.0
 
     def expect_encoding(self, count: int) -> None:
-        """Report how long it will take to encode so many samples, from those that are loaded.
+        """Report how long encoding that many samples will take, judging by those that are loaded.
 
         Args:
             count: Samples, as in the timed run. The median of the loaded ones counts: the first may take far longer.

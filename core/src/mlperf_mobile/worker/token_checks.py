@@ -28,8 +28,8 @@ WHOLE_ANSWERS = 8
 LONGEST_S = 30.0
 """How long a session may take for them, apart from the last one."""
 _SHARE = 0.5
-"""The part of their average that LoadGen is told, so that it prepares enough samples for shorter answers, too. With
-fewer whole answers, the part is smaller."""
+"""The share of their average that LoadGen receives, so that it prepares enough samples for shorter answers, too. With
+fewer whole answers, the share is smaller."""
 
 
 def spread(count: int) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any
 from mlperf_mobile.errors import BackendError, DataError, MobileError, ModelError
 from mlperf_mobile.plan import CompilePlan, DatasetRef, Plan
 from mlperf_mobile.resources.identity import WatchedFiles
+from mlperf_mobile.user_paths import absolute_path, kind_of
 
 LARGEST = 4 << 30
 """Largest size of a file to hash, in bytes; of larger ones, only the stamp is checked."""
@@ -102,10 +103,5 @@ def _named(key: str, value: object) -> Iterator[tuple[str, Path]]:
     elif isinstance(value, (list, tuple)):
         for number, inner in enumerate(value):
             yield from _named(f"{key}.{number}", inner)
-    elif isinstance(value, (str, Path)) and str(value).startswith("/") and "\0" not in str(value):
-        path = Path(value)
-        try:
-            if path.is_file() or path.is_dir():
-                yield key, path
-        except OSError:
-            return
+    elif (path := absolute_path(value)) and kind_of(path):
+        yield key, path
