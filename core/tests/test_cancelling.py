@@ -18,12 +18,13 @@ DRIVER = """
 import os, select, sys, time
 arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 pipe, folder = int(arguments["--events-fd"]), arguments["--directory"]
+control = open(0, "rb", buffering=0)  # the cancellation may have come with the plan: select does not see a buffer
 line = b'{"event": "phase", "name": "load"}\\n'
-sys.stdin.readline()
+control.readline()
 FIRST
 while not select.select([0], [], [], 0)[0]:
     IDLE
-assert sys.stdin.readline() == "cancel\\n"
+assert control.readline() == b"cancel\\n"
 AFTER
 """
 ENDS = """
@@ -75,18 +76,20 @@ def test_an_interrupted_driver_comes_to_its_end(runs, tmp_path, idle):
     assert min(listen.events, len(heard)) >= 5001
 
 
-def test_a_silent_driver_comes_to_its_end(runs, tmp_path):
+@pytest.mark.parametrize("silence_s", [0.0, 0.1])  # cancelled before it reads its plan, or after
+def test_a_silent_driver_comes_to_its_end(runs, tmp_path, silence_s):
     run, heard = runs
-    status, error = run("", WAITS, ENDS, silence_s=0.1)
+    status, error = run("", WAITS, ENDS, silence_s=silence_s)
     assert (status, error.code) == (Status.FAILED, "worker-silent")
     assert (tmp_path / "cleaned").exists()
     assert len(heard) == 5001
 
 
-def test_a_driver_comes_to_its_end_if_it_is_interrupted_when_it_is_cancelled(runs, tmp_path):
+@pytest.mark.parametrize("silence_s", [0.0, 0.1])
+def test_a_driver_comes_to_its_end_if_it_is_interrupted_when_it_is_cancelled(runs, tmp_path, silence_s):
     run, _ = runs
     listen = Interrupting()
-    status, _ = run("", WAITS, ENDS, listen, silence_s=0.1)
+    status, _ = run("", WAITS, ENDS, listen, silence_s=silence_s)
     assert status is Status.INTERRUPTED
     assert (tmp_path / "cleaned").exists()
     assert listen.events > 1000
