@@ -106,6 +106,31 @@ def test_a_driver_that_does_not_obey_is_ended(runs, monkeypatch, after, device, 
     assert ("mlperf-mobile attach" in error.hint) is (device is not None)
 
 
+REACHED = events.Measured(part="device", value={"address": "adb:one"}).model_dump_json().encode()
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+@pytest.mark.parametrize(
+    ("end", "cause"), [("os.kill(os.getpid(), 9)", "killed by SIGKILL"), ("sys.exit(1)", "it exited with 1 without")]
+)
+def test_a_driver_that_dies_has_left_its_run_on_the_device(runs, end, cause, interrupted):
+    """Whatever ended it: the run can be taken up."""
+    run, _ = runs
+    first = f"os.write(pipe, {REACHED!r} + b'\\n'); {WAITS if interrupted else 'pass'}; {end}"
+    listen = Interrupting() if interrupted else lambda event: None
+    status, error = run(first, WAITS, ENDS, listen)
+    assert (status, error.code) == (Status.INTERRUPTED if interrupted else Status.FAILED, "device-lost")
+    assert f"the process that followed the run on adb:one died: {cause}" in error.summary
+    assert error.exit_code == (130 if interrupted else 9)
+    assert "mlperf-mobile attach" in error.hint
+
+
+def test_a_driver_that_dies_before_it_reaches_the_device_leaves_nothing_there(runs):
+    run, _ = runs
+    status, error = run("sys.exit(1)", WAITS, ENDS)
+    assert (status, error.code, error.exit_code) == (Status.FAILED, "worker-died", 7)
+
+
 @pytest.mark.parametrize("interrupted", [True, False])
 def test_a_device_that_is_lost_while_its_run_is_cancelled(runs, interrupted):
     run, _ = runs

@@ -205,6 +205,26 @@ def test_a_worker_that_is_killed(board):
 
 
 @pytest.mark.nightly
+def test_a_run_whose_driver_is_killed_is_taken_up(board):
+    """As by the out-of-memory killer of this machine."""
+    process, folder = started(board, *ROOM)
+    until(lambda: contents(folder / "latencies.bin"))
+    (hidden,) = board.command.results.glob(".*.partial")
+    begun = json.loads(contents(hidden / "events.jsonl").splitlines()[0])
+    assert begun["event"] == "started"
+    os.kill(begun["pid"], signal.SIGKILL)
+    out, _ = process.communicate(timeout=240)
+    (result,) = json.loads(out)["results"]
+    assert (process.returncode, result["status"], result["error"]["code"]) == (9, "failed", "device-lost")
+    assert "killed by SIGKILL" in result["error"]["summary"]
+    assert board.runs == [folder]
+    done, attached = board.command.json("attach")
+    assert attached.returncode == 0, attached.stderr
+    assert done["results"][0]["valid"] is True
+    assert board.runs == []
+
+
+@pytest.mark.nightly
 def test_a_worker_that_fails_is_reported_as_here(board):
     wrong = ("--set", "threads=1", "--model", str(board.command.folder / "broken.tflite"))
     (board.command.folder / "broken.tflite").write_bytes(b"\0" * 4096)

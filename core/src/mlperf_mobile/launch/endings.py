@@ -41,6 +41,17 @@ def left_on_device(plan: CompilePlan, last_words: str) -> ErrorFacts:
     )
 
 
+def driver_died(plan: CompilePlan, end: Exit, last_words: str) -> ErrorFacts:
+    """The driver reached the device, and exited without a word about its run's end."""
+    return ErrorFacts(
+        code=LOST,
+        summary=f"the process that followed the run on {plan.device} died: {_cause(end)}; the run may go on there",
+        hint="follow it again: mlperf-mobile attach",
+        exit_code=ExitCode.DEVICE,
+        stderr_tail=last_words,
+    )
+
+
 def failure(failed: events.Failed, last_words: str) -> ErrorFacts:
     """The worker reported an error."""
     return ErrorFacts(
@@ -89,27 +100,33 @@ def silent(plan: CompilePlan, last_words: str) -> ErrorFacts:
 
 def died(plan: CompilePlan, end: Exit, last_words: str) -> ErrorFacts:
     """The worker exited without an error event, or closed its channel."""
-    suspects = _suspects(plan)
-    hint = f"{suspects} crashed; see worker.log"
-    if end.killed or end.returncode == ExitCode.WORKER_DIED:
-        cause = "it closed its event channel"
-        hint = f"{suspects} closes file descriptors that it did not open"
-    elif end.returncode >= 0:
-        cause = f"it exited with {end.returncode} without reporting an error"
-    else:
-        cause = f"killed by {_signal(-end.returncode)}"
-        if end.returncode == -signal.SIGKILL and end.out_of_memory:
-            cause += "; the kernel killed a process because the system ran out of memory"
-            hint = (
-                "the run needs more memory than is available: lower performance_sample_count, or close other programs"
-            )
+    hint = f"{_suspects(plan)} crashed; see worker.log"
+    if _closed_channel(end):
+        hint = f"{_suspects(plan)} closes file descriptors that it did not open"
+    elif end.returncode == -signal.SIGKILL and end.out_of_memory:
+        hint = "the run needs more memory than is available: lower performance_sample_count, or close other programs"
     return ErrorFacts(
         code="worker-died",
-        summary=f"the worker died: {cause}",
+        summary=f"the worker died: {_cause(end)}",
         hint=hint,
         exit_code=ExitCode.WORKER_DIED,
         stderr_tail=last_words,
     )
+
+
+def _closed_channel(end: Exit) -> bool:
+    return end.killed or end.returncode == ExitCode.WORKER_DIED
+
+
+def _cause(end: Exit) -> str:
+    if _closed_channel(end):
+        return "it closed its event channel"
+    if end.returncode >= 0:
+        return f"it exited with {end.returncode} without reporting an error"
+    cause = f"killed by {_signal(-end.returncode)}"
+    if end.returncode == -signal.SIGKILL and end.out_of_memory:
+        cause += "; the kernel killed a process because the system ran out of memory"
+    return cause
 
 
 def _suspects(plan: CompilePlan) -> str:

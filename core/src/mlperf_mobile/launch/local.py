@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlperf_mobile import events
+from mlperf_mobile.errors import ExitCode
 from mlperf_mobile.launch import endings
 from mlperf_mobile.launch.drivers import driver_of
 from mlperf_mobile.launch.incoming import Incoming
@@ -199,7 +200,7 @@ class Run:
         self._listen(event)
 
     def _verdict(self, end: Exit, interrupted: bool, silent: bool, overdue: bool) -> tuple[Status, ErrorFacts | None]:
-        lost = self._lost(overdue)
+        lost = self._lost(end, overdue)
         if interrupted:
             return Status.INTERRUPTED, endings.interrupted(lost)
         if lost:
@@ -215,13 +216,17 @@ class Run:
             return Status.FAILED, endings.silent(self._plan, words)
         return Status.FAILED, endings.died(self._plan, end, words)
 
-    def _lost(self, overdue: bool) -> ErrorFacts | None:
-        """The error if the run may still go on on its device: its driver says so, or did not end in time."""
+    def _lost(self, end: Exit, overdue: bool) -> ErrorFacts | None:
+        """The error if the run may still go on on its device: its driver says so, or has not brought it to its end."""
+        words = last_words(self._folder)
         if failed := self.journal.failure:
-            return endings.failure(failed, last_words(self._folder)) if failed.code == endings.LOST else None
-        if overdue and self._plan.device is not None and not self.journal.ended:
-            return endings.left_on_device(self._plan, last_words(self._folder))
-        return None
+            return endings.failure(failed, words) if failed.code == endings.LOST else None
+        if self._plan.device is None or self.journal.ended or end.returncode == ExitCode.INTERRUPTED:
+            return None
+        if overdue:
+            return endings.left_on_device(self._plan, words)
+        reached = self._attach or "device" in self.journal.parts
+        return endings.driver_died(self._plan, end, words) if reached else None
 
 
 def _started(pid: int) -> events.Started:

@@ -34,11 +34,11 @@ class Exit:
     """How a worker process ended."""
 
     returncode: int
-    killed: bool
+    killed: bool = False
     """Whether the launcher killed it because it did not exit by itself."""
-    out_of_memory: bool
+    out_of_memory: bool = False
     """Whether the kernel's out-of-memory killer ended any process in the meantime."""
-    left_behind: tuple[str, ...]
+    left_behind: tuple[str, ...] = ()
     """Names and process ids of processes that it started and that could not be ended."""
 
 

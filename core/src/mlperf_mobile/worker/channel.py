@@ -21,6 +21,8 @@ class Channel:
         self._fd, self._pid = fd, os.getpid()
         self._file = _identity(fd)
         self._lock = threading.Lock()
+        self.has_end = False
+        """Whether the end of the run has been sent, or why it failed."""
         os.register_at_fork(after_in_child=self._forked)
 
     def send(self, event: events.Event) -> None:
@@ -29,6 +31,7 @@ class Channel:
         In a child process that a library forked, this does nothing: its parent sends the events.
         """
         self._write(events.encode(event))
+        self.has_end |= isinstance(event, events.Ended | events.Failed)
 
     def beat(self) -> None:
         """Write an empty line, because the run waits on purpose: without lines, the launcher takes it for hung."""

@@ -1,18 +1,18 @@
-"""The process of a driver: reads the plan as the worker does, has it carried out, and ends as the worker did."""
+"""The process of a driver: reads the plan as the worker does, has it carried out, and reports how the worker ended."""
 
 from __future__ import annotations
 
 import argparse
 import fcntl
 import os
-import resource
-import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 
+from mlperf_mobile import events
 from mlperf_mobile.contracts.transport import DeviceLost
 from mlperf_mobile.errors import ExitCode
+from mlperf_mobile.launch import endings
+from mlperf_mobile.launch.process import Exit
 from mlperf_mobile.plan import CompilePlan, read
 from mlperf_mobile.worker.__main__ import OUT_OF_THE_WAY, read_line
 from mlperf_mobile.worker.channel import Channel
@@ -43,7 +43,7 @@ def drive(prepare: Prepare[DetachedT], kind: type[DetachedT]) -> int:
         run = kind(plan, args.directory, channel, Control(0), kind.reach(plan, args.directory), attach=args.attach)
     except Exception as error:  # noqa: BLE001  every error is reported to the launcher
         return channel.failed(error)
-    return _ended_as(_carried_out(run, channel, prepare))
+    return _carried_out(run, channel, prepare)
 
 
 def _carried_out(run: DetachedT, channel: Channel, prepare: Prepare[DetachedT]) -> int:
@@ -81,6 +81,10 @@ def _followed(run: DetachedT, prepare: Prepare[DetachedT]) -> int:
         prepare(run)
     code = run.follow()
     run.fetch(code)
+    if not run.channel.has_end:  # the launcher takes a driver that ends without a word for one that has left its run
+        died = endings.died(run.plan, Exit(_as_on_host(code)), "")
+        run.channel.send(events.Failed.model_validate(died.model_dump()))
+        code = ExitCode.WORKER_DIED
     run.clean()
     return code
 
@@ -96,14 +100,6 @@ def _save(run: Detached) -> None:
         print(f"{run.link.address}: {run.folder} could not be copied and stays there: {error}", file=sys.stderr)
 
 
-def _ended_as(code: int) -> int:
-    """End this process by the signal that ended the worker, so that the launcher sees what happened there."""
-    number = code - 128
-    if number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE):
-        sys.stderr.flush()
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        if number != signal.SIGKILL:
-            signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-    return code
+def _as_on_host(code: int) -> int:
+    """A shell's exit code, above 128 for a signal, as :mod:`subprocess` has it: negative for a signal."""
+    return 128 - code if code > 128 else code
