@@ -16,10 +16,11 @@ from typing import Any
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.printing import clean
 from mlperf_mobile.regular_files import open_regular
-from mlperf_mobile.results import sizes, store
+from mlperf_mobile.results import store
 from mlperf_mobile.results.digests import members
 from mlperf_mobile.results.model import Result
 from mlperf_mobile.results.recompose import Ending, Journal, of_journal, program, read_journal
+from mlperf_mobile_rounds import sizes
 
 QUICK_BYTES = 1 << 20
 """Larger files are not hashed by the fast check; most of LoadGen's logs and 100,000 latencies are smaller."""

@@ -32,10 +32,10 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     """Run the command; the exit code reports whether everything was taken up, not whether the results are valid."""
-    from mlperf_mobile.launch.attach import attach
     from mlperf_mobile.results.model import Result, Status
     from mlperf_mobile.terminal.card import print_result
     from mlperf_mobile.terminal.progress import listener
+    from mlperf_mobile_devices.attach import attach
 
     results: list[Result] = []
     errors: list[MobileError] = []
@@ -80,9 +80,9 @@ def _folders(place: Path) -> list[Path]:
     Raises:
         OutputError: It does not exist.
     """
-    from mlperf_mobile.launch.attach import attachable
     from mlperf_mobile.results import store
     from mlperf_mobile.user_paths import expand
+    from mlperf_mobile_devices.attach import attachable
 
     place = expand(place, "RUN").resolve()
     for folder in (place, store.partial(place)):

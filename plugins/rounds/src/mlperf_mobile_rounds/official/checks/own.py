@@ -7,12 +7,12 @@ from pathlib import Path
 from mlperf_mobile import loadgen
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile.registry import Registry
-from mlperf_mobile.results import observed, sizes, store
+from mlperf_mobile.results import observed, store
 from mlperf_mobile.results.digests import file_digest, folder_digests
 from mlperf_mobile.results.model import Result, Status
 from mlperf_mobile.results.parts import LoadGenFacts
 from mlperf_mobile.results.recompose import program
-from mlperf_mobile_rounds import signature
+from mlperf_mobile_rounds import signature, sizes
 from mlperf_mobile_rounds.follows import DerivedResult, FieldDifference, follow, imported
 from mlperf_mobile_rounds.official import loadgen_logs
 from mlperf_mobile_rounds.official.checks import own_dates, own_journal, own_sources
