@@ -141,18 +141,11 @@ def test_an_interrupted_run_ends_on_the_device(board):
     assert ended(folder) and not leader.exists()
 
 
+@pytest.mark.nightly
 def test_a_timed_run_may_be_longer_than_the_limit_on_silence(board):
     """The device is left alone meanwhile, so nothing is heard from its worker."""
-    result, done = board.run(
-        "question_answering",
-        "--mode",
-        "performance",
-        *FAST,
-        "--set",
-        "min_duration_s=5",
-        "--set",
-        "silence_timeout_s=2",
-    )
+    long = ("--set", "min_duration_s=30", "--set", "silence_timeout_s=20")
+    result, done = board.run("question_answering", "--mode", "performance", *FAST, *long)
     assert done.returncode == 0, done.stderr
     assert result["valid"] is True
 
