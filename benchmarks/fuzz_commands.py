@@ -191,7 +191,6 @@ def answers(arguments: tuple[str, ...]) -> int:
 def fuzz(source: Path, inputs: int, seed: int, failed: Callable[[str, bytes, str], None]) -> Counter[str]:
     """Try ``inputs`` mutations, one command each, in turn; returns the number of each outcome."""
     chance, counts = random.Random(seed), Counter[str]()
-    # A damaged session may name any folder for its results.
     with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory() as own, contextlib.chdir(own):
         place = Path(name)
         out = place / "out"
@@ -206,7 +205,11 @@ def fuzz(source: Path, inputs: int, seed: int, failed: Callable[[str, bytes, str
             out.mkdir()
             try:
                 counts[f"exit {_tried(target, data, arguments)}"] += 1
-                if outside := {path.name for path in place.iterdir()} - before:
+                outside = {path.name for path in place.iterdir()} - before
+                if arguments[0] == "run":  # a damaged session or run file may name any folder for its results
+                    for each in outside:
+                        shutil.rmtree(place / each, ignore_errors=True)
+                elif outside:
                     raise RuntimeError(f"written outside of --output: {outside}")
             except Exception:  # noqa: BLE001  the fuzzer looks for every kind
                 counts["foreign exceptions"] += 1

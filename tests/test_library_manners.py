@@ -82,13 +82,6 @@ def test_closing_standard_streams_at_every_call(rude):
     assert saved == result["performance"]["samples"]
 
 
-def test_being_slow_at_first(rude):
-    """A warm-up of no seconds still estimates a latency that LoadGen prepares enough queries for."""
-    code = "def misdeed(count):\n    if count <= 12: time.sleep(0.003)\n"  # the first 8 calls are not measured
-    result, _ = rude(code, "--set", "warmup_s=0", "--set", "sleep_s=0", "--set", "min_duration_s=0.2")
-    assert result["valid"], result["rules"]
-
-
 def test_closing_the_channel(rude):
     """It is told as that, not as a signal of ours, and the latencies up to then are kept."""
     code = "def misdeed(count):\n    if count == 150: os.closerange(60, 200)\n"

@@ -90,8 +90,9 @@ def unpacked(found: dict[str, Path], folder: Path) -> dict[str, Path]:
                 with zipfile.ZipFile(path) as wheel:
                     wheel.extractall(part)
             else:
-                with tarfile.open(path) as archive:
-                    archive.extractall(part, filter="data")
+                with tarfile.open(path) as archive:  # of a known digest; Python before 3.11.4 has no filter
+                    archive.extraction_filter = getattr(tarfile, "data_filter", None)
+                    archive.extractall(part)
             part.rename(place)
         inner = [each for each in place.iterdir() if each.is_dir()]
         there[name] = place if path.suffix == ".whl" else inner[0]
