@@ -1,16 +1,20 @@
-"""What CI installs for tests of devices: what cannot be installed is named, and never ends CI."""
+"""What CI installs for tests of devices, which never ends CI; and what the hooks of a commit check."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
-SCRIPT = Path(__file__).parents[1] / ".ci/install_for_devices"
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / ".ci/install_for_devices"
 BASICS = ("bash", "cat", "chmod", "env", "grep", "mktemp", "rm", "sort", "tail", "timeout")
 
 pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="this is no checkout")
@@ -76,10 +80,9 @@ def test_what_is_missing_is_installed_without_starting_services(machine):
 
 @pytest.mark.parametrize("required", ["", "no-such-program"])
 def test_a_missing_program_skips_a_test_or_fails_it_where_it_is_required(required, tmp_path, processes):
-    root = Path(__file__).parents[1]
-    (tmp_path / "conftest.py").write_text((root / "conftest.py").read_text())
+    (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text())
     (tmp_path / "test_it.py").write_text("def test_it(needed):\n    needed('no-such-program')\n")
-    env = os.environ | {"MLPERF_MOBILE_REQUIRE_DEVICES": required, "PYTHONPATH": str(root / "tests/shared")}
+    env = os.environ | {"MLPERF_MOBILE_REQUIRE_DEVICES": required, "PYTHONPATH": str(ROOT / "tests/shared")}
     words = [
         sys.executable,
         "-m",
@@ -95,3 +98,23 @@ def test_a_missing_program_skips_a_test_or_fails_it_where_it_is_required(require
     ]
     done = subprocess.run(words, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ("1 failed" if required else "1 skipped") in done.stdout
+
+
+class TestHooksOfACommit:
+    """Hooks are given the names of the files that change, where `make lint` names none."""
+
+    def test_every_file_passes_the_spelling_by_its_name(self, processes):
+        tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+        names = [name for name in tracked.stdout.splitlines() if name.endswith((".py", ".md", ".txt", ".yaml"))]
+        done = subprocess.run(
+            [sys.executable, "-m", "codespell_lib", *names], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (0, "")
+
+    def test_the_layers_of_every_package_that_has_some_are_checked(self):
+        (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+        (pattern,) = [hook["files"] for hook in repository["hooks"] if hook["id"] == "layers"]
+        linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+        for package in linter["root_packages"]:
+            (module,) = [file for room in ("core", "*s/*") for file in ROOT.glob(f"{room}/src/{package}/__init__.py")]
+            assert re.search(pattern, module.relative_to(ROOT).as_posix()), package
