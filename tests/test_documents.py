@@ -283,7 +283,7 @@ class TestWorkspace:
             for pattern in ("core/src", "libraries/*/src", "plugins/*/src", "tasks/*/src")
             for folder in ROOT.glob(pattern)
             for file in folder.rglob("*.py")
-            if (lines := len(file.read_text().splitlines())) > 350
+            if (lines := len(file.read_text().splitlines())) > 300
         }
         assert long == {}
 

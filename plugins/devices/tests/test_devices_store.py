@@ -150,7 +150,7 @@ def test_two_hosts_that_copy_the_same(there, device, digests, folder, monkeypatc
     def another(argv):
         if "tar" in argv[2] and not inner:
             inner.append(1)
-            monkeypatch.setattr(store, "_host", lambda: "0" * 16)
+            monkeypatch.setattr(store, "this_host", lambda: "0" * 16)
             Store(Link(StandInTransport(device.root.removesuffix("/mlperf-mobile")), "x", 0, Control(None))).provide(
                 [item]
             )

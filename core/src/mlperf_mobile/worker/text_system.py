@@ -12,8 +12,8 @@ from mlperf_mobile.contracts import Codec, Generation, Tensors, TextAnswer, Text
 from mlperf_mobile.errors import SEE_LOG, BackendError, MobileError, ModelError, described
 from mlperf_mobile.results.tokens import End
 from mlperf_mobile.worker.system import System
-from mlperf_mobile.worker.token_answers import FirstToken, named
-from mlperf_mobile.worker.token_system import Answering, TokenSystem
+from mlperf_mobile.worker.token_answers import Answering, FirstToken, named
+from mlperf_mobile.worker.token_system import TokenSystem
 
 FIRST_PIECE_TOKENS = 8
 """The most tokens of an answer's first piece, and of all its pieces on average; an engine may hold back a text of a few

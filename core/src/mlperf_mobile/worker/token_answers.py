@@ -6,13 +6,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from threading import get_ident
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from mlperf_mobile.backend_checks import prompt_misfit
-from mlperf_mobile.contracts import CountingSession, Generation, TokenIds
+from mlperf_mobile.contracts import CountingSession, DeepSession, Generation, TokenIds
 from mlperf_mobile.errors import ModelError
+
+Generate: TypeAlias = Callable[[TokenIds, Generation, Callable[[], None]], TokenIds]
+"""A session's ``generate``."""
+Answering: TypeAlias = "Callable[[int | str, TokenIds, Callable[[], None]], tuple[TokenIds, FirstToken]]"
+"""The checked answer to a prompt: what to call it in errors, its ids, and what reports the first token."""
 
 
 class FirstToken:
@@ -139,3 +144,8 @@ def wrong_ids(ids: Any, how: Generation, room: int) -> str:
     if np.isin(ids[:-1], how.stop_ids).any():
         return f"the answer goes on after the stop id {int(ids[np.isin(ids, how.stop_ids)][0])}"
     return ""
+
+
+def after(session: DeepSession, context: TokenIds, ready: Ready) -> Generate:
+    """``generate`` of a session that has ``context`` before the prompt."""
+    return lambda prompt, how, first_token: session.generate_after(context, prompt, how, ready, first_token)

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter_ns
-from typing import Any, TypeAlias
+from typing import Any
 
 from mlperf_mobile.contracts import (
     Codec,
@@ -27,9 +27,12 @@ from mlperf_mobile.worker.encoded import EncodedStore
 from mlperf_mobile.worker.first_token_times import JUDGED_TOKENS, Answered, misfit
 from mlperf_mobile.worker.system import System
 from mlperf_mobile.worker.token_answers import (
+    Answering,
     Early,
     FirstToken,
+    Generate,
     Ready,
+    after,
     few,
     named,
     nobody,
@@ -139,11 +142,11 @@ class TokenSystem(System):
         """See :meth:`mlperf_mobile.contracts.PromptedSystem.ask`."""
         session, ready, self.was_asked = self.token_sessions[0], Ready(), True
         assert isinstance(session, TokenSession)
-        generate: _Generate = session.generate
+        generate: Generate = session.generate
         depth = 0
         if context is not None:
             assert isinstance(session, DeepSession)
-            generate, depth = _after(session, context, ready), context.size
+            generate, depth = after(session, context, ready), context.size
         answer = self._generating(session, how, strict=False, generate=generate, depth=depth)
         began = perf_counter_ns()
         ids, first = answer("a prompt of the scenario", prompt, nobody)
@@ -207,7 +210,7 @@ class TokenSystem(System):
         how: Generation,
         *,
         strict: bool,
-        generate: _Generate | None = None,
+        generate: Generate | None = None,
         depth: int = 0,
     ) -> Answering:
         """The call of a session, and the checks of its answer; a ``try`` costs the timed region nothing.
@@ -295,12 +298,3 @@ class TokenSystem(System):
 
     def _error(self, code: str, what: str) -> BackendError:
         return BackendError(code, f"{self._label}{what}", _DEFECT)
-
-
-_Generate: TypeAlias = "Callable[[TokenIds, Generation, Callable[[], None]], TokenIds]"
-Answering: TypeAlias = "Callable[[int | str, TokenIds, Callable[[], None]], tuple[TokenIds, FirstToken]]"
-
-
-def _after(session: DeepSession, context: TokenIds, ready: Ready) -> _Generate:
-    """``generate`` of a session that has ``context`` before the prompt."""
-    return lambda prompt, how, first_token: session.generate_after(context, prompt, how, ready, first_token)

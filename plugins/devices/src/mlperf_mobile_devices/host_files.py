@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -170,3 +171,12 @@ def _encodable(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def this_host() -> str:
+    """A name for this host and user, the same every time."""
+    try:
+        machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        machine = f"{uuid.getnode():x}"
+    return hashlib.sha256(f"{machine}\0{Path.home()}".encode(errors="surrogateescape")).hexdigest()[:16]

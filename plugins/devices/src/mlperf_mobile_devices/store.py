@@ -12,19 +12,16 @@ other, and a copy that was cut off is continued by the host that began it.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 import tarfile
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from mlperf_mobile.contracts import Transport
 from mlperf_mobile.contracts.transport import DeviceError
 from mlperf_mobile_devices.asking import ask
-from mlperf_mobile_devices.host_files import HostFile, Item
+from mlperf_mobile_devices.host_files import HostFile, Item, this_host
 from mlperf_mobile_devices.link import Link
 
 RESERVE = 64 << 20
@@ -243,7 +240,7 @@ class Store:
         self._ask("rename a folder", _FINISH, part, item.sha256, item.name)
 
     def _part(self, item: Item) -> str:
-        return f".{item.sha256}.{_host()}"
+        return f".{item.sha256}.{this_host()}"
 
     def _remove(self, path: str) -> None:
         self._link.do(lambda transport: transport.remove(f"{transport.root}/{path}"))
@@ -294,12 +291,3 @@ def free_of(lines: list[str], otherwise: Exception) -> int:
     if len(fields) < 6 or not re.fullmatch(r"\d{1,15}", fields[3]):
         raise otherwise
     return int(fields[3]) << 10
-
-
-def _host() -> str:
-    """A name for this host and user, the same every time."""
-    try:
-        machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        machine = f"{uuid.getnode():x}"
-    return hashlib.sha256(f"{machine}\0{Path.home()}".encode(errors="surrogateescape")).hexdigest()[:16]

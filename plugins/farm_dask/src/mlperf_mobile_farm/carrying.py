@@ -6,13 +6,13 @@ import asyncio
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 from mlperf_mobile.errors import MobileError
 from mlperf_mobile_farm import labels
 from mlperf_mobile_farm.connection import LOST, Farm, FarmError, HostUnreachable
 from mlperf_mobile_farm.following import Following
-from mlperf_mobile_farm.job_file import JobFile, Session, State
+from mlperf_mobile_farm.job_file import JobFile, Session, Show, State
 from mlperf_mobile_farm.submitting import Group, Submitted, Submitting
 from mlperf_mobile_farm.transfer import Transfer
 from mlperf_mobile_farm.work import SessionEnd
@@ -30,22 +30,6 @@ RETRIES = 5
 """How often a session is tried again whose device or host was lost."""
 ELSEWHERE_S = 10.0
 """If a session was lost, but is not over for Dask after so long, it is in progress elsewhere already."""
-
-
-class Show(Protocol):
-    """Shows the progress of a job."""
-
-    def progress(self, session: Session, where: dict[str, Any], host: str) -> None:
-        """A session is in progress on a device of a host."""
-
-    def ended(self, session: Session, end: SessionEnd | None) -> None:
-        """An attempt at a session ended; None if the session was given up without one."""
-
-    def tick(self, waiting: int, running: int, done: int, reasons: list[str]) -> None:
-        """Called at each look at the hosts, with why sessions wait."""
-
-    def note(self, text: str) -> None:
-        """Something else happened."""
 
 
 class Carrying:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -136,3 +136,19 @@ def read(path: Path) -> JobFile:
     campaign = found.job.campaign.model_copy(update={"output": path.resolve().parent})
     found.job = found.job.model_copy(update={"campaign": campaign})
     return found
+
+
+class Show(Protocol):
+    """Shows the progress of a job."""
+
+    def progress(self, session: Session, where: dict[str, Any], host: str) -> None:
+        """A session is in progress on a device of a host."""
+
+    def ended(self, session: Session, end: SessionEnd | None) -> None:
+        """An attempt at a session ended; None if the session was given up without one."""
+
+    def tick(self, waiting: int, running: int, done: int, reasons: list[str]) -> None:
+        """Called at each look at the hosts, with why sessions wait."""
+
+    def note(self, text: str) -> None:
+        """Something else happened."""
