@@ -82,8 +82,13 @@ class TestMadeUpValues:
             made_up([spec("uint8")], ranges={"z": (0, 1)})
 
     def test_scalars_have_a_value(self):
-        floating, integer = made_up([spec("float32", ()), spec("int32", (), "n")])
-        assert (floating.shape, integer.shape) == ((), ())
+        half = spec("float16", (), "h")
+        scaled = [spec("uint8", (), "q", scale=0.1), spec("int8", (), "r", scale=0.1)]
+        specs = [spec("float32", ()), half, spec("int32", (), "n"), spec("bool", (), "b"), *scaled]
+        values = made_up(specs, ranges={"r": (0.0, 1.0)})
+        assert {type(each) for each in values} == {np.ndarray}
+        assert [each.shape for each in values] == [()] * 6
+        assert [each.dtype for each in values] == [each.dtype for each in specs]
 
 
 class TestAModel:

@@ -49,7 +49,7 @@ def made_up(spec: TensorSpec, ranges: Mapping[str, Bounds], seed: int, index: in
     kind = spec.dtype.kind
     if kind == "f":
         low, high = bounds or (0.0, 1.0)
-        return (low + (high - low) * random.random(spec.shape, np.float32)).astype(spec.dtype)
+        return np.asarray(low + (high - low) * random.random(spec.shape, np.float32)).astype(spec.dtype)
     if kind == "b":
         low, high = bounds or (0, 1)
         return random.integers(int(low), int(high), spec.shape, endpoint=True).astype(spec.dtype)
@@ -59,7 +59,7 @@ def made_up(spec: TensorSpec, ranges: Mapping[str, Bounds], seed: int, index: in
         low, high = (limits.min, limits.max) if whole else (0, MOST_INTEGER)
     elif spec.quantised:
         real = random.uniform(*bounds, spec.shape)
-        return np.ascontiguousarray(stored_values(spec)(real))
+        return np.ascontiguousarray(stored_values(spec)(np.asarray(real))).reshape(spec.shape)
     else:
         low, high = bounds
         if not (limits.min <= low and high <= limits.max and low == int(low) and high == int(high)):
