@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -160,6 +161,36 @@ def test_invalid_numbers(value, edits):
     assert value == "null" or edits.new(edits.tree.result, other.encode())
 
 
+@pytest.mark.parametrize("value", ["25.0", "25e0"])
+@pytest.mark.parametrize("key", ["effective_min_duration_ms", "qsl_reported_total_count", "result_min_latency_ns"])
+def test_whole_numbers_have_no_point(key, value, edits):
+    """``LogDetail`` writes an integer as one (loadgen/logging.cc)."""
+    path, lines = lines_of(edits, "single")
+    number = next(n for n, line in enumerate(lines) if f'"{key}"' in line)
+    (whole,) = re.findall(r'"value": (\d+)', lines[number])
+    lines[number] = lines[number].replace(f'"value": {whole}', f'"value": {whole}{value.removeprefix("25")}')
+    assert any("a whole number" in text for _, _, text in edits.new(path, "".join(lines).encode()))
+
+
+@pytest.mark.parametrize("hours", [0, 2])
+def test_the_times_of_every_part_of_an_accuracy_run(hours, edits):
+    """A large data set is answered in parts, and each begins with the time of day."""
+    path, lines = lines_of(edits, "accuracy")
+    first, last = (next(n for n, line in enumerate(lines) if key in line) for key in ("loaded_qsl_set", "power_end"))
+    added = []
+    for line in lines[first : last + 1]:
+        record = json.loads(line[len(":::MLLOG ") :])
+        record["time_ms"] += 10_000
+        if record["key"].startswith("power_"):
+            when = datetime.strptime(record["value"], "%m-%d-%Y %H:%M:%S.%f") + timedelta(hours=hours, seconds=10)
+            record["value"] = f"{when:%m-%d-%Y %H:%M:%S}.{when.microsecond // 1000:03d}"
+        added.append(":::MLLOG " + json.dumps(record) + "\n")
+    found = edits.new(path, "".join([*lines[: last + 1], *added, *lines[last + 1 :]]).encode())
+    late = [text for _, _, text in found if "off the times of the records" in text]
+    assert len(late) == (2 if hours else 0)
+    assert all("+7200.0 s" in text for text in late)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["single", "offline"])
 def test_lines_of_a_summary(name, edits):
@@ -216,6 +247,20 @@ def test_fields_of_a_result_file(how, edits):
         if not edits.new(path, with_value(data, place, new)):
             missed.append(name_of(place))
     assert [name for name in missed if how == "taken out" or not UNSEEN_FIELDS.fullmatch(name)] == []
+
+
+@pytest.mark.parametrize("value", [None, {}], ids=["null", "an empty object"])
+def test_nothing_where_the_app_writes_something(value, edits):
+    data = json.loads(edits.tree.result.read_text())
+    for place in (("results", 0, "backend_settings"), ("meta",), ("results", 0, "benchmark_id")):
+        assert edits.new(edits.tree.result, with_value(data, place, value))
+
+
+def test_keys_of_no_version_of_the_app(edits):
+    data = json.loads(edits.tree.result.read_text())
+    for place in (("results", 0, "remark"), ("results", 0, "performance_run", "min_sample")):
+        found = edits.new(edits.tree.result, with_value(data, place, 5))
+        assert any("no known version" in text and name_of(place) in where for _, where, text in found), (place, found)
 
 
 @pytest.mark.parametrize("how", ["changed", "empty", "taken out"])

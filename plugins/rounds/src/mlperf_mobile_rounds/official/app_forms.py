@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_mobile_rounds.official import json_files
-from mlperf_mobile_rounds.official.app_node import MAX_RESULTS, Node, facts, plain
+from mlperf_mobile_rounds.official.app_node import MAX_RESULTS, Node, empty, facts, plain
 from mlperf_mobile_rounds.official.app_results import (
     OFFLINE,
     SINGLE_STREAM,
@@ -78,6 +78,7 @@ def _extended(path: Path, top: Node, form: str) -> AppFile:
         app_version=build.get("version").text(),
         app_build=tuple((plain(k), plain(v)) for k, v in build.value.items() if not isinstance(v, list | dict)),
         facts=facts(top),
+        empty=empty(top),
         problems=tuple(top.problems),
         unknown=tuple(
             sorted({plain(key) for key in top.value} - {"meta", "results", "environment_info", "build_info"})[:20]

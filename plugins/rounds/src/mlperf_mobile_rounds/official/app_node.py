@@ -118,6 +118,21 @@ def facts(top: Node) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(found))
 
 
+def empty(top: Node) -> tuple[str, ...]:
+    """The keys of every null and every empty object of the file."""
+    found: list[str] = []
+    waiting: list[tuple[str, Any]] = [(top.key, top.value)]
+    while waiting and len(found) < MAX_RESULTS:
+        key, value = waiting.pop()
+        if value is None or value == {}:
+            found.append(key)
+        elif isinstance(value, dict):
+            waiting += [(f"{key}.{plain(name)}".lstrip("."), each) for name, each in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{key}[{n}]", each) for n, each in enumerate(value[:MAX_RESULTS])]
+    return tuple(sorted(found))
+
+
 def plain(value: object) -> str:
     """A value as short printable text."""
     return json_files.clean(str(value)[:200])

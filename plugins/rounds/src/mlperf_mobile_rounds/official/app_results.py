@@ -131,6 +131,8 @@ class AppFile:
     """Keys, and what is wrong with their values."""
     facts: tuple[tuple[str, str], ...] = ()
     """Every value of the file by its key, as text; empty in the flat form."""
+    empty: tuple[str, ...] = ()
+    """The keys of every null and every empty object; empty in the flat form."""
 
 
 def metric_of(formatted: str, benchmark: str) -> str | None:

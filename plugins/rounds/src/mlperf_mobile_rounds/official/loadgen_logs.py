@@ -65,6 +65,8 @@ class DetailLog:
     """Every ``generated_query_count``, at most ``MAX_KEYS``."""
     messages: tuple[str, ...] = ()
     """Every ``generic_message``, at most ``MAX_TEXTS``."""
+    power: tuple[tuple[str, str, float, int], ...] = ()
+    """Every ``power_begin`` and ``power_end``: key, value, when it was by the records' times in ms, and line."""
 
     def line(self, key: str) -> int | None:
         """The line of ``key``."""
@@ -182,6 +184,7 @@ def read_detail(paths: list[Path]) -> DetailLog:
         frame.loaded(),
         tuple(frame.generated[:MAX_KEYS]),
         tuple(frame.messages[:MAX_TEXTS]),
+        tuple(frame.power),
     )
 
 

@@ -25,6 +25,11 @@ _NUMBER = re.compile(
     r"|_log_probability|_sampling_target|_overhead|early_stopping_latency_[sm]s|_per_sec|num_errors"
     r"|_throughput|_output_token_(min|max|mean)|_(ttft|tpot)_latency)"
 )
+_WHOLE = re.compile(
+    r"(qsl_reported|requested|effective|generated|result|logger)_\w*(_count|_seed|_ms|_index|_per_query)"
+    r"|result_(\d\d\.\d\d_percentile|min|max)_latency_ns|generated_query_duration|\w+_sampling_target"
+)
+"""Integers of LoadGen's, which it never writes with a point or an exponent."""
 _MAY_BE_NEGATIVE = {f"result_time_to_output_token_{name}" for name in ("min", "max", "mean")} | {
     f"result_time_per_output_token_{percent}_percentile_ns"
     for percent in ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90")
@@ -62,6 +67,8 @@ class Frame:
         self.times_ms: dict[str, float] = {}
         self.generated: list[int] = []
         self.messages: list[str] = []
+        self.power: list[tuple[str, str, float, int]] = []
+        self._power: tuple[str, str, float] | None = None
         self._pid: Any = None
         self._tids: list[int] = []
         self._last_ms = -math.inf
@@ -92,13 +99,16 @@ class Frame:
         """A record was accepted."""
         if self._loading:
             self._first, self._loading = self._first or line, False
+        if self._power and len(self.power) < MAX_KEYS:
+            self.power.append((*self._power, line))
+        self._power = None
         if self._now and len(self.odd) < MAX_TEXTS:
             self.odd += [(text, line) for text in self._now]
         self._now = []
 
     def drop(self) -> None:
         """A line was not a record."""
-        self._now, self._loading = [], False
+        self._now, self._loading, self._power = [], False, None
 
     def loaded(self) -> LoadedSamples | None:
         """The samples of all lists; None without a list."""
@@ -163,11 +173,16 @@ class Frame:
                 self._now.append(f"{key} is {str(value)[:30]}: negative, infinite or larger than 64 bits")
             elif _FLAG.fullmatch(key):
                 self._now.append(f"{key} is {value}, but LoadGen writes true or false there")
+            elif isinstance(value, float) and _WHOLE.fullmatch(key):
+                self._now.append(f"{key} is {value}, but LoadGen writes a whole number there")
             elif key == "generated_query_count" and isinstance(value, int) and len(self.generated) < MAX_KEYS:
                 self.generated.append(value)
         elif isinstance(value, str):
             if _NUMBER.fullmatch(key) or _FLAG.fullmatch(key):
                 self._now.append(f"{key} is the string {value[:30]!r}")
+            elif key in ("power_begin", "power_end"):
+                since = "generated_query_count" if key == "power_begin" else key
+                self._power = (key, value[:100], self.times_ms.get(since, 0.0))
             elif key == "generic_message" and len(self.messages) < MAX_TEXTS:
                 self.messages.append(value[:200])
         elif key == "loaded_qsl_set":

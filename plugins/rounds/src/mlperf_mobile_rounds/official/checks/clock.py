@@ -32,6 +32,7 @@ def check(context: Context) -> None:
     for run in context.runs:
         if run.detail:
             _one(run, run.detail, context.report)
+            _power(run.detail, context.report)
             by_system[run.folder.system].append(run)
     for system, runs in by_system.items():
         _zones(system, runs, context.report)
@@ -64,6 +65,24 @@ def _one(run: LoggedRun, log: DetailLog, report: Report) -> None:
     if offset is not None:
         wrong = "power_begin does not match test_datetime plus the time between them in any time zone"
         report.require(RULE, -0.1 <= offset % _QUARTER_S <= 1.2, run.place("power_begin"), wrong)
+
+
+def _power(log: DetailLog, report: Report) -> None:
+    """An accuracy run has a pair of these times for each part of the data set; all are of one clock.
+
+    ``power_begin`` follows ``generated_query_count``, though both times are written at the end of the part.
+    """
+    first: float | None = None
+    for key, text, written_ms, line in log.power:
+        when = verdict.wall_clock(text)
+        if when is None:
+            wrong = f"{key} is not a time: {text[:40]!r}"
+            report.require(RULE, text == log.text(key), Place(log.path, line), wrong)  # the last one is reported above
+            continue
+        apart = (when - FIRST).total_seconds() - written_ms / 1000
+        first = apart if first is None else first
+        wrong = f"{key} is {text}, {apart - first:+.1f} s off the times of the records since the first power_begin"
+        report.require(RULE, abs(apart - first) <= _LATE_S, Place(log.path, line), wrong)
 
 
 def _offset_s(log: DetailLog) -> float | None:

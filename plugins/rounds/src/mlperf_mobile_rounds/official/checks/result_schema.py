@@ -47,9 +47,32 @@ _FILLED = re.compile(
     r"|backend_settings\.(accelerator_code|accelerator_desc|framework|model_path|extra_settings\[\d+\]\.(id|value))"
     r"|accuracy_run\.accuracy\.formatted|\w+_run\.dataset\.(name|type))"
 )
+_NULL = re.compile(
+    r"meta\.upload_date|environment_info\.value\.(android|ios|windows)"
+    r"|results\[\d+\]\.(performance|accuracy)_run(\.(throughput|accuracy2?|loadgen(_info)?(\.\w*token\w*)?))?"
+)
+"""What may be null; other values of the schema are of one type."""
 _SETTING = {"id", "name", "value", "value_name"}
 _COMMON = ("num_threads", "configuration", "profiling_level")
 """Settings that the app has once for all benchmarks."""
+
+
+def _known() -> frozenset[str]:
+    """Every key of every version, with ``[]`` for each number."""
+    device = "environment_info.value"
+    found = {*_TOP, "meta.run_mode", *(f"results[].{name}" for name in _RESULT), f"{device}.windows.cpu_full_name"}
+    found |= {f"{device}.{name}.os_version" for name in ("ios", "windows")}
+    found |= {f"{device}.ios.{name}" for name in ("model_code", "model_name", "soc_name")}
+    found |= {f"{device}.android.{name}" for name in _ANDROID}
+    found |= {f"{device}.android.props[].{name}" for name in ("type", "name", "value")}
+    found |= {f"results[].backend_settings.extra_settings[].{name}" for name in _SETTING}
+    for run in ("results[].performance_run", "results[].accuracy_run"):
+        found |= {f"{run}.{name}" for name in (*_RUN, "throughput.value")}
+        found |= {f"{run}.{name}.{each}" for name in ("accuracy", "accuracy2") for each in ("normalized", "formatted")}
+        found |= {f"{run}.loadgen_info.{name}" for name in ("validity", "duration")}
+        found |= {f"{run}.loadgen.{name}" for name in (*_LOADGEN, *_TOKENS)}
+    found.add("build_info.backend_list[]")
+    return frozenset(part for key in found for part in _parts(key))
 
 
 def check(context: Context) -> None:
@@ -90,6 +113,16 @@ def _keys(file: FileOf, report: Report) -> None:
     for key, value in facts.items():
         if not value and _FILLED.fullmatch(key):
             report.error(RULE, file.place(key), "the app never leaves this empty")
+    for key in file.content.empty[:50]:
+        if not _NULL.fullmatch(key) and not _FILLED.fullmatch(key):
+            report.error(RULE, file.place(key), "the app never writes null or an empty object here")
+    for key in sorted({each for each in there if _plural(each) not in _KNOWN and _plural(each)})[:50]:
+        report.warning(RULE, file.place(key), "no known version of the app writes this key")
+
+
+def _plural(key: str) -> str:
+    """A key without numbers: ``results[3].min_samples`` is ``results[].min_samples``."""
+    return re.sub(r"\[\d+\]", "[]", key)
 
 
 def _loadgen(there: set[str], result: str, run: str) -> str:
@@ -156,3 +189,6 @@ def _props(file: FileOf, report: Report) -> None:
     if file.content.platform == "android" and any(key.startswith("environment_info.value.android.") for key in facts):
         wrong = "the app writes two properties of the chip"
         report.require(RULE, named >= 2, place, wrong, Severity.WARNING)
+
+
+_KNOWN = _known()
