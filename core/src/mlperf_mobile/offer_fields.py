@@ -77,8 +77,8 @@ def check_fields(item: Any) -> None:
         if not (later or _fits(value, _type(kind))):
             raise TypeError(f"{_label(item)}: {field.name} should be {field.type}, and is {value!r:.100}")
         if field.name == "file" and not is_file_name(value):
-            wanted = "the name of a file in the run's folder, such as 'readings.jsonl'"
-            raise TypeError(f"{_label(item)}: {field.name} should be {wanted}, and is {value!r:.100}")
+            description = "the name of a file in the run's folder, such as 'readings.jsonl'"
+            raise TypeError(f"{_label(item)}: {field.name} should be {description}, and is {value!r:.100}")
         if field.name == "accelerators" and not value:
             raise TypeError(f"{_label(item)}: {field.name} must not be empty")
 

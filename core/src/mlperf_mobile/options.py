@@ -97,8 +97,8 @@ def check_data(kind: str, offer: Offer[Any], options: BaseModel, *, whole: bool 
         raise
     except ValidationError as error:
         if whole or (wrong := [each for each in error.errors(include_url=False) if each["type"] != "missing"]):
-            told = misfit(error) if whole else f"{'.'.join(map(str, wrong[0]['loc']))}: {wrong[0]['msg']}"
-            reason = f"a default of its options does not fit them: {told}"
+            problem = misfit(error) if whole else f"{'.'.join(map(str, wrong[0]['loc']))}: {wrong[0]['msg']}"
+            reason = f"a default of its options does not fit them: {problem}"
             raise broken(kind, offer.info.name, reason) from error
     except BaseException as error:
         place = next((f"option {key}" for key in type(options).model_fields if _fails(options, key)), "options")

@@ -25,14 +25,14 @@ def limited(what: str, remedy: str) -> Iterator[None]:
     """
     import signal
 
-    started, told = monotonic(), False
+    started, is_announced = monotonic(), False
 
     def tick(number: int, frame: object) -> None:
-        nonlocal told
+        nonlocal is_announced
         if monotonic() - started >= LIMIT_S:
             raise TimeoutError(f"{what} takes more than {LIMIT_S:g} s")
-        if not told:
-            told = True
+        if not is_announced:
+            is_announced = True
             print(f"mlperf-mobile: waiting for {what}; {remedy}", file=sys.stderr, flush=True)
 
     try:

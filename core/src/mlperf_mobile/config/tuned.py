@@ -26,8 +26,8 @@ def requested(registry: Registry, request: Request, benchmark: Benchmark) -> Ben
         DeviceError: The tuning depends on the device's SoC, and the device cannot be reached.
     """
     plain = BenchmarkRequest(registry, request, benchmark)
-    wanted = plain.peek.get("tuned")
-    if benchmark.suite is None or (wanted and wanted.value is False):
+    setting = plain.peek.get("tuned")
+    if benchmark.suite is None or (setting and setting.value is False):
         return plain
     known = of_benchmark(tunings(registry), benchmark.suite, benchmark.name)
     if not known or not (tuning := _of_backend(plain, known)):

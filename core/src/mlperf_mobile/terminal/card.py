@@ -65,8 +65,8 @@ def _panel(result: Result, registry: Registry, *, full: bool = False) -> Rendera
         print(problem.line(), file=sys.stderr)
     part = scenario_part.load(registry, result)
     listings = part.listings if part else ()
-    told = [*part.lines, *part.failed("listings")] if part else []
-    return result_panel(result, remarks, [*told, *observed.lines(registry, result.observed)], listings, full=full)
+    lines = [*part.lines, *part.failed("listings")] if part else []
+    return result_panel(result, remarks, [*lines, *observed.lines(registry, result.observed)], listings, full=full)
 
 
 def result_panel(

@@ -32,15 +32,15 @@ class EncodingCheck:
 
     def _described(self, encoded: object) -> str:
         specs = self._specs
-        wanted = "arrays" if specs is None else f"{len(specs)} array{'s' * (len(specs) != 1)}"
+        expected = "arrays" if specs is None else f"{len(specs)} array{'s' * (len(specs) != 1)}"
         if not isinstance(encoded, (tuple, list)):
-            return f"encode() returned {kind_of(encoded)}, a tuple of {wanted} was expected"
+            return f"encode() returned {kind_of(encoded)}, a tuple of {expected} was expected"
         if specs is not None and len(encoded) != len(specs):
             found = ", ".join(map(kind_of, encoded)) or "nothing"
-            return f"encode() returned a tuple of {len(encoded)} ({found}), a tuple of {wanted} was expected"
+            return f"encode() returned a tuple of {len(encoded)} ({found}), a tuple of {expected} was expected"
         if specs is None:
             other = next((each for each in encoded if not isinstance(each, np.ndarray)), None)
-            return f"encode() returned a tuple with {kind_of(other)}, a tuple of {wanted} was expected"
+            return f"encode() returned a tuple with {kind_of(other)}, a tuple of {expected} was expected"
         for spec, tensor in zip(specs, encoded, strict=True):
             if not isinstance(tensor, np.ndarray) or (tensor.shape, tensor.dtype) != (spec.shape, spec.dtype):
                 order = " in another byte order" if kind_of(tensor) == str(spec) else ""

@@ -65,9 +65,9 @@ def _versions(distribution: str) -> dict[str, str]:
 
 def _edited_code(names: Iterable[str]) -> dict[str, str]:
     """The digests of the code of those distributions that are installed editable, by name."""
-    wanted = {normalised(name): name for name in names}
+    by_key = {normalised(name): name for name in names}
     found = {}
     for each in distributions():
-        if each.key in wanted and (folder := project_folder(each)):
-            found[wanted[each.key]] = code_digest(folder)
+        if each.key in by_key and (folder := project_folder(each)):
+            found[by_key[each.key]] = code_digest(folder)
     return found

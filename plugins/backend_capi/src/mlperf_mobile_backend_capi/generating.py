@@ -103,9 +103,9 @@ class CTokenSession:
         """The library's answer; None if the first token must be received from another thread."""
         bell, instance = self._bell, self._instance
         self._check_late()
-        pointer, set_input, asked = instance.pointer, instance.function("set_input"), max(limit, MIN_REQUESTED)
+        pointer, set_input, requested = instance.pointer, instance.function("set_input"), max(limit, MIN_REQUESTED)
         self._prompt.fill(prompt)
-        self._limit.value = asked
+        self._limit.value = requested
         for i, data in enumerate((self._prompt.address, byref(self._limit))):
             if status := set_input(pointer, 0, i, data):
                 raise instance.failed("set_input", status)
@@ -113,7 +113,7 @@ class CTokenSession:
             if status := self._issue(first_token):
                 raise bell.error or instance.failed("issue_query", status)
             try:
-                ids = self._answer(asked)
+                ids = self._answer(requested)
             finally:
                 bell.over()
                 flushed = instance.function("flush_queries")(pointer)
@@ -142,7 +142,7 @@ class CTokenSession:
             lambda: bell.pass_on(first_token),
         )
 
-    def _answer(self, asked: int) -> TokenIds:
+    def _answer(self, requested: int) -> TokenIds:
         """A checked copy of the library's output."""
         place = c_void_p()
         if status := self._instance.function("get_output")(self._instance.pointer, 0, 0, byref(place)):
@@ -150,7 +150,7 @@ class CTokenSession:
         if not place.value:
             raise self._wrong(f"returned NULL as the answer in {PREFIX}get_output", "capi-output")
         try:
-            ids = self._memory.ids(place.value, asked)
+            ids = self._memory.ids(place.value, requested)
         except ValueError as error:
             raise self._wrong(f"returned an impossible answer: {error}") from error
         outside = ids[(ids < 0) | (ids >= MAX_ID)]

@@ -75,11 +75,11 @@ class Memory:
         """
         found = bytearray()
         while len(found) < size:
-            wanted = min(CHUNK, size - len(found))
-            written = self._function(self._write, address + len(found), wanted)
+            count = min(CHUNK, size - len(found))
+            written = self._function(self._write, address + len(found), count)
             if written > 0:
                 found += os.read(self._read, written)
-            if written != wanted:
+            if written != count:
                 raise ValueError(f"the memory at 0x{address:x} cannot be read")
         return bytes(found)
 

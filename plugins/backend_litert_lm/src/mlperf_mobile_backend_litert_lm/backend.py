@@ -82,21 +82,21 @@ class LiteRtLmBackend:
         return LiteRtLmSession(module, engine, context, artifact.path.name)
 
 
-def _context(module: Any, path: Path, wanted: int) -> int:
+def _context(module: Any, path: Path, requested: int) -> int:
     """The tokens that prompt and answer may have together.
 
     Raises:
-        ModelError: The file has no language model, or another context than ``wanted``.
+        ModelError: The file has no language model, or another context than ``requested``.
     """
     with module.ModelInfo(str(path)) as info:
         if not info.is_llm_model:
             raise _rejected(path, "it has no language model")
         most = int(info.max_context_tokens)
-        fits = wanted <= most if info.is_dynamic_context else wanted == most
-    if wanted and not fits:
-        summary = f"{path.name} has a context of {most} tokens, not {wanted}"
+        fits = requested <= most if info.is_dynamic_context else requested == most
+    if requested and not fits:
+        summary = f"{path.name} has a context of {most} tokens, not {requested}"
         raise ModelError("context-fixed", summary, "leave the option context out")
-    return wanted or most
+    return requested or most
 
 
 def _check_file(path: Path) -> None:

@@ -52,11 +52,11 @@ class Target:
         Raises:
             BackendError: ``feature-level``: the device is older than the option.
         """
-        wanted, there = self.options.feature_level, self.device.feature_level or OLDEST_LEVEL
-        if wanted and wanted > there:
-            summary = f"{self.device.name} has feature level {there}, and the option feature_level is {wanted}"
+        requested, there = self.options.feature_level, self.device.feature_level or OLDEST_LEVEL
+        if requested and requested > there:
+            summary = f"{self.device.name} has feature level {there}, and the option feature_level is {requested}"
             raise BackendError("feature-level", summary, "leave out feature_level, or use another device")
-        return wanted or there
+        return requested or there
 
     def supported(self, graph: Graph) -> tuple[bool, ...]:
         """Which operations the device supports."""

@@ -125,8 +125,8 @@ def _pull(connection: Connection, source: str, part: Path) -> None:
     ended = connection.call(["pull", source, str(part.resolve())], timeout_s=60 + size / _SLOWEST)
     if ended.returncode != 0 or ended.timed_out:
         raise _failure(connection, source, ended)
-    told = _shell(connection, f"sha256sum < {shlex.quote(source)}", 60 + size / 10_000_000).split()
-    if not told or not part.is_file() or told[0] != _digest(part):
+    reported = _shell(connection, f"sha256sum < {shlex.quote(source)}", 60 + size / 10_000_000).split()
+    if not reported or not part.is_file() or reported[0] != _digest(part):
         raise DeviceLost(f"{connection.target}: the copy of {clean(source)} arrived damaged, or the file was changed")
 
 

@@ -67,8 +67,8 @@ def _soc(properties: Mapping[str, str], machine: str) -> str:
         found = properties.get(name, "")
         if found and found.lower() != "unknown":
             return found
-        if name == "ro.soc.model" and (told := readings.text(machine)):
-            return told
+        if name == "ro.soc.model" and (name_of_machine := readings.text(machine)):
+            return name_of_machine
     return ""
 
 

@@ -105,8 +105,8 @@ def is_held(connection: Connection, changed: Changed) -> bool:
 def _goes_on(connection: Connection, run: str) -> bool:
     if not run:
         return False
-    asked = shlex.join(["sh", "-c", scripts.SIGNAL, "sh", f"{connection.root}/{run}", "0"])
-    return connection.shell(asked, timeout_s=_READ_S).stdout.strip() == b"alive"
+    command = shlex.join(["sh", "-c", scripts.SIGNAL, "sh", f"{connection.root}/{run}", "0"])
+    return connection.shell(command, timeout_s=_READ_S).stdout.strip() == b"alive"
 
 
 def _is_owned(connection: Connection, changed: Changed) -> bool:

@@ -20,12 +20,12 @@ def ahead_s(link: Link[Transport], now: Callable[[], float] = time.time) -> floa
 
     The error is at most half the time that the question takes, and half a second where ``date`` has whole seconds.
     """
-    asked, answer, answered = link.do(lambda t: (now(), t.run(["date", "+%s.%N"]), now()))
+    sent, answer, answered = link.do(lambda t: (now(), t.run(["date", "+%s.%N"]), now()))
     if not (found := _DATE.match(answer.stdout.strip())):
         return 0.0
     there = int(found[1]) + (float(f"0.{found[2].decode()}") if found[2] else 0.5)
-    difference = there - (asked + answered) / 2
-    return round(difference, 3) if abs(difference) >= TOLERANCE_S + (answered - asked) / 2 else 0.0
+    difference = there - (sent + answered) / 2
+    return round(difference, 3) if abs(difference) >= TOLERANCE_S + (answered - sent) / 2 else 0.0
 
 
 def in_time_of_host(event: events.Event, ahead: float) -> events.Event:

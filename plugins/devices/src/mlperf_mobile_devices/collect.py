@@ -63,16 +63,16 @@ def collect(link: Link[Transport], folder: str, target: Path) -> int:
     """
     digests = _listed(link, folder, _DIGESTS, _DIGEST)
     sizes = {name: int(size) for size, name in _listed(link, folder, _SIZES, _SIZE)}
-    wanted = {name: sha256 for sha256, name in digests if name.partition("/")[0] not in OURS}
-    if len(wanted) > MOST_FILES or not all(map(_is_safe, wanted)) or wanted.keys() - sizes.keys():
+    chosen = {name: sha256 for sha256, name in digests if name.partition("/")[0] not in OURS}
+    if len(chosen) > MOST_FILES or not all(map(_is_safe, chosen)) or chosen.keys() - sizes.keys():
         raise DeviceError("device-transfer", f"{link.address} lists files that are not those of a run", "run it again")
-    total = sum(sizes[name] for name in wanted)
+    total = sum(sizes[name] for name in chosen)
     if total > shutil.disk_usage(target).free:
         summary = f"no space left for {target}: the run on {link.address} has {total / 1e6:,.0f} MB"
         raise OutputError("disk-full", summary, "free disk space, or choose another --output")
-    for name, sha256 in wanted.items():
+    for name, sha256 in chosen.items():
         _pull(link, f"{folder}/{name}", target / name, sha256)
-    return len(wanted)
+    return len(chosen)
 
 
 def _listed(link: Link[Transport], folder: str, script: str, line: re.Pattern[str]) -> list[tuple[str, str]]:

@@ -128,8 +128,8 @@ def find(link: Link[Transport]) -> Board:
         if tuple(map(int, board.python.split(".")[:2])) >= OLDEST:
             return board
     has = f"only Python {boards[0].python}" if boards else "no Python"
-    wanted = ".".join(map(str, OLDEST))
-    raise DeviceError("device-setup", f"{link.address} has {has}", f"install Python {wanted} or later there")
+    oldest = ".".join(map(str, OLDEST))
+    raise DeviceError("device-setup", f"{link.address} has {has}", f"install Python {oldest} or later there")
 
 
 def _wheels(
@@ -149,9 +149,9 @@ def _wheels(
     found = wheels.installed(own, cache / "here")
     keep = cache / f"cp{''.join(board.python.split('.')[:2])}-{board.machine}"
     tell(f"finding {len(others)} wheels for {board.machine}")
-    wanted = {f"{name.replace('-', '_')}-{metadata.version(name)}-" for name in others}
+    starts = {f"{name.replace('-', '_')}-{metadata.version(name)}-" for name in others}
     for wheel in wheels.downloaded(others, board.machine, board.python, board.libc, cache):
-        if any(wheel.name.lower().startswith(each) for each in wanted):
+        if any(wheel.name.lower().startswith(each) for each in starts):
             found.append(wheel)
     return [*found, _loadgen(link, store, board, pip, keep, tell)]
 

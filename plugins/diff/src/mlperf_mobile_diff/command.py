@@ -114,13 +114,13 @@ def handle(args: argparse.Namespace) -> int:
     registry = installed_plugins()
     plans = [sides.plan(registry, args, side) for side in (0, 1)]
     _check(plans)
-    wanted = RecordRequest(indices=tuple(dict.fromkeys(args.index)), count=args.samples, trace=args.trace)
+    samples = RecordRequest(indices=tuple(dict.fromkeys(args.index)), count=args.samples, trace=args.trace)
     with _folder(args.output) as folder:
         recordings = []
         for name, plan in zip("ab", plans, strict=True):
             (folder / name).mkdir()
             with listener(f"{name}: {sides.label(plan)}", quiet=args.quiet) as listen:
-                recordings.append(sides.record(plan, folder / name, wanted, listen))
+                recordings.append(sides.record(plan, folder / name, samples, listen))
         a, b = recordings
         reference = plans[0]
         dataset = open_dataset(registry, reference.dataset)

@@ -38,10 +38,10 @@ def plan(registry: Registry, args: argparse.Namespace, side: int) -> Plan:
             )
         setattr(own, name, given[min(side, len(given) - 1)] if given else None)
     own.set = [*args.set, *(args.set_a, args.set_b)[side]]
-    asked = request(own)
+    requested = request(own)
     source = "mlperf-mobile diff"
-    asked.flags.update(mode=Setting("accuracy", source), scenario=Setting("single-stream", source))
-    found = resolve(registry, asked)
+    requested.flags.update(mode=Setting("accuracy", source), scenario=Setting("single-stream", source))
+    found = resolve(registry, requested)
     if len(found.plans) != 1:
         names = ", ".join(each.benchmark for each in found.plans)
         raise UsageError("no-task", f"diff compares one task, not {len(found.plans)}", f"name one: {names}")
@@ -57,20 +57,20 @@ def label(plan: Plan) -> str:
     return " ".join([f"{plan.backend}/{plan.accelerator}", plan.model.name, *options])
 
 
-def record(plan: Plan, folder: Path, wanted: RecordRequest, listen: Callable[[events.Event], None]) -> Recording:
+def record(plan: Plan, folder: Path, samples: RecordRequest, listen: Callable[[events.Event], None]) -> Recording:
     """Run one side in a separate process, and read what it recorded.
 
     Args:
         plan: The side.
         folder: An existing folder, for its files.
-        wanted: Which samples, and whether to trace.
+        samples: Which samples, and whether to trace.
         listen: Called with every event as it arrives.
 
     Raises:
         MobileError: The backend, the task or the data failed, or the process died.
         KeyboardInterrupt: The user stopped it.
     """
-    (folder / REQUEST).write_text(wanted.model_dump_json())
+    (folder / REQUEST).write_text(samples.model_dump_json())
     try:
         run_in(folder, plan, listen)
     except RunFailed as error:

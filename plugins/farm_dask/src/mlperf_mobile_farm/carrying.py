@@ -211,7 +211,7 @@ class Carrying:
 
     def _again(self, submitted: Submitted) -> None:
         session = submitted.session
-        if submitted.error and session.asked > 2 * RETRIES:
+        if submitted.error and session.submissions > 2 * RETRIES:
             session.state = State.FAILED
             error = FarmError("farm-incomplete", f"the host cannot run it: {submitted.error}", "see its log")
             session.error = error.record()

@@ -53,7 +53,7 @@ class Session(_Part):
     state: State = State.WAITING
     attempts: list[Attempt] = Field(default_factory=list)
     error: dict[str, Any] | None = None
-    asked: int = Field(default=0, exclude=True)
+    submissions: int = Field(default=0, exclude=True)
     """How often it was submitted."""
 
     def add(self, end: SessionEnd) -> None:

@@ -91,12 +91,12 @@ class Submitting:
     def _submit(self, group: Group, sessions: list[Session]) -> None:
         resources = {labels.resource(key, value): 1 for key, value in group.where.items()} | {labels.DEVICE: 1}
         for session in sessions:
-            session.asked += 1
+            session.submissions += 1
             session.state = State.SUBMITTED
         futures = self._farm.client.map(
             run_session,
             [Order(job=self._job, spec=self._spec, session=each.id).model_dump_json() for each in sessions],
-            key=[f"{PREFIX}-{each.id}-{each.asked}" for each in sessions],
+            key=[f"{PREFIX}-{each.id}-{each.submissions}" for each in sessions],
             resources=resources, pure=False, retries=0,
         )  # fmt: skip
         group.submitted += len(sessions)

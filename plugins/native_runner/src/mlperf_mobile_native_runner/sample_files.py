@@ -61,10 +61,10 @@ def write(
         file.truncate(size * len(indices))
     records = np.memmap(path, np.uint8, "r+", shape=(len(indices), size))
     places, lock = iter(range(len(indices))), threading.Lock()
-    done, told = 0, time.monotonic()
+    done, reported = 0, time.monotonic()
 
     def work(_: int, failures: list[BaseException]) -> None:
-        nonlocal done, told
+        nonlocal done, reported
         while not failures:
             with lock:
                 place = next(places, None)
@@ -73,8 +73,8 @@ def write(
             fill(records[place], samples[indices[place]], specs, model)
             with lock:
                 done += 1
-                if time.monotonic() - told >= _TELL_S:
-                    told = time.monotonic()
+                if time.monotonic() - reported >= _TELL_S:
+                    reported = time.monotonic()
                     tell(done)
 
     in_threads(work, max(1, min(cores(), len(indices))))

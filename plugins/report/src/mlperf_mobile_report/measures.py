@@ -48,8 +48,8 @@ class ReportedResult:
     @property
     def failures(self) -> list[str]:
         """Methods of its parts that failed so far."""
-        told = [*(self.part.failed() if self.part else ()), *(each for part in self.observed for each in part.failed())]
-        return [f"{self.name}: {each.label}: {each.text}" for each in told]
+        failed = [each for part in (self.part, *self.observed) if part for each in part.failed()]
+        return [f"{self.name}: {each.label}: {each.text}" for each in failed]
 
     @property
     def folder(self) -> Path:

@@ -45,14 +45,14 @@ def read_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
 
 
 def _check(file: Any, path: Path, names: Sequence[str]) -> None:
-    known, told = file.schema_arrow.names, file.metadata
+    known, metadata = file.schema_arrow.names, file.metadata
     for name in names:
         if known.count(name) != 1:
             raise _damaged(path, f"has {known.count(name)} columns {name!r}, not one")
-    sizes = [told.row_group(group).total_byte_size for group in range(told.num_row_groups)]
-    if told.num_rows > MAX_ROWS or any(size < 0 or size > MAX_BYTES for size in sizes):
+    sizes = [metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)]
+    if metadata.num_rows > MAX_ROWS or any(size < 0 or size > MAX_BYTES for size in sizes):
         raise _damaged(
-            path, f"has {told.num_rows} rows in groups of up to {max(sizes, default=0)} bytes, which is too much"
+            path, f"has {metadata.num_rows} rows in groups of up to {max(sizes, default=0)} bytes, which is too much"
         )
 
 

@@ -134,15 +134,15 @@ def _denoiser(
     name: str, pipeline: Pipeline, part: Session, context: TensorSpec
 ) -> Callable[[Floats, Floats, Floats], Tensors]:
     """What puts latent, context and time embedding in the order of the denoiser's inputs, known by their shapes."""
-    wanted = [pipeline.noise.shape, context.shape, (1, pipeline.embeddings.shape[1])]
+    needed = [pipeline.noise.shape, context.shape, (1, pipeline.embeddings.shape[1])]
     shapes = [spec.shape for spec in part.inputs]
     floats = all(spec.dtype == np.float32 for spec in part.inputs)
-    if not floats or sorted(shapes) != sorted(wanted) or len(set(wanted)) != len(wanted):
-        expected = ", ".join(f"float32[{','.join(map(str, shape))}]" for shape in wanted)
+    if not floats or sorted(shapes) != sorted(needed) or len(set(needed)) != len(needed):
+        expected = ", ".join(f"float32[{','.join(map(str, shape))}]" for shape in needed)
         raise _misfit(name, "denoiser", f"takes {_text(part.inputs)}; latent, context and time are {expected}")
     if (out := _only_float(name, "denoiser", part)).shape != pipeline.noise.shape:
         raise _misfit(name, "denoiser", f"gives {out}, but the noise is {list(pipeline.noise.shape)}")
-    first, second, third = (wanted.index(shape) for shape in shapes)
+    first, second, third = (needed.index(shape) for shape in shapes)
 
     def ordered(*given: Floats) -> Tensors:
         return given[first], given[second], given[third]

@@ -25,12 +25,12 @@ def app_detector(name: Literal["auto", "cld2", "langdetect"]) -> tuple[Detector,
     Raises:
         UsageError: The package is not installed.
     """
-    wanted = ("cld2", "langdetect") if name == "auto" else (name,)
-    for each in wanted:
+    detectors = ("cld2", "langdetect") if name == "auto" else (name,)
+    for each in detectors:
         if (module := _installed(MODULES[each])) is not None:
             return (_cld2(module) if each == "cld2" else _as_cld2(_langdetect(module))), each
-    reason = f"checking an answer's language needs the package {MODULES[wanted[0]]}, which is not installed"
-    hint = f"pip install 'mlperf-mobile-task-language-model[{wanted[0]}]'"
+    reason = f"checking an answer's language needs the package {MODULES[detectors[0]]}, which is not installed"
+    hint = f"pip install 'mlperf-mobile-task-language-model[{detectors[0]}]'"
     raise UsageError("language-detector", reason, hint)
 
 
