@@ -78,3 +78,14 @@ def test_one_long_line_takes_little_memory(tmp_path):
     assert count == 400
     assert path.stat().st_size > 16_000_000
     assert peak < 4_000_000
+
+
+def test_a_log_that_is_not_there(tmp_path):
+    """As the command says it for a result of a timed run alone."""
+    path = tmp_path / "mlperf_log_accuracy.json"
+    with pytest.raises(DataError) as caught:
+        list(accuracy_log.read([path]))
+    assert caught.value.line() == (
+        f"error[accuracy-log]: cannot read {path}: No such file or directory; "
+        "an accuracy run writes it: --mode accuracy, or both"
+    )

@@ -54,7 +54,9 @@ def read(paths: Sequence[Path]) -> Iterator[Item]:
     try:
         yield from _Reader(paths).items()
     except (OSError, UnicodeError) as error:
-        raise DataError("accuracy-log", f"cannot read {paths[0]}: {error}") from error
+        why = error.strerror or error if isinstance(error, OSError) else error
+        hint = "an accuracy run writes it: --mode accuracy, or both" if isinstance(error, FileNotFoundError) else ""
+        raise DataError("accuracy-log", f"cannot read {paths[0]}: {why}", hint) from error
 
 
 class _Reader:
