@@ -249,3 +249,5 @@ def test_a_folder_without_a_result_is_named(told, keys, tmp_path):
     with pytest.raises(MobileError) as caught:
         told(sign, tmp_path, "--key", keys / "lab")
     assert caught.value.code == "no-result" and str(tmp_path) in caught.value.summary
+    with pytest.raises(MobileError, match="absent"):
+        told(sign, tmp_path / "absent", "--key", keys / "lab")

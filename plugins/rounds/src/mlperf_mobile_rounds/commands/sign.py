@@ -38,12 +38,13 @@ def add(command: argparse.ArgumentParser) -> None:
 def handle(args: argparse.Namespace) -> int:
     """Run the command: all results are checked before the first is signed."""
     from mlperf_mobile.registry import installed_plugins
+    from mlperf_mobile.results import store
     from mlperf_mobile.user_paths import expand
     from mlperf_mobile_rounds import signature
     from mlperf_mobile_rounds.official.checks.own import Checker
 
     key = expand(args.key, "--key")
-    folders = [path if path.is_dir() else path.parent for path in args.results]
+    folders = [path.parent if path.name == store.RESULT else path for path in args.results]
     with redirect_stdout(sys.stderr):  # plugin code may print, and standard output is for the signatures
         checker = Checker(installed_plugins())
         for folder in folders:
