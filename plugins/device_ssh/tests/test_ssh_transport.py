@@ -15,6 +15,7 @@ from mlperf_mobile.registry import Registry
 from mlperf_mobile_device_ssh.diagnosis import explained
 from mlperf_mobile_device_ssh.target import Target, parse
 from mlperf_mobile_device_ssh.transport import Ssh
+from mlperf_mobile_devices.listing import look
 
 
 @pytest.mark.parametrize(
@@ -152,6 +153,12 @@ def test_no_ssh(monkeypatch):
         "error[device-unusable]: --device: ssh devices need the OpenSSH client; "
         "install it (Debian, Ubuntu: apt-get install openssh-client)"
     )
+
+
+def test_the_listing_shows_the_address_before_the_reason_alone(monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    (seen,), _ = look(Registry(), ["ssh:board"])
+    assert (seen.facts.address, seen.facts.reason) == ("ssh:board", "needs the OpenSSH client")
 
 
 @pytest.mark.slow

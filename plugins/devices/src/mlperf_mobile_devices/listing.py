@@ -77,7 +77,8 @@ def _answer(facts: DeviceFacts, answer: object) -> Seen:
     if isinstance(answer, Seen):
         return answer
     if isinstance(answer, MobileError):
-        return Seen(replace(facts, usable=False, reason=answer.summary, fix=answer.hint))
+        reason = answer.summary.removeprefix(f"{facts.address}: ")  # which is shown before it
+        return Seen(replace(facts, usable=False, reason=reason, fix=answer.hint))
     why = described(answer) if isinstance(answer, BaseException) else f"it did not answer within {ASK_S:g} s"
     return Seen(replace(facts, usable=False, reason=why, fix="check its connection"))
 
