@@ -22,14 +22,20 @@ _EXAMPLES = """examples:
   mlperf-mobile cache prune --all
 Manage downloads with 'mlperf-mobile fetch'. Encoded samples are evicted automatically.
 """
+_ACTIONS = {
+    "list": "show the compiled models, the most recently used first",
+    "verify": "read all of them, and compare their checksums",
+    "prune": "remove those beyond the limits that flags set",
+}
 _DAY_S = 86400
 
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add its arguments to the parser of the command."""
-    command.description = "Manage the cache of compiled models."
+    actions = "\n".join(f"  {name:10}{what}" for name, what in _ACTIONS.items())
+    command.description = f"Manage the cache of compiled models. ACTION is one of:\n\n{actions}"
     command.epilog = _EXAMPLES
-    command.add_argument("action", choices=("list", "verify", "prune"))
+    command.add_argument("action", choices=tuple(_ACTIONS), metavar="ACTION", help="what to do")
     command.add_argument("--cache", metavar="DIR", help="the cache folder (default: the same as for runs)")
     command.add_argument("--days", metavar="N", type=float, help="prune: models unused for this many days")
     command.add_argument(

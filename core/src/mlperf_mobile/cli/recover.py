@@ -21,7 +21,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.description = "Create the results of runs whose command was killed or ran out of disk space."
     command.epilog = _EPILOG
     command.add_argument(
-        "folder", type=Path, nargs="+", metavar="DIR", help="the hidden folder of a run, or a folder of results"
+        "folder", type=Path, nargs="+", metavar="RUN", help="the hidden folder of a run, or a folder of results"
     )
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)
@@ -58,7 +58,7 @@ def _recover(folder: Path) -> list[Any]:
     from mlperf_mobile.results import store
     from mlperf_mobile.user_paths import expand
 
-    folder = expand(folder, "DIR").resolve()
+    folder = expand(folder, "RUN").resolve()
     final = folder.with_name(folder.name.removeprefix(".").removesuffix(store.PARTIAL))
     try:
         if folder != final:

@@ -25,7 +25,7 @@ def add(command: argparse.ArgumentParser) -> None:
         "run", type=Path, nargs="*", metavar="RUN", default=[_OUTPUT],
         help=f"the folder of a run, hidden or not, or a folder of results (default: {_OUTPUT})",
     )  # fmt: skip
-    command.add_argument("--quiet", action="store_true", help="show no progress")
+    command.add_argument("--quiet", action="store_true", help="do not show progress")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=handle)
 

@@ -26,7 +26,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("action", nargs="?", metavar="ACTION", default="list", help="what to do")
     command.add_argument("address", nargs="*", metavar="ADDRESS", help="a device: ssh:HOST, adb:SERIAL")
     command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--quiet", action="store_true", help="show no progress")
+    command.add_argument("--quiet", action="store_true", help="do not show progress")
     command.add_argument("--days", type=float, default=0.0, metavar="N", help="prune: only files unused for N days")
     command.add_argument(
         "--keep-mb", type=float, default=0.0, metavar="N", help="prune: keep the N MB used most recently"

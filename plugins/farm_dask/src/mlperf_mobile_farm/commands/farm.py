@@ -40,7 +40,7 @@ def add(command: argparse.ArgumentParser) -> None:
     address = "address of the farm (default: loopback)"
     status.add_argument("address", nargs="?", default="127.0.0.1", metavar="ADDRESS", help=address)
     status.add_argument("--token", **token)  # type: ignore[arg-type]
-    status.add_argument("--json", action="store_true", help="print it as JSON")
+    status.add_argument("--json", action="store_true", help="print JSON")
     status.set_defaults(handler=_status)
 
     drain = parts.add_parser("drain", help="assign no more sessions to a host or a device")

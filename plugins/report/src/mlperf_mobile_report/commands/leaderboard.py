@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   mlperf-mobile leaderboard --task image_classification
   mlperf-mobile leaderboard --benchmark image_classification_v2 --round v4.0 --round v5.0
-  mlperf-mobile leaderboard --with mlperf-mobile-results/RUN
+  mlperf-mobile leaderboard --with mlperf-mobile-results/RUN-ID
 Your own results are ranked only among published ones of the same model, and are not verified by MLCommons. For language
 models, nothing is published yet: your own are ranked among themselves, by the score that they report.
 """
