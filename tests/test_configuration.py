@@ -208,7 +208,7 @@ WRONG_NAMES = {
     "suite": (["--suite", "tosy"], "unknown-suite", "--suite: no suite is called 'tosy'", "toys"),
     "rules": (["--rules", "quik"], "unknown-rules", "--rules: scenario single-stream has no rules 'quik'", "quick"),
     "accelerator": (["--accelerator", "gpu"], "unknown-accelerator", "backend toy has no 'gpu'", "npu"),
-    "mode": (["--mode", "accurate"], "bad-value", "--mode: mode: Input should be 'performance'", "both"),
+    "mode": (["--mode", "accurate"], "bad-value", "--mode: Input should be 'performance'", "both"),
     "data of another task": (["--dataset", "mine-data"], "unknown-dataset", "does not serve task product", "vectors"),
     "task of another suite": (["mine", "--suite", "toys"], "unknown-task", "no benchmark or task 'mine'", "product"),
     "key": (["--set", "min_duraton_s=1"], "unknown-key", "--set min_duraton_s=1: unknown key", "min_duration_s"),

@@ -207,7 +207,8 @@ def _misfit(model: type[BaseModel], prefix: str, error: Any, own: Layer) -> Usag
     if error["type"] in _LISTS and isinstance(given, str):
         brackets = ", ".join(part.strip() for part in given.split(",")) if given.strip() else "VALUE, VALUE"
         message = f"expected a list in brackets, [{brackets[:80]}]"
-    text = f"{setting.source}: {prefix}{key}: {message} (got {given!r:.80})"
+    place = setting.source if setting.source == f"--{key.replace('_', '-')}" else f"{setting.source}: {prefix}{key}"
+    text = f"{place}: {message} (got {given!r:.80})"
     field = model.model_fields.get(parts[0])
     return UsageError("bad-value", text, (field.description or "") if field else "")
 
