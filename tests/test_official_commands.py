@@ -152,7 +152,7 @@ def test_the_app_s_file_has_the_app_s_schema_and_is_read_again(shared_command, m
     target = tmp_path / "phone.json"
     told, done = shared_command.json("export", made, "--format", "app", "--output", target)
     assert (done.returncode, told["schema"], told["written"]) == (0, 1, str(target))
-    assert any("of no round" in doubt for doubt in told["doubts"])
+    assert any("not belong to a round" in doubt for doubt in told["doubts"])
     fits(json.loads(target.read_text()), EXTENDED)
     told, done = shared_command.json("import", target, "--output", tmp_path / "again")
     assert done.returncode == 0

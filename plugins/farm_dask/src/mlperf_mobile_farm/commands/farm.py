@@ -43,8 +43,8 @@ def add(command: argparse.ArgumentParser) -> None:
     status.add_argument("--json", action="store_true", help="print JSON")
     status.set_defaults(handler=_status)
 
-    drain = parts.add_parser("drain", help="assign no more sessions to a host or a device")
-    drain.description = "Assign no more sessions to a host or a device; sessions in progress end as usual."
+    drain = parts.add_parser("drain", help="assign no more device jobs to a host or a device")
+    drain.description = "Assign no more device jobs to a host or a device; those in progress end as usual."
     drain.add_argument("what", metavar="HOST|DEVICE", help="the name of a host, or the address of a device")
     drain.add_argument("--farm", dest="address", default="127.0.0.1", metavar="ADDRESS", help=address)
     drain.add_argument("--undo", action="store_true", help="offer it again")

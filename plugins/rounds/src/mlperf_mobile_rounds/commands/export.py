@@ -87,7 +87,7 @@ def _doubts(result: Any) -> list[str]:
     if result.functional_only:
         found.append(f"its speed is meaningless: {result.functional_only}")
     if result.suite is None:
-        found.append("it is of no round: its model and data set are others than the benchmark's")
+        found.append("it does not belong to a round: its model and data set differ from the benchmark's")
     return found
 
 
