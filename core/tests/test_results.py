@@ -286,7 +286,12 @@ class TestRead:
         stored.write_bytes(data)
         assert self.refusal(stored).code == "result-damaged"
 
-    @pytest.mark.parametrize("schema", [0, 3, "1", None, [1]])
+    def test_a_result_that_says_it_is_of_the_schema_before(self, stored):
+        """Results of schema 1 have no observers."""
+        stored.write_text(json.dumps(json.loads(stored.read_text()) | {"schema": 1}))
+        assert self.refusal(stored).code == "result-damaged"
+
+    @pytest.mark.parametrize("schema", [0, 3, "1", None, [1], True, 1.0, 2.0])
     def test_another_schema(self, stored, schema):
         told = json.loads(stored.read_text()) | {"schema": schema}
         stored.write_text(json.dumps(told))

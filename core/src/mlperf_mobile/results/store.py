@@ -223,8 +223,9 @@ def read_both(place: Path) -> tuple[Any, Result]:
         path = place / RESULT if place.is_dir() else place
         text = read_regular(path, MOST_BYTES)
         data = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
-        if isinstance(data, dict) and data.get("schema") not in (1, SCHEMA):
-            summary = f"{path} has schema {data.get('schema')!r}; this version reads 1 to {SCHEMA}"
+        schema = data.get("schema") if isinstance(data, dict) else SCHEMA
+        if type(schema) is not int or schema not in (1, SCHEMA):
+            summary = f"{path} has schema {schema!r}; this version reads 1 to {SCHEMA}"
             raise OutputError("result-schema", summary, "update mlperf-mobile")
         data = current(data)
         return data, Result.model_validate(data)
