@@ -161,6 +161,14 @@ def test_invalid_numbers(value, edits):
     assert value == "null" or edits.new(edits.tree.result, other.encode())
 
 
+@pytest.mark.parametrize("key", ["loadgen_version", "requested_min_query_count", "effective_scenario"])
+def test_a_line_that_stands_twice(key, edits):
+    path, lines = lines_of(edits, "single")
+    number = next(n for n, line in enumerate(lines) if f'"{key}"' in line)
+    found = edits.new(path, "".join([*lines[: number + 1], *lines[number:]]).encode())
+    assert any(rule == "log-rewritten" for rule, *_ in found)
+
+
 @pytest.mark.parametrize("value", ["25.0", "25e0"])
 @pytest.mark.parametrize("key", ["effective_min_duration_ms", "qsl_reported_total_count", "result_min_latency_ns"])
 def test_whole_numbers_have_no_point(key, value, edits):

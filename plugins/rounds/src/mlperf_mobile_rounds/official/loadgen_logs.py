@@ -135,7 +135,7 @@ def read_detail(paths: list[Path]) -> DetailLog:
     Raises:
         DataError: A file cannot be read.
     """
-    entries: dict[str, LogEntry] = {}
+    entries, lines = dict[str, LogEntry](), dict[str, str]()
     errors: list[LogEntry] = []
     damaged: list[int] = []
     rewritten: list[int] = []
@@ -162,9 +162,10 @@ def read_detail(paths: list[Path]) -> DetailLog:
                     errors.append(LogEntry(readable(value), number))
                 if not isinstance(value, list) and (key in entries or len(entries) < MAX_KEYS):
                     kept = LogEntry(_kept(value), number)
-                    if key.startswith(_ONCE) and repr(entries.get(key, kept).value) != repr(kept.value):
+                    other = repr(entries.get(key, kept).value) != repr(kept.value)
+                    if key.startswith(_ONCE) and (other or lines.get(key) == line):
                         rewritten.append(number)
-                    entries[key] = kept
+                    entries[key], lines[key] = kept, line
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError("log-unreadable", f"cannot read {paths[0]}: {reason}", "check its permissions") from error

@@ -64,7 +64,7 @@ def _detail(folder: LogFolder, report: Report) -> DetailLog | None:
     else:
         report.passed["log-damaged"] += 1
     if log.rewritten:
-        text = "a setting or number of the result occurs twice, with different values"
+        text = "a setting or number of the result is logged twice: the same line again, or another value"
         report.error("log-rewritten", Place(log.path, log.rewritten[0]), text)
     if log.encoding != "utf-8":
         report.warning("log-encoding", Place(log.path), f"written in {log.encoding}; LoadGen writes ASCII")
