@@ -252,9 +252,10 @@ class TestAudit:
         assert done.returncode == 0
         assert audit["claim"] == result["performance"]["latency_ns"]["target_percentile"]
         assert (audit["unit"], audit["score"]) == ("ns", "90th percentile latency")
-        assert len(audit["tries"]) == 1
         assert audit["rule"]["ok"]
-        assert Path(audit["tries"][0]["directory"]).is_dir()
+        holds = [each["valid"] and each["score"] <= audit["rule"]["required"] for each in audit["tries"]]
+        assert holds == [*[False] * (len(holds) - 1), True]  # a busy machine may need a second try
+        assert Path(audit["tries"][-1]["directory"]).is_dir()
 
     def test_a_claim_that_does_not(self, command):
         """A tenth as fast as claimed, in all of its tries: a busy machine slows a claim down as well."""

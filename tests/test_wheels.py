@@ -42,7 +42,7 @@ def folders(once):
             with contextlib.chdir(member):
                 sdist = hatchling.build.build_sdist(str(folder / "sdists"))
             with tarfile.open(folder / "sdists" / sdist) as archive:
-                archive.extractall(folder / "sources", filter="data")
+                unpack(archive, folder / "sources")
             wheel = build_wheel(folder / "sources" / sdist.removesuffix(".tar.gz"), folder / "wheels")
             if name == "mlperf-mobile":
                 wheel = oldest_core(wheel)
@@ -53,13 +53,19 @@ def folders(once):
     return Path(once("distributions", make))
 
 
+def unpack(archive, folder):
+    """Extract an archive of ours; Python before 3.11.4 has no filter."""
+    archive.extraction_filter = getattr(tarfile, "data_filter", None)
+    archive.extractall(folder)
+
+
 def oldest_core(newest):
     if PROJECTS["mlperf-mobile"]["version"] == OLDEST:
         return newest
     source = newest.parent.parent / "oldest"
     core = subprocess.run(["git", "archive", f"v{OLDEST}", "core"], cwd=ROOT, stdout=subprocess.PIPE, check=True)
     with tarfile.open(fileobj=io.BytesIO(core.stdout)) as archive:
-        archive.extractall(source, filter="data")
+        unpack(archive, source)
     return build_wheel(source / "core", newest.parent)
 
 
