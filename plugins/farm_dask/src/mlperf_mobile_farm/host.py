@@ -229,7 +229,7 @@ class Host:
         """Give a device no other session before its facts were read again, which happens at once."""
         device.is_doubtful = True
         if device.worker:
-            await device.worker.set_resources(**{labels.DEVICE: 0})
+            await withhold(device.worker)
         self._changed()
 
         async def settle() -> None:
@@ -270,10 +270,18 @@ class Host:
         self._changed()
         for device in self.known():
             if device.worker and self.is_drained(device.address):  # no more sessions, also while it is busy
-                await device.worker.set_resources(**{labels.DEVICE: 0})
+                await withhold(device.worker)
         await self.look()
         return True
 
     def _changed(self) -> None:
         self.version += 1
         self.news.changed()
+
+
+async def withhold(worker: Worker) -> None:
+    """Let Dask give a device no further session; over another connection if the one it kept has just been closed."""
+    try:
+        await worker.set_resources(**{labels.DEVICE: 0})
+    except OSError:
+        await worker.set_resources(**{labels.DEVICE: 0})
